@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use crate::{Body, Metadata, Name, RemoteError, TxId};
+
+/// One unit of the wire. A codec's framing turns it into bytes and back; [`protocol`](crate::protocol) gives it its
+/// meaning.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Frame {
+    /// The sender wants a message handled.
+    Request {
+        /// Ties the answer to this request.
+        id: TxId,
+        /// The message.
+        name: Name,
+        /// The encoded payload.
+        body: Body,
+        /// What travels beside it.
+        metadata: Metadata,
+        /// Whether no answer is wanted.
+        oneway: bool,
+        /// How long the sender will wait, where it said so for this message or call. A duration, because two
+        /// processes need not agree on the time.
+        timeout: Option<Duration>,
+    },
+    /// The answer to a request.
+    Reply {
+        /// The id of the request.
+        id: TxId,
+        /// The message that is answered; empty where the codec does not write it.
+        name: Name,
+        /// The encoded reply.
+        body: Body,
+        /// What travels beside it.
+        metadata: Metadata,
+    },
+    /// The answer to a request that failed.
+    Error {
+        /// The id of the request.
+        id: TxId,
+        /// The message that failed; empty where the codec does not write it.
+        name: Name,
+        /// Why.
+        error: Box<RemoteError>,
+    },
+    /// The sender no longer wants the answer to a request; it gets one all the same, so that its id is free again.
+    Cancel {
+        /// The id of the request.
+        id: TxId,
+    },
+    /// Asks for a sign of life.
+    Ping,
+    /// Gives it.
+    Pong,
+    /// The sender starts no more calls and is about to end the stream.
+    Goodbye,
+}
+
+impl Frame {
+    /// How many bytes the frame will take at most, or 0 where that is small and fixed: what the out queue counts.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Request { body, .. } | Self::Reply { body, .. } => body.len(),
+            Self::Error { error, .. } => {
+                error.data.as_ref().map_or(0, |data| data.len()) + error.message.len()
+            }
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+use std::fmt;
+
+use compact_str::CompactString;
+
+/// The name of a message, as it travels.
+///
+/// Names of up to 24 bytes and names known when compiling take no allocation, whichever way they came.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Name(CompactString);
+
+impl Name {
+    /// A name that is part of the program.
+    pub const fn from_static(name: &'static str) -> Self {
+        Self(CompactString::const_new(name))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(CompactString::new(name))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

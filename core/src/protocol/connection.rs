@@ -1,0 +1,349 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+
+use super::Event;
+use crate::{Error, ErrorKind, Executed, Frame, Name, Request, Response, TxId};
+
+/// One end of a connection.
+///
+/// `T` is what the owner wants back with the end of a call: an index, a waker, a channel.
+///
+/// ```
+/// use std::time::Instant;
+/// use isolated_workers_core::protocol::{Connection, Event};
+/// use isolated_workers_core::{Body, Name, Request, Response};
+///
+/// let now = Instant::now();
+/// let (mut host, mut worker) = (Connection::<&str>::new(), Connection::<&str>::new());
+///
+/// let ping = Request::new(Name::from_static("ping"), Body::empty());
+/// host.call(1.into(), ping, None, "my call", now)?;
+///
+/// let Some(Event::Requested(request)) = worker.handle_frame(host.poll_transmit().unwrap())? else { panic!() };
+/// worker.answer(request.id().unwrap(), Ok(Response::default()));
+///
+/// let Some(Event::Answered { token, result }) = host.handle_frame(worker.poll_transmit().unwrap())? else { panic!() };
+/// assert_eq!(token, "my call");
+/// assert!(result.is_ok());
+/// # Ok::<(), isolated_workers_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection<T> {
+    calls: HashMap<TxId, Call<T>>,
+    serving: HashMap<TxId, Name>,
+    outbox: Outbox,
+    /// No deadline of a call is before this. It may be too early, because a call that ends does not look for the next
+    /// one: that is found when the time is over, for all calls at once.
+    earliest_deadline: Option<Instant>,
+    said_goodbye: bool,
+    heard_goodbye: bool,
+}
+
+#[derive(Debug)]
+struct Call<T> {
+    /// `None` when the owner has given the call up and only its answer is still to come.
+    token: Option<T>,
+    name: Name,
+    deadline: Option<(Instant, Duration)>,
+    /// Which frame of this connection the request was.
+    frame: u64,
+}
+
+impl<T> Connection<T> {
+    /// A connection on which nothing has happened.
+    pub fn new() -> Self {
+        Self {
+            calls: HashMap::new(),
+            serving: HashMap::new(),
+            outbox: Outbox::default(),
+            earliest_deadline: None,
+            said_goodbye: false,
+            heard_goodbye: false,
+        }
+    }
+
+    /// Starts a call; its end is an [`Event::Answered`] with `token`. It is given up after `timeout`, if there is one.
+    ///
+    /// # Errors
+    /// `DuplicateId` where the id is in use, `Closed` after a goodbye of either side. The token is dropped.
+    pub fn call(
+        &mut self,
+        id: TxId,
+        request: Request,
+        timeout: Option<Duration>,
+        token: T,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.check_open(request.name())?;
+        // A timeout past the end of time is none.
+        let deadline = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, timeout)));
+        match self.calls.entry(id) {
+            hashbrown::hash_map::Entry::Occupied(entry) => Err(duplicate_id(request.name(), entry.key())),
+            hashbrown::hash_map::Entry::Vacant(entry) => {
+                let frame = request_frame(entry.key().clone(), request, false);
+                let Frame::Request { name, .. } = &frame else {
+                    unreachable!("request_frame makes a request")
+                };
+                let call = Call {
+                    token: Some(token),
+                    name: name.clone(),
+                    deadline,
+                    frame: self.outbox.next_number(),
+                };
+                entry.insert(call);
+                self.outbox.push(frame);
+                if let Some((at, _)) = deadline {
+                    self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends a message that nobody answers.
+    ///
+    /// # Errors
+    /// `Closed` after a goodbye of either side.
+    pub fn send(&mut self, id: TxId, request: Request) -> Result<(), Error> {
+        self.check_open(request.name())?;
+        self.outbox.push(request_frame(id, request, true));
+        Ok(())
+    }
+
+    /// Gives a call up and returns its token. `None`: there is no such call, or it has ended already.
+    pub fn cancel(&mut self, id: &TxId) -> Option<T> {
+        let call = self.calls.get_mut(id)?;
+        let token = call.token.take()?;
+        if self.outbox.retract(call.frame) {
+            self.calls.remove(id);
+        } else {
+            self.outbox.push(Frame::Cancel { id: id.clone() });
+        }
+        Some(token)
+    }
+
+    /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile.
+    pub fn answer(&mut self, id: &TxId, result: Result<Response, Error>) {
+        let Some((id, name)) = self.serving.remove_entry(id) else { return };
+        self.outbox.push(match result {
+            Ok(response) => {
+                let (body, metadata) = response.into_parts();
+                Frame::Reply { id, name, body, metadata }
+            }
+            Err(error) => Frame::Error { id, name, error: Box::new(error.to_remote()) },
+        });
+    }
+
+    /// Announces that this side starts no more calls.
+    pub fn say_goodbye(&mut self) {
+        if !self.said_goodbye {
+            self.said_goodbye = true;
+            self.outbox.push(Frame::Goodbye);
+        }
+    }
+
+    /// Takes in a frame of the other side.
+    ///
+    /// # Errors
+    /// `Protocol` where the other side broke the rules: the connection is of no more use, and
+    /// [`fail`](Self::fail) ends what is in flight. An answer to nothing is no such breach, and is passed over.
+    pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
+        Ok(match frame {
+            Frame::Request { id, name, body, metadata, oneway, timeout } => {
+                if !oneway && self.serving.insert(id.clone(), name.clone()).is_some() {
+                    return Err(reused_id(&name, &id));
+                }
+                Some(Event::Requested(Request::received(id, name, body, metadata, oneway, timeout)))
+            }
+            Frame::Reply { id, body, metadata, .. } => {
+                self.end(&id, |_| Ok(Response::with_metadata(body, metadata)))
+            }
+            Frame::Error { id, error, .. } => self.end(&id, |name| Err(Error::remote(name.as_str(), *error))),
+            Frame::Cancel { id } => self.serving.remove_entry(&id).map(|(id, name)| {
+                let error = Error::new(ErrorKind::Cancelled, format!("the call of `{name}` was given up"));
+                self.outbox.push(Frame::Error { id: id.clone(), name, error: Box::new(error.to_remote()) });
+                Event::Cancelled(id)
+            }),
+            Frame::Ping => {
+                self.outbox.push(Frame::Pong);
+                None
+            }
+            Frame::Pong => None,
+            Frame::Goodbye => {
+                self.heard_goodbye = true;
+                Some(Event::Farewell)
+            }
+        })
+    }
+
+    fn end(&mut self, id: &TxId, result: impl FnOnce(&Name) -> Result<Response, Error>) -> Option<Event<T>> {
+        let call = self.calls.remove(id)?;
+        Some(Event::Answered { token: call.token?, result: result(&call.name) })
+    }
+
+    /// The next frame to send.
+    pub fn poll_transmit(&mut self) -> Option<Frame> {
+        self.outbox.pop()
+    }
+
+    /// How many bytes of payload wait to be sent, for backpressure.
+    pub fn queued_bytes(&self) -> usize {
+        self.outbox.weight
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, at the earliest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.earliest_deadline
+    }
+
+    /// Gives up the calls whose time is over.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Event<T>> {
+        if self.earliest_deadline.is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        self.earliest_deadline = None;
+        let mut late = Vec::new();
+        for (id, call) in &self.calls {
+            match call.deadline {
+                Some((at, timeout)) if call.token.is_some() => {
+                    if at <= now {
+                        late.push((id.clone(), call.name.clone(), timeout));
+                    } else {
+                        self.earliest_deadline =
+                            Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        late.into_iter()
+            .filter_map(|(id, name, timeout)| {
+                let frame = self.calls.get(&id)?.frame;
+                let executed = self.outbox.executed(frame);
+                let token = self.cancel(&id)?;
+                Some(Event::Answered { token, result: Err(timed_out(&name, timeout).executed_is(executed)) })
+            })
+            .collect()
+    }
+
+    /// Ends every call in flight, because the connection is of no more use: what `error` makes of the message's name
+    /// is its answer.
+    pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
+        self.said_goodbye = true;
+        self.serving.clear();
+        self.earliest_deadline = None;
+        let calls = std::mem::take(&mut self.calls);
+        let events = calls
+            .into_values()
+            .filter_map(|call| {
+                let executed = self.outbox.executed(call.frame);
+                let error = error(call.name.as_str()).executed_is(executed);
+                Some(Event::Answered { token: call.token?, result: Err(error) })
+            })
+            .collect();
+        self.outbox = Outbox::default();
+        events
+    }
+
+    /// How many calls of this side wait for their answer, those included that were given up.
+    pub fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many requests of the other side wait for an answer.
+    pub fn serving(&self) -> usize {
+        self.serving.len()
+    }
+
+    fn check_open(&self, name: &str) -> Result<(), Error> {
+        if self.said_goodbye || self.heard_goodbye { Err(closed(name)) } else { Ok(()) }
+    }
+}
+
+impl<T> Default for Connection<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The frames that wait to be sent, numbered, so that one can be taken back without a search.
+#[derive(Debug, Default)]
+struct Outbox {
+    frames: VecDeque<Option<Frame>>,
+    /// How many frames have left.
+    gone: u64,
+    weight: usize,
+}
+
+impl Outbox {
+    fn next_number(&self) -> u64 {
+        self.gone + self.frames.len() as u64
+    }
+
+    fn push(&mut self, frame: Frame) {
+        self.weight += frame.weight();
+        self.frames.push_back(Some(frame));
+    }
+
+    fn pop(&mut self) -> Option<Frame> {
+        loop {
+            let slot = self.frames.pop_front()?;
+            self.gone += 1;
+            if let Some(frame) = slot {
+                self.weight -= frame.weight();
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Whether a message whose request is this frame may have been run.
+    fn executed(&self, number: u64) -> Executed {
+        if number < self.gone { Executed::Maybe } else { Executed::No }
+    }
+
+    /// Takes a frame back that has not left.
+    fn retract(&mut self, number: u64) -> bool {
+        let Some(at) = number.checked_sub(self.gone) else { return false };
+        match self.frames.get_mut(at as usize).and_then(Option::take) {
+            Some(frame) => {
+                self.weight -= frame.weight();
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+fn request_frame(id: TxId, request: Request, oneway: bool) -> Frame {
+    let timeout = request.timeout().filter(|timeout| !timeout.is_zero());
+    let (name, body, metadata) = request.into_parts();
+    Frame::Request { id, name, body, metadata, oneway, timeout }
+}
+
+#[cold]
+fn duplicate_id(name: &str, id: &TxId) -> Error {
+    let why = "a call with this id is in flight, or was given up and is not answered yet";
+    let what = "use a generator that does not repeat itself";
+    Error::new(ErrorKind::DuplicateId, format!("could not call `{name}` with the id {id}: {why}; {what}"))
+}
+
+#[cold]
+fn reused_id(name: &Name, id: &TxId) -> Error {
+    let why = "while its last request of this id was not answered";
+    Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}"))
+}
+
+#[cold]
+fn closed(name: &str) -> Error {
+    let why = "the connection to the worker is closed or about to close";
+    Error::new(ErrorKind::Closed, format!("could not call `{name}`: {why}; start another worker"))
+        .executed_is(Executed::No)
+}
+
+#[cold]
+fn timed_out(name: &Name, timeout: Duration) -> Error {
+    let what = "set another limit for the worker, the message or the call, or zero for none";
+    Error::new(ErrorKind::Timeout, format!("`{name}` was not answered within {timeout:?}; {what}"))
+}

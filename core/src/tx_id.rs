@@ -1,0 +1,167 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The id of a transaction: it ties a reply to its request.
+///
+/// On the wire of a text codec it is any string; ids that are a number or a UUID in its usual form are held without an
+/// allocation, and compare equal whichever way they were made.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TxId(Repr);
+
+// A byte array, not a u128, keeps the id at 24 bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Number(u64),
+    Uuid([u8; 16]),
+    Text(Arc<str>),
+}
+
+impl TxId {
+    /// The number, where the id is one.
+    pub fn as_number(&self) -> Option<u64> {
+        match self.0 {
+            Repr::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The sixteen bytes, where the id is a UUID.
+    pub fn as_uuid_bytes(&self) -> Option<&[u8; 16]> {
+        match &self.0 {
+            Repr::Uuid(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl From<u64> for TxId {
+    fn from(number: u64) -> Self {
+        Self(Repr::Number(number))
+    }
+}
+
+impl From<[u8; 16]> for TxId {
+    /// The sixteen bytes of a UUID.
+    fn from(uuid: [u8; 16]) -> Self {
+        Self(Repr::Uuid(uuid))
+    }
+}
+
+impl From<&str> for TxId {
+    fn from(text: &str) -> Self {
+        Self(parse_number(text).or_else(|| parse_uuid(text)).unwrap_or_else(|| Repr::Text(text.into())))
+    }
+}
+
+/// Only the form that `Display` writes, so that an id goes back to its peer letter for letter.
+fn parse_number(text: &str) -> Option<Repr> {
+    let canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
+    if canonical { text.parse().ok().map(Repr::Number) } else { None }
+}
+
+fn parse_uuid(text: &str) -> Option<Repr> {
+    let canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if canonical { uuid::Uuid::try_parse(text).ok().map(|uuid| Repr::Uuid(uuid.into_bytes())) } else { None }
+}
+
+impl fmt::Display for TxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Number(number) => number.fmt(f),
+            Repr::Uuid(bytes) => {
+                f.write_str(uuid::Uuid::from_bytes(*bytes).hyphenated().encode_lower(&mut [0; 36]))
+            }
+            Repr::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for TxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TxId({self})")
+    }
+}
+
+/// Makes the ids of the calls of a connection.
+///
+/// An id must not be in use: one that is still in flight, or was given up and not yet answered, is refused at the
+/// caller with [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId). Any closure is a generator:
+///
+/// ```
+/// use isolated_workers_core::{TxId, TxIdGenerator};
+///
+/// let named = || TxId::from("job-17");
+/// assert_eq!(named.next_id().to_string(), "job-17");
+/// ```
+pub trait TxIdGenerator: Send + Sync + 'static {
+    /// The next id.
+    fn next_id(&self) -> TxId;
+}
+
+impl<F: Fn() -> TxId + Send + Sync + 'static> TxIdGenerator for F {
+    fn next_id(&self) -> TxId {
+        self()
+    }
+}
+
+/// Random UUIDs (version 4), unique across connections and machines: the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uuid;
+
+impl TxIdGenerator for Uuid {
+    fn next_id(&self) -> TxId {
+        uuid::Uuid::new_v4().into_bytes().into()
+    }
+}
+
+/// 1, 2, 3 …: the smallest on the wire and the easiest to read in a log; unique within one connection.
+#[derive(Debug, Default)]
+pub struct Sequential(AtomicU64);
+
+impl TxIdGenerator for Sequential {
+    fn next_id(&self) -> TxId {
+        (self.0.fetch_add(1, Ordering::Relaxed) + 1).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_goes_back_letter_for_letter() {
+        for text in
+            ["0", "7", "18446744073709551615", "18446744073709551616", "007", "+7", "", "job", "C0FFEE"]
+                .into_iter()
+                .chain([
+                    "ccfefb9f-f265-495b-8aa7-3d92b7553214",
+                    "CCFEFB9F-F265-495B-8AA7-3D92B7553214",
+                    "ccfefb9ff265495b8aa73d92b7553214",
+                    "{ccfefb9f-f265-495b-8aa7-3d92b755321}",
+                ])
+        {
+            assert_eq!(TxId::from(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn ids_are_equal_whichever_way_they_were_made() {
+        assert_eq!(TxId::from(42), TxId::from("42"));
+        let uuid = Uuid.next_id();
+        assert_eq!(uuid, TxId::from(uuid.to_string().as_str()));
+        assert_ne!(TxId::from("42"), TxId::from("042"));
+    }
+
+    #[test]
+    fn generators_do_not_repeat_themselves() {
+        assert_ne!(Uuid.next_id(), Uuid.next_id());
+        let sequential = Sequential::default();
+        assert_eq!((sequential.next_id(), sequential.next_id()), (1.into(), 2.into()));
+    }
+
+    #[test]
+    fn an_id_stays_small() {
+        assert_eq!(size_of::<TxId>(), 24);
+    }
+}
