@@ -57,6 +57,14 @@ pub enum Frame {
 }
 
 impl Frame {
+    /// The encoded payload, in the kinds that have one.
+    pub fn body(&self) -> Option<&Body> {
+        match self {
+            Self::Request { body, .. } | Self::Reply { body, .. } => Some(body),
+            _ => None,
+        }
+    }
+
     /// How many bytes the frame will take at most, or 0 where that is small and fixed: what the out queue counts.
     pub fn weight(&self) -> usize {
         match self {

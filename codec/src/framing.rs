@@ -1,0 +1,83 @@
+use std::{fmt, io};
+
+use bytes::BytesMut;
+use isolated_workers_core::{BoxError, Frame, Limits};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// How frames are delimited in a stream: a decoder and an encoder of [`Frame`]s.
+///
+/// One value serves one direction of one connection. An error of the decoder ends the stream, because nobody knows
+/// where the next frame begins; an error of the encoder concerns its frame alone, and leaves the buffer as it was.
+///
+/// A decoder that waits for a large frame reserves room as bytes arrive, never at once for what a length claims.
+pub trait Framing:
+    Decoder<Item = Frame, Error = FrameError> + for<'a> Encoder<&'a Frame, Error = FrameError> + Send + 'static
+{
+    /// Encodes all of `frame` but its body, where that comes last and as it is; `true` says that the caller has to
+    /// write the body next. With it a large body is not copied. The default encodes everything.
+    ///
+    /// # Errors
+    /// As those of `encode`.
+    fn encode_head(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<bool, FrameError> {
+        self.encode(frame, out)?;
+        Ok(false)
+    }
+}
+
+/// Why a frame could not be read or written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// It is larger than [`Limits::frame`].
+    TooLarge {
+        /// Its size in bytes, as far as it is known.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Its bytes are not a frame.
+    Malformed(BoxError),
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl FrameError {
+    /// The frame is not one, for this reason.
+    pub fn malformed(why: impl Into<BoxError>) -> Self {
+        Self::Malformed(why.into())
+    }
+
+    /// Refuses a frame of `bytes` where `limits` allow less.
+    pub(crate) fn check(bytes: usize, limits: Limits) -> Result<(), Self> {
+        if bytes > limits.frame { Err(Self::TooLarge { bytes, limit: limits.frame }) } else { Ok(()) }
+    }
+}
+
+impl From<io::Error> for FrameError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes, limit } => write!(
+                f,
+                "the frame takes {bytes} bytes or more, and {limit} are allowed; raise `Limits::frame` on both sides"
+            ),
+            Self::Malformed(why) => write!(f, "the frame is malformed: {why}"),
+            Self::Io(error) => write!(f, "the stream failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TooLarge { .. } => None,
+            Self::Malformed(why) => why.source(),
+            Self::Io(error) => error.source(),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+mod lines;
+mod wire;
+
+use bytes::{BufMut, BytesMut};
+use isolated_workers_core::Limits;
+use serde::{Deserialize, Serialize};
+
+pub use self::lines::JsonLines;
+use crate::{Codec, CodecError};
+
+/// JSON, one object a line: the default, because a person can read along and a peer in any language can speak it.
+///
+/// Every `f64` comes back bit for bit but NaN and the infinities, which JSON does not have. Bytes travel as arrays of
+/// numbers, at up to four bytes each: for payloads of bytes use [`Postcard`](crate::Postcard).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json;
+
+impl Codec for Json {
+    const NAME: &'static str = "json";
+    type Framing = JsonLines;
+
+    fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+        serde_json::to_writer(out.writer(), value).map_err(CodecError::new)
+    }
+
+    fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
+        // A missing payload is one of nothing.
+        serde_json::from_slice(if bytes.is_empty() { b"null" } else { bytes }).map_err(CodecError::new)
+    }
+
+    fn framing(&self, limits: Limits) -> JsonLines {
+        JsonLines::new(limits)
+    }
+}

@@ -1,0 +1,220 @@
+//! What every framing owes, held against each of them.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use isolated_workers_codec::{Codec, FrameError, Framing, Json, Postcard};
+use isolated_workers_core::{Body, Frame, Limits, Metadata, Name, RemoteError, TxId};
+use tokio_util::codec::{Decoder, Encoder};
+
+fn body<C: Codec>(codec: &C, text: &str) -> Body {
+    let mut out = BytesMut::new();
+    codec.encode(text, &mut out).unwrap();
+    out.freeze().into()
+}
+
+/// One frame of each kind and shape.
+fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
+    let request = |id: TxId, text: &str| Frame::Request {
+        id,
+        name: Name::from_static("add"),
+        body: body(codec, text),
+        metadata: Metadata::new(),
+        oneway: false,
+        timeout: None,
+    };
+    let metadata: Metadata = [("tenant", "a\n\"b\""), ("", "ü")].into_iter().collect();
+    let mut error = RemoteError::new("DivideError", "division by \"zero\"\n");
+    error.code = Some("E_ZERO".into());
+    error.stack = Some("calculator.rs:12".into());
+    error.chain = vec!["because".into(), "of that".into()];
+    error.data = Some(body(codec, "data").into_bytes());
+    vec![
+        request(7.into(), "hello\nworld"),
+        request("ccfefb9f-f265-495b-8aa7-3d92b7553214".into(), "€ in three bytes"),
+        request("any \"string\"\\".into(), &"x".repeat(70_000)),
+        Frame::Request {
+            id: 8.into(),
+            name: "näme \"quoted\"".into(),
+            body: Body::empty(),
+            metadata: metadata.clone(),
+            oneway: true,
+            timeout: Some(Duration::from_micros(1500)),
+        },
+        Frame::Reply { id: 7.into(), name: Name::default(), body: body(codec, "5"), metadata },
+        Frame::Error { id: 7.into(), name: Name::default(), error: error.into() },
+        Frame::Error { id: 9.into(), name: Name::default(), error: RemoteError::new("", "").into() },
+        Frame::Cancel { id: 8.into() },
+        Frame::Ping,
+        Frame::Pong,
+        Frame::Goodbye,
+    ]
+}
+
+/// Frames have no equality, because nobody but a test needs it. Metadata of a text codec comes sorted.
+fn shape(frame: &Frame) -> String {
+    let mut text = format!("{frame:?}");
+    if let Frame::Request { metadata, .. } | Frame::Reply { metadata, .. } = frame {
+        let mut pairs: Vec<_> = metadata.iter().collect();
+        pairs.sort_unstable();
+        text = text.replace(&format!("{metadata:?}"), &format!("{pairs:?}"));
+    }
+    text
+}
+
+fn encoded<F: Framing>(framing: &mut F, frames: &[Frame]) -> BytesMut {
+    let mut wire = BytesMut::new();
+    frames.iter().for_each(|frame| framing.encode(frame, &mut wire).unwrap());
+    wire
+}
+
+fn assert_same(left: &[Frame], right: &[Frame]) {
+    assert_eq!(left.iter().map(shape).collect::<Vec<_>>(), right.iter().map(shape).collect::<Vec<_>>());
+}
+
+fn every_frame_comes_back<C: Codec>(codec: C) {
+    let sent = frames(&codec);
+    let mut wire = encoded(&mut codec.framing(Limits::default()), &sent);
+    let mut framing = codec.framing(Limits::default());
+    let received: Vec<_> = std::iter::from_fn(|| framing.decode(&mut wire).unwrap()).collect();
+    assert!(wire.is_empty());
+    assert_same(&sent, &received);
+}
+
+fn bytes_may_come_one_by_one<C: Codec>(codec: C) {
+    let sent = frames(&codec);
+    let wire = encoded(&mut codec.framing(Limits::default()), &sent);
+    let mut framing = codec.framing(Limits::default());
+    let (mut buffer, mut received) = (BytesMut::new(), Vec::new());
+    for byte in wire {
+        buffer.extend_from_slice(&[byte]);
+        received.extend(framing.decode(&mut buffer).unwrap());
+    }
+    assert_same(&sent, &received);
+}
+
+fn a_head_and_a_body_make_a_frame<C: Codec>(codec: C) {
+    for frame in frames(&codec) {
+        let mut framing = codec.framing(Limits::default());
+        let (mut whole, mut parts) = (BytesMut::new(), BytesMut::new());
+        framing.encode(&frame, &mut whole).unwrap();
+        if framing.encode_head(&frame, &mut parts).unwrap() {
+            parts.extend_from_slice(frame.body().unwrap().as_bytes());
+        }
+        assert_eq!(whole, parts);
+    }
+}
+
+fn no_truncation_or_bit_flip_panics<C: Codec>(codec: C) {
+    for frame in frames(&codec) {
+        let wire = encoded(&mut codec.framing(Limits::default()), std::slice::from_ref(&frame));
+        let wire = &wire[..wire.len().min(300)];
+        for bit in 0..wire.len() * 8 {
+            let mut broken = BytesMut::from(wire);
+            broken[bit / 8] ^= 1 << (bit % 8);
+            let _ = codec.framing(Limits::default()).decode(&mut broken);
+            let mut short = BytesMut::from(&wire[..bit / 8]);
+            let _ = codec.framing(Limits::default()).decode_eof(&mut short);
+        }
+    }
+}
+
+fn a_large_frame_is_refused_on_both_sides<C: Codec>(codec: C) {
+    let frame = Frame::Reply {
+        id: 1.into(),
+        name: Name::default(),
+        body: body(&codec, &"x".repeat(5000)),
+        metadata: Metadata::new(),
+    };
+    let small = Limits::default().frame(4096);
+    let mut out = BytesMut::from("before");
+    let sent = codec.framing(small).encode(&frame, &mut out);
+    assert!(matches!(sent, Err(FrameError::TooLarge { limit: 4096, .. })), "{sent:?}");
+    assert_eq!(out, "before", "nothing of a refused frame is left behind");
+
+    let mut wire = encoded(&mut codec.framing(Limits::default()), &[frame]);
+    let received = codec.framing(small).decode(&mut wire);
+    assert!(matches!(received, Err(FrameError::TooLarge { limit: 4096, .. })), "{received:?}");
+}
+
+fn a_value_has_no_bytes_behind_it<C: Codec>(codec: C) {
+    let mut out = BytesMut::new();
+    codec.encode(&(1u8, "two"), &mut out).unwrap();
+    assert_eq!(codec.decode::<(u8, String)>(&out).unwrap(), (1, "two".into()));
+    out.extend_from_slice(b"7");
+    assert!(codec.decode::<(u8, String)>(&out).is_err());
+}
+
+macro_rules! suite {
+    ($($name:ident: $codec:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn every_frame_comes_back() { super::every_frame_comes_back($codec) }
+            #[test]
+            fn bytes_may_come_one_by_one() { super::bytes_may_come_one_by_one($codec) }
+            #[test]
+            fn a_head_and_a_body_make_a_frame() { super::a_head_and_a_body_make_a_frame($codec) }
+            #[test]
+            fn no_truncation_or_bit_flip_panics() { super::no_truncation_or_bit_flip_panics($codec) }
+            #[test]
+            fn a_large_frame_is_refused_on_both_sides() { super::a_large_frame_is_refused_on_both_sides($codec) }
+            #[test]
+            fn a_value_has_no_bytes_behind_it() { super::a_value_has_no_bytes_behind_it($codec) }
+        }
+    )*};
+}
+
+suite! {
+    json: Json;
+    postcard: Postcard;
+}
+
+#[test]
+fn a_length_that_lies_takes_no_memory() {
+    let mut wire = BytesMut::from(&(8u32 << 20).to_be_bytes()[..]);
+    assert!(Postcard.framing(Limits::default()).decode(&mut wire).unwrap().is_none());
+    assert!(wire.capacity() <= 128 << 10, "{} bytes reserved", wire.capacity());
+}
+
+#[test]
+fn json_reads_a_peer_that_knows_three_keys() {
+    let line = r#"{"type":"add","payload":{"a":5,"b":3},"tx":"some-id","unknown":[1]}"#;
+    let mut wire = BytesMut::from(format!("\n  \n{line}\n").as_str());
+    let frame = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
+    let Frame::Request { id, name, body, oneway: false, .. } = frame else { panic!("{frame:?}") };
+    assert_eq!((id.to_string().as_str(), name.as_str()), ("some-id", "add"));
+    assert_eq!(body.into_bytes(), Bytes::from_static(br#"{"a":5,"b":3}"#));
+}
+
+#[test]
+fn json_writes_what_such_a_peer_reads() {
+    let reply = |body: &'static [u8]| Frame::Reply {
+        id: 1.into(),
+        name: Name::from_static("add"),
+        body: Bytes::from_static(body).into(),
+        metadata: Metadata::new(),
+    };
+    let wire = encoded(&mut Json.framing(Limits::default()), &[reply(b"8"), reply(b"null")]);
+    let expected = concat!(
+        "{\"tx\":\"1\",\"type\":\"addResult\",\"kind\":\"reply\",\"payload\":8}\n",
+        "{\"tx\":\"1\",\"type\":\"addResult\",\"kind\":\"reply\"}\n",
+    );
+    assert_eq!(wire, expected);
+}
+
+#[test]
+fn a_line_break_in_a_json_body_cannot_split_the_frame() {
+    fn refused(error: impl Debug) -> bool {
+        format!("{error:?}").contains("line break")
+    }
+    let frame = Frame::Reply {
+        id: 1.into(),
+        name: Name::default(),
+        body: Bytes::from_static(b"[1,\n2]").into(),
+        metadata: Metadata::new(),
+    };
+    assert!(refused(Json.framing(Limits::default()).encode(&frame, &mut BytesMut::new())));
+}
