@@ -1,0 +1,148 @@
+//! What a worker serves, and the pieces to write one by hand.
+//!
+//! `#[service]` generates a [`Handler`] that is a `match` over the names of messages with a [`respond`] in each arm.
+
+use bytes::BytesMut;
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{
+    Body, CallError, Error, ErrorKind, Message, RemoteError, Request, Response, Schema,
+};
+use serde::Serialize;
+
+/// What a worker serves: the answer to each message of a service, whatever the codec.
+///
+/// ```
+/// use isolated_workers_core::{Error, Message, Never, Request, Response, Schema};
+/// use isolated_workers_middleware::handler::{self, Handler};
+/// use isolated_workers_codec::Codec;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Add { a: i64, b: i64 }
+/// # impl Message for Add {
+/// #     const NAME: &'static str = "add";
+/// #     type Reply = i64;
+/// #     type Error = Never;
+/// # }
+///
+/// struct Calculator;
+///
+/// impl Handler for Calculator {
+///     const SCHEMA: Schema = Schema::new("Calculator", 1);
+///
+///     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
+///         match request.name() {
+///             Add::NAME => handler::respond(codec, request, |Add { a, b }| async move { Ok(a + b) }).await,
+///             _ => Err(handler::unknown_message(&Self::SCHEMA, &request)),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how to answer messages",
+    note = "implement a `#[service]` trait for it and pass `value.into_service()`, or implement `Handler` by hand"
+)]
+pub trait Handler: Send + Sync + 'static {
+    /// What the service is called and looks like.
+    const SCHEMA: Schema;
+
+    /// Answers one message.
+    ///
+    /// # Errors
+    /// The error that the caller is answered with.
+    fn handle<C: Codec>(
+        &self,
+        codec: &C,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Error>> + Send;
+}
+
+/// Decodes the message, runs `run` on it and encodes what that returns.
+///
+/// # Errors
+/// `Decode` or `Encode` where a value and its bytes do not fit, `Remote` where `run` failed.
+pub async fn respond<M, C, F, Fut>(codec: &C, request: Request, run: F) -> Result<Response, Error>
+where
+    M: Message,
+    C: Codec,
+    F: FnOnce(M) -> Fut + Send,
+    Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
+{
+    let message = decode(codec, &request)?;
+    // The payload may be large, and the handler needs it no more.
+    drop(request);
+    match run(message).await {
+        Ok(reply) => encode(codec, &reply, "reply", M::NAME).map(Response::new),
+        Err(failure) => {
+            let data = encode(codec, &failure, "error", M::NAME)?;
+            let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
+            remote.data = Some(data.into_bytes());
+            Err(Error::remote(M::NAME, remote))
+        }
+    }
+}
+
+/// Decodes the payload of a request as the message `M`.
+///
+/// # Errors
+/// `Decode` where it is not one.
+pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
+    codec.decode(request.body().as_bytes()).map_err(|error| {
+        Error::with_source(
+            ErrorKind::Decode,
+            format!("could not decode `{}` from {}: {error}{SKEW}", M::NAME, C::NAME),
+            error,
+        )
+        .executed_is(isolated_workers_core::Executed::No)
+    })
+}
+
+/// The answer to a request whose name no handler has.
+pub fn unknown_message(schema: &Schema, request: &Request) -> Error {
+    let text = format!("the service {} has no message `{}`{SKEW}", schema.service(), request.name());
+    Error::new(ErrorKind::UnknownMessage, text)
+}
+
+const SKEW: &str = "; build host and worker from the same definition of the service";
+
+pub(crate) fn encode<C: Codec, T: Serialize>(
+    codec: &C,
+    value: &T,
+    what: &str,
+    name: &str,
+) -> Result<Body, Error> {
+    let mut out = BytesMut::with_capacity(128);
+    match codec.encode(value, &mut out) {
+        Ok(()) => Ok(out.freeze().into()),
+        Err(error) => {
+            let text = format!("could not encode the {what} of `{name}` as {}: {error}", C::NAME);
+            Err(Error::with_source(ErrorKind::Encode, text, error))
+        }
+    }
+}
+
+pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
+    // Nobody answers a oneway message, and its reply type is ().
+    let bytes = response.body().as_bytes();
+    codec.decode(bytes).map_err(|error| {
+        let reply = std::any::type_name::<M::Reply>();
+        let text =
+            format!("could not decode the reply to `{}` as {reply} from {}: {error}{SKEW}", M::NAME, C::NAME);
+        Error::with_source(ErrorKind::Decode, text, error).executed_is(isolated_workers_core::Executed::Yes)
+    })
+}
+
+/// The typed error of `M`, where the answer was one.
+pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> CallError<M::Error> {
+    let data = error.remote_error().and_then(|remote| remote.data.as_ref());
+    match data.and_then(|data| codec.decode(data).ok()) {
+        Some(failure) => CallError::Service(failure),
+        None => CallError::Call(error),
+    }
+}
+
+/// The last part of a type's path: `DivideError`.
+fn type_name<T>() -> &'static str {
+    let path = std::any::type_name::<T>();
+    let path = path.split_once('<').map_or(path, |(path, _)| path);
+    path.rsplit("::").next().unwrap_or(path)
+}
