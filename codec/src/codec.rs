@@ -42,7 +42,7 @@ use crate::Framing;
     message = "`{Self}` is not a codec",
     note = "use `Json` or `Postcard`, or implement `Codec` for a type of your own"
 )]
-pub trait Codec: Clone + Send + Sync + 'static {
+pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// What the handshake compares; change it with the format.
     const NAME: &'static str;
 

@@ -11,7 +11,11 @@ use tokio_util::codec::{Decoder, Encoder};
 ///
 /// A decoder that waits for a large frame reserves room as bytes arrive, never at once for what a length claims.
 pub trait Framing:
-    Decoder<Item = Frame, Error = FrameError> + for<'a> Encoder<&'a Frame, Error = FrameError> + Send + 'static
+    Decoder<Item = Frame, Error = FrameError>
+    + for<'a> Encoder<&'a Frame, Error = FrameError>
+    + Send
+    + Unpin
+    + 'static
 {
     /// Encodes all of `frame` but its body, where that comes last and as it is; `true` says that the caller has to
     /// write the body next. With it a large body is not copied. The default encodes everything.

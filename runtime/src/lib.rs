@@ -1,1 +1,24 @@
-//! runtime
+//! Hosts, workers and what happens between them.
+//!
+//! On the host, [`Worker::builder`] starts a [`Program`] and gives a service to call. In the program, [`serve`] answers
+//! with a handler. Between them is one connection with one task on either side, and a
+//! [`Connection`](isolated_workers_core::protocol::Connection) that holds the rules.
+
+mod builder;
+mod channel;
+mod handshake;
+mod link;
+mod process;
+mod program;
+mod serve;
+mod supervisor;
+mod timeouts;
+mod worker;
+
+pub use builder::Builder;
+pub use channel::is_worker;
+pub use link::Link;
+pub use program::Program;
+pub use serve::{Serve, run_worker, serve};
+pub use timeouts::Timeouts;
+pub use worker::Worker;

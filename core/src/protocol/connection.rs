@@ -39,6 +39,7 @@ pub struct Connection<T> {
     earliest_deadline: Option<Instant>,
     said_goodbye: bool,
     heard_goodbye: bool,
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl<T> Connection<T> {
             earliest_deadline: None,
             said_goodbye: false,
             heard_goodbye: false,
+            failed: false,
         }
     }
 
@@ -124,7 +126,8 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile.
+    /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile; but its id may come
+    /// again after that, so that an answer to a cancelled request must not be kept for later.
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Error>) {
         let Some((id, name)) = self.serving.remove_entry(id) else { return };
         self.outbox.push(match result {
@@ -188,9 +191,32 @@ impl<T> Connection<T> {
         self.outbox.pop()
     }
 
-    /// How many bytes of payload wait to be sent, for backpressure.
+    /// Takes a frame back that turned out to have no encoding, for the reason that `error` tells: the call that it
+    /// began ends with it, the request that it answers is answered by it.
+    pub fn refuse(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
+        match frame {
+            // A oneway message has no call, but may have the id of one.
+            Frame::Request { oneway: true, .. } => None,
+            Frame::Request { id, .. } => {
+                let call = self.calls.remove(&id)?;
+                Some(Event::Answered { token: call.token?, result: Err(error.executed_is(Executed::No)) })
+            }
+            // The error about an error is short; if it has no encoding either, the caller's timeout has to do.
+            Frame::Error { ref error, .. } if error.code.as_deref() == Some(ErrorKind::TooLarge.code()) => {
+                None
+            }
+            Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
+                self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// About how many bytes of memory wait to be sent, for backpressure: the payloads and the queue itself, because
+    /// pongs and empty replies to a peer that does not read them take memory, too. 0 exactly if nothing waits.
     pub fn queued_bytes(&self) -> usize {
-        self.outbox.weight
+        self.outbox.weight + self.outbox.frames.len() * size_of::<Frame>()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, at the earliest.
@@ -198,7 +224,7 @@ impl<T> Connection<T> {
         self.earliest_deadline
     }
 
-    /// Gives up the calls whose time is over.
+    /// Gives up the calls whose time is over, the oldest first.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Event<T>> {
         if self.earliest_deadline.is_none_or(|at| now < at) {
             return Vec::new();
@@ -209,7 +235,7 @@ impl<T> Connection<T> {
             match call.deadline {
                 Some((at, timeout)) if call.token.is_some() => {
                     if at <= now {
-                        late.push((id.clone(), call.name.clone(), timeout));
+                        late.push((call.frame, id.clone(), call.name.clone(), timeout));
                     } else {
                         self.earliest_deadline =
                             Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
@@ -218,9 +244,10 @@ impl<T> Connection<T> {
                 _ => {}
             }
         }
+        // The order of the table is another one in each process.
+        late.sort_unstable_by_key(|&(frame, ..)| frame);
         late.into_iter()
-            .filter_map(|(id, name, timeout)| {
-                let frame = self.calls.get(&id)?.frame;
+            .filter_map(|(frame, id, name, timeout)| {
                 let executed = self.outbox.executed(frame);
                 let token = self.cancel(&id)?;
                 Some(Event::Answered { token, result: Err(timed_out(&name, timeout).executed_is(executed)) })
@@ -229,14 +256,15 @@ impl<T> Connection<T> {
     }
 
     /// Ends every call in flight, because the connection is of no more use: what `error` makes of the message's name
-    /// is its answer.
+    /// is its answer, the oldest first.
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
-        self.said_goodbye = true;
+        self.failed = true;
         self.serving.clear();
         self.earliest_deadline = None;
-        let calls = std::mem::take(&mut self.calls);
+        let mut calls = std::mem::take(&mut self.calls).into_values().collect::<Vec<_>>();
+        calls.sort_unstable_by_key(|call| call.frame);
         let events = calls
-            .into_values()
+            .into_iter()
             .filter_map(|call| {
                 let executed = self.outbox.executed(call.frame);
                 let error = error(call.name.as_str()).executed_is(executed);
@@ -258,7 +286,7 @@ impl<T> Connection<T> {
     }
 
     fn check_open(&self, name: &str) -> Result<(), Error> {
-        if self.said_goodbye || self.heard_goodbye { Err(closed(name)) } else { Ok(()) }
+        if self.said_goodbye || self.heard_goodbye || self.failed { Err(closed(name)) } else { Ok(()) }
     }
 }
 
@@ -309,6 +337,10 @@ impl Outbox {
         match self.frames.get_mut(at as usize).and_then(Option::take) {
             Some(frame) => {
                 self.weight -= frame.weight();
+                // Nobody asks for the numbers of frames that were taken back, so they may be given again.
+                while let Some(None) = self.frames.back() {
+                    self.frames.pop_back();
+                }
                 true
             }
             None => false,

@@ -1,0 +1,159 @@
+//! What host and worker say to each other before the first frame: one line of JSON each way, whatever the codec.
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{Error, ErrorKind, Schema};
+use isolated_workers_transport::Transport;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// The version of the protocol. It changes only where two versions cannot understand each other.
+const PROTOCOL: u32 = 1;
+
+/// The longest line in bytes.
+const LINE: usize = 64 << 10;
+
+/// What each side says of itself. Keys that the other does not know are passed over.
+#[derive(Serialize, Deserialize)]
+struct Hello<'a> {
+    #[serde(rename = "isolated-workers")]
+    protocol: u32,
+    #[serde(borrow)]
+    codec: Cow<'a, str>,
+    #[serde(borrow)]
+    transport: Cow<'a, str>,
+    /// `None` on a host that takes any service.
+    #[serde(default)]
+    service: Option<Schema>,
+    pid: u32,
+    #[serde(borrow)]
+    build: Cow<'a, str>,
+}
+
+impl Hello<'_> {
+    fn own<C: Codec, T: Transport>(service: Option<Schema>) -> Self {
+        Self {
+            protocol: PROTOCOL,
+            codec: C::NAME.into(),
+            transport: T::NAME.into(),
+            service,
+            pid: std::process::id(),
+            build: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+}
+
+/// The host's part. Returns the bytes that came behind the worker's line.
+///
+/// Not cancel-safe: a connection whose handshake was given up is of no use.
+pub(crate) async fn greet<C: Codec, T: Transport>(
+    reader: &mut T::Reader,
+    writer: &mut T::Writer,
+    service: Option<Schema>,
+) -> Result<BytesMut, Failure> {
+    let own = Hello::own::<C, T>(service);
+    say(writer, &own).await?;
+    let (line, rest) = hear(reader).await?;
+    check(&own, &parse(&line)?, "host", "worker")?;
+    Ok(rest)
+}
+
+/// The worker's part. Returns the bytes that came behind the host's line.
+///
+/// Not cancel-safe, as [`greet`].
+pub(crate) async fn answer<C: Codec, T: Transport>(
+    reader: &mut T::Reader,
+    writer: &mut T::Writer,
+    service: Schema,
+) -> Result<BytesMut, Failure> {
+    let own = Hello::own::<C, T>(Some(service));
+    let (line, rest) = hear(reader).await?;
+    let theirs = parse(&line)?;
+    // The host hears what this side is in any case, so that it can name the difference, too.
+    say(writer, &own).await?;
+    check(&own, &theirs, "worker", "host")?;
+    Ok(rest)
+}
+
+/// Why there was no handshake.
+pub(crate) enum Failure {
+    /// The stream ended or broke: how the process ended says more.
+    Gone(std::io::Error),
+    /// The two do not fit together.
+    Refused(Error),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+async fn say(writer: &mut (impl AsyncWrite + Unpin), hello: &Hello<'_>) -> Result<(), Failure> {
+    let mut line = serde_json::to_vec(hello).expect("a hello is made of strings and numbers");
+    line.push(b'\n');
+    writer.write_all(&line).await?;
+    Ok(writer.flush().await?)
+}
+
+async fn hear(reader: &mut (impl AsyncRead + Unpin)) -> Result<(BytesMut, BytesMut), Failure> {
+    let mut buffer = BytesMut::with_capacity(1024);
+    loop {
+        if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+            let rest = buffer.split_off(end + 1);
+            return Ok((buffer, rest));
+        }
+        if buffer.len() > LINE {
+            return Err(not_a_handshake(&buffer, "its first line does not end").into());
+        }
+        if reader.read_buf(&mut buffer).await? == 0 {
+            return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Hello<'_>, Error> {
+    serde_json::from_slice(line).map_err(|error| not_a_handshake(line, &error.to_string()))
+}
+
+fn not_a_handshake(line: &[u8], why: &str) -> Error {
+    let start = String::from_utf8_lossy(&line[..line.len().min(80)]);
+    let text = format!(
+        "the other side does not speak the protocol of isolated-workers: {why}; it began with {start:?}"
+    );
+    Error::new(ErrorKind::Handshake, text)
+}
+
+fn check(own: &Hello<'_>, theirs: &Hello<'_>, here: &str, there: &str) -> Result<(), Error> {
+    let differ = |what: &str, own: &dyn std::fmt::Display, theirs: &dyn std::fmt::Display, advice: &str| {
+        let text = format!(
+            "host and worker do not fit together: the {what} of this {here} is {own}, that of the {there} is {theirs}; {advice}"
+        );
+        Err(Error::new(ErrorKind::Handshake, text))
+    };
+    if own.protocol != theirs.protocol {
+        let versions = |hello: &Hello<'_>| format!("{} (isolated-workers {})", hello.protocol, hello.build);
+        return differ("protocol", &versions(own), &versions(theirs), "build both with one version");
+    }
+    if own.codec != theirs.codec {
+        return differ("codec", &own.codec, &theirs.codec, "pass the same one to `.codec(…)` on both");
+    }
+    if own.transport != theirs.transport {
+        let advice = "pass the same one to `.transport(…)` on both";
+        return differ("transport", &own.transport, &theirs.transport, advice);
+    }
+    match (&own.service, &theirs.service) {
+        (Some(own), Some(theirs)) if own != theirs => {
+            differ("service", own, theirs, "build both from the same definition of the service")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,186 @@
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use isolated_workers_codec::{FrameError, Framing};
+use isolated_workers_core::protocol::{Connection, Event};
+use isolated_workers_core::{Error, ErrorKind, Frame};
+use tokio::io::AsyncWrite;
+
+/// Bodies from this size on are written from where they are.
+const LARGE: usize = 64 << 10;
+
+/// How much is encoded before it is written. More makes no system call cheaper.
+const BATCH: usize = 256 << 10;
+
+/// How many pieces one system call takes.
+const PIECES: usize = 16;
+
+/// The end of a stream that frames leave by, and the bytes that it has not taken yet.
+pub(super) struct Outgoing<F> {
+    framing: F,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Written before `buffer`, in this order.
+    pieces: VecDeque<Bytes>,
+    pieces_len: usize,
+    buffer: BytesMut,
+    state: Ending,
+}
+
+enum Ending {
+    Open,
+    /// The stream is ended as soon as all is written.
+    Closing,
+    Closed,
+    /// Nothing can be written any more; the reader finds out why, and first reads what is still there.
+    Broken(Option<io::Error>),
+}
+
+impl<F: Framing> Outgoing<F> {
+    pub(super) fn new(framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
+        Self {
+            framing,
+            writer,
+            pieces: VecDeque::new(),
+            pieces_len: 0,
+            buffer: BytesMut::new(),
+            state: Ending::Open,
+        }
+    }
+
+    /// How many encoded bytes wait to be written.
+    pub(super) fn unwritten(&self) -> usize {
+        self.pieces_len + self.buffer.len()
+    }
+
+    pub(super) fn shut_down_when_written(&mut self) {
+        if let Ending::Open = self.state {
+            self.state = Ending::Closing;
+        }
+    }
+
+    /// Why nothing can be written any more. Told once.
+    pub(super) fn broken(&mut self) -> Option<io::Error> {
+        match &mut self.state {
+            Ending::Broken(error) => error.take(),
+            _ => None,
+        }
+    }
+
+    /// Encodes and writes the frames of `connection` until none is left or the stream takes no more. A frame that has
+    /// no encoding within the limits is refused: what that means for calls goes to `refused`.
+    pub(super) fn poll_flush<T>(
+        &mut self,
+        connection: &mut Connection<T>,
+        refused: &mut Vec<Event<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            self.encode(connection, refused);
+            if self.unwritten() == 0 {
+                return self.poll_end(cx);
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(written)) => self.advance(written),
+                Poll::Ready(Err(error)) => self.break_off(error),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn encode<T>(&mut self, connection: &mut Connection<T>, refused: &mut Vec<Event<T>>) {
+        while self.unwritten() < BATCH {
+            let Some(frame) = connection.poll_transmit() else { return };
+            if let Ending::Closed | Ending::Broken(_) = self.state {
+                continue;
+            }
+            if let Err(error) = self.put(&frame) {
+                refused.extend(connection.refuse(frame, unsendable(error)));
+            }
+        }
+    }
+
+    fn put(&mut self, frame: &Frame) -> Result<(), FrameError> {
+        match frame.body() {
+            Some(body) if body.len() >= LARGE => {
+                if self.framing.encode_head(frame, &mut self.buffer)? {
+                    self.pieces_len += self.buffer.len() + body.len();
+                    self.pieces.push_back(self.buffer.split().freeze());
+                    self.pieces.push_back(body.clone().into_bytes());
+                }
+                Ok(())
+            }
+            _ => self.framing.encode(frame, &mut self.buffer),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let writer = Pin::new(&mut self.writer);
+        let written = if self.pieces.is_empty() {
+            writer.poll_write(cx, &self.buffer)
+        } else {
+            let mut slices = [IoSlice::new(&[]); PIECES];
+            let parts = self.pieces.iter().map(|piece| &**piece).chain([&*self.buffer]);
+            let mut used = 0;
+            for (slice, part) in slices.iter_mut().zip(parts) {
+                *slice = IoSlice::new(part);
+                used += 1;
+            }
+            writer.poll_write_vectored(cx, &slices[..used])
+        };
+        written.map(|result| match result {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            other => other,
+        })
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            let part = written.min(piece.len());
+            piece.advance(part);
+            self.pieces_len -= part;
+            written -= part;
+            if !piece.is_empty() {
+                return;
+            }
+            self.pieces.pop_front();
+        }
+        self.buffer.advance(written);
+        if self.buffer.is_empty() {
+            // Its memory is used again, unless one large batch made it large for good.
+            if self.buffer.capacity() > 2 * BATCH {
+                self.buffer = BytesMut::new();
+            } else {
+                self.buffer.clear();
+            }
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Ending::Closing = self.state {
+            match Pin::new(&mut self.writer).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => self.state = Ending::Closed,
+                Poll::Ready(Err(error)) => self.break_off(error),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn break_off(&mut self, error: io::Error) {
+        self.pieces.clear();
+        self.pieces_len = 0;
+        self.buffer.clear();
+        self.state = Ending::Broken(Some(error));
+    }
+}
+
+fn unsendable(error: FrameError) -> Error {
+    let kind = match error {
+        FrameError::TooLarge { .. } => ErrorKind::TooLarge,
+        _ => ErrorKind::Encode,
+    };
+    Error::new(kind, error.to_string())
+}

@@ -1,0 +1,257 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use isolated_workers_codec::{Codec, FrameError};
+use isolated_workers_core::protocol::Event;
+use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request, Response, TxId};
+use tokio::io::AsyncRead;
+use tokio::time::{Sleep, sleep, sleep_until};
+use tokio_util::codec::Decoder;
+use tokio_util::io::poll_read_buf;
+
+use super::Link;
+
+/// Room for this much is made before each read.
+const READ: usize = 64 << 10;
+
+/// How often the task reads before it lets others run.
+const TURNS: usize = 16;
+
+/// How long a stream that can no longer be written is still read.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// The answer to a request that is not oneway.
+pub(crate) type Answer = (TxId, Result<Response, Error>);
+
+/// What answers the requests of the other side.
+pub(crate) trait Inbound: Send + Unpin {
+    /// Begins to handle a request. An answer that is there at once goes out with the others of its batch.
+    fn start(&mut self, request: Request, cx: &mut Context<'_>) -> Option<Answer>;
+
+    /// Stops handling a request.
+    fn cancel(&mut self, id: &TxId);
+
+    /// An answer that took its time. `Pending` where there is none (yet).
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer>;
+}
+
+/// Answers nothing: what a host has.
+pub(crate) struct Nobody;
+
+impl Inbound for Nobody {
+    fn start(&mut self, request: Request, _: &mut Context<'_>) -> Option<Answer> {
+        let text = format!("there is no handler for `{}` on this side", request.name());
+        let id = request.id().filter(|_| !request.is_oneway())?.clone();
+        Some((id, Err(Error::new(ErrorKind::UnknownMessage, text))))
+    }
+
+    fn cancel(&mut self, _: &TxId) {}
+
+    fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Answer> {
+        Poll::Pending
+    }
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The other side ended the stream between two frames.
+    Eof,
+    /// The other side said goodbye.
+    Farewell,
+    /// The stream broke, or ended within a frame.
+    Broken(io::Error),
+    /// The other side broke the protocol.
+    Violated(Error),
+}
+
+/// The task of a connection: a future that reads, answers and writes until the connection is over.
+pub(crate) struct Pump<C: Codec, R, I> {
+    link: Link<C>,
+    reader: R,
+    framing: C::Framing,
+    inbound: I,
+    buffer: BytesMut,
+    timer: Option<Pin<Box<Sleep>>>,
+    broken: Option<(io::Error, Pin<Box<Sleep>>)>,
+    /// Kept between turns for their memory only.
+    frames: Vec<Frame>,
+    requests: Vec<Request>,
+    answers: Vec<Answer>,
+    woken: Vec<Waker>,
+}
+
+impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
+    /// Serves `link`. `buffer` holds what has been read already.
+    pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, inbound: I) -> Self {
+        let framing = link.0.codec.framing(limits);
+        Self {
+            link,
+            reader,
+            framing,
+            inbound,
+            buffer,
+            timer: None,
+            broken: None,
+            frames: Vec::new(),
+            requests: Vec::new(),
+            answers: Vec::new(),
+            woken: Vec::new(),
+        }
+    }
+
+    fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..TURNS {
+            let read = self.poll_read(cx);
+            // What came before the end of the stream still counts.
+            let farewell = match self.take_in(cx) {
+                Ok(farewell) => farewell,
+                Err(error) => return Poll::Ready(End::Violated(error)),
+            };
+            self.put_out(cx);
+            self.woken.drain(..).for_each(Waker::wake);
+            if farewell {
+                return Poll::Ready(End::Farewell);
+            }
+            match read {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(end)) => return Poll::Ready(end),
+                Poll::Pending => return self.poll_broken(cx),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once, and decodes all frames that are there.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        if self.buffer.is_empty() && self.link.lock().is_full() {
+            // The other side does not take its answers: it gets no more of them until it does.
+            return Poll::Pending;
+        }
+        if self.buffer.capacity() - self.buffer.len() < READ / 8 {
+            self.buffer.reserve(READ);
+        }
+        let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(End::Eof)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(End::Broken(error))),
+            Poll::Pending => Poll::Pending,
+        };
+        let ended = matches!(read, Poll::Ready(Err(_)));
+        loop {
+            let decoded = if ended {
+                self.framing.decode_eof(&mut self.buffer)
+            } else {
+                self.framing.decode(&mut self.buffer)
+            };
+            match decoded {
+                Ok(Some(frame)) => self.frames.push(frame),
+                Ok(None) => return read,
+                Err(error) => return Poll::Ready(Err(self.undecodable(error, read))),
+            }
+        }
+    }
+
+    fn undecodable(&self, error: FrameError, read: Poll<Result<(), End>>) -> End {
+        match (error, read) {
+            // A stream that ends within a frame was cut off; the frame is not to blame.
+            (FrameError::Io(error), _) => End::Broken(error),
+            (_, Poll::Ready(Err(end))) => match end {
+                End::Eof => End::Broken(io::ErrorKind::UnexpectedEof.into()),
+                other => other,
+            },
+            (error, _) => {
+                let text = format!("the other side sent what is no frame of {}: {error}", C::NAME);
+                End::Violated(Error::new(ErrorKind::Protocol, text))
+            }
+        }
+    }
+
+    /// Lets the connection have the frames, wakes those whose calls have ended and starts what is asked of this side.
+    /// Returns whether the other side said goodbye.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
+        let mut farewell = false;
+        if !self.frames.is_empty() {
+            let mut state = self.link.lock();
+            for frame in self.frames.drain(..) {
+                match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
+                    Some(Event::Requested(request)) => self.requests.push(request),
+                    Some(Event::Cancelled(id)) => {
+                        // One that came with its request in this very batch never starts.
+                        let waiting = self.requests.iter().position(|request| request.id() == Some(&id));
+                        match waiting {
+                            Some(at) => drop(self.requests.remove(at)),
+                            None => self.inbound.cancel(&id),
+                        }
+                    }
+                    Some(Event::Farewell) => farewell = true,
+                    Some(Event::Answered { .. }) | None => {}
+                }
+            }
+            state.take_woken(&mut self.woken);
+        }
+        for request in self.requests.drain(..) {
+            self.answers.extend(self.inbound.start(request, cx));
+        }
+        while let Poll::Ready(answer) = self.inbound.poll_answer(cx) {
+            self.answers.push(answer);
+        }
+        Ok(farewell)
+    }
+
+    /// Writes the answers, and whatever else waits to be written; gives up the calls whose time is over.
+    fn put_out(&mut self, cx: &mut Context<'_>) {
+        let mut state = self.link.lock();
+        for (id, result) in self.answers.drain(..) {
+            state.connection.answer(&id, result);
+        }
+        while let Some(at) = state.handle_timeout() {
+            if !elapsed(&mut self.timer, at, cx) {
+                break;
+            }
+        }
+        let _ = state.flush(cx);
+        if let Some(error) = state.broken() {
+            self.broken = Some((error, Box::pin(sleep(LAST_WORDS))));
+        }
+        state.sleep(cx);
+        state.take_woken(&mut self.woken);
+    }
+
+    /// A stream that takes nothing more may still hold answers: its end, or a moment, tells that there are none.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        match &mut self.broken {
+            Some((_, moment)) => ready!(moment.as_mut().poll(cx)),
+            None => return Poll::Pending,
+        }
+        match self.broken.take() {
+            Some((error, _)) => Poll::Ready(End::Broken(error)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Sets the timer to `at`, and tells whether that is over already. The timer is polled only when it is set anew: when
+/// it fires, it wakes the task, which then looks at the clock itself.
+fn elapsed(timer: &mut Option<Pin<Box<Sleep>>>, at: Instant, cx: &mut Context<'_>) -> bool {
+    match timer {
+        Some(timer) if timer.deadline() == at.into() && !timer.is_elapsed() => false,
+        Some(timer) => {
+            timer.as_mut().reset(at.into());
+            timer.as_mut().poll(cx).is_ready()
+        }
+        None => timer.insert(Box::pin(sleep_until(at.into()))).as_mut().poll(cx).is_ready(),
+    }
+}
+
+impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Future for Pump<C, R, I> {
+    type Output = End;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        self.poll_pump(cx)
+    }
+}

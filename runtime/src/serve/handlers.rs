@@ -1,0 +1,113 @@
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
+use isolated_workers_middleware::Service;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::link::{Answer, Inbound};
+
+/// A message whose handler has taken this long before its first await gets a task of its own from then on, so that it
+/// holds up neither its neighbours' answers nor a cancel.
+const SLOW: Duration = Duration::from_micros(200);
+
+/// The handlers at work for one connection.
+pub(super) struct Handlers<S> {
+    service: Arc<S>,
+    tasks: JoinSet<Option<Answer>>,
+    /// How to stop those that the host may still cancel.
+    running: HashMap<TxId, AbortHandle>,
+    slow: Vec<Name>,
+}
+
+type Handling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+
+impl<S: Service + 'static> Handlers<S> {
+    pub(super) fn new(service: Arc<S>) -> Self {
+        Self { service, tasks: JoinSet::new(), running: HashMap::new(), slow: Vec::new() }
+    }
+
+    fn handle(&self, request: Request) -> Handling {
+        let service = Arc::clone(&self.service);
+        Box::pin(async move {
+            let id = request.id().cloned();
+            let name = Name::from(request.name());
+            let oneway = request.is_oneway();
+            let call = AssertUnwindSafe(service.call(request)).catch_unwind();
+            let result = call.await.unwrap_or_else(|panic| Err(panicked(&name, &*panic)));
+            match (id, &result) {
+                (Some(id), _) if !oneway => Some((id, result)),
+                (_, Err(error)) => {
+                    tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
+                    None
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn spawn(&mut self, id: Option<TxId>, handling: Handling) {
+        let task = self.tasks.spawn(handling);
+        self.running.extend(id.map(|id| (id, task)));
+    }
+}
+
+impl<S: Service + 'static> Inbound for Handlers<S> {
+    fn start(&mut self, request: Request, cx: &mut Context<'_>) -> Option<Answer> {
+        let id = request.id().filter(|_| !request.is_oneway()).cloned();
+        let name = Name::from(request.name());
+        let mut handling = self.handle(request);
+        if self.slow.contains(&name) {
+            self.spawn(id, handling);
+            return None;
+        }
+        // Most handlers answer at once: those need no task.
+        let started = Instant::now();
+        let polled = handling.as_mut().poll(cx);
+        if started.elapsed() > SLOW {
+            self.slow.push(name);
+        }
+        match polled {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                self.spawn(id, handling);
+                None
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: &TxId) {
+        if let Some(task) = self.running.remove(id) {
+            task.abort();
+        }
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        loop {
+            match ready!(self.tasks.poll_join_next(cx)) {
+                Some(Ok(Some(answer))) => {
+                    self.running.remove(&answer.0);
+                    return Poll::Ready(answer);
+                }
+                // A oneway message, or one that was cancelled. A panic was caught before it came here.
+                Some(_) => {}
+                None => return Poll::Pending,
+            }
+        }
+    }
+}
+
+fn panicked(name: &Name, panic: &(dyn Any + Send)) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is no text");
+    Error::new(ErrorKind::Panicked, format!("the handler of `{name}` panicked: {message}"))
+}

@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+/// How long the parts of a worker's life may take. Zero is no limit.
+///
+/// ```
+/// use isolated_workers_runtime::Timeouts;
+/// use std::time::Duration;
+///
+/// let timeouts = Timeouts::default().message(Duration::from_secs(30));
+/// assert_eq!(timeouts.startup, Duration::from_secs(10));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From the start of the process until it is ready for calls. Default: 10 s.
+    pub startup: Duration,
+    /// For a call whose message or request does not say. Default: 5 min.
+    pub message: Duration,
+    /// From the request to close until the process is killed. Default: 5 s.
+    pub close: Duration,
+}
+
+impl Timeouts {
+    /// Sets how long the process may take to be ready for calls.
+    pub const fn startup(mut self, limit: Duration) -> Self {
+        self.startup = limit;
+        self
+    }
+
+    /// Sets how long a call may take whose message or request does not say.
+    pub const fn message(mut self, limit: Duration) -> Self {
+        self.message = limit;
+        self
+    }
+
+    /// Sets how long the process has to end by itself when it is closed.
+    pub const fn close(mut self, limit: Duration) -> Self {
+        self.close = limit;
+        self
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            startup: Duration::from_secs(10),
+            message: Duration::from_secs(5 * 60),
+            close: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Waits for `limit`, or for ever where it is zero.
+pub(crate) async fn elapsed(limit: Duration) {
+    if limit.is_zero() { std::future::pending().await } else { tokio::time::sleep(limit).await }
+}
