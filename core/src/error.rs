@@ -63,7 +63,13 @@ impl Error {
             ErrorKind::Remote => format!("the handler of `{message}` failed: {}", remote.message),
             _ => remote.message.clone(),
         };
-        Self::build(kind, text, Detail::Remote(remote.into()), None)
+        // A kind that means "not run" of a call from here does not mean it of one that a handler made in its turn.
+        let executed = match (kind, kind.executed()) {
+            (ErrorKind::UnknownMessage, executed) => executed,
+            (_, Executed::No) => Executed::Maybe,
+            (_, executed) => executed,
+        };
+        Self::build(kind, text, Detail::Remote(remote.into()), None).executed_is(executed)
     }
 
     fn build(kind: ErrorKind, text: String, detail: Detail, source: Option<BoxError>) -> Self {

@@ -16,6 +16,8 @@ pub mod protocol;
 mod request;
 mod response;
 mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tx_id;
 
 pub use body::Body;

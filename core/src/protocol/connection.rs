@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use hashbrown::HashMap;
 
 use super::Event;
-use crate::{Error, ErrorKind, Executed, Frame, Name, Request, Response, TxId};
+use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
 /// One end of a connection.
 ///
@@ -202,9 +202,7 @@ impl<T> Connection<T> {
                 Some(Event::Answered { token: call.token?, result: Err(error.executed_is(Executed::No)) })
             }
             // The error about an error is short; if it has no encoding either, the caller's timeout has to do.
-            Frame::Error { ref error, .. } if error.code.as_deref() == Some(ErrorKind::TooLarge.code()) => {
-                None
-            }
+            Frame::Error { ref error, .. } if is_refusal(error) => None,
             Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
                 self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
                 None
@@ -352,6 +350,12 @@ fn request_frame(id: TxId, request: Request, oneway: bool) -> Frame {
     let timeout = request.timeout().filter(|timeout| !timeout.is_zero());
     let (name, body, metadata) = request.into_parts();
     Frame::Request { id, name, body, metadata, oneway, timeout }
+}
+
+/// Another one would be refused for the same reason, and so on without an end.
+fn is_refusal(error: &RemoteError) -> bool {
+    let kind = error.code.as_deref().and_then(ErrorKind::from_code);
+    matches!(kind, Some(ErrorKind::TooLarge | ErrorKind::Encode))
 }
 
 #[cold]

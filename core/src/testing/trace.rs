@@ -1,0 +1,35 @@
+use std::time::Instant;
+
+/// The steps of a simulation in words. Recorded only when asked for: a seed does the same again, so that the million
+/// seeds that pass need not pay for it.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    lines: Option<Vec<String>>,
+    start: Option<Instant>,
+}
+
+impl Trace {
+    pub(super) fn recording() -> Self {
+        Self { lines: Some(Vec::new()), start: None }
+    }
+
+    /// What is about to be done, so that a panic has its step.
+    pub(super) fn step(&mut self, now: Instant, line: impl FnOnce() -> String) {
+        let start = *self.start.get_or_insert(now);
+        if let Some(lines) = &mut self.lines {
+            lines.push(format!("+{:<8?} {}", now - start, line()));
+        }
+    }
+
+    /// What came of it.
+    pub(super) fn outcome(&mut self, outcome: impl FnOnce() -> String) {
+        if let Some(line) = self.lines.as_mut().and_then(|lines| lines.last_mut()) {
+            line.push_str(": ");
+            line.push_str(&outcome());
+        }
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines.unwrap_or_default()
+    }
+}

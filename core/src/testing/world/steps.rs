@@ -1,0 +1,219 @@
+//! The steps: each is done to the pair, then told to the oracle.
+
+use std::time::Duration;
+
+use super::{Ids, World};
+use crate::testing::oracle::Verdict;
+use crate::testing::{End, payload};
+use crate::{Error, ErrorKind, Frame, Name, Request, Response, TxId};
+
+const MESSAGE: Name = Name::from_static("work");
+
+/// What handlers fail with here. The kinds that say "not run" of a call that was never made must not do so of a
+/// handler that passes on such an error of its own.
+const ERRORS: [ErrorKind; 6] = [
+    ErrorKind::Remote,
+    ErrorKind::Panicked,
+    ErrorKind::UnknownMessage,
+    ErrorKind::Decode,
+    ErrorKind::Spawn,
+    ErrorKind::DuplicateId,
+];
+
+impl World<'_> {
+    fn step(&mut self, line: impl FnOnce() -> String) {
+        self.oracle.summary.steps += 1;
+        self.trace.step(self.pair.now(), line);
+    }
+
+    /// The end of every step.
+    fn check(&self) -> Verdict {
+        End::BOTH.into_iter().try_for_each(|end| self.oracle.check(end, self.pair.connection(end)))
+    }
+
+    fn next_id(&mut self, end: End) -> TxId {
+        let ids: &mut Ids = match end {
+            End::Host => &mut self.host_ids,
+            End::Worker => &mut self.worker_ids,
+        };
+        ids.next(self.pair.rng())
+    }
+
+    pub(super) fn call(&mut self, from: End, oneway: bool) -> Verdict {
+        let id = self.next_id(from);
+        let number = self.oracle.next_number();
+        let timeout = if oneway { None } else { self.timeout() };
+        let body = payload::body(number, self.rng());
+        self.step(|| {
+            let what = if oneway { "sends" } else { "calls" };
+            format!("{from} {what} #{number} with id {id}, timeout {timeout:?}")
+        });
+        let deadline = timeout.and_then(|timeout| self.pair.now().checked_add(timeout));
+        let request = Request::new(MESSAGE, body.clone());
+        let result = if oneway {
+            self.pair.send(from, id.clone(), request)
+        } else {
+            self.pair.call(from, id.clone(), request, timeout, number)
+        };
+        self.trace.outcome(|| format!("{:?}", result.as_ref().map_err(Error::kind)));
+        self.oracle.called((from, id, body), deadline, oneway, &result)?;
+        self.check()
+    }
+
+    fn timeout(&mut self) -> Option<Duration> {
+        let rng = self.rng();
+        match rng.below(10) {
+            0..4 => None,
+            4 => Some(Duration::ZERO),
+            5 => Some(Duration::MAX),
+            // Few different ones, so that some are over at the same time.
+            _ => Some(Duration::from_millis(5 * (1 + rng.below(6)))),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, from: End) -> Verdict {
+        let in_use = self.oracle.in_use(from);
+        let id = match self.pair.rng().pick(in_use) {
+            Some(number) => self.oracle.id(number).clone(),
+            None => self.next_id(from),
+        };
+        self.step(|| format!("{from} cancels id {id}"));
+        let token = self.pair.cancel(from, &id);
+        self.trace.outcome(|| format!("{token:?}"));
+        self.oracle.cancelled(from, &id, token)?;
+        self.check()
+    }
+
+    pub(super) fn answer(&mut self, at: End) -> Verdict {
+        let Some(number) = self.pair.rng().pick(self.oracle.serving(at)) else { return Ok(()) };
+        let id = self.oracle.id(number).clone();
+        if self.rng().chance(70) {
+            let body = payload::body(number, self.rng());
+            self.step(|| format!("{at} replies to #{number}, id {id}"));
+            self.pair.answer(at, &id, Ok(Response::new(body.clone())));
+            self.oracle.answered(at, number, Ok(body));
+        } else {
+            let kind = self.rng().pick(&ERRORS).unwrap_or(ErrorKind::Remote);
+            self.step(|| format!("{at} fails #{number}, id {id}, with {kind:?}"));
+            self.pair.answer(at, &id, Err(Error::new(kind, format!("could not do #{number}"))));
+            self.oracle.answered(at, number, Err(kind));
+        }
+        self.check()
+    }
+
+    /// A handler that has not heard of the cancel yet, or answers twice, changes nothing. Ids that came again are
+    /// left out: to know its own request from a later one is the owner's part.
+    pub(super) fn answer_late(&mut self, at: End) -> Verdict {
+        let number = self.pair.rng().below(self.oracle.next_number() as u64) as usize;
+        let Some(id) = self.oracle.finished_id(at, number).cloned() else { return Ok(()) };
+        self.step(|| format!("{at} answers #{number}, id {id}, too late"));
+        self.pair.answer(at, &id, Ok(Response::default()));
+        self.check()
+    }
+
+    pub(super) fn transmit(&mut self, from: End) -> Verdict {
+        self.step(|| format!("{from} transmits"));
+        let frame = self.pair.transmit(from);
+        self.trace.outcome(|| frame.as_ref().map_or("nothing".into(), describe));
+        self.oracle.transmitted(from, frame.as_ref())?;
+        self.check()
+    }
+
+    pub(super) fn refuse(&mut self, from: End) -> Verdict {
+        let Some(number) = self.oracle.refusable(from) else { return Ok(()) };
+        let kind = if self.rng().chance(50) { ErrorKind::TooLarge } else { ErrorKind::Encode };
+        self.step(|| format!("{from} cannot encode its frame of #{number}: {kind:?}"));
+        let event = self.pair.refuse(from, Error::new(kind, format!("could not encode #{number}")));
+        self.trace.outcome(|| format!("{event:?}"));
+        self.oracle.refused(from, kind, event)?;
+        self.check()
+    }
+
+    pub(super) fn deliver(&mut self, to: End) -> Verdict {
+        // Whose connection has failed no longer reads from it.
+        let frame = self.pair.peek(to).filter(|_| !self.oracle.has_failed(to)).cloned();
+        let Some(frame) = frame else { return Ok(()) };
+        self.step(|| format!("{to} receives {}", describe(&frame)));
+        let outcome = self.pair.deliver(to);
+        self.oracle.delivered(to, &frame, outcome)?;
+        self.check()
+    }
+
+    /// How long nothing happens: a little, or just until something is to happen, or nearly so.
+    pub(super) fn pause(&mut self) -> Duration {
+        let now = self.pair.now();
+        let wakes = End::BOTH.into_iter().filter_map(|end| self.pair.connection(end).poll_timeout()).min();
+        let wakes = wakes.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        match self.rng().below(4) {
+            0 => wakes,
+            1 => wakes.saturating_sub(Duration::from_nanos(1)),
+            _ => Duration::from_millis(self.rng().below(12)),
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: Duration) -> Verdict {
+        self.step(|| format!("{by:?} go by"));
+        self.pair.advance(by);
+        self.check()
+    }
+
+    pub(super) fn expire(&mut self, end: End) -> Verdict {
+        self.step(|| format!("{end} looks at the time"));
+        let events = self.pair.expire(end);
+        self.trace.outcome(|| format!("{events:?}"));
+        self.oracle.expired(end, self.pair.now(), &events)?;
+        let wakes = self.pair.connection(end).poll_timeout();
+        if wakes.is_some_and(|at| at <= self.pair.now()) {
+            return Err(format!("{end}: poll_timeout() is over right after handle_timeout()"));
+        }
+        self.check()
+    }
+
+    pub(super) fn ping(&mut self, from: End) -> Verdict {
+        self.step(|| format!("{from} pings"));
+        self.pair.inject(from, Frame::Ping);
+        self.check()
+    }
+
+    pub(super) fn say_goodbye(&mut self, from: End) -> Verdict {
+        self.step(|| format!("{from} says goodbye"));
+        self.pair.say_goodbye(from);
+        self.oracle.said_goodbye(from);
+        self.check()
+    }
+
+    pub(super) fn break_connection(&mut self) -> Verdict {
+        self.step(|| "the connection breaks".into());
+        self.pair.break_connection();
+        self.check()
+    }
+
+    /// What an owner does that does not wait for what is in flight.
+    pub(super) fn close(&mut self, end: End) -> Verdict {
+        self.fail(end)?;
+        self.say_goodbye(end)?;
+        self.transmit(end)?;
+        self.break_connection()
+    }
+
+    pub(super) fn fail(&mut self, end: End) -> Verdict {
+        self.step(|| format!("{end} finds its connection broken"));
+        let events = self.pair.fail(end, |_| Error::new(ErrorKind::Crashed, "the connection broke"));
+        self.trace.outcome(|| format!("{events:?}"));
+        self.oracle.failed(end, &events)?;
+        self.check()
+    }
+}
+
+/// A frame without its bytes.
+fn describe(frame: &Frame) -> String {
+    match frame {
+        Frame::Request { id, body, oneway, .. } => {
+            let what = if *oneway { "oneway" } else { "request" };
+            format!("{what} #{}, id {id}", payload::number_of(body).unwrap_or_default())
+        }
+        Frame::Reply { id, .. } => format!("reply, id {id}"),
+        Frame::Error { id, error, .. } => format!("error, id {id}: {}", error.message),
+        other => format!("{other:?}"),
+    }
+}

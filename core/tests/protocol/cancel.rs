@@ -1,0 +1,119 @@
+use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::{ErrorKind, Frame};
+
+use crate::*;
+
+#[test]
+fn a_cancel_stops_the_handler_and_is_answered() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    assert_eq!(pair.cancel(Host, &id(1)), Some("call"));
+    pair.transmit(Host);
+
+    let event = pair.deliver(Worker).unwrap();
+    assert!(matches!(event, Some(Event::Cancelled(cancelled)) if cancelled == id(1)));
+    assert_eq!(pair.connection(Worker).serving(), 0);
+
+    // The handler has not heard of it yet.
+    pair.answer(Worker, &id(1), reply("too late"));
+    let Some(Frame::Error { error, .. }) = pair.transmit(Worker) else { panic!("a cancel is not answered") };
+    assert_eq!(error.code.as_deref(), Some(ErrorKind::Cancelled.code()));
+    assert!(pair.deliver(Host).unwrap().is_none(), "nobody waits for it");
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_reply_that_crosses_the_cancel_goes_to_nobody() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    pair.cancel(Host, &id(1));
+    pair.answer(Worker, &id(1), reply("done"));
+    pair.transmit(Host);
+    pair.transmit(Worker);
+
+    // The cancel arrives first …
+    assert!(pair.deliver(Worker).unwrap().is_none(), "it is answered already");
+    assert!(pair.deliver(Host).unwrap().is_none(), "it was given up");
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_cancel_that_crosses_the_reply_stops_nothing() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    pair.cancel(Host, &id(1));
+    pair.answer(Worker, &id(1), reply("done"));
+    pair.transmit(Host);
+    pair.transmit(Worker);
+
+    // … or the reply does, and the id has a new call before the cancel of the old one arrives.
+    assert!(pair.deliver(Host).unwrap().is_none());
+    called(&mut pair, 1, "next");
+    assert!(pair.deliver(Worker).unwrap().is_none(), "the cancel is that of the first call");
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
+
+    pair.answer(Worker, &id(1), reply("next done"));
+    pair.transmit(Worker);
+    assert_eq!(replied(pair.deliver(Host).unwrap().unwrap()), ("next", "next done".into()));
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn the_id_of_an_abandoned_call_is_refused_until_its_answer_came() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    pair.cancel(Host, &id(1));
+    assert_eq!(pair.connection(Host).in_flight(), 1, "it is still to be answered");
+
+    let error = pair.call(Host, id(1), request(""), NO_LIMIT, "early").unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::DuplicateId, Executed::No));
+    pair.settle().unwrap();
+    pair.call(Host, id(1), request(""), NO_LIMIT, "next").unwrap();
+}
+
+#[test]
+fn a_call_that_is_cancelled_before_it_left_leaves_nothing_on_the_wire() {
+    let mut pair = scene();
+    pair.call(Host, id(1), request("first"), NO_LIMIT, "first").unwrap();
+    pair.call(Host, id(2), request("second"), NO_LIMIT, "second").unwrap();
+    pair.call(Host, id(3), request("third"), NO_LIMIT, "third").unwrap();
+    assert_eq!(pair.cancel(Host, &id(2)), Some("second"));
+    assert_eq!(pair.connection(Host).in_flight(), 2);
+
+    // Its id is free at once.
+    pair.call(Host, id(2), request("fourth"), NO_LIMIT, "fourth").unwrap();
+    let mut sent = Vec::new();
+    while let Some(frame) = pair.transmit(Host) {
+        sent.push(frame.body().unwrap().as_bytes().to_vec());
+    }
+    assert_eq!(sent, [&b"first"[..], b"third", b"fourth"]);
+
+    // The gap does not confuse what has left.
+    pair.call(Host, id(5), request("fifth"), NO_LIMIT, "fifth").unwrap();
+    pair.cancel(Host, &id(2));
+    pair.cancel(Host, &id(5));
+    assert!(matches!(pair.transmit(Host), Some(Frame::Cancel { id: sent }) if sent == id(2)));
+    assert!(pair.transmit(Host).is_none());
+}
+
+#[test]
+fn a_frame_takes_no_harm_by_the_cancel_of_one_that_had_its_number() {
+    let mut pair = scene();
+    pair.call(Host, id(1), request("first"), NO_LIMIT, "first").unwrap();
+    pair.cancel(Host, &id(1));
+    pair.call(Host, id(2), request("second"), NO_LIMIT, "second").unwrap();
+    assert_eq!(pair.cancel(Host, &id(1)), None);
+    assert!(matches!(pair.transmit(Host), Some(Frame::Request { id: sent, .. }) if sent == id(2)));
+}
+
+#[test]
+fn a_call_is_given_up_once() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    assert_eq!(pair.cancel(Host, &id(2)), None, "no such call");
+    assert_eq!(pair.cancel(Worker, &id(1)), None, "it is not the worker's");
+    assert_eq!(pair.cancel(Host, &id(1)), Some("call"));
+    assert_eq!(pair.cancel(Host, &id(1)), None);
+    assert!(pair.transmit(Host).is_some());
+    assert!(pair.transmit(Host).is_none(), "one cancel is enough");
+}

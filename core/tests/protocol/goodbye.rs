@@ -1,0 +1,79 @@
+use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::{ErrorKind, Frame};
+
+use crate::*;
+
+fn assert_closed(pair: &mut Scene, from: End) {
+    let call = pair.call(from, id(99), request(""), NO_LIMIT, "refused").unwrap_err();
+    let sent = pair.send(from, id(99), request("")).unwrap_err();
+    for error in [call, sent] {
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No), "{from}");
+    }
+}
+
+#[test]
+fn after_a_goodbye_neither_end_starts_a_call() {
+    let mut pair = scene();
+    pair.say_goodbye(Host);
+    assert_closed(&mut pair, Host);
+    pair.transmit(Host);
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Farewell))));
+    assert_closed(&mut pair, Worker);
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn answers_in_flight_still_arrive_after_a_goodbye() {
+    for from in End::BOTH {
+        let mut pair = scene();
+        handled(&mut pair, 1, "call");
+        pair.say_goodbye(from);
+        pair.settle().unwrap();
+        assert_closed(&mut pair, Host);
+
+        pair.answer(Worker, &id(1), reply("done"));
+        pair.transmit(Worker);
+        assert_eq!(
+            replied(pair.deliver(Host).unwrap().unwrap()),
+            ("call", "done".into()),
+            "goodbye of {from}"
+        );
+        assert_idle(&mut pair);
+    }
+}
+
+#[test]
+fn requests_that_cross_the_goodbye_are_served() {
+    let mut pair = scene();
+    called(&mut pair, 1, "call");
+    pair.say_goodbye(Worker);
+    pair.transmit(Worker);
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
+    assert!(matches!(pair.deliver(Host), Ok(Some(Event::Farewell))));
+
+    pair.answer(Worker, &id(1), reply("done"));
+    pair.transmit(Worker);
+    assert_eq!(replied(pair.deliver(Host).unwrap().unwrap()), ("call", "done".into()));
+}
+
+#[test]
+fn a_call_in_flight_can_be_given_up_after_a_goodbye() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    pair.say_goodbye(Host);
+    assert_eq!(pair.cancel(Host, &id(1)), Some("call"));
+    let events = pair.settle().unwrap();
+    assert!(matches!(&events[..], [(Worker, Event::Farewell), (Worker, Event::Cancelled(_))]), "{events:?}");
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_goodbye_is_said_once_and_after_what_was_called_before() {
+    let mut pair = scene();
+    pair.call(Host, id(1), request(""), NO_LIMIT, "call").unwrap();
+    pair.say_goodbye(Host);
+    pair.say_goodbye(Host);
+    assert!(matches!(pair.transmit(Host), Some(Frame::Request { .. })));
+    assert!(matches!(pair.transmit(Host), Some(Frame::Goodbye)));
+    assert!(pair.transmit(Host).is_none());
+}

@@ -1,0 +1,120 @@
+use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::{ErrorKind, Frame, Metadata, RemoteError};
+
+use crate::*;
+
+fn raw_request(number: u64, oneway: bool) -> Frame {
+    Frame::Request {
+        id: id(number),
+        name: Name::from_static("work"),
+        body: Body::empty(),
+        metadata: Metadata::new(),
+        oneway,
+        timeout: None,
+    }
+}
+
+#[test]
+fn an_id_in_use_is_refused_and_its_call_goes_on() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    let error = pair.call(Host, id(1), request(""), NO_LIMIT, "again").unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::DuplicateId, Executed::No));
+    assert!(pair.transmit(Host).is_none(), "nothing of it is sent");
+
+    pair.answer(Worker, &id(1), reply("done"));
+    let events = pair.settle().unwrap();
+    assert_eq!(
+        events.into_iter().map(|(_, event)| replied(event)).collect::<Vec<_>>(),
+        [("call", "done".into())]
+    );
+    pair.call(Host, id(1), request(""), NO_LIMIT, "next").unwrap();
+}
+
+#[test]
+fn both_ends_may_use_the_same_id() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "from the host");
+    pair.call(Worker, id(1), request(""), NO_LIMIT, "from the worker").unwrap();
+    pair.transmit(Worker);
+    assert!(matches!(pair.deliver(Host), Ok(Some(Event::Requested(_)))));
+
+    pair.answer(Host, &id(1), reply("of the host"));
+    pair.transmit(Host);
+    assert_eq!(replied(pair.deliver(Worker).unwrap().unwrap()), ("from the worker", "of the host".into()));
+    pair.answer(Worker, &id(1), reply("of the worker"));
+    pair.transmit(Worker);
+    assert_eq!(replied(pair.deliver(Host).unwrap().unwrap()), ("from the host", "of the worker".into()));
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn answers_find_their_calls_in_any_order() {
+    let mut pair = scene();
+    for (number, token) in [(1, "one"), (2, "two"), (3, "three")] {
+        handled(&mut pair, number, token);
+    }
+    for (number, body, token) in [(2, "2", "two"), (3, "3", "three"), (1, "1", "one")] {
+        pair.answer(Worker, &id(number), reply(body));
+        pair.transmit(Worker);
+        assert_eq!(replied(pair.deliver(Host).unwrap().unwrap()), (token, body.into()));
+    }
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_request_is_answered_once() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    pair.answer(Worker, &id(1), reply("first"));
+    pair.answer(Worker, &id(1), reply("second"));
+    pair.answer(Worker, &id(2), reply("to nothing"));
+    assert!(pair.transmit(Worker).is_some());
+    assert!(pair.transmit(Worker).is_none());
+}
+
+#[test]
+fn a_peer_that_uses_an_id_again_breaks_the_protocol() {
+    let mut pair = scene();
+    pair.inject(Host, raw_request(1, false));
+    pair.inject(Host, raw_request(1, false));
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
+    let error = pair.deliver(Worker).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.to_string().contains("`work` with the id 1"), "{error}");
+}
+
+#[test]
+fn a_peer_may_use_an_id_again_that_was_answered() {
+    let mut pair = scene();
+    for _ in 0..2 {
+        pair.inject(Host, raw_request(1, false));
+        assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
+        pair.answer(Worker, &id(1), reply(""));
+    }
+    pair.inject(Host, raw_request(1, true));
+    assert!(
+        matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))),
+        "oneway messages leave none in use"
+    );
+}
+
+#[test]
+fn stray_answers_are_passed_over() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    let (name, body) = (Name::default(), Body::empty());
+    let strays = [
+        Frame::Reply { id: id(2), name: name.clone(), body, metadata: Metadata::new() },
+        Frame::Error { id: id(3), name, error: Box::new(RemoteError::new("Stray", "of nothing")) },
+        Frame::Pong,
+    ];
+    for stray in strays {
+        pair.inject(Worker, stray);
+        assert!(pair.deliver(Host).unwrap().is_none());
+    }
+    pair.inject(Host, Frame::Cancel { id: id(4) });
+    assert!(pair.deliver(Worker).unwrap().is_none());
+    assert_eq!((pair.connection(Host).in_flight(), pair.connection(Worker).serving()), (1, 1));
+    assert!(pair.transmit(Worker).is_none(), "and are not answered");
+}

@@ -1,0 +1,69 @@
+use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::{ErrorKind, Frame};
+
+use crate::*;
+
+/// A oneway message of this id, which the worker is handling.
+fn sent(pair: &mut Scene, number: u64) {
+    pair.send(Host, id(number), request("line")).unwrap();
+    assert!(matches!(pair.transmit(Host), Some(Frame::Request { oneway: true, .. })));
+    let event = pair.deliver(Worker).unwrap();
+    assert!(matches!(event, Some(Event::Requested(request)) if request.is_oneway()));
+}
+
+#[test]
+fn a_oneway_message_is_not_answered() {
+    let mut pair = scene();
+    sent(&mut pair, 1);
+    assert_eq!((pair.connection(Host).in_flight(), pair.connection(Worker).serving()), (0, 0));
+    pair.answer(Worker, &id(1), reply("unasked"));
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_oneway_message_that_fails_is_not_answered() {
+    let mut pair = scene();
+    sent(&mut pair, 1);
+    pair.answer(Worker, &id(1), Err(Error::new(ErrorKind::Remote, "the disk is full")));
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_oneway_message_cannot_be_cancelled() {
+    let mut pair = scene();
+    sent(&mut pair, 1);
+    assert_eq!(pair.cancel(Host, &id(1)), None);
+    // Not even by a peer that tries.
+    pair.inject(Host, Frame::Cancel { id: id(1) });
+    assert!(pair.deliver(Worker).unwrap().is_none());
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_oneway_message_may_have_the_id_of_a_call() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    sent(&mut pair, 1);
+    pair.answer(Worker, &id(1), reply("done"));
+    pair.transmit(Worker);
+    assert_eq!(replied(pair.deliver(Host).unwrap().unwrap()), ("call", "done".into()));
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_oneway_message_without_an_encoding_does_no_harm_to_the_call_of_its_id() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    pair.send(Host, id(1), request("too large")).unwrap();
+    assert!(pair.refuse(Host, Error::new(ErrorKind::TooLarge, "too large")).is_none());
+    assert_eq!(pair.connection(Host).in_flight(), 1);
+}
+
+#[test]
+fn the_loss_of_the_connection_tells_nobody_of_a_oneway_message() {
+    let mut pair = scene();
+    pair.send(Host, id(1), request("line")).unwrap();
+    pair.break_connection();
+    assert!(pair.fail(Host, |_| Error::new(ErrorKind::Crashed, "gone")).is_empty());
+    assert_idle(&mut pair);
+}
