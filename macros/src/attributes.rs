@@ -1,0 +1,158 @@
+//! What can be written between the parentheses of `#[service(..)]`, `#[message(..)]` and `#[main(..)]`.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, Parser};
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, Ident, LitInt, LitStr, Path, Token, parse_quote};
+
+use crate::duration;
+
+/// `#[service(module = name, derive(Debug, Clone), crate = path)]`
+#[derive(Default)]
+pub(crate) struct ServiceOptions {
+    pub(crate) module: Option<Ident>,
+    pub(crate) derives: Vec<Path>,
+    krate: Option<Path>,
+}
+
+impl ServiceOptions {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let mut options = Self::default();
+        let parser = syn::meta::parser(|key| match name(&key.path).as_str() {
+            "module" => {
+                set(&mut options.module, &key, value(&key, "the name of a module, as in `module = math`")?)
+            }
+            "derive" => key.parse_nested_meta(|derive| {
+                options.derives.push(derive.path);
+                Ok(())
+            }),
+            "crate" => set(&mut options.krate, &key, value(&key, CRATE)?),
+            _ => Err(unknown(&key, &["module", "derive", "crate"])),
+        });
+        parser.parse2(tokens)?;
+        Ok(options)
+    }
+
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(facade)
+    }
+}
+
+/// `#[message(oneway, timeout = "60s", retry = 3, name = "wireName")]`
+#[derive(Default)]
+pub(crate) struct MessageOptions {
+    /// Where `oneway` is written.
+    pub(crate) oneway: Option<Path>,
+    pub(crate) timeout: Option<Duration>,
+    /// How many runs may follow the first, and where that is written.
+    pub(crate) retry: Option<(u32, Path)>,
+    pub(crate) name: Option<LitStr>,
+}
+
+impl MessageOptions {
+    /// Takes the `#[message]` attributes out of `attributes`.
+    pub(crate) fn take(attributes: &mut Vec<Attribute>) -> syn::Result<Self> {
+        let mut options = Self::default();
+        for attribute in attributes.extract_if(.., |attribute| attribute.path().is_ident("message")) {
+            attribute.parse_nested_meta(|key| options.set(&key))?;
+        }
+        match (&options.oneway, &options.retry) {
+            (Some(_), Some((_, key))) => {
+                let problem = "nothing tells whether a oneway message ran, so it cannot be retried";
+                Err(error(key, format!("{problem}: remove `retry` or `oneway`")))
+            }
+            _ => Ok(options),
+        }
+    }
+
+    fn set(&mut self, key: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        match name(&key.path).as_str() {
+            "oneway" if key.input.peek(Token![=]) => Err(error(&key.path, "`oneway` takes no value")),
+            "oneway" => set(&mut self.oneway, key, key.path.clone()),
+            "timeout" => {
+                let literal = value(key, "a duration, as in `timeout = \"60s\"`")?;
+                set(&mut self.timeout, key, duration::parse(&literal)?)
+            }
+            "retry" => {
+                const RETRY: &str = "how many runs may follow the first, as in `retry = 3`";
+                let literal: LitInt = value(key, RETRY)?;
+                let times = literal.base10_parse().map_err(|_| error(&literal, wants("retry", RETRY)))?;
+                set(&mut self.retry, key, (times, key.path.clone()))
+            }
+            "name" => {
+                let literal: LitStr = value(key, "the name on the wire, as in `name = \"add\"`")?;
+                if literal.value().is_empty() {
+                    return Err(error(&literal, "a message needs a name that is not empty"));
+                }
+                set(&mut self.name, key, literal)
+            }
+            _ => Err(unknown(key, &["oneway", "timeout", "retry", "name"])),
+        }
+    }
+}
+
+/// `#[main(codec = expression, crate = path)]`
+#[derive(Default)]
+pub(crate) struct MainOptions {
+    pub(crate) codec: Option<Expr>,
+    krate: Option<Path>,
+}
+
+impl MainOptions {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let mut options = Self::default();
+        let parser = syn::meta::parser(|key| match name(&key.path).as_str() {
+            "codec" => set(&mut options.codec, &key, value(&key, "an expression, as in `codec = Postcard`")?),
+            "crate" => set(&mut options.krate, &key, value(&key, CRATE)?),
+            _ => Err(unknown(&key, &["codec", "crate"])),
+        });
+        parser.parse2(tokens)?;
+        Ok(options)
+    }
+
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(facade)
+    }
+}
+
+const CRATE: &str = "the path of isolated-workers, as in `crate = ::isolated_workers`";
+
+fn facade() -> Path {
+    parse_quote!(::isolated_workers)
+}
+
+fn name(path: &Path) -> String {
+    path.get_ident().map(Ident::to_string).unwrap_or_default()
+}
+
+/// The value after `=`; `expected` says what it should be.
+fn value<T: Parse>(key: &ParseNestedMeta<'_>, expected: &str) -> syn::Result<T> {
+    let explain = |span| syn::Error::new(span, wants(&name(&key.path), expected));
+    let value = key.value().map_err(|_| explain(key.path.span()))?;
+    value.parse().map_err(|error| explain(error.span()))
+}
+
+fn wants(key: &str, expected: &str) -> String {
+    format!("`{key}` takes {expected}")
+}
+
+fn set<T>(slot: &mut Option<T>, key: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(error(&key.path, format!("`{}` is given twice", name(&key.path)))),
+    }
+}
+
+fn unknown(key: &ParseNestedMeta<'_>, known: &[&str]) -> syn::Error {
+    let keys = known.join("`, `");
+    error(&key.path, format!("unknown key `{}`; the known ones are `{keys}`", key.path.to_token_stream()))
+}
+
+fn error(tokens: impl ToTokens, message: impl Display) -> syn::Error {
+    syn::Error::new_spanned(tokens, message)
+}

@@ -1,0 +1,99 @@
+//! The client: one method for each message, whatever carries the call.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+
+use crate::method::Method;
+use crate::scope::mentions;
+use crate::service::Definition;
+use crate::text;
+
+pub(crate) fn expand(definition: &Definition) -> TokenStream {
+    let Definition { methods, krate, .. } = definition;
+    let (visibility, service, client) = (definition.visibility(), definition.ident(), definition.client());
+    let parameter = parameter(methods);
+    let calls = methods.iter().map(|method| call(definition, method));
+    let path = text::of_tokens(krate);
+    let doc = format!("Calls a [`{service}`] through a worker, or any other [`Service`]({path}::Service).");
+    quote! {
+        #[doc = #doc]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #[allow(dead_code)]
+        #visibility struct #client<#parameter> {
+            service: #parameter,
+        }
+
+        #[allow(dead_code)]
+        impl<#parameter> #client<#parameter> {
+            /// A client that calls through `service`.
+            #visibility const fn new(service: #parameter) -> Self {
+                Self { service }
+            }
+
+            /// What the calls go through.
+            #visibility const fn service(&self) -> &#parameter {
+                &self.service
+            }
+        }
+
+        // Complaints about a signature belong to the trait.
+        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        impl<#parameter: #krate::Service> #client<#parameter> {
+            #(#calls)*
+        }
+    }
+}
+
+fn call(definition: &Definition, method: &Method) -> TokenStream {
+    let Definition { krate, module, .. } = definition;
+    let reply = &method.output.reply;
+    let call = method.call();
+    let fields = method.fields();
+    let attributes = method.for_callers();
+    let send = quote!(#krate::ServiceExt::send(&self.service, &#module::#fields).await);
+    let (error, send) = match &method.output.error {
+        Some(error) => (quote!(#krate::CallError<#error>), send),
+        None => (quote!(#krate::Error), quote!(#send.map_err(#krate::Error::from))),
+    };
+    let visibility = definition.visibility();
+    let errors = errors(definition, method);
+    quote! {
+        #(#attributes)*
+        #[doc = #errors]
+        #visibility async fn #call -> ::core::result::Result<#reply, #error> {
+            #send
+        }
+    }
+}
+
+/// The paragraph on errors, under its own heading unless the method has one.
+fn errors(definition: &Definition, method: &Method) -> String {
+    const HEADING: &str = "# Errors";
+    let path = text::of_tokens(&definition.krate);
+    let call = "the call itself fails: the worker crashed, the time ran out, or the service is closed";
+    let errors = match method.output.error {
+        Some(_) => format!(
+            "[`CallError::Service`]({path}::CallError::Service) is the method's own error; \
+             [`CallError::Call`]({path}::CallError::Call) says why {call}."
+        ),
+        None if method.options.oneway.is_some() => {
+            format!(
+                "[`Error`]({path}::Error) if the message could not be sent; what happens to it later is not reported."
+            )
+        }
+        None => format!("[`Error`]({path}::Error) if {call}."),
+    };
+    let has_heading = method.docs().any(|doc| doc.to_token_stream().to_string().contains(HEADING));
+    if has_heading { format!("\n{errors}") } else { format!("\n{HEADING}\n{errors}") }
+}
+
+/// A name for the type parameter that no signature uses: `S`, or `S_` if there is a type `S`.
+fn parameter(methods: &[Method]) -> Ident {
+    let mut parameter = format_ident!("S");
+    let used: TokenStream =
+        methods.iter().flat_map(|method| [method.call(), method.output.ty.to_token_stream()]).collect();
+    while mentions(&used, &[parameter.clone()]) {
+        parameter = format_ident!("{parameter}_");
+    }
+    parameter
+}

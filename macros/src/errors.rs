@@ -1,0 +1,48 @@
+//! Collects errors, so that one compilation shows everything that is wrong with a definition.
+
+use std::fmt::Display;
+
+use quote::ToTokens;
+
+/// The errors found so far, each at the token that caused it.
+#[derive(Default)]
+pub(crate) struct Errors(Option<syn::Error>);
+
+impl Errors {
+    /// Adds an error at `tokens`.
+    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    /// The value of `result`; an error is kept and replaced by the default, to go on looking for more.
+    pub(crate) fn or_default<T: Default>(&mut self, result: syn::Result<T>) -> T {
+        result.unwrap_or_else(|error| {
+            self.push(error);
+            T::default()
+        })
+    }
+
+    /// `value`, unless there were errors.
+    pub(crate) fn finish<T>(self, value: T) -> syn::Result<T> {
+        match self.0 {
+            Some(errors) => Err(errors),
+            None => Ok(value),
+        }
+    }
+}
+
+/// What unit tests assert on: each message with the source text that it points at.
+#[cfg(test)]
+pub(crate) fn listed(error: syn::Error) -> Vec<(String, String)> {
+    error
+        .into_iter()
+        .map(|error| (error.span().source_text().unwrap_or_default(), error.to_string()))
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! The fingerprint of a service, by which host and worker notice that they were built from different definitions.
+//!
+//! It covers what decides whether the bytes of one mean the same to the other, as far as the trait shows it: the
+//! names and types of methods, arguments and replies. The order of methods, documentation, timeouts and retries can
+//! differ. Types count by their text: it does not show when a struct gains a field.
+
+use syn::ext::IdentExt;
+
+use crate::method::Method;
+use crate::text;
+
+pub(crate) fn of(methods: &[Method]) -> u64 {
+    let mut signatures: Vec<String> = methods.iter().map(signature).collect();
+    signatures.sort_unstable();
+    fnv1a(signatures.join("\n").as_bytes())
+}
+
+/// `divide(a: i64, b: i64) -> Result<i64, DivideError>`
+fn signature(method: &Method) -> String {
+    let argument = |argument: &crate::method::Argument| {
+        format!("{}: {}", argument.ident.unraw(), text::of_type(&argument.ty))
+    };
+    let arguments: Vec<String> = method.arguments.iter().map(argument).collect();
+    let oneway = if method.options.oneway.is_some() { "oneway " } else { "" };
+    format!(
+        "{oneway}{}({}) -> {}",
+        method.wire_name(),
+        arguments.join(", "),
+        text::of_type(&method.output.ty)
+    )
+}
+
+/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. Short, and the same on every platform.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::Errors;
+
+    fn methods(body: &str) -> Vec<Method> {
+        let contract: syn::ItemTrait =
+            syn::parse_str(&format!("trait Calculator {{ {body} }}")).expect("a trait");
+        let parse = |item| match item {
+            syn::TraitItem::Fn(item) => Method::parse(item, &mut Errors::default()),
+            _ => panic!("not a method"),
+        };
+        contract.items.into_iter().map(parse).collect()
+    }
+
+    #[test]
+    fn is_fnv1a() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn signatures() {
+        let methods = methods(
+            "async fn r#type(&self, r#in: Vec < u8 >,) -> Result<(), E,>;
+             #[message(oneway, name = \"write\")] async fn log(&self, line: String);",
+        );
+        let signatures: Vec<String> = methods.iter().map(signature).collect();
+        assert_eq!(signatures, ["type(in: Vec<u8>) -> Result<(), E>", "oneway write(line: String) -> ()"]);
+    }
+
+    #[test]
+    fn what_does_not_count() {
+        let plain = of(&methods("async fn add(&self, a: i64) -> i64; async fn reset(&self);"));
+        for same in [
+            "async fn reset(&self); async fn add(&self, a: i64) -> i64;",
+            "/// Adds.\n#[message(timeout = \"1s\", retry = 3)] async fn add(&self, a: i64) -> i64; async fn reset(&self);",
+            "async fn add(& self, a : i64,) -> i64; async fn reset(&self) -> ();",
+        ] {
+            assert_eq!(of(&methods(same)), plain, "{same}");
+        }
+    }
+
+    #[test]
+    fn what_counts() {
+        let plain = of(&methods("async fn add(&self, a: i64) -> ();"));
+        for other in [
+            "",
+            "async fn sum(&self, a: i64);",
+            "async fn add(&self, b: i64);",
+            "async fn add(&self, a: u64);",
+            "async fn add(&self, a: i64) -> i64;",
+            "#[message(oneway)] async fn add(&self, a: i64);",
+            "#[message(name = \"plus\")] async fn add(&self, a: i64);",
+        ] {
+            assert_ne!(of(&methods(other)), plain, "{other}");
+        }
+    }
+}

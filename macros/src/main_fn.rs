@@ -1,0 +1,201 @@
+//! `#[main]`: the `main` function of a worker, from an `async` one that makes its service.
+
+use std::mem;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{
+    GenericArgument, ItemFn, Path, PathArguments, ReturnType, Type, TypeImplTrait, TypeParamBound,
+    parse_quote,
+};
+
+use crate::attributes::MainOptions;
+use crate::errors::Errors;
+
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let main: ItemFn = syn::parse2(item)
+        .map_err(|error| syn::Error::new(error.span(), "`#[main]` belongs on `async fn main`"))?;
+    let mut errors = Errors::default();
+    let options = errors.or_default(MainOptions::parse(options));
+    check(&main, &mut errors);
+    let output = Output::read(&main, &options.krate()).map_err(|error| errors.push(error)).ok();
+    Ok(errors.finish(output)?.map(|output| worker(&main, &output, &options)).unwrap_or_default())
+}
+
+fn check(main: &ItemFn, errors: &mut Errors) {
+    let sig = &main.sig;
+    if sig.ident != "main" {
+        errors.at(&sig.ident, "a program starts at `main`: call this function `main`");
+    }
+    if sig.asyncness.is_none() {
+        errors.at(sig.fn_token, "a service is made and run by async code: write `async fn main`");
+    }
+    if !sig.inputs.is_empty() {
+        errors
+            .at(&sig.inputs, "`main` takes no arguments: use `std::env::args` for those of the command line");
+    }
+    if !sig.generics.params.is_empty() {
+        errors.at(&sig.generics, "nobody can choose generic parameters for `main`: remove them");
+    }
+}
+
+/// What the `async fn main` returns.
+struct Output {
+    /// The trait of the service.
+    service: Path,
+    /// The return type of the real `main`: that of the async one, with the outcome of serving as the service.
+    ty: Type,
+    /// Whether it is a `Result`.
+    fallible: bool,
+}
+
+impl Output {
+    fn read(main: &ItemFn, krate: &Path) -> syn::Result<Self> {
+        const ADVICE: &str = "return `impl Calculator` or `Result<impl Calculator, E>`, with the trait of your service: \
+                              it tells `#[main]` what to serve";
+        let ReturnType::Type(_, written) = &main.sig.output else {
+            return Err(syn::Error::new(main.sig.ident.span(), ADVICE));
+        };
+        let served: Type = parse_quote!(::core::result::Result<(), #krate::Error>);
+        let mut ty = (**written).clone();
+        let service = service(&mut ty).and_then(|service| match mem::replace(service, served) {
+            Type::ImplTrait(service) => first_trait(service),
+            _ => None,
+        });
+        let service = service.ok_or_else(|| syn::Error::new_spanned(written, ADVICE))?;
+        Ok(Self { service, ty, fallible: !matches!(**written, Type::ImplTrait(_)) })
+    }
+}
+
+/// The service in a return type: all of it, or the first argument of a `Result`, be that an alias (`io::Result`).
+fn service(ty: &mut Type) -> Option<&mut Type> {
+    let Type::Path(result) = ty else { return Some(ty) };
+    let last = result.path.segments.last_mut().filter(|last| last.ident == "Result")?;
+    match &mut last.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first_mut()? {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn first_trait(service: TypeImplTrait) -> Option<Path> {
+    service.bounds.into_iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => Some(bound.path),
+        _ => None,
+    })
+}
+
+fn worker(main: &ItemFn, output: &Output, options: &MainOptions) -> TokenStream {
+    let ItemFn { attrs, vis, sig, block, .. } = main;
+    let Output { service, ty, fallible } = output;
+    let krate = options.krate();
+    let codec = options.codec.iter();
+    // By the trait's path, which need not be imported.
+    let serve = quote!(#krate::serve(<_ as #service>::into_service(service)) #(.codec(#codec))*.await);
+    let body = if *fallible {
+        quote! {
+            match main().await {
+                ::core::result::Result::Ok(service) => ::core::result::Result::Ok(#serve),
+                ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
+            }
+        }
+    } else {
+        quote! {
+            let service = main().await;
+            #serve
+        }
+    };
+    quote! {
+        #(#attrs)*
+        #vis fn main() -> #ty {
+            #[allow(clippy::unused_async)]
+            #sig #block
+
+            #krate::__private::run_worker(async { #body })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::listed;
+
+    fn expanded(options: &str, item: &str) -> syn::Result<String> {
+        let parse = |text: &str| text.parse::<TokenStream>().expect("tokens");
+        expand(parse(options), parse(item)).map(crate::text::of_tokens)
+    }
+
+    #[track_caller]
+    fn refused(options: &str, item: &str, expected: &[(&str, &str)]) {
+        let errors = expanded(options, item).map_err(listed).expect_err("an error");
+        let found: Vec<_> = errors.iter().map(|(at, message)| (at.as_str(), message.as_str())).collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((at, message), (expected_at, part)) in found.iter().zip(expected) {
+            assert_eq!(at, expected_at, "{message}");
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_return_type_says_what_is_served() {
+        let cases = [
+            (
+                "impl Calculator",
+                "->::core::result::Result<(), ::isolated_workers::Error>",
+                "<_ as Calculator>",
+            ),
+            (
+                "impl api::Calc + 'static",
+                "->::core::result::Result<(), ::isolated_workers::Error>",
+                "<_ as api::Calc>",
+            ),
+            (
+                "Result<impl A, E>",
+                "->Result<::core::result::Result<(), ::isolated_workers::Error>, E>",
+                "<_ as A>",
+            ),
+            (
+                "io::Result<impl A>",
+                "->io::Result<::core::result::Result<(), ::isolated_workers::Error>>",
+                "<_ as A>",
+            ),
+        ];
+        for (output, expected, service) in cases {
+            let text = expanded("", &format!("async fn main() -> {output} {{ x }}")).expect("a worker");
+            assert!(text.contains(expected), "{text}");
+            assert!(text.contains(service), "{text}");
+        }
+    }
+
+    #[test]
+    fn options() {
+        let text =
+            expanded("codec = Postcard, crate = iw", "async fn main() -> impl A { x }").expect("a worker");
+        assert!(text.contains("iw::serve(<_ as A>::into_service(service)).codec(Postcard).await"), "{text}");
+    }
+
+    #[test]
+    fn mistakes() {
+        refused("", "struct Main;", &[("struct", "belongs on `async fn main`")]);
+        refused("", "async fn main() {}", &[("main", "return `impl Calculator`")]);
+        refused("", "async fn main() -> My { My }", &[("My", "return `impl Calculator`")]);
+        refused(
+            "",
+            "async fn main() -> Option<impl A> { x }",
+            &[("Option<impl A>", "return `impl Calculator`")],
+        );
+        refused(
+            "workers = 3",
+            "fn start(a: u8) -> impl A { x }",
+            &[
+                ("workers", "unknown key `workers`; the known ones are `codec`, `crate`"),
+                ("start", "call this function `main`"),
+                ("fn", "write `async fn main`"),
+                ("a: u8", "`std::env::args`"),
+            ],
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! The message of a method: the struct of its arguments, and what a call of it means.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+
+use crate::attributes::MessageOptions;
+use crate::duration;
+use crate::method::{Argument, Method};
+use crate::scope::{Scope, lower, lower_path};
+use crate::service::Definition;
+use crate::text;
+
+pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
+    let structure = structure(definition, method, scope);
+    let implementation = implementation(definition, method, scope);
+    quote!(#structure #implementation)
+}
+
+fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
+    let Method { message, arguments, .. } = method;
+    let visibility = definition.inner_visibility();
+    let krate = definition.inner_krate();
+    let serde = quote!(#krate::__private::serde);
+    let serde_path = text::of_tokens(&serde);
+    let derives = definition.derives.iter().map(lower_path);
+    let docs = docs(definition, method);
+    let fields: Vec<TokenStream> =
+        arguments.iter().map(|argument| field(definition, method, argument, scope)).collect();
+    let body = if fields.is_empty() { quote!(;) } else { quote!({ #(#fields),* }) };
+    quote_spanned! {method.span()=>
+        #docs
+        #[derive(#serde::Serialize, #serde::Deserialize #(, #derives)*)]
+        #[serde(crate = #serde_path)]
+        #visibility struct #message #body
+    }
+}
+
+/// The method's own documentation, or a sentence in its place.
+fn docs(definition: &Definition, method: &Method) -> TokenStream {
+    let docs: TokenStream = method.docs().map(ToTokens::to_token_stream).collect();
+    if !docs.is_empty() {
+        return docs;
+    }
+    let (service, method) = (definition.ident(), &method.ident);
+    let doc = format!("The message of [`{service}::{method}`](super::{service}::{method}).");
+    quote!(#[doc = #doc])
+}
+
+fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &mut Scope) -> TokenStream {
+    let Argument { ident, ty, attributes } = argument;
+    let visibility = definition.inner_visibility();
+    let ty = scope.place(ty, method.alias(ident));
+    let attributes = attributes.iter().map(|attribute| lower(attribute, 1));
+    let doc = (!argument.is_documented()).then(|| {
+        let doc = format!("The argument `{}`.", ident.unraw());
+        quote_spanned!(argument.span()=> #[doc = #doc])
+    });
+    quote_spanned!(argument.span()=> #doc #(#attributes)* #visibility #ident: #ty)
+}
+
+fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
+    let Method { message, options, output, .. } = method;
+    let krate = definition.inner_krate();
+    let name = method.wire_name();
+    let reply = scope.place(&output.reply, method.alias("Reply"));
+    let error = match &output.error {
+        Some(error) => scope.place(error, method.alias("Error")),
+        None => quote!(#krate::Never),
+    };
+    let constants = constants(options);
+    quote_spanned! {method.span()=>
+        impl #krate::Message for #message {
+            const NAME: &'static str = #name;
+            type Reply = #reply;
+            type Error = #error;
+            #constants
+        }
+    }
+}
+
+/// The constants that differ from their default.
+fn constants(options: &MessageOptions) -> TokenStream {
+    let oneway = options.oneway.iter().map(|_| {
+        quote! { const ONEWAY: bool = true; }
+    });
+    let timeout = options.timeout.iter().map(|timeout| {
+        let timeout = duration::expression(*timeout);
+        quote! {
+            const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#timeout);
+        }
+    });
+    let retry = options.retry.iter().map(|(times, _)| {
+        quote! { const RETRY: u32 = #times; }
+    });
+    oneway.chain(timeout).chain(retry).collect()
+}

@@ -1,0 +1,61 @@
+//! The server: answers each message with the method of the same name.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::method::Method;
+use crate::service::Definition;
+
+pub(crate) fn expand(definition: &Definition) -> TokenStream {
+    let Definition { methods, krate, module, .. } = definition;
+    let (visibility, service, server) = (definition.visibility(), definition.ident(), definition.server());
+    let names = methods.iter().map(|method| &method.message);
+    let answers = methods.iter().map(|method| answer(definition, method));
+    let doc = format!("Answers the messages of a [`{service}`] with its methods.");
+    quote! {
+        #[doc = #doc]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #[allow(dead_code)]
+        #visibility struct #server<T> {
+            service: T,
+        }
+
+        #[allow(dead_code)]
+        impl<T> #server<T> {
+            /// A server that calls the methods of `service`.
+            #visibility const fn new(service: T) -> Self {
+                Self { service }
+            }
+        }
+
+        // Complaints about a signature belong to the trait.
+        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        impl<T: #service> #krate::Handler for #server<T> {
+            const SCHEMA: #krate::Schema = #module::SCHEMA;
+
+            async fn handle<C: #krate::Codec>(
+                &self,
+                codec: &C,
+                request: #krate::Request,
+            ) -> ::core::result::Result<#krate::Response, #krate::Error> {
+                use #krate::Message as _;
+                match request.name() {
+                    #(#module::#names::NAME => #answers,)*
+                    _ => ::core::result::Result::Err(#krate::handler::unknown_message(&Self::SCHEMA, &request)),
+                }
+            }
+        }
+    }
+}
+
+fn answer(definition: &Definition, method: &Method) -> TokenStream {
+    let Definition { krate, module, .. } = definition;
+    let (service, ident, fields) = (definition.ident(), &method.ident, method.fields());
+    let arguments = method.arguments.iter().map(|argument| &argument.ident);
+    let call = quote!(#service::#ident(&self.service #(, #arguments)*));
+    let run = match method.output.error {
+        Some(_) => call,
+        None => quote!(async move { ::core::result::Result::Ok(#call.await) }),
+    };
+    quote!(#krate::handler::respond(codec, request, |#module::#fields| #run).await)
+}

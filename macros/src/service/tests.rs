@@ -1,0 +1,137 @@
+//! What is refused, where the error points and what it advises.
+
+use super::*;
+use crate::errors::listed;
+
+fn parsed(options: &str, item: &str) -> syn::Result<Definition> {
+    let parse = |text: &str| text.parse::<TokenStream>().expect("tokens");
+    Definition::parse(parse(options), parse(item))
+}
+
+/// Each error of a trait with this body: where it is, and a part of its message.
+#[track_caller]
+fn refused(body: &str, expected: &[(&str, &str)]) {
+    refused_item("", &format!("trait Calculator {{ {body} }}"), expected);
+}
+
+#[track_caller]
+fn refused_item(options: &str, item: &str, expected: &[(&str, &str)]) {
+    let errors = parsed(options, item).err().map(listed).unwrap_or_default();
+    assert_eq!(errors.len(), expected.len(), "{errors:?}");
+    for ((at, message), (expected_at, part)) in errors.iter().zip(expected) {
+        assert_eq!(at, expected_at, "{message}");
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn signatures() {
+    refused("fn a(&self);", &[("fn", "write `async fn a`")]);
+    refused("async fn a();", &[("a", "write `a(&self, ..)`")]);
+    refused("async fn a(&mut self);", &[("&mut self", "behind a `Mutex` or an atomic")]);
+    refused("async fn a(self: Arc<Self>);", &[("self: Arc<Self>", "take `&self`")]);
+    refused("async fn a(&self) {}", &[("{}", "move this body to the worker's implementation")]);
+    refused(
+        "async fn a<T>(&self) where T: B;",
+        &[("T", "generic parameters"), ("where T: B", "`where` clause")],
+    );
+    refused("async fn a<'a>(&self);", &[("'a", "generic parameters")]);
+    refused(
+        "async unsafe extern \"C\" fn a(&self);",
+        &[("unsafe", "no `unsafe`"), ("extern \"C\"", "remove the ABI")],
+    );
+    refused("const async fn a(&self);", &[("const", "cannot be `const`")]);
+    refused("#[cfg(unix)] async fn a(&self);", &[("#[cfg(unix)]", "put `#[cfg]` on the trait")]);
+    for name in ["new", "service", "into_service"] {
+        refused(&format!("async fn {name}(&self);"), &[(name, "rename the method")]);
+    }
+}
+
+#[test]
+fn arguments_and_replies() {
+    refused("async fn a(&self, b: &str);", &[("&str", "take `String` instead of `&str`")]);
+    refused("async fn a(&self, b: impl Fn());", &[("impl Fn()", "name it instead of `impl Trait`")]);
+    refused("async fn a(&self, (b, c): (u8, u8));", &[("(b, c)", "needs a plain name")]);
+    refused("async fn a(&self, mut b: u8);", &[("mut b", "needs a plain name")]);
+    refused("async fn a(&self) -> Self;", &[("Self", "name a type that both know")]);
+    refused(
+        "async fn a(&self) -> io::Result<u8>;",
+        &[("io::Result<u8>", "write both types, `Result<T, E>`")],
+    );
+    refused("async fn a(&self) -> fmt::Result;", &[("fmt::Result", "write both types, `Result<T, E>`")]);
+}
+
+#[test]
+fn attributes() {
+    let cases = [
+        ("#[message(onway)]", "onway", "the known ones are `oneway`, `timeout`, `retry`, `name`"),
+        ("#[message(oneway = true)]", "oneway", "takes no value"),
+        ("#[message(timeout = 60)]", "60", "a duration, as in `timeout = \"60s\"`"),
+        ("#[message(timeout = \"60\")]", "\"60\"", "`60` is not a duration"),
+        ("#[message(retry = -1)]", "-1", "as in `retry = 3`"),
+        ("#[message(retry)]", "retry", "as in `retry = 3`"),
+        ("#[message(retry = 1, retry = 2)]", "retry", "is given twice"),
+        ("#[message(oneway, retry = 2)]", "retry", "cannot be retried"),
+        ("#[message(name = \"\")]", "\"\"", "not empty"),
+    ];
+    for (attribute, at, part) in cases {
+        refused(&format!("{attribute} async fn a(&self);"), &[(at, part)]);
+    }
+    refused("#[message(oneway)] async fn a(&self) -> u8;", &[("u8", "nothing comes back")]);
+    refused_item("modul = x", "trait A {}", &[("modul", "the known ones are `module`, `derive`, `crate`")]);
+}
+
+#[test]
+fn names() {
+    let same = "async fn add_all(&self); async fn addAll(&self);";
+    refused(same, &[("addAll", "the message of `addAll` is `AddAll`, as is that of `add_all`")]);
+    let wire = "async fn a(&self); #[message(name = \"a\")] async fn b(&self);";
+    refused(wire, &[("\"a\"", "already has this name")]);
+    refused("async fn request(&self);", &[("request", "the enum of all messages")]);
+}
+
+#[test]
+fn traits() {
+    refused_item("", "struct Calculator;", &[("struct Calculator;", "belongs on a trait")]);
+    refused_item("", "unsafe trait A {}", &[("unsafe", "no `unsafe` trait")]);
+    refused_item("", "auto trait A {}", &[("auto", "remove `auto`")]);
+    refused_item("", "trait A<T> {}", &[("T", "generic parameters")]);
+    refused("type A;", &[("type A;", "instead of an associated type")]);
+    refused("const A: u8;", &[("const A: u8;", "make it a method")]);
+}
+
+#[test]
+fn all_errors_at_once() {
+    let body = "fn a(&mut self, b: &str); async fn c() -> Self;";
+    let expected =
+        [("fn", "async"), ("&mut self", "Mutex"), ("&str", "String"), ("c", "&self"), ("Self", "both know")];
+    refused(body, &expected);
+}
+
+#[test]
+fn sound_definitions() {
+    let body = "/// Adds.
+        async fn add(&self, #[serde(default)] a: i64) -> Result<i64, String>;
+        #[message(timeout = \"60s\", retry = 3, name = \"remove\")] async fn r#type(&self) -> Vec<u8>;
+        #[message(oneway)] async fn log(&self, line: String);";
+    let options = "module = sums, derive(Debug), crate = crate";
+    let definition =
+        parsed(options, &format!("pub trait Calculator: Debug {{ {body} }}")).expect("a definition");
+    assert_eq!(definition.module, "sums");
+    let names: Vec<_> =
+        definition.methods.iter().map(|method| (method.message.to_string(), method.wire_name())).collect();
+    assert_eq!(
+        names,
+        [("Add", "add"), ("Type", "remove"), ("Log", "log")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+    );
+    assert!(parsed("", "trait Empty {}").is_ok());
+}
+
+#[test]
+fn the_expansion_is_rust() {
+    let body = "async fn add(&self, a: i64, add: Add) -> Result<i64, String>; async fn reset(&self);";
+    let item = format!("trait Calculator {{ {body} }}").parse().expect("tokens");
+    let expanded = expand(TokenStream::new(), item).expect("an expansion");
+    let file: syn::File = syn::parse2(expanded).expect("items");
+    assert!(matches!(&file.items[..2], [Item::Trait(_), Item::Mod(_)]));
+}
