@@ -105,7 +105,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
 
     fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..TURNS {
-            let read = self.poll_read(cx);
+            // A side that does not take its answers gets no more of them until it does.
+            let stalled = self.buffer.is_empty() && self.link.lock().is_full();
+            let read = if stalled { Poll::Pending } else { self.poll_read(cx) };
             // What came before the end of the stream still counts.
             let farewell = match self.take_in(cx) {
                 Ok(farewell) => farewell,
@@ -119,6 +121,8 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             match read {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
+                // Nothing will wake a reader that has not tried.
+                Poll::Pending if stalled && !self.link.lock().is_full() => {}
                 Poll::Pending => return self.poll_broken(cx),
             }
         }
@@ -128,10 +132,6 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
 
     /// Reads once, and decodes all frames that are there.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        if self.buffer.is_empty() && self.link.lock().is_full() {
-            // The other side does not take its answers: it gets no more of them until it does.
-            return Poll::Pending;
-        }
         if self.buffer.capacity() - self.buffer.len() < READ / 8 {
             self.buffer.reserve(READ);
         }
@@ -182,7 +182,10 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                     Some(Event::Requested(request)) => self.requests.push(request),
                     Some(Event::Cancelled(id)) => {
                         // One that came with its request in this very batch never starts.
-                        let waiting = self.requests.iter().position(|request| request.id() == Some(&id));
+                        let waiting = self
+                            .requests
+                            .iter()
+                            .position(|request| !request.is_oneway() && request.id() == Some(&id));
                         match waiting {
                             Some(at) => drop(self.requests.remove(at)),
                             None => self.inbound.cancel(&id),

@@ -90,12 +90,15 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         loop {
-            match ready!(self.tasks.poll_join_next(cx)) {
-                Some(Ok(Some(answer))) => {
-                    self.running.remove(&answer.0);
-                    return Poll::Ready(answer);
+            match ready!(self.tasks.poll_join_next_with_id(cx)) {
+                Some(Ok((task, Some(answer)))) => {
+                    // One that ended while it was cancelled has no say: its id may be another request's by now.
+                    if self.running.get(&answer.0).is_some_and(|running| running.id() == task) {
+                        self.running.remove(&answer.0);
+                        return Poll::Ready(answer);
+                    }
                 }
-                // A oneway message, or one that was cancelled. A panic was caught before it came here.
+                // A oneway message, or one that was stopped. A panic was caught before it came here.
                 Some(_) => {}
                 None => return Poll::Pending,
             }
