@@ -97,7 +97,8 @@ impl<F: Framing> Outgoing<F> {
                 continue;
             }
             if let Err(error) = self.put(&frame) {
-                refused.extend(connection.refuse(frame, unsendable(error)));
+                let error = unsendable(&frame, error);
+                refused.extend(connection.refuse(frame, error));
             }
         }
     }
@@ -177,10 +178,16 @@ impl<F: Framing> Outgoing<F> {
     }
 }
 
-fn unsendable(error: FrameError) -> Error {
+fn unsendable(frame: &Frame, error: FrameError) -> Error {
     let kind = match error {
         FrameError::TooLarge { .. } => ErrorKind::TooLarge,
         _ => ErrorKind::Encode,
     };
-    Error::new(kind, error.to_string())
+    let attempt = match frame {
+        Frame::Request { name, .. } => format!("could not send `{name}`"),
+        Frame::Reply { name, .. } => format!("could not send the reply to `{name}`"),
+        Frame::Error { name, .. } => format!("could not send the error of `{name}`"),
+        _ => "could not send a frame".to_owned(),
+    };
+    Error::new(kind, format!("{attempt}: {error}"))
 }

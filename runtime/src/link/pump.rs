@@ -28,6 +28,9 @@ pub(crate) type Answer = (TxId, Result<Response, Error>);
 
 /// What answers the requests of the other side.
 pub(crate) trait Inbound: Send + Unpin {
+    /// Whether answers can pile up, so that reading must wait while the other side does not take them.
+    const ANSWERS: bool;
+
     /// Begins to handle a request. An answer that is there at once goes out with the others of its batch.
     fn start(&mut self, request: Request, cx: &mut Context<'_>) -> Option<Answer>;
 
@@ -42,6 +45,9 @@ pub(crate) trait Inbound: Send + Unpin {
 pub(crate) struct Nobody;
 
 impl Inbound for Nobody {
+    // Its requests can pile up, and it must read on for the other side to get on with them.
+    const ANSWERS: bool = false;
+
     fn start(&mut self, request: Request, _: &mut Context<'_>) -> Option<Answer> {
         let text = format!("there is no handler for `{}` on this side", request.name());
         let id = request.id().filter(|_| !request.is_oneway())?.clone();
@@ -106,7 +112,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..TURNS {
             // A side that does not take its answers gets no more of them until it does.
-            let stalled = self.buffer.is_empty() && self.link.lock().is_full();
+            let stalled = I::ANSWERS && self.buffer.is_empty() && self.link.lock().is_full();
             let read = if stalled { Poll::Pending } else { self.poll_read(cx) };
             // What came before the end of the stream still counts.
             let farewell = match self.take_in(cx) {

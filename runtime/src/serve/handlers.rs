@@ -59,18 +59,22 @@ impl<S: Service + 'static> Handlers<S> {
 }
 
 impl<S: Service + 'static> Inbound for Handlers<S> {
+    const ANSWERS: bool = true;
+
     fn start(&mut self, request: Request, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
         let name = Name::from(request.name());
         let mut handling = self.handle(request);
-        if self.slow.contains(&name) {
+        // Who sends oneway messages relies on their order, because there is no reply to wait for: they never wait.
+        let oneway = id.is_none();
+        if !oneway && self.slow.contains(&name) {
             self.spawn(id, handling);
             return None;
         }
         // Most handlers answer at once: those need no task.
         let started = Instant::now();
         let polled = handling.as_mut().poll(cx);
-        if started.elapsed() > SLOW {
+        if !oneway && started.elapsed() > SLOW {
             self.slow.push(name);
         }
         match polled {

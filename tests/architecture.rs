@@ -1,0 +1,51 @@
+//! Holds the direction in which the crates of the workspace may use each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate may use of the others. What is not listed is forbidden; `macros` writes code for the facade and
+/// uses none of them.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("isolated-workers", &["core", "codec", "transport", "middleware", "runtime", "macros"]),
+    ("isolated-workers-runtime", &["core", "codec", "transport", "middleware"]),
+    ("isolated-workers-middleware", &["core", "codec"]),
+    ("isolated-workers-codec", &["core"]),
+    ("isolated-workers-transport", &["core"]),
+    ("isolated-workers-core", &[]),
+    ("isolated-workers-macros", &[]),
+];
+
+#[test]
+fn crates_use_each_other_in_one_direction() {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .arg("--manifest-path")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+
+    let mut used: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let ours = dependencies
+            .filter(|dependency| dependency["kind"] != "dev")
+            .filter_map(|dependency| dependency["name"].as_str())
+            .filter(|dependency| dependency.starts_with("isolated-workers"));
+        used.insert(name, ours.collect());
+    }
+
+    for (name, allowed) in ALLOWED {
+        let allowed: BTreeSet<_> = allowed.iter().map(|name| format!("isolated-workers-{name}")).collect();
+        let used = used.remove(name).unwrap_or_else(|| panic!("{name} is not in the workspace"));
+        for dependency in used {
+            assert!(allowed.contains(dependency), "{name} must not use {dependency}");
+        }
+    }
+    used.retain(|name, _| *name != "isolated-workers-tests");
+    assert!(used.is_empty(), "say in ALLOWED what {:?} may use", used.keys());
+}

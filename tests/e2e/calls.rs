@@ -1,0 +1,177 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use isolated_workers::{ErrorKind, Executed, Name, Request, Service, Timeouts, TxId};
+
+use super::*;
+
+#[tokio::test]
+async fn many_calls_in_flight_each_get_their_own_answer() {
+    let (worker, client) = started().await;
+    let keys: Vec<u32> = (0..500).collect();
+    let gates = join_all(keys.iter().map(|key| client.gate(*key)));
+    let releases = async {
+        // Answered in the reverse order of the questions; a gate that is not there yet is a panic in the worker.
+        for key in keys.iter().rev() {
+            soon(async { while client.release(*key).await.is_err() {} }).await;
+        }
+    };
+    let (answers, ()) = soon(async { tokio::join!(gates, releases) }).await;
+    let answers: Vec<u32> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, keys);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn bodies_of_every_size_come_back() {
+    let (worker, client) = started().await;
+    for size in [0, 1, 63, 64 << 10, (64 << 10) + 1, 1 << 20, 8 << 20] {
+        let data: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+        assert!(soon(client.echo(data.clone().into())).await.unwrap() == data, "{size} bytes");
+    }
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn large_and_small_calls_share_a_connection() {
+    let (worker, client) = started_binary().await;
+    let calls = (0..200usize).map(|i| {
+        let data = vec![i as u8; if i % 10 == 0 { 4 << 20 } else { i }];
+        let client = &client;
+        async move { client.echo(data.clone().into()).await.unwrap() == data }
+    });
+    assert!(soon(join_all(calls)).await.into_iter().all(|same| same));
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_on_many_threads_answers_all_the_same() {
+    let worker = Worker::builder(Program::new(WORKER).arg("threads")).spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let calls = (0..2000u32).map(|i| {
+        let client = &client;
+        async move { client.echo(i.to_be_bytes().to_vec().into()).await.unwrap() == i.to_be_bytes()[..] }
+    });
+    assert!(soon(join_all(calls)).await.into_iter().all(|same| same));
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_call_is_dropped_in_the_worker() {
+    let (worker, client) = started().await;
+    let mut calls: Vec<_> = (0..20).map(|_| Box::pin(client.wait())).collect();
+    for call in &mut calls {
+        assert!(futures_util::poll!(call).is_pending());
+    }
+    waiting(&client, 20).await;
+    drop(calls);
+    waiting(&client, 0).await;
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..], "the connection is in step");
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_has_its_own_timeout_and_the_worker_stops_with_it() {
+    let (worker, client) = started().await;
+    let error = soon(client.wait_a_little()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
+    assert!(error.to_string().contains("`wait_a_little` was not answered within 50ms"), "{error}");
+    waiting(&client, 0).await;
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_worker_has_a_timeout_for_messages_that_do_not_say() {
+    let worker = worker().timeouts(Timeouts::default().message(Duration::from_millis(30)));
+    let worker = worker.spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    assert_eq!(soon(client.wait()).await.unwrap_err().kind(), ErrorKind::Timeout);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_id_in_use_is_refused_and_the_first_call_goes_on() {
+    let taken = || TxId::from("the one id");
+    let worker = worker().ids(taken).spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let mut first = Box::pin(client.gate(1));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    let error = soon(client.echo(vec![].into())).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::DuplicateId, Executed::No));
+    assert!(error.to_string().contains("the one id"), "{error}");
+
+    let mut release = Request::new(Name::from_static("release"), b"{\"key\":1}".to_vec().into());
+    release.set_id(2.into());
+    soon(async { while worker.call(release.clone()).await.is_err() {} }).await;
+    assert_eq!(soon(first).await.unwrap(), 1);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_call_alone() {
+    let (worker, client) = started().await;
+    let error = soon(client.panic("out of cheese".into())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panicked);
+    assert!(error.to_string().contains("the handler of `panic` panicked: out of cheese"), "{error}");
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn oneway_messages_arrive_in_order_and_before_later_calls() {
+    let (worker, client) = started().await;
+    for i in 0..100 {
+        client.note(i.to_string()).await.unwrap();
+    }
+    let expected: Vec<_> = (0..100).map(|i| i.to_string()).collect();
+    assert_eq!(client.notes().await.unwrap(), expected);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_fails_its_call_alone_on_either_side() {
+    let small = |limits: Limits| async move {
+        let worker = Worker::builder(Program::new(WORKER).arg("postcard"))
+            .codec(Postcard)
+            .limits(limits)
+            .spawn()
+            .await
+            .unwrap();
+        (worker.clone(), FaultsClient::new(worker))
+    };
+    // The host refuses to send it.
+    let (worker, client) = small(Limits::default().frame(1 << 20)).await;
+    let error = soon(client.echo(vec![7; 2 << 20].into())).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, Executed::No));
+    assert!(error.to_string().contains("1048576 are allowed; raise `Limits::frame`"), "{error}");
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
+    worker.close().await.unwrap();
+
+    // The worker, whose limit is 8 MiB, refuses to answer with it: a body just below, plus a header.
+    let (worker, client) = small(Limits::default().frame(16 << 20)).await;
+    for _ in 0..9 {
+        client.note("x".repeat(1 << 20)).await.unwrap();
+    }
+    let error = soon(client.notes()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().starts_with("could not send the reply to `notes`: the frame takes"), "{error}");
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_that_a_worker_prints_comes_into_a_frame() {
+    let (worker, client) = started().await;
+    client.print("{\"kind\":\"goodbye\"}\n".into()).await.unwrap();
+    assert_eq!(client.stdin().await.unwrap(), "");
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_knows_itself_and_its_children_do_not_take_themselves_for_one() {
+    let (worker, client) = started().await;
+    assert_eq!(client.is_worker().await.unwrap(), (true, false));
+    assert!(!isolated_workers::is_worker());
+    worker.close().await.unwrap();
+}

@@ -1,0 +1,116 @@
+use futures_util::future::join_all;
+use isolated_workers::{ErrorKind, Executed, ExitReason};
+use rustix::process::Signal;
+
+use super::process::Watched;
+use super::*;
+
+fn reason<T: std::fmt::Debug>(result: Result<T, isolated_workers::Error>) -> (ErrorKind, ExitReason) {
+    let error = result.unwrap_err();
+    (error.kind(), error.crash().expect("a crash has a reason").reason)
+}
+
+const KILLED: ExitReason = ExitReason::Signalled { signal: 9, core_dumped: false };
+
+#[tokio::test]
+async fn a_crash_tells_the_true_code_or_signal_and_what_was_in_flight() {
+    let (worker, client) = started().await;
+    let error = soon(client.exit(42)).await.unwrap_err();
+    let crash = error.crash().unwrap();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
+    assert_eq!(crash.reason, ExitReason::Exited(42));
+    assert_eq!((crash.message.as_deref(), crash.pid), (Some("exit"), Some(worker.pid())));
+    assert!(error.to_string().ends_with("exited with code 42 while `exit` was in flight"), "{error}");
+
+    let (_worker, client) = started().await;
+    let (kind, reason) = reason(soon(client.abort()).await);
+    assert_eq!(kind, ErrorKind::Crashed);
+    assert!(matches!(reason, ExitReason::Signalled { signal: 6, .. }), "{reason}");
+}
+
+#[tokio::test]
+async fn every_call_in_flight_fails_once_and_none_is_lost() {
+    let (worker, client) = started().await;
+    let calls = join_all((0..300).map(|_| client.wait()));
+    let kill = async {
+        waiting(&client, 300).await;
+        Watched::new(worker.pid()).signal(Signal::KILL);
+    };
+    let (ends, ()) = soon(async { tokio::join!(calls, kill) }).await;
+    assert_eq!(ends.len(), 300);
+    assert!(ends.into_iter().all(|end| reason(end) == (ErrorKind::Crashed, KILLED)));
+    assert_eq!(soon(worker.closed()).await, KILLED);
+    assert!(!worker.is_active());
+
+    let error = client.echo(vec![].into()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
+    soon(worker.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_worker_that_dies_is_seen() {
+    let (worker, _client) = started().await;
+    Watched::new(worker.pid()).signal(Signal::KILL);
+    assert_eq!(soon(worker.closed()).await, KILLED);
+}
+
+#[tokio::test]
+async fn a_child_of_the_worker_that_holds_its_socket_does_not_hide_the_crash() {
+    let (worker, client) = started().await;
+    let child = Watched::new(client.start_child().await.unwrap());
+    let call = client.wait();
+    let kill = async {
+        waiting(&client, 1).await;
+        Watched::new(worker.pid()).signal(Signal::KILL);
+    };
+    let (end, ()) = soon(async { tokio::join!(call, kill) }).await;
+    assert_eq!(reason(end), (ErrorKind::Crashed, KILLED));
+    child.signal(Signal::KILL);
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_its_connection_is_killed() {
+    let (worker, client) = started().await;
+    let (kind, reason) = reason(soon(client.hang_up()).await);
+    assert_eq!((kind, reason), (ErrorKind::Crashed, ExitReason::Disconnected));
+    assert!(Watched::try_new(worker.pid()).is_none());
+}
+
+#[tokio::test]
+async fn a_worker_that_sends_no_frames_is_killed() {
+    let (worker, client) = started().await;
+    let (kind, reason) = reason(soon(client.babble()).await);
+    assert_eq!((kind, reason), (ErrorKind::Crashed, ExitReason::Violated));
+    assert!(Watched::try_new(worker.pid()).is_none());
+}
+
+#[tokio::test]
+async fn answers_that_were_sent_before_the_crash_arrive() {
+    for _ in 0..20 {
+        let (_worker, client) = started().await;
+        let (echo, exit) =
+            soon(async { tokio::join!(client.echo(vec![7; 100_000].into()), client.exit(1)) }).await;
+        assert_eq!(echo.unwrap().len(), 100_000);
+        assert_eq!(exit.unwrap_err().kind(), ErrorKind::Crashed);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_within_a_frame_crashes_and_nothing_is_decoded() {
+    for turns in 0..30 {
+        let (worker, client) = started_binary().await;
+        let process = Watched::new(worker.pid());
+        // More than the socket holds, so that it is under way for a while in each direction.
+        let call = client.echo(vec![7; 7 << 20].into());
+        let kill = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            process.signal(Signal::KILL);
+        };
+        match soon(async { tokio::join!(call, kill) }).await.0 {
+            Ok(data) => assert_eq!(data.len(), 7 << 20),
+            Err(error) => assert_eq!(error.crash().unwrap().reason, KILLED),
+        }
+    }
+}

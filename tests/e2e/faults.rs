@@ -1,0 +1,41 @@
+//! The service of the worker that these tests start: it does what it is told, and misbehaves when told.
+
+use bytes::Bytes;
+use isolated_workers::service;
+
+#[service]
+pub(crate) trait Faults {
+    async fn echo(&self, data: Bytes) -> Bytes;
+    /// Is answered by nobody, ever. Counted while it waits.
+    async fn wait(&self);
+    #[message(timeout = "50ms")]
+    async fn wait_a_little(&self);
+    /// How many `wait`s are waiting.
+    async fn waiting(&self) -> usize;
+    /// Returns when `release` is called with the same key.
+    async fn gate(&self, key: u32) -> u32;
+    async fn release(&self, key: u32);
+    #[message(oneway)]
+    async fn note(&self, text: String);
+    async fn notes(&self) -> Vec<String>;
+    /// How many there are, and how many bytes.
+    async fn noted(&self) -> (usize, usize);
+    async fn spin(&self);
+    async fn exit(&self, code: i32);
+    async fn abort(&self);
+    async fn panic(&self, text: String);
+    /// Prints to standard output and error.
+    async fn print(&self, text: String);
+    /// Closes its connection, and stops without ending.
+    async fn hang_up(&self);
+    /// Sends bytes that are no frame.
+    async fn babble(&self);
+    /// Starts a process that holds on to all that it inherits, and returns its id.
+    async fn start_child(&self) -> u32;
+    /// What the open descriptors are.
+    async fn descriptors(&self) -> Vec<String>;
+    /// What there is to read from the standard input.
+    async fn stdin(&self) -> String;
+    /// Whether this process takes itself for a worker, and whether a process that it starts does.
+    async fn is_worker(&self) -> (bool, bool);
+}

@@ -1,0 +1,40 @@
+//! A host that dies in the way its arguments say: `idle|spinning` and `exit|return|panic|abort|wait`. It prints the ids of
+//! its workers first.
+
+mod faults;
+
+use std::io::Write;
+
+use faults::FaultsClient;
+use isolated_workers::{Error, Program, Worker};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let [_, worker, workers_do, host_does] = &std::env::args().collect::<Vec<_>>()[..] else {
+        panic!("the worker's path, what workers do, and how the host ends")
+    };
+    let mut workers = Vec::new();
+    for _ in 0..2 {
+        let worker = Worker::builder(Program::new(worker)).spawn().await?;
+        let client = FaultsClient::new(worker.clone());
+        match workers_do.as_str() {
+            "spinning" => {
+                tokio::spawn(async move { client.spin().await });
+                // The call is on its way when another has been answered by the same worker, or cannot be.
+                tokio::task::yield_now().await;
+            }
+            _ => client.echo(vec![1].into()).await.map(drop)?,
+        }
+        println!("{}", worker.pid());
+        workers.push(worker);
+    }
+    println!("ready");
+    std::io::stdout().flush().unwrap();
+    match host_does.as_str() {
+        "exit" => std::process::exit(0),
+        "return" => Ok(()),
+        "panic" => panic!("as told"),
+        "abort" => std::process::abort(),
+        _ => std::future::pending().await,
+    }
+}

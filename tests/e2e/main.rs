@@ -1,0 +1,48 @@
+//! Host and worker in two processes, and everything that can go wrong between them.
+
+mod calls;
+mod close;
+mod crash;
+mod faults;
+mod orphan;
+mod pressure;
+mod process;
+mod startup;
+
+use std::time::Duration;
+
+use faults::FaultsClient;
+use isolated_workers::{Builder, Limits, Link, Postcard, Program, Worker};
+
+const WORKER: &str = env!("CARGO_BIN_EXE_e2e-worker");
+
+/// Long enough that only what would hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn worker() -> Builder {
+    Worker::builder(Program::new(WORKER)).limits(Limits::default().frame(256 << 20))
+}
+
+async fn started() -> (Worker, FaultsClient<Worker>) {
+    let worker = worker().spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    (worker, client)
+}
+
+/// One whose codec makes bytes of bytes: for tests with many of them.
+async fn started_binary() -> (Worker<Link<Postcard>>, FaultsClient<Worker<Link<Postcard>>>) {
+    let worker = Worker::builder(Program::new(WORKER).arg("postcard")).codec(Postcard).spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    (worker, client)
+}
+
+/// Fails a test that hangs, and says where.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("this hangs")
+}
+
+/// Waits until `calls` handlers are waiting in the worker: asking is the only way to know, and each answer is an
+/// event.
+async fn waiting(client: &FaultsClient<Worker>, calls: usize) {
+    soon(async { while client.waiting().await.unwrap() != calls {} }).await;
+}

@@ -1,0 +1,135 @@
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use isolated_workers::{Error, ErrorKind, Executed, Timeouts};
+
+use super::process::Watched;
+use super::*;
+
+async fn refused(program: Program) -> Error {
+    let error = soon(Worker::builder(program).spawn()).await.unwrap_err();
+    assert_eq!(error.executed(), Executed::No);
+    error
+}
+
+fn says(error: &Error, kind: ErrorKind, parts: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    for part in parts {
+        assert!(format!("{error:#}").contains(part), "{error:#}\n  does not say: {part}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_told_apart() {
+    let missing = refused(Program::new("/no/such/program")).await;
+    says(&missing, ErrorKind::Spawn, &["/no/such/program", "there is no such file"]);
+
+    let unknown = refused(Program::new("no-such-program-in-the-path")).await;
+    says(&unknown, ErrorKind::Spawn, &["no program of this name is in PATH"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain.txt");
+    std::fs::write(&plain, "text").unwrap();
+    std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let not_executable = refused(Program::new(&plain)).await;
+    says(&not_executable, ErrorKind::Spawn, &["plain.txt", "the file is not executable"]);
+
+    let nowhere = refused(Program::new(WORKER).current_dir("/no/such/folder")).await;
+    says(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder is not there"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_ends_before_it_is_ready_says_how() {
+    let exited = refused(Program::new(WORKER).arg("exit")).await;
+    says(&exited, ErrorKind::Startup, &["e2e-worker", "exited with code 3 before it was ready"]);
+
+    let returned = refused(Program::new(WORKER).arg("return")).await;
+    says(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
+
+    let half = refused(Program::new(WORKER).arg("half-a-line")).await;
+    says(&half, ErrorKind::Startup, &["exited with code 7"]);
+
+    let before = Instant::now();
+    refused(Program::new("false")).await;
+    assert!(before.elapsed() < Duration::from_secs(5), "it was not waited for the startup timeout");
+}
+
+#[tokio::test]
+async fn a_worker_that_never_serves_is_killed_at_the_timeout() {
+    let program = Program::new(WORKER).arg("never-serve");
+    let worker = Worker::builder(program).timeouts(Timeouts::default().startup(Duration::from_millis(200)));
+    let error = soon(worker.spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Startup, &["was not ready within 200ms and was killed", "it must call `serve`"]);
+    let pid = format!("{error}").split_once("(pid ").unwrap().1.split_once(')').unwrap().0.parse().unwrap();
+    assert!(Watched::try_new(pid).is_none_or(|process| process.ends_within(PATIENCE)));
+}
+
+#[tokio::test]
+async fn two_that_do_not_fit_together_say_so() {
+    let other_codec = refused(Program::new(WORKER).arg("postcard")).await;
+    says(
+        &other_codec,
+        ErrorKind::Handshake,
+        &["the codec of this host is json, that of the worker is postcard", "`.codec(…)`"],
+    );
+
+    let other_protocol = refused(Program::new(WORKER).arg("babble")).await;
+    says(&other_protocol, ErrorKind::Handshake, &["does not speak the protocol", "HTTP/1.1 400"]);
+
+    let other = isolated_workers::Schema::new("Other", 7);
+    let error = soon(worker().service(other).spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Handshake, &["service of this host is Other (0000000000000007)", "Faults ("]);
+    soon(worker().service(faults::faults::SCHEMA).spawn()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_that_nobody_started_as_a_worker_says_so() {
+    let alone = tokio::process::Command::new(WORKER).output().await.unwrap();
+    let stderr = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(!alone.status.success());
+    assert!(stderr.contains("this program is a worker and was not started by a host"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_setting_that_makes_no_sense_is_refused_before_anything_starts() {
+    let error = soon(worker().limits(Limits::default().frame(10)).spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Config, &["Limits::frame is 10 bytes"]);
+}
+
+#[tokio::test]
+async fn many_workers_start_at_once() {
+    let workers = soon(join_all((0..32).map(|_| worker().spawn()))).await;
+    for worker in workers {
+        worker.unwrap().close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_worker_inherits_its_channel_and_nothing_else() {
+    // Workers that are started at the same time do not see each other's, nor those of this process.
+    let workers = soon(join_all((0..8).map(|_| worker().spawn()))).await;
+    for worker in workers {
+        let client = FaultsClient::new(worker.unwrap());
+        let descriptors = client.descriptors().await.unwrap();
+        let sockets = descriptors.iter().filter(|target| target.starts_with("socket:")).count();
+        // The channel, its copy for the thread that watches the host, and tokio's pair for signals, as three ends.
+        assert!(sockets <= 5, "{descriptors:?}");
+        let files =
+            descriptors.iter().filter(|target| target.starts_with('/') && !target.starts_with("/dev/"));
+        assert!(files.clone().all(|file| file.starts_with("/proc/")), "{descriptors:?}");
+    }
+}
+
+#[tokio::test]
+async fn arguments_environment_and_folder_reach_the_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let shell = "test \"$KEY\" = value && test \"$PWD\" = \"$FOLDER\" && exec \"$0\"";
+    let program = Program::new("sh")
+        .args(["-c", shell, WORKER])
+        .env("KEY", "value")
+        .env("FOLDER", folder.path().canonicalize().unwrap())
+        .current_dir(folder.path());
+    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
+    worker.close().await.unwrap();
+}

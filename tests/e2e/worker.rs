@@ -1,0 +1,176 @@
+//! The worker of the end-to-end tests. Its first argument is how it fails before it serves, if it does.
+
+mod faults;
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use faults::Faults;
+use isolated_workers::{Error, Limits, Postcard, Trace, is_worker, serve};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open};
+use tokio::sync::oneshot;
+
+#[derive(Default)]
+struct Worker {
+    waiting: AtomicUsize,
+    gates: Mutex<HashMap<u32, oneshot::Sender<()>>>,
+    notes: Mutex<Vec<String>>,
+}
+
+/// Counts down when the future that holds it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Worker {
+    async fn wait_counted(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        std::future::pending().await
+    }
+}
+
+impl Faults for Worker {
+    async fn echo(&self, data: Bytes) -> Bytes {
+        data
+    }
+    async fn wait(&self) {
+        self.wait_counted().await
+    }
+    async fn wait_a_little(&self) {
+        self.wait_counted().await
+    }
+    async fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+    async fn gate(&self, key: u32) -> u32 {
+        let (open, opened) = oneshot::channel();
+        self.gates.lock().unwrap().insert(key, open);
+        opened.await.unwrap();
+        key
+    }
+    async fn release(&self, key: u32) {
+        self.gates.lock().unwrap().remove(&key).unwrap().send(()).unwrap();
+    }
+    async fn note(&self, text: String) {
+        self.notes.lock().unwrap().push(text);
+    }
+    async fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap().clone()
+    }
+    async fn noted(&self) -> (usize, usize) {
+        let notes = self.notes.lock().unwrap();
+        (notes.len(), notes.iter().map(String::len).sum())
+    }
+    async fn spin(&self) {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    async fn exit(&self, code: i32) {
+        // The answers to what came with this message are on their way by then.
+        tokio::task::yield_now().await;
+        std::process::exit(code)
+    }
+    async fn abort(&self) {
+        std::process::abort()
+    }
+    async fn panic(&self, text: String) {
+        panic!("{text}")
+    }
+    async fn print(&self, text: String) {
+        print!("{text}");
+        eprint!("{text}");
+        std::io::stdout().flush().unwrap();
+    }
+    async fn hang_up(&self) {
+        channel().shutdown(std::net::Shutdown::Both).unwrap();
+        kill_process(getpid(), Signal::STOP).unwrap();
+    }
+    async fn babble(&self) {
+        channel().write_all(b"no frame\n").unwrap();
+        std::future::pending().await
+    }
+    async fn start_child(&self) -> u32 {
+        Command::new("sleep").arg("600").spawn().unwrap().id()
+    }
+    async fn descriptors(&self) -> Vec<String> {
+        let folder = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets = folder.map(|entry| std::fs::read_link(entry.unwrap().path()));
+        // The listing itself is gone by now.
+        targets.flatten().map(|target| target.display().to_string()).collect()
+    }
+    async fn stdin(&self) -> String {
+        std::io::read_to_string(std::io::stdin()).unwrap()
+    }
+    async fn is_worker(&self) -> (bool, bool) {
+        let child = Command::new(std::env::current_exe().unwrap()).arg("am-i").status().unwrap();
+        (is_worker(), child.success())
+    }
+}
+
+/// The socket that this process is connected to its host by: it has the path that the host had bound.
+fn channel() -> UnixStream {
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    descriptors
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter_map(|number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok())
+        .map(UnixStream::from)
+        .find(|socket| socket.local_addr().is_ok_and(|address| address.as_pathname().is_some()))
+        .expect("a worker is connected")
+}
+
+fn main() -> Result<(), Error> {
+    let how = std::env::args().nth(1).unwrap_or_default();
+    let runtime = |threads: bool| {
+        let mut builder = if threads {
+            tokio::runtime::Builder::new_multi_thread()
+        } else {
+            tokio::runtime::Builder::new_current_thread()
+        };
+        builder.enable_all().build().unwrap()
+    };
+    let worker = Worker::default().into_service();
+    match how.as_str() {
+        "am-i" => std::process::exit(if is_worker() { 0 } else { 1 }),
+        "exit" => std::process::exit(3),
+        "return" => Ok(()),
+        "never-serve" => loop {
+            std::thread::park();
+        },
+        "babble" => {
+            // The listener is the standard input: this answers before the handshake does.
+            let listener = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+            let mut stream = accept(listener);
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+            Ok(())
+        }
+        "half-a-line" => {
+            let listener = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+            accept(listener).write_all(b"{\"isolated-workers\":1,").unwrap();
+            std::process::exit(7)
+        }
+        "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
+        "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
+        "" => {
+            runtime(false).block_on(async { serve(worker).limits(Limits::default().frame(256 << 20)).await })
+        }
+        other => panic!("{other} is no way to fail"),
+    }
+}
+
+fn accept(listener: OwnedFd) -> UnixStream {
+    std::os::unix::net::UnixListener::from(listener).accept().unwrap().0
+}
