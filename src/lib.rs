@@ -1,4 +1,87 @@
 //! Run code in another process as if it were an async function: typed, isolated, fast.
+//!
+//! A *host* starts *workers*, which are processes, and sends typed *messages* to the *service* that each of them
+//! serves. What goes wrong in a worker, up to its death, is an [`Error`] at the caller.
+//!
+//! ```no_run
+//! use isolated_workers::prelude::*;
+//!
+//! #[service]
+//! trait Calculator {
+//!     async fn add(&self, a: i64, b: i64) -> i64;
+//! }
+//!
+//! struct MyCalculator;
+//!
+//! impl Calculator for MyCalculator {
+//!     async fn add(&self, a: i64, b: i64) -> i64 {
+//!         a + b
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Error> {
+//!     if is_worker() {
+//!         return serve(MyCalculator.into_service()).await;
+//!     }
+//!     let worker = Worker::builder(Program::current_exe()?).spawn().await?;
+//!     let calculator = CalculatorClient::new(worker.clone());
+//!     assert_eq!(calculator.add(2, 3).await?, 5);
+//!     worker.close().await
+//! }
+//! ```
+//!
+//! # The stack
+//!
+//! A call goes down one stack and up the other. Each layer is chosen on its own, on both sides:
+//!
+//! | layer | here | in the box | yours |
+//! |---|---|---|---|
+//! | typed stub | [`service`](macro@service) | | implement [`Message`] and [`Handler`] by hand |
+//! | middleware | [`Service`], [`Middleware`] | [`Trace`] | implement [`Middleware`], or [`from_fn`] |
+//! | runtime | [`Worker`], [`serve`] | child processes | |
+//! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
+//! | transport | [`Transport`] | [`UnixSocket`] | implement [`Transport`] |
+//!
+//! # What can be called is a `Service`
+//!
+//! A worker is one, with or without middleware around it, and so is a handler in this process. A client does not know
+//! which it talks to, so a service is tested without a process like this:
+//!
+//! ```
+//! use isolated_workers::{Json, Local, prelude::*};
+//!
+//! #[service]
+//! trait Greeter {
+//!     async fn greet(&self, name: String) -> String;
+//! }
+//!
+//! struct Polite;
+//!
+//! impl Greeter for Polite {
+//!     async fn greet(&self, name: String) -> String {
+//!         format!("Good evening, {name}.")
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let greeter = GreeterClient::new(Local::new(Polite.into_service(), Json));
+//! assert_eq!(greeter.greet("Ada".into()).await?, "Good evening, Ada.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Errors
+//!
+//! A method that returns `T` is called for `Result<T, Error>`, one that returns `Result<T, E>` for
+//! `Result<T, CallError<E>>`, so that the handler's own error is told from a call that failed. [`Error::kind`] is there
+//! to decide by, [`Error::executed`] says whether the message may have been run, [`Error::crash`] how the worker ended.
+//!
+//! # Features
+//!
+//! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
+
 pub use isolated_workers_codec::{
     Codec, CodecError, FrameError, Framing, Json, JsonLines, LengthPrefixed, Postcard,
 };
@@ -16,7 +99,7 @@ pub use isolated_workers_middleware::{
 pub use isolated_workers_runtime::{Builder, Link, Program, Serve, Timeouts, Worker, is_worker, serve};
 pub use isolated_workers_transport::{Bound, Channel, Inheritance, Transport, UnixSocket};
 
-/// What nearly every user needs.
+/// What nearly every host and worker needs.
 pub mod prelude {
     #[cfg(feature = "macros")]
     pub use crate::service;

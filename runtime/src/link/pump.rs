@@ -110,10 +110,14 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     }
 
     fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for _ in 0..TURNS {
+        for turn in 0..TURNS {
             // A side that does not take its answers gets no more of them until it does.
             let stalled = I::ANSWERS && self.buffer.is_empty() && self.link.lock().is_full();
             let read = if stalled { Poll::Pending } else { self.poll_read(cx) };
+            if turn > 0 && read.is_pending() && self.frames.is_empty() && !stalled {
+                // The turn before has done all there was to do.
+                return self.poll_broken(cx);
+            }
             // What came before the end of the stream still counts.
             let farewell = match self.take_in(cx) {
                 Ok(farewell) => farewell,
