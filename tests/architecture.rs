@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("isolated-workers-runtime", &["core", "codec", "transport", "middleware"]),
     ("isolated-workers-middleware", &["core", "codec"]),
     ("isolated-workers-codec", &["core"]),
-    ("isolated-workers-transport", &["core"]),
+    ("isolated-workers-transport", &[]),
     ("isolated-workers-core", &[]),
     ("isolated-workers-macros", &[]),
 ];

@@ -15,6 +15,7 @@ use isolated_workers_transport::{Channel, Transport, UnixSocket};
 use self::handlers::Handlers;
 use crate::handshake::{self, Failure};
 use crate::link::{End, Link, Pump};
+use crate::timeouts::elapsed;
 use crate::{channel, is_worker};
 
 /// How long a process has to end by itself once its host is gone.
@@ -49,7 +50,8 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// }
 /// ```
 pub fn serve<H: Handler>(handler: H) -> Serve<H> {
-    Serve { handler, codec: Json, transport: UnixSocket, layers: NoLayers, limits: Limits::default() }
+    let settings = Settings { limits: Limits::default(), connect_timeout: Duration::from_secs(30) };
+    Serve { handler, codec: Json, transport: UnixSocket, layers: NoLayers, settings }
 }
 
 /// A worker about to serve; await it.
@@ -60,20 +62,26 @@ pub struct Serve<H, C = Json, T = UnixSocket, L = NoLayers> {
     codec: C,
     transport: T,
     layers: L,
+    settings: Settings,
+}
+
+#[derive(Debug)]
+struct Settings {
     limits: Limits,
+    connect_timeout: Duration,
 }
 
 impl<H, C, T, L> Serve<H, C, T, L> {
     /// Uses another codec than [`Json`].
     pub fn codec<C2: Codec>(self, codec: C2) -> Serve<H, C2, T, L> {
-        let Self { handler, transport, layers, limits, .. } = self;
-        Serve { handler, codec, transport, layers, limits }
+        let Self { handler, transport, layers, settings, .. } = self;
+        Serve { handler, codec, transport, layers, settings }
     }
 
     /// Uses another transport than [`UnixSocket`].
     pub fn transport<T2: Transport>(self, transport: T2) -> Serve<H, C, T2, L> {
-        let Self { handler, codec, layers, limits, .. } = self;
-        Serve { handler, codec, transport, layers, limits }
+        let Self { handler, codec, layers, settings, .. } = self;
+        Serve { handler, codec, transport, layers, settings }
     }
 
     /// Adds a middleware around the handler. The first one added sees a request first and its reply last.
@@ -81,13 +89,20 @@ impl<H, C, T, L> Serve<H, C, T, L> {
     where
         L: Layers,
     {
-        let Self { handler, codec, transport, layers, limits } = self;
-        Serve { handler, codec, transport, layers: Stack::new(layers, middleware), limits }
+        let Self { handler, codec, transport, layers, settings } = self;
+        Serve { handler, codec, transport, layers: Stack::new(layers, middleware), settings }
+    }
+
+    /// Sets how long the host may take to say what it is, which it does at once as a rule. Zero is no limit. Default:
+    /// 30 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.settings.connect_timeout = limit;
+        self
     }
 
     /// Sets what is accepted from the host and sent to it.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 }
@@ -103,12 +118,17 @@ impl<H: Handler, C: Codec, T: Transport, L: Layers> IntoFuture for Serve<H, C, T
 
 impl<H: Handler, C: Codec, T: Transport, L: Layers> Serve<H, C, T, L> {
     async fn run(self) -> Result<(), Error> {
-        let Self { handler, codec, transport, layers, limits } = self;
+        let Self { handler, codec, transport, layers, settings } = self;
+        let Settings { limits, connect_timeout } = settings;
         let Channel { mut reader, mut writer, hangup, .. } = attach(&transport).await?;
         if let Some(hangup) = hangup {
             end_with(hangup);
         }
-        let buffer = match handshake::answer::<C, T>(&mut reader, &mut writer, H::SCHEMA).await {
+        let greeted = tokio::select! {
+            greeted = handshake::answer::<C, T>(&mut reader, &mut writer, H::SCHEMA) => greeted,
+            () = elapsed(connect_timeout) => return Err(silent(connect_timeout)),
+        };
+        let buffer = match greeted {
             Ok(buffer) => buffer,
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Gone(error)) => return Err(host_gone(error)),
@@ -157,6 +177,10 @@ fn end_with(hangup: Box<dyn FnOnce() + Send>) {
     if let Err(error) = thread.spawn(watch) {
         tracing::warn!(%error, "no thread to watch the host with: a busy worker would outlive it");
     }
+}
+
+fn silent(limit: Duration) -> Error {
+    Error::new(ErrorKind::Startup, format!("the host did not say what it is within {limit:?}"))
 }
 
 fn host_gone(error: std::io::Error) -> Error {

@@ -118,6 +118,16 @@ async fn a_panic_fails_its_call_alone() {
 }
 
 #[tokio::test]
+async fn a_value_without_a_form_in_the_codec_fails_its_call_alone() {
+    let (worker, client) = started().await;
+    let error = soon(client.unspeakable()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Encode);
+    assert!(error.to_string().contains("could not encode the reply of `unspeakable` as json"), "{error}");
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn oneway_messages_arrive_in_order_and_before_later_calls() {
     let (worker, client) = started().await;
     for i in 0..100 {

@@ -21,6 +21,8 @@ pub(crate) trait Faults {
     /// How many there are, and how many bytes.
     async fn noted(&self) -> (usize, usize);
     async fn spin(&self);
+    /// Returns what JSON has no form for.
+    async fn unspeakable(&self) -> std::collections::BTreeMap<(u8, u8), u8>;
     async fn exit(&self, code: i32);
     async fn abort(&self);
     async fn panic(&self, text: String);

@@ -4,6 +4,7 @@ mod calls;
 mod close;
 mod crash;
 mod faults;
+mod host_faults;
 mod orphan;
 mod pressure;
 mod process;

@@ -2,7 +2,7 @@
 
 mod faults;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -76,6 +76,9 @@ impl Faults for Worker {
         loop {
             std::hint::spin_loop();
         }
+    }
+    async fn unspeakable(&self) -> BTreeMap<(u8, u8), u8> {
+        [((1, 2), 3)].into()
     }
     async fn exit(&self, code: i32) {
         // The answers to what came with this message are on their way by then.
@@ -163,6 +166,8 @@ fn main() -> Result<(), Error> {
             std::process::exit(7)
         }
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
+        "impatient" => runtime(false)
+            .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
         "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
         "" => {
             runtime(false).block_on(async { serve(worker).limits(Limits::default().frame(256 << 20)).await })

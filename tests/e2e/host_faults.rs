@@ -1,0 +1,105 @@
+//! A worker whose host misbehaves. The host here is made by hand, of the public parts of a transport.
+
+use std::process::{Child, Command, Output, Stdio};
+
+use isolated_workers::{Bound, Channel, Transport, UnixSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+type Stream = Channel<<UnixSocket as Transport>::Reader, <UnixSocket as Transport>::Writer>;
+
+async fn started_by_hand(how: &str) -> (Child, Stream) {
+    let mut bound = UnixSocket.bind().unwrap();
+    let inheritance = bound.inheritance();
+    let child = Command::new(WORKER)
+        .args([how].iter().filter(|how| !how.is_empty()))
+        .env("ISOLATED_WORKERS_CHANNEL", format!("unix-socket:{}", inheritance.address))
+        .stdin(inheritance.stdin.unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, bound.establish().await.unwrap())
+}
+
+const HELLO: &str =
+    r#"{"isolated-workers":1,"codec":"json","transport":"unix-socket","pid":1,"build":"test","new key":[]}"#;
+
+/// Says hello, and reads what the worker says of itself.
+async fn greeted() -> (Child, Stream) {
+    let (child, mut stream) = started_by_hand("").await;
+    stream.writer.write_all(format!("{HELLO}\n").as_bytes()).await.unwrap();
+    let mut answer = vec![];
+    while !answer.ends_with(b"\n") {
+        answer.push(soon(stream.reader.read_u8()).await.unwrap());
+    }
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((&answer["codec"], &answer["pid"]), (&"json".into(), &child.id().into()));
+    (child, stream)
+}
+
+async fn ended(child: Child) -> (Option<i32>, String) {
+    let output: Output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn a_host_that_ends_the_stream_ends_the_worker_in_peace() {
+    let (child, stream) = greeted().await;
+    drop(stream);
+    assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn a_host_that_dies_within_a_frame_ends_the_worker_with_an_error() {
+    let (child, mut stream) = greeted().await;
+    stream.writer.write_all(b"{\"type\":\"echo\",\"pay").await.unwrap();
+    drop(stream);
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the connection to the host broke"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_host_that_sends_no_frames_ends_the_worker_with_an_error() {
+    let (child, mut stream) = greeted().await;
+    stream.writer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("Protocol: the other side sent what is no frame of json"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_host_that_uses_an_id_twice_ends_the_worker_with_an_error() {
+    let (child, mut stream) = greeted().await;
+    let twice = "{\"type\":\"wait\",\"tx\":\"7\"}\n".repeat(2);
+    stream.writer.write_all(twice.as_bytes()).await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("sent `wait` with the id 7 while its last request of this id"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_host_that_says_no_hello_is_not_waited_for() {
+    let (child, mut stream) = started_by_hand("").await;
+    stream.writer.write_all(b"what?\n").await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("does not speak the protocol of isolated-workers"), "{stderr}");
+
+    let (child, _stream) = started_by_hand("impatient").await;
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the host did not say what it is within 50ms"), "{stderr}");
+}
+
+#[tokio::test]
+async fn both_sides_name_a_mismatch() {
+    let (child, mut stream) = started_by_hand("").await;
+    let hello = HELLO.replace("\"isolated-workers\":1", "\"isolated-workers\":99");
+    stream.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the protocol of this worker is 1 (isolated-workers 0.1.0)"), "{stderr}");
+    assert!(stderr.contains("that of the host is 99 (isolated-workers test)"), "{stderr}");
+}
