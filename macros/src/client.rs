@@ -24,7 +24,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         }
 
         #[allow(dead_code)]
-        impl<#parameter> #client<#parameter> {
+        impl<#parameter: #krate::Service> #client<#parameter> {
             /// A client that calls through `service`.
             #visibility const fn new(service: #parameter) -> Self {
                 Self { service }

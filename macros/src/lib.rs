@@ -124,7 +124,7 @@ mod types;
 /// ```
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
-    finish(service::expand(options.into(), item.into()))
+    service::expand(options.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// Makes a program a worker: serves what `async fn main` returns.
@@ -166,9 +166,5 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
-    finish(main_fn::expand(options.into(), item.into()))
-}
-
-fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
-    expanded.unwrap_or_else(|error| error.to_compile_error()).into()
+    main_fn::expand(options.into(), item.into()).unwrap_or_else(|error| main_fn::failed(&error)).into()
 }

@@ -22,6 +22,12 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<Tok
     Ok(errors.finish(output)?.map(|output| worker(&main, &output, &options)).unwrap_or_default())
 }
 
+/// The error, and a `main`, so that the compiler does not miss one as well.
+pub(crate) fn failed(error: &syn::Error) -> TokenStream {
+    let error = error.to_compile_error();
+    quote!(#error fn main() {})
+}
+
 fn check(main: &ItemFn, errors: &mut Errors) {
     let sig = &main.sig;
     if sig.ident != "main" {

@@ -1,6 +1,6 @@
 //! The message of a method: the struct of its arguments, and what a call of it means.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 
@@ -21,7 +21,8 @@ fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> Tok
     let Method { message, arguments, .. } = method;
     let visibility = definition.inner_visibility();
     let krate = definition.inner_krate();
-    let serde = quote!(#krate::__private::serde);
+    // An argument that serde does not know is an error about these derives.
+    let serde = located(quote!(#krate::__private::serde), method.ident.span());
     let serde_path = text::of_tokens(&serde);
     let derives = definition.derives.iter().map(lower_path);
     let docs = docs(definition, method);
@@ -34,6 +35,15 @@ fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> Tok
         #[serde(crate = #serde_path)]
         #visibility struct #message #body
     }
+}
+
+/// `tokens` with errors about them pointing to `span`.
+fn located(tokens: TokenStream, span: Span) -> TokenStream {
+    let locate = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.into_iter().map(locate).collect()
 }
 
 /// The method's own documentation, or a sentence in its place.

@@ -21,7 +21,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         }
 
         #[allow(dead_code)]
-        impl<T> #server<T> {
+        impl<T: #service> #server<T> {
             /// A server that calls the methods of `service`.
             #visibility const fn new(service: T) -> Self {
                 Self { service }

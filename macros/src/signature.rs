@@ -125,7 +125,8 @@ pub(crate) fn output(output: &ReturnType, errors: &mut Errors) -> Output {
         [] => ((**ty).clone(), None),
         _ => {
             let problem = "a macro cannot see which error an alias of `Result` means";
-            errors.at(ty, format!("{problem}: write both types, `Result<T, E>`"));
+            let advice = "write both types, `Result<T, E>`, with an error that serde can send";
+            errors.at(ty, format!("{problem}: {advice}"));
             ((**ty).clone(), None)
         }
     };

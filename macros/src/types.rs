@@ -1,7 +1,7 @@
 //! Which types can cross to another process, as far as their tokens tell.
 
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeReference};
+use syn::{Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeNever, TypeReference};
 
 use crate::errors::Errors;
 use crate::text;
@@ -57,6 +57,10 @@ impl VisitMut for Check<'_> {
 
     fn visit_type_infer_mut(&mut self, node: &mut TypeInfer) {
         self.errors.at(node, "a message has one concrete type: name it instead of `_`");
+    }
+
+    fn visit_type_never_mut(&mut self, node: &mut TypeNever) {
+        self.errors.at(node, "no value of `!` exists that could travel: leave the type out");
     }
 
     fn visit_path_mut(&mut self, node: &mut Path) {
@@ -120,9 +124,13 @@ mod tests {
 
     #[test]
     fn the_rest() {
-        for (written, at) in
-            [("Wrap<'_>", "'_"), ("impl Fn()", "impl Fn()"), ("Vec<_>", "_"), ("Self::Item", "Self")]
-        {
+        for (written, at) in [
+            ("Wrap<'_>", "'_"),
+            ("impl Fn()", "impl Fn()"),
+            ("Vec<_>", "_"),
+            ("Self::Item", "Self"),
+            ("!", "!"),
+        ] {
             let found = errors(written, Place::Argument);
             assert_eq!(found.iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(), [at], "{written}");
         }
