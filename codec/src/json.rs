@@ -10,7 +10,8 @@ use crate::{Codec, CodecError};
 
 /// JSON, one object a line: the default, because a person can read along and a peer in any language can speak it.
 ///
-/// Every `f64` comes back bit for bit but NaN and the infinities, which JSON does not have. Bytes travel as arrays of
+/// Every `f64` comes back bit for bit but NaN and the infinities, which JSON does not have; nor has it a way to tell
+/// `Some(None)` and `Some(())` from `None`. Bytes travel as arrays of
 /// numbers, at up to four bytes each: for payloads of bytes use [`Postcard`](crate::Postcard).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;

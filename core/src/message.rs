@@ -47,10 +47,6 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// What a handler may fail with: any error that can travel and be read.
 ///
 /// Implemented for every type that can; a type from `thiserror`, or `String`, will do.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of a message",
-    note = "it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and must be `Send + Sync + 'static`"
-)]
 pub trait Failure: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static {}
 
 impl<E: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static> Failure for E {}

@@ -70,7 +70,16 @@ where
     let message = decode(codec, &request)?;
     // The payload may be large, and the handler needs it no more.
     drop(request);
-    match run(message).await {
+    reply::<M, C>(codec, run(message).await)
+}
+
+/// Encodes what a handler of the message `M` has returned: for handlers that answer elsewhere than where they decode,
+/// as an actor does.
+///
+/// # Errors
+/// `Encode` where a value has no bytes, `Remote` where the handler failed.
+pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
+    match result {
         Ok(reply) => encode(codec, &reply, "reply", M::NAME).map(Response::new),
         Err(failure) => {
             let data = encode(codec, &failure, "error", M::NAME)?;

@@ -73,11 +73,8 @@ pub(crate) fn supervise<C: Codec, R: AsyncRead + Send + Unpin + 'static>(
 ) -> Control {
     let (stop, wanted) = watch::channel(Stop::Not);
     let (announce, ended) = watch::channel(None);
-    let supervisor = Supervisor { process, link, wanted, grace };
-    tokio::spawn(async move {
-        let ending = supervisor.run(pump).await;
-        announce.send_replace(Some(ending));
-    });
+    let supervisor = Supervisor { process, link, wanted, announce, grace };
+    tokio::spawn(supervisor.run(pump));
     Control { stop, ended }
 }
 
@@ -85,11 +82,17 @@ struct Supervisor<C: Codec> {
     process: Process,
     link: Link<C>,
     wanted: watch::Receiver<Stop>,
+    announce: watch::Sender<Option<Ending>>,
     grace: Duration,
 }
 
 impl<C: Codec> Supervisor<C> {
-    async fn run(mut self, mut pump: impl Future<Output = End> + Unpin) -> Ending {
+    async fn run(mut self, pump: impl Future<Output = End> + Unpin) {
+        let ending = self.see_to_the_end(pump).await;
+        self.announce.send_replace(Some(ending));
+    }
+
+    async fn see_to_the_end(&mut self, mut pump: impl Future<Output = End> + Unpin) -> Ending {
         tokio::select! {
             biased;
             stop = wanted(&mut self.wanted, Stop::Close) => {
@@ -126,6 +129,9 @@ impl<C: Codec> Supervisor<C> {
     }
 
     fn crashed(&mut self, reason: ExitReason) -> Ending {
+        let ending = Ending { reason, killed_after_grace: false };
+        // Before any call fails: whoever then asks whether the worker is active must hear that it is not.
+        self.announce.send_replace(Some(ending));
         let pid = self.process.pid();
         self.link.fail(|message| {
             let mut crash = Crash::new(reason);
@@ -133,7 +139,7 @@ impl<C: Codec> Supervisor<C> {
             crash.message = Some(message.to_owned());
             Error::crashed(crash)
         });
-        Ending { reason, killed_after_grace: false }
+        ending
     }
 
     async fn close(&mut self, mut pump: impl Future<Output = End> + Unpin) -> Ending {

@@ -69,7 +69,7 @@ impl fmt::Display for ExitReason {
     }
 }
 
-/// The names of the signals that have one number on every Unix.
+/// The names of the signals that end a process, where their numbers are known for certain.
 fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "SIGHUP",
@@ -84,6 +84,10 @@ fn signal_name(signal: i32) -> Option<&'static str> {
         13 => "SIGPIPE",
         14 => "SIGALRM",
         15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        7 if cfg!(target_os = "linux") => "SIGBUS",
+        31 if cfg!(target_os = "linux") => "SIGSYS",
         _ => return None,
     })
 }
