@@ -1,0 +1,78 @@
+//! The calculator of `quickstart` without `#[service]`: its messages, the handler that answers them, and calls
+//! without a client. It is what the macro writes.
+//!
+//! `cargo run --example by_hand`
+
+use isolated_workers::{Codec, Handler, Message, Never, Request, Response, Schema, handler, prelude::*};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Add {
+    a: i64,
+    b: i64,
+}
+
+impl Message for Add {
+    const NAME: &'static str = "add";
+    type Reply = i64;
+    type Error = Never;
+}
+
+#[derive(Serialize, Deserialize)]
+struct Divide {
+    a: i64,
+    b: i64,
+}
+
+impl Message for Divide {
+    const NAME: &'static str = "divide";
+    type Reply = i64;
+    type Error = DivideError;
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum DivideError {
+    ByZero,
+}
+
+impl std::fmt::Display for DivideError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("division by zero")
+    }
+}
+
+struct Calculator;
+
+impl Calculator {
+    fn divide(&self, Divide { a, b }: Divide) -> Result<i64, DivideError> {
+        a.checked_div(b).ok_or(DivideError::ByZero)
+    }
+}
+
+impl Handler for Calculator {
+    // The macro computes the number from the messages; by hand, count it up when they change.
+    const SCHEMA: Schema = Schema::new("Calculator", 1);
+
+    async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
+        match request.name() {
+            Add::NAME => handler::respond(codec, request, async |Add { a, b }| Ok(a + b)).await,
+            Divide::NAME => handler::respond(codec, request, async |message| self.divide(message)).await,
+            _ => Err(handler::unknown_message(&Self::SCHEMA, &request)),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if is_worker() {
+        return Ok(serve(Calculator).await?);
+    }
+    let worker = Worker::builder(Program::current_exe()?).service(Calculator::SCHEMA).spawn().await?;
+    println!("2 + 3 = {}", worker.send(&Add { a: 2, b: 3 }).await?);
+    match worker.send(&Divide { a: 1, b: 0 }).await {
+        Err(CallError::Service(DivideError::ByZero)) => println!("1 / 0 is a typed error"),
+        other => println!("unexpected: {other:?}"),
+    }
+    worker.close().await?;
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Programs that `#[isolated_workers::main]` makes workers.
+
+#[path = "greeting.rs"]
+mod greeting;
+
+use std::process::{Command, Output};
+
+use isolated_workers::{ErrorKind, Postcard, Program, Worker};
+
+use greeting::{GreetingClient, greeting as messages};
+
+const PLAIN: &str = env!("CARGO_BIN_EXE_plain-main");
+const FALLIBLE: &str = env!("CARGO_BIN_EXE_fallible-main");
+
+#[tokio::test]
+async fn main_returns_the_service() {
+    let worker = Worker::builder(Program::new(PLAIN)).service(messages::SCHEMA).spawn().await.unwrap();
+    assert_eq!(GreetingClient::new(&worker).greet("Ada".into()).await.unwrap(), "Hello, Ada!");
+    worker.close().await.unwrap();
+    assert_eq!(worker.closed().await.to_string(), "exited with code 0");
+}
+
+#[tokio::test]
+async fn main_returns_a_result() {
+    let program = Program::new(FALLIBLE).arg("Good morning");
+    let worker = Worker::builder(program).codec(Postcard).spawn().await.unwrap();
+    assert_eq!(GreetingClient::new(&worker).greet("Bo".into()).await.unwrap(), "Good morning, Bo!");
+    worker.close().await.unwrap();
+    assert_eq!(worker.closed().await.to_string(), "exited with code 0");
+}
+
+#[tokio::test]
+async fn a_worker_that_fails_to_start() {
+    let spawned = Worker::builder(Program::new(FALLIBLE)).codec(Postcard).spawn().await;
+    let error = spawned.expect_err("no worker");
+    assert_eq!(error.kind(), ErrorKind::Startup);
+    assert!(error.to_string().contains("exited with code 1"), "{error}");
+}
+
+/// What a person sees who starts the program by hand.
+fn run(program: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = Command::new(program).args(arguments).output().expect("the program");
+    (status.code(), String::from_utf8(stderr).expect("text"))
+}
+
+#[test]
+fn the_error_is_printed() {
+    let (code, text) = run(FALLIBLE, &[]);
+    assert_eq!((code, text.trim_end()), (Some(1), "Error: there is no greeting"));
+}
+
+#[test]
+fn without_a_host_it_says_so() {
+    for (program, arguments) in [(PLAIN, &[][..]), (FALLIBLE, &["Hi"])] {
+        let (code, text) = run(program, arguments);
+        assert_eq!(code, Some(1));
+        assert!(text.contains("was not started by a host"), "{text}");
+    }
+}

@@ -1,0 +1,39 @@
+//! A worker that can fail to start, with a codec of its choice: `fallible-main GREETING`.
+
+mod greeting;
+
+use std::fmt;
+
+use isolated_workers::Postcard;
+
+enum ConfigError {
+    NoGreeting,
+}
+
+/// What a `main` that returns it prints.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoGreeting => f.write_str("there is no greeting"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Polite {
+    greeting: String,
+}
+
+impl greeting::Greeting for Polite {
+    async fn greet(&self, name: String) -> String {
+        format!("{}, {name}!", self.greeting)
+    }
+}
+
+#[isolated_workers::main(codec = Postcard)]
+async fn main() -> Result<impl greeting::Greeting + Clone, ConfigError> {
+    // The runtime is there already, with its timers.
+    tokio::time::timeout(std::time::Duration::MAX, async {}).await.expect("no time at all");
+    let greeting = std::env::args().nth(1).ok_or(ConfigError::NoGreeting)?;
+    Ok(Polite { greeting })
+}

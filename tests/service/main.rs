@@ -1,0 +1,55 @@
+//! `#[service]` and `#[main]` as those see them who use them: what crosses to a worker and back, what happens where
+//! host and worker differ, and what the compiler says about mistakes.
+
+mod concurrency;
+mod entry;
+mod names;
+mod requests;
+mod scopes;
+mod services;
+mod skew;
+mod ui;
+mod values;
+
+use isolated_workers::{Codec, Link, Program, Worker};
+
+/// A worker that serves one of the [`services`].
+async fn worker<C: Codec>(service: &str, codec: C) -> Worker<Link<C>> {
+    Worker::builder(program(service, C::NAME)).codec(codec).spawn().await.expect("a worker")
+}
+
+fn program(service: &str, codec: &str) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_shapes-worker")).arg(service).arg(codec)
+}
+
+/// Makes four tests of each function that takes a client: through a worker and in this process, with each codec.
+macro_rules! everywhere {
+    ($client:ident, $served:literal, $handler:expr, [$($check:ident),* $(,)?]) => {$(
+        mod $check {
+            use isolated_workers::{Json, Local, Postcard};
+
+            use super::*;
+
+            #[tokio::test]
+            async fn in_a_worker_as_json() {
+                super::$check($client::new(crate::worker($served, Json).await)).await;
+            }
+
+            #[tokio::test]
+            async fn in_a_worker_as_postcard() {
+                super::$check($client::new(crate::worker($served, Postcard).await)).await;
+            }
+
+            #[tokio::test]
+            async fn in_this_process_as_json() {
+                super::$check($client::new(Local::new($handler, Json))).await;
+            }
+
+            #[tokio::test]
+            async fn in_this_process_as_postcard() {
+                super::$check($client::new(Local::new($handler, Postcard))).await;
+            }
+        }
+    )*};
+}
+use everywhere;

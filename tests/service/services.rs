@@ -1,0 +1,7 @@
+//! The services of these tests, each with the worker's side of it.
+
+pub(crate) mod gate;
+pub(crate) mod ledger;
+pub(crate) mod names;
+pub(crate) mod shapes;
+pub(crate) mod shop;

@@ -1,0 +1,64 @@
+//! A worker that looks at messages instead of implementing the trait: an actor with a queue.
+
+use isolated_workers::{Body, Codec, Error, Handler, Message, Request, Response, Schema, handler, service};
+use tokio::sync::{mpsc, oneshot};
+
+#[service(derive(Debug, Clone, PartialEq))]
+pub(crate) trait Ledger {
+    async fn deposit(&self, account: String, amount: u64);
+    #[message(oneway)]
+    async fn close(&self, account: String);
+    async fn history(&self) -> Vec<String>;
+}
+
+/// Has a task that works off its queue, one message after the other.
+pub(crate) struct Actor(mpsc::UnboundedSender<Job>);
+
+enum Job {
+    Do(ledger::Request),
+    Tell(oneshot::Sender<Vec<String>>),
+}
+
+impl Actor {
+    pub(crate) fn start() -> Self {
+        let (queue, mut jobs) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut history = Vec::new();
+            while let Some(job) = jobs.recv().await {
+                match job {
+                    Job::Do(ledger::Request::Deposit(ledger::Deposit { account, amount })) => {
+                        history.push(format!("{amount} to {account}"));
+                    }
+                    Job::Do(ledger::Request::Close(message)) => {
+                        history.push(format!("{} is closed", message.account));
+                    }
+                    Job::Do(other @ ledger::Request::History(_)) => unreachable!("{}", other.name()),
+                    Job::Tell(asker) => asker.send(history.clone()).unwrap_or_default(),
+                }
+            }
+        });
+        Self(queue)
+    }
+
+    fn queue(&self, job: Job) {
+        assert!(self.0.send(job).is_ok(), "the actor is there as long as its queue");
+    }
+
+    async fn history(&self) -> Vec<String> {
+        let (asker, told) = oneshot::channel();
+        self.queue(Job::Tell(asker));
+        told.await.expect("an actor that answers")
+    }
+}
+
+impl Handler for Actor {
+    const SCHEMA: Schema = ledger::SCHEMA;
+
+    async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
+        if request.name() == ledger::History::NAME {
+            return handler::respond(codec, request, async |ledger::History| Ok(self.history().await)).await;
+        }
+        self.queue(Job::Do(ledger::Request::decode(codec, &request)?));
+        Ok(Response::new(Body::empty()))
+    }
+}

@@ -1,0 +1,6 @@
+struct MyCalculator;
+
+#[isolated_workers::main]
+async fn main() -> MyCalculator {
+    MyCalculator
+}

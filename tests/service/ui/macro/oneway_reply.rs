@@ -1,0 +1,9 @@
+use isolated_workers::service;
+
+#[service]
+trait Log {
+    #[message(oneway)]
+    async fn write(&self, line: String) -> bool;
+}
+
+fn main() {}

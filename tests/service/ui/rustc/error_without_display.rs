@@ -1,0 +1,14 @@
+use isolated_workers::service;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+enum DivideError {
+    ByZero,
+}
+
+#[service]
+trait Calculator {
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError>;
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use isolated_workers::service;
+
+#[service]
+trait Calculator {
+    async fn add(&self, a: i64, b: i64) -> i64;
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, String>;
+}
+
+struct MyCalculator;
+
+impl Calculator for MyCalculator {
+    async fn add(&self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+}
+
+fn main() {}

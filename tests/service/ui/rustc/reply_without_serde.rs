@@ -1,0 +1,13 @@
+use isolated_workers::service;
+
+struct Point {
+    x: i32,
+    y: i32,
+}
+
+#[service]
+trait Canvas {
+    async fn cursor(&self) -> Point;
+}
+
+fn main() {}

@@ -1,0 +1,301 @@
+//! The example `thumbnails`, run as a user runs it: what it writes, what it says, and what it leaves behind.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const BROKEN: [&str; 3] = ["bomb.png", "broken.png", "not-an-image.jpg"];
+
+#[test]
+fn every_good_image_is_written_and_each_broken_one_is_named() {
+    let out = TempDir::new().unwrap();
+    fs::write(out.path().join("julia.png.png.part"), "left by a host that was killed").unwrap();
+    let run = run(thumbnails().arg(samples()).arg(out.path()).args(["--size", "100"]));
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    assert_eq!(run.complaints(), BROKEN, "{}", run.stderr);
+    assert!(run.stdout.contains("12 written, 3 failed, 0 retried, 0 workers replaced"), "{}", run.stdout);
+    assert_eq!(names(out.path()), good_images().iter().map(|name| format!("{name}.png")).collect());
+    for name in names(out.path()) {
+        let (width, height) = size_of_png(&out.path().join(&name));
+        assert_eq!(width.max(height), 100, "{name} is {width}x{height}");
+    }
+}
+
+#[test]
+fn without_arguments_the_samples_fail_exactly_as_they_should() {
+    let run = run(&mut thumbnails());
+    assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
+    let expected = format!("3 failed, as they should: {}\n", BROKEN.join(", "));
+    assert_eq!(run.stdout.matches(&expected).count(), 2, "{}", run.stdout);
+}
+
+#[test]
+fn without_isolation_the_thumbnails_are_the_same() {
+    let (isolated, in_process) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    run(thumbnails().arg(samples()).arg(isolated.path()));
+    let run = run(thumbnails().arg(samples()).arg(in_process.path()).arg("--in-process"));
+    assert_eq!((run.status.code(), run.complaints()), (Some(1), BROKEN.map(str::to_owned).to_vec()));
+    assert_eq!(names(isolated.path()), names(in_process.path()));
+    for name in names(isolated.path()) {
+        let read = |folder: &TempDir| fs::read(folder.path().join(&name)).unwrap();
+        assert!(read(&isolated) == read(&in_process), "{name} differs");
+    }
+}
+
+#[test]
+fn killed_workers_cost_no_image() {
+    const COPIES: usize = 40;
+    let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
+    let mut host = Host::start(thumbnails().arg(folder.path()).arg(out.path()));
+    let mut killed_at: Option<Instant> = None;
+    let end = within(Duration::from_secs(60), "the end", || {
+        let is_time = match killed_at {
+            Some(at) => at.elapsed() > Duration::from_millis(200),
+            None => !names(out.path()).is_empty(),
+        };
+        if let (true, Some(&worker)) = (is_time, children(host.0.id()).first()) {
+            signal(worker, Signal::KILL);
+            killed_at = Some(Instant::now());
+        }
+        host.0.try_wait().unwrap()
+    });
+    let run = host.output(end);
+    assert_eq!(end.code(), Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains(" 0 workers replaced"), "no worker was killed: {}", run.stdout);
+    for name in good_images() {
+        let thumbnail = |copy: usize| fs::read(out.path().join(format!("{copy}-{name}.png"))).unwrap();
+        let first = thumbnail(0);
+        assert!((1..COPIES).all(|copy| thumbnail(copy) == first), "the thumbnails of {name} differ");
+    }
+    assert_eq!(names(out.path()).len(), COPIES * good_images().len());
+}
+
+/// The limit on the size of files makes it so: to write a thumbnail that is larger is deadly.
+#[test]
+fn an_image_that_kills_its_workers_is_given_up_alone() {
+    const DEADLY: [&str; 2] = ["julia.jpg", "julia.webp"];
+    let out = TempDir::new().unwrap();
+    let limited = |args: &[&str]| {
+        let mut command = Command::new("sh");
+        // In blocks of 512 bytes.
+        command.args(["-c", r#"ulimit -c 0; ulimit -f 100; exec "$@""#, "sh"]);
+        run(command.arg(programs().join("thumbnails")).arg(samples()).arg(out.path()).args(args))
+    };
+    let run = limited(&[]);
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
+    assert_eq!(run.complaints(), [&BROKEN[..2], &DEADLY, &BROKEN[2..]].concat(), "{}", run.stderr);
+    assert!(run.stderr.contains("julia.jpg: it has killed 4 workers"), "{}", run.stderr);
+    assert!(run.stdout.contains("10 written, 5 failed, 6 retried"), "{}", run.stdout);
+    let expected = good_images().into_iter().filter(|name| !DEADLY.contains(&name.as_str()));
+    assert_eq!(names(out.path()), expected.map(|name| format!("{name}.png")).collect());
+
+    let without_isolation = limited(&["--in-process"]);
+    assert_eq!(without_isolation.status.signal(), Some(Signal::XFSZ.as_raw()));
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    for args in [&[][..], &["--in-process"]] {
+        let (folder, out, temporary) = (copies(100), TempDir::new().unwrap(), TempDir::new().unwrap());
+        let mut command = thumbnails();
+        command.arg(folder.path()).arg(out.path()).args(args).env("TMPDIR", temporary.path());
+        let mut host = Host::start(&mut command);
+        let begun = || (names(out.path()).len() > 2).then_some(());
+        within(Duration::from_secs(20), "the first thumbnails", begun);
+        signal(host.0.id(), Signal::INT);
+        let end = within(Duration::from_secs(10), "the end after Ctrl-C", || host.0.try_wait().unwrap());
+
+        let run = host.output(end);
+        assert_eq!(end.code(), Some(130), "{}{}", run.stdout, run.stderr);
+        let written = names(out.path());
+        assert!(written.len() < names(folder.path()).len(), "it was too late for Ctrl-C");
+        assert!(written.iter().all(|name| name.ends_with(".png")), "{written:?}");
+        assert_eq!(names(temporary.path()), BTreeSet::new());
+        assert_eq!(processes_that_know(temporary.path()), Vec::<u32>::new());
+    }
+}
+
+#[test]
+fn what_cannot_begin_exits_with_2_and_says_why() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (folder, file, samples) = (folder.path().to_str().unwrap(), file.to_str().unwrap(), samples());
+    let samples = samples.to_str().unwrap();
+    for (args, why) in [
+        (&["--quick"][..], "unknown option --quick"),
+        (&[folder], "two folders are needed"),
+        (&[folder, folder, folder], "two folders are needed"),
+        (&[samples, folder, "--size", "0"], "--size takes a number from 1"),
+        (&[samples, folder, "--workers"], "--workers takes a number from 1"),
+        (&["/not/there", folder], "cannot read the folder /not/there"),
+        (&[folder, folder], "no images (png, jpg, jpeg, gif, webp) in the folder"),
+        (&[samples, file], "cannot make the folder"),
+    ] {
+        let run = run(thumbnails().args(args));
+        assert_eq!(run.status.code(), Some(2), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(why), "{args:?}: {}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+}
+
+/// The folder of the examples, built with the profile of this test.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let [folder, target] = [2, 3].map(|up| test.ancestors().nth(up).unwrap());
+        let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
+            "debug" => "dev",
+            other => other,
+        };
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--workspace", "--example", "thumbnails", "--profile", profile])
+            .arg("--target-dir")
+            .arg(target)
+            .current_dir(repository())
+            .status();
+        assert!(built.unwrap().success(), "the example could not be built");
+        folder.join("examples")
+    })
+}
+
+fn thumbnails() -> Command {
+    Command::new(programs().join("thumbnails"))
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn samples() -> PathBuf {
+    repository().join("examples/images")
+}
+
+fn good_images() -> BTreeSet<String> {
+    let mut names = names(&samples());
+    names.retain(|name| !BROKEN.contains(&name.as_str()));
+    names
+}
+
+/// A folder with each good image so many times: `0-julia.png`.
+fn copies(count: usize) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in good_images() {
+        for copy in 0..count {
+            fs::copy(samples().join(&name), folder.path().join(format!("{copy}-{name}"))).unwrap();
+        }
+    }
+    folder
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Looks at both ends of the file, so that one that was cut off is noticed.
+fn size_of_png(path: &Path) -> (u32, u32) {
+    let bytes = fs::read(path).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG") && bytes.ends_with(b"IEND\xAE\x42\x60\x82"), "{}", path.display());
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+struct Run {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    /// The files that it complains about, in the order of their names.
+    fn complaints(&self) -> Vec<String> {
+        let name = |line: &str| Some(line.split_once(": ")?.0.to_owned());
+        let mut names: Vec<_> = self.stderr.lines().filter_map(name).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn run(command: &mut Command) -> Run {
+    let mut host = Host::start(command);
+    let end = within(Duration::from_secs(60), "the end", || host.0.try_wait().unwrap());
+    host.output(end)
+}
+
+/// A started program, which does not outlive the test.
+struct Host(Child);
+
+impl Host {
+    fn start(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    fn output(&mut self, status: ExitStatus) -> Run {
+        let stdout = std::io::read_to_string(self.0.stdout.take().unwrap()).unwrap();
+        let stderr = std::io::read_to_string(self.0.stderr.take().unwrap()).unwrap();
+        Run { status, stdout, stderr }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks until there is an answer.
+fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come within {limit:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn signal(process: u32, signal: Signal) {
+    // It may have ended by itself meanwhile.
+    let _ = kill_process(Pid::from_raw(process.cast_signed()).unwrap(), signal);
+}
+
+fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
+    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    entries.filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path)))
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> Vec<u32> {
+    let parent = parent.to_string();
+    let is_child = |folder: &Path| {
+        // `pid (name) state parent …`, where the name may be anything.
+        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        (rest.split(' ').nth(1)? == parent).then_some(())
+    };
+    processes().filter_map(|(pid, folder)| is_child(&folder).map(|()| pid)).collect()
+}
+
+/// The processes with this folder in their environment: the host that was given it, and all that it started.
+fn processes_that_know(folder: &Path) -> Vec<u32> {
+    let folder = folder.to_str().unwrap();
+    let knows = |process: &Path| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(folder)
+    };
+    processes().filter(|(_, process)| knows(process)).map(|(pid, _)| pid).collect()
+}
