@@ -2,6 +2,8 @@
 //!
 //! `#[service]` generates a [`Handler`] that is a `match` over the names of messages with a [`respond`] in each arm.
 
+use std::cell::Cell;
+
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{
@@ -113,15 +115,35 @@ pub fn unknown_message(schema: &Schema, request: &Request) -> Error {
 
 const SKEW: &str = "; build host and worker from the same definition of the service";
 
+thread_local! {
+    /// The rest of a block that small bodies are cut from, so that not each of them is an allocation.
+    static SCRATCH: Cell<BytesMut> = Cell::default();
+}
+
+/// The size of a block in bytes. A body that is larger keeps its memory to itself.
+const BLOCK: usize = 8 << 10;
+
+/// With less than this left, a block is not begun on.
+const ROOM: usize = 256;
+
 pub(crate) fn encode<C: Codec, T: Serialize>(
     codec: &C,
     value: &T,
     what: &str,
     name: &str,
 ) -> Result<Body, Error> {
-    let mut out = BytesMut::with_capacity(128);
-    match codec.encode(value, &mut out) {
-        Ok(()) => Ok(out.freeze().into()),
+    let mut out = SCRATCH.take();
+    if out.capacity() < ROOM {
+        // Takes the block over again where no body of it is left.
+        out.reserve(BLOCK);
+    }
+    let encoded = codec.encode(value, &mut out);
+    let body = out.split().freeze();
+    if body.len() <= BLOCK {
+        SCRATCH.set(out);
+    }
+    match encoded {
+        Ok(()) => Ok(body.into()),
         Err(error) => {
             let text = format!("could not encode the {what} of `{name}` as {}: {error}", C::NAME);
             Err(Error::with_source(ErrorKind::Encode, text, error))

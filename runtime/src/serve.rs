@@ -1,6 +1,7 @@
 //! The worker's side.
 
 mod handlers;
+mod pace;
 
 use std::future::IntoFuture;
 use std::pin::Pin;

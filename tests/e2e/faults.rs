@@ -34,7 +34,7 @@ pub(crate) trait Faults {
     async fn babble(&self);
     /// Starts a process that holds on to all that it inherits, and returns its id.
     async fn start_child(&self) -> u32;
-    /// What the open descriptors are.
+    /// What the open descriptors are, but for the standard streams.
     async fn descriptors(&self) -> Vec<String>;
     /// What there is to read from the standard input.
     async fn stdin(&self) -> String;

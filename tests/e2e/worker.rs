@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,8 +109,9 @@ impl Faults for Worker {
         Command::new("sleep").arg("600").spawn().unwrap().id()
     }
     async fn descriptors(&self) -> Vec<String> {
-        let folder = std::fs::read_dir("/proc/self/fd").unwrap();
-        let targets = folder.map(|entry| std::fs::read_link(entry.unwrap().path()));
+        let folder = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+        let streams = ["0", "1", "2"].map(|number| Path::new("/proc/self/fd").join(number));
+        let targets = folder.filter(|path| !streams.contains(path)).map(std::fs::read_link);
         // The listing itself is gone by now.
         targets.flatten().map(|target| target.display().to_string()).collect()
     }

@@ -1,21 +1,18 @@
 use std::any::Any;
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::FutureExt;
+use hashbrown::HashMap;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
 use isolated_workers_middleware::Service;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::pace::Pace;
 use crate::link::{Answer, Inbound};
-
-/// A message whose handler has taken this long before its first await gets a task of its own from then on, so that it
-/// holds up neither its neighbours' answers nor a cancel.
-const SLOW: Duration = Duration::from_micros(200);
 
 /// The handlers at work for one connection.
 pub(super) struct Handlers<S> {
@@ -23,14 +20,14 @@ pub(super) struct Handlers<S> {
     tasks: JoinSet<Option<Answer>>,
     /// How to stop those that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
-    slow: Vec<Name>,
+    pace: Pace,
 }
 
 type Handling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
 
 impl<S: Service + 'static> Handlers<S> {
     pub(super) fn new(service: Arc<S>) -> Self {
-        Self { service, tasks: JoinSet::new(), running: HashMap::new(), slow: Vec::new() }
+        Self { service, tasks: JoinSet::new(), running: HashMap::new(), pace: Pace::default() }
     }
 
     fn handle(&self, request: Request) -> Handling {
@@ -67,15 +64,15 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
         let mut handling = self.handle(request);
         // Who sends oneway messages relies on their order, because there is no reply to wait for: they never wait.
         let oneway = id.is_none();
-        if !oneway && self.slow.contains(&name) {
+        if !oneway && !self.pace.is_in_place(name.as_str()) {
             self.spawn(id, handling);
             return None;
         }
         // Most handlers answer at once: those need no task.
         let started = Instant::now();
         let polled = handling.as_mut().poll(cx);
-        if !oneway && started.elapsed() > SLOW {
-            self.slow.push(name);
+        if !oneway {
+            self.pace.learn(&name, started.elapsed());
         }
         match polled {
             Poll::Ready(answer) => answer,
