@@ -14,7 +14,8 @@ pub(crate) trait Faults {
     async fn waiting(&self) -> usize;
     /// Returns when `release` is called with the same key.
     async fn gate(&self, key: u32) -> u32;
-    async fn release(&self, key: u32);
+    /// Whether anybody was waiting there.
+    async fn release(&self, key: u32) -> bool;
     #[message(oneway)]
     async fn note(&self, text: String);
     async fn notes(&self) -> Vec<String>;

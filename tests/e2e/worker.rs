@@ -60,8 +60,9 @@ impl Faults for Worker {
         opened.await.unwrap();
         key
     }
-    async fn release(&self, key: u32) {
-        self.gates.lock().unwrap().remove(&key).unwrap().send(()).unwrap();
+    async fn release(&self, key: u32) -> bool {
+        let open = self.gates.lock().unwrap().remove(&key);
+        open.is_some_and(|open| open.send(()).is_ok())
     }
     async fn note(&self, text: String) {
         self.notes.lock().unwrap().push(text);
