@@ -45,8 +45,7 @@ impl<'a> Header<'a> {
                 if *oneway { ONEWAY } else { REQUEST },
                 id.into(),
                 Cow::Borrowed(name.as_str()),
-                // A timeout is rounded up: 0 would say that there is none.
-                timeout.map_or(0, |timeout| u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX).max(1)),
+                timeout.map_or(0, micros),
                 pairs(metadata),
             ),
             Frame::Reply { id, metadata, .. } => {
@@ -56,7 +55,9 @@ impl<'a> Header<'a> {
             Frame::Cancel { id } => bare(CANCEL, id.into()),
             Frame::Ping => bare(PING, Id::Number(0)),
             Frame::Pong => bare(PONG, Id::Number(0)),
-            Frame::Goodbye => bare(GOODBYE, Id::Number(0)),
+            Frame::Goodbye { stay } => {
+                Self(GOODBYE, Id::Number(0), Cow::Borrowed(""), stay.map_or(0, micros), Vec::new())
+            }
             _ => unreachable!("a frame of a kind that core added and this crate does not know"),
         }
     }
@@ -68,20 +69,23 @@ impl<'a> Header<'a> {
         let name = Name::from(&*name);
         let body = Body::empty();
         let metadata: Metadata = pairs.into_iter().collect();
+        let timeout = (micros > 0).then(|| Duration::from_micros(micros));
         Ok(match kind {
-            REQUEST | ONEWAY => {
-                let timeout = (micros > 0).then(|| Duration::from_micros(micros));
-                Frame::Request { id, name, body, metadata, oneway: kind == ONEWAY, timeout }
-            }
+            REQUEST | ONEWAY => Frame::Request { id, name, body, metadata, oneway: kind == ONEWAY, timeout },
             REPLY => Frame::Reply { id, name, body, metadata },
             ERROR => Frame::Error { id, name, error: Box::new(RemoteError::new("", "")) },
             CANCEL => Frame::Cancel { id },
             PING => Frame::Ping,
             PONG => Frame::Pong,
-            GOODBYE => Frame::Goodbye,
+            GOODBYE => Frame::Goodbye { stay: timeout },
             unknown => return Err(FrameError::malformed(format!("there is no kind {unknown}"))),
         })
     }
+}
+
+/// Rounded up, because 0 would say that there is none.
+fn micros(limit: Duration) -> u64 {
+    u64::try_from(limit.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 fn pairs(metadata: &Metadata) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {

@@ -53,7 +53,10 @@ pub enum Frame {
     /// Gives it.
     Pong,
     /// The sender starts no more calls and is about to end the stream.
-    Goodbye,
+    Goodbye {
+        /// How long the receiver is to wait for another connection once this one has ended. `None`: not at all.
+        stay: Option<Duration>,
+    },
 }
 
 impl Frame {

@@ -69,18 +69,24 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 }
 
 impl Wire<'_> {
+    fn timeout(&self) -> Option<Duration> {
+        let timeout = Duration::try_from_secs_f64(self.timeout? / 1e3).ok()?;
+        (!timeout.is_zero()).then_some(timeout)
+    }
+
     /// The frame; its body shares the memory of `line`, which this was decoded from.
     pub(super) fn into_frame(self, line: &Bytes) -> Result<Frame, FrameError> {
         match self.kind {
             Kind::Ping => return Ok(Frame::Ping),
             Kind::Pong => return Ok(Frame::Pong),
-            Kind::Goodbye => return Ok(Frame::Goodbye),
+            Kind::Goodbye => return Ok(Frame::Goodbye { stay: self.timeout() }),
             _ => {}
         }
         let id: TxId = match &self.tx {
             Some(tx) => (&*tx.0).into(),
             None => return Err(FrameError::malformed("it has no `tx`")),
         };
+        let timeout = self.timeout();
         let share = |raw: &RawValue| line.slice_ref(raw.get().as_bytes());
         let body = || self.payload.map_or(Body::empty(), |raw| share(raw).into());
         let named = |suffix| self.name.strip_suffix(suffix).unwrap_or(&self.name).into();
@@ -95,10 +101,7 @@ impl Wire<'_> {
                     body: body(),
                     metadata: self.meta.into_iter().collect(),
                     oneway: matches!(self.kind, Kind::Oneway),
-                    timeout: self
-                        .timeout
-                        .and_then(|millis| Duration::try_from_secs_f64(millis / 1e3).ok())
-                        .filter(|timeout| !timeout.is_zero()),
+                    timeout,
                 }
             }
             Kind::Reply => Frame::Reply {
@@ -135,11 +138,7 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
             if *oneway {
                 out.put_slice(b",\"kind\":\"oneway\"");
             }
-            if let Some(timeout) = timeout {
-                let millis = timeout.as_secs_f64() * 1e3;
-                out.put_slice(b",\"timeout\":");
-                serde_json::to_writer(out.writer(), &millis).map_err(FrameError::malformed)?;
-            }
+            put_timeout(*timeout, out)?;
             put_metadata(metadata, out)?;
         }
         Frame::Reply { id, name, body, metadata } => {
@@ -158,7 +157,10 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         }
         Frame::Ping => out.put_slice(b"{\"kind\":\"ping\""),
         Frame::Pong => out.put_slice(b"{\"kind\":\"pong\""),
-        Frame::Goodbye => out.put_slice(b"{\"kind\":\"goodbye\""),
+        Frame::Goodbye { stay } => {
+            out.put_slice(b"{\"kind\":\"goodbye\"");
+            put_timeout(*stay, out)?;
+        }
         _ => unreachable!("a frame of a kind that core added and this crate does not know"),
     }
     out.put_u8(b'}');
@@ -196,6 +198,12 @@ fn put_metadata(metadata: &Metadata, out: &mut BytesMut) -> Result<(), FrameErro
     out.put_slice(b",\"meta\":");
     let pairs: BTreeMap<_, _> = metadata.iter().collect();
     serde_json::to_writer(out.writer(), &pairs).map_err(FrameError::malformed)
+}
+
+fn put_timeout(timeout: Option<Duration>, out: &mut BytesMut) -> Result<(), FrameError> {
+    let Some(timeout) = timeout else { return Ok(()) };
+    out.put_slice(b",\"timeout\":");
+    serde_json::to_writer(out.writer(), &(timeout.as_secs_f64() * 1e3)).map_err(FrameError::malformed)
 }
 
 fn put_id(id: &TxId, out: &mut BytesMut) {

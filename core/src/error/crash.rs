@@ -10,12 +10,14 @@ pub struct Crash {
     pub message: Option<String>,
     /// The worker's process, where it is one.
     pub pid: Option<u32>,
+    /// The end of what it wrote to its standard error, where that is kept; empty otherwise.
+    pub stderr: String,
 }
 
 impl Crash {
     /// The end of a worker for this reason.
     pub fn new(reason: ExitReason) -> Self {
-        Self { reason, message: None, pid: None }
+        Self { reason, message: None, pid: None, stderr: String::new() }
     }
 }
 
@@ -26,8 +28,11 @@ impl fmt::Display for Crash {
             write!(f, " (pid {pid})")?;
         }
         write!(f, " {}", self.reason)?;
-        match &self.message {
-            Some(message) => write!(f, " while `{message}` was in flight"),
+        if let Some(message) = &self.message {
+            write!(f, " while `{message}` was in flight")?;
+        }
+        match self.stderr.lines().next_back() {
+            Some(line) => write!(f, "; its last words: {line}"),
             None => Ok(()),
         }
     }
@@ -50,6 +55,8 @@ pub enum ExitReason {
     Disconnected,
     /// It sent bytes that break the protocol, and was killed for that.
     Violated,
+    /// It has not ended: it was detached, and runs on without this host.
+    Detached,
 }
 
 impl fmt::Display for ExitReason {
@@ -65,6 +72,7 @@ impl fmt::Display for ExitReason {
             }
             Self::Disconnected => f.write_str("closed its connection without ending"),
             Self::Violated => f.write_str("broke the protocol"),
+            Self::Detached => f.write_str("was detached and runs on"),
         }
     }
 }

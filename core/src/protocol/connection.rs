@@ -140,10 +140,12 @@ impl<T> Connection<T> {
     }
 
     /// Announces that this side starts no more calls.
-    pub fn say_goodbye(&mut self) {
+    ///
+    /// `stay` is how long the other side is to wait for another connection afterwards; `None`: not at all.
+    pub fn say_goodbye(&mut self, stay: Option<Duration>) {
         if !self.said_goodbye {
             self.said_goodbye = true;
-            self.outbox.push(Frame::Goodbye);
+            self.outbox.push(Frame::Goodbye { stay });
         }
     }
 
@@ -174,9 +176,9 @@ impl<T> Connection<T> {
                 None
             }
             Frame::Pong => None,
-            Frame::Goodbye => {
+            Frame::Goodbye { stay } => {
                 self.heard_goodbye = true;
-                Some(Event::Farewell)
+                Some(Event::Farewell { stay })
             }
         })
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{Error, Request, Response, TxId};
 
 /// What a frame, or time, did to a connection.
@@ -15,5 +17,8 @@ pub enum Event<T> {
     /// The other side no longer wants this request handled. It has been answered already.
     Cancelled(TxId),
     /// The other side starts no more calls.
-    Farewell,
+    Farewell {
+        /// How long this side is to wait for another connection once this one has ended. `None`: not at all.
+        stay: Option<Duration>,
+    },
 }

@@ -103,7 +103,7 @@ impl<T> Pair<T> {
 
     /// Lets `from` announce that it starts no more calls.
     pub fn say_goodbye(&mut self, from: End) {
-        self.connection_mut(from).say_goodbye();
+        self.connection_mut(from).say_goodbye(None);
     }
 
     /// Lets `end` give up the calls whose time is over.

@@ -17,7 +17,7 @@ fn after_a_goodbye_neither_end_starts_a_call() {
     pair.say_goodbye(Host);
     assert_closed(&mut pair, Host);
     pair.transmit(Host);
-    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Farewell))));
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Farewell { .. }))));
     assert_closed(&mut pair, Worker);
     assert_idle(&mut pair);
 }
@@ -49,7 +49,7 @@ fn requests_that_cross_the_goodbye_are_served() {
     pair.say_goodbye(Worker);
     pair.transmit(Worker);
     assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
-    assert!(matches!(pair.deliver(Host), Ok(Some(Event::Farewell))));
+    assert!(matches!(pair.deliver(Host), Ok(Some(Event::Farewell { .. }))));
 
     pair.answer(Worker, &id(1), reply("done"));
     pair.transmit(Worker);
@@ -63,7 +63,10 @@ fn a_call_in_flight_can_be_given_up_after_a_goodbye() {
     pair.say_goodbye(Host);
     assert_eq!(pair.cancel(Host, &id(1)), Some("call"));
     let events = pair.settle().unwrap();
-    assert!(matches!(&events[..], [(Worker, Event::Farewell), (Worker, Event::Cancelled(_))]), "{events:?}");
+    assert!(
+        matches!(&events[..], [(Worker, Event::Farewell { .. }), (Worker, Event::Cancelled(_))]),
+        "{events:?}"
+    );
     assert_idle(&mut pair);
 }
 
@@ -74,6 +77,6 @@ fn a_goodbye_is_said_once_and_after_what_was_called_before() {
     pair.say_goodbye(Host);
     pair.say_goodbye(Host);
     assert!(matches!(pair.transmit(Host), Some(Frame::Request { .. })));
-    assert!(matches!(pair.transmit(Host), Some(Frame::Goodbye)));
+    assert!(matches!(pair.transmit(Host), Some(Frame::Goodbye { .. })));
     assert!(pair.transmit(Host).is_none());
 }

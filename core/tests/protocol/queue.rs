@@ -30,7 +30,7 @@ fn frames_leave_in_the_order_in_which_they_were_made() {
     assert!(matches!(pair.transmit(Worker), Some(Frame::Reply { .. })));
     assert!(matches!(pair.transmit(Worker), Some(Frame::Pong)));
     assert!(matches!(pair.transmit(Worker), Some(Frame::Request { oneway: true, .. })));
-    assert!(matches!(pair.transmit(Worker), Some(Frame::Goodbye)));
+    assert!(matches!(pair.transmit(Worker), Some(Frame::Goodbye { .. })));
 }
 
 #[test]
