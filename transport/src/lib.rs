@@ -4,14 +4,69 @@
 //! what it needs to reach the host, and [attaches](Transport::attach) to it. Nobody polls, nobody tries again, and a
 //! worker that dies on its way is noticed by the end of its stream.
 //!
-//! | transport | where | what is on disk |
-//! |---|---|---|
-//! | [`UnixSocket`] | Unix | a socket in a folder of its own (0700), until the worker is started |
+//! | transport | system | worker is a | what is on disk | can be [reached again](Reconnect) | inherited as |
+//! |---|---|---|---|---|---|
+//! | `UnixSocket` | Unix | process | a socket in a folder of its own (0700), while the worker runs | yes | standard input |
+//! | `UnixSocket::at(path)` | Unix | process | a socket (0600) at the path, while the worker runs | yes | standard input |
+//! | `SocketPair` | Unix | process | nothing | no | standard input |
+//! | `Stdio` | Unix | process | nothing | no | standard input and output |
+//! | `NamedPipe` on Unix | Unix | process | a pipe in a folder of its own (0700), until the worker has opened it | no | standard input |
+//! | `NamedPipe` on Windows | Windows | process | nothing | no | standard input |
+//! | [`InMemory`] | all | thread | nothing | no | a value |
+//!
+//! [`Platform`] is the one of these to use where nothing speaks for another: `UnixSocket` on Unix, `NamedPipe` on
+//! Windows.
+//!
+//! A worker may print on every one of them. With `Stdio`, what it prints on its standard output comes out on its
+//! standard error. On all others its standard output is what the host made it; no frame ever travels there.
+//!
+//! ```
+//! use isolated_workers_transport::{Bound, InMemory, Transport};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let mut bound = InMemory.bind()?;
+//! let inheritance = bound.inheritance(); // what a process or a thread is started with
+//! let mut host = bound.establish().await?;
+//!
+//! let mut worker = InMemory.adopt(inheritance.local.unwrap()).await?; // a process calls `attach`
+//! worker.writer.write_all(b"hello").await?;
+//! drop(worker);
+//!
+//! let mut heard = String::new();
+//! host.reader.read_to_string(&mut heard).await?; // ends, because the worker's end is gone
+//! assert_eq!(heard, "hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One direction can be closed alone on all but the `NamedPipe` of Windows.
 
+mod channel;
+mod in_memory;
+mod residue;
 mod transport;
 #[cfg(unix)]
-mod unix_socket;
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-pub use transport::{Bound, Channel, Inheritance, Transport};
+pub use channel::{Channel, Incoming};
+pub use in_memory::{InMemory, MemoryBound};
+pub use residue::Residue;
+pub use transport::{Bound, Inheritance, Reconnect, Transport, VARIABLE};
 #[cfg(unix)]
-pub use unix_socket::{UnixBound, UnixSocket};
+pub use unix::{
+    FifoBound, NamedPipe, PipeWriter, SocketPair, SocketPairBound, Stdio, StdioBound, UnixBound, UnixSocket,
+    UnixSocketAt,
+};
+#[cfg(windows)]
+pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter};
+
+#[cfg(unix)]
+#[doc(inline)]
+pub use unix::UnixSocket as Platform;
+#[cfg(windows)]
+#[doc(inline)]
+pub use windows::NamedPipe as Platform;

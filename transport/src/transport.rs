@@ -1,7 +1,13 @@
+use std::any::Any;
 use std::process::Stdio;
 use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::Channel;
+
+/// The environment variable that tells a worker its channel: [`Transport::NAME`], a colon, [`Inheritance::address`].
+pub const VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
 
 /// A way for bytes to travel between a host and a worker process.
 ///
@@ -9,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// can be used at the same time without a lock on the others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a transport",
-    note = "use `UnixSocket`, or implement `Transport` for a type of your own"
+    note = "use `Platform`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for a type of your own"
 )]
 pub trait Transport: Clone + Send + Sync + 'static {
     /// What the handshake compares, and how a worker knows which transport it was started with.
@@ -22,7 +28,8 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// The host's end before the worker is connected.
     type Bound: Bound<Reader = Self::Reader, Writer = Self::Writer>;
 
-    /// On the host, before the worker exists: makes an end that it can reach.
+    /// On the host, before the worker exists: makes an end that it can reach. Must be called within a tokio runtime
+    /// with I/O enabled.
     ///
     /// # Errors
     /// What kept the end from being made; the text names it.
@@ -32,11 +39,50 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// starts has the worker's environment, but not its end.
     fn is_inherited(&self, address: &str) -> bool;
 
-    /// On the worker: takes the inherited end over. Must be called within a tokio runtime, and once.
+    /// On the worker: takes the inherited end over. Must be called within a tokio runtime with I/O and time enabled, and
+    /// once. Not cancel-safe: an end that was taken over halfway is lost.
     ///
     /// # Errors
     /// The end is not there, or the process behind it is not to be trusted.
     fn attach(
+        &self,
+        address: &str,
+    ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
+
+    /// On a worker in the host's process: takes over the end that [`Inheritance::local`] holds. The default refuses,
+    /// because most transports reach another process only.
+    ///
+    /// # Errors
+    /// This transport has no such ends.
+    fn adopt(
+        &self,
+        end: Box<dyn Any + Send>,
+    ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send {
+        drop(end);
+        let why = format!(
+            "the transport {} reaches other processes only; use `InMemory` with a thread",
+            Self::NAME
+        );
+        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+    }
+}
+
+/// A transport whose worker can be reached again, by a second connection to the same running worker.
+///
+/// The methods of a worker that need it exist only on such transports.
+#[diagnostic::on_unimplemented(
+    message = "a worker on the transport `{Self}` cannot be reached again once it is disconnected",
+    note = "`disconnect`, `reconnect` and attaching need a transport that can dial, such as `UnixSocket`"
+)]
+pub trait Reconnect: Transport {
+    /// On the host: connects to the worker that listens at `address`, which is that of its [`Inheritance`].
+    ///
+    /// # Errors
+    /// Nobody listens there any more, or the process that does is not to be trusted.
+    ///
+    /// Cancel-safe. The channel's [`residue`](Channel::residue) is that of the worker: where this host has one of the
+    /// same worker already, [leave](crate::Residue::leave) the older.
+    fn dial(
         &self,
         address: &str,
     ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
@@ -55,24 +101,34 @@ pub trait Bound: Send + 'static {
     /// Waits for the worker, which has been started.
     ///
     /// # Errors
-    /// What kept the worker from connecting. That it died is not seen here; whoever started it drops this future then.
+    /// What kept the worker from connecting. That it died is not seen here by every transport; whoever started it drops
+    /// this future then.
     fn establish(self) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
 }
 
-/// What a worker process is born with.
-#[derive(Debug)]
+/// What a worker is born with.
 #[non_exhaustive]
 pub struct Inheritance {
     /// What [`Transport::attach`] needs to find its end. No secret: it is seen in the environment.
     pub address: String,
     /// What becomes the standard input of the process. `None`: nothing is to be read there.
     pub stdin: Option<Stdio>,
+    /// What becomes the standard output of the process. `None`: that of the host, or what its driver says.
+    pub stdout: Option<Stdio>,
+    /// The other end itself, for a worker in this process: what [`Transport::adopt`] takes.
+    pub local: Option<Box<dyn Any + Send>>,
+}
+
+impl fmt::Debug for Inheritance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inheritance").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Inheritance {
     /// An address, and nothing else.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), stdin: None }
+        Self { address: address.into(), stdin: None, stdout: None, local: None }
     }
 
     /// Something that becomes the standard input of the process.
@@ -80,34 +136,16 @@ impl Inheritance {
         self.stdin = Some(stdin.into());
         self
     }
-}
 
-/// A connected stream of bytes, one direction each.
-#[non_exhaustive]
-pub struct Channel<R, W> {
-    /// Where frames come from.
-    pub reader: R,
-    /// Where frames go.
-    pub writer: W,
-    /// Blocks its thread until the other side is gone, where the transport can tell. A worker uses it to end even
-    /// when its runtime is busy.
-    pub hangup: Option<Box<dyn FnOnce() + Send>>,
-}
-
-impl<R, W> Channel<R, W> {
-    /// A channel that cannot tell by itself when the other side is gone.
-    pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, hangup: None }
+    /// Something that becomes the standard output of the process.
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.stdout = Some(stdout.into());
+        self
     }
 
-    /// A channel where `hangup` blocks until the other side is gone.
-    pub fn with_hangup(reader: R, writer: W, hangup: impl FnOnce() + Send + 'static) -> Self {
-        Self { reader, writer, hangup: Some(Box::new(hangup)) }
-    }
-}
-
-impl<R, W> fmt::Debug for Channel<R, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").finish_non_exhaustive()
+    /// The other end itself, for a worker in this process.
+    pub fn local(mut self, end: impl Any + Send) -> Self {
+        self.local = Some(Box::new(end));
+        self
     }
 }

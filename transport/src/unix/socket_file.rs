@@ -1,0 +1,214 @@
+//! A listening socket and its file: who makes it, who may reach it, who removes it.
+
+use std::fmt;
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{because, folder};
+use crate::Residue;
+
+/// The longest path of a socket in bytes: 107 on Linux, 103 on macOS. A zero follows it.
+const LONGEST: usize = size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// Where a socket is. As text it is the address that a worker is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    path: PathBuf,
+    /// Whether the folder is there for the socket alone, and goes with it.
+    with_folder: bool,
+}
+
+const WITH_FOLDER: &str = "folder:";
+
+impl Place {
+    pub(super) fn parse(address: &str) -> Self {
+        match address.strip_prefix(WITH_FOLDER) {
+            Some(path) => Self { path: path.into(), with_folder: true },
+            None => Self { path: address.into(), with_folder: false },
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether nobody but its maker can have put a socket there.
+    pub(super) fn is_private(&self) -> bool {
+        self.with_folder
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = if self.with_folder { WITH_FOLDER } else { "" };
+        write!(f, "{prefix}{}", self.path.display())
+    }
+}
+
+/// Listens in a fresh folder that only the user can enter.
+pub(super) fn listen_in_folder() -> io::Result<(OwnedFd, Place, Residue)> {
+    let folder = folder::private()?;
+    let path = folder.path().join("worker.sock");
+    folder::text(&path)?;
+    let advice = "set TMPDIR to a folder with a shorter path";
+    check_length(&path, advice)?;
+    let listener = bind(&path).map_err(|error| failed(&path, error))?;
+    listen(&listener, &path)?;
+    let place = Place { path, with_folder: true };
+    let residue = residue(&place)?;
+    // From here on it is the residue that removes it.
+    let _ = folder.keep();
+    Ok((listener, place, residue))
+}
+
+/// Listens at `path`, in a folder that the user has made.
+pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Residue)> {
+    let path = std::path::absolute(path)?;
+    folder::text(&path)?;
+    check_length(&path, "choose a shorter one")?;
+    let parent = path.parent().ok_or_else(|| failed(&path, io::ErrorKind::InvalidInput.into()))?;
+    let folder = File::open(parent).map_err(|error| failed(&path, error))?;
+    check_folder(parent, &folder.metadata()?)?;
+
+    // Whoever clears a dead socket away must not take one for dead that is bound and does not listen yet.
+    lock(&folder, FlockOperation::NonBlockingLockShared, &path)?;
+    let listener = match bind(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            lock(&folder, FlockOperation::NonBlockingLockExclusive, &path)?;
+            clear_dead(&path)?;
+            bind(&path)
+        }
+        bound => bound,
+    };
+    let listener = listener.map_err(|error| failed(&path, error))?;
+    listen(&listener, &path)?;
+    let place = Place { path, with_folder: false };
+    let residue = residue(&place)?;
+    Ok((listener, place, residue))
+}
+
+/// What is to be removed when the worker at `place` is gone: the socket that is there now, and not one that somebody
+/// puts there later.
+pub(super) fn residue(place: &Place) -> io::Result<Residue> {
+    let found = std::fs::symlink_metadata(&place.path).map_err(|error| failed(&place.path, error))?;
+    let made = Identity::of(&found);
+    let place = place.clone();
+    Ok(Residue::new(move || remove(&place, made)))
+}
+
+fn remove(place: &Place, made: Identity) {
+    if std::fs::symlink_metadata(&place.path).is_ok_and(|found| Identity::of(&found) == made) {
+        let _ = std::fs::remove_file(&place.path);
+    }
+    // Fails where something else is in it.
+    if let (true, Some(folder)) = (place.with_folder, place.path.parent()) {
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// Tells a file from another that is made later at the same path. The number alone is used again at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    number: u64,
+    /// In seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(file: &Metadata) -> Self {
+        Self { device: file.dev(), number: file.ino(), changed: (file.ctime(), file.ctime_nsec()) }
+    }
+}
+
+/// A socket that is bound, and that nobody can connect to yet.
+fn bind(path: &Path) -> io::Result<OwnedFd> {
+    let socket = tokio::net::UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    socket.as_fd().try_clone_to_owned()
+}
+
+/// Lets the user connect, and nobody else but root.
+fn listen(socket: &OwnedFd, path: &Path) -> io::Result<()> {
+    let permitted = std::fs::set_permissions(path, Permissions::from_mode(0o600));
+    permitted.and_then(|()| Ok(rustix::net::listen(socket, BACKLOG)?)).map_err(|error| {
+        let _ = std::fs::remove_file(path);
+        failed(path, error)
+    })
+}
+
+/// Connects without waiting: a socket that listens has room, or has not. The stream does not block.
+pub(super) fn connect(path: &Path) -> io::Result<OwnedFd> {
+    let socket = tokio::net::UnixSocket::new_stream()?;
+    rustix::net::connect(&socket, &rustix::net::SocketAddrUnix::new(path)?)?;
+    socket.as_fd().try_clone_to_owned()
+}
+
+fn check_length(path: &Path, advice: &str) -> io::Result<()> {
+    let length = path.as_os_str().len();
+    if length <= LONGEST {
+        return Ok(());
+    }
+    let why = format!("its path has {length} bytes, and that of a socket at most {LONGEST}; {advice}");
+    Err(failed(path, io::Error::new(io::ErrorKind::InvalidInput, why)))
+}
+
+fn check_folder(path: &Path, folder: &Metadata) -> io::Result<()> {
+    /// Everybody may write, and nobody is kept from replacing what is another's.
+    const OPEN: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    if folder.mode() & (OPEN | STICKY) != OPEN {
+        return Ok(());
+    }
+    let why = format!(
+        "everybody may put something else in its place in {}; choose a folder that others cannot write to",
+        path.display()
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+fn lock(folder: &File, how: FlockOperation, path: &Path) -> io::Result<()> {
+    flock(folder, how).map_err(|error| {
+        let error = io::Error::from(error);
+        if error.kind() == io::ErrorKind::WouldBlock {
+            let why = "another worker is being started in this folder, and a file is in the way; try again";
+            return failed(path, io::Error::new(io::ErrorKind::AddrInUse, why));
+        }
+        failed(path, error)
+    })
+}
+
+/// Removes a socket of the user's that nobody listens at any more, and nothing else.
+fn clear_dead(path: &Path) -> io::Result<()> {
+    let in_use = |why: &str| Err(failed(path, io::Error::new(io::ErrorKind::AddrInUse, why)));
+    let found = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if !found.file_type().is_socket() {
+        return in_use("there is a file that is no socket");
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return in_use("there is a socket of another user");
+    }
+    match connect(path) {
+        Ok(_) => in_use("another process listens there"),
+        // It listens, and has more connections waiting than it takes.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => in_use("another process listens there"),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) => Err(failed(path, error)),
+    }
+}
+
+fn failed(path: &Path, error: io::Error) -> io::Error {
+    because(&format!("could not listen at {}", path.display()), error)
+}

@@ -1,0 +1,248 @@
+//! What this program does when it is started by one of its tests.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::process::{Stdio, exit};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use isolated_workers_transport::{Bound, Channel, Reconnect, Transport, UnixSocket, VARIABLE};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
+
+use super::support::{ROLE, descriptors_of_a_child, program, runtime, start, with_transport, worker};
+
+#[test]
+#[ignore = "the others start it"]
+fn plays_its_role() {
+    let role = std::env::var(ROLE).unwrap();
+    if let Some((role, argument)) = role.split_once(' ') {
+        match role {
+            "host" => with_transport!(argument, transport => host(&transport)),
+            "rounds" => with_transport!(argument, transport => rounds(&transport)),
+            "dial" => dial(argument),
+            _ => panic!("{role} is no role"),
+        }
+    }
+    let (name, address) = channel();
+    with_transport!(name.as_str(), transport => runtime().block_on(serve(&transport, &role, &address)));
+}
+
+fn channel() -> (String, String) {
+    let channel = std::env::var(VARIABLE).unwrap();
+    let (name, address) = channel.split_once(':').unwrap();
+    (name.to_owned(), address.to_owned())
+}
+
+async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
+    match role {
+        "echo" => echo(transport.attach(address).await.unwrap()).await,
+        "early" => exit(3),
+        "dies" => {
+            let mut channel = transport.attach(address).await.unwrap();
+            channel.writer.write_all(b"x").await.unwrap();
+            channel.writer.flush().await.unwrap();
+            std::process::abort();
+        }
+        "hangup" => {
+            let channel = transport.attach(address).await.unwrap();
+            channel.hangup.unwrap()();
+            if let Some(residue) = &channel.residue {
+                residue.remove();
+            }
+            eprintln!("hung up");
+            exit(0);
+        }
+        "half" => half(transport.attach(address).await.unwrap()).await,
+        "closes" => {
+            let Channel { mut reader, mut writer, hangup, residue: _residue, .. } =
+                transport.attach(address).await.unwrap();
+            std::thread::spawn(hangup.unwrap());
+            writer.shutdown().await.unwrap();
+            assert_eq!(reader.read_u8().await.unwrap(), b'x');
+        }
+        "late" => {
+            // The test has killed the host by the time that it says so.
+            let signal = std::fs::File::open(std::env::var("TRANSPORT_TEST_SIGNAL").unwrap()).unwrap();
+            BufReader::new(signal).read_line(&mut String::new()).unwrap();
+            let mut read = [0];
+            let end = match transport.attach(address).await {
+                Ok(mut channel) => channel.reader.read(&mut read).await,
+                Err(error) => Err(error),
+            };
+            eprintln!("{}", if matches!(end, Ok(0) | Err(_)) { "host gone" } else { "host there" });
+            exit(0);
+        }
+        "asks" => {
+            let child = program("asked").stderr(Stdio::inherit()).status().unwrap();
+            assert!(child.success());
+            assert!(transport.is_inherited(address));
+            echo(transport.attach(address).await.unwrap()).await;
+        }
+        "asked" => exit(i32::from(transport.is_inherited(address))),
+        "descriptors" => {
+            let channel = transport.attach(address).await.unwrap();
+            eprintln!("descriptors: {}", descriptors_of_a_child());
+            echo(channel).await;
+        }
+        "again" => again(transport.attach(address).await.unwrap()).await,
+        "starved" => starved(transport.attach(address).await.unwrap()).await,
+        _ => panic!("{role} is no role"),
+    }
+    exit(0);
+}
+
+async fn echo<R, W>(channel: Channel<R, W>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let Channel { mut reader, mut writer, residue: _residue, .. } = channel;
+    copy(&mut reader, &mut writer).await.unwrap();
+    writer.shutdown().await.unwrap();
+}
+
+/// Answers when the host has closed its direction; says by its exit code whether it hung up too early.
+async fn half<R, W>(channel: Channel<R, W>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let Channel { mut reader, mut writer, hangup, residue, .. } = channel;
+    let (fired, hung_up) = mpsc::channel();
+    let hangup = hangup.unwrap();
+    std::thread::spawn(move || {
+        hangup();
+        let _ = fired.send(());
+    });
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).await.unwrap();
+    // Nothing can be waited for that must not happen: this is how long it is looked for.
+    let early = hung_up.recv_timeout(Duration::from_millis(100)).is_ok();
+    writer.write_all(if early { b"fired" } else { b"quiet" }).await.unwrap();
+    hung_up.recv().unwrap();
+    drop(residue);
+    exit(7);
+}
+
+/// Serves one connection after the other, which share a count.
+async fn again<R, W>(channel: Channel<R, W>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let Channel { mut reader, mut writer, incoming, residue: _residue, .. } = channel;
+    let mut incoming = incoming.unwrap();
+    let mut count = 0u8;
+    loop {
+        while let Ok(request) = reader.read_u8().await {
+            if request == b'q' {
+                return;
+            }
+            count += 1;
+            writer.write_u8(count).await.unwrap();
+        }
+        Channel { reader, writer, .. } = incoming.accept().await.unwrap();
+    }
+}
+
+/// Has no descriptor for the second connection, until it has been seen not to spin.
+async fn starved<R, W>(channel: Channel<R, W>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let Channel { mut reader, mut writer, incoming, residue: _residue, .. } = channel;
+    let mut incoming = incoming.unwrap();
+    let limit = getrlimit(Resource::Nofile);
+    // The least number that is free is the first that may not be used.
+    let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd().cast_unsigned().into();
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(next), ..limit }).unwrap();
+    writer.write_all(b"s").await.unwrap();
+    reader.read_u8().await.unwrap();
+    let mut polls = 0;
+    {
+        let mut accept = std::pin::pin!(incoming.accept());
+        let counted = std::future::poll_fn(|context| {
+            polls += 1;
+            accept.as_mut().poll(context)
+        });
+        let early = tokio::time::timeout(Duration::from_millis(300), counted).await;
+        assert!(early.is_err(), "there was a descriptor");
+    }
+    assert!(polls < 20, "{polls} polls");
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let second = incoming.accept().await.unwrap();
+    echo(second).await;
+}
+
+/// Starts a worker and waits to be killed.
+fn host<T: Transport>(transport: &T) {
+    let role = std::env::var("TRANSPORT_TEST_WORKER").unwrap();
+    let mut bound = transport.bind().unwrap();
+    let mut child = worker(transport, &role, bound.inheritance()).spawn().unwrap();
+    runtime().block_on(async {
+        let _channel = match role.as_str() {
+            "late" => None,
+            _ => Some(bound.establish().await.unwrap()),
+        };
+        print_ready();
+        child.wait().unwrap();
+    });
+    exit(1);
+}
+
+fn print_ready() {
+    let mut stdout = std::io::stdout();
+    stdout.write_all(b"\nready\n").unwrap();
+    stdout.flush().unwrap();
+}
+
+/// Starts and ends workers, and looks for what they leave.
+fn rounds<T: Transport>(transport: &T) {
+    let temporary = std::env::temp_dir();
+    let runtime = runtime();
+    let round = || {
+        runtime.block_on(async {
+            let (bound, mut child, _) = start(transport, "echo");
+            let mut channel = bound.establish().await.unwrap();
+            channel.writer.write_all(b"hello").await.unwrap();
+            let mut heard = [0; 5];
+            channel.reader.read_exact(&mut heard).await.unwrap();
+            channel.writer.shutdown().await.unwrap();
+            child.wait().unwrap();
+        });
+    };
+    round();
+    let before = descriptors();
+    for _ in 0..200 {
+        round();
+    }
+    assert_eq!(descriptors(), before);
+    assert_eq!(std::fs::read_dir(temporary).unwrap().count(), 0);
+    exit(0);
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/dev/fd").unwrap().count()
+}
+
+/// Tells how dialling went by the exit code.
+fn dial(address: &str) {
+    let code = runtime().block_on(async {
+        match UnixSocket.dial(address).await {
+            Ok(mut channel) => {
+                if let Some(residue) = &channel.residue {
+                    residue.leave();
+                }
+                match channel.reader.read(&mut [0]).await {
+                    Ok(0) | Err(_) => 11,
+                    Ok(_) => 10,
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => 12,
+            Err(error) => panic!("{error}"),
+        }
+    });
+    exit(code);
+}

@@ -1,0 +1,96 @@
+//! Starts this program again.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use isolated_workers_transport::{Bound, Inheritance, Transport, VARIABLE};
+
+/// What the program that is started does.
+pub(crate) const ROLE: &str = "TRANSPORT_TEST_ROLE";
+
+/// Runs `$body` with the transport of this name.
+macro_rules! with_transport {
+    ($name:expr, $transport:ident => $body:expr) => {{
+        use isolated_workers_transport as transports;
+        match $name {
+            "unix-socket" => {
+                let $transport = transports::UnixSocket;
+                $body
+            }
+            "socket-pair" => {
+                let $transport = transports::SocketPair;
+                $body
+            }
+            "stdio" => {
+                let $transport = transports::Stdio;
+                $body
+            }
+            "named-pipe" => {
+                let $transport = transports::NamedPipe;
+                $body
+            }
+            other => panic!("{other} is no transport"),
+        }
+    }};
+}
+pub(crate) use with_transport;
+
+/// This program, as a child that plays `role`.
+pub(crate) fn program(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    play(&mut command, role);
+    command
+}
+
+pub(crate) fn play(command: &mut Command, role: &str) {
+    command.args(["child::plays_its_role", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, role).stdin(Stdio::null()).stdout(Stdio::null());
+}
+
+/// A worker with what it is born with.
+pub(crate) fn worker<T: Transport>(_: &T, role: &str, inheritance: Inheritance) -> Command {
+    let mut command = program(role);
+    command.env(VARIABLE, format!("{}:{}", T::NAME, inheritance.address));
+    command.stdin(inheritance.stdin.unwrap_or_else(Stdio::null));
+    command.stdout(inheritance.stdout.unwrap_or_else(Stdio::null));
+    command
+}
+
+/// Binds and starts a worker. Returns its address, too.
+pub(crate) fn start<T: Transport>(transport: &T, role: &str) -> (T::Bound, Child, String) {
+    let mut bound = transport.bind().unwrap();
+    let inheritance = bound.inheritance();
+    let address = inheritance.address.clone();
+    let child = worker(transport, role, inheritance).stderr(Stdio::piped()).spawn().unwrap();
+    (bound, child, address)
+}
+
+/// All that the processes with this standard error say, once they have all ended.
+pub(crate) fn last_words(child: &mut Child) -> String {
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    said
+}
+
+/// The file that an address tells of.
+pub(crate) fn file(address: &str) -> Option<PathBuf> {
+    address.find('/').map(|start| PathBuf::from(&address[start..]))
+}
+
+pub(crate) fn assert_no_file(address: &str) {
+    if let Some(file) = file(address) {
+        assert!(!file.exists(), "{} was left behind", file.display());
+        assert!(!file.parent().unwrap().exists(), "the folder of {} was left behind", file.display());
+    }
+}
+
+/// What a child of this process has open, and what it opens to tell that.
+pub(crate) fn descriptors_of_a_child() -> String {
+    let list = Command::new("ls").arg("/dev/fd/").stdin(Stdio::inherit()).output().unwrap();
+    String::from_utf8(list.stdout).unwrap().replace('\n', " ")
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}

@@ -1,0 +1,200 @@
+//! What only a socket with a name can do.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use isolated_workers_transport::{Bound, Channel, Reconnect, Transport, UnixSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::support::{assert_no_file, file, play, runtime, start};
+
+#[test]
+fn a_worker_is_reached_again_with_its_state() {
+    let (bound, mut child, address) = start(&UnixSocket, "again");
+    runtime().block_on(async {
+        let Channel { mut reader, mut writer, residue, .. } = bound.establish().await.unwrap();
+        for expected in 1..=2 {
+            writer.write_u8(b'+').await.unwrap();
+            assert_eq!(reader.read_u8().await.unwrap(), expected);
+        }
+        drop((reader, writer));
+        for expected in 3..=5 {
+            let Channel { mut reader, mut writer, residue, .. } = UnixSocket.dial(&address).await.unwrap();
+            residue.unwrap().leave();
+            writer.write_u8(b'+').await.unwrap();
+            assert_eq!(reader.read_u8().await.unwrap(), expected);
+        }
+        UnixSocket.dial(&address).await.unwrap().writer.write_u8(b'q').await.unwrap();
+        assert!(child.wait().unwrap().success());
+        drop(residue);
+        assert_no_file(&address);
+        let error = UnixSocket.dial(&address).await.unwrap_err();
+        assert!(error.to_string().contains("the worker has ended"), "{error}");
+    });
+}
+
+#[test]
+fn a_socket_that_both_sides_left_behind_is_removed_by_whoever_dials_it() {
+    let (bound, mut child, address) = start(&UnixSocket, "dies");
+    runtime().block_on(async {
+        let mut channel = bound.establish().await.unwrap();
+        assert_eq!(channel.reader.read_u8().await.unwrap(), b'x');
+        channel.residue.unwrap().leave();
+        child.wait().unwrap();
+        assert!(file(&address).unwrap().exists());
+        let error = UnixSocket.dial(&address).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    });
+    assert_no_file(&address);
+}
+
+#[test]
+fn a_lack_of_descriptors_is_waited_out() {
+    let (bound, mut child, address) = start(&UnixSocket, "starved");
+    runtime().block_on(async {
+        let mut first = bound.establish().await.unwrap();
+        first.reader.read_u8().await.unwrap();
+        let mut second = UnixSocket.dial(&address).await.unwrap();
+        first.writer.write_u8(b'd').await.unwrap();
+        second.writer.write_all(b"hello").await.unwrap();
+        second.writer.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        second.reader.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"hello");
+    });
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn folder_and_socket_are_the_users_alone() {
+    let (bound, mut child, address) = start(&UnixSocket, "echo");
+    let socket = file(&address).unwrap();
+    assert_eq!(socket.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
+    assert_eq!(socket.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
+    drop(bound);
+    child.wait().unwrap();
+}
+
+/// Tests that run as root can become somebody else.
+fn as_nobody(role: &str) -> Option<i32> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+    let copy = folder.path().join("stranger");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&copy);
+    play(&mut command, role);
+    let status = command.current_dir("/").gid(65534).uid(65534).status().unwrap();
+    status.code()
+}
+
+const CLOSED_AT_ONCE: i32 = 11;
+const DENIED: i32 = 12;
+
+#[test]
+fn another_user_cannot_connect() {
+    let (bound, mut child, address) = start(&UnixSocket, "again");
+    let Some(code) = as_nobody(&format!("dial {address}")) else {
+        eprintln!("skipped: only root can become another user");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return;
+    };
+    assert_eq!(code, DENIED);
+
+    // The folder alone, and the socket alone, are enough.
+    let socket = file(&address).unwrap();
+    let folder = socket.parent().unwrap();
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(as_nobody(&format!("dial {address}")), Some(DENIED));
+    std::fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+
+    runtime().block_on(async {
+        // And where both are open, the worker sees who it is.
+        let Channel { reader, writer, residue: _residue, .. } = bound.establish().await.unwrap();
+        drop((reader, writer));
+        assert_eq!(as_nobody(&format!("dial {address}")), Some(CLOSED_AT_ONCE));
+        let mut own = UnixSocket.dial(&address).await.unwrap();
+        own.writer.write_u8(b'+').await.unwrap();
+        assert_eq!(own.reader.read_u8().await.unwrap(), 1);
+        own.writer.write_u8(b'q').await.unwrap();
+        child.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_path_that_is_too_long_is_named_with_its_length_and_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |length: usize| {
+        let name = "s".repeat(length - folder.path().as_os_str().len() - 1);
+        UnixSocket::at(folder.path().join(name))
+    };
+    let limit = if cfg!(target_vendor = "apple") { 103 } else { 107 };
+    at(limit).bind().unwrap();
+    let error = at(limit + 1).bind().unwrap_err().to_string();
+    assert!(error.contains(&format!("has {} bytes", limit + 1)), "{error}");
+    assert!(error.contains(&format!("at most {limit}")), "{error}");
+}
+
+#[test]
+fn a_worker_at_a_path_leaves_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calculator");
+    let (bound, mut child, address) = start(&UnixSocket::at(&path), "echo");
+    assert_eq!(Path::new(&address), path);
+    assert_eq!(path.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
+    let error = UnixSocket::at(&path).bind().unwrap_err().to_string();
+    assert!(error.contains("another process listens there"), "{error}");
+    runtime().block_on(async {
+        let mut channel = bound.establish().await.unwrap();
+        channel.writer.shutdown().await.unwrap();
+        assert_eq!(channel.reader.read(&mut [0]).await.unwrap(), 0);
+        child.wait().unwrap();
+    });
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn only_a_dead_socket_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calculator");
+    std::fs::write(&path, "precious").unwrap();
+    let error = UnixSocket::at(&path).bind().unwrap_err().to_string();
+    assert!(error.contains("no socket"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    std::fs::remove_file(&path).unwrap();
+
+    drop(UnixListener::bind(&path).unwrap());
+    drop(UnixSocket::at(&path).bind().unwrap());
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_socket_that_was_replaced_is_not_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calculator");
+    let first = UnixSocket::at(&path).bind().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let second = UnixSocket::at(&path).bind().unwrap();
+    drop(first);
+    assert!(path.exists());
+    drop(second);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_that_everybody_can_write_to_is_refused_unless_it_is_sticky() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = UnixSocket::at(folder.path().join("calculator"));
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let error = socket.bind().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    socket.bind().unwrap();
+}

@@ -1,0 +1,165 @@
+//! The transport of Windows between real processes, which are this program again with a role to play.
+#![cfg(windows)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio, exit};
+
+use isolated_workers_transport::{Bound, Channel, Inheritance, NamedPipe, Transport, VARIABLE};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const ROLE: &str = "TRANSPORT_TEST_ROLE";
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn program(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["plays_its_role", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, role).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+fn worker(role: &str, inheritance: Inheritance) -> Command {
+    let mut command = program(role);
+    command.env(VARIABLE, format!("{}:{}", NamedPipe::NAME, inheritance.address));
+    command.stdin(inheritance.stdin.unwrap());
+    command
+}
+
+#[test]
+#[ignore = "the others start it"]
+fn plays_its_role() {
+    runtime().block_on(play(&std::env::var(ROLE).unwrap()));
+}
+
+async fn play(role: &str) {
+    if role == "host" {
+        let mut bound = NamedPipe.bind().unwrap();
+        let mut child = worker("hangup", bound.inheritance()).spawn().unwrap();
+        let _channel = bound.establish().await.unwrap();
+        println!("\nready");
+        child.wait().unwrap();
+        exit(1);
+    }
+    let channel = std::env::var(VARIABLE).unwrap();
+    let address = channel.split_once(':').unwrap().1;
+    match role {
+        "asked" => exit(i32::from(NamedPipe.is_inherited(address))),
+        "early" => exit(3),
+        "asks" => assert!(program("asked").status().unwrap().success()),
+        _ => {}
+    }
+    assert!(NamedPipe.is_inherited(address));
+    let Channel { mut reader, mut writer, hangup, .. } = NamedPipe.attach(address).await.unwrap();
+    match role {
+        "dies" => {
+            writer.write_all(b"x").await.unwrap();
+            // What is on its way is lost with the process: the host says when it has come.
+            reader.read_u8().await.unwrap();
+            std::process::abort();
+        }
+        "hangup" => {
+            hangup.unwrap()();
+            eprintln!("hung up");
+        }
+        _ => {
+            assert_eq!(std::io::stdin().read(&mut [0]).unwrap(), 0);
+            tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+        }
+    }
+    exit(0);
+}
+
+fn start(role: &str) -> (<NamedPipe as Transport>::Bound, Child) {
+    let mut bound = NamedPipe.bind().unwrap();
+    let child = worker(role, bound.inheritance()).spawn().unwrap();
+    (bound, child)
+}
+
+/// Waits without blocking the runtime: it is what closes an end that was dropped.
+async fn ended(mut child: Child) -> ExitStatus {
+    tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+}
+
+async fn echoes(role: &str, body: &[u8]) {
+    let (bound, child) = start(role);
+    let Channel { mut reader, mut writer, .. } = bound.establish().await.unwrap();
+    let mut heard = vec![0; body.len()];
+    let (written, read) = tokio::join!(writer.write_all(body), reader.read_exact(&mut heard));
+    written.unwrap();
+    read.unwrap();
+    assert!(heard == body);
+    drop((reader, writer));
+    assert!(ended(child).await.success());
+}
+
+#[test]
+fn a_worker_echoes() {
+    runtime().block_on(echoes("echo", b"hello"));
+}
+
+#[test]
+fn a_child_of_the_worker_has_inherited_nothing() {
+    runtime().block_on(echoes("asks", b"hello"));
+}
+
+#[test]
+fn a_large_body_goes_both_ways() {
+    let body: Vec<u8> = (0..4 << 20).map(|index: u32| (index % 251) as u8).collect();
+    runtime().block_on(echoes("echo", &body));
+}
+
+#[test]
+fn many_workers_one_after_the_other() {
+    runtime().block_on(async {
+        for _ in 0..20 {
+            echoes("echo", b"hello").await;
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_ends_before_it_attaches_ends_the_stream() {
+    runtime().block_on(async {
+        let (bound, child) = start("early");
+        if let Ok(mut channel) = bound.establish().await {
+            assert_eq!(channel.reader.read(&mut [0]).await.unwrap(), 0);
+        }
+        assert_eq!(ended(child).await.code(), Some(3));
+    });
+}
+
+#[test]
+fn a_worker_that_dies_ends_the_stream() {
+    runtime().block_on(async {
+        let (bound, child) = start("dies");
+        let mut channel = bound.establish().await.unwrap();
+        assert_eq!(channel.reader.read_u8().await.unwrap(), b'x');
+        channel.writer.write_u8(b'd').await.unwrap();
+        assert_eq!(channel.reader.read(&mut [0]).await.unwrap(), 0);
+        assert!(!ended(child).await.success());
+    });
+}
+
+#[test]
+fn a_worker_hangs_up_when_its_host_is_killed() {
+    let mut host = program("host").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    assert!(lines.map(Result::unwrap).any(|line| line.trim() == "ready"));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let mut said = String::new();
+    host.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("hung up"), "{said}");
+}
+
+#[test]
+fn a_process_without_a_host_has_inherited_nothing() {
+    runtime().block_on(async {
+        let mut bound = NamedPipe.bind().unwrap();
+        let address = bound.inheritance().address;
+        assert!(!NamedPipe.is_inherited(&address));
+        assert!(NamedPipe.attach(&address).await.is_err());
+    });
+}
