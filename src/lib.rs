@@ -39,9 +39,9 @@
 //! |---|---|---|---|
 //! | typed stub | [`service`](macro@service) | | implement [`Message`] and [`Handler`] by hand |
 //! | middleware | [`Service`], [`Middleware`] | [`Trace`] | implement [`Middleware`], or [`from_fn`] |
-//! | runtime | [`Worker`], [`serve`] | child processes | |
+//! | runtime | [`Worker`], [`serve`], [`Driver`] | [`Program`], [`Thread`], [`Attach`] | implement [`Driver`] |
 //! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
-//! | transport | [`Transport`] | [`UnixSocket`] | implement [`Transport`] |
+//! | transport | [`Transport`] | [`UnixSocket`], [`SocketPair`], [`Stdio`], [`NamedPipe`], [`InMemory`] | implement [`Transport`] |
 //!
 //! # What can be called is a `Service`
 //!
@@ -96,8 +96,14 @@ pub use isolated_workers_middleware::{
     FromFn, Handler, Layered, Layers, Local, Middleware, MiddlewareFn, Next, NoLayers, Service, ServiceExt,
     Stack, Trace, from_fn, handler,
 };
-pub use isolated_workers_runtime::{Builder, Link, Program, Serve, Timeouts, Worker, is_worker, serve};
-pub use isolated_workers_transport::{Bound, Channel, Inheritance, Transport, UnixSocket};
+pub use isolated_workers_runtime::{
+    Address, Attach, Attached, Builder, Detach, Dial, Driver, Launch, Link, NoPid, Output, Process, Processes, Program,
+    Running, RunningThread, Serve, Thread, Timeouts, Worker, is_worker, serve,
+};
+pub use isolated_workers_transport as transport;
+pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Transport};
+#[cfg(unix)]
+pub use isolated_workers_transport::{SocketPair, Stdio, UnixSocket};
 
 /// What nearly every host and worker needs.
 pub mod prelude {

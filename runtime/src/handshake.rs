@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Schema};
-use isolated_workers_transport::Transport;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -30,17 +29,21 @@ struct Hello<'a> {
     pid: u32,
     #[serde(borrow)]
     build: Cow<'a, str>,
+    /// What the host that started the worker has made up, and every further one must know. Empty from a worker.
+    #[serde(borrow, default)]
+    token: Cow<'a, str>,
 }
 
-impl Hello<'_> {
-    fn own<C: Codec, T: Transport>(service: Option<Schema>) -> Self {
+impl<'a> Hello<'a> {
+    fn own<C: Codec>(transport: &'a str, service: Option<Schema>) -> Self {
         Self {
             protocol: PROTOCOL,
             codec: C::NAME.into(),
-            transport: T::NAME.into(),
+            transport: transport.into(),
             service,
             pid: std::process::id(),
             build: env!("CARGO_PKG_VERSION").into(),
+            token: "".into(),
         }
     }
 }
@@ -48,29 +51,40 @@ impl Hello<'_> {
 /// The host's part. Returns the bytes that came behind the worker's line.
 ///
 /// Not cancel-safe: a connection whose handshake was given up is of no use.
-pub(crate) async fn greet<C: Codec, T: Transport>(
-    reader: &mut T::Reader,
-    writer: &mut T::Writer,
+pub(crate) async fn greet<C: Codec>(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    transport: &str,
     service: Option<Schema>,
+    token: &str,
 ) -> Result<BytesMut, Failure> {
-    let own = Hello::own::<C, T>(service);
+    let own = Hello { token: token.into(), ..Hello::own::<C>(transport, service) };
     say(writer, &own).await?;
     let (line, rest) = hear(reader).await?;
     check(&own, &parse(&line)?, "host", "worker")?;
     Ok(rest)
 }
 
-/// The worker's part. Returns the bytes that came behind the host's line.
+/// The worker's part. Returns the bytes that came behind the host's line. The first host's token is put into `token`,
+/// that of a further one must be the same.
 ///
 /// Not cancel-safe, as [`greet`].
-pub(crate) async fn answer<C: Codec, T: Transport>(
-    reader: &mut T::Reader,
-    writer: &mut T::Writer,
+pub(crate) async fn answer<C: Codec>(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    transport: &str,
     service: Schema,
+    token: &mut Option<String>,
 ) -> Result<BytesMut, Failure> {
-    let own = Hello::own::<C, T>(Some(service));
+    let own = Hello::own::<C>(transport, Some(service));
     let (line, rest) = hear(reader).await?;
     let theirs = parse(&line)?;
+    match token {
+        // Not a word is said to one who does not know it.
+        Some(token) if *token != theirs.token => return Err(stranger().into()),
+        Some(_) => {}
+        None => *token = Some(theirs.token.clone().into_owned()),
+    }
     // The host hears what this side is in any case, so that it can name the difference, too.
     say(writer, &own).await?;
     check(&own, &theirs, "worker", "host")?;
@@ -129,6 +143,11 @@ fn not_a_handshake(line: &[u8], why: &str) -> Error {
     let text = format!(
         "the other side does not speak the protocol of isolated-workers: {why}; it began with {start:?}"
     );
+    Error::new(ErrorKind::Handshake, text)
+}
+
+fn stranger() -> Error {
+    let text = "a process connected that does not know the token of this worker's host, and was refused";
     Error::new(ErrorKind::Handshake, text)
 }
 

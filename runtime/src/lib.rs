@@ -5,20 +5,22 @@
 //! [`Connection`](isolated_workers_core::protocol::Connection) that holds the rules.
 
 mod builder;
-mod channel;
+mod driver;
 mod handshake;
+mod inherited;
 mod link;
-mod process;
-mod program;
 mod serve;
 mod supervisor;
 mod timeouts;
 mod worker;
 
 pub use builder::Builder;
-pub use channel::is_worker;
+pub use driver::{
+    Address, Attach, Attached, Detach, Dial, Driver, Launch, NoPid, Output, Process, Processes, Program,
+    Running, RunningThread, Thread,
+};
+pub use inherited::is_worker;
 pub use link::Link;
-pub use program::Program;
 pub use serve::{Serve, run_worker, serve};
 pub use timeouts::Timeouts;
 pub use worker::Worker;

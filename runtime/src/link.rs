@@ -56,10 +56,16 @@ impl<C: Codec> Link<C> {
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// Fails what is in flight, says goodbye, and ends the stream in this direction.
-    pub(crate) fn close(&self, error: impl FnMut(&str) -> Error) {
-        let wakers = self.lock().close(error);
+    /// Fails what is in flight, says goodbye, and ends the stream in this direction. With `stay`, the other side is to
+    /// wait for so long until it is reached again, and calls are refused with a word about that.
+    pub(crate) fn close(&self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {
+        let wakers = self.lock().close(stay, error);
         wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Goes on over a new stream.
+    pub(crate) fn renew(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
+        self.lock().renew(self.0.codec.framing(limits), Box::new(writer));
     }
 }
 

@@ -3,29 +3,31 @@
 mod handlers;
 mod pace;
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Uuid};
 use isolated_workers_middleware::{Handler, Layers, Local, Middleware, NoLayers, Stack};
-use isolated_workers_transport::{Channel, Transport, UnixSocket};
+use isolated_workers_transport::{Channel, Residue, Transport};
 
 use self::handlers::Handlers;
 use crate::handshake::{self, Failure};
+use crate::inherited::{AnyChannel, Inherited};
 use crate::link::{End, Link, Pump};
 use crate::timeouts::elapsed;
-use crate::{channel, is_worker};
 
 /// How long a process has to end by itself once its host is gone.
 const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
 /// Answers the host that started this process with `handler`, until the host is done or gone.
 ///
-/// Await what this returns, after choosing what differs from the defaults: the codec [`Json`], the transport
-/// [`UnixSocket`], no middleware. They must be the same as the host's, but for the middleware.
+/// Await what this returns, after choosing what differs from the defaults: the codec [`Json`], no middleware, and whichever transport
+/// and driver the host has chosen. They must be the same as the host's, but for the middleware.
 ///
 /// It runs on the tokio runtime that it is awaited on; a current-thread runtime is the fastest unless handlers compute
 /// side by side. When the host is gone and the process has not ended half a second later, it is ended with exit
@@ -52,16 +54,16 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// ```
 pub fn serve<H: Handler>(handler: H) -> Serve<H> {
     let settings = Settings { limits: Limits::default(), connect_timeout: Duration::from_secs(30) };
-    Serve { handler, codec: Json, transport: UnixSocket, layers: NoLayers, settings }
+    let attach: Attach = Box::new(|inherited| Box::pin(inherited.attach()));
+    Serve { handler, codec: Json, attach, layers: NoLayers, settings }
 }
 
 /// A worker about to serve; await it.
-#[derive(Debug)]
 #[must_use = "nothing is served until this is awaited"]
-pub struct Serve<H, C = Json, T = UnixSocket, L = NoLayers> {
+pub struct Serve<H, C = Json, L = NoLayers> {
     handler: H,
     codec: C,
-    transport: T,
+    attach: Attach,
     layers: L,
     settings: Settings,
 }
@@ -72,26 +74,32 @@ struct Settings {
     connect_timeout: Duration,
 }
 
-impl<H, C, T, L> Serve<H, C, T, L> {
+/// How a worker gets its channel.
+type Attach = Box<dyn FnOnce(Inherited) -> Attaching + Send>;
+type Attaching = Pin<Box<dyn Future<Output = Result<AnyChannel, Error>> + Send>>;
+
+impl<H, C, L> Serve<H, C, L> {
     /// Uses another codec than [`Json`].
-    pub fn codec<C2: Codec>(self, codec: C2) -> Serve<H, C2, T, L> {
-        let Self { handler, transport, layers, settings, .. } = self;
-        Serve { handler, codec, transport, layers, settings }
+    pub fn codec<C2: Codec>(self, codec: C2) -> Serve<H, C2, L> {
+        let Self { handler, attach, layers, settings, .. } = self;
+        Serve { handler, codec, attach, layers, settings }
     }
 
-    /// Uses another transport than [`UnixSocket`].
-    pub fn transport<T2: Transport>(self, transport: T2) -> Serve<H, C, T2, L> {
-        let Self { handler, codec, layers, settings, .. } = self;
-        Serve { handler, codec, transport, layers, settings }
+    /// Takes this transport and no other. Without it, the worker takes whichever of the box its host has chosen; a
+    /// transport of your own must be named.
+    pub fn transport<T: Transport>(mut self, transport: T) -> Self {
+        self.attach = Box::new(|inherited| Box::pin(inherited.attach_by(transport)));
+        self
     }
 
     /// Adds a middleware around the handler. The first one added sees a request first and its reply last.
-    pub fn layer<M: Middleware>(self, middleware: M) -> Serve<H, C, T, Stack<L, M>>
+    pub fn layer<M: Middleware>(self, middleware: M) -> Serve<H, C, Stack<L, M>>
     where
         L: Layers,
     {
-        let Self { handler, codec, transport, layers, settings } = self;
-        Serve { handler, codec, transport, layers: Stack::new(layers, middleware), settings }
+        let Self { handler, codec, attach, layers, settings } = self;
+        let layers = Stack::new(layers, middleware);
+        Serve { handler, codec, attach, layers, settings }
     }
 
     /// Sets how long the host may take to say what it is, which it does at once as a rule. Zero is no limit. Default:
@@ -108,7 +116,13 @@ impl<H, C, T, L> Serve<H, C, T, L> {
     }
 }
 
-impl<H: Handler, C: Codec, T: Transport, L: Layers> IntoFuture for Serve<H, C, T, L> {
+impl<H, C, L> fmt::Debug for Serve<H, C, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<H: Handler, C: Codec, L: Layers> IntoFuture for Serve<H, C, L> {
     type Output = Result<(), Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
@@ -117,66 +131,100 @@ impl<H: Handler, C: Codec, T: Transport, L: Layers> IntoFuture for Serve<H, C, T
     }
 }
 
-impl<H: Handler, C: Codec, T: Transport, L: Layers> Serve<H, C, T, L> {
+impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
     async fn run(self) -> Result<(), Error> {
-        let Self { handler, codec, transport, layers, settings } = self;
+        let Self { handler, codec, attach, layers, settings } = self;
         let Settings { limits, connect_timeout } = settings;
-        let Channel { mut reader, mut writer, hangup, .. } = attach(&transport).await?;
-        if let Some(hangup) = hangup {
-            end_with(hangup);
-        }
-        let greeted = tokio::select! {
-            greeted = handshake::answer::<C, T>(&mut reader, &mut writer, H::SCHEMA) => greeted,
-            () = elapsed(connect_timeout) => return Err(silent(connect_timeout)),
-        };
-        let buffer = match greeted {
-            Ok(buffer) => buffer,
-            Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Gone(error)) => return Err(host_gone(error)),
-        };
-        let link = Link::new(codec.clone(), limits, Box::new(Uuid), Duration::ZERO, writer);
-        let service = Arc::new(layers.wrap(Local::new(handler, codec)));
-        match Pump::new(link, limits, reader, buffer, Handlers::new(service)).await {
-            End::Eof | End::Farewell => Ok(()),
-            End::Broken(error) => Err(host_gone(error)),
-            End::Violated(error) => Err(error),
+        let inherited = Inherited::take()?;
+        let transport = inherited.transport.clone();
+        let Channel { reader, writer, mut hangup, mut incoming, residue, .. } = attach(inherited).await?;
+        let mut stream = (reader, writer);
+        let service = Arc::new(layers.wrap(Local::new(handler, codec.clone())));
+        let mut token = None;
+        let mut stay = None;
+        // One turn a connection. The first one that fails ends the worker; of the others, the next one may be better.
+        loop {
+            // Owns the stream, so that whoever is refused sees its end at once.
+            let (mut reader, mut writer) = stream;
+            let token = &mut token;
+            let transport = &transport;
+            let greeting = async move {
+                let answer = handshake::answer::<C>(&mut reader, &mut writer, transport, H::SCHEMA, token);
+                let buffer = answer.await?;
+                Ok((reader, writer, buffer))
+            };
+            let greeted = tokio::select! {
+                greeted = greeting => greeted,
+                () = elapsed(connect_timeout) => Err(Failure::Refused(silent(connect_timeout))),
+            };
+            match greeted {
+                Ok((reader, writer, buffer)) => {
+                    let watch = Watch::new(hangup, residue.clone());
+                    let link = Link::new(codec.clone(), limits, Box::new(Uuid), Duration::ZERO, writer);
+                    let handlers = Handlers::new(Arc::clone(&service));
+                    match Pump::new(link, limits, reader, buffer, handlers).await {
+                        End::Farewell { stay: wanted @ Some(_) } => {
+                            stay = wanted;
+                            watch.dismiss();
+                        }
+                        End::Eof | End::Farewell { stay: None } => return Ok(()),
+                        End::Broken(error) => return Err(host_gone(error)),
+                        End::Violated(error) => return Err(error),
+                    }
+                }
+                Err(failure) => {
+                    let error = match failure {
+                        Failure::Refused(error) => error,
+                        Failure::Gone(error) => host_gone(error),
+                    };
+                    if stay.is_none() {
+                        return Err(error);
+                    }
+                    tracing::warn!("a connection was refused: {error:#}");
+                }
+            }
+            let (Some(limit), Some(incoming)) = (stay, &mut incoming) else { return Ok(()) };
+            let next = tokio::select! {
+                next = incoming.accept() => next.map_err(host_gone)?,
+                () = tokio::time::sleep(limit) => return Ok(()),
+            };
+            stream = (next.reader, next.writer);
+            hangup = next.hangup;
         }
     }
 }
 
-async fn attach<T: Transport>(transport: &T) -> Result<Channel<T::Reader, T::Writer>, Error> {
-    let (name, address) = channel::inherited().filter(|_| is_worker()).ok_or_else(|| {
-        let what = "start it by a host, with `Worker::builder(Program::new(…)).spawn()`";
-        Error::new(
-            ErrorKind::Startup,
-            format!("this program is a worker and was not started by a host; {what}"),
-        )
-    })?;
-    if name != T::NAME {
-        let text = format!(
-            "host and worker do not fit together: the host started this process with the transport {name}, and it \
-             serves on {}; pass the same one to `.transport(…)` on both",
-            T::NAME
-        );
-        return Err(Error::new(ErrorKind::Handshake, text));
-    }
-    transport.attach(&address).await.map_err(|error| {
-        let text = format!("the worker could not attach to its host at {address}");
-        Error::with_source(ErrorKind::Startup, text, error)
-    })
-}
+/// Ends this process when a host that was not dismissed is gone. A thread does it, because a handler may keep the
+/// runtime busy for ever.
+struct Watch(Arc<AtomicBool>);
 
-/// Ends this process some time after `hangup` returns. A thread does it, because a handler may keep the runtime busy
-/// for ever.
-fn end_with(hangup: Box<dyn FnOnce() + Send>) {
-    let watch = move || {
-        hangup();
-        std::thread::sleep(ORPHAN_GRACE);
-        std::process::exit(1);
-    };
-    let thread = std::thread::Builder::new().name("host-watch".into()).stack_size(64 << 10);
-    if let Err(error) = thread.spawn(watch) {
-        tracing::warn!(%error, "no thread to watch the host with: a busy worker would outlive it");
+impl Watch {
+    /// Watches the host until `hangup` returns. `None`: the transport cannot tell, or the host is this process.
+    fn new(hangup: Option<Box<dyn FnOnce() + Send>>, residue: Option<Residue>) -> Self {
+        let dismissed = Arc::new(AtomicBool::new(false));
+        let Some(hangup) = hangup else { return Self(dismissed) };
+        let is_dismissed = Arc::clone(&dismissed);
+        let watch = move || {
+            hangup();
+            std::thread::sleep(ORPHAN_GRACE);
+            if is_dismissed.load(Ordering::Acquire) {
+                return;
+            }
+            if let Some(residue) = residue {
+                residue.remove();
+            }
+            std::process::exit(1);
+        };
+        let thread = std::thread::Builder::new().name("host-watch".into()).stack_size(64 << 10);
+        if let Err(error) = thread.spawn(watch) {
+            tracing::warn!(%error, "no thread to watch the host with: a busy worker would outlive it");
+        }
+        Self(dismissed)
+    }
+
+    /// The host may go.
+    fn dismiss(self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

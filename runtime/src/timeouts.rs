@@ -18,6 +18,8 @@ pub struct Timeouts {
     pub message: Duration,
     /// From the request to close until the process is killed. Default: 5 s.
     pub close: Duration,
+    /// How long a worker that was disconnected waits until it is reached again; then it ends. Default: 1 min.
+    pub disconnected: Duration,
 }
 
 impl Timeouts {
@@ -30,6 +32,12 @@ impl Timeouts {
     /// Sets how long a call may take whose message or request does not say.
     pub const fn message(mut self, limit: Duration) -> Self {
         self.message = limit;
+        self
+    }
+
+    /// Sets how long a worker that was disconnected waits until it is reached again.
+    pub const fn disconnected(mut self, limit: Duration) -> Self {
+        self.disconnected = limit;
         self
     }
 
@@ -46,6 +54,7 @@ impl Default for Timeouts {
             startup: Duration::from_secs(10),
             message: Duration::from_secs(5 * 60),
             close: Duration::from_secs(5),
+            disconnected: Duration::from_secs(60),
         }
     }
 }

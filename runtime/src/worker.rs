@@ -1,40 +1,63 @@
 use std::fmt;
 use std::sync::Arc;
 
-use isolated_workers_codec::Json;
-use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
+use isolated_workers_codec::{Codec, Json};
+use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Request, Response, Schema};
 use isolated_workers_middleware::Service;
+use isolated_workers_transport::{Channel, Platform, Reconnect};
 
-use crate::supervisor::{Control, Stop};
-use crate::{Builder, Link, Program};
+use crate::driver::{Address, Detach, Driver, Processes, Running};
+use crate::handshake::{self, Failure};
+use crate::link::{Nobody, Pump};
+use crate::supervisor::{Command, Control, Stop};
+use crate::timeouts::elapsed;
+use crate::{Builder, Link, Program, Timeouts};
 
 /// A running worker, as its host sees it: a [`Service`], with the middleware of its builder around it.
 ///
 /// Cloning is cheap and all clones are the same worker. It is closed when the last one is dropped, and does not
 /// outlive this process.
-pub struct Worker<S = Link<Json>>(Arc<Inner<S>>);
+///
+/// `S` is what is called: a [`Link`] with the middleware around it. `T` is the transport and `D` the driver; what they
+/// cannot do is a method that is not there.
+pub struct Worker<S: Service = Link<Json>, T = Platform, D: Driver = Program>(Arc<Inner<S, T, D>>);
 
-struct Inner<S> {
+struct Inner<S: Service, T, D: Driver> {
     service: S,
-    control: Control,
-    pid: u32,
+    control: Control<D::Running>,
+    pid: Pid<D>,
+    way: Way<S::Codec, T>,
+}
+
+type Pid<D> = <<D as Driver>::Running as Running>::Pid;
+
+/// How the worker is reached again.
+pub(crate) struct Way<C: Codec, T> {
+    pub(crate) transport: T,
+    pub(crate) address: Address,
+    pub(crate) service: Option<Schema>,
+    pub(crate) link: Link<C>,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
 }
 
 impl Worker {
-    /// A worker that runs `program`; [`Builder::spawn`] starts it.
-    pub fn builder(program: Program) -> Builder {
-        Builder::new(program)
+    /// A worker that is run by `driver`, as a rule a [`Program`]; [`Builder::spawn`] starts it.
+    pub fn builder<D: Driver>(driver: D) -> Builder<D, Json, D::Transport> {
+        Builder::new(driver)
     }
 }
 
-impl<S> Worker<S> {
-    pub(crate) fn new(service: S, control: Control, pid: u32) -> Self {
-        Self(Arc::new(Inner { service, control, pid }))
-    }
-
+impl<S: Service, T, D: Processes> Worker<S, T, D> {
     /// The id of the worker's process. Once the worker is [closed](Self::closed) it may be that of another process.
     pub fn pid(&self) -> u32 {
         self.0.pid
+    }
+}
+
+impl<S: Service, T, D: Driver> Worker<S, T, D> {
+    pub(crate) fn new(service: S, control: Control<D::Running>, pid: Pid<D>, way: Way<S::Codec, T>) -> Self {
+        Self(Arc::new(Inner { service, control, pid, way }))
     }
 
     /// Whether the worker takes calls: false from the moment that it is closed, killed or found dead.
@@ -56,10 +79,9 @@ impl<S> Worker<S> {
         if ending.killed_after_grace {
             let why =
                 "it did not end by itself in time and was killed; a longer `Timeouts::close` gives it more";
-            return Err(Error::new(
-                ErrorKind::Closed,
-                format!("closing the worker (pid {}): {why}", self.0.pid),
-            ));
+            let pid: Option<u32> = self.0.pid.into();
+            let pid = pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+            return Err(Error::new(ErrorKind::Closed, format!("closing the worker{pid}: {why}")));
         }
         Ok(())
     }
@@ -76,7 +98,76 @@ impl<S> Worker<S> {
     }
 }
 
-impl<S: Service> Service for Worker<S> {
+impl<S: Service, T: Reconnect, D: Driver> Worker<S, T, D> {
+    /// Ends the connection and leaves the worker running, its state as it is. Calls in flight fail with
+    /// [`Closed`](ErrorKind::Closed), and so do all until [`reconnect`](Self::reconnect). The worker waits for that for
+    /// [`Timeouts::disconnected`], and then ends.
+    ///
+    /// # Errors
+    /// `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
+    /// that it stays, `Crashed` where the connection broke.
+    pub async fn disconnect(&self) -> Result<(), Error> {
+        let stay = self.0.way.timeouts.disconnected;
+        self.0.control.command(Command::Disconnect { stay }).await
+    }
+
+    /// Reaches the worker again over a second connection.
+    ///
+    /// # Errors
+    /// `Startup` where nobody answers within [`Timeouts::startup`], `Closed` where the worker has ended, `Handshake`
+    /// where somebody else answers. Where the worker is not disconnected, the old connection is replaced by the new
+    /// one only if the worker accepts a second, which it does not.
+    pub async fn reconnect(&self) -> Result<(), Error> {
+        let Way { transport, address, service, link, limits, timeouts } = &self.0.way;
+        let attempt = format!("could not reach the worker at {} again", address.place);
+        let connect = async {
+            let Channel { mut reader, mut writer, residue, .. } = transport.dial(&address.place).await?;
+            if let Some(residue) = residue {
+                // The one of the first connection is kept until the worker has ended.
+                residue.leave();
+            }
+            let greeting = handshake::greet::<S::Codec>(
+                &mut reader,
+                &mut writer,
+                T::NAME,
+                service.clone(),
+                &address.token,
+            );
+            let buffer = greeting.await?;
+            Ok((reader, writer, buffer))
+        };
+        let connected = tokio::select! {
+            connected = connect => connected,
+            () = elapsed(timeouts.startup) => {
+                let text = format!("{attempt}: it did not answer within {:?}", timeouts.startup);
+                return Err(Error::new(ErrorKind::Startup, text));
+            }
+        };
+        let (reader, writer, buffer) = connected.map_err(|failure| match failure {
+            Failure::Refused(error) => error,
+            Failure::Gone(error) => Error::with_source(ErrorKind::Startup, attempt, error),
+        })?;
+        link.renew(*limits, writer);
+        let pump = Box::pin(Pump::new(link.clone(), *limits, reader, buffer, Nobody));
+        self.0.control.command(Command::Reconnect { pump }).await
+    }
+}
+
+impl<S: Service, T: Reconnect, D: Driver<Running: Detach>> Worker<S, T, D> {
+    /// Lets the worker go: it outlives this host, which may end at once, and waits for the next one, which
+    /// [attaches](crate::Attach) to the address that this returns. Calls in flight fail with
+    /// [`Closed`](ErrorKind::Closed), and so do all further ones.
+    ///
+    /// # Errors
+    /// `Config` where the worker needs this host for what it prints, otherwise those of
+    /// [`disconnect`](Self::disconnect).
+    pub async fn detach(&self) -> Result<Address, Error> {
+        self.0.control.command(Command::Detach { let_go: D::Running::detach }).await?;
+        Ok(self.0.way.address.clone())
+    }
+}
+
+impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
     type Codec = S::Codec;
 
     fn codec(&self) -> &S::Codec {
@@ -88,20 +179,23 @@ impl<S: Service> Service for Worker<S> {
     }
 }
 
-impl<S> Clone for Worker<S> {
+impl<S: Service, T, D: Driver> Clone for Worker<S, T, D> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<S> Drop for Inner<S> {
+impl<S: Service, T, D: Driver> Drop for Inner<S, T, D> {
     fn drop(&mut self) {
         self.control.stop(Stop::Close);
     }
 }
 
-impl<S> fmt::Debug for Worker<S> {
+impl<S: Service, T, D: Driver> fmt::Debug for Worker<S, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("pid", &self.0.pid).field("active", &self.is_active()).finish()
+        f.debug_struct("Worker")
+            .field("pid", &Into::<Option<u32>>::into(self.0.pid))
+            .field("active", &self.is_active())
+            .finish()
     }
 }

@@ -66,8 +66,8 @@ impl Inbound for Nobody {
 pub(crate) enum End {
     /// The other side ended the stream between two frames.
     Eof,
-    /// The other side said goodbye.
-    Farewell,
+    /// The other side said goodbye; `stay` is how long this one is to wait until it is reached again, if it is to.
+    Farewell { stay: Option<Duration> },
     /// The stream broke, or ended within a frame.
     Broken(io::Error),
     /// The other side broke the protocol.
@@ -125,8 +125,8 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             };
             self.put_out(cx);
             self.woken.drain(..).for_each(Waker::wake);
-            if farewell {
-                return Poll::Ready(End::Farewell);
+            if let Some(end) = farewell {
+                return Poll::Ready(end);
             }
             match read {
                 Poll::Ready(Ok(())) => {}
@@ -182,9 +182,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     }
 
     /// Lets the connection have the frames, wakes those whose calls have ended and starts what is asked of this side.
-    /// Returns whether the other side said goodbye.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
-        let mut farewell = false;
+    /// Returns the end that it is when the other side said goodbye.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> Result<Option<End>, Error> {
+        let mut farewell = None;
         if !self.frames.is_empty() {
             let mut state = self.link.lock();
             for frame in self.frames.drain(..) {
@@ -201,7 +201,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                             None => self.inbound.cancel(&id),
                         }
                     }
-                    Some(Event::Farewell) => farewell = true,
+                    Some(Event::Farewell { stay }) => farewell = Some(End::Farewell { stay }),
                     Some(Event::Answered { .. }) | None => {}
                 }
             }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
-use isolated_workers_core::{Error, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
 use slab::Slab;
 use tokio::io::AsyncWrite;
 
@@ -26,6 +26,8 @@ pub(super) struct State<F> {
     woken: Vec<Waker>,
     /// For when the timer of the task is set.
     armed: Option<Instant>,
+    /// Whether the other side has been left, to be reached again.
+    away: bool,
 }
 
 enum Place {
@@ -43,7 +45,20 @@ impl<F: Framing> State<F> {
             room: Vec::new(),
             woken: Vec::new(),
             armed: None,
+            away: false,
         }
+    }
+
+    /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
+    pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) {
+        self.connection = Connection::new();
+        self.outgoing = Outgoing::new(framing, writer);
+        self.armed = None;
+        self.away = false;
+    }
+
+    fn check_here(&self, name: &str) -> Result<(), Error> {
+        if self.away { Err(disconnected(name)) } else { Ok(()) }
     }
 
     /// Whether as much waits to be written as may.
@@ -63,6 +78,7 @@ impl<F: Framing> State<F> {
         timeout: Option<Duration>,
         cx: &mut Context<'_>,
     ) -> Result<usize, Error> {
+        self.check_here(request.name())?;
         let place = self.calls.vacant_key();
         self.connection.call(id, request, timeout, place, Instant::now())?;
         self.calls.insert(Place::Waiting(cx.waker().clone()));
@@ -77,6 +93,7 @@ impl<F: Framing> State<F> {
         request: Request,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
+        self.check_here(request.name())?;
         self.connection.send(id, request)?;
         self.send(cx);
         Ok(())
@@ -184,10 +201,17 @@ impl<F: Framing> State<F> {
         std::mem::take(&mut self.woken)
     }
 
-    pub(super) fn close(&mut self, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
+    pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
         let wakers = self.fail(error);
-        self.connection.say_goodbye();
+        self.away = stay.is_some();
+        self.connection.say_goodbye(stay);
         self.outgoing.shut_down_when_written();
         wakers
     }
+}
+
+#[cold]
+fn disconnected(name: &str) -> Error {
+    let text = format!("could not call `{name}`: the worker is disconnected; `reconnect` reaches it again");
+    Error::new(ErrorKind::Closed, text).executed_is(Executed::No)
 }

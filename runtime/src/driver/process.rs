@@ -1,54 +1,63 @@
-//! The driver that runs a worker as a child process.
-
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::{fmt, io};
 
 use isolated_workers_core::{Error, ErrorKind, ExitReason};
-use isolated_workers_transport::{Inheritance, Transport};
 use tokio::process::{Child, Command};
 
-use crate::Program;
-use crate::channel;
-
-#[cfg(not(unix))]
-#[path = "process/other.rs"]
-mod system;
-#[cfg(unix)]
-#[path = "process/unix.rs"]
-mod system;
+use super::output::Tail;
+use super::{Detach, Launch, Program, Running, system};
 
 /// A running child process, and all that it started in its group. It does not outlive this value.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     pid: u32,
+    stderr: Option<Tail>,
+    stdout: Option<Tail>,
+    is_detached: bool,
 }
 
 impl Process {
-    pub(crate) fn spawn<T: Transport>(program: &Program, inheritance: Inheritance) -> Result<Self, Error> {
+    pub(super) fn spawn(program: &Program, launch: Launch) -> Result<Self, Error> {
+        let Launch { variable: (key, value), inheritance } = launch;
         let mut command = Command::new(&program.path);
-        let (key, value) = channel::variable::<T>(&inheritance.address);
+        if program.clear_env {
+            command.env_clear();
+        }
+        for (key, value) in &program.env {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
         command
             .args(&program.args)
-            .envs(program.env.iter().map(|(key, value)| (key, value)))
             .env(key, value)
             .stdin(inheritance.stdin.unwrap_or_else(Stdio::null))
-            .kill_on_drop(true);
+            .stdout(inheritance.stdout.unwrap_or_else(|| program.stdout.stdio()))
+            .stderr(program.stderr.stdio())
+            // `Drop` does it, for the whole group, unless the process was detached.
+            .kill_on_drop(false);
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
         }
         system::isolate(&mut command);
-        let child = command.spawn().map_err(|error| spawn_failed(program, error))?;
+        let mut child = command.spawn().map_err(|error| spawn_failed(program, error))?;
         let pid = child.id().expect("a child that was not waited for has a pid");
-        Ok(Self { child, pid })
+        let stderr = child.stderr.take().map(|stderr| Tail::new(stderr, tokio::io::stderr()));
+        let stdout = child.stdout.take().map(|stdout| Tail::new(stdout, tokio::io::stdout()));
+        Ok(Self { child, pid, stderr, stdout, is_detached: false })
     }
+}
 
-    pub(crate) fn pid(&self) -> u32 {
+impl Running for Process {
+    type Pid = u32;
+
+    fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Waits for the end. Cancel-safe; once ended, it answers at once.
-    pub(crate) async fn wait(&mut self) -> ExitReason {
+    async fn wait(&mut self) -> ExitReason {
         match self.child.wait().await {
             Ok(status) => reason(status),
             // Somebody else has waited for our child: how it ended is lost, but it has.
@@ -57,14 +66,38 @@ impl Process {
     }
 
     /// Kills the process and its group, unless it has been waited for: from then on its number may be a stranger's.
-    pub(crate) fn kill(&mut self) {
+    fn kill(&mut self) {
         system::kill(&mut self.child);
+    }
+
+    async fn last_words(&mut self) -> String {
+        match &mut self.stderr {
+            Some(stderr) => stderr.last_words().await,
+            None => String::new(),
+        }
+    }
+}
+
+impl Detach for Process {
+    fn detach(&mut self) -> Result<(), Error> {
+        if self.stdout.is_some() || self.stderr.is_some() {
+            let why = "what it prints goes through this host";
+            let what = "start it with `.stderr(Output::Inherit)` or `Output::Discard`, the same for `stdout`";
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("could not detach the worker (pid {}): {why}; {what}", self.pid),
+            ));
+        }
+        self.is_detached = true;
+        Ok(())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        if !self.is_detached {
+            self.kill();
+        }
     }
 }
 

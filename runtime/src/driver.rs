@@ -1,0 +1,116 @@
+//! What runs a worker.
+
+mod attach;
+mod output;
+mod process;
+mod program;
+mod thread;
+
+#[cfg(not(unix))]
+#[path = "driver/other.rs"]
+mod system;
+#[cfg(unix)]
+#[path = "driver/unix.rs"]
+mod system;
+
+use isolated_workers_core::{Error, ExitReason};
+use isolated_workers_transport::{Inheritance, Transport};
+
+pub use self::attach::{Address, Attach, Attached, Dial};
+pub use self::output::Output;
+pub use self::process::Process;
+pub use self::program::Program;
+pub use self::thread::{NoPid, RunningThread, Thread};
+
+/// Something that can run a worker: a [`Program`] runs it as a child process, a [`Thread`] in this one.
+///
+/// A driver of your own starts whatever ends up calling `serve` with what [`Launch`] holds, and tells when it ends.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot run a worker",
+    note = "pass `Program::new(path)`, `Program::current_exe()?`, `Thread::new(|| ..)`, or a type that implements `Driver`"
+)]
+pub trait Driver: Send + Sync + 'static {
+    /// The transport of workers for which none is chosen.
+    type Transport: Transport;
+    /// A worker that has been started.
+    type Running: Running;
+
+    /// What is run, for errors: the path of a program.
+    fn subject(&self) -> String;
+
+    /// The transport of workers for which none is chosen.
+    fn transport(&self) -> Self::Transport;
+
+    /// What the worker knows its hosts by, where it has been started before. The default is `None`: a new one is made
+    /// up.
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// Starts the worker. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `Spawn` where it cannot be started, with the reason.
+    fn start(&self, launch: Launch) -> Result<Self::Running, Error>;
+}
+
+/// A worker that has been started. Dropping it ends it.
+pub trait Running: Send + 'static {
+    /// `u32` where the worker is a process of its own, [`NoPid`] where it is none.
+    type Pid: Into<Option<u32>> + Copy + Send + Sync + 'static;
+
+    /// The id of its process.
+    fn pid(&self) -> Self::Pid;
+
+    /// Waits for its end. Cancel-safe; once ended, it answers at once.
+    fn wait(&mut self) -> impl Future<Output = ExitReason> + Send;
+
+    /// Is told that the connection is over, for a worker whose end shows in nothing else.
+    fn connection_over(&mut self) {}
+
+    /// Ends it by force. Nothing happens where it has ended.
+    fn kill(&mut self);
+
+    /// The end of what it wrote to its standard error, where that is kept. Asked when it has ended.
+    fn last_words(&mut self) -> impl Future<Output = String> + Send {
+        std::future::ready(String::new())
+    }
+}
+
+/// A worker that can outlive its host.
+#[diagnostic::on_unimplemented(
+    message = "a worker that is run as `{Self}` cannot outlive its host",
+    note = "`detach` is there for processes, which a `Program` runs, on a transport that can be reached again"
+)]
+pub trait Detach: Running {
+    /// Lets it go: from now on, dropping this value does not end it.
+    ///
+    /// # Errors
+    /// `Config` where it needs its host for something.
+    fn detach(&mut self) -> Result<(), Error>;
+}
+
+/// A driver whose workers are processes with an id. Implemented for every driver that is one.
+#[diagnostic::on_unimplemented(
+    message = "the workers of the driver `{Self}` are no processes of their own and have no id",
+    note = "`pid()` is there for workers that are run by a `Program`"
+)]
+pub trait Processes: Driver<Running: Running<Pid = u32>> {}
+
+impl<D: Driver<Running: Running<Pid = u32>>> Processes for D {}
+
+/// What a worker needs to find its host.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Launch {
+    /// A variable of the environment and its value, for a worker that is a process.
+    pub variable: (&'static str, String),
+    /// What it is born with.
+    pub inheritance: Inheritance,
+}
+
+impl Launch {
+    pub(crate) fn new<T: Transport>(inheritance: Inheritance) -> Self {
+        Self { variable: crate::inherited::variable(T::NAME, &inheritance.address), inheritance }
+    }
+}

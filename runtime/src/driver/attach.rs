@@ -1,0 +1,157 @@
+use std::any::Any;
+use std::fmt;
+use std::io;
+
+use isolated_workers_core::{Error, ExitReason};
+use isolated_workers_transport::{Bound, Channel, Inheritance, Platform, Reconnect, Transport};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{Detach, Driver, Launch, NoPid, Running};
+
+/// Where a detached worker is reached, and what it knows its hosts by.
+///
+/// It can be written to a file and read by another host. Whoever has it and is the same user can call the worker: keep
+/// it as you would keep a password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    pub(crate) place: String,
+    pub(crate) token: String,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Reaches a worker that another host has detached.
+///
+/// The worker is then this host's: it ends when it is closed or its new host dies, unless it is detached again.
+#[derive(Clone, Debug)]
+pub struct Attach<T = Platform> {
+    transport: T,
+    address: Address,
+}
+
+impl Attach {
+    /// The worker at `address`.
+    pub fn new(address: Address) -> Self {
+        Self { transport: Platform, address }
+    }
+}
+
+impl<T: Reconnect> Attach<T> {
+    /// The worker at `address`, which is on this transport.
+    pub fn by(transport: T, address: Address) -> Self {
+        Self { transport, address }
+    }
+}
+
+impl<T: Reconnect> Driver for Attach<T> {
+    type Transport = Dial<T>;
+    type Running = Attached;
+
+    fn subject(&self) -> String {
+        format!("at {}", self.address.place)
+    }
+
+    fn transport(&self) -> Dial<T> {
+        Dial { transport: self.transport.clone(), place: self.address.place.clone() }
+    }
+
+    fn token(&self) -> Option<&str> {
+        Some(&self.address.token)
+    }
+
+    fn start(&self, _: Launch) -> Result<Attached, Error> {
+        Ok(Attached(watch::Sender::new(false)))
+    }
+}
+
+/// A worker that was running already. Its process is not this one's child, so its end is seen by that of its connection.
+#[derive(Debug)]
+pub struct Attached(watch::Sender<bool>);
+
+impl Running for Attached {
+    type Pid = NoPid;
+
+    fn pid(&self) -> NoPid {
+        NoPid
+    }
+
+    async fn wait(&mut self) -> ExitReason {
+        // The sender is this value's own, so that the wait cannot fail.
+        let _ = self.0.subscribe().wait_for(|gone| *gone).await;
+        ExitReason::Disconnected
+    }
+
+    fn connection_over(&mut self) {
+        self.0.send_replace(true);
+    }
+
+    /// Ends the wait for it: the process is out of reach but by its connection.
+    fn kill(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Detach for Attached {
+    fn detach(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The transport of a worker that is running already: it is dialled, not waited for.
+#[derive(Clone, Debug)]
+pub struct Dial<T> {
+    transport: T,
+    place: String,
+}
+
+impl<T: Reconnect> Transport for Dial<T> {
+    const NAME: &'static str = T::NAME;
+    type Reader = T::Reader;
+    type Writer = T::Writer;
+    type Bound = Self;
+
+    fn bind(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn is_inherited(&self, _: &str) -> bool {
+        false
+    }
+
+    async fn attach(&self, _: &str) -> io::Result<Channel<T::Reader, T::Writer>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "a worker is dialled, it does not dial"))
+    }
+
+    async fn adopt(&self, _: Box<dyn Any + Send>) -> io::Result<Channel<T::Reader, T::Writer>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "a worker is dialled, it does not dial"))
+    }
+}
+
+impl<T: Reconnect> Bound for Dial<T> {
+    type Reader = T::Reader;
+    type Writer = T::Writer;
+
+    fn inheritance(&mut self) -> Inheritance {
+        Inheritance::new(self.place.clone())
+    }
+
+    async fn establish(self) -> io::Result<Channel<T::Reader, T::Writer>> {
+        let channel = self.transport.dial(&self.place).await?;
+        if let Some(residue) = &channel.residue {
+            // The worker sees to it when it ends. Were it this host's, a refusal would make the worker unreachable.
+            residue.leave();
+        }
+        Ok(channel)
+    }
+}
+
+impl<T: Reconnect> Reconnect for Dial<T> {
+    async fn dial(&self, address: &str) -> io::Result<Channel<T::Reader, T::Writer>> {
+        self.transport.dial(address).await
+    }
+}

@@ -1,0 +1,124 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use isolated_workers_core::{Error, ErrorKind};
+use isolated_workers_transport::Platform;
+
+use super::{Driver, Launch, Output, Process};
+
+/// A program that is run as a child process: its path, arguments, environment, working directory and streams.
+///
+/// The process is the leader of a group of its own, so that Ctrl-C at the host's terminal is the host's matter, and all
+/// that it starts can be ended with it.
+///
+/// ```
+/// use isolated_workers_runtime::Program;
+///
+/// let program = Program::new("./thumbnailer").arg("--quiet").env("RUST_LOG", "info");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub(super) path: PathBuf,
+    pub(super) args: Vec<OsString>,
+    pub(super) env: Vec<(OsString, Option<OsString>)>,
+    pub(super) clear_env: bool,
+    pub(super) current_dir: Option<PathBuf>,
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+}
+
+impl Program {
+    /// The program at `path`; a name without a slash is looked for in `PATH`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            clear_env: false,
+            current_dir: None,
+            stdout: Output::Inherit,
+            stderr: Output::Keep,
+        }
+    }
+
+    /// This very program: its `main` asks [`is_worker`](crate::is_worker) which of the two it is.
+    ///
+    /// # Errors
+    /// `Spawn` where the system does not tell the path of the program.
+    pub fn current_exe() -> Result<Self, Error> {
+        let path = std::env::current_exe().map_err(|error| {
+            Error::with_source(ErrorKind::Spawn, "could not find out the path of this program", error)
+        })?;
+        Ok(Self::new(path))
+    }
+
+    /// Adds an argument. Everybody on the machine can read it: no secret belongs here.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of the environment, which is the host's otherwise.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((key.into(), Some(value.into())));
+        self
+    }
+
+    /// Takes a variable out of the environment.
+    pub fn env_remove(mut self, key: impl Into<OsString>) -> Self {
+        self.env.push((key.into(), None));
+        self
+    }
+
+    /// Begins with an empty environment instead of the host's. What [`env`](Self::env) sets, before or after, stays.
+    pub fn env_clear(mut self) -> Self {
+        self.clear_env = true;
+        self
+    }
+
+    /// Sets the working directory, which is the host's otherwise.
+    pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.current_dir = Some(path.into());
+        self
+    }
+
+    /// Says what becomes of the standard output. Default: [`Output::Inherit`]. A transport that needs it has it.
+    pub fn stdout(mut self, output: Output) -> Self {
+        self.stdout = output;
+        self
+    }
+
+    /// Says what becomes of the standard error. Default: [`Output::Keep`].
+    pub fn stderr(mut self, output: Output) -> Self {
+        self.stderr = output;
+        self
+    }
+
+    /// Where the program is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Driver for Program {
+    type Transport = Platform;
+    type Running = Process;
+
+    fn subject(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn transport(&self) -> Platform {
+        Platform
+    }
+
+    fn start(&self, launch: Launch) -> Result<Process, Error> {
+        Process::spawn(self, launch)
+    }
+}

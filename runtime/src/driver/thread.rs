@@ -1,0 +1,150 @@
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use isolated_workers_core::{Error, ErrorKind, ExitReason};
+use isolated_workers_transport::InMemory;
+use tokio::sync::{oneshot, watch};
+
+use super::{Driver, Launch, Running};
+use crate::inherited;
+
+/// Runs a worker on a thread of its own in this process, with a runtime of its own.
+///
+/// The same handlers, codec and middleware as in a process, without the isolation: what crashes or aborts takes the
+/// host with it, and a busy loop cannot be ended by force. For tests, and for systems without processes.
+///
+/// ```no_run
+/// # use isolated_workers_runtime::{serve, Thread, Worker};
+/// # use isolated_workers_core::{Error, Request, Response, Schema};
+/// # use isolated_workers_codec::Codec;
+/// # use isolated_workers_middleware::Handler;
+/// # struct Calculator;
+/// # impl Handler for Calculator {
+/// #     const SCHEMA: Schema = Schema::new("Calculator", 1);
+/// #     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> { todo!() }
+/// # }
+/// # async fn example() -> Result<(), Error> {
+/// let worker = Worker::builder(Thread::new(|| async { serve(Calculator).await })).spawn().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Thread {
+    main: Arc<Main>,
+    name: String,
+}
+
+/// Runs on the new thread until its worker has served or is killed.
+type Main = dyn Fn(oneshot::Receiver<()>) -> Result<(), Error> + Send + Sync;
+
+impl Thread {
+    /// A thread that runs `main`, which calls `serve`, as the `main` of a program would. It need not be `Send`.
+    pub fn new<F, Fut>(main: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + 'static,
+    {
+        let run = move |mut killed: oneshot::Receiver<()>| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+                    Error::with_source(ErrorKind::Startup, "no runtime for the thread", error)
+                })?;
+            runtime.block_on(async {
+                tokio::select! {
+                    served = main() => served,
+                    _ = &mut killed => Ok(()),
+                }
+            })
+        };
+        Self { main: Arc::new(run), name: "worker".to_owned() }
+    }
+
+    /// Names the thread. Default: `worker`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+}
+
+impl Driver for Thread {
+    type Transport = InMemory;
+    type Running = RunningThread;
+
+    fn subject(&self) -> String {
+        format!("on the thread `{}`", self.name)
+    }
+
+    fn transport(&self) -> InMemory {
+        InMemory
+    }
+
+    fn start(&self, launch: Launch) -> Result<RunningThread, Error> {
+        let (kill, killed) = oneshot::channel();
+        let (end, ended) = watch::channel(None);
+        let main = Arc::clone(&self.main);
+        let run = move || {
+            inherited::set_for_this_thread(launch);
+            let served = std::panic::catch_unwind(AssertUnwindSafe(|| main(killed)));
+            end.send_replace(Some(reason(served)));
+        };
+        let spawned = std::thread::Builder::new().name(self.name.clone()).spawn(run);
+        spawned.map_err(|error| {
+            Error::with_source(ErrorKind::Spawn, format!("could not start the thread `{}`", self.name), error)
+        })?;
+        Ok(RunningThread { kill: Some(kill), ended })
+    }
+}
+
+fn reason(served: Result<Result<(), Error>, Box<dyn Any + Send>>) -> ExitReason {
+    match served {
+        Ok(Ok(())) => ExitReason::Exited(0),
+        Ok(Err(error)) => {
+            tracing::error!("a worker on a thread failed: {error:#}");
+            ExitReason::Exited(1)
+        }
+        // The code of a program that panics.
+        Err(_) => ExitReason::Exited(101),
+    }
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A worker on a thread. Dropping it tells the thread to end, which it does at its next await.
+#[derive(Debug)]
+pub struct RunningThread {
+    kill: Option<oneshot::Sender<()>>,
+    ended: watch::Receiver<Option<ExitReason>>,
+}
+
+impl Running for RunningThread {
+    type Pid = NoPid;
+
+    fn pid(&self) -> NoPid {
+        NoPid
+    }
+
+    async fn wait(&mut self) -> ExitReason {
+        let ended = self.ended.wait_for(Option::is_some).await;
+        ended.ok().and_then(|reason| *reason).unwrap_or(ExitReason::Disconnected)
+    }
+
+    fn kill(&mut self) {
+        self.kill.take();
+    }
+}
+
+/// A worker that is no process has no id.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPid;
+
+impl From<NoPid> for Option<u32> {
+    fn from(_: NoPid) -> Self {
+        None
+    }
+}

@@ -1,0 +1,27 @@
+//! The transports of a Unix system.
+
+use isolated_workers_core::Error;
+use isolated_workers_transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket};
+
+use super::{AnyChannel, Inherited};
+
+/// `None`: there is no such transport.
+pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
+    Some(match name {
+        UnixSocket::NAME => UnixSocket.is_inherited(address),
+        SocketPair::NAME => SocketPair.is_inherited(address),
+        NamedPipe::NAME => NamedPipe.is_inherited(address),
+        Stdio::NAME => Stdio.is_inherited(address),
+        _ => return None,
+    })
+}
+
+pub(super) async fn attach(inherited: Inherited) -> Result<AnyChannel, Error> {
+    match inherited.transport.as_str() {
+        UnixSocket::NAME => inherited.attach_by(UnixSocket).await,
+        SocketPair::NAME => inherited.attach_by(SocketPair).await,
+        NamedPipe::NAME => inherited.attach_by(NamedPipe).await,
+        Stdio::NAME => inherited.attach_by(Stdio).await,
+        _ => Err(inherited.unknown()),
+    }
+}
