@@ -27,6 +27,8 @@ pub(crate) trait Faults {
     async fn exit(&self, code: i32);
     async fn abort(&self);
     async fn panic(&self, text: String);
+    /// Counts up, and returns the new number.
+    async fn count(&self) -> u32;
     /// Prints to standard output and error.
     async fn print(&self, text: String);
     /// Closes its connection, and stops without ending.

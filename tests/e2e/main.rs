@@ -8,7 +8,9 @@ mod host_faults;
 mod orphan;
 mod pressure;
 mod process;
+mod reconnect;
 mod startup;
+mod transports;
 
 use std::time::Duration;
 

@@ -43,6 +43,7 @@ async fn a_program_that_cannot_be_started_is_told_apart() {
 async fn a_worker_that_ends_before_it_is_ready_says_how() {
     let exited = refused(Program::new(WORKER).arg("exit")).await;
     says(&exited, ErrorKind::Startup, &["e2e-worker", "exited with code 3 before it was ready"]);
+    says(&exited, ErrorKind::Startup, &["its last words:\na first line\nno luck today"]);
 
     let returned = refused(Program::new(WORKER).arg("return")).await;
     says(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
@@ -113,8 +114,9 @@ async fn a_worker_inherits_its_channel_and_nothing_else() {
         let client = FaultsClient::new(worker.unwrap());
         let descriptors = client.descriptors().await.unwrap();
         let sockets = descriptors.iter().filter(|target| target.starts_with("socket:")).count();
-        // The channel, its copy for the thread that watches the host, and tokio's pair for signals, as three ends.
-        assert!(sockets <= 5, "{descriptors:?}");
+        // The listener, the channel, its copy for the thread that watches the host, and tokio's pair for signals, as
+        // three ends.
+        assert!(sockets <= 6, "{descriptors:?}");
         let files =
             descriptors.iter().filter(|target| target.starts_with('/') && !target.starts_with("/dev/"));
         assert!(files.clone().all(|file| file.starts_with("/proc/")), "{descriptors:?}");

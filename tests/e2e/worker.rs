@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use faults::Faults;
@@ -22,6 +22,7 @@ struct Worker {
     waiting: AtomicUsize,
     gates: Mutex<HashMap<u32, oneshot::Sender<()>>>,
     notes: Mutex<Vec<String>>,
+    counter: AtomicU32,
 }
 
 /// Counts down when the future that holds it is dropped.
@@ -93,6 +94,9 @@ impl Faults for Worker {
     async fn panic(&self, text: String) {
         panic!("{text}")
     }
+    async fn count(&self) -> u32 {
+        self.counter.fetch_add(1, Ordering::SeqCst) + 1
+    }
     async fn print(&self, text: String) {
         print!("{text}");
         eprint!("{text}");
@@ -133,7 +137,9 @@ fn channel() -> UnixStream {
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
         .filter_map(|number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok())
         .map(UnixStream::from)
-        .find(|socket| socket.local_addr().is_ok_and(|address| address.as_pathname().is_some()))
+        .filter(|socket| socket.local_addr().is_ok_and(|address| address.as_pathname().is_some()))
+        // The listener, which is still open, has no other end.
+        .find(|socket| socket.peer_addr().is_ok())
         .expect("a worker is connected")
 }
 
@@ -150,7 +156,10 @@ fn main() -> Result<(), Error> {
     let worker = Worker::default().into_service();
     match how.as_str() {
         "am-i" => std::process::exit(if is_worker() { 0 } else { 1 }),
-        "exit" => std::process::exit(3),
+        "exit" => {
+            eprintln!("a first line\nno luck today");
+            std::process::exit(3)
+        }
         "return" => Ok(()),
         "never-serve" => loop {
             std::thread::park();

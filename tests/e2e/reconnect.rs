@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use isolated_workers::{Address, Attach, ErrorKind, Executed, ExitReason, Output, Timeouts};
+
+use super::process::Watched;
+use super::*;
+
+#[tokio::test]
+async fn a_worker_is_reached_again_with_its_state_intact() {
+    let (worker, client) = started().await;
+    assert_eq!(client.count().await.unwrap(), 1);
+    for round in 2..10 {
+        soon(worker.disconnect()).await.unwrap();
+        assert!(worker.is_active());
+        soon(worker.reconnect()).await.unwrap();
+        assert_eq!(soon(client.count()).await.unwrap(), round);
+    }
+    soon(worker.close()).await.unwrap();
+    assert_eq!(worker.closed().await, ExitReason::Exited(0));
+}
+
+#[tokio::test]
+async fn calls_fail_while_a_worker_is_disconnected() {
+    let (worker, client) = started().await;
+    let disconnect = async {
+        waiting(&client, 1).await;
+        worker.disconnect().await.unwrap();
+    };
+    let (call, ()) = soon(async { tokio::join!(client.wait(), disconnect) }).await;
+    let error = call.unwrap_err();
+    assert_eq!(error.to_string(), "the worker was disconnected while `wait` was in flight");
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::Maybe));
+
+    let error = soon(client.count()).await.unwrap_err();
+    assert!(error.to_string().contains("`reconnect` reaches it again"), "{error}");
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
+    let twice = soon(worker.disconnect()).await.unwrap_err();
+    assert!(twice.to_string().contains("disconnected already"), "{twice}");
+
+    soon(worker.reconnect()).await.unwrap();
+    assert_eq!(soon(client.waiting()).await.unwrap(), 0, "the handler was dropped with its connection");
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_is_not_reached_again_in_time_ends() {
+    let worker = worker().timeouts(Timeouts::default().disconnected(Duration::from_millis(50)));
+    let worker = worker.spawn().await.unwrap();
+    soon(worker.disconnect()).await.unwrap();
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+    assert_eq!(soon(worker.reconnect()).await.unwrap_err().kind(), ErrorKind::Startup);
+}
+
+#[tokio::test]
+async fn a_crash_is_seen_while_a_worker_is_disconnected() {
+    let (worker, _client) = started().await;
+    soon(worker.disconnect()).await.unwrap();
+    Watched::new(worker.pid()).signal(rustix::process::Signal::KILL);
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
+}
+
+#[tokio::test]
+async fn a_disconnected_worker_is_closed_all_the_same() {
+    let (worker, _client) = started().await;
+    let process = Watched::new(worker.pid());
+    soon(worker.disconnect()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    assert!(process.ends_within(PATIENCE));
+}
+
+async fn detached() -> (Watched, Address) {
+    let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
+    let worker = Worker::builder(program).spawn().await.unwrap();
+    let process = Watched::new(worker.pid());
+    let client = FaultsClient::new(worker.clone());
+    assert_eq!(client.count().await.unwrap(), 1);
+    let address = soon(worker.detach()).await.unwrap();
+    assert_eq!(soon(worker.closed()).await, ExitReason::Detached);
+    assert_eq!(client.count().await.unwrap_err().kind(), ErrorKind::Closed);
+    (process, address)
+}
+
+#[tokio::test]
+async fn a_detached_worker_outlives_its_host_and_answers_the_next() {
+    // A runtime of its own is a host that has ended.
+    let first = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(detached())
+    });
+    let (process, address) = first.join().unwrap();
+    assert!(!process.ends_within(Duration::from_millis(800)), "past the grace that orphans have");
+
+    let written = serde_json::to_string(&address).unwrap();
+    let address: Address = serde_json::from_str(&written).unwrap();
+    let worker = soon(Worker::builder(Attach::new(address.clone())).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    assert_eq!(client.count().await.unwrap(), 2);
+
+    // Handed on once more, then closed by the third.
+    soon(worker.detach()).await.unwrap();
+    let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
+    assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 3);
+    soon(worker.close()).await.unwrap();
+    assert!(process.ends_within(PATIENCE));
+}
+
+#[tokio::test]
+async fn a_detached_worker_refuses_who_does_not_know_its_token() {
+    let (process, address) = detached().await;
+    let mut wrong = serde_json::to_value(&address).unwrap();
+    wrong["token"] = "a guess".into();
+    let wrong: Address = serde_json::from_value(wrong).unwrap();
+    let refused = soon(Worker::builder(Attach::new(wrong)).spawn()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Startup);
+    assert!(!format!("{address:?}").contains("token"), "a log of an address gives no token away");
+
+    let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
+    assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 2, "the guess has done no harm");
+    soon(worker.close()).await.unwrap();
+    assert!(process.ends_within(PATIENCE));
+}
+
+#[tokio::test]
+async fn a_worker_that_prints_through_its_host_cannot_be_detached() {
+    let (worker, client) = started().await;
+    let error = soon(worker.detach()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("`.stderr(Output::Inherit)`"), "{error}");
+    assert_eq!(soon(client.count()).await.unwrap(), 1, "it goes on as before");
+    soon(worker.close()).await.unwrap();
+}

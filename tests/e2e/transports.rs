@@ -1,0 +1,224 @@
+//! The same for every transport and driver.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use isolated_workers::{
+    ErrorKind, ExitReason, Json, NamedPipe, Service, SocketPair, Stdio, Thread, Transport, UnixSocket, serve,
+};
+use rustix::process::Signal;
+
+use super::process::{Watched, children, descriptors};
+use super::*;
+
+async fn on<T: Transport>(transport: T) -> (Worker<Link<Json>, T>, FaultsClient<Worker<Link<Json>, T>>) {
+    let worker = soon(worker().transport(transport).spawn()).await.unwrap();
+    (worker.clone(), FaultsClient::new(worker))
+}
+
+async fn calls<S: Service>(client: &FaultsClient<S>) {
+    for size in [0, 1, 65_536, 300_000] {
+        let data: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+        assert!(soon(client.echo(data.clone().into())).await.unwrap() == data, "{size} bytes");
+    }
+    let many = (0..300u32).map(|i| client.echo(i.to_be_bytes().to_vec().into()));
+    for (i, answer) in (0u32..).zip(soon(join_all(many)).await) {
+        assert_eq!(answer.unwrap(), i.to_be_bytes()[..]);
+    }
+    client.note("noted".into()).await.unwrap();
+    assert_eq!(client.notes().await.unwrap(), ["noted"]);
+    assert_eq!(soon(client.panic("as told".into())).await.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(soon(client.wait_a_little()).await.unwrap_err().kind(), ErrorKind::Timeout);
+    soon(async { while client.waiting().await.unwrap() != 0 {} }).await;
+}
+
+async fn answers_and_ends<T: Transport>(transport: T) {
+    let (worker, client) = on(transport).await;
+    calls(&client).await;
+    soon(worker.close()).await.unwrap();
+    assert_eq!(worker.closed().await, ExitReason::Exited(0));
+}
+
+async fn prints_do_no_harm<T: Transport>(transport: T) {
+    let (worker, client) = on(transport).await;
+    for _ in 0..10 {
+        client.print("{\"kind\":\"goodbye\"}\n".into()).await.unwrap();
+    }
+    assert_eq!(client.stdin().await.unwrap(), "");
+    assert_eq!(client.is_worker().await.unwrap(), (true, false));
+    calls(&client).await;
+    worker.close().await.unwrap();
+}
+
+async fn a_crash_is_seen<T: Transport>(transport: T) {
+    let (worker, client) = on(transport).await;
+    let calls = join_all((0..20).map(|_| client.wait()));
+    let kill = async {
+        soon(async { while client.waiting().await.unwrap() != 20 {} }).await;
+        Watched::new(worker.pid()).signal(Signal::KILL);
+    };
+    let (ends, ()) = soon(async { tokio::join!(calls, kill) }).await;
+    for end in ends {
+        let reason = end.unwrap_err().crash().unwrap().reason;
+        assert_eq!(reason, ExitReason::Signalled { signal: 9, core_dumped: false });
+    }
+}
+
+async fn a_start_that_fails_says_why<T: Transport>(transport: T) {
+    for (how, kind, text) in [
+        ("exit", ErrorKind::Startup, "exited with code 3"),
+        ("return", ErrorKind::Startup, "never called `serve`"),
+        ("postcard", ErrorKind::Handshake, "the codec of this host is json, that of the worker is postcard"),
+    ] {
+        let program = Program::new(WORKER).arg(how);
+        let error = soon(Worker::builder(program).transport(transport.clone()).spawn()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:#}");
+        assert!(error.to_string().contains(text), "{error:#}");
+    }
+}
+
+/// In a process of its own, because it counts what the whole process has.
+fn nothing_is_left<T: Transport>(transport: T, test: &str) {
+    if std::env::var_os("COUNTED").is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env("COUNTED", "1")
+            .env("TMPDIR", folder.path())
+            .output()
+            .unwrap();
+        assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stdout));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a file was left behind");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let rounds = |count: usize| {
+        runtime.block_on(async {
+            for round in 0..count {
+                let (worker, client) = on(transport.clone()).await;
+                match round % 3 {
+                    0 => soon(worker.close()).await.unwrap(),
+                    1 => worker.kill(),
+                    _ => drop(soon(client.exit(1)).await),
+                }
+                soon(worker.closed()).await;
+            }
+        });
+    };
+    rounds(3);
+    let before = descriptors();
+    rounds(60);
+    assert_eq!(descriptors(), before);
+    assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
+}
+
+macro_rules! matrix {
+    ($($name:ident: $transport:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[tokio::test]
+            async fn answers_and_ends() { super::answers_and_ends($transport).await }
+            #[tokio::test]
+            async fn prints_do_no_harm() { super::prints_do_no_harm($transport).await }
+            #[tokio::test]
+            async fn a_crash_is_seen() { super::a_crash_is_seen($transport).await }
+            #[tokio::test]
+            async fn a_start_that_fails_says_why() { super::a_start_that_fails_says_why($transport).await }
+            #[test]
+            fn nothing_is_left() {
+                super::nothing_is_left($transport, concat!("transports::", stringify!($name), "::nothing_is_left"))
+            }
+        }
+    )*};
+}
+
+matrix! {
+    unix_socket: UnixSocket;
+    socket_pair: SocketPair;
+    stdio: Stdio;
+    named_pipe: NamedPipe;
+}
+
+mod thread {
+    use super::*;
+
+    /// The service of a thread: what a process would have, it has not.
+    #[isolated_workers::service]
+    pub(super) trait Small {
+        async fn double(&self, number: u32) -> u32;
+        async fn wait(&self);
+        async fn thread(&self) -> String;
+        async fn panic(&self);
+    }
+
+    struct Here;
+
+    impl Small for Here {
+        async fn double(&self, number: u32) -> u32 {
+            number * 2
+        }
+        async fn wait(&self) {
+            std::future::pending().await
+        }
+        async fn thread(&self) -> String {
+            std::thread::current().name().unwrap_or_default().to_owned()
+        }
+        async fn panic(&self) {
+            panic!("as told")
+        }
+    }
+
+    fn driver() -> Thread {
+        Thread::new(|| async {
+            assert!(isolated_workers::is_worker());
+            serve(Here.into_service()).await
+        })
+    }
+
+    #[tokio::test]
+    async fn a_thread_answers_and_ends() {
+        let worker = soon(Worker::builder(driver().name("calculator")).spawn()).await.unwrap();
+        assert!(!isolated_workers::is_worker());
+        let client = SmallClient::new(worker.clone());
+        assert_eq!(client.double(21).await.unwrap(), 42);
+        assert_eq!(client.thread().await.unwrap(), "calculator");
+        assert_eq!(client.panic().await.unwrap_err().kind(), ErrorKind::Panicked);
+        let many = soon(join_all((0..1000).map(|i| client.double(i)))).await;
+        assert!((0..).zip(many).all(|(i, answer)| answer.unwrap() == i * 2));
+        soon(worker.close()).await.unwrap();
+        assert_eq!(worker.closed().await, ExitReason::Exited(0));
+    }
+
+    #[tokio::test]
+    async fn a_thread_is_killed_at_its_next_await() {
+        let worker = soon(Worker::builder(driver()).spawn()).await.unwrap();
+        let client = SmallClient::new(worker.clone());
+        let kill = async {
+            client.double(1).await.unwrap();
+            worker.kill();
+        };
+        let (call, ()) = soon(async { tokio::join!(client.wait(), kill) }).await;
+        assert_eq!(call.unwrap_err().kind(), ErrorKind::Closed);
+        soon(worker.closed()).await;
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_does_not_serve_says_so() {
+        let idle = Thread::new(|| async { Ok(()) });
+        let error = soon(Worker::builder(idle).spawn()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Startup);
+        assert!(error.to_string().contains("never called `serve`"), "{error}");
+
+        let panics = Thread::new(|| async { panic!("as told") });
+        let error = soon(Worker::builder(panics).spawn()).await.unwrap_err();
+        assert!(error.to_string().contains("exited with code 101"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_thread_cannot_use_the_transport_of_a_process() {
+        let timeouts = isolated_workers::Timeouts::default().startup(Duration::from_secs(5));
+        let builder = Worker::builder(driver()).transport(SocketPair).timeouts(timeouts);
+        assert_eq!(soon(builder.spawn()).await.unwrap_err().kind(), ErrorKind::Startup);
+    }
+}
