@@ -97,8 +97,8 @@ pub use isolated_workers_middleware::{
     Stack, Trace, from_fn, handler,
 };
 pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Detach, Dial, Driver, Launch, Link, NoPid, Output, Process, Processes, Program,
-    Running, RunningThread, Serve, Thread, Timeouts, Worker, is_worker, serve,
+    Address, Attach, Attached, Builder, Detach, Dial, Driver, Launch, Link, NoPid, Output, Process,
+    ProcessId, Program, Running, RunningThread, Serve, Thread, Timeouts, Worker, is_worker, serve,
 };
 pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Transport};

@@ -90,14 +90,21 @@ pub trait Detach: Running {
     fn detach(&mut self) -> Result<(), Error>;
 }
 
-/// A driver whose workers are processes with an id. Implemented for every driver that is one.
+/// The id of a process: what [`Running::Pid`] is where the worker is one.
 #[diagnostic::on_unimplemented(
-    message = "the workers of the driver `{Self}` are no processes of their own and have no id",
-    note = "`pid()` is there for workers that are run by a `Program`"
+    message = "this worker is no process of its own and has no id",
+    note = "`pid()` is there for workers that are run by a `Program`, or by another driver that starts processes"
 )]
-pub trait Processes: Driver<Running: Running<Pid = u32>> {}
+pub trait ProcessId: Copy {
+    /// The number.
+    fn number(self) -> u32;
+}
 
-impl<D: Driver<Running: Running<Pid = u32>>> Processes for D {}
+impl ProcessId for u32 {
+    fn number(self) -> u32 {
+        self
+    }
+}
 
 /// What a worker needs to find its host.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ mod worker;
 
 pub use builder::Builder;
 pub use driver::{
-    Address, Attach, Attached, Detach, Dial, Driver, Launch, NoPid, Output, Process, Processes, Program,
+    Address, Attach, Attached, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId, Program,
     Running, RunningThread, Thread,
 };
 pub use inherited::is_worker;

@@ -6,7 +6,7 @@ use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Request, Respo
 use isolated_workers_middleware::Service;
 use isolated_workers_transport::{Channel, Platform, Reconnect};
 
-use crate::driver::{Address, Detach, Driver, Processes, Running};
+use crate::driver::{Address, Detach, Driver, ProcessId, Running};
 use crate::handshake::{self, Failure};
 use crate::link::{Nobody, Pump};
 use crate::supervisor::{Command, Control, Stop};
@@ -48,10 +48,14 @@ impl Worker {
     }
 }
 
-impl<S: Service, T, D: Processes> Worker<S, T, D> {
+// The bounds are those of methods, not of the block: so the compiler says why one is not there in our words.
+impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// The id of the worker's process. Once the worker is [closed](Self::closed) it may be that of another process.
-    pub fn pid(&self) -> u32 {
-        self.0.pid
+    pub fn pid(&self) -> u32
+    where
+        Pid<D>: ProcessId,
+    {
+        self.0.pid.number()
     }
 }
 
@@ -98,7 +102,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     }
 }
 
-impl<S: Service, T: Reconnect, D: Driver> Worker<S, T, D> {
+impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Ends the connection and leaves the worker running, its state as it is. Calls in flight fail with
     /// [`Closed`](ErrorKind::Closed), and so do all until [`reconnect`](Self::reconnect). The worker waits for that for
     /// [`Timeouts::disconnected`], and then ends.
@@ -106,7 +110,10 @@ impl<S: Service, T: Reconnect, D: Driver> Worker<S, T, D> {
     /// # Errors
     /// `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
     /// that it stays, `Crashed` where the connection broke.
-    pub async fn disconnect(&self) -> Result<(), Error> {
+    pub async fn disconnect(&self) -> Result<(), Error>
+    where
+        T: Reconnect,
+    {
         let stay = self.0.way.timeouts.disconnected;
         self.0.control.command(Command::Disconnect { stay }).await
     }
@@ -117,7 +124,10 @@ impl<S: Service, T: Reconnect, D: Driver> Worker<S, T, D> {
     /// `Startup` where nobody answers within [`Timeouts::startup`], `Closed` where the worker has ended, `Handshake`
     /// where somebody else answers. Where the worker is not disconnected, the old connection is replaced by the new
     /// one only if the worker accepts a second, which it does not.
-    pub async fn reconnect(&self) -> Result<(), Error> {
+    pub async fn reconnect(&self) -> Result<(), Error>
+    where
+        T: Reconnect,
+    {
         let Way { transport, address, service, link, limits, timeouts } = &self.0.way;
         let attempt = format!("could not reach the worker at {} again", address.place);
         let connect = async {
@@ -151,9 +161,7 @@ impl<S: Service, T: Reconnect, D: Driver> Worker<S, T, D> {
         let pump = Box::pin(Pump::new(link.clone(), *limits, reader, buffer, Nobody));
         self.0.control.command(Command::Reconnect { pump }).await
     }
-}
 
-impl<S: Service, T: Reconnect, D: Driver<Running: Detach>> Worker<S, T, D> {
     /// Lets the worker go: it outlives this host, which may end at once, and waits for the next one, which
     /// [attaches](crate::Attach) to the address that this returns. Calls in flight fail with
     /// [`Closed`](ErrorKind::Closed), and so do all further ones.
@@ -161,7 +169,11 @@ impl<S: Service, T: Reconnect, D: Driver<Running: Detach>> Worker<S, T, D> {
     /// # Errors
     /// `Config` where the worker needs this host for what it prints, otherwise those of
     /// [`disconnect`](Self::disconnect).
-    pub async fn detach(&self) -> Result<Address, Error> {
+    pub async fn detach(&self) -> Result<Address, Error>
+    where
+        T: Reconnect,
+        D::Running: Detach,
+    {
         self.0.control.command(Command::Detach { let_go: D::Running::detach }).await?;
         Ok(self.0.way.address.clone())
     }

@@ -100,7 +100,7 @@ async fn a_setting_that_makes_no_sense_is_refused_before_anything_starts() {
 
 #[tokio::test]
 async fn many_workers_start_at_once() {
-    let workers = soon(join_all((0..32).map(|_| worker().spawn()))).await;
+    let workers = soon(join_all((0..64).map(|_| worker().spawn()))).await;
     for worker in workers {
         worker.unwrap().close().await.unwrap();
     }

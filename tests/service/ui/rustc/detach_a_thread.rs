@@ -1,0 +1,11 @@
+//! A thread ends with its process. (It cannot use a socket either, but that is found out when it starts.)
+
+use isolated_workers::{Thread, UnixSocket, Worker};
+
+fn main() {}
+
+async fn host() {
+    let driver = Thread::new(|| async { Ok(()) });
+    let worker = Worker::builder(driver).transport(UnixSocket).spawn().await.unwrap();
+    worker.detach().await.unwrap();
+}

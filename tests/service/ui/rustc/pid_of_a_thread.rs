@@ -1,0 +1,10 @@
+//! A thread is no process.
+
+use isolated_workers::{Thread, Worker};
+
+fn main() {}
+
+async fn host() {
+    let worker = Worker::builder(Thread::new(|| async { Ok(()) })).spawn().await.unwrap();
+    println!("{}", worker.pid());
+}
