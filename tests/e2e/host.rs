@@ -1,12 +1,12 @@
 //! A host that dies in the way its arguments say: `idle|spinning` and `exit|return|panic|abort|wait`. It prints the ids of
-//! its workers first.
+//! its workers first. With `detached` it prints the address of each, too, and leaves it running.
 
 mod faults;
 
 use std::io::Write;
 
 use faults::FaultsClient;
-use isolated_workers::{Error, Program, Worker};
+use isolated_workers::{Error, Output, Program, Worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,13 +15,18 @@ async fn main() -> Result<(), Error> {
     };
     let mut workers = Vec::new();
     for _ in 0..2 {
-        let worker = Worker::builder(Program::new(worker)).spawn().await?;
+        let program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
+        let worker = Worker::builder(program).spawn().await?;
         let client = FaultsClient::new(worker.clone());
         match workers_do.as_str() {
             "spinning" => {
                 tokio::spawn(async move { client.spin().await });
                 // The call is on its way when another has been answered by the same worker, or cannot be.
                 tokio::task::yield_now().await;
+            }
+            "detached" => {
+                client.count().await?;
+                println!("{}", serde_json::to_string(&worker.detach().await?).unwrap());
             }
             _ => client.echo(vec![1].into()).await.map(drop)?,
         }
