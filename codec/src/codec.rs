@@ -23,7 +23,7 @@ use crate::Framing;
 ///
 /// impl Codec for LengthJson {
 ///     const NAME: &'static str = "length-json";
-///     type Framing = LengthPrefixed<Self>;
+///     type Framing = LengthPrefixed;
 ///
 ///     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
 ///         Json.encode(value, out)
@@ -34,7 +34,7 @@ use crate::Framing;
 ///     }
 ///
 ///     fn framing(&self, limits: Limits) -> Self::Framing {
-///         LengthPrefixed::new(self.clone(), limits)
+///         LengthPrefixed::new(limits)
 ///     }
 /// }
 /// ```

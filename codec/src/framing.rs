@@ -1,7 +1,7 @@
 use std::{fmt, io};
 
 use bytes::BytesMut;
-use isolated_workers_core::{BoxError, Frame, Limits};
+use isolated_workers_core::{BoxError, Frame, Limits, Metadata};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// How frames are delimited in a stream: a decoder and an encoder of [`Frame`]s.
@@ -49,6 +49,17 @@ impl FrameError {
     /// The frame is not one, for this reason.
     pub fn malformed(why: impl Into<BoxError>) -> Self {
         Self::Malformed(why.into())
+    }
+
+    /// Refuses a frame with this many keys of metadata where that is too many.
+    pub(crate) fn check_keys(keys: usize) -> Result<(), Self> {
+        if keys <= Metadata::MAX_KEYS {
+            return Ok(());
+        }
+        Err(Self::malformed(format!(
+            "it has {keys} keys of metadata, and {} are allowed",
+            Metadata::MAX_KEYS
+        )))
     }
 
     /// Refuses a frame of `bytes` where `limits` allow less.

@@ -1,99 +1,100 @@
+mod fields;
+mod header;
+
 use bytes::{Buf, BufMut, BytesMut};
-use isolated_workers_core::{Body, Frame, Limits};
+use isolated_workers_core::{Body, Frame, Limits, Metadata};
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::header::{ErrorBody, Header};
-use crate::{Codec, CodecError, FrameError, Framing};
+use self::fields::Fields;
+use crate::{FrameError, Framing};
 
-/// Frames with their length in front, for binary codecs.
+/// Frames with their length in front, for every binary codec.
 ///
-/// `u32` length of what follows, `u16` length of the header, the header and the body, both in the codec's format;
-/// both lengths are big-endian. The header has a length of its own so that any codec will do, also one that cannot
-/// tell where a value ends.
+/// A frame is a big-endian `u32`, the length of what follows, then a header and the body. The header is the same
+/// whatever the codec, so that a codec has nothing to do with frames; its first byte holds the kind and what follows:
+///
+/// | kind | | header after the first byte | body |
+/// |---|---|---|---|
+/// | 0 | request | id, name, timeout if bit 4 is set, metadata if bit 5 is | payload |
+/// | 1 | oneway | as 0 | payload |
+/// | 2 | reply | id, metadata if bit 5 is set | payload |
+/// | 3 | error | id | flags (code 1, stack 2, value 4), name, message, code, stack, causes, value |
+/// | 4 | cancel | id | |
+/// | 5, 6 | ping, pong | | |
+/// | 7 | goodbye | timeout if bit 4 is set: how long to stay | |
+///
+/// An id is a byte and a number (0), the sixteen bytes of a UUID (1) or text (2). Numbers are varints (LEB128), texts are
+/// UTF-8 with their length in front, timeouts are in microseconds, metadata and causes have their count in front. The
+/// value of an error and every payload are encoded by the codec.
 #[derive(Clone, Debug)]
-pub struct LengthPrefixed<C> {
-    codec: C,
+pub struct LengthPrefixed {
     limits: Limits,
 }
 
 const LENGTH: usize = 4;
-const HEADER_LENGTH: usize = 2;
 
 /// How much is reserved ahead for a frame of which nothing has arrived yet.
 const STEP: usize = 64 << 10;
 
-impl<C: Codec> LengthPrefixed<C> {
-    /// Frames whose header and body `codec` encodes.
-    pub fn new(codec: C, limits: Limits) -> Self {
-        Self { codec, limits }
+impl LengthPrefixed {
+    /// Frames of this size at most.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits }
     }
 
-    /// Appends lengths and header for a body of which `out` holds nothing yet.
-    fn put_head(&self, frame: &Frame, body: usize, out: &mut BytesMut) -> Result<(), FrameError> {
+    /// Appends a frame without the last `body` bytes of it, which the caller writes. Leaves `out` as it was where the
+    /// frame is too large.
+    fn put(
+        &self,
+        body: usize,
+        out: &mut BytesMut,
+        put: impl FnOnce(&mut BytesMut),
+    ) -> Result<(), FrameError> {
         let start = out.len();
-        out.put_bytes(0, LENGTH + HEADER_LENGTH);
-        self.codec.encode(&Header::of(frame), out).map_err(FrameError::malformed)?;
-        let header = out.len() - start - LENGTH - HEADER_LENGTH;
-        let Ok(header_length) = u16::try_from(header) else {
-            return Err(FrameError::TooLarge { bytes: header, limit: u16::MAX.into() });
-        };
-        let length = HEADER_LENGTH + header + body;
-        FrameError::check(length, self.limits)?;
-        let length = u32::try_from(length).map_err(FrameError::malformed)?;
-        out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
-        out[start + LENGTH..start + LENGTH + HEADER_LENGTH].copy_from_slice(&header_length.to_be_bytes());
-        Ok(())
+        out.put_bytes(0, LENGTH);
+        put(out);
+        let length = out.len() - start - LENGTH + body;
+        let checked = FrameError::check(length, self.limits)
+            .and_then(|()| u32::try_from(length).map_err(FrameError::malformed));
+        match checked {
+            Ok(length) => {
+                out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
+                Ok(())
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(error)
+            }
+        }
     }
+}
 
-    fn put(&self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
-        match frame {
-            Frame::Request { body, .. } | Frame::Reply { body, .. } => {
-                self.put_head(frame, body.len(), out)?;
-                out.put_slice(body.as_bytes());
-            }
-            Frame::Error { error, .. } => {
-                let mut body = BytesMut::new();
-                self.codec.encode(&ErrorBody::from(&**error), &mut body).map_err(FrameError::malformed)?;
-                self.put_head(frame, body.len(), out)?;
-                out.put_slice(&body);
-            }
-            _ => self.put_head(frame, 0, out)?,
+impl Encoder<&Frame> for LengthPrefixed {
+    type Error = FrameError;
+
+    fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
+        if self.encode_head(frame, out)? {
+            out.put_slice(frame.body().map_or(&[], Body::as_bytes));
         }
         Ok(())
     }
 }
 
-/// Leaves `out` as it was where `put` fails.
-fn all_or_nothing<T>(
-    out: &mut BytesMut,
-    put: impl FnOnce(&mut BytesMut) -> Result<T, FrameError>,
-) -> Result<T, FrameError> {
-    let start = out.len();
-    let result = put(out);
-    if result.is_err() {
-        out.truncate(start);
-    }
-    result
-}
-
-impl<C: Codec> Encoder<&Frame> for LengthPrefixed<C> {
-    type Error = FrameError;
-
-    fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
-        all_or_nothing(out, |out| self.put(frame, out))
-    }
-}
-
-impl<C: Codec> Framing for LengthPrefixed<C> {
+impl Framing for LengthPrefixed {
     fn encode_head(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<bool, FrameError> {
-        all_or_nothing(out, |out| match frame.body().map(Body::len) {
-            Some(body) => self.put_head(frame, body, out).map(|()| true),
-            None => self.put(frame, out).map(|()| false),
-        })
+        FrameError::check_keys(frame.metadata().map_or(0, Metadata::len))?;
+        let body = frame.body().map(Body::len);
+        self.put(body.unwrap_or(0), out, |out| {
+            header::put(frame, out);
+            if let Frame::Error { error, .. } = frame {
+                header::put_error(error, out);
+            }
+        })?;
+        Ok(body.is_some())
     }
 }
 
-impl<C: Codec> Decoder for LengthPrefixed<C> {
+impl Decoder for LengthPrefixed {
     type Item = Frame;
     type Error = FrameError;
 
@@ -107,37 +108,18 @@ impl<C: Codec> Decoder for LengthPrefixed<C> {
             return Ok(None);
         }
 
-        let frame = &buffer[LENGTH..LENGTH + length];
-        let (header_length, rest) =
-            frame.split_first_chunk().ok_or_else(|| truncated("its header's length"))?;
-        let header_length = usize::from(u16::from_be_bytes(*header_length));
-        let header = rest.get(..header_length).ok_or_else(|| truncated("its header"))?;
-        let mut frame = self
-            .codec
-            .decode::<Header<'_>>(header)
-            .map_err(|error| malformed("header", error))?
-            .into_frame()?;
-        let head = LENGTH + HEADER_LENGTH + header_length;
-        buffer.advance(head);
-        let rest = buffer.split_to(LENGTH + length - head).freeze();
+        let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
+        let mut frame = header::take(&mut fields)?;
+        let left = fields.left();
+        buffer.advance(LENGTH + length - left);
         match &mut frame {
-            Frame::Request { body, .. } | Frame::Reply { body, .. } => *body = rest.into(),
-            Frame::Error { error, .. } => {
-                let body: ErrorBody<'_> =
-                    self.codec.decode(&rest).map_err(|error| malformed("error", error))?;
-                **error = body.into();
+            Frame::Request { body, .. } | Frame::Reply { body, .. } => {
+                *body = buffer.split_to(left).freeze().into();
             }
-            _ if rest.is_empty() => {}
+            Frame::Error { error, .. } => **error = header::take_error(&buffer.split_to(left).freeze())?,
+            _ if left == 0 => {}
             _ => return Err(FrameError::malformed("there are bytes after its end")),
         }
         Ok(Some(frame))
     }
-}
-
-fn truncated(what: &str) -> FrameError {
-    FrameError::malformed(format!("it ends before {what}"))
-}
-
-fn malformed(what: &str, error: CodecError) -> FrameError {
-    FrameError::malformed(format!("its {what}: {error}"))
 }

@@ -11,7 +11,6 @@
 
 mod codec;
 mod framing;
-mod header;
 mod json;
 mod length_prefixed;
 mod postcard;

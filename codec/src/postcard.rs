@@ -15,7 +15,7 @@ pub struct Postcard;
 
 impl Codec for Postcard {
     const NAME: &'static str = "postcard";
-    type Framing = LengthPrefixed<Self>;
+    type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
         postcard::serialize_with_flavor(value, Append(out)).map_err(CodecError::new)
@@ -32,7 +32,7 @@ impl Codec for Postcard {
     }
 
     fn framing(&self, limits: Limits) -> Self::Framing {
-        LengthPrefixed::new(*self, limits)
+        LengthPrefixed::new(limits)
     }
 }
 

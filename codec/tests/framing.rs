@@ -139,6 +139,23 @@ fn a_large_frame_is_refused_on_both_sides<C: Codec>(codec: C) {
     assert!(matches!(received, Err(FrameError::TooLarge { limit: 4096, .. })), "{received:?}");
 }
 
+fn too_much_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
+    let frame = |keys: usize| Frame::Request {
+        id: 1.into(),
+        name: Name::from_static("add"),
+        body: Body::empty(),
+        metadata: (0..keys).map(|key| (key.to_string(), "")).collect(),
+        oneway: false,
+        timeout: None,
+    };
+    let mut out = BytesMut::new();
+    let mut framing = codec.framing(Limits::default());
+    assert!(framing.encode(&frame(Metadata::MAX_KEYS + 1), &mut out).is_err());
+    assert!(out.is_empty());
+    framing.encode(&frame(Metadata::MAX_KEYS), &mut out).unwrap();
+    assert!(framing.decode(&mut out).unwrap().is_some());
+}
+
 fn a_value_has_no_bytes_behind_it<C: Codec>(codec: C) {
     let mut out = BytesMut::new();
     codec.encode(&(1u8, "two"), &mut out).unwrap();
@@ -162,6 +179,10 @@ macro_rules! suite {
             fn no_truncation_or_bit_flip_panics() { super::no_truncation_or_bit_flip_panics($codec) }
             #[test]
             fn a_large_frame_is_refused_on_both_sides() { super::a_large_frame_is_refused_on_both_sides($codec) }
+            #[test]
+            fn too_much_metadata_is_refused_on_both_sides() {
+                super::too_much_metadata_is_refused_on_both_sides($codec)
+            }
             #[test]
             fn a_value_has_no_bytes_behind_it() { super::a_value_has_no_bytes_behind_it($codec) }
         }

@@ -68,6 +68,14 @@ impl Frame {
         }
     }
 
+    /// The keys and values beside the payload, in the kinds that have them.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        match self {
+            Self::Request { metadata, .. } | Self::Reply { metadata, .. } => Some(metadata),
+            _ => None,
+        }
+    }
+
     /// How many bytes the frame will take at most, or 0 where that is small and fixed: what the out queue counts.
     pub fn weight(&self) -> usize {
         match self {

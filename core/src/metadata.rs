@@ -6,6 +6,10 @@
 pub struct Metadata(Vec<(String, String)>);
 
 impl Metadata {
+    /// How many keys a connection carries; a frame with more is refused on both sides, because looking for each of very
+    /// many would take a peer's word for how long this side works.
+    pub const MAX_KEYS: usize = 256;
+
     /// Metadata without a key.
     pub const fn new() -> Self {
         Self(Vec::new())

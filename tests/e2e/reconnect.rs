@@ -112,7 +112,8 @@ async fn a_host_that_has_detached_its_workers_ends_at_once_and_another_process_g
     let output = soon(host).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
-    let addresses: Vec<Address> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let addresses: Vec<Address> =
+        printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(addresses.len(), 2, "{printed}");
     for address in addresses {
         let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();

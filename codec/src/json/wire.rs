@@ -76,6 +76,7 @@ impl Wire<'_> {
 
     /// The frame; its body shares the memory of `line`, which this was decoded from.
     pub(super) fn into_frame(self, line: &Bytes) -> Result<Frame, FrameError> {
+        FrameError::check_keys(self.meta.len())?;
         match self.kind {
             Kind::Ping => return Ok(Frame::Ping),
             Kind::Pong => return Ok(Frame::Pong),
@@ -195,6 +196,7 @@ fn put_metadata(metadata: &Metadata, out: &mut BytesMut) -> Result<(), FrameErro
     if metadata.is_empty() {
         return Ok(());
     }
+    FrameError::check_keys(metadata.len())?;
     out.put_slice(b",\"meta\":");
     let pairs: BTreeMap<_, _> = metadata.iter().collect();
     serde_json::to_writer(out.writer(), &pairs).map_err(FrameError::malformed)

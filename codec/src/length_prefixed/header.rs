@@ -1,0 +1,200 @@
+//! What stands before the body of a binary frame, and the body of an error.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use isolated_workers_core::{Body, Frame, Metadata, RemoteError, TxId};
+
+use super::fields::{Fields, put_bytes, put_varint};
+use crate::FrameError;
+
+const REQUEST: u8 = 0;
+const ONEWAY: u8 = 1;
+const REPLY: u8 = 2;
+const ERROR: u8 = 3;
+const CANCEL: u8 = 4;
+const PING: u8 = 5;
+const PONG: u8 = 6;
+const GOODBYE: u8 = 7;
+
+/// The low bits of the first byte are the kind, the high ones tell what the header has besides.
+const KIND: u8 = 0x0f;
+const HAS_TIMEOUT: u8 = 0x10;
+const HAS_METADATA: u8 = 0x20;
+
+const ID_NUMBER: u8 = 0;
+const ID_UUID: u8 = 1;
+const ID_TEXT: u8 = 2;
+
+/// Appends the header of `frame`.
+pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
+    match frame {
+        Frame::Request { id, name, metadata, oneway, timeout, .. } => {
+            put_kind(if *oneway { ONEWAY } else { REQUEST }, *timeout, metadata, out);
+            put_id(id, out);
+            put_bytes(name.as_str().as_bytes(), out);
+            put_timeout(*timeout, out);
+            put_metadata(metadata, out);
+        }
+        Frame::Reply { id, metadata, .. } => {
+            put_kind(REPLY, None, metadata, out);
+            put_id(id, out);
+            put_metadata(metadata, out);
+        }
+        Frame::Error { id, .. } => {
+            out.put_u8(ERROR);
+            put_id(id, out);
+        }
+        Frame::Cancel { id } => {
+            out.put_u8(CANCEL);
+            put_id(id, out);
+        }
+        Frame::Ping => out.put_u8(PING),
+        Frame::Pong => out.put_u8(PONG),
+        Frame::Goodbye { stay } => {
+            put_kind(GOODBYE, *stay, &Metadata::new(), out);
+            put_timeout(*stay, out);
+        }
+        _ => unreachable!("a frame of a kind that core added and this crate does not know"),
+    }
+}
+
+/// Takes the header off, and makes the frame of it with a body that is still empty.
+pub(super) fn take(fields: &mut Fields<'_>) -> Result<Frame, FrameError> {
+    let first = fields.byte()?;
+    let kind = first & KIND;
+    if matches!(kind, PING | PONG | GOODBYE) {
+        let timeout = take_timeout(first, fields)?;
+        return Ok(match kind {
+            PING => Frame::Ping,
+            PONG => Frame::Pong,
+            _ => Frame::Goodbye { stay: timeout },
+        });
+    }
+    let id = take_id(fields)?;
+    let body = Body::empty();
+    Ok(match kind {
+        REQUEST | ONEWAY => {
+            let name = fields.text()?.into();
+            let timeout = take_timeout(first, fields)?;
+            let metadata = take_metadata(first, fields)?;
+            Frame::Request { id, name, body, metadata, oneway: kind == ONEWAY, timeout }
+        }
+        REPLY => Frame::Reply { id, name: "".into(), body, metadata: take_metadata(first, fields)? },
+        ERROR => Frame::Error { id, name: "".into(), error: Box::new(RemoteError::new("", "")) },
+        CANCEL => Frame::Cancel { id },
+        unknown => return Err(FrameError::malformed(format!("there is no kind {unknown}"))),
+    })
+}
+
+fn put_kind(kind: u8, timeout: Option<Duration>, metadata: &Metadata, out: &mut BytesMut) {
+    let timeout = if timeout.is_some() { HAS_TIMEOUT } else { 0 };
+    let metadata = if metadata.is_empty() { 0 } else { HAS_METADATA };
+    out.put_u8(kind | timeout | metadata);
+}
+
+fn put_id(id: &TxId, out: &mut BytesMut) {
+    if let Some(number) = id.as_number() {
+        out.put_u8(ID_NUMBER);
+        put_varint(number, out);
+    } else if let Some(uuid) = id.as_uuid_bytes() {
+        out.put_u8(ID_UUID);
+        out.put_slice(uuid);
+    } else {
+        out.put_u8(ID_TEXT);
+        put_bytes(id.to_string().as_bytes(), out);
+    }
+}
+
+fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
+    Ok(match fields.byte()? {
+        ID_NUMBER => fields.varint()?.into(),
+        ID_UUID => fields.array::<16>()?.into(),
+        ID_TEXT => fields.text()?.into(),
+        unknown => return Err(FrameError::malformed(format!("there is no form {unknown} of an id"))),
+    })
+}
+
+/// In microseconds.
+fn put_timeout(timeout: Option<Duration>, out: &mut BytesMut) {
+    if let Some(timeout) = timeout {
+        put_varint(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX), out);
+    }
+}
+
+fn take_timeout(first: u8, fields: &mut Fields<'_>) -> Result<Option<Duration>, FrameError> {
+    if first & HAS_TIMEOUT == 0 { Ok(None) } else { Ok(Some(Duration::from_micros(fields.varint()?))) }
+}
+
+fn put_metadata(metadata: &Metadata, out: &mut BytesMut) {
+    if metadata.is_empty() {
+        return;
+    }
+    put_varint(metadata.len() as u64, out);
+    for (key, value) in metadata.iter() {
+        put_bytes(key.as_bytes(), out);
+        put_bytes(value.as_bytes(), out);
+    }
+}
+
+fn take_metadata(first: u8, fields: &mut Fields<'_>) -> Result<Metadata, FrameError> {
+    let mut metadata = Metadata::new();
+    if first & HAS_METADATA != 0 {
+        let keys = fields.count()?;
+        FrameError::check_keys(keys)?;
+        for _ in 0..keys {
+            let key = fields.text()?;
+            metadata.insert(key, fields.text()?);
+        }
+    }
+    Ok(metadata)
+}
+
+const HAS_CODE: u8 = 1;
+const HAS_STACK: u8 = 2;
+const HAS_DATA: u8 = 4;
+
+/// Appends the body of an error: what it has, name, message, code, stack, causes, and last the encoded value.
+pub(super) fn put_error(error: &RemoteError, out: &mut BytesMut) {
+    let flag = |has: bool, flag: u8| if has { flag } else { 0 };
+    out.put_u8(
+        flag(error.code.is_some(), HAS_CODE)
+            | flag(error.stack.is_some(), HAS_STACK)
+            | flag(error.data.is_some(), HAS_DATA),
+    );
+    put_bytes(error.name.as_bytes(), out);
+    put_bytes(error.message.as_bytes(), out);
+    for text in [&error.code, &error.stack].into_iter().flatten() {
+        put_bytes(text.as_bytes(), out);
+    }
+    put_varint(error.chain.len() as u64, out);
+    for cause in &error.chain {
+        put_bytes(cause.as_bytes(), out);
+    }
+    if let Some(data) = &error.data {
+        out.put_slice(data);
+    }
+}
+
+/// The error of this body, whose memory its value shares.
+pub(super) fn take_error(body: &Bytes) -> Result<RemoteError, FrameError> {
+    let mut fields = Fields::new(body);
+    let has = fields.byte()?;
+    let mut error = RemoteError::new(fields.text()?, fields.text()?);
+    if has & HAS_CODE != 0 {
+        error.code = Some(fields.text()?.to_owned());
+    }
+    if has & HAS_STACK != 0 {
+        error.stack = Some(fields.text()?.to_owned());
+    }
+    for _ in 0..fields.count()? {
+        error.chain.push(fields.text()?.to_owned());
+    }
+    let rest = body.slice(body.len() - fields.left()..);
+    if has & HAS_DATA != 0 {
+        error.data = Some(rest);
+    } else if !rest.is_empty() {
+        return Err(FrameError::malformed("there are bytes after its end"));
+    }
+    Ok(error)
+}
