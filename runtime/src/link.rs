@@ -63,6 +63,11 @@ impl<C: Codec> Link<C> {
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
+    /// Whether the other side has been left, to be reached again.
+    pub(crate) fn is_away(&self) -> bool {
+        self.lock().is_away()
+    }
+
     /// Goes on over a new stream.
     pub(crate) fn renew(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
         self.lock().renew(self.0.codec.framing(limits), Box::new(writer));

@@ -121,15 +121,20 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Reaches the worker again over a second connection.
     ///
     /// # Errors
-    /// `Startup` where nobody answers within [`Timeouts::startup`], `Closed` where the worker has ended, `Handshake`
-    /// where somebody else answers. Where the worker is not disconnected, the old connection is replaced by the new
-    /// one only if the worker accepts a second, which it does not.
+    /// `Config` where the worker is not disconnected, `Startup` where nobody answers within [`Timeouts::startup`],
+    /// `Closed` where the worker has ended, `Handshake` where somebody else answers.
     pub async fn reconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
     {
         let Way { transport, address, service, link, limits, timeouts } = &self.0.way;
         let attempt = format!("could not reach the worker at {} again", address.place);
+        if !link.is_away() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("{attempt}: it is connected; `disconnect` it first"),
+            ));
+        }
         let connect = async {
             let Channel { mut reader, mut writer, residue, .. } = transport.dial(&address.place).await?;
             if let Some(residue) = residue {

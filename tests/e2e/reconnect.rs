@@ -9,6 +9,8 @@ use super::*;
 async fn a_worker_is_reached_again_with_its_state_intact() {
     let (worker, client) = started().await;
     assert_eq!(client.count().await.unwrap(), 1);
+    let connected = soon(worker.reconnect()).await.unwrap_err();
+    assert!(connected.to_string().contains("it is connected; `disconnect` it first"), "{connected}");
     for round in 2..10 {
         soon(worker.disconnect()).await.unwrap();
         assert!(worker.is_active());
@@ -48,7 +50,8 @@ async fn a_worker_that_is_not_reached_again_in_time_ends() {
     let worker = worker.spawn().await.unwrap();
     soon(worker.disconnect()).await.unwrap();
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
-    assert_eq!(soon(worker.reconnect()).await.unwrap_err().kind(), ErrorKind::Startup);
+    let ended = soon(worker.reconnect()).await.unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::Startup, "{ended}");
 }
 
 #[tokio::test]

@@ -57,6 +57,10 @@ impl<F: Framing> State<F> {
         self.away = false;
     }
 
+    pub(super) fn is_away(&self) -> bool {
+        self.away
+    }
+
     fn check_here(&self, name: &str) -> Result<(), Error> {
         if self.away { Err(disconnected(name)) } else { Ok(()) }
     }
