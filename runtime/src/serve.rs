@@ -139,6 +139,7 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
         let transport = inherited.transport.clone();
         let Channel { reader, writer, mut hangup, mut incoming, residue, .. } = attach(inherited).await?;
         let mut stream = (reader, writer);
+        let _cleanup = Cleanup(residue.clone());
         let service = Arc::new(layers.wrap(Local::new(handler, codec.clone())));
         let mut token = None;
         let mut stay = None;
@@ -190,6 +191,17 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
             };
             stream = (next.reader, next.writer);
             hangup = next.hangup;
+        }
+    }
+}
+
+/// Removes what this end has outside of its process, also where a thread that watches still has a part in it.
+struct Cleanup(Option<Residue>);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        if let Some(residue) = &self.0 {
+            residue.remove();
         }
     }
 }

@@ -2,14 +2,24 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use super::PATIENCE;
 use super::process::Watched;
 
+/// A host, its workers, and the folder that they have for temporary files.
+struct Host {
+    process: Child,
+    workers: Vec<Watched>,
+    folder: TempDir,
+}
+
 /// Starts a host that does this, and holds on to its workers.
-fn host(workers_do: &str, host_does: &str) -> (Child, Vec<Watched>) {
+fn host(workers_do: &str, host_does: &str) -> Host {
+    let folder = tempfile::tempdir().unwrap();
     let mut host = Command::new(env!("CARGO_BIN_EXE_e2e-host"))
         .args([super::WORKER, workers_do, host_does])
+        .env("TMPDIR", folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -23,23 +33,27 @@ fn host(workers_do: &str, host_does: &str) -> (Child, Vec<Watched>) {
             Err(_) => break,
         }
     }
-    (host, workers)
+    Host { process: host, workers, folder }
 }
 
-fn none_outlives(host: &mut Child, workers: Vec<Watched>, what: &str) {
-    host.wait().unwrap();
-    for worker in workers {
-        assert!(worker.ends_within(PATIENCE), "a worker that was {what} outlived its host");
+impl Host {
+    fn none_outlives(mut self, what: &str) {
+        self.process.wait().unwrap();
+        for worker in &self.workers {
+            assert!(worker.ends_within(PATIENCE), "a worker that was {what} outlived its host");
+        }
+        let left: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "workers that were {what} have left {left:?}");
     }
 }
 
 #[test]
 fn no_worker_outlives_a_host_that_is_killed() {
     for workers_do in ["idle", "spinning"] {
-        let (mut host, workers) = host(workers_do, "wait");
-        assert_eq!(workers.len(), 2, "{workers_do}");
-        Watched::new(host.id()).signal(Signal::KILL);
-        none_outlives(&mut host, workers, workers_do);
+        let host = host(workers_do, "wait");
+        assert_eq!(host.workers.len(), 2, "{workers_do}");
+        Watched::new(host.process.id()).signal(Signal::KILL);
+        host.none_outlives(workers_do);
     }
 }
 
@@ -47,15 +61,14 @@ fn no_worker_outlives_a_host_that_is_killed() {
 fn no_worker_outlives_a_host_that_ends_by_itself() {
     for host_does in ["exit", "return", "panic", "abort"] {
         for workers_do in ["idle", "spinning"] {
-            let (mut host, workers) = host(workers_do, host_does);
-            none_outlives(&mut host, workers, workers_do);
+            host(workers_do, host_does).none_outlives(workers_do);
         }
     }
 }
 
 #[test]
 fn an_interrupt_at_the_terminal_takes_host_and_workers() {
-    let (mut host, workers) = host("spinning", "wait");
-    Watched::new(host.id()).signal(Signal::INT);
-    none_outlives(&mut host, workers, "spinning");
+    let host = host("spinning", "wait");
+    Watched::new(host.process.id()).signal(Signal::INT);
+    host.none_outlives("spinning");
 }

@@ -109,20 +109,26 @@ async fn a_detached_worker_outlives_its_host_and_answers_the_next() {
 
 #[tokio::test]
 async fn a_host_that_has_detached_its_workers_ends_at_once_and_another_process_goes_on_with_them() {
+    let folder = tempfile::tempdir().unwrap();
     let host = tokio::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
         .args([WORKER, "detached", "return"])
+        .env("TMPDIR", folder.path())
         .output();
     let output = soon(host).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
     let addresses: Vec<Address> =
         printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    assert_eq!(addresses.len(), 2, "{printed}");
+    let processes: Vec<_> =
+        printed.lines().filter_map(|line| Some(Watched::new(line.parse().ok()?))).collect();
+    assert_eq!((addresses.len(), processes.len()), (2, 2), "{printed}");
     for address in addresses {
         let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
         assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 2);
         soon(worker.close()).await.unwrap();
     }
+    assert!(processes.iter().all(|process| process.ends_within(PATIENCE)));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a socket was left behind");
 }
 
 #[tokio::test]
