@@ -6,12 +6,10 @@ mod process;
 mod program;
 mod thread;
 
-#[cfg(not(unix))]
-#[path = "driver/other.rs"]
-mod system;
 #[cfg(unix)]
-#[path = "driver/unix.rs"]
-mod system;
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use isolated_workers_core::{Error, ExitReason};
 use isolated_workers_transport::{Inheritance, Transport};
@@ -21,6 +19,10 @@ pub use self::output::Output;
 pub use self::process::Process;
 pub use self::program::Program;
 pub use self::thread::{NoPid, RunningThread, Thread};
+#[cfg(unix)]
+use self::unix as system;
+#[cfg(windows)]
+use self::windows as system;
 
 /// Something that can run a worker: a [`Program`] runs it as a child process, a [`Thread`] in this one.
 ///

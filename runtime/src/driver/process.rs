@@ -1,16 +1,18 @@
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::{fmt, io};
 
 use isolated_workers_core::{Error, ErrorKind, ExitReason};
 use tokio::process::{Child, Command};
 
 use super::output::Tail;
-use super::{Detach, Launch, Program, Running, system};
+use super::system::Group;
+use super::{Detach, Launch, Program, Running};
 
 /// A running child process, and all that it started in its group. It does not outlive this value.
 pub struct Process {
     child: Child,
+    group: Group,
     pid: u32,
     stderr: Option<Tail>,
     stdout: Option<Tail>,
@@ -41,12 +43,11 @@ impl Process {
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
         }
-        system::isolate(&mut command);
-        let mut child = command.spawn().map_err(|error| spawn_failed(program, error))?;
+        let (mut child, group) = Group::spawn(&mut command).map_err(|error| spawn_failed(program, error))?;
         let pid = child.id().expect("a child that was not waited for has a pid");
         let stderr = child.stderr.take().map(|stderr| Tail::new(stderr, tokio::io::stderr()));
         let stdout = child.stdout.take().map(|stdout| Tail::new(stdout, tokio::io::stdout()));
-        Ok(Self { child, pid, stderr, stdout, is_detached: false })
+        Ok(Self { child, group, pid, stderr, stdout, is_detached: false })
     }
 }
 
@@ -59,15 +60,14 @@ impl Running for Process {
 
     async fn wait(&mut self) -> ExitReason {
         match self.child.wait().await {
-            Ok(status) => reason(status),
+            Ok(status) => self.group.reason(status),
             // Somebody else has waited for our child: how it ended is lost, but it has.
             Err(_) => ExitReason::Disconnected,
         }
     }
 
-    /// Kills the process and its group, unless it has been waited for: from then on its number may be a stranger's.
     fn kill(&mut self) {
-        system::kill(&mut self.child);
+        self.group.kill(&self.child);
     }
 
     async fn last_words(&mut self) -> String {
@@ -88,6 +88,10 @@ impl Detach for Process {
                 format!("could not detach the worker (pid {}): {why}; {what}", self.pid),
             ));
         }
+        self.group.let_go().map_err(|error| {
+            let text = format!("could not detach the worker (pid {})", self.pid);
+            Error::with_source(ErrorKind::Config, text, error)
+        })?;
         self.is_detached = true;
         Ok(())
     }
@@ -104,13 +108,6 @@ impl Drop for Process {
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process").field("pid", &self.pid).finish_non_exhaustive()
-    }
-}
-
-fn reason(status: ExitStatus) -> ExitReason {
-    match status.code() {
-        Some(code) => ExitReason::Exited(code),
-        None => system::signal(status),
     }
 }
 

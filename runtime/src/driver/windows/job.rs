@@ -1,0 +1,109 @@
+//! The calls to Windows about jobs, consoles and threads, which neither the standard library nor tokio has.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::ptr::null;
+
+use tokio::process::Child;
+use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::System::Console::GetConsoleCP;
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
+};
+use windows_sys::Win32::System::JobObjects::{
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
+    TerminateJobObject,
+};
+use windows_sys::Win32::System::Threading::{OpenThread, ResumeThread, THREAD_SUSPEND_RESUME};
+
+/// A job whose processes end when this value is dropped or its owner ends.
+pub(super) struct Job(OwnedHandle);
+
+impl Job {
+    pub(super) fn new() -> io::Result<Self> {
+        // SAFETY: no attributes and no name are allowed: the handle is inherited by nobody and can be opened by nobody.
+        let job = Self(owned(unsafe { CreateJobObjectW(null(), null()) })?);
+        job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
+        Ok(job)
+    }
+
+    /// Takes in a process that was started suspended, and lets it run.
+    pub(super) fn run(&self, child: &Child) -> io::Result<()> {
+        let (Some(handle), Some(pid)) = (child.raw_handle(), child.id()) else {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        };
+        // SAFETY: both handles are open while they are borrowed.
+        told(unsafe { AssignProcessToJobObject(self.0.as_raw_handle(), handle) })?;
+        resume(pid)
+    }
+
+    pub(super) fn terminate(&self, code: u32) -> io::Result<()> {
+        // SAFETY: the handle is open while it is borrowed.
+        told(unsafe { TerminateJobObject(self.0.as_raw_handle(), code) })
+    }
+
+    /// From now on, the processes outlive this value.
+    pub(super) fn let_go(&self) -> io::Result<()> {
+        self.limit(0)
+    }
+
+    fn limit(&self, flags: u32) -> io::Result<()> {
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        limits.BasicLimitInformation.LimitFlags = flags;
+        // SAFETY: the handle is open while it is borrowed, and what is read is of the type and size that this kind of
+        // information has.
+        told(unsafe {
+            SetInformationJobObject(
+                self.0.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                size_of_val(&limits) as u32,
+            )
+        })
+    }
+}
+
+/// Whether this process has a console, with or without a window.
+pub(super) fn has_console() -> bool {
+    // SAFETY: takes nothing, returns a number.
+    unsafe { GetConsoleCP() != 0 }
+}
+
+/// Lets the threads run of a process that was started suspended. Its handle is open, so that the number is its own.
+fn resume(pid: u32) -> io::Result<()> {
+    // SAFETY: takes numbers and returns a handle or an invalid one.
+    let threads = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) })?;
+    let mut entry = THREADENTRY32 { dwSize: size_of::<THREADENTRY32>() as u32, ..THREADENTRY32::default() };
+    // SAFETY: the handle is open while it is borrowed, and the entry lives and says how large it is.
+    let mut found = told(unsafe { Thread32First(threads.as_raw_handle(), &raw mut entry) });
+    let mut resumed = Err(io::Error::from(io::ErrorKind::NotFound));
+    while found.is_ok() {
+        if entry.th32OwnerProcessID == pid {
+            // SAFETY: takes numbers and returns a handle or null.
+            let thread = owned(unsafe { OpenThread(THREAD_SUSPEND_RESUME, 0, entry.th32ThreadID) })?;
+            // SAFETY: the handle is open while it is borrowed.
+            if unsafe { ResumeThread(thread.as_raw_handle()) } == u32::MAX {
+                return Err(io::Error::last_os_error());
+            }
+            resumed = Ok(());
+        }
+        // SAFETY: as above.
+        found = told(unsafe { Thread32Next(threads.as_raw_handle(), &raw mut entry) });
+    }
+    resumed
+}
+
+/// Takes over what a call has just returned.
+fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was opened for the caller alone, which has no other use for it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+fn told(success: i32) -> io::Result<()> {
+    if success == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

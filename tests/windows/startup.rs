@@ -1,0 +1,68 @@
+use std::process::Command;
+
+use isolated_workers::{Error, ErrorKind, Executed, Schema, Timeouts};
+
+use super::*;
+
+async fn refused(program: Program) -> Error {
+    let timeouts = Timeouts::default().startup(Duration::MAX);
+    let error = soon(Worker::builder(program).timeouts(timeouts).spawn()).await.unwrap_err();
+    assert_eq!(error.executed(), Executed::No);
+    error
+}
+
+fn says(error: &Error, kind: ErrorKind, parts: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    for part in parts {
+        assert!(format!("{error:#}").contains(part), "{error:#}\n  does not say: {part}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_told_apart() {
+    let missing = refused(Program::new("/no/such/program.exe")).await;
+    says(&missing, ErrorKind::Spawn, &["/no/such/program.exe", "there is no such file"]);
+
+    let unknown = refused(Program::new("no-such-program-in-the-path")).await;
+    says(&unknown, ErrorKind::Spawn, &["no program of this name is in PATH"]);
+
+    let nowhere = refused(Program::new(WORKER).current_dir("/no/such/folder")).await;
+    says(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder is not there"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_ends_before_it_is_ready_says_how() {
+    for _ in 0..10 {
+        let exited = refused(Program::new(WORKER).arg("exit")).await;
+        says(&exited, ErrorKind::Startup, &["exited with code 3 before it was ready", "no luck today"]);
+
+        let returned = refused(Program::new(WORKER).arg("return")).await;
+        says(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_never_serves_is_killed_at_the_timeout() {
+    let program = Program::new(WORKER).arg("never-serve");
+    let timeouts = Timeouts::default().startup(Duration::from_millis(200));
+    let error = soon(Worker::builder(program).timeouts(timeouts).spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Startup, &["was not ready within 200ms and was killed", "it must call `serve`"]);
+}
+
+#[tokio::test]
+async fn two_that_do_not_fit_together_say_so() {
+    let error = soon(worker().codec(isolated_workers::Postcard).spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Handshake, &["the codec of this host is postcard, that of the worker is json"]);
+
+    let error = soon(worker().service(Schema::new("Other", 7)).spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Handshake, &["service of this host is Other (0000000000000007)", "Chores ("]);
+    soon(worker().service(api::chores::SCHEMA).spawn()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_that_nobody_started_as_a_worker_says_so() {
+    let alone = Command::new(WORKER).output().unwrap();
+    let stderr = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(!alone.status.success());
+    assert!(stderr.contains("this program is a worker and was not started by a host"), "{stderr}");
+}
