@@ -81,6 +81,8 @@
 //! # Features
 //!
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
+//! - `testing`: the module `testing`, with the conformance suite that a transport, codec or driver of your own is tested
+//!   with.
 
 pub use isolated_workers_codec::{
     Codec, CodecError, FrameError, Framing, Json, JsonLines, LengthPrefixed, Postcard,
@@ -96,6 +98,8 @@ pub use isolated_workers_middleware::{
     FromFn, Handler, Layered, Layers, Local, Middleware, MiddlewareFn, Next, NoLayers, Service, ServiceExt,
     Stack, Trace, from_fn, handler,
 };
+#[cfg(feature = "testing")]
+pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
     Address, Attach, Attached, Builder, Detach, Dial, Driver, Launch, Link, NoPid, Output, Process,
     ProcessId, Program, Running, RunningThread, Serve, Thread, Timeouts, Worker, is_worker, serve,

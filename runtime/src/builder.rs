@@ -18,7 +18,7 @@ use crate::{Program, Timeouts, Worker};
 
 /// A worker about to be started: [`Worker::builder`].
 ///
-/// The defaults: the codec [`Json`], the transport [`UnixSocket`], no middleware, [`Timeouts::default`],
+/// The defaults: the codec [`Json`], the transport of the driver, no middleware, [`Timeouts::default`],
 /// [`Limits::default`], random ids ([`Uuid`]), any service.
 #[must_use = "nothing is started until `spawn`"]
 pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers> {
@@ -56,7 +56,7 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         Builder { driver, codec, transport, layers, settings }
     }
 
-    /// Uses another transport than [`UnixSocket`]. The worker must use it, too.
+    /// Uses another transport than that of the driver. The worker must use it, too.
     pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
         let Self { driver, codec, layers, settings, .. } = self;
         Builder { driver, codec, transport, layers, settings }

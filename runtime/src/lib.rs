@@ -11,6 +11,8 @@ mod inherited;
 mod link;
 mod serve;
 mod supervisor;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timeouts;
 mod worker;
 

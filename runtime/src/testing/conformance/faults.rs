@@ -1,0 +1,175 @@
+//! Peers that vanish, talk nonsense or close one direction. The host is made by hand here, of the public parts of the
+//! transport; the worker plays a [`Role`].
+
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{ErrorKind, ExitReason};
+use isolated_workers_middleware::ServiceExt;
+use isolated_workers_transport::{Bound, Channel, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::role::GARBAGE;
+use super::service::{Echo, SCHEMA};
+use super::{Role, Suite, Unmet, Verdict, ensure, equal, failure, within};
+use crate::driver::{Launch, Running};
+use crate::{Driver, handshake};
+
+/// A worker whose host is made by hand.
+struct ByHand<D: Driver, T: Transport> {
+    running: D::Running,
+    bound: T::Bound,
+}
+
+impl<D: Driver, T: Transport> ByHand<D, T> {
+    fn start<F: Fn(Role) -> D, C>(suite: &Suite<F, C, T>) -> Verdict<Self> {
+        let mut bound = suite.transport.bind()?;
+        let running = (suite.driver)(Role::Serve).start(Launch::new::<T>(bound.inheritance()))?;
+        Ok(Self { running, bound })
+    }
+
+    async fn establish(self) -> Verdict<(D::Running, Channel<T::Reader, T::Writer>)> {
+        let Self { running, bound } = self;
+        Ok((running, within("the worker's connection", bound.establish()).await??))
+    }
+}
+
+/// The host's part of the handshake.
+async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
+    let mut line = Vec::new();
+    // Nobody answers.
+    let _ = handshake::greet::<C>(&mut tokio::io::empty(), &mut line, T::NAME, Some(SCHEMA), "by hand").await;
+    line
+}
+
+/// Where a handshake of so many bytes is cut off: at its edges and in between.
+fn cuts(length: usize) -> [usize; 5] {
+    [1, 17, length / 2, length - 2, length - 1]
+}
+
+async fn ends(what: &str, mut running: impl Running) -> Verdict<ExitReason> {
+    within(&format!("the end of a worker whose host {what}"), running.wait()).await
+}
+
+pub(super) async fn vanishing_host<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let ByHand { running, bound } = ByHand::start(suite)?;
+    drop(bound);
+    ends("vanished before it was connected", running).await?;
+
+    let (running, channel) = ByHand::start(suite)?.establish().await?;
+    drop(channel);
+    ends("vanished before it said a word", running).await?;
+
+    let hello = hello::<C, T>().await;
+    for cut in cuts(hello.len()) {
+        let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+        channel.writer.write_all(&hello[..cut]).await?;
+        channel.writer.flush().await?;
+        drop(channel);
+        ends(&format!("vanished after {cut} bytes of the handshake"), running).await?;
+    }
+
+    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    greet::<T>(&hello, &mut channel).await?;
+    drop(channel);
+    let end = ends("vanished after the handshake", running).await?;
+    equal("the end of a worker whose host vanished after the handshake", end, ExitReason::Exited(0))?;
+
+    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    greet::<T>(&hello, &mut channel).await?;
+    // The beginning of a length, or of an object.
+    channel.writer.write_all(if C::NAME == "json" { b"{" } else { b"\0" }).await?;
+    channel.writer.flush().await?;
+    drop(channel);
+    ends("vanished within a frame", running).await?;
+    Ok(())
+}
+
+/// Says the host's part, one byte a call, and hears the worker's.
+async fn greet<T: Transport>(hello: &[u8], channel: &mut Channel<T::Reader, T::Writer>) -> Verdict {
+    for byte in hello {
+        channel.writer.write_all(&[*byte]).await?;
+        channel.writer.flush().await?;
+    }
+    let answer = async {
+        while channel.reader.read_u8().await? != b'\n' {}
+        Ok::<_, std::io::Error>(())
+    };
+    Ok(within("the worker's part of the handshake", answer).await??)
+}
+
+pub(super) async fn vanishing_worker<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let within_hello = [1, 17, 60, 120, usize::MAX].map(|bytes| Role::EndWithinHello { bytes });
+    for role in [Role::End, Role::EndAttached].into_iter().chain(within_hello) {
+        let what = format!("the start of a worker in the role `{role}`");
+        let outcome = within(&what, suite.builder(role).spawn()).await?;
+        equal(&what, failure(&what, outcome)?.kind(), ErrorKind::Startup)?;
+    }
+    match within("the start of a worker that ends at once", suite.builder(Role::EndGreeted).spawn()).await? {
+        Ok(worker) => crashed(Role::EndGreeted, &worker).await,
+        // It was seen to be gone before the handshake was read.
+        Err(error) => equal("the start of a worker that ends at once", error.kind(), ErrorKind::Startup),
+    }
+}
+
+async fn crashed<C: Codec, T: Transport, D: Driver>(
+    role: Role,
+    worker: &crate::Worker<crate::Link<C>, T, D>,
+) -> Verdict {
+    let what = format!("a call to a worker in the role `{role}`");
+    let outcome = within(&what, worker.send(&Echo { text: "anybody?".into() })).await?;
+    equal(&what, failure(&what, outcome)?.kind(), ErrorKind::Crashed)?;
+    within(&format!("the end of a worker in the role `{role}`"), worker.closed()).await?;
+    ensure(!worker.is_active(), || format!("a worker in the role `{role}` is active after its end"))
+}
+
+pub(super) async fn garbage<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let what = "the start of a worker that speaks another protocol";
+    let outcome = within(what, suite.builder(Role::Garbage).spawn()).await?;
+    equal(what, failure(what, outcome)?.kind(), ErrorKind::Handshake)?;
+
+    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    channel.writer.write_all(GARBAGE).await?;
+    channel.writer.flush().await?;
+    let end = ends("speaks another protocol", running).await?;
+    ensure(end != ExitReason::Exited(0), || {
+        "a worker whose host spoke another protocol ended in peace".into()
+    })
+}
+
+pub(super) async fn half_close<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let hello = hello::<C, T>().await;
+    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    greet::<T>(&hello, &mut channel).await?;
+    channel.writer.shutdown().await?;
+    ends("writes no more", running).await?;
+
+    let worker =
+        within("the start of a worker that writes no more", suite.builder(Role::HalfClose).spawn()).await?;
+    match worker {
+        Ok(worker) => crashed(Role::HalfClose, &worker).await,
+        Err(error) => Err(Unmet(format!("a worker that writes no more after the handshake: {error:#}"))),
+    }
+}

@@ -1,0 +1,155 @@
+//! The end of a worker.
+
+use std::net::Ipv4Addr;
+
+use futures_util::future::join_all;
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{ErrorKind, Executed};
+use isolated_workers_middleware::ServiceExt;
+use isolated_workers_transport::Transport;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use super::calls::waiting;
+use super::service::{Divide, Echo, Tether, Wait};
+use super::{Role, Suite, Verdict, ensure, equal, failure, within};
+use crate::Driver;
+
+pub(super) async fn close_idle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    ensure(worker.is_active(), || "a worker that was started is not active".into())?;
+    within("closing", worker.close()).await??;
+    ensure(!worker.is_active(), || "a worker that was closed is active".into())?;
+    within("the wait for the end", worker.closed()).await?;
+    let late = within("a call", worker.send(&Divide { a: 1, b: 1 })).await?;
+    let late = match late {
+        Err(isolated_workers_core::CallError::Call(error)) => error,
+        other => return Err(super::Unmet(format!("a call after the end: expected an error, got {other:?}"))),
+    };
+    equal("a call after the end", (late.kind(), late.executed()), (ErrorKind::Closed, Executed::No))
+}
+
+pub(super) async fn close_in_flight<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
+    let close = async {
+        waiting(&worker, 10).await?;
+        Ok(within("closing", worker.close()).await??)
+    };
+    let (calls, closed): (_, Verdict) = tokio::join!(within("calls in flight", calls), close);
+    closed?;
+    for call in calls? {
+        equal("a call in flight", failure("a call in flight", call)?.kind(), ErrorKind::Closed)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn close_twice<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let (one, two) =
+        within("closing twice at once", async { tokio::join!(worker.close(), worker.close()) }).await?;
+    one.and(two)?;
+    within("closing again", worker.close()).await??;
+    worker.kill();
+    within("the wait for the end", worker.closed()).await?;
+    Ok(())
+}
+
+pub(super) async fn last_handle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    within("a call", worker.send(&Tether { port: listener.local_addr()?.port() })).await??;
+    let (mut tether, _) = within("the worker's connection", listener.accept()).await??;
+    let other = worker.clone();
+    drop(worker);
+    equal(
+        "a call by the other handle",
+        within("a call", other.send(&Echo { text: "still".into() })).await??,
+        "still".into(),
+    )?;
+    drop(other);
+    // It ends or breaks, depending on how the worker does.
+    let _ = within("the end of a worker without a handle", tether.read(&mut [0])).await?;
+    Ok(())
+}
+
+pub(super) async fn nothing_left<F, D, C, T>(suite: &Suite<F, C, T>, rounds: usize) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    // What is made once, for good.
+    start_and_stop(suite, 4).await?;
+    let before = descriptors();
+    start_and_stop(suite, rounds).await?;
+    // The tasks of the last worker may still be about to end.
+    let mut after = descriptors();
+    for _ in 0..1000 {
+        if after == before {
+            break;
+        }
+        tokio::task::yield_now().await;
+        after = descriptors();
+    }
+    equal(&format!("descriptors after {rounds} rounds"), after, before)
+}
+
+async fn start_and_stop<F, D, C, T>(suite: &Suite<F, C, T>, rounds: usize) -> Verdict
+where
+    F: Fn(Role) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    for round in 0..rounds {
+        if round % 4 == 3 {
+            // One that does not come up.
+            let outcome = within("the start of a worker", suite.builder(Role::End).spawn()).await?;
+            failure("the start of a worker that ends", outcome)?;
+            continue;
+        }
+        let worker = suite.started().await?;
+        match round % 4 {
+            0 => within("closing", worker.close()).await??,
+            1 => worker.kill(),
+            _ => drop(within("a call", worker.send(&Echo { text: "and out".into() })).await??),
+        }
+        if round % 4 == 2 {
+            within("closing", worker.close()).await??;
+        }
+        within("the wait for the end", worker.closed()).await?;
+    }
+    Ok(())
+}
+
+/// The open descriptors of this process. `None`: the system does not list them.
+fn descriptors() -> Option<usize> {
+    let listed = cfg!(target_os = "linux").then(|| std::fs::read_dir("/proc/self/fd"))?;
+    listed.ok().map(Iterator::count)
+}

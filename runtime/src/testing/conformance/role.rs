@@ -1,0 +1,135 @@
+use std::fmt;
+use std::str::FromStr;
+
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{Error, ErrorKind};
+use isolated_workers_transport::{Channel, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{limits, service::SCHEMA, service::service};
+use crate::handshake;
+use crate::inherited::{AnyReader, Inherited};
+use crate::serve;
+
+/// What the worker under test does. A driver passes it on as it likes; as an argument it is a word.
+///
+/// ```
+/// use isolated_workers_runtime::testing::conformance::Role;
+///
+/// let role = Role::EndWithinHello { bytes: 17 };
+/// assert_eq!(role.to_string(), "end-within-hello-17");
+/// assert_eq!("end-within-hello-17".parse::<Role>()?, role);
+/// # Ok::<(), isolated_workers_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Role {
+    /// It serves.
+    Serve,
+    /// It ends and never attaches.
+    End,
+    /// It attaches, and ends.
+    EndAttached,
+    /// It ends when it has said so many bytes of its part of the handshake.
+    EndWithinHello {
+        /// How many. The last byte is never said.
+        bytes: usize,
+    },
+    /// It ends after the handshake.
+    EndGreeted,
+    /// It says something else than the handshake.
+    Garbage,
+    /// After the handshake it says that nothing more comes from it, and goes on reading.
+    HalfClose,
+}
+
+impl Role {
+    /// Does it. This is all that the program of a worker under test has to call; it is no worker for anything else.
+    ///
+    /// # Errors
+    /// Those of [`serve`].
+    pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
+        match self {
+            Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
+            Self::End => Ok(()),
+            fault => fault.fail::<C, T>(transport).await.map_err(|error| {
+                Error::with_source(ErrorKind::Crashed, format!("the role {fault} could not be played"), error)
+            }),
+        }
+    }
+
+    async fn fail<C: Codec, T: Transport>(self, transport: T) -> std::io::Result<()> {
+        let inherited = Inherited::take().map_err(std::io::Error::other)?;
+        let attached = inherited.attach_by(transport).await.map_err(std::io::Error::other)?;
+        let Channel { mut reader, mut writer, residue: _residue, hangup, incoming, .. } = attached;
+        // They may hold on to copies of the channel, and what is closed here has to be closed.
+        drop((hangup, incoming));
+        if self == Self::EndAttached {
+            return Ok(());
+        }
+        let hello = answer::<C, T>(&mut reader).await?;
+        let said = match self {
+            Self::EndWithinHello { bytes } => &hello[..bytes.min(hello.len() - 1)],
+            Self::Garbage => GARBAGE,
+            _ => &hello,
+        };
+        writer.write_all(said).await?;
+        writer.flush().await?;
+        match self {
+            Self::Garbage => {}
+            Self::HalfClose => writer.shutdown().await?,
+            _ => return Ok(()),
+        }
+        // How the host ends this is its matter.
+        let _ = reader.read_to_end(&mut Vec::new()).await;
+        Ok(())
+    }
+}
+
+/// What speaks another protocol.
+pub(super) const GARBAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+
+/// Reads the host's part of the handshake, and returns the worker's.
+async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        line.push(reader.read_u8().await?);
+    }
+    let mut hello = Vec::new();
+    let answered = handshake::answer::<C>(&mut line.as_slice(), &mut hello, T::NAME, SCHEMA, &mut None).await;
+    answered.map_err(|_| std::io::Error::other("the host's handshake is not for this worker"))?;
+    Ok(hello)
+}
+
+const WITHIN_HELLO: &str = "end-within-hello-";
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serve => f.write_str("serve"),
+            Self::End => f.write_str("end"),
+            Self::EndAttached => f.write_str("end-attached"),
+            Self::EndWithinHello { bytes } => write!(f, "{WITHIN_HELLO}{bytes}"),
+            Self::EndGreeted => f.write_str("end-greeted"),
+            Self::Garbage => f.write_str("garbage"),
+            Self::HalfClose => f.write_str("half-close"),
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        let plain =
+            [Self::Serve, Self::End, Self::EndAttached, Self::EndGreeted, Self::Garbage, Self::HalfClose];
+        let bytes = word.strip_prefix(WITHIN_HELLO).and_then(|bytes| bytes.parse().ok());
+        let role = match bytes {
+            Some(bytes) => Some(Self::EndWithinHello { bytes }),
+            None => plain.into_iter().find(|role| role.to_string() == word),
+        };
+        role.ok_or_else(|| {
+            Error::new(ErrorKind::Config, format!("`{word}` is no role of a worker under test"))
+        })
+    }
+}

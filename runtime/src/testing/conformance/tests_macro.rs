@@ -1,0 +1,50 @@
+/// Makes a module for each [`Suite`](crate::testing::conformance::Suite), with a test for each of its cases.
+///
+/// Attributes in front of `mod`, such as `#[cfg(unix)]`, are those of the module. The expression is evaluated once a
+/// test, and sees what is in scope around the macro.
+///
+/// ```no_run
+/// use isolated_workers_codec::Postcard;
+/// use isolated_workers_runtime::Program;
+/// use isolated_workers_runtime::testing::{conformance::Suite, conformance_tests};
+/// use isolated_workers_transport::Platform;
+///
+/// conformance_tests! {
+///     mod postcard = Suite::new(|role| Program::new("./worker").arg(role.to_string()), Postcard, Platform);
+/// }
+/// ```
+#[macro_export]
+macro_rules! conformance_tests {
+    ($($(#[$attribute:meta])* mod $name:ident = $suite:expr;)*) => {$(
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $crate::conformance_tests! { @ $suite =>
+                calls, in_flight, oneway, bodies, metadata, cancellation, timeouts, unknown_message, undecodable,
+                mixed_sizes, slow_reader, dribble, close_idle, close_in_flight, close_twice, last_handle,
+                vanishing_host, vanishing_worker, garbage, half_close
+            }
+
+            #[test]
+            fn nothing_left() {
+                use $crate::testing::conformance::{alone, check};
+
+                alone(concat!(module_path!(), "::nothing_left"), || check($suite.nothing_left(40)));
+            }
+        }
+    )*};
+    (@ $suite:expr => $($case:ident),*) => {
+        $crate::conformance_tests! { @@ [$suite] $($case)* }
+    };
+    (@@ [$suite:expr] $case:ident $($rest:ident)*) => {
+        #[test]
+        fn $case() {
+            $crate::testing::conformance::check($suite.$case());
+        }
+
+        $crate::conformance_tests! { @@ [$suite] $($rest)* }
+    };
+    (@@ [$suite:expr]) => {};
+}

@@ -1,0 +1,122 @@
+use std::any::Any;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use isolated_workers_transport::{Bound, Channel, Incoming, Inheritance, Reconnect, Transport};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A transport that carries one byte a call, which every stream is allowed to do and hardly any does in a test.
+///
+/// Its bytes and its name are those of the transport within, so one side can use it alone.
+///
+/// ```no_run
+/// use isolated_workers_runtime::testing::Dribble;
+/// use isolated_workers_runtime::{Program, Worker};
+/// use isolated_workers_transport::Platform;
+///
+/// # async fn example() -> Result<(), isolated_workers_core::Error> {
+/// let slow = Worker::builder(Program::new("./worker")).transport(Dribble::new(Platform)).spawn().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dribble<T>(T);
+
+impl<T> Dribble<T> {
+    /// The same transport, one byte a call.
+    pub fn new(transport: T) -> Self {
+        Self(transport)
+    }
+}
+
+impl<T: Transport> Transport for Dribble<T> {
+    const NAME: &'static str = T::NAME;
+    type Reader = OneByte<T::Reader>;
+    type Writer = OneByte<T::Writer>;
+    type Bound = Dribble<T::Bound>;
+
+    fn bind(&self) -> io::Result<Self::Bound> {
+        self.0.bind().map(Dribble)
+    }
+
+    fn is_inherited(&self, address: &str) -> bool {
+        self.0.is_inherited(address)
+    }
+
+    async fn attach(&self, address: &str) -> io::Result<Dribbling<T::Reader, T::Writer>> {
+        self.0.attach(address).await.map(dribbling)
+    }
+
+    async fn adopt(&self, end: Box<dyn Any + Send>) -> io::Result<Dribbling<T::Reader, T::Writer>> {
+        self.0.adopt(end).await.map(dribbling)
+    }
+}
+
+impl<T: Reconnect> Reconnect for Dribble<T> {
+    async fn dial(&self, address: &str) -> io::Result<Dribbling<T::Reader, T::Writer>> {
+        self.0.dial(address).await.map(dribbling)
+    }
+}
+
+impl<B> Bound for Dribble<B>
+where
+    B: Bound<Reader: Send + 'static, Writer: Send + 'static>,
+{
+    type Reader = OneByte<B::Reader>;
+    type Writer = OneByte<B::Writer>;
+
+    fn inheritance(&mut self) -> Inheritance {
+        self.0.inheritance()
+    }
+
+    async fn establish(self) -> io::Result<Dribbling<B::Reader, B::Writer>> {
+        self.0.establish().await.map(dribbling)
+    }
+}
+
+type Dribbling<R, W> = Channel<OneByte<R>, OneByte<W>>;
+
+fn dribbling<R: 'static, W: 'static>(channel: Channel<R, W>) -> Dribbling<R, W> {
+    let Channel { reader, writer, hangup, incoming, residue, .. } = channel;
+    let mut slow = Channel::new(OneByte(reader), OneByte(writer));
+    slow.hangup = hangup;
+    slow.residue = residue;
+    slow.incoming =
+        incoming.map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(dribbling)));
+    slow
+}
+
+/// A stream that carries one byte a call: an end of a [`Dribble`].
+#[derive(Debug)]
+pub struct OneByte<S>(S);
+
+impl<S: AsyncRead + Unpin> AsyncRead for OneByte<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        if into.remaining() > 0 {
+            ready!(Pin::new(&mut self.0).poll_read(cx, &mut one))?;
+            into.put_slice(one.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for OneByte<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, &bytes[..bytes.len().min(1)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

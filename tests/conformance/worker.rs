@@ -1,0 +1,35 @@
+//! The worker of the conformance matrix. Its arguments are the transport, the codec and its role.
+
+#[allow(dead_code, reason = "its `main` is that of the example")]
+#[path = "../../examples/custom_transport.rs"]
+mod custom_transport;
+
+use custom_transport::Tcp;
+use isolated_workers::testing::Dribble;
+use isolated_workers::testing::conformance::Role;
+use isolated_workers::{Error, Json, NamedPipe, Postcard, SocketPair, Stdio, Transport, UnixSocket};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let [_, transport, codec, role] = &std::env::args().collect::<Vec<_>>()[..] else {
+        panic!("a transport, a codec and a role")
+    };
+    let role = role.parse()?;
+    match transport.as_str() {
+        "unix-socket" => play(role, codec, UnixSocket).await,
+        "socket-pair" => play(role, codec, SocketPair).await,
+        "stdio" => play(role, codec, Stdio).await,
+        "named-pipe" => play(role, codec, NamedPipe).await,
+        "tcp" => play(role, codec, Tcp).await,
+        "dribble" => play(role, codec, Dribble::new(UnixSocket)).await,
+        other => panic!("{other} is no transport of the matrix"),
+    }
+}
+
+async fn play(role: Role, codec: &str, transport: impl Transport) -> Result<(), Error> {
+    match codec {
+        "json" => role.play(Json, transport).await,
+        "postcard" => role.play(Postcard, transport).await,
+        other => panic!("{other} is no codec of the matrix"),
+    }
+}
