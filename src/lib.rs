@@ -81,6 +81,7 @@
 //! # Features
 //!
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
+//! - `testing`: the suite that transports, codecs and drivers pass, for those of your own.
 //! - `testing`: the module `testing`, with the conformance suite that a transport, codec or driver of your own is tested
 //!   with.
 
