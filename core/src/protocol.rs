@@ -13,6 +13,7 @@
 
 mod connection;
 mod event;
+mod outbox;
 
 pub use connection::Connection;
 pub use event::Event;

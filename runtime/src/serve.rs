@@ -45,7 +45,9 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// # struct Calculator;
 /// # impl Handler for Calculator {
 /// #     const SCHEMA: Schema = Schema::new("Calculator", 1);
-/// #     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> { todo!() }
+/// #     async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+/// #         Err(isolated_workers_middleware::handler::unknown_message(&Self::SCHEMA, &request))
+/// #     }
 /// # }
 /// #[tokio::main(flavor = "current_thread")]
 /// async fn main() -> Result<(), Error> {

@@ -1,9 +1,9 @@
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 
 use super::Event;
+use super::outbox::Outbox;
 use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
 /// One end of a connection.
@@ -216,7 +216,7 @@ impl<T> Connection<T> {
     /// About how many bytes of memory wait to be sent, for backpressure: the payloads and the queue itself, because
     /// pongs and empty replies to a peer that does not read them take memory, too. 0 exactly if nothing waits.
     pub fn queued_bytes(&self) -> usize {
-        self.outbox.weight + self.outbox.frames.len() * size_of::<Frame>()
+        self.outbox.bytes()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, at the earliest.
@@ -293,58 +293,6 @@ impl<T> Connection<T> {
 impl<T> Default for Connection<T> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The frames that wait to be sent, numbered, so that one can be taken back without a search.
-#[derive(Debug, Default)]
-struct Outbox {
-    frames: VecDeque<Option<Frame>>,
-    /// How many frames have left.
-    gone: u64,
-    weight: usize,
-}
-
-impl Outbox {
-    fn next_number(&self) -> u64 {
-        self.gone + self.frames.len() as u64
-    }
-
-    fn push(&mut self, frame: Frame) {
-        self.weight += frame.weight();
-        self.frames.push_back(Some(frame));
-    }
-
-    fn pop(&mut self) -> Option<Frame> {
-        loop {
-            let slot = self.frames.pop_front()?;
-            self.gone += 1;
-            if let Some(frame) = slot {
-                self.weight -= frame.weight();
-                return Some(frame);
-            }
-        }
-    }
-
-    /// Whether a message whose request is this frame may have been run.
-    fn executed(&self, number: u64) -> Executed {
-        if number < self.gone { Executed::Maybe } else { Executed::No }
-    }
-
-    /// Takes a frame back that has not left.
-    fn retract(&mut self, number: u64) -> bool {
-        let Some(at) = number.checked_sub(self.gone) else { return false };
-        match self.frames.get_mut(at as usize).and_then(Option::take) {
-            Some(frame) => {
-                self.weight -= frame.weight();
-                // Nobody asks for the numbers of frames that were taken back, so they may be given again.
-                while let Some(None) = self.frames.back() {
-                    self.frames.pop_back();
-                }
-                true
-            }
-            None => false,
-        }
     }
 }
 

@@ -23,7 +23,9 @@ use crate::inherited;
 /// # struct Calculator;
 /// # impl Handler for Calculator {
 /// #     const SCHEMA: Schema = Schema::new("Calculator", 1);
-/// #     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> { todo!() }
+/// #     async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+/// #         Err(isolated_workers_middleware::handler::unknown_message(&Self::SCHEMA, &request))
+/// #     }
 /// # }
 /// # async fn example() -> Result<(), Error> {
 /// let worker = Worker::builder(Thread::new(|| async { serve(Calculator).await })).spawn().await?;

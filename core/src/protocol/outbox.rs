@@ -1,0 +1,60 @@
+use std::collections::VecDeque;
+
+use crate::{Executed, Frame};
+
+/// The frames that wait to be sent, numbered, so that one can be taken back without a search.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    frames: VecDeque<Option<Frame>>,
+    /// How many frames have left.
+    gone: u64,
+    weight: usize,
+}
+
+impl Outbox {
+    pub(super) fn next_number(&self) -> u64 {
+        self.gone + self.frames.len() as u64
+    }
+
+    pub(super) fn push(&mut self, frame: Frame) {
+        self.weight += frame.weight();
+        self.frames.push_back(Some(frame));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Frame> {
+        loop {
+            let slot = self.frames.pop_front()?;
+            self.gone += 1;
+            if let Some(frame) = slot {
+                self.weight -= frame.weight();
+                return Some(frame);
+            }
+        }
+    }
+
+    /// How much waits: the payloads, and for each frame its place, because frames without a payload add up, too.
+    pub(super) fn bytes(&self) -> usize {
+        self.weight + self.frames.len() * size_of::<Frame>()
+    }
+
+    /// Whether a message whose request is this frame may have been run.
+    pub(super) fn executed(&self, number: u64) -> Executed {
+        if number < self.gone { Executed::Maybe } else { Executed::No }
+    }
+
+    /// Takes a frame back that has not left.
+    pub(super) fn retract(&mut self, number: u64) -> bool {
+        let Some(at) = number.checked_sub(self.gone) else { return false };
+        match self.frames.get_mut(at as usize).and_then(Option::take) {
+            Some(frame) => {
+                self.weight -= frame.weight();
+                // Nobody asks for the numbers of frames that were taken back, so they may be given again.
+                while let Some(None) = self.frames.back() {
+                    self.frames.pop_back();
+                }
+                true
+            }
+            None => false,
+        }
+    }
+}
