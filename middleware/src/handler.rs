@@ -7,7 +7,7 @@ use std::cell::Cell;
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{
-    Body, CallError, Error, ErrorKind, Message, RemoteError, Request, Response, Schema,
+    Body, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
 };
 use serde::Serialize;
 
@@ -103,7 +103,7 @@ pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, E
             format!("could not decode `{}` from {}: {error}{SKEW}", M::NAME, C::NAME),
             error,
         )
-        .executed_is(isolated_workers_core::Executed::No)
+        .executed_is(Executed::No)
     })
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response)
         let reply = std::any::type_name::<M::Reply>();
         let text =
             format!("could not decode the reply to `{}` as {reply} from {}: {error}{SKEW}", M::NAME, C::NAME);
-        Error::with_source(ErrorKind::Decode, text, error).executed_is(isolated_workers_core::Executed::Yes)
+        Error::with_source(ErrorKind::Decode, text, error).executed_is(Executed::Yes)
     })
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{CallError, Error, Message, Request, Response};
 
-use crate::handler::{decode_reply, encode};
+use crate::handler::{decode_error, decode_reply, encode};
 use crate::{Layered, Middleware};
 
 /// Anything that can be called: the connection to a worker, a handler in this process, either with middleware
@@ -69,7 +69,7 @@ pub trait ServiceExt: Service {
         async move {
             match self.call(request?).await {
                 Ok(response) => Ok(decode_reply::<M, _>(self.codec(), &response)?),
-                Err(error) => Err(crate::handler::decode_error::<M, _>(self.codec(), error)),
+                Err(error) => Err(decode_error::<M, _>(self.codec(), error)),
             }
         }
     }

@@ -5,10 +5,9 @@ use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Schema, TxIdGenerator, Uuid};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{Bound, Channel, Platform, Transport};
-
 use tokio::time::timeout;
 
-use crate::driver::{Address, Driver, Launch, Running};
+use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
 use crate::handshake::{self, Failure};
 use crate::link::{Link, Nobody, Pump};
 use crate::supervisor::{LAST_WORDS, LIMBO, supervise};
@@ -56,7 +55,8 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         Builder { driver, codec, transport, layers, settings }
     }
 
-    /// Uses another transport than that of the driver. The worker must use it, too.
+    /// Uses another transport than that of the driver. A worker finds out by itself which of the box it is; one of your
+    /// own must be named there, too.
     pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
         let Self { driver, codec, layers, settings, .. } = self;
         Builder { driver, codec, transport, layers, settings }
@@ -196,8 +196,7 @@ async fn stillborn<D: Driver>(driver: &D, mut running: D::Running, error: std::i
 }
 
 async fn not_up<D: Driver>(driver: &D, mut running: D::Running, why: &str) -> Error {
-    let pid: Option<u32> = running.pid().into();
-    let pid = pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+    let pid = in_parentheses(running.pid());
     let words = match running.last_words().await {
         words if words.is_empty() => String::new(),
         words => format!("; its last words:\n{words}"),

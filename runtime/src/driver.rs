@@ -108,6 +108,11 @@ impl ProcessId for u32 {
     }
 }
 
+/// The id of a worker's process for the text of an error, where it has one: " (pid 17)".
+pub(crate) fn in_parentheses(pid: impl Into<Option<u32>>) -> String {
+    pid.into().map_or(String::new(), |pid| format!(" (pid {pid})"))
+}
+
 /// What a worker needs to find its host.
 #[derive(Debug)]
 #[non_exhaustive]

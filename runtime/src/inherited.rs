@@ -21,8 +21,8 @@ thread_local! {
 /// Whether this process was started by a host, to be its worker; or this thread, by a
 /// [`Thread`](crate::Thread) driver.
 ///
-/// A program that is its own worker asks this first thing in `main`. It stays true after `serve` has taken the
-/// connection over; it is false in the processes that a worker starts.
+/// A program that is its own worker asks this first thing in `main`. In a process it stays true after `serve` has taken
+/// the connection over, on a thread it is true until then; it is false in the processes that a worker starts.
 pub fn is_worker() -> bool {
     static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     LAUNCH.with_borrow(Option::is_some)
@@ -46,9 +46,13 @@ pub(crate) fn variable(transport: &str, address: &str) -> (&'static str, String)
 }
 
 fn from_environment() -> Option<(String, String)> {
-    let value = std::env::var(VARIABLE).ok()?;
-    let (name, address) = value.split_once(':')?;
-    Some((name.to_owned(), address.to_owned()))
+    parse(&std::env::var(VARIABLE).ok()?)
+}
+
+/// The transport and the address that [`variable`] has put together.
+fn parse(value: &str) -> Option<(String, String)> {
+    let (transport, address) = value.split_once(':')?;
+    Some((transport.to_owned(), address.to_owned()))
 }
 
 /// What this worker was started with, taken once.
@@ -62,18 +66,17 @@ impl Inherited {
     /// # Errors
     /// `Startup`: nobody started this as a worker.
     pub(crate) fn take() -> Result<Self, Error> {
-        let (value, local) = match LAUNCH.take() {
-            Some(launch) => (Some(launch.variable.1), launch.inheritance.local),
-            None if is_worker() => (std::env::var(VARIABLE).ok(), None),
+        let (inherited, local) = match LAUNCH.take() {
+            Some(launch) => (parse(&launch.variable.1), launch.inheritance.local),
+            None if is_worker() => (from_environment(), None),
             None => (None, None),
         };
-        let value = value.as_deref().and_then(|value| value.split_once(':'));
-        let (transport, address) = value.ok_or_else(|| {
+        let (transport, address) = inherited.ok_or_else(|| {
             let what = "start it by a host, with `Worker::builder(Program::new(…)).spawn()`";
             let text = format!("this program is a worker and was not started by a host; {what}");
             Error::new(ErrorKind::Startup, text)
         })?;
-        Ok(Self { transport: transport.to_owned(), address: address.to_owned(), local })
+        Ok(Self { transport, address, local })
     }
 
     /// Attaches by whichever transport of the box the host has chosen.

@@ -26,8 +26,8 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
 /// Answers the host that started this process with `handler`, until the host is done or gone.
 ///
-/// Await what this returns, after choosing what differs from the defaults: the codec [`Json`], no middleware, and whichever transport
-/// and driver the host has chosen. They must be the same as the host's, but for the middleware.
+/// Await what this returns, after choosing what differs from the defaults: the codec [`Json`], which must be the host's,
+/// and no middleware. Transport and driver are those that the host has chosen.
 ///
 /// It runs on the tokio runtime that it is awaited on; a current-thread runtime is the fastest unless handlers compute
 /// side by side. When the host is gone and the process has not ended half a second later, it is ended with exit

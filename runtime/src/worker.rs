@@ -6,7 +6,7 @@ use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Request, Respo
 use isolated_workers_middleware::Service;
 use isolated_workers_transport::{Channel, Platform, Reconnect};
 
-use crate::driver::{Address, Detach, Driver, ProcessId, Running};
+use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::handshake::{self, Failure};
 use crate::link::{Nobody, Pump};
 use crate::supervisor::{Command, Control, Stop};
@@ -50,18 +50,16 @@ impl Worker {
 
 // The bounds are those of methods, not of the block: so the compiler says why one is not there in our words.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
+    pub(crate) fn new(service: S, control: Control<D::Running>, pid: Pid<D>, way: Way<S::Codec, T>) -> Self {
+        Self(Arc::new(Inner { service, control, pid, way }))
+    }
+
     /// The id of the worker's process. Once the worker is [closed](Self::closed) it may be that of another process.
     pub fn pid(&self) -> u32
     where
         Pid<D>: ProcessId,
     {
         self.0.pid.number()
-    }
-}
-
-impl<S: Service, T, D: Driver> Worker<S, T, D> {
-    pub(crate) fn new(service: S, control: Control<D::Running>, pid: Pid<D>, way: Way<S::Codec, T>) -> Self {
-        Self(Arc::new(Inner { service, control, pid, way }))
     }
 
     /// Whether the worker takes calls: false from the moment that it is closed, killed or found dead.
@@ -83,8 +81,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         if ending.killed_after_grace {
             let why =
                 "it did not end by itself in time and was killed; a longer `Timeouts::close` gives it more";
-            let pid: Option<u32> = self.0.pid.into();
-            let pid = pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+            let pid = in_parentheses(self.0.pid);
             return Err(Error::new(ErrorKind::Closed, format!("closing the worker{pid}: {why}")));
         }
         Ok(())
@@ -100,9 +97,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     pub async fn closed(&self) -> ExitReason {
         self.0.control.ended().await.reason
     }
-}
 
-impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Ends the connection and leaves the worker running, its state as it is. Calls in flight fail with
     /// [`Closed`](ErrorKind::Closed), and so do all until [`reconnect`](Self::reconnect). The worker waits for that for
     /// [`Timeouts::disconnected`], and then ends.

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use isolated_workers::testing::conformance::alone;
 use isolated_workers::{ErrorKind, Executed, ExitReason, Timeouts};
 
 use super::process::{Watched, children, descriptors};
@@ -107,18 +108,10 @@ fn a_runtime_that_goes_away_takes_its_workers_with_it() {
 /// In a process of its own, because it counts what the whole process has.
 #[test]
 fn nothing_is_left_of_a_hundred_workers() {
-    if std::env::var_os("COUNTED").is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let own = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "close::nothing_is_left_of_a_hundred_workers"])
-            .env("COUNTED", "1")
-            .env("TMPDIR", folder.path())
-            .output()
-            .unwrap();
-        assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stdout));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a folder was left behind");
-        return;
-    }
+    alone(concat!(module_path!(), "::nothing_is_left_of_a_hundred_workers"), hundred_workers);
+}
+
+fn hundred_workers() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rounds = |count: usize| {
         runtime.block_on(async {

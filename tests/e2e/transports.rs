@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use isolated_workers::testing::conformance::alone;
 use isolated_workers::{
     ErrorKind, ExitReason, Json, NamedPipe, Service, SocketPair, Stdio, Thread, Transport, UnixSocket, serve,
 };
@@ -79,19 +80,7 @@ async fn a_start_that_fails_says_why<T: Transport>(transport: T) {
 
 /// In a process of its own, because it counts what the whole process has. `ISOLATED_WORKERS_ROUNDS` says how often a
 /// worker is started; 60 times if it does not.
-fn nothing_is_left<T: Transport>(transport: T, test: &str) {
-    if std::env::var_os("COUNTED").is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let own = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test])
-            .env("COUNTED", "1")
-            .env("TMPDIR", folder.path())
-            .output()
-            .unwrap();
-        assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stdout));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a file was left behind");
-        return;
-    }
+fn nothing_is_left<T: Transport>(transport: T) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rounds = |count: usize| {
         runtime.block_on(async {
@@ -128,7 +117,8 @@ macro_rules! matrix {
             async fn a_start_that_fails_says_why() { super::a_start_that_fails_says_why($transport).await }
             #[test]
             fn nothing_is_left() {
-                super::nothing_is_left($transport, concat!("transports::", stringify!($name), "::nothing_is_left"))
+                let test = concat!(module_path!(), "::nothing_is_left");
+                alone(test, || super::nothing_is_left($transport))
             }
         }
     )*};
