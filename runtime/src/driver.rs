@@ -85,10 +85,16 @@ pub trait Running: Send + 'static {
     note = "`detach` is there for processes, which a `Program` runs, on a transport that can be reached again"
 )]
 pub trait Detach: Running {
-    /// Lets it go: from now on, dropping this value does not end it.
+    /// Whether it can be let go. Asked first: the worker is told only then that it is to stay.
     ///
     /// # Errors
     /// `Config` where it needs its host for something.
+    fn can_detach(&self) -> Result<(), Error>;
+
+    /// Lets it go: from now on, dropping this value does not end it. Called when the worker has confirmed that it stays.
+    ///
+    /// # Errors
+    /// `Config` where the system refuses.
     fn detach(&mut self) -> Result<(), Error>;
 }
 

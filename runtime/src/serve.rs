@@ -165,9 +165,11 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
                     let watch = Watch::new(hangup, residue.clone());
                     let link = Link::new(codec.clone(), limits, Box::new(Uuid), Duration::ZERO, writer);
                     let handlers = Handlers::new(Arc::clone(&service));
-                    match Pump::new(link, limits, reader, buffer, handlers).await {
+                    let mut pump = Pump::new(link, limits, reader, buffer, handlers);
+                    match (&mut pump).await {
                         End::Farewell { stay: wanted @ Some(_) } => {
                             stay = wanted;
+                            // Before the stream is dropped, from which the host knows that it may go.
                             watch.dismiss();
                         }
                         End::Eof | End::Farewell { stay: None } => return Ok(()),

@@ -51,7 +51,7 @@ pub(crate) enum Command<P> {
     /// Goes on with another connection.
     Reconnect { pump: Pumping },
     /// Leaves the worker for good.
-    Detach { let_go: fn(&mut P) -> Result<(), Error> },
+    Detach { check: fn(&P) -> Result<(), Error>, let_go: fn(&mut P) -> Result<(), Error> },
 }
 
 /// A command, and where to say how it went.
@@ -177,11 +177,12 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
                 *pump = Some(new);
                 Ok(None)
             }
-            Command::Detach { let_go } => {
-                let_go(&mut self.running)?;
+            Command::Detach { check, let_go } => {
+                check(&self.running)?;
                 if pump.is_some() {
                     self.leave(FOREVER, pump).await?;
                 }
+                let_go(&mut self.running)?;
                 self.link.fail(detached);
                 if let Some(residue) = &self.residue {
                     residue.leave();

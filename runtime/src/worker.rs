@@ -168,13 +168,16 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     ///
     /// # Errors
     /// `Config` where the worker needs this host for what it prints, otherwise those of
-    /// [`disconnect`](Self::disconnect).
+    /// [`disconnect`](Self::disconnect). Where it fails, the worker is still this host's.
     pub async fn detach(&self) -> Result<Address, Error>
     where
         T: Reconnect,
         D::Running: Detach,
     {
-        self.0.control.command(Command::Detach { let_go: D::Running::detach }).await?;
+        self.0
+            .control
+            .command(Command::Detach { check: D::Running::can_detach, let_go: D::Running::detach })
+            .await?;
         Ok(self.0.way.address.clone())
     }
 }

@@ -1,9 +1,10 @@
 //! Other processes, watched without reusing a number.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A process that is held on to, so that its number cannot become that of another.
@@ -26,8 +27,15 @@ impl Watched {
 
     /// Whether the process ends within this time.
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
-        let limit = Timespec::try_from(limit).unwrap();
-        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&limit)).unwrap() == 1
+        let end = Instant::now() + limit;
+        loop {
+            let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap();
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)) {
+                // The child of another test has ended, and this thread was chosen to hear of it.
+                Err(Errno::INTR) => {}
+                ready => return ready.unwrap() == 1,
+            }
+        }
     }
 }
 

@@ -156,3 +156,19 @@ async fn a_worker_that_prints_through_its_host_cannot_be_detached() {
     assert_eq!(soon(client.count()).await.unwrap(), 1, "it goes on as before");
     soon(worker.close()).await.unwrap();
 }
+
+#[test]
+fn a_worker_that_does_not_confirm_that_it_stays_is_still_its_hosts() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let process = runtime.block_on(async {
+        let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
+        let worker = Worker::builder(program).spawn().await.unwrap();
+        let client = FaultsClient::new(worker.clone());
+        let mut spin = Box::pin(client.spin());
+        assert!(futures_util::poll!(&mut spin).is_pending());
+        assert_eq!(soon(worker.detach()).await.unwrap_err().kind(), ErrorKind::Timeout);
+        Watched::new(worker.pid())
+    });
+    drop(runtime);
+    assert!(process.ends_within(PATIENCE));
+}

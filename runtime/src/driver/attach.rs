@@ -97,6 +97,10 @@ impl Running for Attached {
 }
 
 impl Detach for Attached {
+    fn can_detach(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn detach(&mut self) -> Result<(), Error> {
         Ok(())
     }

@@ -79,7 +79,7 @@ impl Running for Process {
 }
 
 impl Detach for Process {
-    fn detach(&mut self) -> Result<(), Error> {
+    fn can_detach(&self) -> Result<(), Error> {
         if self.stdout.is_some() || self.stderr.is_some() {
             let why = "what it prints goes through this host";
             let what = "start it with `.stderr(Output::Inherit)` or `Output::Discard`, the same for `stdout`";
@@ -88,6 +88,10 @@ impl Detach for Process {
                 format!("could not detach the worker (pid {}): {why}; {what}", self.pid),
             ));
         }
+        Ok(())
+    }
+
+    fn detach(&mut self) -> Result<(), Error> {
         self.group.let_go().map_err(|error| {
             let text = format!("could not detach the worker (pid {})", self.pid);
             Error::with_source(ErrorKind::Config, text, error)
