@@ -2,7 +2,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use isolated_workers::{Error, ErrorKind, Executed, Timeouts};
+use isolated_workers::{
+    Error, ErrorKind, Executed, NamedPipe, SocketPair, Stdio, Timeouts, Transport, UnixSocket,
+};
 
 use super::process::Watched;
 use super::*;
@@ -120,6 +122,28 @@ async fn a_worker_inherits_its_channel_and_nothing_else() {
         let files =
             descriptors.iter().filter(|target| target.starts_with('/') && !target.starts_with("/dev/"));
         assert!(files.clone().all(|file| file.starts_with("/proc/")), "{descriptors:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_keeps_no_descriptor_that_nobody_meant_for_it() {
+    // Like one that this process was born with: its children inherit it.
+    let mut stray = tempfile::NamedTempFile::new().unwrap();
+    rustix::io::fcntl_setfd(stray.as_file_mut(), rustix::io::FdFlags::empty()).unwrap();
+    let path = stray.path().display().to_string();
+    keeps_only_if_told(UnixSocket, &path).await;
+    keeps_only_if_told(SocketPair, &path).await;
+    keeps_only_if_told(Stdio, &path).await;
+    keeps_only_if_told(NamedPipe, &path).await;
+}
+
+async fn keeps_only_if_told<T: Transport>(transport: T, stray: &String) {
+    for (program, keeps) in
+        [(Program::new(WORKER), false), (Program::new(WORKER).inherit_descriptors(), true)]
+    {
+        let worker = soon(Worker::builder(program).transport(transport.clone()).spawn()).await.unwrap();
+        let descriptors = FaultsClient::new(worker).descriptors().await.unwrap();
+        assert_eq!(descriptors.contains(stray), keeps, "{}: {descriptors:?}", T::NAME);
     }
 }
 

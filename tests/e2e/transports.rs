@@ -78,8 +78,10 @@ async fn a_start_that_fails_says_why<T: Transport>(transport: T) {
     }
 }
 
-/// In a process of its own, because it counts what the whole process has. `ISOLATED_WORKERS_ROUNDS` says how often a
-/// worker is started; 60 times if it does not.
+/// How often a worker is started and ended where nothing may be left.
+const ROUNDS: usize = 500;
+
+/// In a process of its own, because it counts what the whole process has.
 fn nothing_is_left<T: Transport>(transport: T) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rounds = |count: usize| {
@@ -97,7 +99,7 @@ fn nothing_is_left<T: Transport>(transport: T) {
     };
     rounds(3);
     let before = descriptors();
-    rounds(std::env::var("ISOLATED_WORKERS_ROUNDS").map_or(60, |rounds| rounds.parse().unwrap()));
+    rounds(ROUNDS);
     assert_eq!(descriptors(), before);
     assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
 }
@@ -211,5 +213,31 @@ mod thread {
         let timeouts = isolated_workers::Timeouts::default().startup(Duration::from_secs(5));
         let builder = Worker::builder(driver()).transport(SocketPair).timeouts(timeouts);
         assert_eq!(soon(builder.spawn()).await.unwrap_err().kind(), ErrorKind::Startup);
+    }
+
+    #[test]
+    fn nothing_is_left() {
+        alone(concat!(module_path!(), "::nothing_is_left"), || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let rounds = |count: usize| {
+                runtime.block_on(async {
+                    for round in 0..count {
+                        let worker = soon(Worker::builder(driver()).spawn()).await.unwrap();
+                        assert_eq!(SmallClient::new(worker.clone()).double(2).await.unwrap(), 4);
+                        match round % 2 {
+                            0 => soon(worker.close()).await.unwrap(),
+                            _ => worker.kill(),
+                        }
+                        soon(worker.closed()).await;
+                    }
+                });
+            };
+            rounds(3);
+            let before = descriptors();
+            rounds(ROUNDS);
+            assert_eq!(descriptors(), before);
+            // The thread of the test, and that which waits for it.
+            assert_eq!(std::fs::read_dir("/proc/self/task").unwrap().count(), 2);
+        });
     }
 }

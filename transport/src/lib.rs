@@ -55,7 +55,7 @@ mod windows;
 pub use channel::{Channel, Incoming};
 pub use in_memory::{InMemory, MemoryBound};
 pub use residue::Residue;
-pub use transport::{Bound, Inheritance, Reconnect, Transport, VARIABLE};
+pub use transport::{Bound, INHERIT_VARIABLE, Inheritance, Reconnect, Transport, VARIABLE};
 #[cfg(unix)]
 pub use unix::{
     FifoBound, NamedPipe, PipeWriter, SocketPair, SocketPairBound, Stdio, StdioBound, UnixBound, UnixSocket,

@@ -9,6 +9,10 @@ use crate::Channel;
 /// The environment variable that tells a worker its channel: [`Transport::NAME`], a colon, [`Inheritance::address`].
 pub const VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
 
+/// The environment variable that, whatever its value, lets a worker keep the descriptors that it was born with. Without
+/// it they are closed before `main`, but for the standard streams.
+pub const INHERIT_VARIABLE: &str = "ISOLATED_WORKERS_INHERIT";
+
 /// A way for bytes to travel between a host and a worker process.
 ///
 /// Reading and writing are separate types, because they are separate things on some transports (a pair of pipes) and

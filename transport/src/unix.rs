@@ -1,5 +1,6 @@
 //! The transports of Unix.
 
+mod constructor;
 mod fifo;
 mod folder;
 mod inherited;

@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use isolated_workers_core::{Error, ErrorKind};
-use isolated_workers_transport::Platform;
+use isolated_workers_transport::{INHERIT_VARIABLE, Platform};
 
 use super::{Driver, Launch, Output, Process};
 
@@ -98,6 +98,13 @@ impl Program {
     pub fn stderr(mut self, output: Output) -> Self {
         self.stderr = output;
         self
+    }
+
+    /// Leaves the worker the descriptors that it was born with: those of this host that are not marked to be closed in
+    /// children, as those are that a parent or a library in another language has opened. Without this, a worker of this
+    /// library closes them before its `main`; it has its standard streams and its channel. No difference on Windows.
+    pub fn inherit_descriptors(self) -> Self {
+        self.env(INHERIT_VARIABLE, "1")
     }
 
     /// Where the program is.

@@ -10,6 +10,8 @@ use crate::{Bound, Inheritance, Transport};
 
 mod capture;
 
+pub(super) use self::capture::capture;
+
 /// A pair of pipes, which the worker inherits as its standard input and its standard output.
 ///
 /// A worker may print all the same. Before any code of its own runs, both descriptors are moved to places that no child

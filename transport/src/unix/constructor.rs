@@ -1,0 +1,72 @@
+//! What is done in a worker before any other code of the program runs.
+//!
+//! `main` is too late: by then the constructors of other libraries may have printed or started processes. So the
+//! system's loader runs `prepare` with the program's first constructors, in every program that uses this crate. It does
+//! nothing unless a host has handed over the very channel that is there.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{BorrowedFd, RawFd};
+
+use rustix::io::{FdFlags, fcntl_getfd};
+
+use super::{NamedPipe, SocketPair, Stdio, UnixSocket, stdio};
+use crate::{INHERIT_VARIABLE, Transport, VARIABLE};
+
+// SAFETY: this section holds functions that the loader calls, one after the other, with arguments that a C function may
+// ignore. `prepare` needs nothing of the standard library that `main` has to prepare:
+// memory, a lock, descriptors. The lowest number is called first; `#[used]` keeps it though nobody refers to it. The
+// section for what comes even earlier, `.preinit_array`, would break programs that link this crate into a shared library.
+#[used]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array.00000"))]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+static PREPARE: extern "C" fn() = prepare;
+
+extern "C" fn prepare() {
+    let Some(channel) = variable(VARIABLE) else { return };
+    let Some((transport, address)) = channel.split_once(':') else { return };
+    let is_worker = match transport {
+        Stdio::NAME => stdio::capture(address),
+        UnixSocket::NAME => UnixSocket.is_inherited(address),
+        SocketPair::NAME => SocketPair.is_inherited(address),
+        NamedPipe::NAME => NamedPipe.is_inherited(address),
+        _ => false,
+    };
+    if is_worker && variable(INHERIT_VARIABLE).is_none() {
+        close_strays();
+    }
+}
+
+/// A variable of the environment. It may be that of the process that started this one.
+fn variable(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name ends with a zero, and the value is copied before anything else can run: the program has one
+    // thread. In a shared library that is loaded later there may be more, and none may change the environment while a
+    // library is being loaded, as for any other that reads it then.
+    let value = unsafe {
+        let value = libc::getenv(name.as_ptr());
+        if value.is_null() {
+            return None;
+        }
+        CStr::from_ptr(value)
+    };
+    Some(value.to_str().ok()?.to_owned())
+}
+
+/// Closes what this process was born with beside its standard streams: descriptors of the host that it, or whoever
+/// started it, has not marked to be closed in children.
+fn close_strays() {
+    // The list is complete before the first is closed. Where the system has none, they stay.
+    let Ok(open) = std::fs::read_dir("/dev/fd") else { return };
+    let open: Vec<RawFd> =
+        open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in open.into_iter().filter(|number| *number > libc::STDERR_FILENO) {
+        // SAFETY: the descriptor is only asked for its flags. It is open, or the question is answered with an error.
+        let flags = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) });
+        // What would not have outlived the start of a program was opened by this one, or is the list.
+        if flags.is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
+            // SAFETY: no code of this program has opened it, so that no value in it is its owner.
+            unsafe { rustix::io::close(number) };
+        }
+    }
+}
