@@ -39,9 +39,11 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
     const ONEWAY: bool = false;
     /// How long a call may take: `None` (the default) for what the worker's builder says, zero for no limit.
     const TIMEOUT: Option<Duration> = None;
-    /// How many times the message may be run again after its worker crashed. Anything but 0, the default, says that
-    /// the message is idempotent: running it twice does no harm.
+    /// How many times the message may be run again after its worker crashed: 0, the default, for what the worker's
+    /// builder says. Anything else says that the message is idempotent.
     const RETRY: u32 = 0;
+    /// Whether the message can be run twice without harm. Default: where [`RETRY`](Self::RETRY) is not 0.
+    const IDEMPOTENT: bool = Self::RETRY > 0;
 }
 
 /// What a handler may fail with: any error that can travel and be read.

@@ -20,6 +20,7 @@ pub struct Request {
     id: Option<TxId>,
     timeout: Option<Duration>,
     retry: u32,
+    idempotent: bool,
     oneway: bool,
     side: Side,
 }
@@ -30,6 +31,7 @@ impl Request {
         Self {
             timeout: M::TIMEOUT,
             retry: M::RETRY,
+            idempotent: M::IDEMPOTENT,
             oneway: M::ONEWAY,
             ..Self::new(Name::from_static(M::NAME), body)
         }
@@ -45,6 +47,7 @@ impl Request {
             id: None,
             timeout: None,
             retry: 0,
+            idempotent: false,
             oneway: false,
             side: Side::Host,
         }
@@ -59,7 +62,17 @@ impl Request {
         oneway: bool,
         timeout: Option<Duration>,
     ) -> Self {
-        Self { name, body, metadata, id: Some(id), timeout, retry: 0, oneway, side: Side::Worker }
+        Self {
+            name,
+            body,
+            metadata,
+            id: Some(id),
+            timeout,
+            retry: 0,
+            idempotent: false,
+            oneway,
+            side: Side::Worker,
+        }
     }
 
     /// The name of the message.
@@ -109,9 +122,20 @@ impl Request {
         self.timeout = timeout;
     }
 
-    /// How many times the message may be run again after a crash ([`Message::RETRY`]). Always 0 on the worker.
+    /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
+    /// says. Always 0 on the worker.
     pub fn retry(&self) -> u32 {
         self.retry
+    }
+
+    /// Sets how many times this call may be run again after a crash.
+    pub fn set_retry(&mut self, times: u32) {
+        self.retry = times;
+    }
+
+    /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
+    pub fn is_idempotent(&self) -> bool {
+        self.idempotent
     }
 
     /// Whether no reply is waited for.

@@ -43,12 +43,14 @@ impl ServiceOptions {
     }
 }
 
-/// `#[message(oneway, timeout = "60s", retry = 3, name = "wireName")]`
+/// `#[message(oneway, timeout = "60s", idempotent, retry = 3, name = "wireName")]`
 #[derive(Default)]
 pub(crate) struct MessageOptions {
     /// Where `oneway` is written.
     pub(crate) oneway: Option<Path>,
     pub(crate) timeout: Option<Duration>,
+    /// Where `idempotent` is written.
+    pub(crate) idempotent: Option<Path>,
     /// How many runs may follow the first, and where that is written.
     pub(crate) retry: Option<(u32, Path)>,
     pub(crate) name: Option<LitStr>,
@@ -91,7 +93,9 @@ impl MessageOptions {
                 }
                 set(&mut self.name, key, literal)
             }
-            _ => Err(unknown(key, &["oneway", "timeout", "retry", "name"])),
+            "idempotent" if key.input.peek(Token![=]) => Err(error(&key.path, "`idempotent` takes no value")),
+            "idempotent" => set(&mut self.idempotent, key, key.path.clone()),
+            _ => Err(unknown(key, &["oneway", "timeout", "idempotent", "retry", "name"])),
         }
     }
 }

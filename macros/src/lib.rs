@@ -106,6 +106,8 @@ mod types;
 ///
 /// - `timeout = "60s"`: how long a call may take, instead of the worker's default. In `ms`, `s`, `m` or `h`; `"none"` or
 ///   `"0"` for no limit.
+/// - `idempotent`: the call can be repeated without harm, and may be run again after a crash as often as the worker's
+///   builder says.
 /// - `retry = 3`: the call can be repeated without harm, and may be run again that many times if the worker crashes.
 ///   Default: it is not run again.
 /// - `oneway`: nobody waits for the method to run, and nothing comes back from it. It cannot be retried, since nothing

@@ -103,5 +103,6 @@ fn constants(options: &MessageOptions) -> TokenStream {
     let retry = options.retry.iter().map(|(times, _)| {
         quote! { const RETRY: u32 = #times; }
     });
-    oneway.chain(timeout).chain(retry).collect()
+    let idempotent = options.idempotent.iter().map(|_| quote! { const IDEMPOTENT: bool = true; });
+    oneway.chain(timeout).chain(retry).chain(idempotent).collect()
 }

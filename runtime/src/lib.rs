@@ -4,12 +4,17 @@
 //! with a handler. Between them is one connection with one task on either side, and a
 //! [`Connection`](isolated_workers_core::protocol::Connection) that holds the rules.
 
+mod attempts;
 mod builder;
 mod driver;
 mod handshake;
+mod heartbeat;
 mod inherited;
 mod link;
+mod on_crash;
 mod serve;
+mod starter;
+mod status;
 mod supervisor;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -21,8 +26,11 @@ pub use driver::{
     Address, Attach, Attached, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId, Program,
     Running, RunningThread, Thread,
 };
+pub use heartbeat::Heartbeat;
 pub use inherited::is_worker;
 pub use link::Link;
+pub use on_crash::OnCrash;
 pub use serve::{Serve, run_worker, serve};
-pub use timeouts::Timeouts;
+pub use status::Status;
+pub use timeouts::{OnTimeout, Timeouts};
 pub use worker::Worker;

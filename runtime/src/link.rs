@@ -10,6 +10,7 @@ mod pump;
 mod state;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,10 +18,13 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Limits, Request, Response, TxIdGenerator};
 use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::call::Call;
 pub(crate) use self::pump::{Answer, End, Inbound, Nobody, Pump};
+pub(crate) use self::state::Presence;
 use self::state::State;
+use crate::OnTimeout;
 
 /// The service at the other end of a connection, without any middleware around it.
 pub struct Link<C: Codec>(Arc<Shared<C>>);
@@ -31,6 +35,21 @@ struct Shared<C: Codec> {
     /// For calls that do not say; zero is none.
     timeout: Duration,
     state: Mutex<State<C::Framing>>,
+    /// How often something has come from the other side.
+    heard: AtomicU64,
+    /// How many calls in flight want the worker to be started again if it dies.
+    again: AtomicUsize,
+    /// For the one call that is made again with no other such call beside it.
+    probation: Semaphore,
+}
+
+/// A call that wants the worker to be started again if it dies.
+pub(crate) struct Again<'a>(&'a AtomicUsize);
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl<C: Codec> Link<C> {
@@ -41,8 +60,54 @@ impl<C: Codec> Link<C> {
         timeout: Duration,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
-        let state = State::new(codec.framing(limits), Box::new(writer));
-        Self(Arc::new(Shared { codec, ids, timeout, state: Mutex::new(state) }))
+        let state = Mutex::new(State::new(codec.framing(limits), Box::new(writer)));
+        let heard = AtomicU64::new(0);
+        let again = AtomicUsize::new(0);
+        Self(Arc::new(Shared { codec, ids, timeout, state, heard, again, probation: Semaphore::new(1) }))
+    }
+
+    /// Says what happens when the time of a call is over, and whether calls wait for a worker that ends by itself to be
+    /// started again.
+    pub(crate) fn set_policy(&self, on_timeout: OnTimeout, respawns: bool) {
+        self.lock().set_policy(on_timeout, respawns);
+    }
+
+    /// How long a call may take that does not say. Zero is no limit.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    /// Changes each time that something comes from the other side.
+    pub(crate) fn heard(&self) -> u64 {
+        self.0.heard.load(Ordering::Relaxed)
+    }
+
+    /// Asks the other side for a sign of life.
+    pub(crate) fn ping(&self) {
+        let mut state = self.lock();
+        let wakers = state.ping();
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Says that a call in flight wants the worker to be started again, for as long as the value is there.
+    pub(crate) fn again(&self) -> Again<'_> {
+        self.0.again.fetch_add(1, Ordering::AcqRel);
+        Again(&self.0.again)
+    }
+
+    pub(crate) fn is_wanted_again(&self) -> bool {
+        self.0.again.load(Ordering::Acquire) > 0
+    }
+
+    /// Waits until no other call is on probation.
+    pub(crate) async fn probation(&self) -> SemaphorePermit<'_> {
+        self.0.probation.acquire().await.expect("it is never closed")
+    }
+
+    /// Whether a call is on probation: it had been in flight when a worker died before.
+    pub(crate) fn is_on_probation(&self) -> bool {
+        self.0.probation.available_permits() == 0
     }
 
     /// No code of others runs under this lock, so that a panic cannot poison it.
@@ -50,27 +115,48 @@ impl<C: Codec> Link<C> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends every call in flight with what `error` makes of the name of its message, and refuses further ones.
-    pub(crate) fn fail(&self, error: impl FnMut(&str) -> Error) {
-        let wakers = self.lock().fail(error);
+    /// Ends every call in flight with what `error` makes of the name of its message; from then on it is as `presence`
+    /// says.
+    pub(crate) fn fail(&self, presence: Presence, error: impl FnMut(&str) -> Error) {
+        let mut state = self.lock();
+        let wakers = state.fail(presence, error);
+        drop(state);
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
     /// Fails what is in flight, says goodbye, and ends the stream in this direction. With `stay`, the other side is to
     /// wait for so long until it is reached again, and calls are refused with a word about that.
     pub(crate) fn close(&self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        let wakers = self.lock().close(stay, error);
+        let mut state = self.lock();
+        let wakers = state.close(stay, error);
+        drop(state);
         wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Refuses further calls; those in flight go on.
+    pub(crate) fn drain(&self) {
+        let mut state = self.lock();
+        let wakers = state.drain();
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Whether nothing is in flight and nothing waits to be sent.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().is_idle()
     }
 
     /// Whether the other side has been left, to be reached again.
     pub(crate) fn is_away(&self) -> bool {
-        self.lock().is_away()
+        matches!(self.lock().presence(), Presence::Away)
     }
 
     /// Goes on over a new stream.
     pub(crate) fn renew(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
-        self.lock().renew(self.0.codec.framing(limits), Box::new(writer));
+        let mut state = self.lock();
+        let wakers = state.renew(self.0.codec.framing(limits), Box::new(writer));
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
     }
 }
 

@@ -172,7 +172,7 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
                             // Before the stream is dropped, from which the host knows that it may go.
                             watch.dismiss();
                         }
-                        End::Eof | End::Farewell { stay: None } => return Ok(()),
+                        End::Eof | End::Farewell { stay: None } | End::Overran => return Ok(()),
                         End::Broken(error) => return Err(host_gone(error)),
                         End::Violated(error) => return Err(error),
                     }

@@ -1,16 +1,26 @@
-//! The task that owns a worker's process and connection, and sees both to their end.
+//! The task that owns a worker's process and connection, sees both to their end, and starts the next where one is
+//! wanted.
 
-use std::pin::{Pin, pin};
-use std::time::Duration;
+mod control;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
-use isolated_workers_transport::Residue;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use isolated_workers_transport::{Residue, Transport};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
 
-use crate::driver::Running;
-use crate::link::{End, Link};
+pub(crate) use self::control::{Command, Control, Identity, Pumping, Stop};
+use self::control::{Ending, Order};
+use crate::Status;
+use crate::driver::{Address, Driver, Running};
+use crate::link::{End, Link, Nobody, Presence, Pump};
+use crate::starter::{Greeted, Started, Starter};
 use crate::timeouts::elapsed;
 
 /// How long a process that has ended its connection may take to end itself before it is killed.
@@ -26,127 +36,107 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// What "no limit" is on the wire: 136 years.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What is wanted of a worker. A later one overrules an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stop {
-    Not,
-    Close,
-    Kill,
-}
+/// A worker that was active for so long did not die young.
+const GROWN_UP: Duration = Duration::from_secs(5);
 
-/// How a worker ended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
-    pub(crate) reason: ExitReason,
-    pub(crate) killed_after_grace: bool,
-}
-
-/// The task of a connection, whatever its transport.
-pub(crate) type Pumping = Pin<Box<dyn Future<Output = End> + Send>>;
-
-/// What is done to a running worker.
-pub(crate) enum Command<P> {
-    /// Leaves the worker, which is to wait for so long until it is reached again.
-    Disconnect { stay: Duration },
-    /// Goes on with another connection.
-    Reconnect { pump: Pumping },
-    /// Leaves the worker for good.
-    Detach { check: fn(&P) -> Result<(), Error>, let_go: fn(&mut P) -> Result<(), Error> },
-}
-
-/// A command, and where to say how it went.
-type Order<P> = (Command<P>, oneshot::Sender<Result<(), Error>>);
-
-/// The handle of the supervisor's task.
-pub(crate) struct Control<P> {
-    stop: watch::Sender<Stop>,
-    orders: mpsc::Sender<Order<P>>,
-    ended: watch::Receiver<Option<Ending>>,
-}
-
-impl<P> Control<P> {
-    pub(crate) fn stop(&self, stop: Stop) {
-        self.stop.send_if_modified(|wanted| {
-            let more = stop > *wanted;
-            *wanted = stop.max(*wanted);
-            more
-        });
-    }
-
-    /// # Errors
-    /// What kept the command from being carried out; `Closed` where the worker has ended.
-    pub(crate) async fn command(&self, command: Command<P>) -> Result<(), Error> {
-        let (done, outcome) = oneshot::channel();
-        // Where the task is gone, so is the other end of either channel.
-        let _ = self.orders.send((command, done)).await;
-        outcome.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the worker has ended")))
-    }
-
-    pub(crate) fn is_running(&self) -> bool {
-        *self.stop.borrow() == Stop::Not && self.ended.borrow().is_none()
-    }
-
-    pub(crate) async fn ended(&self) -> Ending {
-        let mut ended = self.ended.clone();
-        let ending = ended.wait_for(Option::is_some).await.ok().and_then(|ending| *ending);
-        // The task was dropped with its runtime, and the process with it.
-        let dropped = Ending { reason: ExitReason::Disconnected, killed_after_grace: false };
-        ending.unwrap_or(dropped)
-    }
-}
+/// How many starts in a row may fail before a worker is given up that was there before.
+const STARTS: u32 = 5;
 
 /// Starts the task.
-pub(crate) fn supervise<C: Codec, P: Running>(
-    running: P,
+pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
+    starter: Arc<Starter<D, C, T>>,
+    running: D::Running,
     residue: Option<Residue>,
+    address: Address,
     link: Link<C>,
     pump: Pumping,
-    grace: Duration,
-) -> Control<P> {
+    (status, watched): (watch::Sender<Status>, watch::Receiver<Status>),
+) -> Control<D::Running> {
     let (stop, wanted) = watch::channel(Stop::Not);
     let (order, orders) = mpsc::channel(1);
     let (announce, ended) = watch::channel(None);
-    let supervisor = Supervisor { running, residue, link, wanted, orders, announce, grace };
+    let identity = Arc::new(Mutex::new(Identity { pid: running.pid(), address }));
+    status.send_replace(Status::Active);
+    let supervisor = Supervisor {
+        starter,
+        running,
+        residue,
+        link,
+        wanted,
+        orders,
+        status,
+        announce,
+        identity: Arc::clone(&identity),
+        since: Instant::now(),
+        died_young: 0,
+    };
     tokio::spawn(supervisor.run(pump));
-    Control { stop, orders: order, ended }
+    Control { stop, orders: order, status: watched, ended, identity }
 }
 
-struct Supervisor<C: Codec, P> {
-    running: P,
+struct Supervisor<D: Driver, C: Codec, T> {
+    starter: Arc<Starter<D, C, T>>,
+    running: D::Running,
     /// Removed when the worker has ended.
     residue: Option<Residue>,
     link: Link<C>,
     wanted: watch::Receiver<Stop>,
-    orders: mpsc::Receiver<Order<P>>,
+    orders: mpsc::Receiver<Order<D::Running>>,
+    status: watch::Sender<Status>,
     announce: watch::Sender<Option<Ending>>,
-    grace: Duration,
+    identity: Arc<Mutex<Identity<<D::Running as Running>::Pid>>>,
+    /// When it was started.
+    since: Instant,
+    /// How many in a row died soon after their start.
+    died_young: u32,
 }
 
-impl<C: Codec, P: Running> Supervisor<C, P> {
-    async fn run(mut self, pump: Pumping) {
-        let ending = self.see_to_the_end(Some(pump)).await;
+/// What became of a worker.
+enum Fate {
+    Ended(Ending),
+    /// It has died, and another one is wanted.
+    Died(ExitReason),
+}
+
+impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
+    async fn run(mut self, mut pump: Pumping) {
+        let ending = loop {
+            match self.see_to_the_end(Some(pump)).await {
+                Fate::Ended(ending) => break ending,
+                Fate::Died(reason) => match self.start_again().await {
+                    Some(new) => pump = new,
+                    None => break Ending::of(reason),
+                },
+            }
+        };
+        self.announce(ending);
+    }
+
+    fn announce(&self, ending: Ending) {
+        self.status.send_replace(Status::Closed);
         self.announce.send_replace(Some(ending));
     }
 
     /// `pump` is `None` while the worker is disconnected.
-    async fn see_to_the_end(&mut self, mut pump: Option<Pumping>) -> Ending {
+    async fn see_to_the_end(&mut self, mut pump: Option<Pumping>) -> Fate {
+        let heartbeat = self.starter.settings.heartbeat;
+        let link = self.link.clone();
+        let mut silence = pin!(async {
+            match heartbeat {
+                Some(heartbeat) => heartbeat.watch(&link).await,
+                None => std::future::pending().await,
+            }
+        });
         loop {
             tokio::select! {
                 biased;
-                stop = wanted(&mut self.wanted, Stop::Close) => {
-                    return if stop == Stop::Kill {
-                        self.link.fail(closed);
-                        self.kill(false).await
-                    } else {
-                        self.close(pump).await
-                    };
-                }
+                stop = wanted(&mut self.wanted, Stop::Drain) => return self.stop(stop, pump).await,
                 Some((command, done)) = self.orders.recv() => {
                     let outcome = self.obey(command, &mut pump).await;
                     let ending = outcome.as_ref().ok().copied().flatten();
                     let _ = done.send(outcome.map(drop));
                     if let Some(ending) = ending {
-                        return ending;
+                        return Fate::Ended(ending);
                     }
                 }
                 end = over(&mut pump) => {
@@ -158,6 +148,12 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
                     let _ = timeout(LAST_WORDS, over(&mut pump)).await;
                     return self.crashed(reason).await;
                 }
+                // After the connection, which may have heard from the worker this very moment.
+                () = &mut silence, if pump.is_some() => {
+                    tracing::warn!(pid = self.pid(), "killing a worker that gives no sign of life");
+                    self.kill(false).await;
+                    return self.crashed(ExitReason::Unresponsive).await;
+                }
             }
         }
     }
@@ -165,16 +161,18 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
     /// Returns the ending, where the command is one.
     async fn obey(
         &mut self,
-        command: Command<P>,
+        command: Command<D::Running>,
         pump: &mut Option<Pumping>,
     ) -> Result<Option<Ending>, Error> {
         match command {
             Command::Disconnect { stay } => {
                 self.leave(stay, pump).await?;
+                self.status.send_replace(Status::Disconnected);
                 Ok(None)
             }
             Command::Reconnect { pump: new } => {
                 *pump = Some(new);
+                self.status.send_replace(Status::Active);
                 Ok(None)
             }
             Command::Detach { check, let_go } => {
@@ -183,11 +181,11 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
                     self.leave(FOREVER, pump).await?;
                 }
                 let_go(&mut self.running)?;
-                self.link.fail(detached);
+                self.link.fail(Presence::Ended, detached);
                 if let Some(residue) = &self.residue {
                     residue.leave();
                 }
-                Ok(Some(Ending { reason: ExitReason::Detached, killed_after_grace: false }))
+                Ok(Some(Ending::of(ExitReason::Detached)))
             }
         }
     }
@@ -216,6 +214,10 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
 
     /// The connection is over before the process, which as a rule ends in the same moment.
     async fn outlived(&mut self, end: End) -> ExitReason {
+        if let End::Overran = end {
+            self.kill(false).await;
+            return ExitReason::Overran;
+        }
         self.running.connection_over();
         if let Ok(reason) = timeout(LIMBO, self.running.wait()).await {
             return reason;
@@ -224,7 +226,7 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
         self.kill(false).await;
         match end {
             End::Violated(_) => ExitReason::Violated,
-            End::Eof | End::Farewell { .. } | End::Broken(_) => ExitReason::Disconnected,
+            End::Eof | End::Farewell { .. } | End::Broken(_) | End::Overran => ExitReason::Disconnected,
         }
     }
 
@@ -232,19 +234,142 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
         self.running.pid().into()
     }
 
-    async fn crashed(&mut self, reason: ExitReason) -> Ending {
-        let ending = Ending { reason, killed_after_grace: false };
+    async fn crashed(&mut self, reason: ExitReason) -> Fate {
+        let crash = self.crash(reason).await;
+        let again = self.starter.settings.on_crash.respawns()
+            || self.link.is_wanted_again()
+            || reason == ExitReason::Overran;
+        // Before any call fails: whoever then asks whether the worker is active must hear that it is not.
+        if again {
+            tracing::warn!(pid = crash.pid, %reason, "starting a worker again");
+            self.status.send_replace(Status::Starting);
+            self.fail_by(&crash, Presence::Starting);
+            Fate::Died(reason)
+        } else {
+            self.announce(Ending::of(reason));
+            self.fail_by(&crash, Presence::Ended);
+            Fate::Ended(Ending::of(reason))
+        }
+    }
+
+    async fn crash(&mut self, reason: ExitReason) -> Crash {
         let mut crash = Crash::new(reason);
         crash.pid = self.pid();
         crash.stderr = self.running.last_words().await;
-        // Before any call fails: whoever then asks whether the worker is active must hear that it is not.
-        self.announce.send_replace(Some(ending));
-        self.link.fail(|message| {
+        crash.bystander = self.link.is_on_probation();
+        crash
+    }
+
+    fn fail_by(&self, crash: &Crash, presence: Presence) {
+        self.link.fail(presence, |message| {
             let mut crash = crash.clone();
             crash.message = Some(message.to_owned());
             Error::crashed(crash)
         });
-        ending
+    }
+
+    /// Starts another one in place of a worker that has died. `None`: it was stopped meanwhile, or given up.
+    async fn start_again(&mut self) -> Option<Pumping> {
+        self.residue = None;
+        let grown_up = self.since.elapsed() >= GROWN_UP;
+        self.died_young = if grown_up { 0 } else { self.died_young.saturating_add(1) };
+        let starter = Arc::clone(&self.starter);
+        let mut failed = 0;
+        loop {
+            let delay = starter.settings.on_crash.delay(self.died_young);
+            let status = self.status.clone();
+            let start = async {
+                sleep(delay).await;
+                starter.start(&status).await
+            };
+            let mut start = pin!(start);
+            let started = loop {
+                tokio::select! {
+                    biased;
+                    _ = wanted(&mut self.wanted, Stop::Drain) => {
+                        self.link.fail(Presence::Ended, closed);
+                        return None;
+                    }
+                    Some((_, done)) = self.orders.recv() => {
+                        let why = "the worker has died and is being started again";
+                        let _ = done.send(Err(Error::new(ErrorKind::Closed, why)));
+                    }
+                    started = &mut start => break started,
+                }
+            };
+            match started {
+                Ok(started) => return Some(self.install(started)),
+                Err(error) => {
+                    failed += 1;
+                    self.died_young = self.died_young.saturating_add(1);
+                    self.status.send_replace(Status::Starting);
+                    tracing::warn!("a worker could not be started again: {error:#}");
+                    if failed == STARTS {
+                        self.link.fail(Presence::Gone(error), closed);
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a worker in the place of the last one.
+    fn install(&mut self, started: Started<D::Running, T>) -> Pumping {
+        let Started { running, stream: Greeted { reader, writer, buffer }, residue, address } = started;
+        let identity = Identity { pid: running.pid(), address };
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+        self.running = running;
+        self.residue = residue;
+        self.since = Instant::now();
+        let limits = self.starter.settings.limits;
+        let pump = Pump::new(self.link.clone(), limits, reader, buffer, Nobody);
+        // Before the calls that have waited go on: whoever has been answered must see that it is active.
+        self.status.send_replace(Status::Active);
+        self.link.renew(limits, writer);
+        Box::pin(pump)
+    }
+
+    async fn stop(&mut self, stop: Stop, mut pump: Option<Pumping>) -> Fate {
+        self.status.send_replace(Status::Closing);
+        if stop == Stop::Drain {
+            match self.drain(&mut pump).await {
+                Drained::Done => {}
+                Drained::Died(reason) => {
+                    // Nobody wants another one.
+                    let crash = self.crash(reason).await;
+                    self.fail_by(&crash, Presence::Ended);
+                    return Fate::Ended(Ending::of(reason));
+                }
+            }
+        }
+        Fate::Ended(if *self.wanted.borrow() == Stop::Kill {
+            self.link.fail(Presence::Ended, closed);
+            self.kill(false).await
+        } else {
+            self.close(pump).await
+        })
+    }
+
+    /// Lets the worker finish what is in flight, unless it is to be closed or killed meanwhile.
+    async fn drain(&mut self, pump: &mut Option<Pumping>) -> Drained {
+        self.link.drain();
+        loop {
+            tokio::select! {
+                biased;
+                _ = wanted(&mut self.wanted, Stop::Close) => return Drained::Done,
+                end = until_idle(&self.link, pump) => match end {
+                    Some(end) => return Drained::Died(self.outlived(end).await),
+                    None => return Drained::Done,
+                },
+                reason = self.running.wait() => {
+                    let _ = timeout(LAST_WORDS, over(pump)).await;
+                    return Drained::Died(reason);
+                }
+                Some((_, done)) = self.orders.recv() => {
+                    let _ = done.send(Err(Error::new(ErrorKind::Closed, "the worker is being drained")));
+                }
+            }
+        }
     }
 
     async fn close(&mut self, mut pump: Option<Pumping>) -> Ending {
@@ -253,12 +378,12 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
             // Nobody can tell a worker that is disconnected to end.
             return self.kill(false).await;
         }
-        let grace = elapsed(self.grace);
+        let grace = elapsed(self.starter.settings.timeouts.close);
         let mut grace = pin!(grace);
         loop {
             tokio::select! {
                 biased;
-                reason = self.running.wait() => return Ending { reason, killed_after_grace: false },
+                reason = self.running.wait() => return Ending::of(reason),
                 _ = wanted(&mut self.wanted, Stop::Kill) => break,
                 () = &mut grace => return self.kill(true).await,
                 _ = over(&mut pump) => {
@@ -276,12 +401,30 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
     }
 }
 
+/// How the draining of a worker ended.
+enum Drained {
+    Done,
+    Died(ExitReason),
+}
+
 /// Waits until the connection is over, which it never is where there is none.
 async fn over(pump: &mut Option<Pumping>) -> End {
     match pump {
         Some(pump) => pump.await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until nothing is in flight (`None`), or the connection is over. Where there is none, nothing is.
+async fn until_idle<C: Codec>(link: &Link<C>, pump: &mut Option<Pumping>) -> Option<End> {
+    let Some(pump) = pump else { return None };
+    poll_fn(|cx| match pump.as_mut().poll(cx) {
+        Poll::Ready(end) => Poll::Ready(Some(end)),
+        // Whoever gives a call up wakes the connection.
+        Poll::Pending if link.is_idle() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Waits until at least this is wanted. The last handle says so, too, when it is dropped.

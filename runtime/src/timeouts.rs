@@ -48,6 +48,22 @@ impl Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Longer is meant to be for ever, which is zero.
+    const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+    /// The first limit that makes no sense, with its name.
+    pub(crate) fn absurd(&self) -> Option<(&'static str, Duration)> {
+        let limits = [
+            ("startup", self.startup),
+            ("message", self.message),
+            ("close", self.close),
+            ("disconnected", self.disconnected),
+        ];
+        limits.into_iter().find(|(_, limit)| *limit > Self::LONGEST)
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
@@ -57,6 +73,21 @@ impl Default for Timeouts {
             disconnected: Duration::from_secs(60),
         }
     }
+}
+
+/// What happens when the time of a call is over. The call fails with
+/// [`Timeout`](isolated_workers_core::ErrorKind::Timeout) in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnTimeout {
+    /// The worker is told: the handler's future is dropped. The default. A handler that never awaits goes on.
+    #[default]
+    Cancel,
+    /// The worker is not told: the handler goes on to its end.
+    Abandon,
+    /// The worker is killed and started again: the only way to end a busy loop. What else was in flight fails or is
+    /// made again as [`OnCrash`](crate::OnCrash) says.
+    Kill,
 }
 
 /// Waits for `limit`, or for ever where it is zero.

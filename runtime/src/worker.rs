@@ -1,17 +1,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use isolated_workers_codec::{Codec, Json};
-use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Request, Response, Schema};
+use futures_util::future::Either;
+use isolated_workers_codec::Json;
+use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
 use isolated_workers_middleware::Service;
-use isolated_workers_transport::{Channel, Platform, Reconnect};
+use isolated_workers_transport::{Platform, Reconnect};
+use tokio::sync::watch;
 
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
-use crate::handshake::{self, Failure};
 use crate::link::{Nobody, Pump};
+use crate::starter::{Greeted, Starter};
 use crate::supervisor::{Command, Control, Stop};
-use crate::timeouts::elapsed;
-use crate::{Builder, Link, Program, Timeouts};
+use crate::{Builder, Link, Program, Status, attempts};
 
 /// A running worker, as its host sees it: a [`Service`], with the middleware of its builder around it.
 ///
@@ -25,21 +26,11 @@ pub struct Worker<S: Service = Link<Json>, T = Platform, D: Driver = Program>(Ar
 struct Inner<S: Service, T, D: Driver> {
     service: S,
     control: Control<D::Running>,
-    pid: Pid<D>,
-    way: Way<S::Codec, T>,
+    starter: Arc<Starter<D, S::Codec, T>>,
+    link: Link<S::Codec>,
 }
 
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
-
-/// How the worker is reached again.
-pub(crate) struct Way<C: Codec, T> {
-    pub(crate) transport: T,
-    pub(crate) address: Address,
-    pub(crate) service: Option<Schema>,
-    pub(crate) link: Link<C>,
-    pub(crate) limits: Limits,
-    pub(crate) timeouts: Timeouts,
-}
 
 impl Worker {
     /// A worker that is run by `driver`, as a rule a [`Program`]; [`Builder::spawn`] starts it.
@@ -50,21 +41,60 @@ impl Worker {
 
 // The bounds are those of methods, not of the block: so the compiler says why one is not there in our words.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
-    pub(crate) fn new(service: S, control: Control<D::Running>, pid: Pid<D>, way: Way<S::Codec, T>) -> Self {
-        Self(Arc::new(Inner { service, control, pid, way }))
+    pub(crate) fn new(
+        service: S,
+        control: Control<D::Running>,
+        starter: Arc<Starter<D, S::Codec, T>>,
+        link: Link<S::Codec>,
+    ) -> Self {
+        Self(Arc::new(Inner { service, control, starter, link }))
     }
 
-    /// The id of the worker's process. Once the worker is [closed](Self::closed) it may be that of another process.
+    /// The id of the worker's process, another one each time that it is started again. Once the worker is
+    /// [closed](Self::closed) it may be that of another process.
     pub fn pid(&self) -> u32
     where
         Pid<D>: ProcessId,
     {
-        self.0.pid.number()
+        self.0.control.identity().pid.number()
     }
 
-    /// Whether the worker takes calls: false from the moment that it is closed, killed or found dead.
+    /// Where the worker is in its life, to look at or to wait for:
+    ///
+    /// ```no_run
+    /// # use isolated_workers_runtime::{OnCrash, Program, Status, Worker};
+    /// # async fn example() -> Result<(), isolated_workers_core::Error> {
+    /// let worker = Worker::builder(Program::new("./worker")).on_crash(OnCrash::respawn()).spawn().await?;
+    /// let mut status = worker.status();
+    /// assert_eq!(*status.borrow(), Status::Active);
+    /// let _ = status.wait_for(|status| *status == Status::Starting).await; // it has died, and the next one comes
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.0.control.status().clone()
+    }
+
+    /// Whether the worker is there and is to stay: false from the moment that it is drained, closed, killed or found
+    /// dead, and while it is started again. [`is_connected`](Self::is_connected) tells whether calls reach it.
     pub fn is_active(&self) -> bool {
-        self.0.control.is_running()
+        self.0.control.is_active()
+    }
+
+    /// Whether there is a connection to the worker.
+    pub fn is_connected(&self) -> bool {
+        matches!(*self.0.control.status().borrow(), Status::Connected | Status::Active | Status::Closing)
+    }
+
+    /// Lets the worker finish the calls in flight, then closes it as [`close`](Self::close) does. Further calls fail with
+    /// [`Closed`](ErrorKind::Closed) and were not run. Calls have their timeouts; where that is too long,
+    /// [`close`](Self::close) or [`kill`](Self::kill) ends the wait. Cancel-safe: it is drained all the same.
+    ///
+    /// # Errors
+    /// `Closed` where the worker had to be killed in the end.
+    pub async fn drain(&self) -> Result<(), Error> {
+        self.0.control.stop(Stop::Drain);
+        self.ended().await
     }
 
     /// Ends the worker in an orderly way and waits until its process is gone: calls in flight fail with
@@ -77,11 +107,15 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// `Closed` where the worker had to be killed.
     pub async fn close(&self) -> Result<(), Error> {
         self.0.control.stop(Stop::Close);
+        self.ended().await
+    }
+
+    async fn ended(&self) -> Result<(), Error> {
         let ending = self.0.control.ended().await;
         if ending.killed_after_grace {
             let why =
                 "it did not end by itself in time and was killed; a longer `Timeouts::close` gives it more";
-            let pid = in_parentheses(self.0.pid);
+            let pid = in_parentheses(self.0.control.identity().pid);
             return Err(Error::new(ErrorKind::Closed, format!("closing the worker{pid}: {why}")));
         }
         Ok(())
@@ -109,7 +143,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let stay = self.0.way.timeouts.disconnected;
+        let stay = self.0.starter.settings.timeouts.disconnected;
         self.0.control.command(Command::Disconnect { stay }).await
     }
 
@@ -122,44 +156,21 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let Way { transport, address, service, link, limits, timeouts } = &self.0.way;
-        let attempt = format!("could not reach the worker at {} again", address.place);
+        let Inner { starter, link, control, .. } = &*self.0;
+        let address = control.identity().address;
         if !link.is_away() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("{attempt}: it is connected; `disconnect` it first"),
-            ));
+            let (kind, why) = match *control.status().borrow() {
+                Status::Closed => (ErrorKind::Closed, "it has ended; start another"),
+                _ => (ErrorKind::Config, "it is connected; `disconnect` it first"),
+            };
+            let text = format!("could not reach the worker at {} again: {why}", address.place);
+            return Err(Error::new(kind, text));
         }
-        let connect = async {
-            let Channel { mut reader, mut writer, residue, .. } = transport.dial(&address.place).await?;
-            if let Some(residue) = residue {
-                // The one of the first connection is kept until the worker has ended.
-                residue.leave();
-            }
-            let greeting = handshake::greet::<S::Codec>(
-                &mut reader,
-                &mut writer,
-                T::NAME,
-                service.clone(),
-                &address.token,
-            );
-            let buffer = greeting.await?;
-            Ok((reader, writer, buffer))
-        };
-        let connected = tokio::select! {
-            connected = connect => connected,
-            () = elapsed(timeouts.startup) => {
-                let text = format!("{attempt}: it did not answer within {:?}", timeouts.startup);
-                return Err(Error::new(ErrorKind::Startup, text));
-            }
-        };
-        let (reader, writer, buffer) = connected.map_err(|failure| match failure {
-            Failure::Refused(error) => error,
-            Failure::Gone(error) => Error::with_source(ErrorKind::Startup, attempt, error),
-        })?;
-        link.renew(*limits, writer);
-        let pump = Box::pin(Pump::new(link.clone(), *limits, reader, buffer, Nobody));
-        self.0.control.command(Command::Reconnect { pump }).await
+        let Greeted { reader, writer, buffer } = starter.dial(&address).await?;
+        let limits = starter.settings.limits;
+        link.renew(limits, writer);
+        let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
+        control.command(Command::Reconnect { pump }).await
     }
 
     /// Lets the worker go: it outlives this host, which may end at once, and waits for the next one, which
@@ -178,7 +189,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
             .control
             .command(Command::Detach { check: D::Running::can_detach, let_go: D::Running::detach })
             .await?;
-        Ok(self.0.way.address.clone())
+        Ok(self.0.control.identity().address)
     }
 }
 
@@ -190,7 +201,11 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.service.call(request)
+        let Inner { service, link, starter, .. } = &*self.0;
+        match starter.settings.on_crash.attempts(&request) {
+            1 => Either::Left(service.call(request)),
+            most => Either::Right(attempts::call(service, link, request, most)),
+        }
     }
 }
 
@@ -209,7 +224,7 @@ impl<S: Service, T, D: Driver> Drop for Inner<S, T, D> {
 impl<S: Service, T, D: Driver> fmt::Debug for Worker<S, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
-            .field("pid", &Into::<Option<u32>>::into(self.0.pid))
+            .field("pid", &Into::<Option<u32>>::into(self.0.control.identity().pid))
             .field("active", &self.is_active())
             .finish()
     }

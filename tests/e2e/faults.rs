@@ -27,6 +27,18 @@ pub(crate) trait Faults {
     async fn exit(&self, code: i32);
     async fn abort(&self);
     async fn panic(&self, text: String);
+    /// Kills this worker unless the file at `path` has `runs` lines already, one of which each run adds. Returns how
+    /// many there are.
+    #[message(retry = 2)]
+    async fn die_at_first(&self, path: String, runs: usize) -> usize;
+    /// The same for a message that leaves it to the worker how often it is run.
+    #[message(idempotent)]
+    async fn die_until(&self, path: String, runs: usize) -> usize;
+    /// As `gate`, and can be run twice.
+    #[message(idempotent)]
+    async fn gate_again(&self, key: u32) -> u32;
+    /// Stops this process, as Ctrl-Z would.
+    async fn stop(&self);
     /// Counts up, and returns the new number.
     async fn count(&self) -> u32;
     /// Prints to standard output and error.

@@ -3,12 +3,15 @@
 mod calls;
 mod close;
 mod crash;
+mod drain;
 mod faults;
+mod hang;
 mod host_faults;
 mod orphan;
 mod pressure;
 mod process;
 mod reconnect;
+mod respawn;
 mod startup;
 mod transports;
 

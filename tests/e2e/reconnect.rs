@@ -13,7 +13,7 @@ async fn a_worker_is_reached_again_with_its_state_intact() {
     assert!(connected.to_string().contains("it is connected; `disconnect` it first"), "{connected}");
     for round in 2..10 {
         soon(worker.disconnect()).await.unwrap();
-        assert!(worker.is_active());
+        assert!(worker.is_active() && !worker.is_connected());
         soon(worker.reconnect()).await.unwrap();
         assert_eq!(soon(client.count()).await.unwrap(), round);
     }
@@ -51,7 +51,7 @@ async fn a_worker_that_is_not_reached_again_in_time_ends() {
     soon(worker.disconnect()).await.unwrap();
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
     let ended = soon(worker.reconnect()).await.unwrap_err();
-    assert_eq!(ended.kind(), ErrorKind::Startup, "{ended}");
+    assert_eq!(ended.kind(), ErrorKind::Closed, "{ended}");
 }
 
 #[tokio::test]

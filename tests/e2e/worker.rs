@@ -91,6 +91,25 @@ impl Faults for Worker {
     async fn abort(&self) {
         std::process::abort()
     }
+    async fn die_at_first(&self, path: String, runs: usize) -> usize {
+        self.die_until(path, runs).await
+    }
+    async fn die_until(&self, path: String, runs: usize) -> usize {
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        file.write_all(b"run\n").unwrap();
+        let ran = std::fs::read_to_string(&path).unwrap().lines().count();
+        if ran <= runs {
+            kill_process(getpid(), Signal::KILL).unwrap();
+            std::future::pending().await
+        }
+        ran
+    }
+    async fn gate_again(&self, key: u32) -> u32 {
+        self.gate(key).await
+    }
+    async fn stop(&self) {
+        kill_process(getpid(), Signal::STOP).unwrap();
+    }
     async fn panic(&self, text: String) {
         panic!("{text}")
     }

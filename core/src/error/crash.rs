@@ -12,12 +12,31 @@ pub struct Crash {
     pub pid: Option<u32>,
     /// The end of what it wrote to its standard error, where that is kept; empty otherwise.
     pub stderr: String,
+    /// Which run of the call this was, from 1 on.
+    pub attempt: u32,
+    /// How many runs the call may have.
+    pub max_attempts: u32,
+    /// Whether another call is taken to be the cause: one that had been in flight when a worker crashed before.
+    pub bystander: bool,
 }
 
 impl Crash {
     /// The end of a worker for this reason.
     pub fn new(reason: ExitReason) -> Self {
-        Self { reason, message: None, pid: None, stderr: String::new() }
+        Self {
+            reason,
+            message: None,
+            pid: None,
+            stderr: String::new(),
+            attempt: 1,
+            max_attempts: 1,
+            bystander: false,
+        }
+    }
+
+    /// Whether the call has ended as many workers as it may, each time as the one that is taken to be the cause.
+    pub fn is_poison(&self) -> bool {
+        self.max_attempts > 1 && self.attempt >= self.max_attempts && !self.bystander
     }
 }
 
@@ -55,6 +74,10 @@ pub enum ExitReason {
     Disconnected,
     /// It sent bytes that break the protocol, and was killed for that.
     Violated,
+    /// It gave no sign of life for as long as its host allows, and was killed for that.
+    Unresponsive,
+    /// It did not answer a call in time, and was killed for that, as its host's policy says.
+    Overran,
     /// It has not ended: it was detached, and runs on without this host.
     Detached,
 }
@@ -72,6 +95,8 @@ impl fmt::Display for ExitReason {
             }
             Self::Disconnected => f.write_str("closed its connection without ending"),
             Self::Violated => f.write_str("broke the protocol"),
+            Self::Unresponsive => f.write_str("gave no sign of life and was killed"),
+            Self::Overran => f.write_str("did not answer a call in time and was killed"),
             Self::Detached => f.write_str("was detached and runs on"),
         }
     }

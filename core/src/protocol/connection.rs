@@ -37,6 +37,8 @@ pub struct Connection<T> {
     /// No deadline of a call is before this. It may be too early, because a call that ends does not look for the next
     /// one: that is found when the time is over, for all calls at once.
     earliest_deadline: Option<Instant>,
+    /// Whether the other side is told to stop with a call whose time is over.
+    cancels_late: bool,
     said_goodbye: bool,
     heard_goodbye: bool,
     failed: bool,
@@ -60,6 +62,7 @@ impl<T> Connection<T> {
             serving: HashMap::new(),
             outbox: Outbox::default(),
             earliest_deadline: None,
+            cancels_late: true,
             said_goodbye: false,
             heard_goodbye: false,
             failed: false,
@@ -124,6 +127,27 @@ impl<T> Connection<T> {
             self.outbox.push(Frame::Cancel { id: id.clone() });
         }
         Some(token)
+    }
+
+    /// Gives a call up without a word to the other side, which goes on with it.
+    fn abandon(&mut self, id: &TxId) -> Option<T> {
+        let call = self.calls.get_mut(id)?;
+        let token = call.token.take()?;
+        if self.outbox.retract(call.frame) {
+            self.calls.remove(id);
+        }
+        Some(token)
+    }
+
+    /// Whether the other side is told to stop with a call whose time is over, which is the default. Otherwise it goes
+    /// on with it, and its answer is passed over.
+    pub fn set_cancels_late_calls(&mut self, cancels: bool) {
+        self.cancels_late = cancels;
+    }
+
+    /// Asks the other side for a sign of life, which it gives as soon as it reads.
+    pub fn ping(&mut self) {
+        self.outbox.push(Frame::Ping);
     }
 
     /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile; but its id may come
@@ -249,7 +273,7 @@ impl<T> Connection<T> {
         late.into_iter()
             .filter_map(|(frame, id, name, timeout)| {
                 let executed = self.outbox.executed(frame);
-                let token = self.cancel(&id)?;
+                let token = if self.cancels_late { self.cancel(&id)? } else { self.abandon(&id)? };
                 Some(Event::Answered { token, result: Err(timed_out(&name, timeout).executed_is(executed)) })
             })
             .collect()
@@ -278,6 +302,11 @@ impl<T> Connection<T> {
     /// How many calls of this side wait for their answer, those included that were given up.
     pub fn in_flight(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Whether the other side has said goodbye.
+    pub fn is_left(&self) -> bool {
+        self.heard_goodbye
     }
 
     /// How many requests of the other side wait for an answer.

@@ -64,7 +64,11 @@ fn arguments_and_replies() {
 #[test]
 fn attributes() {
     let cases = [
-        ("#[message(onway)]", "onway", "the known ones are `oneway`, `timeout`, `retry`, `name`"),
+        (
+            "#[message(onway)]",
+            "onway",
+            "the known ones are `oneway`, `timeout`, `idempotent`, `retry`, `name`",
+        ),
         ("#[message(oneway = true)]", "oneway", "takes no value"),
         ("#[message(timeout = 60)]", "60", "a duration, as in `timeout = \"60s\"`"),
         ("#[message(timeout = \"60\")]", "\"60\"", "`60` is not a duration"),

@@ -1,8 +1,10 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
+use tokio::time::{Sleep, sleep};
 
 use super::Link;
 
@@ -14,8 +16,18 @@ pub(super) struct Call<'a, C: Codec> {
 
 enum Progress {
     New(Request),
+    Parked(Box<Parked>),
     Waiting { place: usize, id: TxId },
     Done,
+}
+
+/// A call that waits for room in the queue, or for a worker that is being started. Its time runs.
+struct Parked {
+    request: Request,
+    key: u64,
+    since: Instant,
+    limit: Option<Duration>,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'a, C: Codec> Call<'a, C> {
@@ -23,18 +35,23 @@ impl<'a, C: Codec> Call<'a, C> {
         Self { link, progress: Progress::New(request) }
     }
 
+    /// How long the call may take, if there is a limit.
+    fn limit(&self, request: &Request) -> Option<Duration> {
+        let limit = request.timeout().unwrap_or(self.link.0.timeout);
+        (!limit.is_zero()).then_some(limit)
+    }
+
     fn poll_start(&mut self, mut request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
-        let shared = &self.link.0;
         let mut state = self.link.lock();
-        if state.is_full() {
-            state.wait_for_room(cx);
-            self.progress = Progress::New(request);
-            return Poll::Pending;
+        if state.must_wait() {
+            let key = state.park(None, cx);
+            drop(state);
+            return self.park(request, key, cx);
         }
         let id = match request.id() {
             Some(id) => id.clone(),
             None => {
-                let id = shared.ids.next_id();
+                let id = self.link.0.ids.next_id();
                 request.set_id(id.clone());
                 id
             }
@@ -42,8 +59,7 @@ impl<'a, C: Codec> Call<'a, C> {
         let started = if request.is_oneway() {
             state.start_oneway(id, request, cx).map(|()| Progress::Done)
         } else {
-            let timeout = request.timeout().unwrap_or(shared.timeout);
-            let timeout = (!timeout.is_zero()).then_some(timeout);
+            let timeout = self.limit(&request);
             state.start(id.clone(), request, timeout, cx).map(|place| Progress::Waiting { place, id })
         };
         let mut woken = Vec::new();
@@ -59,6 +75,57 @@ impl<'a, C: Codec> Call<'a, C> {
             Err(error) => Poll::Ready(Err(error)),
         }
     }
+
+    #[cold]
+    fn park(&mut self, request: Request, key: u64, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        let limit = self.limit(&request);
+        let sleep = limit.map(|limit| Box::pin(sleep(limit)));
+        self.poll_parked(Box::new(Parked { request, key, since: Instant::now(), limit, sleep }), cx)
+    }
+
+    #[cold]
+    fn poll_parked(
+        &mut self,
+        mut parked: Box<Parked>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response, Error>> {
+        let mut state = self.link.lock();
+        if !state.must_wait() {
+            state.unpark_one(parked.key);
+            drop(state);
+            let Parked { mut request, since, limit, .. } = *parked;
+            // What is left is what the other side hears of, too.
+            if let Some(limit) = limit {
+                let left = limit.saturating_sub(since.elapsed());
+                request.set_timeout(Some(left.max(Duration::from_nanos(1))));
+            }
+            return self.poll_start(request, cx);
+        }
+        let is_starting = state.is_starting();
+        state.park(Some(parked.key), cx);
+        drop(state);
+        let is_over = parked.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if is_over {
+            self.link.lock().unpark_one(parked.key);
+            return Poll::Ready(Err(waited(&parked, is_starting)));
+        }
+        self.progress = Progress::Parked(parked);
+        Poll::Pending
+    }
+}
+
+fn waited(parked: &Parked, is_starting: bool) -> Error {
+    let (why, what) = if is_starting {
+        ("its worker was still being started again", "a longer timeout lets it wait longer")
+    } else {
+        ("the worker did not read what was sent before it", "it may hang, or be given more than it can do")
+    };
+    let text = format!(
+        "`{}` was not sent within {:?}: {why}; {what}",
+        parked.request.name(),
+        parked.limit.unwrap_or_default()
+    );
+    Error::new(ErrorKind::Timeout, text).executed_is(Executed::No)
 }
 
 impl<C: Codec> Future for Call<'_, C> {
@@ -67,6 +134,7 @@ impl<C: Codec> Future for Call<'_, C> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match std::mem::replace(&mut self.progress, Progress::Done) {
             Progress::New(request) => self.poll_start(request, cx),
+            Progress::Parked(parked) => self.poll_parked(parked, cx),
             Progress::Waiting { place, id } => {
                 let answer = self.link.lock().poll_answer(place, cx);
                 if answer.is_pending() {
@@ -81,13 +149,17 @@ impl<C: Codec> Future for Call<'_, C> {
 
 impl<C: Codec> Drop for Call<'_, C> {
     fn drop(&mut self) {
-        if let Progress::Waiting { place, id } = &self.progress {
-            let mut woken = Vec::new();
-            let mut state = self.link.lock();
-            state.abandon(*place, id);
-            state.take_woken(&mut woken);
-            drop(state);
-            woken.into_iter().for_each(Waker::wake);
+        match &self.progress {
+            Progress::Waiting { place, id } => {
+                let mut woken = Vec::new();
+                let mut state = self.link.lock();
+                state.abandon(*place, id);
+                state.take_woken(&mut woken);
+                drop(state);
+                woken.into_iter().for_each(Waker::wake);
+            }
+            Progress::Parked(parked) => self.link.lock().unpark_one(parked.key),
+            Progress::New(_) | Progress::Done => {}
         }
     }
 }

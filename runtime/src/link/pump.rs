@@ -1,5 +1,6 @@
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,8 @@ pub(crate) enum End {
     Broken(io::Error),
     /// The other side broke the protocol.
     Violated(Error),
+    /// The other side did not answer a call in time, and is to be killed for that.
+    Overran,
 }
 
 /// The task of a connection: a future that reads, answers and writes until the connection is over.
@@ -123,8 +126,11 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                 Ok(farewell) => farewell,
                 Err(error) => return Poll::Ready(End::Violated(error)),
             };
-            self.put_out(cx);
+            let overran = self.put_out(cx);
             self.woken.drain(..).for_each(Waker::wake);
+            if overran {
+                return Poll::Ready(End::Overran);
+            }
             if let Some(end) = farewell {
                 return Poll::Ready(end);
             }
@@ -147,7 +153,10 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         }
         let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(End::Eof)),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(_)) => {
+                self.link.0.heard.fetch_add(1, Ordering::Relaxed);
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(End::Broken(error))),
             Poll::Pending => Poll::Pending,
         };
@@ -216,8 +225,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         Ok(farewell)
     }
 
-    /// Writes the answers, and whatever else waits to be written; gives up the calls whose time is over.
-    fn put_out(&mut self, cx: &mut Context<'_>) {
+    /// Writes the answers, and whatever else waits to be written; gives up the calls whose time is over. Tells whether
+    /// the other side is to be killed for one of them.
+    fn put_out(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.link.lock();
         for (id, result) in self.answers.drain(..) {
             state.connection.answer(&id, result);
@@ -233,6 +243,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         }
         state.sleep(cx);
         state.take_woken(&mut self.woken);
+        state.has_overrun()
     }
 
     /// A stream that takes nothing more may still hold answers: its end, or a moment, tells that there are none.

@@ -1,6 +1,7 @@
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
@@ -8,6 +9,7 @@ use slab::Slab;
 use tokio::io::AsyncWrite;
 
 use super::outgoing::Outgoing;
+use crate::OnTimeout;
 
 /// How many bytes may wait to be written before callers wait for room and a worker stops reading.
 const HIGH_WATER: usize = 1 << 20;
@@ -20,14 +22,35 @@ pub(super) struct State<F> {
     calls: Slab<Place>,
     /// The task of the connection, while it sleeps.
     pump: Option<Waker>,
-    /// Those who wait for the queue to be short enough.
-    room: Vec<Waker>,
+    /// Those who wait for the queue to be short enough, or for a worker that is being started.
+    parked: HashMap<u64, Waker>,
+    next_parked: u64,
     /// Those to be woken when the lock is given back.
     woken: Vec<Waker>,
     /// For when the timer of the task is set.
     armed: Option<Instant>,
-    /// Whether the other side has been left, to be reached again.
-    away: bool,
+    presence: Presence,
+    on_timeout: OnTimeout,
+    /// Whether a worker that ends by itself is started again.
+    respawns: bool,
+    /// Whether the time of a call was over that the worker is to be killed for.
+    overran: bool,
+}
+
+/// Whether the other side is there for calls.
+#[derive(Debug)]
+pub(crate) enum Presence {
+    Here,
+    /// It has been left, to be reached again.
+    Away,
+    /// It is being started again, and calls wait for it.
+    Starting,
+    /// It finishes what is in flight.
+    Draining,
+    /// It was closed, or has ended.
+    Ended,
+    /// It will not come back, for this reason.
+    Gone(Error),
 }
 
 enum Place {
@@ -42,27 +65,47 @@ impl<F: Framing> State<F> {
             outgoing: Outgoing::new(framing, writer),
             calls: Slab::new(),
             pump: None,
-            room: Vec::new(),
+            parked: HashMap::new(),
+            next_parked: 0,
             woken: Vec::new(),
             armed: None,
-            away: false,
+            presence: Presence::Here,
+            on_timeout: OnTimeout::Cancel,
+            respawns: false,
+            overran: false,
         }
     }
 
-    /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
-    pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) {
-        self.connection = Connection::new();
-        self.outgoing = Outgoing::new(framing, writer);
-        self.armed = None;
-        self.away = false;
+    pub(super) fn set_policy(&mut self, on_timeout: OnTimeout, respawns: bool) {
+        self.on_timeout = on_timeout;
+        self.respawns = respawns;
+        self.connection.set_cancels_late_calls(on_timeout != OnTimeout::Abandon);
     }
 
-    pub(super) fn is_away(&self) -> bool {
-        self.away
+    /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
+    pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Vec<Waker> {
+        self.connection = Connection::new();
+        self.connection.set_cancels_late_calls(self.on_timeout != OnTimeout::Abandon);
+        self.outgoing = Outgoing::new(framing, writer);
+        self.armed = None;
+        self.overran = false;
+        self.presence = Presence::Here;
+        self.unpark();
+        std::mem::take(&mut self.woken)
+    }
+
+    pub(super) fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     fn check_here(&self, name: &str) -> Result<(), Error> {
-        if self.away { Err(disconnected(name)) } else { Ok(()) }
+        match &self.presence {
+            // The connection of one that has ended refuses calls itself.
+            Presence::Here | Presence::Starting | Presence::Ended => Ok(()),
+            Presence::Away => Err(disconnected(name)),
+            Presence::Draining => Err(draining(name)),
+            Presence::Gone(error) => Err(error.clone()),
+        }
     }
 
     /// Whether as much waits to be written as may.
@@ -70,8 +113,36 @@ impl<F: Framing> State<F> {
         self.connection.queued_bytes() + self.outgoing.unwritten() > HIGH_WATER
     }
 
-    pub(super) fn wait_for_room(&mut self, cx: &Context<'_>) {
-        self.room.push(cx.waker().clone());
+    /// Whether a call has to wait before it starts.
+    pub(super) fn must_wait(&self) -> bool {
+        match self.presence {
+            Presence::Here => self.is_full() || (self.respawns && self.connection.is_left()),
+            Presence::Starting => true,
+            Presence::Away | Presence::Draining | Presence::Ended | Presence::Gone(_) => false,
+        }
+    }
+
+    /// Whether the other side is being started, and that is why calls wait.
+    pub(super) fn is_starting(&self) -> bool {
+        !self.is_full()
+    }
+
+    /// Waits until there is a reason to try again. `key` is that of a wait that was begun before.
+    pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
+        let key = key.unwrap_or_else(|| {
+            self.next_parked += 1;
+            self.next_parked
+        });
+        self.parked.insert(key, cx.waker().clone());
+        key
+    }
+
+    pub(super) fn unpark_one(&mut self, key: u64) {
+        self.parked.remove(&key);
+    }
+
+    fn unpark(&mut self) {
+        self.woken.extend(self.parked.drain().map(|(_, waker)| waker));
     }
 
     /// Starts a call and returns its place.
@@ -159,8 +230,8 @@ impl<F: Framing> State<F> {
         for event in refused {
             self.settle(event);
         }
-        if !self.room.is_empty() && !self.is_full() {
-            self.woken.append(&mut self.room);
+        if !self.parked.is_empty() && !self.must_wait() {
+            self.unpark();
         }
         flushed
     }
@@ -173,11 +244,36 @@ impl<F: Framing> State<F> {
     pub(super) fn handle_timeout(&mut self) -> Option<Instant> {
         if self.connection.poll_timeout().is_some() {
             for event in self.connection.handle_timeout(Instant::now()) {
+                self.overran |= self.on_timeout == OnTimeout::Kill;
                 self.settle(event);
             }
         }
         self.armed = self.connection.poll_timeout();
         self.armed
+    }
+
+    /// Whether the time of a call was over that the worker is to be killed for.
+    pub(super) fn has_overrun(&self) -> bool {
+        self.overran
+    }
+
+    pub(super) fn ping(&mut self) -> Vec<Waker> {
+        self.connection.ping();
+        self.wake_pump();
+        std::mem::take(&mut self.woken)
+    }
+
+    pub(super) fn drain(&mut self) -> Vec<Waker> {
+        self.presence = Presence::Draining;
+        self.unpark();
+        self.wake_pump();
+        std::mem::take(&mut self.woken)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.in_flight() == 0
+            && self.connection.queued_bytes() == 0
+            && self.outgoing.unwritten() == 0
     }
 
     pub(super) fn sleep(&mut self, cx: &Context<'_>) {
@@ -196,18 +292,19 @@ impl<F: Framing> State<F> {
         into.append(&mut self.woken);
     }
 
-    pub(super) fn fail(&mut self, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
+    pub(super) fn fail(&mut self, presence: Presence, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
+        self.presence = presence;
         for event in self.connection.fail(error) {
             self.settle(event);
         }
         self.wake_pump();
-        self.woken.append(&mut self.room);
+        self.unpark();
         std::mem::take(&mut self.woken)
     }
 
     pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
-        let wakers = self.fail(error);
-        self.away = stay.is_some();
+        let presence = if stay.is_some() { Presence::Away } else { Presence::Ended };
+        let wakers = self.fail(presence, error);
         self.connection.say_goodbye(stay);
         self.outgoing.shut_down_when_written();
         wakers
@@ -217,5 +314,13 @@ impl<F: Framing> State<F> {
 #[cold]
 fn disconnected(name: &str) -> Error {
     let text = format!("could not call `{name}`: the worker is disconnected; `reconnect` reaches it again");
+    Error::new(ErrorKind::Closed, text).executed_is(Executed::No)
+}
+
+#[cold]
+fn draining(name: &str) -> Error {
+    let text = format!(
+        "could not call `{name}`: the worker is being drained and takes no more calls; start another"
+    );
     Error::new(ErrorKind::Closed, text).executed_is(Executed::No)
 }

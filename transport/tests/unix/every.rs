@@ -6,9 +6,7 @@ use std::process::{Child, Stdio};
 use isolated_workers_transport::{Bound, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{
-    assert_no_file, file, last_words, program, runtime, start, with_transport,
-};
+use super::support::{assert_no_file, file, last_words, program, runtime, start, with_transport};
 
 /// A test for each transport.
 macro_rules! every {

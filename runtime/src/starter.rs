@@ -1,0 +1,167 @@
+//! What a worker is started from, once or again.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Schema, TxIdGenerator, Uuid};
+use isolated_workers_transport::{Bound, Channel, Reconnect, Residue, Transport};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
+use crate::handshake::{self, Failure};
+use crate::supervisor::{LAST_WORDS, LIMBO};
+use crate::timeouts::elapsed;
+use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
+
+/// What a worker is started from, as often as it takes.
+pub(crate) struct Starter<D, C, T> {
+    pub(crate) driver: D,
+    pub(crate) codec: C,
+    pub(crate) transport: T,
+    pub(crate) settings: Settings,
+}
+
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+    pub(crate) service: Option<Schema>,
+    pub(crate) on_crash: OnCrash,
+    pub(crate) on_timeout: OnTimeout,
+    pub(crate) heartbeat: Option<Heartbeat>,
+}
+
+/// A worker that is ready for calls.
+pub(crate) struct Started<P, T: Transport> {
+    pub(crate) running: P,
+    pub(crate) stream: Greeted<T>,
+    pub(crate) residue: Option<Residue>,
+    pub(crate) address: Address,
+}
+
+/// A connection to a worker that fits.
+pub(crate) struct Greeted<T: Transport> {
+    pub(crate) reader: T::Reader,
+    pub(crate) writer: T::Writer,
+    /// What has been read already.
+    pub(crate) buffer: BytesMut,
+}
+
+impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
+    /// Starts the worker. Nothing is left behind where it fails or is dropped.
+    pub(crate) async fn start(
+        &self,
+        status: &watch::Sender<Status>,
+    ) -> Result<Started<D::Running, T>, Error> {
+        let Self { driver, transport, settings, .. } = self;
+        let limit = settings.timeouts.startup;
+        let mut bound = transport.bind().map_err(|error| {
+            let text = format!("could not prepare a {} for the worker {}", T::NAME, driver.subject());
+            Error::with_source(ErrorKind::Spawn, text, error)
+        })?;
+        let inheritance = bound.inheritance();
+        let token = driver.token().map_or_else(|| Uuid.next_id().to_string(), str::to_owned);
+        let address = Address { place: inheritance.address.clone(), token };
+        let mut running = driver.start(Launch::new::<T>(inheritance))?;
+        let token = address.token.clone();
+        let connect = async move {
+            let mut channel = bound.establish().await?;
+            status.send_replace(Status::Connected);
+            let residue = channel.residue.take();
+            Ok((self.greet(channel, &token).await?, residue))
+        };
+        let mut connect = pin!(connect);
+        let connected = tokio::select! {
+            biased;
+            connected = &mut connect => connected,
+            // The stream of a process that has ended ends, too, unless a child of that holds it open.
+            _ = running.wait() => match timeout(LAST_WORDS, connect).await {
+                Ok(connected) => connected,
+                Err(late) => Err(Failure::Gone(late.into())),
+            },
+            () = elapsed(limit) => return Err(silent(driver, running, limit).await),
+        };
+        match connected {
+            Ok((stream, residue)) => Ok(Started { running, stream, residue, address }),
+            Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Gone(error)) => Err(stillborn(driver, running, error).await),
+        }
+    }
+
+    /// Reaches a worker that is running already.
+    pub(crate) async fn dial(&self, address: &Address) -> Result<Greeted<T>, Error>
+    where
+        T: Reconnect,
+    {
+        let attempt = || format!("could not reach the worker at {} again", address.place);
+        let limit = self.settings.timeouts.startup;
+        let connect = async {
+            let mut channel = self.transport.dial(&address.place).await?;
+            if let Some(residue) = channel.residue.take() {
+                // The one of the first connection is kept until the worker has ended.
+                residue.leave();
+            }
+            self.greet(channel, &address.token).await
+        };
+        let connected = tokio::select! {
+            connected = connect => connected,
+            () = elapsed(limit) => {
+                let text = format!("{}: it did not answer within {limit:?}", attempt());
+                return Err(Error::new(ErrorKind::Startup, text));
+            }
+        };
+        connected.map_err(|failure| match failure {
+            Failure::Refused(error) => error,
+            Failure::Gone(error) => Error::with_source(ErrorKind::Startup, attempt(), error),
+        })
+    }
+
+    async fn greet(
+        &self,
+        channel: Channel<T::Reader, T::Writer>,
+        token: &str,
+    ) -> Result<Greeted<T>, Failure> {
+        let Channel { mut reader, mut writer, .. } = channel;
+        let service = self.settings.service.clone();
+        let buffer = handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service, token).await?;
+        Ok(Greeted { reader, writer, buffer })
+    }
+}
+
+async fn silent<D: Driver>(driver: &D, mut running: D::Running, limit: Duration) -> Error {
+    running.kill();
+    let _ = timeout(LIMBO, running.wait()).await;
+    let why = format!(
+        "was not ready within {limit:?} and was killed; it must call `serve`, and `Timeouts::startup` sets how long it \
+         may take"
+    );
+    not_up(driver, running, &why).await
+}
+
+/// The stream ended before the handshake, so the worker has ended or is about to.
+async fn stillborn<D: Driver>(driver: &D, mut running: D::Running, error: std::io::Error) -> Error {
+    if driver.token().is_some() {
+        let text = format!(
+            "could not attach to the worker {}: it has ended, or has another token",
+            driver.subject()
+        );
+        return Error::with_source(ErrorKind::Startup, text, error);
+    }
+    let how = match timeout(LIMBO, running.wait()).await {
+        Ok(ExitReason::Exited(0)) => "exited with code 0, so it never called `serve`,".to_owned(),
+        Ok(reason) => reason.to_string(),
+        Err(_) => ExitReason::Disconnected.to_string(),
+    };
+    not_up(driver, running, &format!("{how} before it was ready")).await
+}
+
+async fn not_up<D: Driver>(driver: &D, mut running: D::Running, why: &str) -> Error {
+    let pid = in_parentheses(running.pid());
+    let words = match running.last_words().await {
+        words if words.is_empty() => String::new(),
+        words => format!("; its last words:\n{words}"),
+    };
+    Error::new(ErrorKind::Startup, format!("the worker {}{pid} {why}{words}", driver.subject()))
+}

@@ -1,0 +1,186 @@
+//! Workers that are started again, and calls that are made again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use isolated_workers::{
+    Error, ErrorKind, Executed, ExitReason, Next, OnCrash, Request, Status, Timeouts, from_fn,
+};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::process::Watched;
+use super::*;
+
+async fn under(policy: OnCrash) -> (Worker, FaultsClient<Worker>) {
+    let worker = soon(worker().on_crash(policy).spawn()).await.unwrap();
+    (worker.clone(), FaultsClient::new(worker))
+}
+
+/// A file that counts the runs of a message, and its folder.
+fn journal() -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs").display().to_string();
+    (folder, path)
+}
+
+fn runs(path: &str) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+fn killed(error: &Error) -> bool {
+    error.crash().is_some_and(|crash| matches!(crash.reason, ExitReason::Signalled { signal: 9, .. }))
+}
+
+#[tokio::test]
+async fn a_message_with_a_number_of_its_own_is_made_again_under_any_policy() {
+    let (_folder, path) = journal();
+    let (worker, client) = under(OnCrash::reject()).await;
+    let first = worker.pid();
+    assert_eq!(soon(client.die_at_first(path.clone(), 2)).await.unwrap(), 3);
+    assert_ne!(worker.pid(), first);
+    assert!(worker.is_active());
+    assert_eq!(client.count().await.unwrap(), 1, "another worker has a state of its own");
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_ends_every_worker_is_stopped_and_named() {
+    let (_folder, path) = journal();
+    let (_worker, client) = under(OnCrash::reject()).await;
+    let error = soon(client.die_at_first(path.clone(), usize::MAX)).await.unwrap_err();
+    assert_eq!(runs(&path), 3);
+    let crash = error.crash().unwrap();
+    assert_eq!((crash.attempt, crash.max_attempts, crash.is_poison()), (3, 3, true));
+    assert_eq!(crash.message.as_deref(), Some("die_at_first"));
+    assert!(killed(&error));
+}
+
+#[tokio::test]
+async fn only_idempotent_messages_are_made_again_unless_all_are_asked_for() {
+    let (_folder, path) = journal();
+    let (_worker, client) = under(OnCrash::retry(3)).await;
+    assert_eq!(soon(client.die_until(path.clone(), 3)).await.unwrap(), 4);
+    let error = soon(client.abort()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
+    assert_eq!((error.crash().unwrap().attempt, error.crash().unwrap().max_attempts), (1, 1));
+
+    let (_worker, client) = under(OnCrash::retry(1).any_message()).await;
+    let error = soon(client.abort()).await.unwrap_err();
+    assert_eq!((error.crash().unwrap().attempt, error.crash().unwrap().max_attempts), (2, 2));
+}
+
+#[tokio::test]
+async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
+    let (_folder, path) = journal();
+    let (_worker, client) = under(OnCrash::retry(2)).await;
+    let poison = client.die_until(path.clone(), usize::MAX);
+    let neighbours = join_all((0..20).map(|key| client.gate_again(key)));
+    let release = async {
+        // Each is there only after the poison is gone, some of them later than others.
+        for key in 0..20 {
+            soon(async { while !client.release(key).await.unwrap_or(false) {} }).await;
+        }
+    };
+    let (poison, neighbours, ()) = soon(async { tokio::join!(poison, neighbours, release) }).await;
+    assert!(poison.unwrap_err().crash().unwrap().is_poison());
+    for (key, neighbour) in (0..).zip(neighbours) {
+        assert_eq!(neighbour.unwrap(), key);
+    }
+    assert_eq!(runs(&path), 3);
+}
+
+#[tokio::test]
+async fn an_idle_worker_that_dies_is_started_again_where_the_policy_says_so() {
+    let (worker, client) = under(OnCrash::respawn()).await;
+    let mut status = worker.status();
+    for round in 0..3 {
+        let pid = worker.pid();
+        Watched::new(pid).signal(Signal::KILL);
+        soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
+        assert!(!worker.is_active(), "round {round}");
+        soon(status.wait_for(|status| *status == Status::Active)).await.unwrap();
+        assert_ne!(worker.pid(), pid);
+        assert_eq!(soon(client.count()).await.unwrap(), 1);
+    }
+    soon(worker.close()).await.unwrap();
+    assert_eq!(*status.borrow(), Status::Closed);
+}
+
+#[tokio::test]
+async fn an_idle_worker_that_dies_is_gone_where_the_policy_says_so() {
+    let (worker, client) = under(OnCrash::reject()).await;
+    Watched::new(worker.pid()).signal(Signal::KILL);
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
+    let error = soon(client.count()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
+}
+
+#[tokio::test]
+async fn calls_made_while_a_worker_is_started_again_wait_for_it() {
+    let (worker, client) = under(OnCrash::respawn()).await;
+    let mut status = worker.status();
+    Watched::new(worker.pid()).signal(Signal::KILL);
+    soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
+    let calls = join_all((0..50u8).map(|i| client.echo(vec![i].into())));
+    for (i, answer) in (0..).zip(soon(calls).await) {
+        assert_eq!(answer.unwrap()[..], [i]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_does_not_wait_longer_for_a_worker_than_it_may_take() {
+    let policy = OnCrash::respawn().backoff(Duration::from_secs(60), Duration::from_secs(60));
+    let (worker, client) = under(policy).await;
+    let mut status = worker.status();
+    Watched::new(worker.pid()).signal(Signal::KILL);
+    soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
+    let error = soon(client.wait_a_little()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No));
+    assert!(error.to_string().contains("its worker was still being started again"), "{error}");
+    // Nor does who wants it closed.
+    soon(worker.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_be_started_again_is_given_up_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("worker");
+    std::fs::copy(WORKER, &copy).unwrap();
+    let policy = OnCrash::respawn().backoff(Duration::from_millis(1), Duration::from_millis(1));
+    let worker = soon(Worker::builder(Program::new(&copy)).on_crash(policy).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    std::fs::remove_file(&copy).unwrap();
+    assert_eq!(soon(client.abort()).await.unwrap_err().kind(), ErrorKind::Crashed);
+    soon(worker.closed()).await;
+    let error = soon(client.count()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Spawn, Executed::No));
+    assert!(error.to_string().contains("there is no such file"), "{error}");
+}
+
+#[tokio::test]
+async fn each_run_passes_the_middleware() {
+    let (_folder, path) = journal();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let counting = from_fn(async |request: Request, next: Next<'_>| {
+        SEEN.fetch_add(1, Ordering::SeqCst);
+        next.call(request).await
+    });
+    let worker = soon(worker().layer(counting).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker);
+    assert_eq!(soon(client.die_at_first(path, 2)).await.unwrap(), 3);
+    assert_eq!(SEEN.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_call_takes_no_longer_for_being_made_again() {
+    let timeouts = Timeouts::default().message(Duration::from_millis(300));
+    let policy = OnCrash::retry(1000).backoff(Duration::ZERO, Duration::ZERO);
+    let worker = soon(worker().on_crash(policy).timeouts(timeouts).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker);
+    let (_folder, path) = journal();
+    let error = soon(client.die_until(path.clone(), usize::MAX)).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Crashed | ErrorKind::Timeout), "{error}");
+    assert!(runs(&path) < 1000);
+}
