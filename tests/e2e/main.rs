@@ -7,6 +7,7 @@ mod drain;
 mod faults;
 mod hang;
 mod host_faults;
+mod offsets;
 mod orphan;
 mod pressure;
 mod process;

@@ -1,5 +1,6 @@
 //! The worker of the end-to-end tests. Its first argument is how it fails before it serves, if it does.
 
+mod cut;
 mod faults;
 
 use std::collections::{BTreeMap, HashMap};
@@ -195,6 +196,12 @@ fn main() -> Result<(), Error> {
             let listener = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
             accept(listener).write_all(b"{\"isolated-workers\":1,").unwrap();
             std::process::exit(7)
+        }
+        "cut-reads" | "cut-writes" => {
+            let bytes = std::env::args().nth(2).unwrap().parse().unwrap();
+            let mut cut = cut::Cut { reads: usize::MAX, writes: usize::MAX };
+            *(if how == "cut-reads" { &mut cut.reads } else { &mut cut.writes }) = bytes;
+            runtime(false).block_on(async { serve(worker).transport(cut).await })
         }
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
         "impatient" => runtime(false)

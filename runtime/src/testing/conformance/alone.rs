@@ -1,7 +1,11 @@
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Set for a test that has a process of its own.
 const ALONE: &str = "ISOLATED_WORKERS_TEST_ALONE";
+
+/// How many folders this process has made.
+static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a case on a current-thread runtime of its own.
 pub fn check<O>(case: impl Future<Output = O>) -> O {
@@ -27,7 +31,9 @@ pub fn alone(test: &str, run: impl FnOnce()) {
         return run();
     }
     let name = test.split_once("::").map_or(test, |(_, name)| name);
-    let folder = std::env::temp_dir().join(format!("iw-{}-{}", std::process::id(), name.replace("::", "-")));
+    // Short, because the path of a socket in it is.
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("iw-{}-{number}", std::process::id()));
     std::fs::create_dir(&folder).expect("a folder for the test");
     let output = Command::new(std::env::current_exe().expect("the path of this program"))
         .args(["--exact", name])

@@ -1,0 +1,155 @@
+//! Eight workers under load, one of which is killed every 50 ms: no call may be lost, answered twice, given another
+//! call's answer, or run more often than its message allows.
+//!
+//! `ISOLATED_WORKERS_CHAOS` says for how many seconds; four if it does not.
+
+mod api;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use api::{ChaosClient, answer};
+use isolated_workers::{
+    Error, ErrorKind, Executed, Link, OnCrash, Platform, Postcard, Program, Worker,
+    testing::conformance::alone,
+};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+const WORKERS: usize = 8;
+const CALLERS_EACH: usize = 6;
+const KILL_EVERY: Duration = Duration::from_millis(50);
+const ATTEMPTS: u32 = 100;
+
+type Member = Worker<Link<Postcard>, Platform>;
+
+/// How a call ended, as its caller saw it.
+enum Outcome {
+    Answered,
+    Failed(Executed),
+    /// Of a oneway message nobody hears.
+    Sent,
+}
+
+struct Seen {
+    call: u64,
+    may_repeat: bool,
+    outcome: Outcome,
+}
+
+#[test]
+fn no_call_is_lost_doubled_or_swapped_while_workers_are_killed() {
+    alone(concat!(module_path!(), "::no_call_is_lost_doubled_or_swapped_while_workers_are_killed"), || {
+        let seconds = std::env::var("ISOLATED_WORKERS_CHAOS").map_or(4, |text| text.parse().unwrap());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.unwrap().block_on(chaos(Duration::from_secs(seconds)));
+    });
+}
+
+async fn chaos(length: Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    std::fs::write(&journal, "").unwrap();
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        workers.push(started(&journal).await);
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let next = Arc::new(AtomicU64::new(0));
+    let callers: Vec<_> = workers
+        .iter()
+        .flat_map(|worker| std::iter::repeat_n(worker, CALLERS_EACH))
+        .map(|worker| {
+            tokio::spawn(call(ChaosClient::new(worker.clone()), Arc::clone(&next), Arc::clone(&over)))
+        })
+        .collect();
+
+    let mut kills = 0;
+    let end = tokio::time::Instant::now() + length;
+    let mut clock = tokio::time::interval(KILL_EVERY);
+    while tokio::time::Instant::now() < end {
+        clock.tick().await;
+        kills += usize::from(kill(&workers[kills % WORKERS]));
+    }
+    over.store(true, Ordering::Relaxed);
+    let mut seen = Vec::new();
+    for caller in callers {
+        seen.extend(caller.await.unwrap());
+    }
+    for worker in &workers {
+        worker.drain().await.unwrap();
+    }
+    check(&seen, &journal);
+    println!("{} calls, {kills} kills", seen.len());
+    // The journal is what the kills are for: with too few of them nothing was tried.
+    assert!(kills > 10 && seen.len() > 1000, "{} calls, {kills} kills", seen.len());
+}
+
+async fn started(journal: &Path) -> Member {
+    let program = Program::new(env!("CARGO_BIN_EXE_chaos-worker")).arg(journal);
+    let policy = OnCrash::retry(ATTEMPTS - 1).backoff(Duration::from_millis(1), Duration::from_millis(5));
+    Worker::builder(program).codec(Postcard).on_crash(policy).spawn().await.unwrap()
+}
+
+/// Kills the worker as it is now, unless it is about to be another one.
+fn kill(worker: &Member) -> bool {
+    let pid = worker.pid();
+    let Some(process) = Pid::from_raw(pid.cast_signed()) else { return false };
+    let Ok(process) = pidfd_open(process, PidfdFlags::empty()) else { return false };
+    // Had it ended before it was held on to, its host would know of another one or of none.
+    worker.pid() == pid && worker.is_active() && pidfd_send_signal(process, Signal::KILL).is_ok()
+}
+
+async fn call(client: ChaosClient<Member>, next: Arc<AtomicU64>, over: Arc<AtomicBool>) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        let call = next.fetch_add(1, Ordering::Relaxed);
+        let (may_repeat, result) = match call % 8 {
+            0..4 => (false, client.once(call).await),
+            4..6 => (true, client.again(call).await),
+            6 => (true, client.slowly(call).await),
+            _ => {
+                let outcome = match client.tell(call).await {
+                    Ok(()) => Outcome::Sent,
+                    Err(error) => failed(&error),
+                };
+                seen.push(Seen { call, may_repeat: false, outcome });
+                continue;
+            }
+        };
+        let outcome = match result {
+            Ok(text) => {
+                assert_eq!(text, answer(call), "the answer of another call");
+                Outcome::Answered
+            }
+            Err(error) => failed(&error),
+        };
+        seen.push(Seen { call, may_repeat, outcome });
+    }
+    seen
+}
+
+fn failed(error: &Error) -> Outcome {
+    assert_eq!(error.kind(), ErrorKind::Crashed, "{error}");
+    Outcome::Failed(error.executed())
+}
+
+fn check(seen: &[Seen], journal: &Path) {
+    let mut runs: HashMap<u64, usize> = HashMap::new();
+    for line in std::fs::read_to_string(journal).unwrap().lines() {
+        *runs.entry(line.parse().unwrap()).or_default() += 1;
+    }
+    for Seen { call, may_repeat, outcome } in seen {
+        let runs = runs.remove(call).unwrap_or(0);
+        assert!(*may_repeat || runs <= 1, "call {call} ran {runs} times and may run once");
+        match outcome {
+            Outcome::Answered => assert!(runs >= 1, "call {call} was answered and never ran"),
+            Outcome::Failed(Executed::No) => assert_eq!(runs, 0, "call {call} ran and its error denies it"),
+            Outcome::Failed(_) => assert!(!may_repeat, "call {call} may be made again and was not"),
+            Outcome::Sent => {}
+        }
+    }
+    assert!(runs.is_empty(), "calls ran that nobody made: {runs:?}");
+}

@@ -1,0 +1,43 @@
+//! A worker whose first argument is the journal of all workers.
+
+mod api;
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use api::{Chaos, answer};
+use isolated_workers::{Error, Postcard, serve};
+
+struct Worker(File);
+
+impl Worker {
+    /// One write of a line at the end of a file is one line, whoever else writes.
+    fn run(&self, call: u64) -> String {
+        (&self.0).write_all(format!("{call}\n").as_bytes()).unwrap();
+        answer(call)
+    }
+}
+
+impl Chaos for Worker {
+    async fn once(&self, call: u64) -> String {
+        self.run(call)
+    }
+    async fn again(&self, call: u64) -> String {
+        self.run(call)
+    }
+    async fn slowly(&self, call: u64) -> String {
+        tokio::time::sleep(Duration::from_millis(call % 20)).await;
+        self.run(call)
+    }
+    async fn tell(&self, call: u64) {
+        self.run(call);
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let journal = std::env::args_os().nth(1).unwrap();
+    let journal = File::options().append(true).open(journal).unwrap();
+    serve(Worker(journal).into_service()).codec(Postcard).await
+}
