@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use isolated_workers::testing::conformance::alone;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -55,6 +56,22 @@ fn no_worker_outlives_a_host_that_is_killed() {
         Watched::new(host.process.id()).signal(Signal::KILL);
         host.none_outlives(workers_do);
     }
+}
+
+/// In a process of its own, which becomes the parent of the orphans: it is in their session, so that the system does not
+/// see to stopped ones by itself.
+#[test]
+fn no_worker_that_is_stopped_outlives_its_host() {
+    alone(concat!(module_path!(), "::no_worker_that_is_stopped_outlives_its_host"), || {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+        let host = host("idle", "wait");
+        assert_eq!(host.workers.len(), 2);
+        for worker in &host.workers {
+            worker.signal(Signal::STOP);
+        }
+        Watched::new(host.process.id()).signal(Signal::KILL);
+        host.none_outlives("stopped");
+    });
 }
 
 #[test]

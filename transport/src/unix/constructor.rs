@@ -32,9 +32,23 @@ extern "C" fn prepare() {
         NamedPipe::NAME => NamedPipe.is_inherited(address),
         _ => false,
     };
-    if is_worker && variable(INHERIT_VARIABLE).is_none() {
+    if !is_worker {
+        return;
+    }
+    if variable(INHERIT_VARIABLE).is_none() {
         close_strays();
     }
+    #[cfg(target_os = "linux")]
+    wake_when_orphaned();
+}
+
+/// Lets the system continue this process when its host dies, so that one that is stopped then sees the end of its stream
+/// and ends. It does so, too, when the thread ends that has started this process, where it does no harm.
+#[cfg(target_os = "linux")]
+fn wake_when_orphaned() {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    // Where it is refused, a worker that was stopped stays so, as everywhere else.
+    let _ = set_parent_process_death_signal(Some(Signal::CONT));
 }
 
 /// A variable of the environment. It may be that of the process that started this one.
