@@ -1,6 +1,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Schema, TxIdGenerator, Uuid};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
@@ -33,6 +34,7 @@ struct Settings {
     limits: Limits,
     ids: Box<dyn TxIdGenerator>,
     service: Option<Schema>,
+    handshake: bool,
 }
 
 impl<D: Driver> Builder<D, Json, D::Transport> {
@@ -42,6 +44,7 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
             limits: Limits::default(),
             ids: Box::new(Uuid),
             service: None,
+            handshake: true,
         };
         let transport = driver.transport();
         Self { driver, codec: Json, transport, layers: NoLayers, settings }
@@ -95,6 +98,19 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         self.settings.service = Some(schema);
         self
     }
+
+    /// Begins with the first call, for a worker that knows no handshake, such as one in another language. It must be
+    /// told the same: [`Serve::without_handshake`](crate::Serve::without_handshake).
+    ///
+    /// Nobody then checks that protocol, codec and service are the same on both sides: a difference shows as frames or
+    /// values that do not decode. A worker that is reached again is not shown a token; that its process is the same
+    /// user's is checked by the transport all the same. And [`spawn`](Self::spawn) is done when the transport is
+    /// connected, which on most of them says nothing of the worker: one that fails to start fails the first call. On
+    /// [`UnixSocket::bound_by_worker`](isolated_workers_transport::UnixSocket) it says that the worker listens.
+    pub fn without_handshake(mut self) -> Self {
+        self.settings.handshake = false;
+        self
+    }
 }
 
 impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
@@ -108,7 +124,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let Self { driver, codec, transport, layers, settings } = self;
         check(&settings)?;
-        let Settings { timeouts, limits, ids, service } = settings;
+        let Settings { timeouts, limits, ids, service, handshake } = settings;
 
         let mut bound = transport.bind().map_err(|error| {
             let text = format!("could not prepare a {} for the worker {}", T::NAME, driver.subject());
@@ -117,11 +133,15 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
         let inheritance = bound.inheritance();
         let token = driver.token().map_or_else(|| Uuid.next_id().to_string(), str::to_owned);
         let address = Address { place: inheritance.address.clone(), token };
-        let mut running = driver.start(Launch::new::<T>(inheritance))?;
+        let mut running = driver.start(Launch::new::<T, C>(inheritance, handshake))?;
         let (schema, token) = (service.clone(), address.token.clone());
         let connect = async move {
             let Channel { mut reader, mut writer, residue, .. } = bound.establish().await?;
-            let buffer = handshake::greet::<C>(&mut reader, &mut writer, T::NAME, schema, &token).await?;
+            let buffer = if handshake {
+                handshake::greet::<C>(&mut reader, &mut writer, T::NAME, schema, &token).await?
+            } else {
+                BytesMut::new()
+            };
             Ok((reader, writer, buffer, residue))
         };
         let mut connect = pin!(connect);
@@ -145,7 +165,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let pid = running.pid();
         let control = supervise(running, residue, link.clone(), pump, timeouts.close);
-        let way = Way { transport, address, service, link: link.clone(), limits, timeouts };
+        let way = Way { transport, address, service, handshake, link: link.clone(), limits, timeouts };
         Ok(Worker::new(layers.wrap(link), control, pid, way))
     }
 }
@@ -165,6 +185,11 @@ fn check(settings: &Settings) -> Result<(), Error> {
         let text = format!("Limits::frame is {frame} bytes; it must be {LEAST_FRAME} to {}", u32::MAX);
         return Err(Error::new(ErrorKind::Config, text));
     }
+    if let (Some(service), false) = (&settings.service, settings.handshake) {
+        let why = "only the handshake can tell, and `without_handshake` leaves it out; remove one of the two";
+        let text = format!("could not make sure that the worker serves {service}: {why}");
+        return Err(Error::new(ErrorKind::Config, text));
+    }
     Ok(())
 }
 
@@ -172,8 +197,8 @@ async fn silent<D: Driver>(driver: &D, mut running: D::Running, limit: Duration)
     running.kill();
     let _ = timeout(LIMBO, running.wait()).await;
     let why = format!(
-        "was not ready within {limit:?} and was killed; it must call `serve`, and `Timeouts::startup` sets how long it \
-         may take"
+        "was not ready within {limit:?} and was killed; it must call `serve`, or do what its language has for that, and \
+         `Timeouts::startup` sets how long it may take"
     );
     not_up(driver, running, &why).await
 }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Request, Response, Schema};
 use isolated_workers_middleware::Service;
@@ -36,6 +37,7 @@ pub(crate) struct Way<C: Codec, T> {
     pub(crate) transport: T,
     pub(crate) address: Address,
     pub(crate) service: Option<Schema>,
+    pub(crate) handshake: bool,
     pub(crate) link: Link<C>,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
@@ -122,7 +124,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let Way { transport, address, service, link, limits, timeouts } = &self.0.way;
+        let Way { transport, address, service, handshake, link, limits, timeouts } = &self.0.way;
         let attempt = format!("could not reach the worker at {} again", address.place);
         if !link.is_away() {
             return Err(Error::new(
@@ -136,14 +138,12 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
                 // The one of the first connection is kept until the worker has ended.
                 residue.leave();
             }
-            let greeting = handshake::greet::<S::Codec>(
-                &mut reader,
-                &mut writer,
-                T::NAME,
-                service.clone(),
-                &address.token,
-            );
-            let buffer = greeting.await?;
+            let buffer = if *handshake {
+                let (service, token) = (service.clone(), &address.token);
+                handshake::greet::<S::Codec>(&mut reader, &mut writer, T::NAME, service, token).await?
+            } else {
+                BytesMut::new()
+            };
             Ok((reader, writer, buffer))
         };
         let connected = tokio::select! {
