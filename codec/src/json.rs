@@ -1,3 +1,4 @@
+mod error;
 mod lines;
 mod wire;
 
@@ -12,7 +13,8 @@ use crate::{Codec, CodecError};
 ///
 /// Every `f64` comes back bit for bit but NaN and the infinities, which JSON does not have; nor has it a way to tell
 /// `Some(None)` and `Some(())` from `None`. Bytes travel as arrays of
-/// numbers, at up to four bytes each: for payloads of bytes use [`Postcard`](crate::Postcard).
+/// numbers, at up to four bytes each: for payloads of bytes use [`Postcard`](crate::Postcard). Metadata comes out sorted by
+/// its keys, because the members of an object have no order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 

@@ -240,3 +240,90 @@ fn a_line_break_in_a_json_body_cannot_split_the_frame() {
     };
     assert!(refused(Json.framing(Limits::default()).encode(&frame, &mut BytesMut::new())));
 }
+
+fn json_decoded(line: &str) -> Frame {
+    let mut wire = BytesMut::from(format!("{line}\n").as_str());
+    Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap()
+}
+
+#[test]
+fn json_reads_the_answers_of_a_peer_that_tells_no_kinds() {
+    let reply = json_decoded(r#"{"tx":"7","type":"addResult","payload":{"sum":8}}"#);
+    let Frame::Unmarked { answer, request } = reply else { panic!("{reply:?}") };
+    let Frame::Reply { id, name, body, .. } = *answer else { panic!("{answer:?}") };
+    assert_eq!((id, name.as_str(), body.as_bytes()), (7.into(), "add", &br#"{"sum":8}"#[..]));
+    let Frame::Request { id, name, body, .. } = *request else { panic!("{request:?}") };
+    assert_eq!((id, name.as_str(), body.as_bytes()), (7.into(), "addResult", &br#"{"sum":8}"#[..]));
+
+    let nothing = json_decoded(r#"{"tx":"7","type":"logResult"}"#);
+    let Frame::Unmarked { answer, .. } = nothing else { panic!("{nothing:?}") };
+    assert!(answer.body().unwrap().is_empty());
+}
+
+#[test]
+fn json_makes_an_error_of_whatever_was_thrown() {
+    let thrown = |payload: &str| {
+        let frame = json_decoded(&format!(r#"{{"tx":"7","type":"boomError"{payload}}}"#));
+        let Frame::Unmarked { answer, .. } = frame else { panic!("{frame:?}") };
+        let Frame::Error { name, error, .. } = *answer else { panic!("{answer:?}") };
+        assert_eq!(name.as_str(), "boom");
+        *error
+    };
+    let mut whole = RemoteError::new("MyErr", "why");
+    whole.stack = Some("a.js:1".into());
+    whole.code = Some("E_MY".into());
+    let payload = r#","payload":{"message":"why","name":"MyErr","stack":"a.js:1","code":"E_MY","extra":{}}"#;
+    assert_eq!(thrown(payload), whole);
+
+    assert_eq!(thrown(r#","payload":{"message":"why"}"#), RemoteError::new("", "why"));
+    let mut coded = RemoteError::new("", "");
+    coded.code = Some("7".into());
+    assert_eq!(thrown(r#","payload":{"code":7,"message":null,"name":null,"stack":null}"#), coded);
+    assert_eq!(thrown(r#","payload":"only a \"text\"""#), RemoteError::new("", "only a \"text\""));
+    assert_eq!(thrown(r#","payload":[1,{}]"#), RemoteError::new("", "[1,{}]"));
+    assert_eq!(thrown(""), RemoteError::new("", "the other side gave no reason"));
+}
+
+#[test]
+fn json_tells_a_message_with_the_name_of_an_answer_from_one() {
+    for name in ["getResult", "fooError"] {
+        let frame = Frame::Request {
+            id: 7.into(),
+            name: name.into(),
+            body: Body::empty(),
+            metadata: Metadata::new(),
+            oneway: false,
+            timeout: None,
+        };
+        let mut wire = encoded(&mut Json.framing(Limits::default()), std::slice::from_ref(&frame));
+        assert_eq!(wire, format!("{{\"type\":\"{name}\",\"tx\":\"7\",\"kind\":\"request\"}}\n").as_str());
+        let back = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
+        assert_same(&[frame], &[back]);
+    }
+}
+
+#[test]
+fn json_gives_any_id_back_letter_for_letter() {
+    for tx in [
+        "007",
+        "C0FFEE",
+        "CCFEFB9F-F265-495B-8AA7-3D92B7553214",
+        "",
+        " ",
+        "\\u0000é😀\\\"\\\\",
+        "18446744073709551616",
+    ] {
+        let frame = json_decoded(&format!(r#"{{"type":"add","tx":"{tx}"}}"#));
+        let reply = Frame::Reply {
+            id: frame.id().unwrap().clone(),
+            name: "add".into(),
+            body: Body::empty(),
+            metadata: Metadata::new(),
+        };
+        let mut wire = encoded(&mut Json.framing(Limits::default()), &[reply]);
+        let back = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
+        assert_eq!(back.id(), frame.id());
+        let text: String = serde_json::from_str(&format!("\"{tx}\"")).unwrap();
+        assert_eq!(frame.id().unwrap().to_string(), text);
+    }
+}

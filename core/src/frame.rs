@@ -57,13 +57,34 @@ pub enum Frame {
         /// How long the receiver is to wait for another connection once this one has ended. `None`: not at all.
         stay: Option<Duration>,
     },
+    /// What can be read in two ways, because the other side tells no kinds and the name ends as that of an answer does.
+    /// It is the answer where this side has asked, and the request where it has not. Never sent.
+    Unmarked {
+        /// A [`Reply`](Self::Reply) or an [`Error`](Self::Error).
+        answer: Box<Frame>,
+        /// A [`Request`](Self::Request) with the same id.
+        request: Box<Frame>,
+    },
 }
 
 impl Frame {
+    /// The id of the transaction, in the kinds that have one.
+    pub fn id(&self) -> Option<&TxId> {
+        match self {
+            Self::Request { id, .. }
+            | Self::Reply { id, .. }
+            | Self::Error { id, .. }
+            | Self::Cancel { id } => Some(id),
+            Self::Unmarked { request, .. } => request.id(),
+            Self::Ping | Self::Pong | Self::Goodbye { .. } => None,
+        }
+    }
+
     /// The encoded payload, in the kinds that have one.
     pub fn body(&self) -> Option<&Body> {
         match self {
             Self::Request { body, .. } | Self::Reply { body, .. } => Some(body),
+            Self::Unmarked { request, .. } => request.body(),
             _ => None,
         }
     }
@@ -72,6 +93,7 @@ impl Frame {
     pub fn metadata(&self) -> Option<&Metadata> {
         match self {
             Self::Request { metadata, .. } | Self::Reply { metadata, .. } => Some(metadata),
+            Self::Unmarked { request, .. } => request.metadata(),
             _ => None,
         }
     }

@@ -35,6 +35,7 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
             on_crash: OnCrash::default(),
             on_timeout: OnTimeout::default(),
             heartbeat: None,
+            handshake: true,
         };
         let transport = driver.transport();
         Self { driver, codec: Json, transport, layers: NoLayers, ids: Box::new(Uuid), settings }
@@ -106,6 +107,19 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         self.settings.service = Some(schema);
         self
     }
+
+    /// Begins with the first call, for a worker that knows no handshake, such as one in another language. It must be
+    /// told the same: [`Serve::without_handshake`](crate::Serve::without_handshake).
+    ///
+    /// Nobody then checks that protocol, codec and service are the same on both sides: a difference shows as frames or
+    /// values that do not decode. A worker that is reached again is not shown a token; that its process is the same
+    /// user's is checked by the transport all the same. And [`spawn`](Self::spawn) is done when the transport is
+    /// connected, which on most of them says nothing of the worker: one that fails to start fails the first call. On
+    /// [`UnixSocket::bound_by_worker`](isolated_workers_transport::UnixSocket) it says that the worker listens.
+    pub fn without_handshake(mut self) -> Self {
+        self.settings.handshake = false;
+        self
+    }
 }
 
 impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
@@ -157,6 +171,11 @@ fn check(settings: &Settings) -> Result<(), Error> {
     if settings.heartbeat.is_some_and(|heartbeat| heartbeat.interval.is_zero() || heartbeat.timeout.is_zero())
     {
         let text = "a Heartbeat of zero would take every worker for hung; set an interval and a timeout";
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    if let (Some(service), false) = (&settings.service, settings.handshake) {
+        let why = "only the handshake can tell, and `without_handshake` leaves it out; remove one of the two";
+        let text = format!("could not make sure that the worker serves {service}: {why}");
         return Err(Error::new(ErrorKind::Config, text));
     }
     Ok(())

@@ -11,6 +11,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ExitReason};
 use isolated_workers_transport::{Inheritance, Transport};
 
@@ -130,7 +131,8 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub(crate) fn new<T: Transport>(inheritance: Inheritance) -> Self {
-        Self { variable: crate::inherited::variable(T::NAME, &inheritance.address), inheritance }
+    pub(crate) fn new<T: Transport, C: Codec>(inheritance: Inheritance, handshake: bool) -> Self {
+        let variable = crate::inherited::variable(T::NAME, C::NAME, &inheritance.address, handshake);
+        Self { variable, inheritance }
     }
 }

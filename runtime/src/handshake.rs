@@ -141,7 +141,8 @@ fn parse(line: &[u8]) -> Result<Hello<'_>, Error> {
 fn not_a_handshake(line: &[u8], why: &str) -> Error {
     let start = String::from_utf8_lossy(&line[..line.len().min(80)]);
     let text = format!(
-        "the other side does not speak the protocol of isolated-workers: {why}; it began with {start:?}"
+        "the other side does not speak the protocol of isolated-workers: {why}; it began with {start:?}; where it knows \
+         no handshake, `.without_handshake()` leaves it out"
     );
     Error::new(ErrorKind::Handshake, text)
 }
@@ -174,5 +175,47 @@ fn check(own: &Hello<'_>, theirs: &Hello<'_>, here: &str, there: &str) -> Result
             differ("service", own, theirs, "build both from the same definition of the service")
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isolated_workers_codec::Json;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The line that docs/wire.md shows of this side.
+    fn shown(side: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, block) = page.split_once(&format!("```json hello:{side}\n")).unwrap();
+        block.split_once("```").unwrap().0.to_owned()
+    }
+
+    fn keys(line: &str) -> Vec<String> {
+        let Value::Object(line) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+        line.into_iter().map(|(key, _)| key).collect()
+    }
+
+    const CALCULATOR: Schema = Schema::new("Calculator", 1);
+
+    #[tokio::test]
+    async fn what_the_page_shows_of_a_worker_fits_and_of_a_host_is_said() {
+        let (shown_host, shown_worker, mut said) = (shown("host"), shown("worker"), Vec::new());
+        let theirs = &mut shown_worker.as_bytes();
+        let greeted = greet::<Json>(theirs, &mut said, "unix-socket", Some(CALCULATOR), "a token").await;
+        assert!(greeted.is_ok_and(|rest| rest.is_empty()));
+        assert_eq!(keys(&String::from_utf8(said).unwrap()), keys(&shown_host));
+    }
+
+    #[tokio::test]
+    async fn what_the_page_shows_of_a_host_fits_and_of_a_worker_is_said() {
+        let (shown_host, shown_worker, mut said) = (shown("host"), shown("worker"), Vec::new());
+        let (theirs, mut token) = (&mut shown_host.as_bytes(), None);
+        let answered = answer::<Json>(theirs, &mut said, "unix-socket", CALCULATOR, &mut token).await;
+        assert!(answered.is_ok_and(|rest| rest.is_empty()));
+        assert_eq!(keys(&String::from_utf8(said).unwrap()), keys(&shown_worker));
+        assert_eq!(token.as_deref(), Some("5fd0c6f1-8a39-4a2e-9c65-4f2a2ac1b1de"));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Uuid};
 use isolated_workers_middleware::{Handler, Layers, Local, Middleware, NoLayers, Stack};
@@ -55,7 +56,8 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// }
 /// ```
 pub fn serve<H: Handler>(handler: H) -> Serve<H> {
-    let settings = Settings { limits: Limits::default(), connect_timeout: Duration::from_secs(30) };
+    let settings =
+        Settings { limits: Limits::default(), connect_timeout: Duration::from_secs(30), handshake: true };
     let attach: Attach = Box::new(|inherited| Box::pin(inherited.attach()));
     Serve { handler, codec: Json, attach, layers: NoLayers, settings }
 }
@@ -74,6 +76,7 @@ pub struct Serve<H, C = Json, L = NoLayers> {
 struct Settings {
     limits: Limits,
     connect_timeout: Duration,
+    handshake: bool,
 }
 
 /// How a worker gets its channel.
@@ -111,6 +114,14 @@ impl<H, C, L> Serve<H, C, L> {
         self
     }
 
+    /// Begins with the first message, for a host that knows no handshake, such as one in another language:
+    /// [`Builder::without_handshake`](crate::Builder::without_handshake) says what is not checked then. A worker that is
+    /// started by a host in Node.js does so by itself.
+    pub fn without_handshake(mut self) -> Self {
+        self.settings.handshake = false;
+        self
+    }
+
     /// Sets what is accepted from the host and sent to it.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
@@ -135,10 +146,22 @@ impl<H: Handler, C: Codec, L: Layers> IntoFuture for Serve<H, C, L> {
 
 impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
     async fn run(self) -> Result<(), Error> {
-        let Self { handler, codec, attach, layers, settings } = self;
-        let Settings { limits, connect_timeout } = settings;
         let inherited = Inherited::take()?;
-        let transport = inherited.transport.clone();
+        inherited.check_codec(C::NAME)?;
+        let terminated = inherited.terminated();
+        tokio::select! {
+            // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
+            biased;
+            () = terminated => Ok(()),
+            served = self.serve(inherited) => served,
+        }
+    }
+
+    async fn serve(self, inherited: Inherited) -> Result<(), Error> {
+        let Self { handler, codec, attach, layers, settings } = self;
+        let Settings { limits, connect_timeout, handshake } = settings;
+        let handshake = handshake && inherited.has_handshake();
+        let transport = inherited.transport().to_owned();
         let Channel { reader, writer, mut hangup, mut incoming, residue, .. } = attach(inherited).await?;
         let mut stream = (reader, writer);
         let _cleanup = Cleanup(residue.clone());
@@ -152,8 +175,11 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
             let token = &mut token;
             let transport = &transport;
             let greeting = async move {
-                let answer = handshake::answer::<C>(&mut reader, &mut writer, transport, H::SCHEMA, token);
-                let buffer = answer.await?;
+                let buffer = if handshake {
+                    handshake::answer::<C>(&mut reader, &mut writer, transport, H::SCHEMA, token).await?
+                } else {
+                    BytesMut::new()
+                };
                 Ok((reader, writer, buffer))
             };
             let greeted = tokio::select! {

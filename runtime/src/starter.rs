@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
     pub(crate) service: Option<Schema>,
+    pub(crate) handshake: bool,
     pub(crate) on_crash: OnCrash,
     pub(crate) on_timeout: OnTimeout,
     pub(crate) heartbeat: Option<Heartbeat>,
@@ -64,7 +65,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let inheritance = bound.inheritance();
         let token = driver.token().map_or_else(|| Uuid.next_id().to_string(), str::to_owned);
         let address = Address { place: inheritance.address.clone(), token };
-        let mut running = driver.start(Launch::new::<T>(inheritance))?;
+        let mut running = driver.start(Launch::new::<T, C>(inheritance, settings.handshake))?;
         let token = address.token.clone();
         let connect = async move {
             let mut channel = bound.establish().await?;
@@ -124,8 +125,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         token: &str,
     ) -> Result<Greeted<T>, Failure> {
         let Channel { mut reader, mut writer, .. } = channel;
-        let service = self.settings.service.clone();
-        let buffer = handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service, token).await?;
+        let Settings { service, handshake, .. } = &self.settings;
+        let buffer = if *handshake {
+            handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service.clone(), token).await?
+        } else {
+            BytesMut::new()
+        };
         Ok(Greeted { reader, writer, buffer })
     }
 }
@@ -134,8 +139,8 @@ async fn silent<D: Driver>(driver: &D, mut running: D::Running, limit: Duration)
     running.kill();
     let _ = timeout(LIMBO, running.wait()).await;
     let why = format!(
-        "was not ready within {limit:?} and was killed; it must call `serve`, and `Timeouts::startup` sets how long it \
-         may take"
+        "was not ready within {limit:?} and was killed; it must call `serve`, or do what its language has for that, and \
+         `Timeouts::startup` sets how long it may take"
     );
     not_up(driver, running, &why).await
 }

@@ -44,6 +44,11 @@ conformance_tests! {
     mod thread_json = Suite::new(|role| Thread::new(move || role.play(Json, InMemory)), Json, InMemory).largest(JSON);
     mod thread_postcard = Suite::new(|role| Thread::new(move || role.play(Postcard, InMemory)), Postcard, InMemory);
 
+    mod worker_socket_json =
+        Suite::new(program("worker-socket", "json"), Json, UnixSocket::bound_by_worker()).largest(JSON);
+    mod worker_socket_postcard =
+        Suite::new(program("worker-socket", "postcard"), Postcard, UnixSocket::bound_by_worker());
+
     mod dribble_json =
         Suite::new(program("dribble", "json"), Json, Dribble::new(UnixSocket)).largest(DRIBBLED);
     mod dribble_postcard =

@@ -21,6 +21,7 @@ async fn main() -> Result<(), Error> {
         "stdio" => play(role, codec, Stdio).await,
         "named-pipe" => play(role, codec, NamedPipe).await,
         "tcp" => play(role, codec, Tcp).await,
+        "worker-socket" => play(role, codec, UnixSocket::bound_by_worker()).await,
         "dribble" => play(role, codec, Dribble::new(UnixSocket)).await,
         other => panic!("{other} is no transport of the matrix"),
     }

@@ -95,12 +95,37 @@ async fn a_host_that_says_no_hello_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn both_sides_name_a_mismatch() {
-    let (child, mut stream) = started_by_hand("").await;
-    let hello = HELLO.replace("\"isolated-workers\":1", "\"isolated-workers\":99");
-    stream.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
-    let (code, stderr) = soon(ended(child)).await;
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("the protocol of this worker is 1 (isolated-workers 0.1.0)"), "{stderr}");
-    assert!(stderr.contains("that of the host is 99 (isolated-workers test)"), "{stderr}");
+async fn a_worker_names_a_mismatch_and_tells_the_host_what_it_is() {
+    let service = faults::faults::SCHEMA;
+    let cases = [
+        (
+            HELLO.replace("\"isolated-workers\":1", "\"isolated-workers\":99"),
+            "the protocol of this worker is 1 (isolated-workers 0.1.0), that of the host is 99 (isolated-workers test)"
+                .to_owned(),
+        ),
+        (
+            HELLO.replace("\"json\"", "\"postcard\""),
+            "the codec of this worker is json, that of the host is postcard".to_owned(),
+        ),
+        (
+            HELLO.replace("\"unix-socket\"", "\"pigeons\""),
+            "the transport of this worker is unix-socket, that of the host is pigeons".to_owned(),
+        ),
+        (
+            HELLO.replace("\"pid\"", "\"service\":{\"service\":\"Other\",\"fingerprint\":7},\"pid\""),
+            format!("the service of this worker is {service}, that of the host is Other (0000000000000007)"),
+        ),
+    ];
+    for (hello, named) in cases {
+        let (child, mut stream) = started_by_hand("").await;
+        stream.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
+        // The worker's own line, by which the host knows the difference, too.
+        let mut said = Vec::new();
+        soon(stream.reader.read_to_end(&mut said)).await.unwrap();
+        let own: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        assert_eq!((&own["isolated-workers"], &own["codec"]), (&1.into(), &"json".into()));
+        let (code, stderr) = soon(ended(child)).await;
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains(&named), "{stderr}\n  does not say: {named}");
+    }
 }

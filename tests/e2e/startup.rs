@@ -77,13 +77,61 @@ async fn two_that_do_not_fit_together_say_so() {
         &["the codec of this host is json, that of the worker is postcard", "`.codec(…)`"],
     );
 
-    let other_protocol = refused(Program::new(WORKER).arg("babble")).await;
-    says(&other_protocol, ErrorKind::Handshake, &["does not speak the protocol", "HTTP/1.1 400"]);
+    let no_protocol = refused(Program::new(WORKER).arg("babble")).await;
+    says(&no_protocol, ErrorKind::Handshake, &["does not speak the protocol", "HTTP/1.1 400"]);
+
+    let hello = |protocol: u32, transport: &str| {
+        let hello = serde_json::json!({
+            "isolated-workers": protocol,
+            "codec": "json",
+            "transport": transport,
+            "pid": 1,
+            "build": "test",
+        });
+        Program::new(WORKER).args(["say", &format!("{hello}\n")])
+    };
+    let other_protocol = refused(hello(99, "unix-socket")).await;
+    let versions =
+        ["protocol of this host is 1 (isolated-workers 0.1.0)", "worker is 99 (isolated-workers test)"];
+    says(&other_protocol, ErrorKind::Handshake, &versions);
+
+    let other_transport = refused(hello(1, "pigeons")).await;
+    let transports = "the transport of this host is unix-socket, that of the worker is pigeons";
+    says(&other_transport, ErrorKind::Handshake, &[transports, "`.transport(…)`"]);
 
     let other = isolated_workers::Schema::new("Other", 7);
     let error = soon(worker().service(other).spawn()).await.unwrap_err();
     says(&error, ErrorKind::Handshake, &["service of this host is Other (0000000000000007)", "Faults ("]);
     soon(worker().service(faults::faults::SCHEMA).spawn()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_handshake_can_be_left_out() {
+    let quiet = || Worker::builder(Program::new(WORKER).arg("no-handshake")).without_handshake();
+    let worker = soon(quiet().spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    assert_eq!(soon(client.count()).await.unwrap(), 1);
+    worker.disconnect().await.unwrap();
+    soon(worker.reconnect()).await.unwrap();
+    assert_eq!(soon(client.count()).await.unwrap(), 2);
+    soon(worker.close()).await.unwrap();
+
+    // A worker that waits for it takes the first request for one.
+    let worker = soon(Worker::builder(Program::new(WORKER)).without_handshake().spawn()).await.unwrap();
+    let error = soon(FaultsClient::new(worker).count()).await.unwrap_err();
+    says(&error, ErrorKind::Crashed, &["exited with code 1 while `count` was in flight"]);
+    assert!(error.crash().unwrap().stderr.contains("`.without_handshake()` leaves it out"), "{error:?}");
+
+    // And a worker that does not takes what its host says for a frame.
+    let error = soon(Worker::builder(Program::new(WORKER).arg("no-handshake")).spawn()).await.unwrap_err();
+    says(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", "no frame of json"]);
+
+    let error = soon(quiet().service(faults::faults::SCHEMA).spawn()).await.unwrap_err();
+    says(
+        &error,
+        ErrorKind::Config,
+        &["could not make sure that the worker serves Faults", "remove one of the two"],
+    );
 }
 
 #[tokio::test]

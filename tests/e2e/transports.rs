@@ -131,6 +131,7 @@ matrix! {
     socket_pair: SocketPair;
     stdio: Stdio;
     named_pipe: NamedPipe;
+    worker_socket: UnixSocket::bound_by_worker();
 }
 
 mod thread {

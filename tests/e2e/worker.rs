@@ -185,11 +185,11 @@ fn main() -> Result<(), Error> {
             std::thread::park();
         },
         "babble" => {
-            // The listener is the standard input: this answers before the handshake does.
-            let listener = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
-            let mut stream = accept(listener);
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-            let _ = stream.read_to_end(&mut Vec::new());
+            say("HTTP/1.1 400 Bad Request\r\n\r\n");
+            Ok(())
+        }
+        "say" => {
+            say(&std::env::args().nth(2).unwrap());
             Ok(())
         }
         "half-a-line" => {
@@ -204,6 +204,7 @@ fn main() -> Result<(), Error> {
             runtime(false).block_on(async { serve(worker).transport(cut).await })
         }
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
+        "no-handshake" => runtime(false).block_on(async { serve(worker).without_handshake().await }),
         "impatient" => runtime(false)
             .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
         "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
@@ -212,6 +213,14 @@ fn main() -> Result<(), Error> {
         }
         other => panic!("{other} is no way to fail"),
     }
+}
+
+/// Says this instead of the handshake, and waits for the host to go.
+fn say(text: &str) {
+    // The listener is the standard input.
+    let mut stream = accept(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    stream.write_all(text.as_bytes()).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
 }
 
 fn accept(listener: OwnedFd) -> UnixStream {

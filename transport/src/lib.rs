@@ -2,12 +2,14 @@
 //!
 //! A [`Transport`] makes both ends: the host [binds](Transport::bind) before the worker exists, the worker inherits
 //! what it needs to reach the host, and [attaches](Transport::attach) to it. Nobody polls, nobody tries again, and a
-//! worker that dies on its way is noticed by the end of its stream.
+//! worker that dies on its way is noticed by the end of its stream. One transport is the other way round, for workers
+//! in languages that cannot inherit a socket: there the worker binds.
 //!
 //! | transport | system | worker is a | what is on disk | can be [reached again](Reconnect) | inherited as |
 //! |---|---|---|---|---|---|
 //! | `UnixSocket` | Unix | process | a socket in a folder of its own (0700), while the worker runs | yes | standard input |
 //! | `UnixSocket::at(path)` | Unix | process | a socket (0600) at the path, while the worker runs | yes | standard input |
+//! | `UnixSocket::bound_by_worker()` | Unix | process | a socket that the worker makes, in a folder of its own (0700), while the worker runs | yes | a path |
 //! | `SocketPair` | Unix | process | nothing | no | standard input |
 //! | `Stdio` | Unix | process | nothing | no | standard input and output |
 //! | `NamedPipe` on Unix | Unix | process | a pipe in a folder of its own (0700), until the worker has opened it | no | standard input |
@@ -59,7 +61,7 @@ pub use transport::{Bound, INHERIT_VARIABLE, Inheritance, Reconnect, Transport, 
 #[cfg(unix)]
 pub use unix::{
     FifoBound, NamedPipe, PipeWriter, SocketPair, SocketPairBound, Stdio, StdioBound, UnixBound, UnixSocket,
-    UnixSocketAt,
+    UnixSocketAt, WorkerSocket, WorkerSocketBound,
 };
 #[cfg(windows)]
 pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter};

@@ -1,5 +1,6 @@
 //! The transports of Unix.
 
+mod changes;
 mod constructor;
 mod fifo;
 mod folder;
@@ -11,6 +12,7 @@ mod socket_pair;
 mod stdio;
 mod stream;
 mod unix_socket;
+mod worker_socket;
 
 use std::io;
 
@@ -19,6 +21,7 @@ pub use pipe::PipeWriter;
 pub use socket_pair::{SocketPair, SocketPairBound};
 pub use stdio::{Stdio, StdioBound};
 pub use unix_socket::{UnixBound, UnixSocket, UnixSocketAt};
+pub use worker_socket::{WorkerSocket, WorkerSocketBound};
 
 /// The error with what was attempted before it.
 fn because(attempt: &str, error: io::Error) -> io::Error {

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Metadata, RemoteError, TxId};
-use serde::{Deserialize, Deserializer, Serialize};
+use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, TxId};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::error;
 use crate::FrameError;
 
 /// Keys that are not listed here are passed over.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Wire<'a> {
     #[serde(default)]
-    kind: Kind,
+    kind: Option<Kind>,
     #[serde(borrow, default, rename = "type")]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -30,13 +31,12 @@ pub(super) struct Wire<'a> {
 }
 
 /// Inside an `Option`, a bare `Cow` would never borrow.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
-    #[default]
     Request,
     Oneway,
     Reply,
@@ -47,87 +47,93 @@ enum Kind {
     Goodbye,
 }
 
-#[derive(Serialize, Deserialize)]
-struct ErrorPayload<'a> {
-    #[serde(borrow)]
-    message: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    stack: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    code: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    chain: Cow<'a, [String]>,
-    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    data: Option<&'a RawValue>,
-}
-
-/// A key that is there: its `null` is a value, too.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(deserializer).map(Some)
-}
+/// What the names of answers end with.
+const RESULT: &str = "Result";
+const ERROR: &str = "Error";
 
 impl Wire<'_> {
+    /// The frame; its body shares the memory of `line`, which this was decoded from.
+    pub(super) fn into_frame(self, line: &Bytes) -> Result<Frame, FrameError> {
+        FrameError::check_keys(self.meta.len())?;
+        Ok(match self.kind {
+            None => return self.unmarked(line),
+            Some(Kind::Request) => self.request(line, false)?,
+            Some(Kind::Oneway) => self.request(line, true)?,
+            Some(Kind::Reply) => self.reply(line)?,
+            Some(Kind::Error) => self.error(line)?,
+            Some(Kind::Cancel) => Frame::Cancel { id: self.id()? },
+            Some(Kind::Ping) => Frame::Ping,
+            Some(Kind::Pong) => Frame::Pong,
+            Some(Kind::Goodbye) => Frame::Goodbye { stay: self.timeout() },
+        })
+    }
+
+    /// The frame of a peer that tells no kinds. A name that ends as that of an answer does may be one's own all the
+    /// same: only the connection knows.
+    fn unmarked(self, line: &Bytes) -> Result<Frame, FrameError> {
+        let answer = if self.name.ends_with(RESULT) {
+            self.clone().reply(line)?
+        } else if self.name.ends_with(ERROR) {
+            self.clone().error(line)?
+        } else {
+            return self.request(line, false);
+        };
+        Ok(Frame::Unmarked { answer: answer.into(), request: self.request(line, false)?.into() })
+    }
+
+    fn request(self, line: &Bytes, oneway: bool) -> Result<Frame, FrameError> {
+        if self.name.is_empty() {
+            return Err(FrameError::malformed("it has no `type`"));
+        }
+        Ok(Frame::Request {
+            id: self.id()?,
+            name: (&*self.name).into(),
+            body: self.body(line),
+            timeout: self.timeout(),
+            metadata: self.meta.into_iter().collect(),
+            oneway,
+        })
+    }
+
+    fn reply(self, line: &Bytes) -> Result<Frame, FrameError> {
+        Ok(Frame::Reply {
+            id: self.id()?,
+            name: self.answered(RESULT),
+            body: self.body(line),
+            metadata: self.meta.into_iter().collect(),
+        })
+    }
+
+    fn error(self, line: &Bytes) -> Result<Frame, FrameError> {
+        let unknown = || RemoteError::new("", "the other side gave no reason");
+        let error = self.payload.map_or_else(unknown, |raw| error::read(raw, line));
+        Ok(Frame::Error { id: self.id()?, name: self.answered(ERROR), error: error.into() })
+    }
+
+    fn id(&self) -> Result<TxId, FrameError> {
+        match &self.tx {
+            Some(tx) => Ok((&*tx.0).into()),
+            None => Err(FrameError::malformed("it has no `tx`")),
+        }
+    }
+
+    fn body(&self, line: &Bytes) -> Body {
+        self.payload.map_or(Body::empty(), |raw| line.slice_ref(raw.get().as_bytes()).into())
+    }
+
     fn timeout(&self) -> Option<Duration> {
         let timeout = Duration::try_from_secs_f64(self.timeout? / 1e3).ok()?;
         (!timeout.is_zero()).then_some(timeout)
     }
 
-    /// The frame; its body shares the memory of `line`, which this was decoded from.
-    pub(super) fn into_frame(self, line: &Bytes) -> Result<Frame, FrameError> {
-        FrameError::check_keys(self.meta.len())?;
-        match self.kind {
-            Kind::Ping => return Ok(Frame::Ping),
-            Kind::Pong => return Ok(Frame::Pong),
-            Kind::Goodbye => return Ok(Frame::Goodbye { stay: self.timeout() }),
-            _ => {}
-        }
-        let id: TxId = match &self.tx {
-            Some(tx) => (&*tx.0).into(),
-            None => return Err(FrameError::malformed("it has no `tx`")),
-        };
-        let timeout = self.timeout();
-        let share = |raw: &RawValue| line.slice_ref(raw.get().as_bytes());
-        let body = || self.payload.map_or(Body::empty(), |raw| share(raw).into());
-        let named = |suffix| self.name.strip_suffix(suffix).unwrap_or(&self.name).into();
-        Ok(match self.kind {
-            Kind::Request | Kind::Oneway => {
-                if self.name.is_empty() {
-                    return Err(FrameError::malformed("it has no `type`"));
-                }
-                Frame::Request {
-                    id,
-                    name: named(""),
-                    body: body(),
-                    metadata: self.meta.into_iter().collect(),
-                    oneway: matches!(self.kind, Kind::Oneway),
-                    timeout,
-                }
-            }
-            Kind::Reply => Frame::Reply {
-                id,
-                name: named("Result"),
-                body: body(),
-                metadata: self.meta.into_iter().collect(),
-            },
-            Kind::Error => {
-                let raw = self.payload.ok_or_else(|| FrameError::malformed("an error without a payload"))?;
-                let payload: ErrorPayload<'_> =
-                    serde_json::from_str(raw.get()).map_err(FrameError::malformed)?;
-                let mut error = RemoteError::new(payload.name, payload.message);
-                error.stack = payload.stack.map(Cow::into_owned);
-                error.code = payload.code.map(Cow::into_owned);
-                error.chain = payload.chain.into_owned();
-                error.data = payload.data.map(share);
-                Frame::Error { id, name: named("Error"), error: Box::new(error) }
-            }
-            _ => Frame::Cancel { id },
-        })
+    /// The message that an answer of this name is to.
+    fn answered(&self, suffix: &str) -> Name {
+        self.name.strip_suffix(suffix).unwrap_or(&self.name).into()
     }
 }
 
-/// Appends the object of `frame`. A request has no `kind`, because a peer that knows none sends it so, too.
+/// Appends the object of `frame`. A request has no `kind`, because a peer that knows none sends it so, too; unless it
+/// would be taken for an answer.
 pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
     match frame {
         Frame::Request { id, name, body, metadata, oneway, timeout } => {
@@ -138,19 +144,21 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
             put_id(id, out);
             if *oneway {
                 out.put_slice(b",\"kind\":\"oneway\"");
+            } else if name.as_str().ends_with(RESULT) || name.as_str().ends_with(ERROR) {
+                out.put_slice(b",\"kind\":\"request\"");
             }
             put_timeout(*timeout, out)?;
             put_metadata(metadata, out)?;
         }
         Frame::Reply { id, name, body, metadata } => {
-            put_answer(id, &[name.as_str(), "Result"], "reply", out);
+            put_answer(id, &[name.as_str(), RESULT], "reply", out);
             put_payload(body, out)?;
             put_metadata(metadata, out)?;
         }
         Frame::Error { id, name, error } => {
-            put_answer(id, &[name.as_str(), "Error"], "error", out);
+            put_answer(id, &[name.as_str(), ERROR], "error", out);
             out.put_slice(b",\"payload\":");
-            serde_json::to_writer(out.writer(), &error_payload(error)?).map_err(FrameError::malformed)?;
+            error::put(error, out)?;
         }
         Frame::Cancel { id } => {
             out.put_slice(b"{\"kind\":\"cancel\",\"tx\":");
@@ -224,16 +232,4 @@ fn put_string(parts: &[&str], out: &mut BytesMut) {
         }
     }
     out.put_u8(b'"');
-}
-
-fn error_payload(error: &RemoteError) -> Result<ErrorPayload<'_>, FrameError> {
-    let data = error.data.as_deref().map(serde_json::from_slice).transpose();
-    Ok(ErrorPayload {
-        message: Cow::Borrowed(&error.message),
-        name: Cow::Borrowed(&error.name),
-        stack: error.stack.as_deref().map(Cow::Borrowed),
-        code: error.code.as_deref().map(Cow::Borrowed),
-        chain: Cow::Borrowed(&error.chain),
-        data: data.map_err(FrameError::malformed)?,
-    })
 }

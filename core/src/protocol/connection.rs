@@ -204,6 +204,10 @@ impl<T> Connection<T> {
                 self.heard_goodbye = true;
                 Some(Event::Farewell { stay })
             }
+            Frame::Unmarked { answer, request } => {
+                let asked = answer.id().is_some_and(|id| self.calls.contains_key(id));
+                return self.handle_frame(if asked { *answer } else { *request });
+            }
         })
     }
 

@@ -118,3 +118,24 @@ fn stray_answers_are_passed_over() {
     assert_eq!((pair.connection(Host).in_flight(), pair.connection(Worker).serving()), (1, 1));
     assert!(pair.transmit(Worker).is_none(), "and are not answered");
 }
+
+/// What a peer that tells no kinds has sent: a message with the name of an answer, or that answer.
+fn unmarked(number: u64) -> Frame {
+    let (name, body, metadata) =
+        (Name::from_static("workResult"), Body::from(b"done".to_vec()), Metadata::new());
+    let answer =
+        Frame::Reply { id: id(number), name: "work".into(), body: body.clone(), metadata: metadata.clone() };
+    let request = Frame::Request { id: id(number), name, body, metadata, oneway: false, timeout: None };
+    Frame::Unmarked { answer: answer.into(), request: request.into() }
+}
+
+#[test]
+fn a_frame_without_a_kind_answers_the_call_of_its_id_and_is_a_request_otherwise() {
+    let mut pair = scene();
+    called(&mut pair, 1, "call");
+    pair.inject(Worker, unmarked(2));
+    let Some(Event::Requested(request)) = pair.deliver(Host).unwrap() else { panic!("no request") };
+    assert_eq!((request.name(), request.id()), ("workResult", Some(&id(2))));
+    pair.inject(Worker, unmarked(1));
+    assert_eq!(replied(pair.deliver(Host).unwrap().unwrap()), ("call", "done".into()));
+}

@@ -3,7 +3,7 @@
 use isolated_workers_core::Error;
 use isolated_workers_transport::{NamedPipe, Transport};
 
-use super::{AnyChannel, Inherited};
+use super::{AnyChannel, Inherited, Told};
 
 /// `None`: there is no such transport.
 pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
@@ -11,8 +11,26 @@ pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
 }
 
 pub(super) async fn attach(inherited: Inherited) -> Result<AnyChannel, Error> {
-    match inherited.transport.as_str() {
+    match inherited.transport() {
         NamedPipe::NAME => inherited.attach_by(NamedPipe).await,
         _ => Err(inherited.unknown()),
     }
+}
+
+/// Every worker is told in the way of this library.
+pub(super) fn variable(_: &str, _: &str, _: &str, _: bool) -> Option<(&'static str, String)> {
+    None
+}
+
+pub(super) fn told(_: &str, _: &str) -> Option<Result<Told, Error>> {
+    None
+}
+
+pub(super) fn from_environment() -> Option<Result<Told, Error>> {
+    None
+}
+
+/// Nobody asks: a host kills.
+pub(super) async fn terminated() {
+    std::future::pending().await
 }

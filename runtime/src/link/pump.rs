@@ -29,7 +29,8 @@ pub(crate) type Answer = (TxId, Result<Response, Error>);
 
 /// What answers the requests of the other side.
 pub(crate) trait Inbound: Send + Unpin {
-    /// Whether answers can pile up, so that reading must wait while the other side does not take them.
+    /// Whether requests are served here, whose answers can pile up, so that reading must wait while the other side does
+    /// not take them.
     const ANSWERS: bool;
 
     /// Begins to handle a request. An answer that is there at once goes out with the others of its batch.
@@ -197,6 +198,11 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         if !self.frames.is_empty() {
             let mut state = self.link.lock();
             for frame in self.frames.drain(..) {
+                let frame = match frame {
+                    // Nobody asks a side that serves nothing; late answers to calls that are over come all the same.
+                    Frame::Unmarked { answer, .. } if !I::ANSWERS => *answer,
+                    frame => frame,
+                };
                 match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
                     Some(Event::Requested(request)) => self.requests.push(request),
                     Some(Event::Cancelled(id)) => {

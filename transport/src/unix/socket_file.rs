@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
 
 use super::{because, folder};
 use crate::Residue;
@@ -31,20 +32,26 @@ const WITH_FOLDER: &str = "folder:";
 
 impl Place {
     pub(super) fn parse(address: &str) -> Self {
-        match address.strip_prefix(WITH_FOLDER) {
-            Some(path) => Self { path: path.into(), with_folder: true },
-            None => Self { path: address.into(), with_folder: false },
-        }
+        Self { path: path_of(address).into(), with_folder: address.starts_with(WITH_FOLDER) }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Whether nobody but its maker can have put a socket there.
     pub(super) fn is_private(&self) -> bool {
         self.with_folder
     }
+}
+
+/// The path in the address of a place.
+pub(super) fn path_of(address: &str) -> &str {
+    address.strip_prefix(WITH_FOLDER).unwrap_or(address)
 }
 
 impl fmt::Display for Place {
@@ -56,11 +63,7 @@ impl fmt::Display for Place {
 
 /// Listens in a fresh folder that only the user can enter.
 pub(super) fn listen_in_folder() -> io::Result<(OwnedFd, Place, Residue)> {
-    let folder = folder::private()?;
-    let path = folder.path().join("worker.sock");
-    folder::text(&path)?;
-    let advice = "set TMPDIR to a folder with a shorter path";
-    check_length(&path, advice)?;
+    let (folder, path) = in_folder()?;
     let listener = bind(&path).map_err(|error| failed(&path, error))?;
     listen(&listener, &path)?;
     let place = Place { path, with_folder: true };
@@ -70,15 +73,17 @@ pub(super) fn listen_in_folder() -> io::Result<(OwnedFd, Place, Residue)> {
     Ok((listener, place, residue))
 }
 
+fn in_folder() -> io::Result<(TempDir, PathBuf)> {
+    let folder = folder::private()?;
+    let path = folder.path().join("worker.sock");
+    folder::text(&path)?;
+    check_length(&path, "set TMPDIR to a folder with a shorter path")?;
+    Ok((folder, path))
+}
+
 /// Listens at `path`, in a folder that the user has made.
 pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Residue)> {
-    let path = std::path::absolute(path)?;
-    folder::text(&path)?;
-    check_length(&path, "choose a shorter one")?;
-    let parent = path.parent().ok_or_else(|| failed(&path, io::ErrorKind::InvalidInput.into()))?;
-    let folder = File::open(parent).map_err(|error| failed(&path, error))?;
-    check_folder(parent, &folder.metadata()?)?;
-
+    let (folder, path) = at(path)?;
     // Whoever clears a dead socket away must not take one for dead that is bound and does not listen yet.
     lock(&folder, FlockOperation::NonBlockingLockShared, &path)?;
     let listener = match bind(&path) {
@@ -96,6 +101,48 @@ pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Residue)> {
     Ok((listener, place, residue))
 }
 
+fn at(path: &Path) -> io::Result<(File, PathBuf)> {
+    let path = std::path::absolute(path)?;
+    folder::text(&path)?;
+    check_length(&path, "choose a shorter one")?;
+    let parent = path.parent().ok_or_else(|| failed(&path, io::ErrorKind::InvalidInput.into()))?;
+    let folder = File::open(parent).map_err(|error| failed(&path, error))?;
+    check_folder(parent, &folder.metadata()?)?;
+    Ok((folder, path))
+}
+
+/// A place for a socket that the worker makes, in a fresh folder that only the user can enter.
+pub(super) fn expect_in_folder() -> io::Result<(Place, Residue)> {
+    let (folder, path) = in_folder()?;
+    // From here on it is the residue that removes it.
+    let _ = folder.keep();
+    Ok(expected(Place { path, with_folder: true }))
+}
+
+/// A place for a socket that the worker makes at `path`, where there is none but perhaps a dead one, which is removed.
+pub(super) fn expect_at(path: &Path) -> io::Result<(Place, Residue)> {
+    let (folder, path) = at(path)?;
+    if path.symlink_metadata().is_ok() {
+        lock(&folder, FlockOperation::NonBlockingLockExclusive, &path)?;
+        clear_dead(&path)?;
+    }
+    Ok(expected(Place { path, with_folder: false }))
+}
+
+/// With what is to be removed where the host never gets to see whose socket it is.
+fn expected(place: Place) -> (Place, Residue) {
+    let residue = Residue::new({
+        let place = place.clone();
+        move || {
+            if std::fs::symlink_metadata(&place.path).is_ok_and(|found| found.file_type().is_socket()) {
+                let _ = std::fs::remove_file(&place.path);
+            }
+            remove_folder(&place);
+        }
+    });
+    (place, residue)
+}
+
 /// What is to be removed when the worker at `place` is gone: the socket that is there now, and not one that somebody
 /// puts there later.
 pub(super) fn residue(place: &Place) -> io::Result<Residue> {
@@ -109,9 +156,13 @@ fn remove(place: &Place, made: Identity) {
     if std::fs::symlink_metadata(&place.path).is_ok_and(|found| Identity::of(&found) == made) {
         let _ = std::fs::remove_file(&place.path);
     }
-    // Fails where something else is in it.
-    if let (true, Some(folder)) = (place.with_folder, place.path.parent()) {
-        let _ = std::fs::remove_dir(folder);
+    remove_folder(place);
+}
+
+/// Fails where something else is in it.
+fn remove_folder(place: &Place) {
+    if place.with_folder {
+        let _ = std::fs::remove_dir(place.folder());
     }
 }
 

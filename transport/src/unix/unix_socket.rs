@@ -172,8 +172,11 @@ async fn attach(place: &Place) -> io::Result<SocketChannel> {
     listener.set_nonblocking(true)?;
     close_stdin()?;
     // It is gone where the host has ended, and then so is the stream.
-    let residue = socket_file::residue(place).ok();
+    accept(listener, socket_file::residue(place).ok()).await
+}
 
+/// The worker's channel: the first connection of a listener that does not block, and those that follow it.
+pub(super) async fn accept(listener: StdListener, residue: Option<Residue>) -> io::Result<SocketChannel> {
     let mut acceptor = Acceptor { listener: UnixListener::from_std(listener)?, pause: None };
     let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
     check_user(&stream)?;

@@ -21,6 +21,7 @@ fn plays_its_role() {
             "host" => with_transport!(argument, transport => host(&transport)),
             "rounds" => with_transport!(argument, transport => rounds(&transport)),
             "dial" => dial(argument),
+            "listen" => super::worker_socket::listen(argument),
             _ => panic!("{role} is no role"),
         }
     }

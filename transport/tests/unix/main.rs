@@ -5,3 +5,4 @@ mod child;
 mod every;
 mod support;
 mod unix_socket;
+mod worker_socket;

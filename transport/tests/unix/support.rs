@@ -30,6 +30,10 @@ macro_rules! with_transport {
                 let $transport = transports::NamedPipe;
                 $body
             }
+            "worker-socket" => {
+                let $transport = transports::UnixSocket::bound_by_worker();
+                $body
+            }
             other => panic!("{other} is no transport"),
         }
     }};

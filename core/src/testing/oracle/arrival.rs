@@ -106,6 +106,7 @@ impl Oracle {
                     other => Err(format!("a goodbye became {other:?}")),
                 }
             }
+            Frame::Unmarked { .. } => Err("a connection told no kind".to_owned()),
         }
     }
 

@@ -20,9 +20,9 @@ struct ByHand<D: Driver, T: Transport> {
 }
 
 impl<D: Driver, T: Transport> ByHand<D, T> {
-    fn start<F: Fn(Role) -> D, C>(suite: &Suite<F, C, T>) -> Verdict<Self> {
+    fn start<F: Fn(Role) -> D, C: Codec>(suite: &Suite<F, C, T>) -> Verdict<Self> {
         let mut bound = suite.transport.bind()?;
-        let running = (suite.driver)(Role::Serve).start(Launch::new::<T>(bound.inheritance()))?;
+        let running = (suite.driver)(Role::Serve).start(Launch::new::<T, C>(bound.inheritance(), true))?;
         Ok(Self { running, bound })
     }
 

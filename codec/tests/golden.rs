@@ -1,0 +1,166 @@
+//! Holds docs/wire.md to what is sent: each golden frame there is made again here, byte by byte, and decoded back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use isolated_workers_codec::{Codec, Json, Postcard};
+use isolated_workers_core::{Body, Frame, Limits, Metadata, RemoteError, TxId};
+use serde::Serialize;
+use tokio_util::codec::{Decoder, Encoder};
+
+#[derive(Serialize)]
+struct Add {
+    a: i64,
+    b: i64,
+}
+
+#[derive(Serialize)]
+struct DivideError {
+    dividend: i64,
+}
+
+const ID: &str = "ccfefb9f-f265-495b-8aa7-3d92b7553214";
+
+/// The frames that the page shows in both forms, by the names that they have there.
+fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
+    fn body<C: Codec>(codec: &C, value: impl Serialize) -> Body {
+        let mut out = BytesMut::new();
+        codec.encode(&value, &mut out).unwrap();
+        out.freeze().into()
+    }
+    let request = |id: TxId, name: &str, body, oneway| Frame::Request {
+        id,
+        name: name.into(),
+        body,
+        metadata: Metadata::new(),
+        oneway,
+        timeout: None,
+    };
+    let reply = |body, metadata| Frame::Reply { id: ID.into(), name: "add".into(), body, metadata };
+    let error =
+        |error: RemoteError| Frame::Error { id: 7.into(), name: "divide".into(), error: error.into() };
+    let add = || body(codec, Add { a: 5, b: 3 });
+    let metadata = || [("tenant", "blue"), ("trace", "00-4bf9")].into_iter().collect::<Metadata>();
+
+    let mut whole = RemoteError::new("DivideError", "division by zero");
+    whole.code = Some("E_ZERO".into());
+    whole.stack = Some("divide.js:12".into());
+    whole.chain = vec!["the divisor was never set".into()];
+    whole.data = Some(body(codec, DivideError { dividend: 9 }).into_bytes());
+    vec![
+        ("request", request(ID.into(), "add", add(), false)),
+        ("request-number", request(7.into(), "add", add(), false)),
+        ("request-text", request("job/007".into(), "add", add(), false)),
+        ("request-empty", request(7.into(), "ping", Body::empty(), false)),
+        ("request-answer-name", request(7.into(), "getResult", Body::empty(), false)),
+        (
+            "request-whole",
+            Frame::Request {
+                id: 300.into(),
+                name: "add".into(),
+                body: add(),
+                metadata: metadata(),
+                oneway: false,
+                timeout: Some(Duration::from_millis(1500)),
+            },
+        ),
+        ("oneway", request(7.into(), "log", body(codec, "hi"), true)),
+        ("reply", reply(body(codec, 8i64), Metadata::new())),
+        ("reply-empty", reply(Body::empty(), Metadata::new())),
+        ("reply-metadata", reply(body(codec, 8i64), metadata())),
+        ("error", error(RemoteError::new("DivideError", "division by zero"))),
+        ("error-whole", error(whole)),
+        ("cancel", Frame::Cancel { id: 7.into() }),
+        ("ping", Frame::Ping),
+        ("pong", Frame::Pong),
+        ("goodbye", Frame::Goodbye { stay: None }),
+        ("goodbye-stay", Frame::Goodbye { stay: Some(Duration::from_secs(60)) }),
+    ]
+}
+
+/// The blocks of the page whose first line is three backquotes, `language`, a space, `kind`, a colon and the name.
+fn blocks(language: &str, kind: &str) -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let opening = format!("\n```{language} {kind}:");
+    let blocks = page.split(&opening).skip(1).map(|block| {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        (name.to_owned(), text.to_owned())
+    });
+    let mut named = BTreeMap::new();
+    for (name, text) in blocks {
+        assert!(named.insert(name.clone(), text).is_none(), "{name} is there twice");
+    }
+    named
+}
+
+/// Two hexadecimal digits a byte; what is behind a `#` is for people.
+fn bytes_of(block: &str) -> Vec<u8> {
+    let lines = block.lines().map(|line| line.split('#').next().unwrap());
+    let digits: String = lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    assert!(digits.len().is_multiple_of(2), "{digits}");
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
+}
+
+/// A binary answer does not name its message.
+fn without_name(frame: Frame) -> Frame {
+    match frame {
+        Frame::Reply { id, body, metadata, .. } => Frame::Reply { id, name: "".into(), body, metadata },
+        Frame::Error { id, error, .. } => Frame::Error { id, name: "".into(), error },
+        other => other,
+    }
+}
+
+fn decoded<C: Codec>(codec: &C, wire: &[u8]) -> Frame {
+    let mut wire = BytesMut::from(wire);
+    let frame = codec.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
+    assert!(wire.is_empty(), "{frame:?} and something else");
+    frame
+}
+
+fn held<C: Codec>(codec: &C, page: BTreeMap<String, Vec<u8>>, received: impl Fn(Frame) -> Frame) {
+    let mut page = page;
+    for (name, frame) in frames(codec) {
+        let Some(golden) = page.remove(name) else { panic!("docs/wire.md has no {name} of {}", C::NAME) };
+        let mut wire = BytesMut::new();
+        codec.framing(Limits::default()).encode(&frame, &mut wire).unwrap();
+        let text = |bytes: &[u8]| format!("{}\n{}", String::from_utf8_lossy(bytes), hex(bytes));
+        assert_eq!(text(&wire), text(&golden), "{name} of {}", C::NAME);
+        assert_eq!(format!("{:?}", decoded(codec, &golden)), format!("{:?}", received(frame)), "{name}");
+    }
+    assert!(page.is_empty(), "nobody sends {:?} of {}", page.keys(), C::NAME);
+}
+
+#[test]
+fn the_json_frames_of_the_page_are_what_is_sent_and_understood() {
+    let page = blocks("json", "frame").into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    held(&Json, page, |frame| frame);
+}
+
+#[test]
+fn the_binary_frames_of_the_page_are_what_is_sent_and_understood() {
+    let page = blocks("text", "frame").into_iter().map(|(name, text)| (name, bytes_of(&text))).collect();
+    held(&Postcard, page, without_name);
+}
+
+/// What a peer sends that knows three keys only is never sent here.
+#[test]
+fn the_frames_of_a_peer_without_kinds_are_understood() {
+    let understood = |text: &str| match decoded(&Json, text.as_bytes()) {
+        Frame::Unmarked { answer, .. } => *answer,
+        frame => frame,
+    };
+    let page = blocks("json", "three-keys");
+    let by_kind: BTreeMap<_, _> = frames(&Json).into_iter().collect();
+    assert_eq!(page.keys().collect::<Vec<_>>(), ["error", "reply", "reply-empty", "request"]);
+    for (name, text) in page {
+        assert_eq!(format!("{:?}", understood(&text)), format!("{:?}", by_kind[name.as_str()]), "{name}");
+    }
+}

@@ -1,0 +1,34 @@
+//! What is called in both directions: `worker.mjs` serves it as well as `worker.rs`.
+
+use isolated_workers::service;
+use serde::{Deserialize, Serialize};
+
+#[service]
+pub(crate) trait Interop {
+    async fn add(&self, a: i64, b: i64) -> i64;
+    async fn echo(&self, text: String) -> String;
+    /// Has neither a payload nor a result.
+    async fn nothing(&self);
+    #[message(oneway)]
+    async fn note(&self, line: String);
+    async fn notes(&self) -> Vec<String>;
+    /// Answers when `calls` of them are in flight.
+    async fn gather(&self, calls: usize, number: usize) -> usize;
+    async fn boom(&self) -> Result<(), Boom>;
+    #[message(name = "getResult")]
+    async fn get_result(&self) -> String;
+    #[message(name = "fooError")]
+    async fn foo_error(&self) -> String;
+    async fn exit(&self, code: i32);
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Boom {
+    pub(crate) size: u32,
+}
+
+impl std::fmt::Display for Boom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a boom of size {}", self.size)
+    }
+}
