@@ -107,7 +107,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     /// behind then, nor when the future is dropped.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let Self { driver, codec, transport, layers, settings } = self;
-        check(&settings)?;
+        settings.limits.check()?;
         let Settings { timeouts, limits, ids, service } = settings;
 
         let mut bound = transport.bind().map_err(|error| {
@@ -154,18 +154,6 @@ impl<D: std::fmt::Debug, C, T, L> std::fmt::Debug for Builder<D, C, T, L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("driver", &self.driver).finish_non_exhaustive()
     }
-}
-
-/// The smallest frame that an error about a frame fits into.
-const LEAST_FRAME: usize = 1 << 10;
-
-fn check(settings: &Settings) -> Result<(), Error> {
-    let frame = settings.limits.frame;
-    if !(LEAST_FRAME..=u32::MAX as usize).contains(&frame) {
-        let text = format!("Limits::frame is {frame} bytes; it must be {LEAST_FRAME} to {}", u32::MAX);
-        return Err(Error::new(ErrorKind::Config, text));
-    }
-    Ok(())
 }
 
 async fn silent<D: Driver>(driver: &D, mut running: D::Running, limit: Duration) -> Error {

@@ -34,8 +34,9 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// code 1, whatever it does.
 ///
 /// # Errors
-/// `Startup` where this process was not started by a host, `Handshake` where host and worker do not fit together,
-/// `Protocol` where the host sent something that is no frame, `Crashed` where the connection broke.
+/// `Config` where a limit makes no sense, `Startup` where this process was not started by a host, `Handshake` where host
+/// and worker do not fit together, `Protocol` where the host sent something that is no frame, `Crashed` where the
+/// connection broke.
 ///
 /// ```no_run
 /// # use isolated_workers_codec::{Codec, Postcard};
@@ -137,6 +138,7 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
     async fn run(self) -> Result<(), Error> {
         let Self { handler, codec, attach, layers, settings } = self;
         let Settings { limits, connect_timeout } = settings;
+        limits.check()?;
         let inherited = Inherited::take()?;
         let transport = inherited.transport.clone();
         let Channel { reader, writer, mut hangup, mut incoming, residue, .. } = attach(inherited).await?;
