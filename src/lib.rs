@@ -40,7 +40,7 @@
 //! | typed stub | [`service`](macro@service) | | implement [`Message`] and [`Handler`] by hand |
 //! | middleware | [`Service`], [`Middleware`] | [`Trace`] | implement [`Middleware`], or [`from_fn`] |
 //! | runtime | [`Worker`], [`serve`], [`Driver`] | [`Program`], [`Thread`], [`Attach`] | implement [`Driver`] |
-//! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
+//! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`], [`Cbor`], [`Compressed`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
 //! | transport | [`Transport`] | [`UnixSocket`], [`SocketPair`], [`Stdio`], [`NamedPipe`], [`InMemory`] | implement [`Transport`] |
 //!
 //! # What can be called is a `Service`
@@ -86,10 +86,11 @@
 //!   with.
 
 pub use isolated_workers_codec::{
-    Codec, CodecError, FrameError, Framing, Json, JsonLines, LengthPrefixed, Postcard,
+    Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
+    Json, JsonLines, LengthPrefixed, Postcard, decode_within,
 };
 pub use isolated_workers_core::{
-    Body, BoxError, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Failure, Frame, Limits,
+    Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Failure, Frame, Limits,
     Message, Metadata, Name, Never, RemoteError, Request, Response, Schema, Sequential, Side, TxId,
     TxIdGenerator, Uuid, protocol,
 };
@@ -121,6 +122,8 @@ pub mod prelude {
 /// What generated code needs; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub mod bytes;
+
     pub use isolated_workers_runtime::run_worker;
     pub use serde;
 }

@@ -1,10 +1,11 @@
 use std::fmt;
 
 use bytes::BytesMut;
-use isolated_workers_core::{BoxError, Limits};
+use isolated_workers_core::{BoxError, Budget, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::Framing;
+use crate::budget::Limit;
 
 /// Turns values into bytes and back, and delimits frames of them in a stream.
 ///
@@ -40,7 +41,7 @@ use crate::Framing;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
-    note = "use `Json` or `Postcard`, or implement `Codec` for a type of your own"
+    note = "use `Json`, `Cbor` or `Postcard`, or implement `Codec` for a type of your own"
 )]
 pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// What the handshake compares; change it with the format.
@@ -57,6 +58,9 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
 
     /// Decodes a value from exactly these bytes; a message without a payload has none.
     ///
+    /// What the value may take is not this function's concern: [`decode_within`](crate::decode_within) counts it. A
+    /// recursion of the format's own, as over values that are passed over, must have a limit.
+    ///
     /// # Errors
     /// The bytes are not such a value, or more than one.
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError>;
@@ -67,23 +71,56 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
 
 /// Why a value could not be encoded or decoded.
 #[derive(Debug)]
-pub struct CodecError(BoxError);
+pub struct CodecError(
+    // One pointer, because it sits in the result of every value.
+    Box<(Nature, BoxError)>,
+);
+
+#[derive(Debug)]
+enum Nature {
+    Told,
+    /// The format's library has dropped what the type said.
+    Untold,
+    OverBudget,
+}
 
 impl CodecError {
     /// An error of the format's library, or a text.
     pub fn new(why: impl Into<BoxError>) -> Self {
-        Self(why.into())
+        Self(Box::new((Nature::Told, why.into())))
+    }
+
+    /// An error that stands for the reason that a type gave, which the format's library does not keep.
+    pub(crate) fn untold(why: &'static str) -> Self {
+        Self(Box::new((Nature::Untold, why.into())))
+    }
+
+    /// With the reason, where it has none of its own.
+    pub(crate) fn explained(self, reason: String) -> Self {
+        match self.0.0 {
+            Nature::Untold => Self::new(reason),
+            _ => self,
+        }
+    }
+
+    pub(crate) fn over_budget(limit: Limit, budget: Budget) -> Self {
+        Self(Box::new((Nature::OverBudget, limit.text(budget).into())))
+    }
+
+    /// Whether the bytes may well be such a value, of which decoding would take more than was allowed.
+    pub fn is_over_budget(&self) -> bool {
+        matches!(self.0.0, Nature::OverBudget)
     }
 }
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.0.1.fmt(f)
     }
 }
 
 impl std::error::Error for CodecError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        self.0.1.source()
     }
 }

@@ -32,12 +32,16 @@ pub trait Framing:
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// It is larger than [`Limits::frame`].
+    /// It, or a part of it, is larger than is allowed.
     TooLarge {
+        /// What is too large: `the frame`.
+        what: &'static str,
         /// Its size in bytes, as far as it is known.
         bytes: usize,
         /// The limit in bytes.
         limit: usize,
+        /// What to raise: `Limits::frame`.
+        setting: &'static str,
     },
     /// Its bytes are not a frame.
     Malformed(BoxError),
@@ -64,7 +68,22 @@ impl FrameError {
 
     /// Refuses a frame of `bytes` where `limits` allow less.
     pub(crate) fn check(bytes: usize, limits: Limits) -> Result<(), Self> {
-        if bytes > limits.frame { Err(Self::TooLarge { bytes, limit: limits.frame }) } else { Ok(()) }
+        Self::check_part("the frame", bytes, limits.frame, "Limits::frame")
+    }
+
+    /// Refuses a frame with this many bytes of metadata where `limits` allow less.
+    pub(crate) fn check_metadata(bytes: usize, limits: Limits) -> Result<(), Self> {
+        Self::check_part("its metadata", bytes, limits.metadata, "Limits::metadata")
+    }
+
+    /// Refuses a frame with a part that takes more than the `limit`, which `setting` sets.
+    pub(crate) fn check_part(
+        what: &'static str,
+        bytes: usize,
+        limit: usize,
+        setting: &'static str,
+    ) -> Result<(), Self> {
+        if bytes > limit { Err(Self::TooLarge { what, bytes, limit, setting }) } else { Ok(()) }
     }
 }
 
@@ -77,9 +96,9 @@ impl From<io::Error> for FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { bytes, limit } => write!(
+            Self::TooLarge { what, bytes, limit, setting } => write!(
                 f,
-                "the frame takes {bytes} bytes or more, and {limit} are allowed; raise `Limits::frame` on both sides"
+                "{what} takes {bytes} bytes or more, and {limit} are allowed; raise `{setting}` on both sides"
             ),
             Self::Malformed(why) => write!(f, "the frame is malformed: {why}"),
             Self::Io(error) => write!(f, "the stream failed: {error}"),

@@ -2,7 +2,7 @@ mod fields;
 mod header;
 
 use bytes::{Buf, BufMut, BytesMut};
-use isolated_workers_core::{Body, Frame, Limits, Metadata};
+use isolated_workers_core::{Body, Frame, Limits};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
@@ -26,6 +26,27 @@ use crate::{FrameError, Framing};
 /// An id is a byte and a number (0), the sixteen bytes of a UUID (1) or text (2). Numbers are varints (LEB128), texts are
 /// UTF-8 with their length in front, timeouts are in microseconds, metadata and causes have their count in front. The
 /// value of an error and every payload are encoded by the codec.
+///
+/// By itself, over any stream:
+///
+/// ```
+/// # use futures_util::{SinkExt, StreamExt};
+/// use isolated_workers_codec::LengthPrefixed;
+/// use isolated_workers_core::{Frame, Limits};
+/// use tokio_util::codec::{FramedRead, FramedWrite};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (here, there) = tokio::io::duplex(64);
+/// let mut writer = FramedWrite::new(here, LengthPrefixed::new(Limits::default()));
+/// let mut reader = FramedRead::new(there, LengthPrefixed::new(Limits::default().frame(1 << 10)));
+///
+/// writer.send(&Frame::Cancel { id: 7.into() }).await?;
+/// let frame = reader.next().await.expect("a frame")?;
+/// assert!(matches!(frame, Frame::Cancel { id } if id == 7.into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct LengthPrefixed {
     limits: Limits,
@@ -82,7 +103,10 @@ impl Encoder<&Frame> for LengthPrefixed {
 
 impl Framing for LengthPrefixed {
     fn encode_head(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<bool, FrameError> {
-        FrameError::check_keys(frame.metadata().map_or(0, Metadata::len))?;
+        if let Some(metadata) = frame.metadata() {
+            FrameError::check_keys(metadata.len())?;
+            FrameError::check_metadata(metadata.bytes(), self.limits)?;
+        }
         let body = frame.body().map(Body::len);
         self.put(body.unwrap_or(0), out, |out| {
             header::put(frame, out);
@@ -109,7 +133,7 @@ impl Decoder for LengthPrefixed {
         }
 
         let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
-        let mut frame = header::take(&mut fields)?;
+        let mut frame = header::take(&mut fields, self.limits)?;
         let left = fields.left();
         buffer.advance(LENGTH + length - left);
         match &mut frame {

@@ -8,15 +8,25 @@
 //! |---|---|---|
 //! | [`Json`] | [`JsonLines`]: one object a line | reading along; peers in other languages. The default |
 //! | [`Postcard`] | [`LengthPrefixed`] | speed and size between two Rust programs |
+//! | [`Cbor`] | [`LengthPrefixed`] | binary with peers in other languages; types that `Postcard` does not fit |
+//! | [`Compressed<C>`](Compressed) | [`CompressedFrames`]: those of `C`, with zlib | large payloads over what is slower than memory |
+//!
+//! What a value may take while it is decoded is counted for every codec in the same way: [`decode_within`].
 
+mod budget;
+mod cbor;
 mod codec;
+mod compressed;
 mod framing;
 mod json;
 mod length_prefixed;
 mod postcard;
 
+pub use budget::decode_within;
+pub use cbor::Cbor;
 pub use codec::{Codec, CodecError};
+pub use compressed::{Compressed, CompressedFrames};
 pub use framing::{FrameError, Framing};
-pub use json::{Json, JsonLines};
+pub use json::{Delimiter, DelimiterError, Json, JsonLines};
 pub use length_prefixed::LengthPrefixed;
 pub use postcard::Postcard;

@@ -10,6 +10,11 @@ use crate::{Codec, CodecError, LengthPrefixed};
 /// The format does not describe itself: `#[serde(flatten)]`, `#[serde(untagged)]` and `skip_serializing_if` compile
 /// and then fail or decode wrongly, and both sides must be built from the same types. [`Json`](crate::Json) has none
 /// of these limits.
+///
+/// Bytes are copied once where their type says that they are bytes, as `bytes::Bytes` and `serde_bytes::ByteBuf` do, and
+/// so are the `Vec<u8>` arguments of a `#[service]`. Any other `Vec<u8>`, such as a field of a struct, is a sequence of
+/// numbers to serde: a megabyte takes 1.7 ms to decode instead of 40 µs.
+/// `#[serde(with = "serde_bytes")]` on the field makes it bytes, in the same form.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;
 
@@ -18,11 +23,14 @@ impl Codec for Postcard {
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
-        postcard::serialize_with_flavor(value, Append(out)).map_err(CodecError::new)
+        postcard::serialize_with_flavor(value, Append(out)).map_err(readable)
     }
 
+    #[inline]
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        let (value, rest) = postcard::take_from_bytes(bytes).map_err(CodecError::new)?;
+        let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+        let value = T::deserialize(&mut deserializer).map_err(readable)?;
+        let rest = deserializer.finalize().map_err(readable)?;
         // Postcard itself passes over them.
         if rest.is_empty() {
             Ok(value)
@@ -33,6 +41,23 @@ impl Codec for Postcard {
 
     fn framing(&self, limits: Limits) -> Self::Framing {
         LengthPrefixed::new(limits)
+    }
+}
+
+/// Says more than postcard does of what goes wrong with types that it does not fit.
+#[cold]
+fn readable(error: postcard::Error) -> CodecError {
+    match error {
+        postcard::Error::SerdeDeCustom => CodecError::untold("the type refuses them"),
+        postcard::Error::SerdeSerCustom => CodecError::new("the type refuses to be encoded"),
+        postcard::Error::WontImplement => CodecError::new(
+            "the type asks what the bytes are, which postcard cannot tell: `flatten`, `untagged` and `tag` of serde need \
+             `Json` or `Cbor`",
+        ),
+        postcard::Error::SerializeSeqLengthUnknown => CodecError::new(
+            "the length of a sequence or map must be known before its elements: `flatten` of serde needs `Json` or `Cbor`",
+        ),
+        other => CodecError::new(other),
     }
 }
 

@@ -4,8 +4,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use isolated_workers_codec::{Codec, FrameError, Framing, Json, Postcard};
+use isolated_workers_codec::{
+    Cbor, Codec, CodecError, Compressed, Delimiter, FrameError, Framing, Json, JsonLines, Postcard,
+};
 use isolated_workers_core::{Body, Frame, Limits, Metadata, Name, RemoteError, TxId};
+use serde::{Deserialize, Serialize};
 use tokio_util::codec::{Decoder, Encoder};
 
 fn body<C: Codec>(codec: &C, text: &str) -> Body {
@@ -156,6 +159,52 @@ fn too_much_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
     assert!(framing.decode(&mut out).unwrap().is_some());
 }
 
+fn large_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
+    let frame = |bytes: usize| Frame::Reply {
+        id: 1.into(),
+        name: Name::default(),
+        body: Body::empty(),
+        metadata: [("key", "x".repeat(bytes - 3))].into_iter().collect(),
+    };
+    let small = Limits::default().metadata(100);
+    let mut out = BytesMut::new();
+    let refused = |result: Result<(), FrameError>| match result {
+        Err(error @ FrameError::TooLarge { bytes: 101, limit: 100, .. }) => {
+            error.to_string().contains("`Limits::metadata`")
+        }
+        _ => false,
+    };
+    assert!(refused(codec.framing(small).encode(&frame(101), &mut out)));
+    assert!(out.is_empty());
+    codec.framing(small).encode(&frame(100), &mut out).unwrap();
+    assert!(codec.framing(small).decode(&mut out).unwrap().is_some());
+
+    let mut wire = encoded(&mut codec.framing(Limits::default()), &[frame(101)]);
+    assert!(refused(codec.framing(small).decode(&mut wire).map(drop)));
+}
+
+fn a_long_text_comes_in_pieces_that_split_its_characters<C: Codec>(codec: C) {
+    let text = "€".repeat((1 << 20) / 3);
+    let frame = Frame::Reply {
+        id: 1.into(),
+        name: Name::default(),
+        body: body(&codec, &text),
+        metadata: Metadata::new(),
+    };
+    let mut wire = encoded(&mut codec.framing(Limits::default()), &[frame]);
+    let mut framing = codec.framing(Limits::default());
+    let (mut buffer, mut received) = (BytesMut::new(), Vec::new());
+    for piece in (1..=7).cycle() {
+        if wire.is_empty() {
+            break;
+        }
+        buffer.extend_from_slice(&wire.split_to(piece.min(wire.len())));
+        received.extend(framing.decode(&mut buffer).unwrap());
+    }
+    let [received] = &received[..] else { panic!("{} frames", received.len()) };
+    assert!(codec.decode::<String>(received.body().unwrap().as_bytes()).unwrap() == text);
+}
+
 fn a_value_has_no_bytes_behind_it<C: Codec>(codec: C) {
     let mut out = BytesMut::new();
     codec.encode(&(1u8, "two"), &mut out).unwrap();
@@ -184,6 +233,14 @@ macro_rules! suite {
                 super::too_much_metadata_is_refused_on_both_sides($codec)
             }
             #[test]
+            fn large_metadata_is_refused_on_both_sides() {
+                super::large_metadata_is_refused_on_both_sides($codec)
+            }
+            #[test]
+            fn a_long_text_comes_in_pieces_that_split_its_characters() {
+                super::a_long_text_comes_in_pieces_that_split_its_characters($codec)
+            }
+            #[test]
             fn a_value_has_no_bytes_behind_it() { super::a_value_has_no_bytes_behind_it($codec) }
         }
     )*};
@@ -191,7 +248,34 @@ macro_rules! suite {
 
 suite! {
     json: Json;
+    json_with_delimiter: NulJson;
     postcard: Postcard;
+    cbor: Cbor;
+    compressed_json: Compressed::new(Json);
+    compressed_postcard: Compressed::new(Postcard).threshold(0);
+    compressed_cbor: Compressed::new(Cbor);
+    compressed_twice: Compressed::new(Compressed::new(NulJson).threshold(64));
+}
+
+/// JSON with a delimiter of several bytes, which begins as frames end.
+#[derive(Clone, Copy)]
+struct NulJson;
+
+impl Codec for NulJson {
+    const NAME: &'static str = "json-nul";
+    type Framing = JsonLines;
+
+    fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+        Json.encode(value, out)
+    }
+
+    fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
+        Json.decode(bytes)
+    }
+
+    fn framing(&self, limits: Limits) -> JsonLines {
+        JsonLines::with_delimiter(limits, Delimiter::new(b"}\0}}").unwrap())
+    }
 }
 
 #[test]
@@ -326,4 +410,30 @@ fn json_gives_any_id_back_letter_for_letter() {
         let text: String = serde_json::from_str(&format!("\"{tx}\"")).unwrap();
         assert_eq!(frame.id().unwrap().to_string(), text);
     }
+}
+
+#[test]
+fn a_body_that_holds_the_delimiter_is_refused() {
+    let frame = |body: &'static [u8]| Frame::Reply {
+        id: 1.into(),
+        name: Name::default(),
+        body: Bytes::from_static(body).into(),
+        metadata: Metadata::new(),
+    };
+    let mut out = BytesMut::new();
+    let error = NulJson.framing(Limits::default()).encode(&frame(b"[{}\0}}]"), &mut out).unwrap_err();
+    assert!(error.to_string().contains("delimiter"), "{error}");
+    assert!(out.is_empty());
+    NulJson.framing(Limits::default()).encode(&frame(b"[{\"a\":{}}]"), &mut out).unwrap();
+}
+
+#[test]
+fn an_error_has_no_more_causes_than_are_taken() {
+    let mut error = RemoteError::new("", "");
+    error.chain = vec![String::new(); 1000];
+    let sent = Frame::Error { id: 1.into(), name: Name::default(), error: error.into() };
+    let mut wire = encoded(&mut Postcard.framing(Limits::default()), &[sent]);
+    let received = Postcard.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
+    let Frame::Error { error, .. } = received else { panic!("{received:?}") };
+    assert_eq!(error.chain.len(), 256);
 }

@@ -1,47 +1,71 @@
 use bytes::Bytes;
 
+use crate::Budget;
+
 /// The encoded payload of a request or a response.
 ///
 /// Opaque on purpose: today it is one buffer, later it may be a stream or a piece of shared memory, and no signature
-/// changes. Cloning is cheap and copies no payload.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Body(Bytes);
+/// changes. Cloning is cheap and copies no payload. Two bodies are equal where their bytes are.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    bytes: Bytes,
+    budget: Budget,
+}
 
 impl Body {
     /// A body without a byte: what a message without a payload carries.
     pub const fn empty() -> Self {
-        Self(Bytes::new())
+        Self { bytes: Bytes::new(), budget: Budget::DEFAULT }
     }
 
     /// The encoded bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// The encoded bytes, without a copy.
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.bytes
     }
 
     /// How many bytes the payload takes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there is no byte at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
+    }
+
+    /// What the value may take that is decoded from this. A body that came from a peer has the budget of its
+    /// connection's [`Limits`](crate::Limits), one that was made of bytes [`Budget::default`].
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Sets what the value may take that is decoded from this.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
     }
 }
 
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Body {}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self { bytes, budget: Budget::default() }
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Bytes::from(bytes).into()
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Body, Metadata, Name, RemoteError, TxId};
+use crate::{Body, Budget, Metadata, Name, RemoteError, TxId};
 
 /// One unit of the wire. A codec's framing turns it into bytes and back; [`protocol`](crate::protocol) gives it its
 /// meaning.
@@ -95,6 +95,15 @@ impl Frame {
             Self::Request { metadata, .. } | Self::Reply { metadata, .. } => Some(metadata),
             Self::Unmarked { request, .. } => request.metadata(),
             _ => None,
+        }
+    }
+
+    /// Sets what the value may take that the frame carries: what whoever receives a frame does, whatever its framing.
+    pub fn set_budget(&mut self, budget: Budget) {
+        match self {
+            Self::Request { body, .. } | Self::Reply { body, .. } => body.set_budget(budget),
+            Self::Error { error, .. } => error.set_budget(budget),
+            _ => {}
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`protocol::Connection`] decides what happens to each of them. Every other crate of the project builds on this one.
 
 mod body;
+mod budget;
 mod call_error;
 mod error;
 mod frame;
@@ -21,6 +22,7 @@ pub mod testing;
 mod tx_id;
 
 pub use body::Body;
+pub use budget::Budget;
 pub use call_error::CallError;
 pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError};
 pub use frame::Frame;

@@ -43,6 +43,11 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// How many bytes all keys and values take together.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.0.len()

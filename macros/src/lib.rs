@@ -91,6 +91,10 @@ mod types;
 /// `Deserialize`. The error of a method implements `Display` and `Debug` too. Attributes on an argument go to the field
 /// of its message: `async fn show(&self, #[serde(with = "hex")] bytes: Vec<u8>)`.
 ///
+/// An argument that is a `Vec<u8>`, without such an attribute, travels as bytes in binary codecs, at the price of one
+/// copy. Elsewhere it is a sequence of numbers to serde, which takes ten times as long and more: reply with
+/// `bytes::Bytes`, and put `#[serde(with = "serde_bytes")]` on a field.
+///
 /// A `Result` is written with both of its types, since a macro cannot see what an alias such as `io::Result<T>` means.
 ///
 /// Types resolve as they do around the trait, except in one place: a trait inside of a function can only use types

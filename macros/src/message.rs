@@ -9,7 +9,7 @@ use crate::duration;
 use crate::method::{Argument, Method};
 use crate::scope::{Scope, lower, lower_path};
 use crate::service::Definition;
-use crate::text;
+use crate::{text, types};
 
 pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let structure = structure(definition, method, scope);
@@ -61,12 +61,19 @@ fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &
     let Argument { ident, ty, attributes } = argument;
     let visibility = definition.inner_visibility();
     let ty = scope.place(ty, method.alias(ident));
+    let krate = definition.inner_krate();
+    let as_bytes = (types::is_bytes(&argument.ty)
+        && !attributes.iter().any(|attr| attr.path().is_ident("serde")))
+    .then(|| {
+        let with = text::of_tokens(quote!(#krate::__private::bytes));
+        quote!(#[serde(with = #with)])
+    });
     let attributes = attributes.iter().map(|attribute| lower(attribute, 1));
     let doc = (!argument.is_documented()).then(|| {
         let doc = format!("The argument `{}`.", ident.unraw());
         quote_spanned!(argument.span()=> #[doc = #doc])
     });
-    quote_spanned!(argument.span()=> #doc #(#attributes)* #visibility #ident: #ty)
+    quote_spanned!(argument.span()=> #doc #as_bytes #(#attributes)* #visibility #ident: #ty)
 }
 
 fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {

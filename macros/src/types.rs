@@ -21,6 +21,14 @@ pub(crate) fn check(ty: &Type, place: Place, errors: &mut Errors) {
     Check { place, errors }.visit_type_mut(&mut ty.clone());
 }
 
+/// Whether `ty` is a `Vec<u8>`, however it was written.
+pub(crate) fn is_bytes(ty: &Type) -> bool {
+    matches!(
+        text::of_type(ty).trim_start_matches("::"),
+        "Vec<u8>" | "std::vec::Vec<u8>" | "alloc::vec::Vec<u8>"
+    )
+}
+
 struct Check<'a> {
     place: Place,
     errors: &'a mut Errors,
@@ -120,6 +128,19 @@ mod tests {
         }
         let [(_, message)] = &errors("Vec<&str>", Place::Reply)[..] else { panic!("one error") };
         assert_eq!(message, "replies travel from another process: return `String` instead of `&str`");
+    }
+
+    #[test]
+    fn bytes_are_told_from_other_vectors() {
+        let is_bytes = |ty| is_bytes(&syn::parse_str(ty).expect("a type"));
+        assert!(
+            ["Vec<u8>", "Vec < u8, >", "std::vec::Vec<u8>", "::std::vec::Vec<u8>"].into_iter().all(is_bytes)
+        );
+        assert!(
+            !["Vec<i8>", "Vec<Vec<u8>>", "Option<Vec<u8>>", "[u8; 4]", "my::Vec<u8>"]
+                .into_iter()
+                .any(is_bytes)
+        );
     }
 
     #[test]

@@ -5,9 +5,10 @@
 use std::cell::Cell;
 
 use bytes::BytesMut;
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{Codec, CodecError, decode_within};
 use isolated_workers_core::{
-    Body, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
+    Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
+    Side,
 };
 use serde::Serialize;
 
@@ -86,25 +87,32 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
         Err(failure) => {
             let data = encode(codec, &failure, "error", M::NAME)?;
             let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
+            remote.set_budget(data.budget());
             remote.data = Some(data.into_bytes());
             Err(Error::remote(M::NAME, remote))
         }
     }
 }
 
-/// Decodes the payload of a request as the message `M`.
+/// Decodes the payload of a request as the message `M`, within the budget of its body.
 ///
 /// # Errors
-/// `Decode` where it is not one.
+/// `Decode` where it is not one, `TooLarge` where it takes more than the budget.
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
-    codec.decode(request.body().as_bytes()).map_err(|error| {
-        Error::with_source(
-            ErrorKind::Decode,
-            format!("could not decode `{}` from {}: {error}{SKEW}", M::NAME, C::NAME),
-            error,
-        )
-        .executed_is(Executed::No)
+    let body = request.body();
+    decode_within(codec, body.as_bytes(), body.budget()).map_err(|error| {
+        let attempt = format!("could not decode `{}` from {}", M::NAME, C::NAME);
+        undecodable(attempt, error, request.side()).executed_is(Executed::No)
     })
+}
+
+fn undecodable(attempt: String, error: CodecError, side: Side) -> Error {
+    let (kind, advice) = match side {
+        _ if !error.is_over_budget() => (ErrorKind::Decode, SKEW),
+        Side::Host => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
+        Side::Worker => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
+    };
+    Error::with_source(kind, format!("{attempt}: {error}{advice}"), error)
 }
 
 /// The answer to a request whose name no handler has.
@@ -138,12 +146,14 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
         out.reserve(BLOCK);
     }
     let encoded = codec.encode(value, &mut out);
-    let body = out.split().freeze();
+    let mut body = Body::from(out.split().freeze());
+    // There is no need to protect this process from itself.
+    body.set_budget(Budget::LOCAL);
     if body.len() <= BLOCK {
         SCRATCH.set(out);
     }
     match encoded {
-        Ok(()) => Ok(body.into()),
+        Ok(()) => Ok(body),
         Err(error) => {
             let text = format!("could not encode the {what} of `{name}` as {}: {error}", C::NAME);
             Err(Error::with_source(ErrorKind::Encode, text, error))
@@ -153,21 +163,28 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
 
 pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
     // Nobody answers a oneway message, and its reply type is ().
-    let bytes = response.body().as_bytes();
-    codec.decode(bytes).map_err(|error| {
+    let body = response.body();
+    decode_within(codec, body.as_bytes(), body.budget()).map_err(|error| {
         let reply = std::any::type_name::<M::Reply>();
-        let text =
-            format!("could not decode the reply to `{}` as {reply} from {}: {error}{SKEW}", M::NAME, C::NAME);
-        Error::with_source(ErrorKind::Decode, text, error).executed_is(Executed::Yes)
+        let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::NAME);
+        undecodable(attempt, error, Side::Host).executed_is(Executed::Yes)
     })
 }
 
 /// The typed error of `M`, where the answer was one.
 pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> CallError<M::Error> {
-    let data = error.remote_error().and_then(|remote| remote.data.as_ref());
-    match data.and_then(|data| codec.decode(data).ok()) {
-        Some(failure) => CallError::Service(failure),
-        None => CallError::Call(error),
+    let decode = |remote: &RemoteError| {
+        let data = remote.data.as_ref()?;
+        Some(decode_within(codec, data, remote.budget()))
+    };
+    match error.remote_error().and_then(decode) {
+        Some(Ok(failure)) => CallError::Service(failure),
+        Some(Err(error)) if error.is_over_budget() => {
+            let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::NAME);
+            CallError::Call(undecodable(attempt, error, Side::Host).executed_is(Executed::Yes))
+        }
+        // Its text says what it was all the same.
+        _ => CallError::Call(error),
     }
 }
 

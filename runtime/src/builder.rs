@@ -154,15 +154,8 @@ impl<D: std::fmt::Debug, C, T, L> std::fmt::Debug for Builder<D, C, T, L> {
     }
 }
 
-/// The smallest frame that an error about a frame fits into.
-const LEAST_FRAME: usize = 1 << 10;
-
 fn check(settings: &Settings) -> Result<(), Error> {
-    let frame = settings.limits.frame;
-    if !(LEAST_FRAME..=u32::MAX as usize).contains(&frame) {
-        let text = format!("Limits::frame is {frame} bytes; it must be {LEAST_FRAME} to {}", u32::MAX);
-        return Err(Error::new(ErrorKind::Config, text));
-    }
+    settings.limits.check()?;
     if let Some((name, limit)) = settings.timeouts.absurd() {
         let text =
             format!("Timeouts::{name} is {limit:?}; it must be ten years at most, and zero is no limit");

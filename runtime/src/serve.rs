@@ -35,8 +35,9 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// code 1, whatever it does.
 ///
 /// # Errors
-/// `Startup` where this process was not started by a host, `Handshake` where host and worker do not fit together,
-/// `Protocol` where the host sent something that is no frame, `Crashed` where the connection broke.
+/// `Config` where a limit makes no sense, `Startup` where this process was not started by a host, `Handshake` where host
+/// and worker do not fit together, `Protocol` where the host sent something that is no frame, `Crashed` where the
+/// connection broke.
 ///
 /// ```no_run
 /// # use isolated_workers_codec::{Codec, Postcard};
@@ -146,6 +147,7 @@ impl<H: Handler, C: Codec, L: Layers> IntoFuture for Serve<H, C, L> {
 
 impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
     async fn run(self) -> Result<(), Error> {
+        self.settings.limits.check()?;
         let inherited = Inherited::take()?;
         inherited.check_codec(C::NAME)?;
         let terminated = inherited.terminated();

@@ -7,7 +7,9 @@ mod custom_transport;
 use custom_transport::Tcp;
 use isolated_workers::testing::Dribble;
 use isolated_workers::testing::conformance::Role;
-use isolated_workers::{Error, Json, NamedPipe, Postcard, SocketPair, Stdio, Transport, UnixSocket};
+use isolated_workers::{
+    Cbor, Compressed, Error, Json, NamedPipe, Postcard, SocketPair, Stdio, Transport, UnixSocket,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -31,6 +33,9 @@ async fn play(role: Role, codec: &str, transport: impl Transport) -> Result<(), 
     match codec {
         "json" => role.play(Json, transport).await,
         "postcard" => role.play(Postcard, transport).await,
+        "cbor" => role.play(Cbor, transport).await,
+        "compressed+json" => role.play(Compressed::new(Json), transport).await,
+        "compressed+postcard" => role.play(Compressed::new(Postcard), transport).await,
         other => panic!("{other} is no codec of the matrix"),
     }
 }

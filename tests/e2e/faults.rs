@@ -1,7 +1,10 @@
 //! The service of the worker that these tests start: it does what it is told, and misbehaves when told.
 
+use std::fmt;
+
 use bytes::Bytes;
 use isolated_workers::service;
+use serde::{Deserialize, Serialize};
 
 #[service]
 pub(crate) trait Faults {
@@ -53,6 +56,20 @@ pub(crate) trait Faults {
     async fn descriptors(&self) -> Vec<String>;
     /// What there is to read from the standard input.
     async fn stdin(&self) -> String;
+    /// Returns it, as its error where told to.
+    async fn mirror(&self, tree: Tree, fail: bool) -> Result<Tree, Tree>;
     /// Whether this process takes itself for a worker, and whether a process that it starts does.
     async fn is_worker(&self) -> (bool, bool);
+}
+
+/// Takes two levels for each of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tree {
+    pub(crate) branches: Vec<Tree>,
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a tree with {} branches", self.branches.len())
+    }
 }

@@ -1,5 +1,6 @@
 //! Host and worker in two processes, and everything that can go wrong between them.
 
+mod budgets;
 mod calls;
 mod close;
 mod crash;

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use faults::Faults;
+use faults::{Faults, Tree};
 use isolated_workers::{Error, Limits, Postcard, Trace, is_worker, serve};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open};
 use tokio::sync::oneshot;
@@ -143,6 +143,9 @@ impl Faults for Worker {
     async fn stdin(&self) -> String {
         std::io::read_to_string(std::io::stdin()).unwrap()
     }
+    async fn mirror(&self, tree: Tree, fail: bool) -> Result<Tree, Tree> {
+        if fail { Err(tree) } else { Ok(tree) }
+    }
     async fn is_worker(&self) -> (bool, bool) {
         let child = Command::new(std::env::current_exe().unwrap()).arg("am-i").status().unwrap();
         (is_worker(), child.success())
@@ -205,6 +208,12 @@ fn main() -> Result<(), Error> {
         }
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
         "no-handshake" => runtime(false).block_on(async { serve(worker).without_handshake().await }),
+        "frugal" => runtime(false).block_on(async {
+            serve(worker).codec(Postcard).limits(Limits::default().depth(9).elements(100)).await
+        }),
+        "no-depth" => {
+            runtime(false).block_on(async { serve(worker).limits(Limits::default().depth(0)).await })
+        }
         "impatient" => runtime(false)
             .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
         "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),

@@ -22,11 +22,11 @@ fn program(service: &str, codec: &str) -> Program {
     Program::new(env!("CARGO_BIN_EXE_shapes-worker")).arg(service).arg(codec)
 }
 
-/// Makes four tests of each function that takes a client: through a worker and in this process, with each codec.
+/// Makes six tests of each function that takes a client: through a worker and in this process, with each codec.
 macro_rules! everywhere {
     ($client:ident, $served:literal, $handler:expr, [$($check:ident),* $(,)?]) => {$(
         mod $check {
-            use isolated_workers::{Json, Local, Postcard};
+            use isolated_workers::{Cbor, Json, Local, Postcard};
 
             use super::*;
 
@@ -41,6 +41,11 @@ macro_rules! everywhere {
             }
 
             #[tokio::test]
+            async fn in_a_worker_as_cbor() {
+                super::$check($client::new(crate::worker($served, Cbor).await)).await;
+            }
+
+            #[tokio::test]
             async fn in_this_process_as_json() {
                 super::$check($client::new(Local::new($handler, Json))).await;
             }
@@ -48,6 +53,11 @@ macro_rules! everywhere {
             #[tokio::test]
             async fn in_this_process_as_postcard() {
                 super::$check($client::new(Local::new($handler, Postcard))).await;
+            }
+
+            #[tokio::test]
+            async fn in_this_process_as_cbor() {
+                super::$check($client::new(Local::new($handler, Cbor))).await;
             }
         }
     )*};

@@ -237,3 +237,23 @@ async fn json_refuses_what_it_has_not() {
     let request = isolated_workers::Request::new("repeat".into(), br#"{"type":"ab"}"#.to_vec().into());
     assert_eq!(local.call(request).await.unwrap().body().as_bytes(), b"\"\"");
 }
+
+#[test]
+fn an_argument_of_bytes_travels_as_bytes_and_as_numbers_in_json() {
+    use isolated_workers::{Cbor, Codec};
+
+    use crate::services::shapes::shapes::Bytes;
+
+    fn check<C: Codec>(codec: C, form: &[u8]) {
+        let mut out = bytes::BytesMut::new();
+        codec.encode(&Bytes { value: vec![1, 200] }, &mut out).unwrap();
+        assert_eq!(out, form);
+        assert_eq!(codec.decode::<Bytes>(form).unwrap().value, [1, 200]);
+    }
+    check(Json, b"{\"value\":[1,200]}");
+    check(Postcard, &[2, 1, 200]);
+    check(Cbor, b"\xa1\x65value\x42\x01\xc8");
+    // Of a peer to which it is an array.
+    let array = Cbor.decode::<Bytes>(b"\xa1\x65value\x82\x01\x18\xc8").unwrap();
+    assert_eq!(array.value, [1, 200]);
+}

@@ -2,7 +2,7 @@
 
 mod services;
 
-use isolated_workers::{Codec, Error, Json, Postcard, serve};
+use isolated_workers::{Cbor, Codec, Error, Json, Postcard, serve};
 
 use services::gate::{Gate, Gates};
 use services::ledger::Actor;
@@ -17,6 +17,7 @@ async fn main() -> Result<(), Error> {
     match codec.as_str() {
         Json::NAME => run(service, Json).await,
         Postcard::NAME => run(service, Postcard).await,
+        Cbor::NAME => run(service, Cbor).await,
         other => panic!("no codec: {other}"),
     }
 }

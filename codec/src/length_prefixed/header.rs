@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Metadata, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, Limits, Metadata, RemoteError, TxId};
 
 use super::fields::{Fields, put_bytes, put_varint};
 use crate::FrameError;
@@ -60,7 +60,7 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
 }
 
 /// Takes the header off, and makes the frame of it with a body that is still empty.
-pub(super) fn take(fields: &mut Fields<'_>) -> Result<Frame, FrameError> {
+pub(super) fn take(fields: &mut Fields<'_>, limits: Limits) -> Result<Frame, FrameError> {
     let first = fields.byte()?;
     let kind = first & KIND;
     if matches!(kind, PING | PONG | GOODBYE) {
@@ -77,10 +77,10 @@ pub(super) fn take(fields: &mut Fields<'_>) -> Result<Frame, FrameError> {
         REQUEST | ONEWAY => {
             let name = fields.text()?.into();
             let timeout = take_timeout(first, fields)?;
-            let metadata = take_metadata(first, fields)?;
+            let metadata = take_metadata(first, fields, limits)?;
             Frame::Request { id, name, body, metadata, oneway: kind == ONEWAY, timeout }
         }
-        REPLY => Frame::Reply { id, name: "".into(), body, metadata: take_metadata(first, fields)? },
+        REPLY => Frame::Reply { id, name: "".into(), body, metadata: take_metadata(first, fields, limits)? },
         ERROR => Frame::Error { id, name: "".into(), error: Box::new(RemoteError::new("", "")) },
         CANCEL => Frame::Cancel { id },
         unknown => return Err(FrameError::malformed(format!("there is no kind {unknown}"))),
@@ -137,14 +137,17 @@ fn put_metadata(metadata: &Metadata, out: &mut BytesMut) {
     }
 }
 
-fn take_metadata(first: u8, fields: &mut Fields<'_>) -> Result<Metadata, FrameError> {
+fn take_metadata(first: u8, fields: &mut Fields<'_>, limits: Limits) -> Result<Metadata, FrameError> {
     let mut metadata = Metadata::new();
     if first & HAS_METADATA != 0 {
         let keys = fields.count()?;
         FrameError::check_keys(keys)?;
+        let mut bytes = 0;
         for _ in 0..keys {
-            let key = fields.text()?;
-            metadata.insert(key, fields.text()?);
+            let (key, value) = (fields.text()?, fields.text()?);
+            bytes += key.len() + value.len();
+            FrameError::check_metadata(bytes, limits)?;
+            metadata.insert(key, value);
         }
     }
     Ok(metadata)
@@ -153,6 +156,9 @@ fn take_metadata(first: u8, fields: &mut Fields<'_>) -> Result<Metadata, FrameEr
 const HAS_CODE: u8 = 1;
 const HAS_STACK: u8 = 2;
 const HAS_DATA: u8 = 4;
+
+/// More causes of an error are not sent, and not taken: an empty text is a byte there and 24 in memory.
+const MOST_CAUSES: usize = 256;
 
 /// Appends the body of an error: what it has, name, message, code, stack, causes, and last the encoded value.
 pub(super) fn put_error(error: &RemoteError, out: &mut BytesMut) {
@@ -167,8 +173,9 @@ pub(super) fn put_error(error: &RemoteError, out: &mut BytesMut) {
     for text in [&error.code, &error.stack].into_iter().flatten() {
         put_bytes(text.as_bytes(), out);
     }
-    put_varint(error.chain.len() as u64, out);
-    for cause in &error.chain {
+    let causes = &error.chain[..error.chain.len().min(MOST_CAUSES)];
+    put_varint(causes.len() as u64, out);
+    for cause in causes {
         put_bytes(cause.as_bytes(), out);
     }
     if let Some(data) = &error.data {
@@ -187,7 +194,13 @@ pub(super) fn take_error(body: &Bytes) -> Result<RemoteError, FrameError> {
     if has & HAS_STACK != 0 {
         error.stack = Some(fields.text()?.to_owned());
     }
-    for _ in 0..fields.count()? {
+    let causes = fields.count()?;
+    if causes > MOST_CAUSES {
+        return Err(FrameError::malformed(format!(
+            "its error has {causes} causes, and {MOST_CAUSES} are allowed"
+        )));
+    }
+    for _ in 0..causes {
         error.chain.push(fields.text()?.to_owned());
     }
     let rest = body.slice(body.len() - fields.left()..);

@@ -64,7 +64,7 @@ kinds! {
     Encode = "IW_ENCODE", Maybe;
     /// Bytes could not be turned into the value that was expected.
     Decode = "IW_DECODE", Maybe;
-    /// A frame is larger than the limits allow.
+    /// A frame, or the value in one, is larger than the limits allow.
     TooLarge = "IW_TOO_LARGE", Maybe;
     /// The other side broke the rules of the protocol; its connection is closed.
     Protocol = "IW_PROTOCOL", Maybe;

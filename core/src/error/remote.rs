@@ -1,5 +1,7 @@
 use bytes::Bytes;
 
+use crate::Budget;
+
 /// An error as the other side told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,6 +19,7 @@ pub struct RemoteError {
     pub chain: Vec<String>,
     /// The error value itself, encoded: what a typed call decodes.
     pub data: Option<Bytes>,
+    budget: Budget,
 }
 
 impl RemoteError {
@@ -29,6 +32,17 @@ impl RemoteError {
             stack: None,
             chain: Vec::new(),
             data: None,
+            budget: Budget::default(),
         }
+    }
+
+    /// What the error value may take that is decoded from [`data`](Self::data); as [`Body::budget`](crate::Body::budget).
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Sets what the error value may take.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, FrameError};
 use isolated_workers_core::protocol::Event;
-use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request, Response, TxId};
+use isolated_workers_core::{Budget, Error, ErrorKind, Frame, Limits, Request, Response, TxId};
 use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep, sleep_until};
 use tokio_util::codec::Decoder;
@@ -83,6 +83,8 @@ pub(crate) struct Pump<C: Codec, R, I> {
     link: Link<C>,
     reader: R,
     framing: C::Framing,
+    /// Of each value that comes in.
+    budget: Budget,
     inbound: I,
     buffer: BytesMut,
     timer: Option<Pin<Box<Sleep>>>,
@@ -102,6 +104,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             link,
             reader,
             framing,
+            budget: limits.budget(),
             inbound,
             buffer,
             timer: None,
@@ -169,7 +172,10 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                 self.framing.decode(&mut self.buffer)
             };
             match decoded {
-                Ok(Some(frame)) => self.frames.push(frame),
+                Ok(Some(mut frame)) => {
+                    frame.set_budget(self.budget);
+                    self.frames.push(frame);
+                }
                 Ok(None) => return read,
                 Err(error) => return Poll::Ready(Err(self.undecodable(error, read))),
             }

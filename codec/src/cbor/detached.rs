@@ -1,0 +1,244 @@
+//! Types that may borrow, decoded from what cannot be borrowed from.
+//!
+//! Ciborium reads from a stream and decodes only types that borrow nothing, while a codec decodes any. A type that does
+//! borrow is refused by its own visitor, which is given a string that does not last.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
+};
+
+/// A value that may borrow from `'de`, decoded from bytes with any lifetime.
+pub(super) struct Detached<'de, T> {
+    pub(super) value: T,
+    lifetime: PhantomData<&'de ()>,
+}
+
+impl<'de, 'any, T: Deserialize<'de>> Deserialize<'any> for Detached<'de, T> {
+    #[inline]
+    fn deserialize<D: Deserializer<'any>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = T::deserialize(Short::new(deserializer))?;
+        Ok(Self { value, lifetime: PhantomData })
+    }
+}
+
+/// A deserializer, visitor, seed or access for one lifetime, as one for any other.
+struct Short<'of, X>(X, PhantomData<&'of ()>);
+
+impl<X> Short<'_, X> {
+    #[inline]
+    fn new(inner: X) -> Self {
+        Self(inner, PhantomData)
+    }
+}
+
+macro_rules! forward {
+    ($($method:ident($($argument:ident: $type:ty),*) as $inner:ident;)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$inner($($argument,)* Short::new(visitor))
+        }
+    )*};
+}
+
+impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for Short<'any, D> {
+    type Error = D::Error;
+
+    forward! {
+        deserialize_any() as deserialize_any;
+        deserialize_bool() as deserialize_bool;
+        deserialize_i8() as deserialize_i8;
+        deserialize_i16() as deserialize_i16;
+        deserialize_i32() as deserialize_i32;
+        deserialize_i64() as deserialize_i64;
+        deserialize_i128() as deserialize_i128;
+        deserialize_u8() as deserialize_u8;
+        deserialize_u16() as deserialize_u16;
+        deserialize_u32() as deserialize_u32;
+        deserialize_u64() as deserialize_u64;
+        deserialize_u128() as deserialize_u128;
+        deserialize_f32() as deserialize_f32;
+        deserialize_f64() as deserialize_f64;
+        deserialize_char() as deserialize_char;
+        // Those that lend their string or bytes take no more than 4 KiB.
+        deserialize_str() as deserialize_string;
+        deserialize_string() as deserialize_string;
+        deserialize_bytes() as deserialize_byte_buf;
+        deserialize_byte_buf() as deserialize_byte_buf;
+        deserialize_option() as deserialize_option;
+        deserialize_unit() as deserialize_unit;
+        deserialize_unit_struct(name: &'static str) as deserialize_unit_struct;
+        deserialize_newtype_struct(name: &'static str) as deserialize_newtype_struct;
+        deserialize_seq() as deserialize_seq;
+        deserialize_tuple(len: usize) as deserialize_tuple;
+        deserialize_tuple_struct(name: &'static str, len: usize) as deserialize_tuple_struct;
+        deserialize_map() as deserialize_map;
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]) as deserialize_struct;
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]) as deserialize_enum;
+        deserialize_identifier() as deserialize_identifier;
+        deserialize_ignored_any() as deserialize_ignored_any;
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        self.0.is_human_readable()
+    }
+}
+
+macro_rules! plain {
+    ($($method:ident($type:ty);)*) => {$(
+        #[inline]
+        fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.0.$method(value)
+        }
+    )*};
+}
+
+/// Those methods that lend for `'any` are left to their defaults, which pass on to those that do not.
+impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for Short<'de, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    plain! {
+        visit_bool(bool);
+        visit_i8(i8);
+        visit_i16(i16);
+        visit_i32(i32);
+        visit_i64(i64);
+        visit_i128(i128);
+        visit_u8(u8);
+        visit_u16(u16);
+        visit_u32(u32);
+        visit_u64(u64);
+        visit_u128(u128);
+        visit_f32(f32);
+        visit_f64(f64);
+        visit_char(char);
+        visit_str(&str);
+        visit_string(String);
+        visit_bytes(&[u8]);
+        visit_byte_buf(Vec<u8>);
+    }
+
+    #[inline]
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.0.visit_none()
+    }
+
+    #[inline]
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.0.visit_unit()
+    }
+
+    #[inline]
+    fn visit_some<D: Deserializer<'any>>(self, inner: D) -> Result<V::Value, D::Error> {
+        self.0.visit_some(Short::new(inner))
+    }
+
+    #[inline]
+    fn visit_newtype_struct<D: Deserializer<'any>>(self, inner: D) -> Result<V::Value, D::Error> {
+        self.0.visit_newtype_struct(Short::new(inner))
+    }
+
+    #[inline]
+    fn visit_seq<A: SeqAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
+        self.0.visit_seq(Short::new(parts))
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
+        self.0.visit_map(Short::new(parts))
+    }
+
+    #[inline]
+    fn visit_enum<A: EnumAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
+        self.0.visit_enum(Short::new(parts))
+    }
+}
+
+impl<'de, 'any, S: DeserializeSeed<'de>> DeserializeSeed<'any> for Short<'de, S> {
+    type Value = S::Value;
+
+    #[inline]
+    fn deserialize<D: Deserializer<'any>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        self.0.deserialize(Short::new(deserializer))
+    }
+}
+
+impl<'de, 'any, A: SeqAccess<'any>> SeqAccess<'de> for Short<'any, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        self.0.next_element_seed(Short::new(seed))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
+    }
+}
+
+impl<'de, 'any, A: MapAccess<'any>> MapAccess<'de> for Short<'any, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        self.0.next_key_seed(Short::new(seed))
+    }
+
+    #[inline]
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.0.next_value_seed(Short::new(seed))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
+    }
+}
+
+impl<'de, 'any, A: EnumAccess<'any>> EnumAccess<'de> for Short<'any, A> {
+    type Error = A::Error;
+    type Variant = Short<'any, A::Variant>;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
+        let (variant, rest) = self.0.variant_seed(Short::new(seed))?;
+        Ok((variant, Short::new(rest)))
+    }
+}
+
+impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for Short<'any, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn unit_variant(self) -> Result<(), A::Error> {
+        self.0.unit_variant()
+    }
+
+    #[inline]
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
+        self.0.newtype_variant_seed(Short::new(seed))
+    }
+
+    #[inline]
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
+        self.0.tuple_variant(len, Short::new(visitor))
+    }
+
+    #[inline]
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.0.struct_variant(fields, Short::new(visitor))
+    }
+}
