@@ -102,7 +102,7 @@ pub use isolated_workers_middleware::{
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Detach, Dial, Driver, Launch, Link, NoPid, Output, Process,
+    Address, Attach, Attached, Builder, Captured, Detach, Dial, Driver, Launch, Link, NoPid, Output, Process,
     ProcessId, Program, Running, RunningThread, Serve, Thread, Timeouts, Worker, is_worker, serve,
 };
 pub use isolated_workers_transport as transport;

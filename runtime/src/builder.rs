@@ -143,10 +143,10 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
 
         let link = Link::new(codec, limits, ids, timeouts.message, writer);
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
-        let pid = running.pid();
+        let (pid, captured) = (running.pid(), running.captured());
         let control = supervise(running, residue, link.clone(), pump, timeouts.close);
         let way = Way { transport, address, service, link: link.clone(), limits, timeouts };
-        Ok(Worker::new(layers.wrap(link), control, pid, way))
+        Ok(Worker::new(layers.wrap(link), control, pid, captured, way))
     }
 }
 

@@ -18,8 +18,8 @@ mod worker;
 
 pub use builder::Builder;
 pub use driver::{
-    Address, Attach, Attached, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId, Program,
-    Running, RunningThread, Thread,
+    Address, Attach, Attached, Captured, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId,
+    Program, Running, RunningThread, Thread,
 };
 pub use inherited::is_worker;
 pub use link::Link;

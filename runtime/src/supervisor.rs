@@ -236,7 +236,7 @@ impl<C: Codec, P: Running> Supervisor<C, P> {
         let ending = Ending { reason, killed_after_grace: false };
         let mut crash = Crash::new(reason);
         crash.pid = self.pid();
-        crash.stderr = self.running.last_words().await;
+        self.running.explain(&mut crash).await;
         // Before any call fails: whoever then asks whether the worker is active must hear that it is not.
         self.announce.send_replace(Some(ending));
         self.link.fail(|message| {

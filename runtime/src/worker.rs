@@ -6,7 +6,7 @@ use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Request, Respo
 use isolated_workers_middleware::Service;
 use isolated_workers_transport::{Channel, Platform, Reconnect};
 
-use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
+use crate::driver::{Address, Captured, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::handshake::{self, Failure};
 use crate::link::{Nobody, Pump};
 use crate::supervisor::{Command, Control, Stop};
@@ -26,6 +26,7 @@ struct Inner<S: Service, T, D: Driver> {
     service: S,
     control: Control<D::Running>,
     pid: Pid<D>,
+    captured: Captured,
     way: Way<S::Codec, T>,
 }
 
@@ -50,8 +51,14 @@ impl Worker {
 
 // The bounds are those of methods, not of the block: so the compiler says why one is not there in our words.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
-    pub(crate) fn new(service: S, control: Control<D::Running>, pid: Pid<D>, way: Way<S::Codec, T>) -> Self {
-        Self(Arc::new(Inner { service, control, pid, way }))
+    pub(crate) fn new(
+        service: S,
+        control: Control<D::Running>,
+        pid: Pid<D>,
+        captured: Captured,
+        way: Way<S::Codec, T>,
+    ) -> Self {
+        Self(Arc::new(Inner { service, control, pid, captured, way }))
     }
 
     /// The id of the worker's process. Once the worker is [closed](Self::closed) it may be that of another process.
@@ -60,6 +67,40 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         Pid<D>: ProcessId,
     {
         self.0.pid.number()
+    }
+
+    /// The end of what the worker has written to its standard output, as text: the last 64 KiB with [`Output::Capture`],
+    /// which is complete once the worker is [closed](Self::closed). Empty where the host does not read it, as with
+    /// [`Output::Inherit`] and [`Output::Discard`]. Bytes that are no UTF-8 become `\u{fffd}`.
+    ///
+    /// ```no_run
+    /// # use isolated_workers_core::Error;
+    /// # use isolated_workers_runtime::{Output, Program, Worker};
+    /// # async fn example() -> Result<(), Error> {
+    /// let program = Program::new("./thumbnailer").stdout(Output::Capture);
+    /// let worker = Worker::builder(program).spawn().await?;
+    /// worker.close().await?;
+    /// println!("it said {}", worker.stdout());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`Output::Capture`]: crate::Output::Capture
+    /// [`Output::Inherit`]: crate::Output::Inherit
+    /// [`Output::Discard`]: crate::Output::Discard
+    pub fn stdout(&self) -> String
+    where
+        Pid<D>: ProcessId,
+    {
+        self.0.captured.stdout()
+    }
+
+    /// The end of what the worker has written to its standard error, as [`stdout`](Self::stdout) does it.
+    pub fn stderr(&self) -> String
+    where
+        Pid<D>: ProcessId,
+    {
+        self.0.captured.stderr()
     }
 
     /// Whether the worker takes calls: false from the moment that it is closed, killed or found dead.
