@@ -103,9 +103,9 @@ pub use isolated_workers_middleware::{
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Detach, Dial, Driver, Heartbeat, Launch, Link, NoPid, OnCrash,
-    OnTimeout, Output, Process, ProcessId, Program, Running, RunningThread, Serve, Status, Thread, Timeouts,
-    Worker, is_worker, serve,
+    Address, Attach, Attached, Builder, Captured, Detach, Dial, Driver, Heartbeat, Launch, Link, NoPid,
+    OnCrash, OnTimeout, Output, Process, ProcessId, Program, Running, RunningThread, Serve, Status, Thread,
+    Timeouts, Worker, is_worker, serve,
 };
 pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Transport};

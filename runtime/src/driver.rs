@@ -12,11 +12,11 @@ mod unix;
 mod windows;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ExitReason};
+use isolated_workers_core::{Crash, Error, ExitReason};
 use isolated_workers_transport::{Inheritance, Transport};
 
 pub use self::attach::{Address, Attach, Attached, Dial};
-pub use self::output::Output;
+pub use self::output::{Captured, Output};
 pub use self::process::Process;
 pub use self::program::Program;
 pub use self::thread::{NoPid, RunningThread, Thread};
@@ -65,7 +65,8 @@ pub trait Running: Send + 'static {
     /// The id of its process.
     fn pid(&self) -> Self::Pid;
 
-    /// Waits for its end. Cancel-safe; once ended, it answers at once.
+    /// Waits for its end, and for that of what it prints as far as the host reads it. Cancel-safe; once ended, it answers at
+    /// once.
     fn wait(&mut self) -> impl Future<Output = ExitReason> + Send;
 
     /// Is told that the connection is over, for a worker whose end shows in nothing else.
@@ -77,6 +78,18 @@ pub trait Running: Send + 'static {
     /// The end of what it wrote to its standard error, where that is kept. Asked when it has ended.
     fn last_words(&mut self) -> impl Future<Output = String> + Send {
         std::future::ready(String::new())
+    }
+
+    /// What [`Worker::stdout`](crate::Worker::stdout) and `stderr` read, for a worker that is a process. The default is
+    /// nothing.
+    fn captured(&self) -> Captured {
+        Captured::default()
+    }
+
+    /// Adds to a crash what is known here of it beyond how the worker ended. Asked once, when it has ended. The default
+    /// adds the [last words](Self::last_words).
+    fn explain(&mut self, crash: &mut Crash) -> impl Future<Output = ()> + Send {
+        async { crash.stderr = self.last_words().await }
     }
 }
 
@@ -101,8 +114,9 @@ pub trait Detach: Running {
 
 /// The id of a process: what [`Running::Pid`] is where the worker is one.
 #[diagnostic::on_unimplemented(
-    message = "this worker is no process of its own and has no id",
-    note = "`pid()` is there for workers that are run by a `Program`, or by another driver that starts processes"
+    message = "this worker is no process of its own: it has no id and no standard streams",
+    note = "`pid()`, `stdout()` and `stderr()` are there for workers that are run by a `Program`, or by another driver that \
+            starts processes"
 )]
 pub trait ProcessId: Copy {
     /// The number.

@@ -23,8 +23,8 @@ mod worker;
 
 pub use builder::Builder;
 pub use driver::{
-    Address, Attach, Attached, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId, Program,
-    Running, RunningThread, Thread,
+    Address, Attach, Attached, Captured, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId,
+    Program, Running, RunningThread, Thread,
 };
 pub use heartbeat::Heartbeat;
 pub use inherited::is_worker;

@@ -55,7 +55,8 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
     let (stop, wanted) = watch::channel(Stop::Not);
     let (order, orders) = mpsc::channel(1);
     let (announce, ended) = watch::channel(None);
-    let identity = Arc::new(Mutex::new(Identity { pid: running.pid(), address }));
+    let identity =
+        Arc::new(Mutex::new(Identity { pid: running.pid(), address, captured: running.captured() }));
     status.send_replace(Status::Active);
     let supervisor = Supervisor {
         starter,
@@ -255,7 +256,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     async fn crash(&mut self, reason: ExitReason) -> Crash {
         let mut crash = Crash::new(reason);
         crash.pid = self.pid();
-        crash.stderr = self.running.last_words().await;
+        self.running.explain(&mut crash).await;
         crash.bystander = self.link.is_on_probation();
         crash
     }
@@ -316,7 +317,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     /// Puts a worker in the place of the last one.
     fn install(&mut self, started: Started<D::Running, T>) -> Pumping {
         let Started { running, stream: Greeted { reader, writer, buffer }, residue, address } = started;
-        let identity = Identity { pid: running.pid(), address };
+        let identity = Identity { pid: running.pid(), address, captured: running.captured() };
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
         self.running = running;
         self.residue = residue;

@@ -59,6 +59,40 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         self.0.control.identity().pid.number()
     }
 
+    /// The end of what the worker has written to its standard output, as text: the last 64 KiB with [`Output::Capture`],
+    /// which is complete once the worker is [closed](Self::closed). Empty where the host does not read it, as with
+    /// [`Output::Inherit`] and [`Output::Discard`]. Bytes that are no UTF-8 become `\u{fffd}`.
+    ///
+    /// ```no_run
+    /// # use isolated_workers_core::Error;
+    /// # use isolated_workers_runtime::{Output, Program, Worker};
+    /// # async fn example() -> Result<(), Error> {
+    /// let program = Program::new("./thumbnailer").stdout(Output::Capture);
+    /// let worker = Worker::builder(program).spawn().await?;
+    /// worker.close().await?;
+    /// println!("it said {}", worker.stdout());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`Output::Capture`]: crate::Output::Capture
+    /// [`Output::Inherit`]: crate::Output::Inherit
+    /// [`Output::Discard`]: crate::Output::Discard
+    pub fn stdout(&self) -> String
+    where
+        Pid<D>: ProcessId,
+    {
+        self.0.control.identity().captured.stdout()
+    }
+
+    /// The end of what the worker has written to its standard error, as [`stdout`](Self::stdout) does it.
+    pub fn stderr(&self) -> String
+    where
+        Pid<D>: ProcessId,
+    {
+        self.0.control.identity().captured.stderr()
+    }
+
     /// Where the worker is in its life, to look at or to wait for:
     ///
     /// ```no_run

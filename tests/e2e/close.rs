@@ -75,15 +75,6 @@ async fn kill_stops_a_busy_loop_and_overrules_a_close() {
 }
 
 #[tokio::test]
-async fn the_group_of_a_killed_worker_goes_with_it() {
-    let (worker, client) = started().await;
-    let child = Watched::new(client.start_child().await.unwrap());
-    worker.kill();
-    soon(worker.closed()).await;
-    assert!(child.ends_within(PATIENCE));
-}
-
-#[tokio::test]
 async fn dropping_the_last_handle_closes() {
     let (worker, client) = started().await;
     let process = Watched::new(worker.pid());

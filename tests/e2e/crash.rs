@@ -29,6 +29,44 @@ async fn a_crash_tells_the_true_code_or_signal_and_what_was_in_flight() {
 }
 
 #[tokio::test]
+async fn a_crash_tells_the_panic_that_the_process_died_of() {
+    for (aborts, how) in [(false, "exited with code 101"), (true, "was killed by signal 6 (SIGABRT)")] {
+        let (_worker, client) = started().await;
+        // Caught by the worker, so that it is not what the process dies of.
+        soon(client.panic("no matter".into())).await.unwrap_err();
+        let error = soon(client.fall("out of cheese\n  and wine".into(), aborts)).await.unwrap_err();
+        let crash = error.crash().unwrap();
+        let panic = crash.panic.as_deref().unwrap_or_else(|| panic!("no panic in {}", crash.stderr));
+        assert!(panic.starts_with("out of cheese\n  and wine, at "), "{panic}");
+        assert!(panic.contains("e2e/worker.rs:"), "{panic}");
+        let text = error.to_string();
+        assert!(text.contains(how) && text.ends_with(&format!("; it panicked: {panic}")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_that_was_caught_is_not_what_the_process_died_of() {
+    let (_worker, client) = started().await;
+    soon(client.panic("no matter".into())).await.unwrap_err();
+    let error = soon(client.exit(3)).await.unwrap_err();
+    assert_eq!(error.crash().unwrap().panic, None);
+}
+
+#[tokio::test]
+async fn who_is_killed_by_anybody_has_not_run_out_of_memory() {
+    let (worker, client) = started().await;
+    let kill = async {
+        waiting(&client, 1).await;
+        Watched::new(worker.pid()).signal(Signal::KILL);
+    };
+    let (end, ()) = soon(async { tokio::join!(client.wait(), kill) }).await;
+    let error = end.unwrap_err();
+    let crash = error.crash().unwrap();
+    assert_eq!((crash.reason, crash.out_of_memory), (KILLED, false));
+    assert_eq!((crash.attempt, crash.max_attempts), (1, 1));
+}
+
+#[tokio::test]
 async fn every_call_in_flight_fails_once_and_none_is_lost() {
     let (worker, client) = started().await;
     let calls = join_all((0..300).map(|_| client.wait()));
@@ -57,7 +95,7 @@ async fn an_idle_worker_that_dies_is_seen() {
 #[tokio::test]
 async fn a_child_of_the_worker_that_holds_its_socket_does_not_hide_the_crash() {
     let (worker, client) = started().await;
-    let child = Watched::new(client.start_child().await.unwrap());
+    let child = Watched::new(client.start_child_apart().await.unwrap());
     let call = client.wait();
     let kill = async {
         waiting(&client, 1).await;

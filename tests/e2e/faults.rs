@@ -46,12 +46,26 @@ pub(crate) trait Faults {
     async fn count(&self) -> u32;
     /// Prints to standard output and error.
     async fn print(&self, text: String);
+    /// Writes these bytes to standard output or error.
+    async fn write(&self, to_error: bool, data: Bytes);
+    /// Writes so many MiB without a line's end to standard output and error.
+    async fn flood(&self, mebibytes: u32);
+    /// Has the worker write so many bytes and then "the end" to standard output when it has served.
+    async fn write_last(&self, bytes: usize);
+    /// Has the worker's main thread panic, outside of all handlers. With `aborts`, it ends as a program does that is
+    /// compiled for that.
+    async fn fall(&self, text: String, aborts: bool);
+    async fn arguments(&self) -> Vec<String>;
+    async fn environment(&self) -> Vec<String>;
+    async fn current_dir(&self) -> String;
     /// Closes its connection, and stops without ending.
     async fn hang_up(&self);
     /// Sends bytes that are no frame.
     async fn babble(&self);
     /// Starts a process that holds on to all that it inherits, and returns its id.
     async fn start_child(&self) -> u32;
+    /// The same, in a process group of its own.
+    async fn start_child_apart(&self) -> u32;
     /// What the open descriptors are, but for the standard streams.
     async fn descriptors(&self) -> Vec<String>;
     /// What there is to read from the standard input.

@@ -1,5 +1,6 @@
 //! A host that dies in the way its arguments say: `idle|spinning` and `exit|return|panic|abort|wait`. It prints the ids of
-//! its workers first. With `detached` it prints the address of each, too, and leaves it running.
+//! its workers first. With `detached` it prints the address of each, too, and leaves it running. With `prints` and
+//! `inherit|discard|keep|capture` it has one worker print, and prints nothing itself.
 
 mod faults;
 
@@ -13,6 +14,9 @@ async fn main() -> Result<(), Error> {
     let [_, worker, workers_do, host_does] = &std::env::args().collect::<Vec<_>>()[..] else {
         panic!("the worker's path, what workers do, and how the host ends")
     };
+    if workers_do == "prints" {
+        return prints(worker, host_does).await;
+    }
     let mut workers = Vec::new();
     for _ in 0..2 {
         let program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
@@ -42,4 +46,18 @@ async fn main() -> Result<(), Error> {
         "abort" => std::process::abort(),
         _ => std::future::pending().await,
     }
+}
+
+async fn prints(worker: &str, output: &str) -> Result<(), Error> {
+    let output = match output {
+        "inherit" => Output::Inherit,
+        "discard" => Output::Discard,
+        "keep" => Output::Keep,
+        _ => Output::Capture,
+    };
+    let worker = Worker::builder(Program::new(worker).stdout(output).stderr(output)).spawn().await?;
+    let client = FaultsClient::new(worker.clone());
+    client.write(false, "to the output".into()).await?;
+    client.write(true, "to the error".into()).await?;
+    worker.close().await
 }

@@ -25,6 +25,10 @@ impl Watched {
         pidfd_send_signal(&self.0, signal).unwrap();
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ends_within(Duration::ZERO)
+    }
+
     /// Whether the process ends within this time.
     pub(crate) fn ends_within(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;

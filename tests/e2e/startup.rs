@@ -194,16 +194,3 @@ async fn keeps_only_if_told<T: Transport>(transport: T, stray: &String) {
         assert_eq!(descriptors.contains(stray), keeps, "{}: {descriptors:?}", T::NAME);
     }
 }
-
-#[tokio::test]
-async fn arguments_environment_and_folder_reach_the_worker() {
-    let folder = tempfile::tempdir().unwrap();
-    let shell = "test \"$KEY\" = value && test \"$PWD\" = \"$FOLDER\" && exec \"$0\"";
-    let program = Program::new("sh")
-        .args(["-c", shell, WORKER])
-        .env("KEY", "value")
-        .env("FOLDER", folder.path().canonicalize().unwrap())
-        .current_dir(folder.path());
-    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
-    worker.close().await.unwrap();
-}

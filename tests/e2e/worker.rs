@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
@@ -16,7 +17,14 @@ use bytes::Bytes;
 use faults::{Faults, Tree};
 use isolated_workers::{Error, Limits, Postcard, Trace, is_worker, serve};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+
+/// How many bytes are written when this has served.
+static LAST: AtomicUsize = AtomicUsize::new(0);
+
+/// What the main thread panics with.
+static FALL: Mutex<String> = Mutex::new(String::new());
+static FALLS: Notify = Notify::const_new();
 
 #[derive(Default)]
 struct Worker {
@@ -122,6 +130,43 @@ impl Faults for Worker {
         eprint!("{text}");
         std::io::stdout().flush().unwrap();
     }
+    async fn write(&self, to_error: bool, data: Bytes) {
+        let mut to: Box<dyn Write> =
+            if to_error { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+        to.write_all(&data).and_then(|()| to.flush()).unwrap();
+    }
+    async fn flood(&self, mebibytes: u32) {
+        let mebibyte = vec![b'x'; 1 << 20];
+        for _ in 0..mebibytes {
+            std::io::stdout().write_all(&mebibyte).unwrap();
+            std::io::stderr().write_all(&mebibyte).unwrap();
+        }
+        std::io::stdout().flush().unwrap();
+    }
+    async fn write_last(&self, bytes: usize) {
+        LAST.store(bytes, Ordering::SeqCst);
+    }
+    async fn fall(&self, text: String, aborts: bool) {
+        if aborts {
+            let tell = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                tell(panic);
+                std::process::abort()
+            }));
+        }
+        *FALL.lock().unwrap() = text;
+        FALLS.notify_one();
+        std::future::pending().await
+    }
+    async fn arguments(&self) -> Vec<String> {
+        std::env::args().skip(1).collect()
+    }
+    async fn environment(&self) -> Vec<String> {
+        std::env::vars().map(|(key, value)| format!("{key}={value}")).collect()
+    }
+    async fn current_dir(&self) -> String {
+        std::env::current_dir().unwrap().display().to_string()
+    }
     async fn hang_up(&self) {
         channel().shutdown(std::net::Shutdown::Both).unwrap();
         kill_process(getpid(), Signal::STOP).unwrap();
@@ -132,6 +177,9 @@ impl Faults for Worker {
     }
     async fn start_child(&self) -> u32 {
         Command::new("sleep").arg("600").spawn().unwrap().id()
+    }
+    async fn start_child_apart(&self) -> u32 {
+        Command::new("sleep").arg("600").process_group(0).spawn().unwrap().id()
     }
     async fn descriptors(&self) -> Vec<String> {
         let folder = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
@@ -218,7 +266,17 @@ fn main() -> Result<(), Error> {
             .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
         "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
         "" => {
-            runtime(false).block_on(async { serve(worker).limits(Limits::default().frame(256 << 20)).await })
+            let served = runtime(false).block_on(async {
+                tokio::select! {
+                    served = serve(worker).limits(Limits::default().frame(256 << 20)) => served,
+                    () = FALLS.notified() => panic!("{}", FALL.lock().unwrap()),
+                }
+            });
+            match LAST.load(Ordering::SeqCst) {
+                0 => {}
+                bytes => println!("{}the end", "x".repeat(bytes)),
+            }
+            served
         }
         other => panic!("{other} is no way to fail"),
     }

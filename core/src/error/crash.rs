@@ -10,8 +10,14 @@ pub struct Crash {
     pub message: Option<String>,
     /// The worker's process, where it is one.
     pub pid: Option<u32>,
-    /// The end of what it wrote to its standard error, where that is kept; empty otherwise.
+    /// The last 4 KiB of what it wrote to its standard error, where that is kept; empty otherwise.
     pub stderr: String,
+    /// The message and the place of the panic that it died of, as far as its standard error tells:
+    /// `out of cheese, at src/main.rs:7:5`.
+    pub panic: Option<String>,
+    /// Whether there is evidence that the system killed it for want of memory: a SIGKILL that its host did not send, and
+    /// a kernel that has counted such a kill since. Linux tells, other systems do not.
+    pub out_of_memory: bool,
     /// Which run of the call this was, from 1 on.
     pub attempt: u32,
     /// How many runs the call may have.
@@ -28,6 +34,8 @@ impl Crash {
             message: None,
             pid: None,
             stderr: String::new(),
+            panic: None,
+            out_of_memory: false,
             attempt: 1,
             max_attempts: 1,
             bystander: false,
@@ -50,9 +58,22 @@ impl fmt::Display for Crash {
         if let Some(message) = &self.message {
             write!(f, " while `{message}` was in flight")?;
         }
-        match self.stderr.lines().next_back() {
-            Some(line) => write!(f, "; its last words: {line}"),
-            None => Ok(()),
+        if self.max_attempts > 1 {
+            write!(f, "; attempt {} of {}", self.attempt, self.max_attempts)?;
+            if self.is_poison() {
+                f.write_str(": this call ends every worker that it is given to")?;
+            }
+        }
+        if self.out_of_memory {
+            f.write_str(
+                "; it seems that the system killed it for want of memory: give the machine or the control group more, or \
+                 the worker less to hold at once",
+            )?;
+        }
+        match (&self.panic, self.stderr.lines().next_back()) {
+            (Some(panic), _) => write!(f, "; it panicked: {panic}"),
+            (None, Some(line)) => write!(f, "; its last words: {line}"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -139,5 +160,39 @@ mod tests {
             "the worker (pid 17) was killed by signal 9 (SIGKILL) while `scale` was in flight"
         );
         assert_eq!(Crash::new(ExitReason::Exited(3)).to_string(), "the worker exited with code 3");
+    }
+
+    #[test]
+    fn a_panic_is_told_instead_of_the_last_line() {
+        let mut crash = Crash::new(ExitReason::Exited(101));
+        crash.stderr = "out of cheese\nnote: run with `RUST_BACKTRACE=1`".into();
+        assert_eq!(
+            crash.to_string(),
+            "the worker exited with code 101; its last words: note: run with `RUST_BACKTRACE=1`"
+        );
+        crash.panic = Some("out of cheese, at src/main.rs:7:5".into());
+        assert_eq!(
+            crash.to_string(),
+            "the worker exited with code 101; it panicked: out of cheese, at src/main.rs:7:5"
+        );
+    }
+
+    #[test]
+    fn attempts_are_told_where_there_is_more_than_one() {
+        let mut crash = Crash::new(ExitReason::Exited(3));
+        (crash.attempt, crash.max_attempts) = (2, 3);
+        crash.stderr = "oh no".into();
+        assert_eq!(crash.to_string(), "the worker exited with code 3; attempt 2 of 3; its last words: oh no");
+    }
+
+    #[test]
+    fn a_worker_without_memory_comes_with_advice() {
+        let mut crash = Crash::new(ExitReason::Signalled { signal: 9, core_dumped: false });
+        crash.out_of_memory = true;
+        let text = crash.to_string();
+        assert!(
+            text.contains("(SIGKILL); it seems that the system killed it for want of memory: give "),
+            "{text}"
+        );
     }
 }

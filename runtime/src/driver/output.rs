@@ -1,13 +1,26 @@
-use std::collections::VecDeque;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod captured;
+mod kept;
+mod lines;
+mod stream;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use std::path::Path;
+use std::process::Stdio;
+
+pub use self::captured::Captured;
+use self::lines::Lines;
+pub(super) use self::stream::{Sink, Stream};
 
 /// What becomes of what a worker writes to its standard output or error.
+///
+/// What comes to the host ([`Keep`](Self::Keep), [`Capture`](Self::Capture), [`Trace`](Self::Trace)) is read until the
+/// worker's process has ended, whatever its connection does, and takes 64 KiB of memory at most: a worker that prints
+/// for ever does no harm to its host, and does not wait for anybody but the one that its output is passed on to.
+///
+/// ```
+/// use isolated_workers_runtime::{Output, Program};
+///
+/// let program = Program::new("./thumbnailer").stdout(Output::Capture).stderr(Output::Trace);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
@@ -15,10 +28,18 @@ pub enum Output {
     Inherit,
     /// It goes nowhere.
     Discard,
-    /// It goes where the host's goes, by way of the host, which keeps the last 4 KiB of it for the error that tells of
-    /// the worker's end. The default for the standard error.
+    /// It goes where the host's goes, by way of the host, which keeps the end of it for the error that tells of the
+    /// worker's end. The default for the standard error.
     #[default]
     Keep,
+    /// It is kept by the host and not passed on: the last 64 KiB, which [`Worker::stdout`](crate::Worker::stdout) and
+    /// [`Worker::stderr`](crate::Worker::stderr) return, while the worker runs and after its end.
+    Capture,
+    /// Each line becomes an event of `tracing`: at the level `INFO` for the standard output and `WARN` for the standard
+    /// error, with the target `isolated_workers::worker` and the fields `pid`, `name` (the program's file name) and
+    /// `stream` (`stdout` or `stderr`). What is beyond the first 8 KiB of a line is left out, which the event says; bytes
+    /// that are no UTF-8 become `\u{fffd}`. The end of it is kept as with [`Keep`](Self::Keep).
+    Trace,
 }
 
 impl Output {
@@ -26,61 +47,24 @@ impl Output {
         match self {
             Self::Inherit => Stdio::inherit(),
             Self::Discard => Stdio::null(),
-            Self::Keep => Stdio::piped(),
+            Self::Keep | Self::Capture | Self::Trace => Stdio::piped(),
+        }
+    }
+
+    /// Where the host brings what it reads from this stream of a process.
+    pub(super) fn sink(self, from: Standard, pid: u32, program: &Path) -> Sink {
+        match (self, from) {
+            (Self::Keep, Standard::Output) => Sink::Through(Box::new(tokio::io::stdout())),
+            (Self::Keep, Standard::Error) => Sink::Through(Box::new(tokio::io::stderr())),
+            (Self::Trace, _) => Sink::Lines(Lines::new(from, pid, program)),
+            (Self::Inherit | Self::Discard | Self::Capture, _) => Sink::Nowhere,
         }
     }
 }
 
-/// How much is kept, in bytes.
-const KEPT: usize = 4 << 10;
-
-/// How long the rest of a stream is waited for once its process has ended. It ends with the process, unless a child of
-/// that holds it open.
-const REST: Duration = Duration::from_millis(20);
-
-/// Passes a stream on, and keeps its end.
-#[derive(Debug)]
-pub(super) struct Tail {
-    kept: Arc<Mutex<VecDeque<u8>>>,
-    task: JoinHandle<()>,
-}
-
-impl Tail {
-    pub(super) fn new(
-        mut from: impl AsyncRead + Send + Unpin + 'static,
-        mut to: impl AsyncWrite + Send + Unpin + 'static,
-    ) -> Self {
-        let kept = Arc::new(Mutex::new(VecDeque::new()));
-        let keep = Arc::clone(&kept);
-        let task = tokio::spawn(async move {
-            let mut buffer = [0; KEPT];
-            while let Ok(read @ 1..) = from.read(&mut buffer).await {
-                let new = &buffer[..read];
-                {
-                    let mut kept = keep.lock().unwrap_or_else(PoisonError::into_inner);
-                    kept.extend(new);
-                    let surplus = kept.len().saturating_sub(KEPT);
-                    kept.drain(..surplus);
-                }
-                // A host without a standard error still wants its workers' last words.
-                let _ = to.write_all(new).await;
-                let _ = to.flush().await;
-            }
-        });
-        Self { kept, task }
-    }
-
-    /// The end of the stream, whose process has ended.
-    pub(super) async fn last_words(&mut self) -> String {
-        let _ = timeout(REST, &mut self.task).await;
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&kept.iter().copied().collect::<Vec<_>>()).trim_end().to_owned()
-    }
-}
-
-impl Drop for Tail {
-    fn drop(&mut self) {
-        // What a grandchild writes after the worker's end is not ours to pass on.
-        self.task.abort();
-    }
+/// A standard stream that a process writes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standard {
+    Output,
+    Error,
 }

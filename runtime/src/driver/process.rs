@@ -1,21 +1,27 @@
+mod panic;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::{fmt, io};
 
-use isolated_workers_core::{Error, ErrorKind, ExitReason};
+use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use tokio::process::{Child, Command};
 
-use super::output::Tail;
+use super::output::{Standard, Stream};
 use super::system::Group;
-use super::{Detach, Launch, Program, Running};
+use super::{Captured, Detach, Launch, Program, Running};
 
-/// A running child process, and all that it started in its group. It does not outlive this value.
+/// How much of the standard error an error tells, in bytes.
+const LAST_WORDS: usize = 4 << 10;
+
+/// A running child process, and all that it started in its group. None of them outlives this value, nor the process that
+/// started them, unless it was detached.
 pub struct Process {
     child: Child,
     group: Group,
     pid: u32,
-    stderr: Option<Tail>,
-    stdout: Option<Tail>,
+    stdout: Option<Stream>,
+    stderr: Option<Stream>,
     is_detached: bool,
 }
 
@@ -45,9 +51,25 @@ impl Process {
         }
         let (mut child, group) = Group::spawn(&mut command).map_err(|error| spawn_failed(program, error))?;
         let pid = child.id().expect("a child that was not waited for has a pid");
-        let stderr = child.stderr.take().map(|stderr| Tail::new(stderr, tokio::io::stderr()));
-        let stdout = child.stdout.take().map(|stdout| Tail::new(stdout, tokio::io::stdout()));
-        Ok(Self { child, group, pid, stderr, stdout, is_detached: false })
+        let stdout = child
+            .stdout
+            .take()
+            .map(|stdout| Stream::new(stdout, program.stdout.sink(Standard::Output, pid, &program.path)));
+        let stderr = child
+            .stderr
+            .take()
+            .map(|stderr| Stream::new(stderr, program.stderr.sink(Standard::Error, pid, &program.path)));
+        Ok(Self { child, group, pid, stdout, stderr, is_detached: false })
+    }
+
+    /// Reads what its streams still hold. What holds them open is no longer of its group, which has been killed.
+    async fn rest(&mut self) {
+        let rest = async |stream: &mut Option<Stream>| {
+            if let Some(stream) = stream {
+                stream.rest().await;
+            }
+        };
+        tokio::join!(rest(&mut self.stdout), rest(&mut self.stderr));
     }
 }
 
@@ -59,7 +81,13 @@ impl Running for Process {
     }
 
     async fn wait(&mut self) -> ExitReason {
-        match self.child.wait().await {
+        self.group.ended(&mut self.child).await;
+        if !self.is_detached {
+            self.group.kill_rest(&self.child);
+        }
+        let status = self.child.wait().await;
+        self.rest().await;
+        match status {
             Ok(status) => self.group.reason(status),
             // Somebody else has waited for our child: how it ended is lost, but it has.
             Err(_) => ExitReason::Disconnected,
@@ -70,11 +98,20 @@ impl Running for Process {
         self.group.kill(&self.child);
     }
 
+    fn captured(&self) -> Captured {
+        let kept = |stream: &Option<Stream>| stream.as_ref().map(|stream| stream.kept().clone());
+        Captured { stdout: kept(&self.stdout), stderr: kept(&self.stderr) }
+    }
+
     async fn last_words(&mut self) -> String {
-        match &mut self.stderr {
-            Some(stderr) => stderr.last_words().await,
-            None => String::new(),
-        }
+        let kept = self.stderr.as_ref().map(|stderr| stderr.kept().last(LAST_WORDS));
+        kept.unwrap_or_default().trim_end().to_owned()
+    }
+
+    async fn explain(&mut self, crash: &mut Crash) {
+        crash.stderr = self.last_words().await;
+        crash.panic = panic::find(&self.captured().stderr(), crash.reason);
+        crash.out_of_memory = self.group.ran_out_of_memory(crash.reason);
     }
 }
 

@@ -38,10 +38,21 @@ impl Group {
         }
     }
 
-    pub(super) fn kill(&mut self, _: &Child) {
+    pub(super) fn kill(&mut self, child: &Child) {
         self.is_killed = true;
+        self.kill_rest(child);
+    }
+
+    /// Kills what is there of the job.
+    pub(super) fn kill_rest(&self, _: &Child) {
         // It fails where all have ended.
         let _ = self.job.terminate(KILLED.cast_unsigned());
+    }
+
+    /// Waits until the process has ended.
+    pub(super) async fn ended(&mut self, child: &mut Child) {
+        // What it returns is asked for once more.
+        let _ = child.wait().await;
     }
 
     /// From now on, the processes outlive this value.
@@ -56,5 +67,10 @@ impl Group {
             Some(code) => ExitReason::Exited(code),
             None => ExitReason::Disconnected,
         }
+    }
+
+    /// Windows ends nobody for want of memory: it refuses to give more.
+    pub(super) fn ran_out_of_memory(&self, _: ExitReason) -> bool {
+        false
     }
 }

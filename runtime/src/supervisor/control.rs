@@ -6,7 +6,7 @@ use isolated_workers_core::{Error, ErrorKind, ExitReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Status;
-use crate::driver::{Address, Running};
+use crate::driver::{Address, Captured, Running};
 use crate::link::End;
 
 /// What is wanted of a worker. A later one overrules an earlier one.
@@ -52,6 +52,7 @@ pub(super) type Order<P> = (Command<P>, oneshot::Sender<Result<(), Error>>);
 pub(crate) struct Identity<I> {
     pub(crate) pid: I,
     pub(crate) address: Address,
+    pub(crate) captured: Captured,
 }
 
 /// The handle of the supervisor's task.

@@ -1,0 +1,184 @@
+mod recorder;
+
+use isolated_workers::Output;
+use isolated_workers::testing::conformance::alone;
+use rustix::process::Signal;
+
+use self::recorder::{Line, Recorder};
+use super::process::Watched;
+use super::*;
+
+/// What is kept of a stream, in bytes.
+const KEPT: usize = 64 << 10;
+
+async fn printing(output: Output) -> (Worker, FaultsClient<Worker>) {
+    let program = Program::new(WORKER).stdout(output).stderr(output);
+    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    (worker, client)
+}
+
+/// Waits until this is so: each answer of the worker is an event.
+async fn until(client: &FaultsClient<Worker>, is_so: impl Fn() -> bool) {
+    soon(async {
+        while !is_so() {
+            client.waiting().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_captured_can_be_read_while_the_worker_runs_and_after() {
+    let (worker, client) = printing(Output::Capture).await;
+    assert_eq!((worker.stdout(), worker.stderr()), (String::new(), String::new()));
+    client.write(false, "one\n".into()).await.unwrap();
+    client.write(true, "two".into()).await.unwrap();
+    until(&client, || worker.stdout() == "one\n" && worker.stderr() == "two").await;
+    client.write(false, "three".into()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    assert_eq!((worker.stdout(), worker.stderr()), ("one\nthree".into(), "two".into()));
+}
+
+#[tokio::test]
+async fn what_the_host_does_not_read_cannot_be_read() {
+    let (worker, client) = printing(Output::Discard).await;
+    client.print("nobody hears".into()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    assert_eq!((worker.stdout(), worker.stderr()), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn the_last_words_after_the_end_of_the_connection_are_heard() {
+    for output in [Output::Capture, Output::Trace] {
+        let (worker, client) = printing(output).await;
+        // More than a pipe holds, so that the worker cannot end before it is read.
+        client.write_last(1 << 20).await.unwrap();
+        soon(worker.close()).await.unwrap();
+        let end = worker.stdout();
+        assert!(end.ends_with("xthe end\n"), "{output:?}: {} bytes", end.len());
+        assert_eq!(end.len(), KEPT);
+    }
+}
+
+/// It neither blocks the worker nor fills the host. In a process of its own, because it asks how much memory that has taken.
+#[test]
+fn a_flood_is_drained() {
+    alone(concat!(module_path!(), "::a_flood_is_drained"), flood);
+}
+
+fn flood() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for output in [Output::Capture, Output::Trace] {
+            let (worker, client) = printing(output).await;
+            soon(client.flood(1)).await.unwrap();
+            let before = most_memory();
+            soon(client.flood(128)).await.unwrap();
+            soon(worker.close()).await.unwrap();
+            let kept = "x".repeat(KEPT);
+            assert!(worker.stdout() == kept && worker.stderr() == kept);
+            let more = most_memory() - before;
+            assert!(more < 4 << 10, "{output:?}: {more} KiB more for 256 MiB of output");
+        }
+    });
+}
+
+/// The most memory that this process has ever had, in KiB.
+fn most_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn traced_lines_are_events_with_their_origin() {
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let (worker, client) = printing(Output::Trace).await;
+    client.write(false, "one\r\n\ntwo\n".into()).await.unwrap();
+    until(&client, || recorder.lines().len() == 3).await;
+    client.write(true, "no end".into()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    let line = |level, stream: &str, text: &str| Line {
+        level,
+        pid: worker.pid().into(),
+        name: "e2e-worker".into(),
+        stream: stream.into(),
+        text: text.into(),
+    };
+    let info = tracing::Level::INFO;
+    let expected = [
+        line(info, "stdout", "one"),
+        line(info, "stdout", ""),
+        line(info, "stdout", "two"),
+        line(tracing::Level::WARN, "stderr", "no end"),
+    ];
+    assert_eq!(recorder.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_character_that_comes_in_two_pieces_is_traced_whole() {
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let (worker, client) = printing(Output::Trace).await;
+    client.write(false, b"gr\xc3"[..].into()).await.unwrap();
+    // The host has read it before the rest is written.
+    until(&client, || worker.stdout() == "gr\u{fffd}").await;
+    client.write(false, b"\xbc\xc3\x9fe, \xff\n"[..].into()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    assert_eq!(recorder.texts(), ["grüße, \u{fffd}"]);
+    assert_eq!(worker.stdout(), "grüße, \u{fffd}\n");
+}
+
+#[tokio::test]
+async fn a_long_line_is_cut_between_characters_and_says_so() {
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let (worker, client) = printing(Output::Trace).await;
+    let full = "x".repeat(8 << 10);
+    client.write(false, format!("{full}\nx{}\nnext\n", "ü".repeat(100_000)).into()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    let cut = format!("x{} … [the rest of the line is left out]", "ü".repeat((4 << 10) - 1));
+    assert!(recorder.texts() == [full, cut, "next".into()], "{:?}", recorder.texts());
+}
+
+#[tokio::test]
+async fn a_crash_has_its_last_words_however_they_were_read() {
+    for output in [Output::Keep, Output::Capture, Output::Trace] {
+        let (worker, client) = printing(output).await;
+        client.write(true, format!("{}\n", "y".repeat(5000)).into()).await.unwrap();
+        client.write(true, "out of cheese\n".into()).await.unwrap();
+        let error = soon(client.exit(1)).await.unwrap_err();
+        assert!(error.to_string().ends_with("; its last words: out of cheese"), "{output:?}: {error}");
+        let said = &error.crash().unwrap().stderr;
+        assert_eq!((said.len(), said.lines().count()), ((4 << 10) - 1, 2), "{output:?}");
+        assert!(worker.stderr().ends_with("y\nout of cheese\n"), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_holds_the_streams_is_not_waited_for() {
+    let (worker, client) = printing(Output::Capture).await;
+    let child = Watched::new(client.start_child_apart().await.unwrap());
+    client.print("last words".into()).await.unwrap();
+    let error = soon(client.exit(1)).await.unwrap_err();
+    assert_eq!(error.crash().unwrap().stderr, "last words");
+    soon(worker.closed()).await;
+    assert_eq!(worker.stdout(), "last words");
+    assert!(!child.has_ended());
+    child.signal(Signal::KILL);
+}
+
+#[test]
+fn what_is_passed_on_comes_out_of_the_host() {
+    for (policy, comes) in [("inherit", true), ("keep", true), ("discard", false), ("capture", false)] {
+        let host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+            .args([WORKER, "prints", policy])
+            .output()
+            .unwrap();
+        assert!(host.status.success(), "{host:?}");
+        let (stdout, stderr) = if comes { ("to the output", "to the error") } else { ("", "") };
+        assert_eq!((&*host.stdout, &*host.stderr), (stdout.as_bytes(), stderr.as_bytes()), "{policy}");
+    }
+}

@@ -1,0 +1,42 @@
+use super::*;
+
+async fn client(program: Program) -> FaultsClient<Worker> {
+    FaultsClient::new(soon(Worker::builder(program).spawn()).await.unwrap())
+}
+
+#[tokio::test]
+async fn arguments_reach_the_worker_as_they_are() {
+    let client = client(Program::new(WORKER).arg("").args(["two words", "$HOME"]).arg("--flag='*'")).await;
+    assert_eq!(client.arguments().await.unwrap(), ["", "two words", "$HOME", "--flag='*'"]);
+}
+
+#[tokio::test]
+async fn variables_are_the_hosts_and_those_that_are_set_less_those_that_are_removed() {
+    let program =
+        Program::new(WORKER).env("KEY", "first").env("KEY", "value").env("GONE", "1").env_remove("GONE");
+    let environment = client(program.env_remove("HOME")).await.environment().await.unwrap();
+    assert!(environment.contains(&"KEY=value".to_owned()), "{environment:?}");
+    let path = format!("PATH={}", std::env::var("PATH").unwrap());
+    assert!(environment.contains(&path), "{environment:?}");
+    assert!(std::env::var("HOME").is_ok(), "there is something to remove");
+    let are_gone = |name: &str| !environment.iter().any(|variable| variable.starts_with(name));
+    assert!(are_gone("GONE=") && are_gone("HOME="), "{environment:?}");
+}
+
+#[tokio::test]
+async fn a_cleared_environment_has_what_is_set_and_the_channel() {
+    let program = Program::new(WORKER).env("BEFORE", "1").env_clear().env("AFTER", "2");
+    let environment = client(program).await.environment().await.unwrap();
+    let others: Vec<_> =
+        environment.iter().filter(|variable| !variable.starts_with("ISOLATED_WORKERS")).collect();
+    assert_eq!(others, ["AFTER=2", "BEFORE=1"]);
+}
+
+#[tokio::test]
+async fn the_folder_is_that_of_the_host_or_another() {
+    let here = std::env::current_dir().unwrap().display().to_string();
+    assert_eq!(client(Program::new(WORKER)).await.current_dir().await.unwrap(), here);
+    let folder = tempfile::tempdir().unwrap();
+    let other = client(Program::new(WORKER).current_dir(folder.path())).await.current_dir().await.unwrap();
+    assert_eq!(other, folder.path().canonicalize().unwrap().display().to_string());
+}
