@@ -9,9 +9,9 @@
 //! | `UnixSocket` | Unix | process | a socket in a folder of its own (0700), while the worker runs | yes | standard input |
 //! | `UnixSocket::at(path)` | Unix | process | a socket (0600) at the path, while the worker runs | yes | standard input |
 //! | `SocketPair` | Unix | process | nothing | no | standard input |
-//! | `Stdio` | Unix | process | nothing | no | standard input and output |
+//! | `Stdio` | Unix, Windows | process | nothing | no | standard input and output |
 //! | `NamedPipe` on Unix | Unix | process | a pipe in a folder of its own (0700), until the worker has opened it | no | standard input |
-//! | `NamedPipe` on Windows | Windows | process | nothing | no | standard input |
+//! | `NamedPipe` on Windows | Windows | process | nothing | yes | standard input |
 //! | [`InMemory`] | all | thread | nothing | no | a value |
 //!
 //! [`Platform`] is the one of these to use where nothing speaks for another: `UnixSocket` on Unix, `NamedPipe` on
@@ -41,9 +41,11 @@
 //! # }
 //! ```
 //!
-//! One direction can be closed alone on all but the `NamedPipe` of Windows.
+//! One direction can be closed alone on all but the `NamedPipe` of Windows: [`Transport::HALF_CLOSE`].
 
+mod captured;
 mod channel;
+mod error;
 mod in_memory;
 mod residue;
 mod transport;
@@ -62,7 +64,7 @@ pub use unix::{
     UnixSocketAt,
 };
 #[cfg(windows)]
-pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter};
+pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter, Stdio, StdioBound};
 
 #[cfg(unix)]
 #[doc(inline)]
