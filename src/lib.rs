@@ -108,9 +108,9 @@ pub use isolated_workers_runtime::{
     Timeouts, Worker, is_worker, serve,
 };
 pub use isolated_workers_transport as transport;
-pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Transport};
+pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
 #[cfg(unix)]
-pub use isolated_workers_transport::{SocketPair, Stdio, UnixSocket};
+pub use isolated_workers_transport::{SocketPair, UnixSocket};
 
 /// What nearly every host and worker needs.
 pub mod prelude {

@@ -3,13 +3,13 @@
 #[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/custom_transport.rs"]
 mod custom_transport;
+#[cfg_attr(unix, path = "worker/unix.rs")]
+#[cfg_attr(windows, path = "worker/windows.rs")]
+mod system;
 
 use custom_transport::Tcp;
-use isolated_workers::testing::Dribble;
 use isolated_workers::testing::conformance::Role;
-use isolated_workers::{
-    Cbor, Compressed, Error, Json, NamedPipe, Postcard, SocketPair, Stdio, Transport, UnixSocket,
-};
+use isolated_workers::{Cbor, Compressed, Error, Json, NamedPipe, Postcard, Stdio, Transport};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -18,14 +18,10 @@ async fn main() -> Result<(), Error> {
     };
     let role = role.parse()?;
     match transport.as_str() {
-        "unix-socket" => play(role, codec, UnixSocket).await,
-        "socket-pair" => play(role, codec, SocketPair).await,
         "stdio" => play(role, codec, Stdio).await,
         "named-pipe" => play(role, codec, NamedPipe).await,
         "tcp" => play(role, codec, Tcp).await,
-        "worker-socket" => play(role, codec, UnixSocket::bound_by_worker()).await,
-        "dribble" => play(role, codec, Dribble::new(UnixSocket)).await,
-        other => panic!("{other} is no transport of the matrix"),
+        other => system::play(role, codec, other).await,
     }
 }
 

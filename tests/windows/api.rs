@@ -10,6 +10,8 @@ pub(crate) trait Chores {
     async fn echo(&self, text: String) -> String;
     /// Returns its number when a hundred of these calls are here at once.
     async fn meet(&self, number: u32) -> u32;
+    /// How often this was called.
+    async fn count(&self) -> u32;
     async fn print(&self, text: String);
     async fn exit(&self, code: i32);
     async fn abort(&self);

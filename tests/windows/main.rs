@@ -5,6 +5,7 @@
 mod api;
 mod life;
 mod orphan;
+mod reconnect;
 mod startup;
 #[cfg(windows)]
 mod windows;

@@ -6,12 +6,16 @@ mod api;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use api::{ByZero, Chores, ChoresClient};
-use isolated_workers::{Error, Program, Worker, is_worker, serve};
+use isolated_workers::{Error, Output, Program, Worker, is_worker, serve};
 use tokio::sync::Barrier;
 
-struct Worked(Barrier);
+struct Worked {
+    meeting: Barrier,
+    counted: AtomicU32,
+}
 
 impl Chores for Worked {
     async fn add(&self, a: i64, b: i64) -> i64 {
@@ -24,8 +28,11 @@ impl Chores for Worked {
         text
     }
     async fn meet(&self, number: u32) -> u32 {
-        self.0.wait().await;
+        self.meeting.wait().await;
         number
+    }
+    async fn count(&self) -> u32 {
+        self.counted.fetch_add(1, Ordering::Relaxed) + 1
     }
     async fn print(&self, text: String) {
         println!("{text}");
@@ -71,7 +78,10 @@ async fn main() -> Result<(), Error> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => serve(Worked(Barrier::new(100)).into_service()).await,
+        [] => {
+            let worked = Worked { meeting: Barrier::new(100), counted: AtomicU32::new(0) };
+            serve(worked.into_service()).await
+        }
         ["return"] => Ok(()),
         ["exit"] => {
             eprintln!("no luck today");
@@ -91,8 +101,23 @@ async fn main() -> Result<(), Error> {
     }
 }
 
+/// Ends, and says where its worker is.
+async fn leave(program: Program, port: u16) -> Result<(), Error> {
+    let worker = Worker::builder(program.stderr(Output::Discard)).spawn().await?;
+    let client = ChoresClient::new(worker.clone());
+    client.hold(port).await?;
+    client.count().await?;
+    let address = worker.detach().await?;
+    println!("{}", serde_json::to_string(&address).expect("an address is text"));
+    Ok(())
+}
+
 async fn host(does: &str, port: u16) -> Result<(), Error> {
-    let worker = Worker::builder(Program::current_exe()?).spawn().await?;
+    let program = Program::current_exe()?.stdout(Output::Discard);
+    if does == "is-left" {
+        return leave(program, port).await;
+    }
+    let worker = Worker::builder(program).spawn().await?;
     let client = ChoresClient::new(worker.clone());
     match does {
         "idles" => client.hold(port).await?,

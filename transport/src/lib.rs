@@ -11,9 +11,9 @@
 //! | `UnixSocket::at(path)` | Unix | process | a socket (0600) at the path, while the worker runs | yes | standard input |
 //! | `UnixSocket::bound_by_worker()` | Unix | process | a socket that the worker makes, in a folder of its own (0700), while the worker runs | yes | a path |
 //! | `SocketPair` | Unix | process | nothing | no | standard input |
-//! | `Stdio` | Unix | process | nothing | no | standard input and output |
+//! | `Stdio` | Unix, Windows | process | nothing | no | standard input and output |
 //! | `NamedPipe` on Unix | Unix | process | a pipe in a folder of its own (0700), until the worker has opened it | no | standard input |
-//! | `NamedPipe` on Windows | Windows | process | nothing | no | standard input |
+//! | `NamedPipe` on Windows | Windows | process | nothing | yes | standard input |
 //! | [`InMemory`] | all | thread | nothing | no | a value |
 //!
 //! [`Platform`] is the one of these to use where nothing speaks for another: `UnixSocket` on Unix, `NamedPipe` on
@@ -43,9 +43,11 @@
 //! # }
 //! ```
 //!
-//! One direction can be closed alone on all but the `NamedPipe` of Windows.
+//! One direction can be closed alone on all but the `NamedPipe` of Windows: [`Transport::HALF_CLOSE`].
 
+mod captured;
 mod channel;
+mod error;
 mod in_memory;
 mod residue;
 mod transport;
@@ -64,7 +66,7 @@ pub use unix::{
     UnixSocketAt, WorkerSocket, WorkerSocketBound,
 };
 #[cfg(windows)]
-pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter};
+pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter, Stdio, StdioBound};
 
 #[cfg(unix)]
 #[doc(inline)]

@@ -24,6 +24,10 @@ pub const INHERIT_VARIABLE: &str = "ISOLATED_WORKERS_INHERIT";
 pub trait Transport: Clone + Send + Sync + 'static {
     /// What the handshake compares, and how a worker knows which transport it was started with.
     const NAME: &'static str;
+    /// Whether a direction can be closed alone: whether shutting the writer down ends the other side's reader, while
+    /// this side goes on reading. Where it is `false`, a side is heard to be done when it has dropped both. Default:
+    /// `true`.
+    const HALF_CLOSE: bool = true;
 
     /// Where frames come from.
     type Reader: AsyncRead + Send + Unpin + 'static;

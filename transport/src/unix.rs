@@ -14,16 +14,9 @@ mod stream;
 mod unix_socket;
 mod worker_socket;
 
-use std::io;
-
 pub use named_pipe::{FifoBound, NamedPipe};
 pub use pipe::PipeWriter;
 pub use socket_pair::{SocketPair, SocketPairBound};
 pub use stdio::{Stdio, StdioBound};
 pub use unix_socket::{UnixBound, UnixSocket, UnixSocketAt};
 pub use worker_socket::{WorkerSocket, WorkerSocketBound};
-
-/// The error with what was attempted before it.
-fn because(attempt: &str, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{attempt}: {error}"))
-}

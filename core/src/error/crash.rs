@@ -82,7 +82,8 @@ impl fmt::Display for Crash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// It exited by itself, with this code.
+    /// It exited by itself, with this code. On Windows it is negative where the system has ended the process: its status,
+    /// such as 0xC0000005, an access violation, which `Display` shows in place of the number.
     Exited(i32),
     /// A signal ended it.
     Signalled {
@@ -106,6 +107,7 @@ pub enum ExitReason {
 impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Exited(status @ ..0) => write!(f, "exited with status {status:#010X}"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
             Self::Signalled { signal, core_dumped } => {
                 write!(f, "was killed by signal {signal}")?;
@@ -149,6 +151,16 @@ fn signal_name(signal: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_is_shown_as_it_is_looked_up() {
+        let shown = |code| ExitReason::Exited(code).to_string();
+        assert_eq!(shown(-1_073_740_791), "exited with status 0xC0000409");
+        assert_eq!(shown(-1), "exited with status 0xFFFFFFFF");
+        assert_eq!(shown(i32::MIN), "exited with status 0x80000000");
+        assert_eq!(shown(0), "exited with code 0");
+        assert_eq!(shown(i32::MAX), "exited with code 2147483647");
+    }
 
     #[test]
     fn a_crash_reads_as_a_sentence() {

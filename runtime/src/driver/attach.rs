@@ -115,6 +115,7 @@ pub struct Dial<T> {
 
 impl<T: Reconnect> Transport for Dial<T> {
     const NAME: &'static str = T::NAME;
+    const HALF_CLOSE: bool = T::HALF_CLOSE;
     type Reader = T::Reader;
     type Writer = T::Writer;
     type Bound = Self;

@@ -1,18 +1,23 @@
 //! The transports of Windows.
 
 use isolated_workers_core::Error;
-use isolated_workers_transport::{NamedPipe, Transport};
+use isolated_workers_transport::{NamedPipe, Stdio, Transport};
 
 use super::{AnyChannel, Inherited, Told};
 
 /// `None`: there is no such transport.
 pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
-    (name == NamedPipe::NAME).then(|| NamedPipe.is_inherited(address))
+    Some(match name {
+        NamedPipe::NAME => NamedPipe.is_inherited(address),
+        Stdio::NAME => Stdio.is_inherited(address),
+        _ => return None,
+    })
 }
 
 pub(super) async fn attach(inherited: Inherited) -> Result<AnyChannel, Error> {
     match inherited.transport() {
         NamedPipe::NAME => inherited.attach_by(NamedPipe).await,
+        Stdio::NAME => inherited.attach_by(Stdio).await,
         _ => Err(inherited.unknown()),
     }
 }

@@ -137,7 +137,8 @@ cases! {
     faults::vanishing_worker;
     /// Garbage instead of the handshake, from either side, is an error at the other.
     faults::garbage;
-    /// A side that writes no more, and still reads, has ended the connection.
+    /// A side that writes no more, and still reads, has ended the connection. On a transport [where a direction cannot be
+    /// closed alone](Transport::HALF_CLOSE), it has when it reads no more either.
     faults::half_close;
 }
 

@@ -32,6 +32,7 @@ impl<T> Dribble<T> {
 
 impl<T: Transport> Transport for Dribble<T> {
     const NAME: &'static str = T::NAME;
+    const HALF_CLOSE: bool = T::HALF_CLOSE;
     type Reader = OneByte<T::Reader>;
     type Writer = OneByte<T::Writer>;
     type Bound = Dribble<T::Bound>;

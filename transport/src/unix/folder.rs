@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use super::because;
+use crate::error::because;
 
 /// Makes one in the system's folder for temporary files. It is 0700 from the start.
 pub(super) fn private() -> io::Result<TempDir> {

@@ -6,6 +6,8 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use crate::error::{because, not_inherited};
+
 /// What a descriptor refers to. No two things that are open at the same time have the same.
 pub(super) fn identity(of: impl AsFd) -> io::Result<String> {
     let stat = rustix::fs::fstat(of)?;
@@ -29,13 +31,6 @@ pub(super) fn take_stdin(expected: &str) -> io::Result<OwnedFd> {
 
 /// Makes the standard input empty.
 pub(super) fn close_stdin() -> io::Result<()> {
-    let null = std::fs::File::open("/dev/null").map_err(|error| super::because("/dev/null", error))?;
+    let null = std::fs::File::open("/dev/null").map_err(|error| because("/dev/null", error))?;
     Ok(rustix::stdio::dup2_stdin(null)?)
-}
-
-pub(super) fn not_inherited() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::NotConnected,
-        "the standard input of this process is not that of its host; leave it alone until `serve`",
-    )
 }

@@ -15,7 +15,8 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 
 use super::inherited::{identity, is_stdin, take_stdin};
 use super::pipe::{self, PipeChannel, PipeWriter};
-use super::{because, fifo, folder};
+use super::{fifo, folder};
+use crate::error::because;
 use crate::{Bound, Channel, Inheritance, Transport};
 
 /// Two pipes that are made by name, one for each direction, in a folder of their own.

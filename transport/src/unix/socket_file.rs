@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::{because, folder};
+use super::folder;
 use crate::Residue;
+use crate::error::because;
 
 /// The longest path of a socket in bytes: 107 on Linux, 103 on macOS. A zero follows it.
 const LONGEST: usize = size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;

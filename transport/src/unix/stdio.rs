@@ -3,9 +3,9 @@ use std::os::fd::OwnedFd;
 
 use tokio::net::unix::pipe::Receiver;
 
-use super::because;
 use super::inherited::identity;
 use super::pipe::{self, PipeChannel, PipeWriter};
+use crate::error::because;
 use crate::{Bound, Inheritance, Transport};
 
 mod capture;
@@ -41,11 +41,12 @@ impl Transport for Stdio {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        capture::has(address)
+        capture::CAPTURED.has(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<PipeChannel> {
-        let (reader, writer) = capture::take(address)
+        let (reader, writer) = capture::CAPTURED
+            .take(address)
             .map_err(|error| because("could not take over standard input and output", error))?;
         pipe::watched(reader, writer)
     }

@@ -11,10 +11,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use super::because;
-use super::inherited::{close_stdin, not_inherited};
+use super::inherited::close_stdin;
 use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
+use crate::error::{because, not_inherited};
 use crate::{Bound, Incoming, Inheritance, Reconnect, Residue, Transport};
 
 /// A Unix domain socket that listens in a folder of its own; the worker inherits the listener.

@@ -7,11 +7,11 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::sleep;
 
-use super::because;
 use super::changes::Changes;
 use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
 use super::unix_socket::accept;
+use crate::error::because;
 use crate::{Bound, Inheritance, Reconnect, Residue, Transport, UnixSocket};
 
 impl UnixSocket {

@@ -6,7 +6,10 @@ use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle, RawHandle};
 
 use tokio::net::windows::named_pipe::NamedPipeClient;
-use windows_sys::Win32::System::Console::{GetStdHandle, STD_INPUT_HANDLE, SetStdHandle};
+use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
+use windows_sys::Win32::System::Console::{
+    GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
+};
 use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, GetNamedPipeServerProcessId};
 use windows_sys::Win32::System::Threading::{
     INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject,
@@ -19,11 +22,35 @@ pub(super) fn client(of: &impl AsRawHandle) -> io::Result<u32> {
     told(unsafe { GetNamedPipeClientProcessId(of.as_raw_handle(), &raw mut pid) }).map(|()| pid)
 }
 
-/// The process that has made the pipe whose client's end is the standard input. An error where it is no pipe.
-pub(super) fn server_of_stdin() -> io::Result<u32> {
+/// The process that has made the pipe of which this is the client's end. An error where it is no pipe.
+pub(super) fn server(of: RawHandle) -> io::Result<u32> {
     let mut pid = 0;
     // SAFETY: a handle that is none is refused, and the number is written to a place that lives.
-    told(unsafe { GetNamedPipeServerProcessId(io::stdin().as_raw_handle(), &raw mut pid) }).map(|()| pid)
+    told(unsafe { GetNamedPipeServerProcessId(of, &raw mut pid) }).map(|()| pid)
+}
+
+/// What the standard input is now.
+pub(super) fn standard_input() -> io::Result<RawHandle> {
+    standard(STD_INPUT_HANDLE)
+}
+
+/// What the standard output is now.
+pub(super) fn standard_output() -> io::Result<RawHandle> {
+    standard(STD_OUTPUT_HANDLE)
+}
+
+/// What the standard error is now.
+pub(super) fn standard_error() -> io::Result<RawHandle> {
+    standard(STD_ERROR_HANDLE)
+}
+
+fn standard(which: STD_HANDLE) -> io::Result<RawHandle> {
+    // SAFETY: takes a number and returns a handle, null where there is none, or an invalid one.
+    let handle = unsafe { GetStdHandle(which) };
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "this process has no such standard handle"));
+    }
+    Ok(handle)
 }
 
 /// Takes over the standard input, which is the client's end of a pipe. It is empty from then on. No child inherits the
@@ -34,13 +61,18 @@ pub(super) fn take_stdin() -> io::Result<NamedPipeClient> {
     // SAFETY: the handle that is closed was inherited as the standard input, which is another one from the line before;
     // whoever asks for the standard input asks the system each time. The one that is set is never closed.
     unsafe {
-        let inherited = GetStdHandle(STD_INPUT_HANDLE);
+        let inherited = standard(STD_INPUT_HANDLE)?;
         told(SetStdHandle(STD_INPUT_HANDLE, nothing))?;
-        drop(OwnedHandle::from_raw_handle(inherited as RawHandle));
+        drop(OwnedHandle::from_raw_handle(inherited));
     }
-    // SAFETY: the handle is an open end of a named pipe (`server_of_stdin` said so) made for overlapped operations, and
-    // nobody else has it.
-    unsafe { NamedPipeClient::from_raw_handle(own.into_raw_handle()) }
+    into_client(own)
+}
+
+/// The client's end of a pipe, on the runtime of the caller.
+pub(super) fn into_client(end: OwnedHandle) -> io::Result<NamedPipeClient> {
+    // SAFETY: the handle is open and nobody else has it. What is neither a pipe nor made for overlapped operations is
+    // refused when the runtime takes it in, or by the first of them.
+    unsafe { NamedPipeClient::from_raw_handle(end.into_raw_handle()) }
 }
 
 /// A process, held on to.
@@ -64,6 +96,7 @@ impl Process {
     }
 }
 
-fn told(success: i32) -> io::Result<()> {
+/// The error of a call that returns whether it succeeded.
+pub(super) fn told(success: i32) -> io::Result<()> {
     if success == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

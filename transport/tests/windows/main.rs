@@ -1,10 +1,10 @@
-//! The transport of Windows between real processes, which are this program again with a role to play.
+//! The named pipe of Windows between real processes, which are this program again with a role to play.
 #![cfg(windows)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio, exit};
 
-use isolated_workers_transport::{Bound, Channel, Inheritance, NamedPipe, Transport, VARIABLE};
+use isolated_workers_transport::{Bound, Channel, Inheritance, NamedPipe, Reconnect, Transport, VARIABLE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROLE: &str = "TRANSPORT_TEST_ROLE";
@@ -51,7 +51,7 @@ async fn play(role: &str) {
         _ => {}
     }
     assert!(NamedPipe.is_inherited(address));
-    let Channel { mut reader, mut writer, hangup, .. } = NamedPipe.attach(address).await.unwrap();
+    let Channel { mut reader, mut writer, hangup, incoming, .. } = NamedPipe.attach(address).await.unwrap();
     match role {
         "dies" => {
             writer.write_all(b"x").await.unwrap();
@@ -62,6 +62,13 @@ async fn play(role: &str) {
         "hangup" => {
             hangup.unwrap()();
             eprintln!("hung up");
+        }
+        "listens" => {
+            let mut incoming = incoming.unwrap();
+            while let Ok(1..) = tokio::io::copy(&mut reader, &mut writer).await {
+                drop((reader, writer));
+                Channel { reader, writer, .. } = incoming.accept().await.unwrap();
+            }
         }
         _ => {
             assert_eq!(std::io::stdin().read(&mut [0]).unwrap(), 0);
@@ -139,6 +146,64 @@ fn a_worker_that_dies_ends_the_stream() {
         channel.writer.write_u8(b'd').await.unwrap();
         assert_eq!(channel.reader.read(&mut [0]).await.unwrap(), 0);
         assert!(!ended(child).await.success());
+    });
+}
+
+#[test]
+fn a_worker_is_reached_again_and_again() {
+    runtime().block_on(async {
+        let (mut bound, child) = start("listens");
+        let address = bound.inheritance().address;
+        let mut channel = bound.establish().await.unwrap();
+        for round in 0..10 {
+            channel.writer.write_u8(round).await.unwrap();
+            assert_eq!(channel.reader.read_u8().await.unwrap(), round);
+            drop(channel);
+            channel = NamedPipe.dial(&address).await.unwrap();
+        }
+        // It ends after a connection without a word.
+        drop(channel);
+        assert!(ended(child).await.success());
+        let gone = NamedPipe.dial(&address).await.unwrap_err();
+        assert_eq!(gone.kind(), std::io::ErrorKind::NotFound);
+        assert!(gone.to_string().contains("the worker has ended"), "{gone}");
+    });
+}
+
+#[test]
+fn whoever_dials_while_another_one_waits_is_next() {
+    runtime().block_on(async {
+        let (mut bound, child) = start("listens");
+        let address = bound.inheritance().address;
+        let mut channel = bound.establish().await.unwrap();
+        // Once it answers, it listens.
+        channel.writer.write_u8(0).await.unwrap();
+        assert_eq!(channel.reader.read_u8().await.unwrap(), 0);
+        let mut first = NamedPipe.dial(&address).await.unwrap();
+        let mut second = Box::pin(NamedPipe.dial(&address));
+        tokio::select! {
+            biased;
+            dialled = &mut second => panic!("the worker takes one at a time: {dialled:?}"),
+            () = std::future::ready(()) => {}
+        }
+        drop(channel);
+        first.writer.write_u8(1).await.unwrap();
+        assert_eq!(first.reader.read_u8().await.unwrap(), 1);
+        let second = second.await.unwrap();
+        drop((first, second));
+        assert!(ended(child).await.success());
+    });
+}
+
+#[test]
+fn what_is_no_address_is_told_apart() {
+    runtime().block_on(async {
+        assert!(!NamedPipe.is_inherited("somewhere"));
+        for error in
+            [NamedPipe.attach("somewhere").await.unwrap_err(), NamedPipe.dial("1").await.unwrap_err()]
+        {
+            assert!(error.to_string().contains("a process id, a comma, a name"), "{error}");
+        }
     });
 }
 

@@ -164,6 +164,11 @@ where
     let (running, mut channel) = ByHand::start(suite)?.establish().await?;
     greet::<T>(&hello, &mut channel).await?;
     channel.writer.shutdown().await?;
+    if !T::HALF_CLOSE {
+        drop(channel);
+        ends("neither writes nor reads any more", running).await?;
+        return Ok(());
+    }
     ends("writes no more", running).await?;
 
     let worker =

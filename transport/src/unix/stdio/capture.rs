@@ -2,47 +2,24 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 
 use super::pair;
-use crate::unix::inherited::{identity, not_inherited};
+use crate::captured::Captured;
+use crate::unix::inherited::identity;
 
-/// What was moved aside.
-struct Captured {
-    address: String,
-    /// Reader and writer. `None`: a worker has attached.
-    ends: io::Result<Option<(OwnedFd, OwnedFd)>>,
-}
-
-static CAPTURED: Mutex<Option<Captured>> = Mutex::new(None);
+/// Reader and writer.
+pub(super) static CAPTURED: Captured<(OwnedFd, OwnedFd)> = Captured::nothing();
 
 /// Moves the ends at `address` aside, if they were handed to this process.
 pub(in crate::unix) fn capture(address: &str) -> bool {
     if !is_here(address) {
         return false;
     }
-    *CAPTURED.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Captured { ends: move_aside().map(Some), address: address.to_owned() });
+    CAPTURED.keep(address.to_owned(), move_aside());
     true
-}
-
-/// Whether the ends at `address` were handed to this process.
-pub(super) fn has(address: &str) -> bool {
-    let captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
-    captured.as_ref().is_some_and(|captured| captured.address == address)
-}
-
-/// Takes the ends at `address`, reader first. Works once.
-pub(super) fn take(address: &str) -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
-    let captured = captured.as_mut().filter(|captured| captured.address == address);
-    match captured.ok_or_else(not_inherited)?.ends.as_mut() {
-        Ok(ends) => ends.take().ok_or_else(not_inherited),
-        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-    }
 }
 
 fn is_here(address: &str) -> bool {

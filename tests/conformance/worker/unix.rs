@@ -1,0 +1,14 @@
+//! The transports of Unix.
+
+use isolated_workers::testing::{Dribble, conformance::Role};
+use isolated_workers::{Error, SocketPair, UnixSocket};
+
+pub(super) async fn play(role: Role, codec: &str, transport: &str) -> Result<(), Error> {
+    match transport {
+        "unix-socket" => super::play(role, codec, UnixSocket).await,
+        "socket-pair" => super::play(role, codec, SocketPair).await,
+        "worker-socket" => super::play(role, codec, UnixSocket::bound_by_worker()).await,
+        "dribble" => super::play(role, codec, Dribble::new(UnixSocket)).await,
+        other => panic!("{other} is no transport of the matrix"),
+    }
+}
