@@ -38,7 +38,7 @@
 //! | layer | here | in the box | yours |
 //! |---|---|---|---|
 //! | typed stub | [`service`](macro@service) | | implement [`Message`] and [`Handler`] by hand |
-//! | middleware | [`Service`], [`Middleware`] | [`Trace`] | implement [`Middleware`], or [`from_fn`] |
+//! | middleware | [`Service`], [`Middleware`] | [`Trace`], [`Retry`], [`Timeout`], [`Auth`] … | implement [`Middleware`], or [`from_fn`]; [`on_request`], [`on_response`], [`for_message`] |
 //! | runtime | [`Worker`], [`serve`], [`Driver`] | [`Program`], [`Thread`], [`Attach`] | implement [`Driver`] |
 //! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`], [`Cbor`], [`Compressed`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
 //! | transport | [`Transport`] | [`UnixSocket`], [`SocketPair`], [`Stdio`], [`NamedPipe`], [`InMemory`] | implement [`Transport`] |
@@ -81,6 +81,8 @@
 //! # Features
 //!
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
+//! - `metrics`: the middleware `Metrics`.
+//! - `tower`: layers of the crate `tower` around workers (`tower_layer`), and workers below them (`TowerService`).
 //! - `testing`: the suite that transports, codecs and drivers pass, for those of your own.
 //! - `testing`: the module `testing`, with the conformance suite that a transport, codec or driver of your own is tested
 //!   with.
@@ -96,10 +98,17 @@ pub use isolated_workers_core::{
 };
 #[cfg(feature = "macros")]
 pub use isolated_workers_macros::{main, service};
+#[cfg(feature = "metrics")]
+pub use isolated_workers_middleware::Metrics;
 pub use isolated_workers_middleware::{
-    FromFn, Handler, Layered, Layers, Local, Middleware, MiddlewareFn, Next, NoLayers, Service, ServiceExt,
-    Stack, Trace, from_fn, handler,
+    Auth, BoxMiddleware, BoxService, ConcurrencyLimit, Context, Deadline, ForMessage, FromFn, Handler, Hook,
+    Layered, Layers, LoadShed, Local, Middleware, MiddlewareFn, Next, NoHook, NoLayers, OnRequest,
+    OnRequestAsync, OnResponse, OnResponseAsync, Propagator, RateLimit, Retry, Service, ServiceExt,
+    SetMetadata, Stack, Timeout, Trace, TraceContext, TraceWith, Validate, for_message, from_fn, handler,
+    on_request, on_request_async, on_response, on_response_async,
 };
+#[cfg(feature = "tower")]
+pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerService, tower_layer};
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{

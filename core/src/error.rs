@@ -10,7 +10,7 @@ mod remote;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use self::crash::{Crash, ExitReason};
 pub use self::kind::{ErrorKind, Executed};
@@ -32,6 +32,8 @@ struct Inner {
     text: String,
     detail: Detail,
     source: Option<BoxError>,
+    /// The middleware that made the error; `Some(None)` where it came from further in than any.
+    middleware: OnceLock<Option<Box<str>>>,
 }
 
 enum Detail {
@@ -73,7 +75,8 @@ impl Error {
     }
 
     fn build(kind: ErrorKind, text: String, detail: Detail, source: Option<BoxError>) -> Self {
-        Self(Arc::new(Inner { kind, executed: kind.executed(), text, detail, source }))
+        let executed = kind.executed();
+        Self(Arc::new(Inner { kind, executed, text, detail, source, middleware: OnceLock::new() }))
     }
 
     /// Says for certain whether the message was run, where the one who makes the error knows better than its kind.
@@ -85,6 +88,25 @@ impl Error {
             None => debug_assert!(false, "executed_is is for an error that was just made"),
         }
         Self(inner)
+    }
+
+    /// Names the middleware that made the error, unless that is settled already. A stack does it for each of its
+    /// middleware; the name stands in front of the text, also on the other side.
+    pub fn in_middleware(self, name: &str) -> Self {
+        self.0.middleware.get_or_init(|| Some(name.into()));
+        self
+    }
+
+    /// Says that the error came to a middleware from what that calls, so that none is named for it that only passes
+    /// it on.
+    pub fn from_next(self) -> Self {
+        self.0.middleware.get_or_init(|| None);
+        self
+    }
+
+    /// The middleware of this process that made the error.
+    pub fn middleware(&self) -> Option<&str> {
+        self.0.middleware.get()?.as_deref()
     }
 
     /// What went wrong, to decide by.
@@ -133,6 +155,9 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(middleware) = self.middleware() {
+            write!(f, "in the middleware `{middleware}`: ")?;
+        }
         f.write_str(&self.0.text)?;
         if f.alternate() {
             causes(self).try_for_each(|cause| write!(f, ": {cause}"))?;
@@ -172,6 +197,15 @@ mod tests {
         assert_eq!(error.to_string(), "could not start `worker`");
         assert_eq!(format!("{error:#}"), "could not start `worker`: no such file");
         assert_eq!(format!("{error:?}"), "Spawn: could not start `worker`: no such file");
+    }
+
+    #[test]
+    fn it_names_the_middleware_that_made_it() {
+        let made = Error::new(ErrorKind::Denied, "no token").in_middleware("Auth").in_middleware("Trace");
+        assert_eq!(made.to_string(), "in the middleware `Auth`: no token");
+        assert_eq!(Error::remote("add", made.to_remote()).to_string(), made.to_string());
+        let passed = Error::new(ErrorKind::Denied, "no token").from_next().in_middleware("Trace");
+        assert_eq!((passed.to_string().as_str(), passed.middleware()), ("no token", None));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{Body, Message, Metadata, Name, TxId};
 
@@ -21,9 +21,14 @@ pub struct Request {
     timeout: Option<Duration>,
     retry: u32,
     idempotent: bool,
+    deadline: Option<Instant>,
     oneway: bool,
+    peer: Option<u32>,
     side: Side,
 }
+
+/// The key under which the number of an attempt travels.
+const ATTEMPT: &str = "iw-attempt";
 
 impl Request {
     /// A request on the host's side for the message `M`, with a payload that its codec has encoded.
@@ -48,7 +53,9 @@ impl Request {
             timeout: None,
             retry: 0,
             idempotent: false,
+            deadline: None,
             oneway: false,
+            peer: None,
             side: Side::Host,
         }
     }
@@ -62,22 +69,17 @@ impl Request {
         oneway: bool,
         timeout: Option<Duration>,
     ) -> Self {
-        Self {
-            name,
-            body,
-            metadata,
-            id: Some(id),
-            timeout,
-            retry: 0,
-            idempotent: false,
-            oneway,
-            side: Side::Worker,
-        }
+        Self { metadata, id: Some(id), timeout, oneway, side: Side::Worker, ..Self::new(name, body) }
     }
 
     /// The name of the message.
     pub fn name(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
+    pub fn to_name(&self) -> Name {
+        self.name.clone()
     }
 
     /// The encoded payload.
@@ -122,6 +124,42 @@ impl Request {
         self.timeout = timeout;
     }
 
+    /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
+    /// the request arrived with a [`timeout`](Self::timeout), on the host where a middleware has set it. Nothing ends
+    /// the call then but who reads this; the time does not travel, a timeout does.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Sets when the call is to be over.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
+    pub fn attempt(&self) -> u32 {
+        self.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+    }
+
+    /// Sets which attempt of the call this is: whoever sends a request again counts up.
+    pub fn set_attempt(&mut self, attempt: u32) {
+        if attempt > 1 {
+            self.metadata.insert(ATTEMPT, attempt.to_string());
+        } else {
+            self.metadata.remove(ATTEMPT);
+        }
+    }
+
+    /// The id of the host's process, on the worker, as the host has told it in the handshake.
+    pub fn peer(&self) -> Option<u32> {
+        self.peer
+    }
+
+    /// Sets the id of the process that asks.
+    pub fn set_peer(&mut self, peer: Option<u32>) {
+        self.peer = peer;
+    }
+
     /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
     /// says. Always 0 on the worker.
     pub fn retry(&self) -> u32 {
@@ -148,8 +186,31 @@ impl Request {
         self.side
     }
 
-    /// Name, body and metadata, to build a frame of.
-    pub(crate) fn into_parts(self) -> (Name, Body, Metadata) {
+    /// Name, body and metadata, without a copy.
+    pub fn into_parts(self) -> (Name, Body, Metadata) {
         (self.name, self.body, self.metadata)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_second_attempt_takes_metadata() {
+        let mut request = Request::new(Name::from_static("add"), Body::empty());
+        request.set_attempt(1);
+        assert_eq!((request.attempt(), request.metadata().is_empty()), (1, true));
+        request.set_attempt(2);
+        assert_eq!((request.attempt(), request.metadata().len()), (2, 1));
+    }
+
+    #[test]
+    fn what_a_peer_calls_an_attempt_need_not_be_one() {
+        let mut request = Request::new(Name::from_static("add"), Body::empty());
+        for attempt in ["0", "-1", "many", ""] {
+            request.metadata_mut().insert(ATTEMPT, attempt);
+            assert_eq!(request.attempt(), 1, "{attempt}");
+        }
     }
 }

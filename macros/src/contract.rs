@@ -35,7 +35,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 /// `async fn` in a public trait says nothing about `Send`, which the server needs; implementations can be `async fn`.
 fn declaration(method: &Method) -> TokenStream {
     let Method { attributes, output, .. } = method;
-    let (call, output) = (method.call(), &output.ty);
+    let (call, output) = (method.declaration(), &output.ty);
     quote_spanned! {method.span()=>
         #(#attributes)*
         fn #call -> impl ::core::future::Future<Output = #output> + ::core::marker::Send;

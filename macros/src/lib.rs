@@ -97,6 +97,14 @@ mod types;
 ///
 /// A `Result` is written with both of its types, since a macro cannot see what an alias such as `io::Result<T>` means.
 ///
+/// A first argument of the type `Context` is none: it is what the method can know of the call, such as its metadata, its
+/// deadline and whether it was given up. Callers do not see it, and it is no part of the schema. It is known by that
+/// name, so a type of your own that is called so needs another, or an alias.
+///
+/// ```ignore
+/// async fn render(&self, context: isolated_workers::Context, scene: Scene) -> Image;
+/// ```
+///
 /// Types resolve as they do around the trait, except in one place: a trait inside of a function can only use types
 /// from outside of that function. A `pub` trait can only reply with types that are `pub`.
 ///

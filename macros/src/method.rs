@@ -17,6 +17,8 @@ pub(crate) struct Method {
     pub(crate) options: MessageOptions,
     /// All but `#[message]`.
     pub(crate) attributes: Vec<Attribute>,
+    /// The first parameter, where it is the call's context: what it is called, and its type as it was written.
+    pub(crate) context: Option<(Ident, Type)>,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) output: Output,
 }
@@ -43,11 +45,12 @@ impl Method {
     pub(crate) fn parse(mut item: TraitItemFn, errors: &mut Errors) -> Self {
         let options = errors.or_default(MessageOptions::take(&mut item.attrs));
         signature::check(&item, &options, errors);
+        let context = signature::take_context(&mut item.sig, errors);
         let arguments = signature::arguments(&item.sig, errors);
         let output = signature::output(&item.sig.output, errors);
         let ident = item.sig.ident;
         let message = names::message(&ident);
-        Self { ident, message, options, attributes: item.attrs, arguments, output }
+        Self { ident, message, options, attributes: item.attrs, context, arguments, output }
     }
 
     /// Where errors about the code generated for this method belong.
@@ -60,12 +63,23 @@ impl Method {
         self.options.name.as_ref().map_or_else(|| self.ident.unraw().to_string(), LitStr::value)
     }
 
-    /// The method's name with its parameters: `add(&self, a: i64, b: i64)`
+    /// The method's name with the parameters that callers see: `add(&self, a: i64, b: i64)`
     pub(crate) fn call(&self) -> TokenStream {
         let Self { ident, .. } = self;
-        let names = self.arguments.iter().map(|argument| &argument.ident);
-        let types = self.arguments.iter().map(|argument| &argument.ty);
-        quote!(#ident(&self #(, #names: #types)*))
+        let parameters = self.parameters();
+        quote!(#ident(&self #(, #parameters)*))
+    }
+
+    /// The same with all parameters: `add(&self, context: Context, a: i64, b: i64)`
+    pub(crate) fn declaration(&self) -> TokenStream {
+        let Self { ident, .. } = self;
+        let context = self.context.iter().map(|(name, ty)| quote!(#name: #ty));
+        let parameters = context.chain(self.parameters());
+        quote!(#ident(&self #(, #parameters)*))
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = TokenStream> {
+        self.arguments.iter().map(|Argument { ident, ty, .. }| quote!(#ident: #ty))
     }
 
     /// `Add { a, b }`, which both makes the message and takes it apart; `Reset` where there are no arguments.

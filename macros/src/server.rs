@@ -51,11 +51,13 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 fn answer(definition: &Definition, method: &Method) -> TokenStream {
     let Definition { krate, module, .. } = definition;
     let (service, ident, fields) = (definition.ident(), &method.ident, method.fields());
-    let arguments = method.arguments.iter().map(|argument| &argument.ident);
+    let context = method.context.iter().map(|(name, _)| name);
+    let arguments = context.clone().chain(method.arguments.iter().map(|argument| &argument.ident));
     let call = quote!(#service::#ident(&self.service #(, #arguments)*));
     let run = match method.output.error {
         Some(_) => call,
         None => quote!(async move { ::core::result::Result::Ok(#call.await) }),
     };
-    quote!(#krate::handler::respond(codec, request, |#module::#fields| #run).await)
+    let respond = if method.context.is_some() { quote!(respond_in_context) } else { quote!(respond) };
+    quote!(#krate::handler::#respond(codec, request, |#(#context,)* #module::#fields| #run).await)
 }

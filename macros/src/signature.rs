@@ -1,7 +1,7 @@
 //! Reads signatures, and says what is wrong with those that no message can stand for.
 
 use syn::{
-    Attribute, FnArg, GenericArgument, Generics, Pat, PatType, PathArguments, Receiver, ReceiverKind,
+    Attribute, FnArg, GenericArgument, Generics, Ident, Pat, PatType, PathArguments, Receiver, ReceiverKind,
     ReturnType, Safety, Signature, TraitItemFn, Type, parse_quote,
 };
 
@@ -92,6 +92,47 @@ fn check_receiver(sig: &Signature, errors: &mut Errors) {
         _ => "calls share the service: take `&self`",
     };
     errors.at(&sig.inputs[0], advice);
+}
+
+/// Takes the call's context out of the parameters, if it is the first of them. It is known by its name, because a macro
+/// sees no more.
+pub(crate) fn take_context(sig: &mut Signature, errors: &mut Errors) -> Option<(Ident, Type)> {
+    let receiver = usize::from(sig.receiver().is_some());
+    let mut inputs = std::mem::take(&mut sig.inputs).into_iter().collect::<Vec<_>>();
+    let is_context = |input: &FnArg| matches!(input, FnArg::Typed(typed) if is_context(&typed.ty));
+    let taken = inputs.get(receiver).is_some_and(is_context).then(|| inputs.remove(receiver));
+    for input in inputs.iter().filter(|input| is_context(input)) {
+        let advice = "make it the first argument, and the only one of this type";
+        errors.at(input, format!("the context of a call is no part of its message: {advice}"));
+    }
+    sig.inputs = inputs.into_iter().collect();
+    let Some(FnArg::Typed(PatType { attrs, pat, ty, .. })) = taken else { return None };
+    if let Some(attribute) = attrs.first() {
+        errors
+            .at(attribute, "the context of a call does not travel, so it has no attributes: remove this one");
+    }
+    match (*pat, *ty) {
+        (Pat::Ident(pat), ty @ Type::Path(_)) => Some((pat.ident, ty)),
+        (Pat::Ident(_), ty) => {
+            errors.at(ty, "a method gets the context of its call for itself: take `Context` by value");
+            None
+        }
+        (pat, _) => {
+            errors.at(pat, "the context of a call needs a plain name, as in `context: Context`");
+            None
+        }
+    }
+}
+
+/// Whether a type is called `Context`, whatever its path, or is a reference to one.
+fn is_context(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Context"),
+        Type::Reference(reference) => is_context(&reference.elem),
+        Type::Group(group) => is_context(&group.elem),
+        Type::Paren(paren) => is_context(&paren.elem),
+        _ => false,
+    }
 }
 
 /// The arguments; what cannot be one is left out, with an error.

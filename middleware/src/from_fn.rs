@@ -1,8 +1,8 @@
-use std::pin::Pin;
-
 use isolated_workers_core::{Error, Request, Response};
 
-use crate::{Middleware, Service};
+use crate::erased::ErasedService;
+use crate::naming::function_name;
+use crate::{Middleware, Next, Service};
 
 /// Makes a middleware of an async function of a request and what comes next.
 ///
@@ -16,7 +16,8 @@ use crate::{Middleware, Service};
 /// let short = from_fn(async |mut request: Request, next: Next<'_>| {
 ///     request.metadata_mut().insert("tenant", "a");
 ///     next.call(request).await
-/// });
+/// })
+/// .named("tenant");
 ///
 /// async fn log(request: Request, next: Next<'_>) -> Result<Response, Error> {
 ///     println!("-> {}", request.name());
@@ -27,12 +28,23 @@ use crate::{Middleware, Service};
 /// let long = from_fn(log);
 /// ```
 pub fn from_fn<F: for<'a> MiddlewareFn<'a>>(function: F) -> FromFn<F> {
-    FromFn(function)
+    FromFn { function, name: function_name::<F>() }
 }
 
 /// A middleware made by [`from_fn`].
 #[derive(Clone, Copy, Debug)]
-pub struct FromFn<F>(F);
+pub struct FromFn<F> {
+    function: F,
+    name: &'static str,
+}
+
+impl<F> FromFn<F> {
+    /// Sets what its errors call it. Default: the function's name; a closure has that of the function around it.
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+}
 
 impl<F: for<'a> MiddlewareFn<'a>> Middleware for FromFn<F> {
     fn handle<S: Service>(
@@ -40,38 +52,12 @@ impl<F: for<'a> MiddlewareFn<'a>> Middleware for FromFn<F> {
         request: Request,
         next: &S,
     ) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.run(request, Next(next))
+        let next: &dyn ErasedService = next;
+        self.function.run(request, Next::new(next))
     }
-}
 
-/// The rest of the stack, as a function sees it.
-pub struct Next<'a>(&'a dyn ErasedService);
-
-impl Next<'_> {
-    /// Passes the request on. It may be called again, with another request.
-    ///
-    /// # Errors
-    /// Whatever the rest of the stack answers.
-    pub async fn call(&self, request: Request) -> Result<Response, Error> {
-        self.0.call_boxed(request).await
-    }
-}
-
-impl std::fmt::Debug for Next<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Next")
-    }
-}
-
-trait ErasedService: Sync {
-    fn call_boxed<'a>(&'a self, request: Request) -> BoxFuture<'a>;
-}
-
-type BoxFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
-
-impl<S: Service> ErasedService for S {
-    fn call_boxed<'a>(&'a self, request: Request) -> BoxFuture<'a> {
-        Box::pin(self.call(request))
+    fn name(&self) -> &str {
+        self.name
     }
 }
 

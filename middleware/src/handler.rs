@@ -12,6 +12,9 @@ use isolated_workers_core::{
 };
 use serde::Serialize;
 
+use crate::Context;
+use crate::naming::type_name;
+
 /// What a worker serves: the answer to each message of a service, whatever the codec.
 ///
 /// ```
@@ -74,6 +77,26 @@ where
     // The payload may be large, and the handler needs it no more.
     drop(request);
     reply::<M, C>(codec, run(message).await)
+}
+
+/// [`respond`] for what takes a [`Context`], too. Its token fires where the future of this is dropped
+/// before it has ended.
+///
+/// # Errors
+/// Those of [`respond`].
+pub async fn respond_in_context<M, C, F, Fut>(codec: &C, request: Request, run: F) -> Result<Response, Error>
+where
+    M: Message,
+    C: Codec,
+    F: FnOnce(Context, M) -> Fut + Send,
+    Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
+{
+    let message = decode(codec, &request)?;
+    let context = Context::of(request);
+    let given_up = context.cancelled().clone().drop_guard();
+    let result = run(context, message).await;
+    given_up.disarm();
+    reply::<M, C>(codec, result)
 }
 
 /// Encodes what a handler of the message `M` has returned: for handlers that answer elsewhere than where they decode,
@@ -186,11 +209,4 @@ pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> Cal
         // Its text says what it was all the same.
         _ => CallError::Call(error),
     }
-}
-
-/// The last part of a type's path: `DivideError`.
-fn type_name<T>() -> &'static str {
-    let path = std::any::type_name::<T>();
-    let path = path.split_once('<').map_or(path, |(path, _)| path);
-    path.rsplit("::").next().unwrap_or(path)
 }

@@ -1,18 +1,19 @@
-use isolated_workers_core::{Error, Request, Response};
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
+use crate::guard::{Guard, Guarded};
 use crate::{Middleware, Service};
 
 /// A service with one middleware around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Layered<M, S> {
     middleware: M,
-    inner: S,
+    inner: Inner<S>,
 }
 
 impl<M: Middleware, S: Service> Layered<M, S> {
     /// Wraps `inner`.
     pub fn new(middleware: M, inner: S) -> Self {
-        Self { middleware, inner }
+        Self { middleware, inner: Inner(inner) }
     }
 }
 
@@ -24,7 +25,58 @@ impl<M: Middleware, S: Service> Service for Layered<M, S> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.middleware.handle(request, &self.inner)
+        around(&self.middleware, request, &self.inner)
+    }
+}
+
+/// Runs `middleware` around `inner`.
+pub(crate) fn around<'a, M: Middleware, S: Service>(
+    middleware: &'a M,
+    request: Request,
+    inner: &'a Inner<S>,
+) -> Guarded<impl Future<Output = Result<Response, Error>> + Send + use<'a, M, S>, By<'a, M>> {
+    Guarded::new(By(middleware), || middleware.handle(request, inner))
+}
+
+/// Names the middleware for the errors that it has made.
+pub(crate) struct By<'a, M>(&'a M);
+
+impl<M: Middleware> Guard for By<'_, M> {
+    fn panicked(&self, why: &str) -> Error {
+        // How far it had come is not known.
+        Error::new(ErrorKind::Panicked, format!("it panicked: {why}")).executed_is(Executed::Maybe)
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        error.in_middleware(self.0.name())
+    }
+}
+
+/// What a middleware calls: its errors are not those of the middleware.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inner<S>(pub(crate) S);
+
+impl<S: Service> Service for Inner<S> {
+    type Codec = S::Codec;
+
+    fn codec(&self) -> &S::Codec {
+        self.0.codec()
+    }
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        Guarded::new(FromNext, || self.0.call(request))
+    }
+}
+
+struct FromNext;
+
+impl Guard for FromNext {
+    fn panicked(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Panicked, format!("the service panicked: {why}")).executed_is(Executed::Maybe)
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        error.from_next()
     }
 }
 

@@ -1,12 +1,14 @@
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, Request, Response};
+use isolated_workers_core::{Error, ErrorKind, Name, Request, Response};
 
+use crate::guard::{Guard, Guarded};
 use crate::{Handler, Service};
 
 /// A handler with a codec: a service in this process.
 ///
 /// A worker serves one. On the host it runs a service without isolation, through the same typed stub, with the same
-/// encoding and the same middleware: for tests, and to see what isolation costs.
+/// encoding and the same middleware: for tests, and to see what isolation costs. A panic in a handler fails its call
+/// alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Local<H, C> {
     handler: H,
@@ -28,6 +30,20 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.handler.handle(&self.codec, request)
+        let guard = InHandler(request.to_name());
+        Guarded::new(guard, || self.handler.handle(&self.codec, request))
+    }
+}
+
+/// The message whose handler runs.
+struct InHandler(Name);
+
+impl Guard for InHandler {
+    fn panicked(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Panicked, format!("the handler of `{}` panicked: {why}", self.0))
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        error
     }
 }

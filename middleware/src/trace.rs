@@ -1,43 +1,122 @@
+mod propagator;
+mod w3c;
+
 use isolated_workers_core::{Error, Request, Response, Side};
 use tracing::{Instrument, Level, Span, field};
 
+pub use self::propagator::Propagator;
+pub use self::w3c::TraceContext;
 use crate::{Middleware, Service};
 
-/// Runs each call in a `tracing` span, and says how it went.
+/// Runs each call in a `tracing` span, says how it went, and joins the worker's spans to the host's.
 ///
 /// The span is called `call` on the host and `handle` on the worker, has the message's name as `message` and the
 /// transaction's id as `tx`, and is at debug level. A call that fails is an event at warn level within it. Where no
-/// subscriber wants the span, it costs a check of an atomic.
+/// subscriber wants the span, it costs a check of an atomic, and nothing travels.
+///
+/// The host's layer puts a W3C trace context beside the request (`traceparent`), the worker's takes it from there: both
+/// spans have the same `trace_id`, and the worker's has the host's `span_id` as its `parent_id`. Calls that a handler
+/// makes in its turn, in the same task, belong to the same trace. The ids are made here and need nothing but this layer
+/// on both sides; to have those of a tracing system instead, see [`Trace::with`].
+///
+/// ```
+/// use isolated_workers_codec::Json;
+/// use isolated_workers_middleware::{Service, ServiceExt, Trace};
+///
+/// fn traced(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
+///     service.layer(Trace)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trace;
 
 impl Trace {
-    fn span(request: &Request) -> Span {
-        let span = match request.side() {
-            Side::Host => tracing::debug_span!("call", message = request.name(), tx = field::Empty),
-            Side::Worker => tracing::debug_span!("handle", message = request.name(), tx = field::Empty),
-        };
-        if let Some(id) = request.id() {
-            span.record("tx", field::display(id));
-        }
-        span
+    /// The same with ids that another propagator makes and carries: the one of OpenTelemetry, for example.
+    pub fn with<P: Propagator>(propagator: P) -> TraceWith<P> {
+        TraceWith(propagator)
     }
 }
 
 impl Middleware for Trace {
-    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        if !tracing::enabled!(Level::WARN) {
-            return next.call(request).await;
-        }
-        let span = Self::span(&request);
-        let call = async {
-            let result = next.call(request).await;
-            match &result {
-                Ok(response) => tracing::debug!(bytes = response.body().len(), "answered"),
-                Err(error) => tracing::warn!(kind = ?error.kind(), "failed: {error:#}"),
-            }
-            result
-        };
-        call.instrument(span).await
+    fn handle<S: Service>(
+        &self,
+        request: Request,
+        next: &S,
+    ) -> impl Future<Output = Result<Response, Error>> + Send {
+        traced(request, next, w3c::joined)
     }
+}
+
+/// [`Trace`] with a propagator of one's own: [`Trace::with`].
+#[derive(Clone, Copy, Debug)]
+pub struct TraceWith<P>(P);
+
+impl<P: Propagator> Middleware for TraceWith<P> {
+    fn handle<S: Service>(
+        &self,
+        request: Request,
+        next: &S,
+    ) -> impl Future<Output = Result<Response, Error>> + Send {
+        traced(request, next, |span, request| {
+            match request.side() {
+                Side::Host => self.0.inject(span, request.metadata_mut()),
+                Side::Worker => self.0.extract(span, request.metadata()),
+            }
+            None
+        })
+    }
+}
+
+/// Runs the call in a span that `join` has joined to its trace.
+async fn traced<S: Service>(
+    mut request: Request,
+    next: &S,
+    join: impl FnOnce(&Span, &mut Request) -> Option<TraceContext> + Send,
+) -> Result<Response, Error> {
+    if !tracing::enabled!(Level::WARN) {
+        return next.call(request).await;
+    }
+    let span = span(&request);
+    let context = join(&span, &mut request);
+    let call = async {
+        let result = next.call(request).await;
+        match &result {
+            Ok(response) => tracing::debug!(bytes = response.body().len(), "answered"),
+            Err(error) => tracing::warn!(kind = ?error.kind(), "failed: {error:#}"),
+        }
+        result
+    };
+    let call = call.instrument(span);
+    match context {
+        Some(context) => context.scope(call).await,
+        None => call.await,
+    }
+}
+
+fn span(request: &Request) -> Span {
+    /// The fields of both spans.
+    macro_rules! span {
+        ($name:literal) => {
+            tracing::debug_span!(
+                $name,
+                message = request.name(),
+                tx = field::Empty,
+                trace_id = field::Empty,
+                span_id = field::Empty,
+                parent_id = field::Empty,
+                attempt = field::Empty,
+            )
+        };
+    }
+    let span = match request.side() {
+        Side::Host => span!("call"),
+        Side::Worker => span!("handle"),
+    };
+    if let Some(id) = request.id() {
+        span.record("tx", field::display(id));
+    }
+    if request.attempt() > 1 {
+        span.record("attempt", request.attempt());
+    }
+    span
 }

@@ -23,6 +23,7 @@ pub(crate) async fn call<S: Service>(
     let mut probation = None;
     let mut crashed: Option<Error> = None;
     loop {
+        request.set_attempt(attempt);
         let result = service.call(request.clone()).await;
         let error = match (result, crashed) {
             (Err(error), _) if error.crash().is_some() => error,

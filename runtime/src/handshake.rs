@@ -65,7 +65,7 @@ pub(crate) async fn greet<C: Codec>(
     Ok(rest)
 }
 
-/// The worker's part. Returns the bytes that came behind the host's line. The first host's token is put into `token`,
+/// The worker's part. Returns the bytes that came behind the host's line, and the id of its process. The first host's token is put into `token`,
 /// that of a further one must be the same.
 ///
 /// Not cancel-safe, as [`greet`].
@@ -75,7 +75,7 @@ pub(crate) async fn answer<C: Codec>(
     transport: &str,
     service: Schema,
     token: &mut Option<String>,
-) -> Result<BytesMut, Failure> {
+) -> Result<(BytesMut, u32), Failure> {
     let own = Hello::own::<C>(transport, Some(service));
     let (line, rest) = hear(reader).await?;
     let theirs = parse(&line)?;
@@ -88,7 +88,7 @@ pub(crate) async fn answer<C: Codec>(
     // The host hears what this side is in any case, so that it can name the difference, too.
     say(writer, &own).await?;
     check(&own, &theirs, "worker", "host")?;
-    Ok(rest)
+    Ok((rest, theirs.pid))
 }
 
 /// Why there was no handshake.

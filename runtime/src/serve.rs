@@ -177,22 +177,25 @@ impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
             let token = &mut token;
             let transport = &transport;
             let greeting = async move {
-                let buffer = if handshake {
-                    handshake::answer::<C>(&mut reader, &mut writer, transport, H::SCHEMA, token).await?
+                let (buffer, peer) = if handshake {
+                    let answer =
+                        handshake::answer::<C>(&mut reader, &mut writer, transport, H::SCHEMA, token);
+                    let (buffer, peer) = answer.await?;
+                    (buffer, Some(peer))
                 } else {
-                    BytesMut::new()
+                    (BytesMut::new(), None)
                 };
-                Ok((reader, writer, buffer))
+                Ok((reader, writer, buffer, peer))
             };
             let greeted = tokio::select! {
                 greeted = greeting => greeted,
                 () = elapsed(connect_timeout) => Err(Failure::Refused(silent(connect_timeout))),
             };
             match greeted {
-                Ok((reader, writer, buffer)) => {
+                Ok((reader, writer, buffer, peer)) => {
                     let watch = Watch::new(hangup, residue.clone());
                     let link = Link::new(codec.clone(), limits, Box::new(Uuid), Duration::ZERO, writer);
-                    let handlers = Handlers::new(Arc::clone(&service));
+                    let handlers = Handlers::new(Arc::clone(&service), peer);
                     let mut pump = Pump::new(link, limits, reader, buffer, handlers);
                     match (&mut pump).await {
                         End::Farewell { stay: wanted @ Some(_) } => {

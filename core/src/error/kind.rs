@@ -70,6 +70,14 @@ kinds! {
     Protocol = "IW_PROTOCOL", Maybe;
     /// The id chosen for the call is still in use.
     DuplicateId = "IW_DUPLICATE_ID", No;
+    /// Too much is under way already; later, it may go.
+    Overloaded = "IW_OVERLOADED", No;
+    /// The caller may not do this, or has not shown that it may.
+    Denied = "IW_DENIED", No;
+    /// The message is one that the service does not accept.
+    Invalid = "IW_INVALID", No;
+    /// A middleware failed, for a reason that has no kind of its own.
+    Middleware = "IW_MIDDLEWARE", Maybe;
 }
 
 /// Whether a message whose call failed may have been run.

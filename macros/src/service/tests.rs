@@ -62,6 +62,26 @@ fn arguments_and_replies() {
 }
 
 #[test]
+fn contexts() {
+    let first = "the first argument";
+    refused("async fn a(&self, b: u8, context: Context);", &[("context: Context", first)]);
+    refused("async fn a(&self, one: Context, two: iw::Context);", &[("two: iw::Context", first)]);
+    refused("async fn a(&self, context: &Context);", &[("&Context", "take `Context` by value")]);
+    refused("async fn a(&self, _: Context);", &[("_", "needs a plain name")]);
+    refused("async fn a(&self, #[serde(skip)] c: Context);", &[("#[serde(skip)]", "remove this one")]);
+}
+
+#[test]
+fn callers_do_not_see_the_context() {
+    let with = "trait A { async fn a(&self, context: iw::Context, b: u8); }";
+    let without = "trait A { async fn a(&self, b: u8); }";
+    let [with, without] = [with, without].map(|item| parsed("", item).expect("a definition"));
+    assert_eq!(with.methods[0].call().to_string(), without.methods[0].call().to_string());
+    assert_eq!(with.methods[0].declaration().to_string(), "a (& self , context : iw :: Context , b : u8)");
+    assert_eq!(crate::fingerprint::of(&with.methods), crate::fingerprint::of(&without.methods));
+}
+
+#[test]
 fn attributes() {
     let cases = [
         (

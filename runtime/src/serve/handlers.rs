@@ -1,13 +1,10 @@
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use futures_util::FutureExt;
 use hashbrown::HashMap;
-use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
+use isolated_workers_core::{Request, TxId};
 use isolated_workers_middleware::Service;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -21,23 +18,25 @@ pub(super) struct Handlers<S> {
     /// How to stop those that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
     pace: Pace,
+    /// The host's process.
+    peer: Option<u32>,
 }
 
 type Handling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
 
 impl<S: Service + 'static> Handlers<S> {
-    pub(super) fn new(service: Arc<S>) -> Self {
-        Self { service, tasks: JoinSet::new(), running: HashMap::new(), pace: Pace::default() }
+    /// `service` makes errors of panics: a [`Local`](isolated_workers_middleware::Local) does, and so does each layer.
+    pub(super) fn new(service: Arc<S>, peer: Option<u32>) -> Self {
+        Self { service, tasks: JoinSet::new(), running: HashMap::new(), pace: Pace::default(), peer }
     }
 
     fn handle(&self, request: Request) -> Handling {
         let service = Arc::clone(&self.service);
         Box::pin(async move {
             let id = request.id().cloned();
-            let name = Name::from(request.name());
+            let name = request.to_name();
             let oneway = request.is_oneway();
-            let call = AssertUnwindSafe(service.call(request)).catch_unwind();
-            let result = call.await.unwrap_or_else(|panic| Err(panicked(&name, &*panic)));
+            let result = service.call(request).await;
             match (id, &result) {
                 (Some(id), _) if !oneway => Some((id, result)),
                 (_, Err(error)) => {
@@ -58,9 +57,13 @@ impl<S: Service + 'static> Handlers<S> {
 impl<S: Service + 'static> Inbound for Handlers<S> {
     const ANSWERS: bool = true;
 
-    fn start(&mut self, request: Request, cx: &mut Context<'_>) -> Option<Answer> {
+    fn start(&mut self, mut request: Request, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
-        let name = Name::from(request.name());
+        let name = request.to_name();
+        request.set_peer(self.peer);
+        if let Some(timeout) = request.timeout() {
+            request.set_deadline(Instant::now().checked_add(timeout));
+        }
         let mut handling = self.handle(request);
         // Who sends oneway messages relies on their order, because there is no reply to wait for: they never wait.
         let oneway = id.is_none();
@@ -105,13 +108,4 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
             }
         }
     }
-}
-
-fn panicked(name: &Name, panic: &(dyn Any + Send)) -> Error {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is no text");
-    Error::new(ErrorKind::Panicked, format!("the handler of `{name}` panicked: {message}"))
 }

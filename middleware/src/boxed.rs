@@ -1,0 +1,211 @@
+//! Services and middleware whose type is not told, for stacks that are put together at run time.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use isolated_workers_codec::{Codec, Json};
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
+
+use crate::erased::BoxFuture;
+use crate::layers::{Inner, around};
+use crate::{Middleware, Service};
+
+/// A service of any type with the codec `C`. A call costs one box; cloning is cheap.
+///
+/// ```
+/// use isolated_workers_codec::Json;
+/// use isolated_workers_middleware::{BoxService, Service, ServiceExt, Trace};
+///
+/// fn stacked(service: impl Service<Codec = Json> + 'static, verbose: bool) -> BoxService {
+///     if verbose { BoxService::new(service.layer(Trace)) } else { BoxService::new(service) }
+/// }
+/// ```
+pub struct BoxService<C: Codec = Json>(Arc<dyn DynService<C>>);
+
+impl<C: Codec> BoxService<C> {
+    /// Hides the type of `service`.
+    pub fn new(service: impl Service<Codec = C> + 'static) -> Self {
+        Self(Arc::new(service))
+    }
+}
+
+impl<C: Codec> Service for BoxService<C> {
+    type Codec = C;
+
+    fn codec(&self) -> &C {
+        self.0.codec()
+    }
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        self.0.call(request)
+    }
+}
+
+impl<C: Codec> Clone for BoxService<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Codec> fmt::Debug for BoxService<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoxService").field("codec", &C::NAME).finish_non_exhaustive()
+    }
+}
+
+/// A middleware of any type, for services with the codec `C`: the codec is known, so that typed access costs nothing
+/// more. A call costs one box for it and one for what it calls; cloning is cheap.
+///
+/// A `Vec` of them is a middleware, too, whose first element sees a request first: a stack of a length that is known at
+/// run time only.
+///
+/// ```
+/// use isolated_workers_middleware::{BoxMiddleware, LoadShed, Trace};
+///
+/// fn stack(flags: &[&str]) -> Vec<BoxMiddleware> {
+///     let one = |flag: &&str| match *flag {
+///         "trace" => Some(BoxMiddleware::new(Trace)),
+///         "shed" => Some(BoxMiddleware::new(LoadShed::new(100))),
+///         _ => None,
+///     };
+///     flags.iter().filter_map(one).collect()
+/// }
+/// ```
+///
+/// # Errors
+/// Around a service of another codec each call fails with `Config`.
+pub struct BoxMiddleware<C: Codec = Json>(Arc<dyn DynMiddleware<C>>);
+
+impl<C: Codec> BoxMiddleware<C> {
+    /// Hides the type of `middleware`.
+    pub fn new(middleware: impl Middleware) -> Self {
+        Self(Arc::new(middleware))
+    }
+}
+
+impl<C: Codec> Middleware for BoxMiddleware<C> {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        let next = Known { codec: known(next)?, service: next };
+        self.0.handle(request, &next).await
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+impl<C: Codec> Middleware for Vec<BoxMiddleware<C>> {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        let next = Known { codec: known(next)?, service: next };
+        DynService::call(&Rest { layers: self, next: &next }, request).await
+    }
+}
+
+impl<C: Codec> Clone for BoxMiddleware<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Codec> fmt::Debug for BoxMiddleware<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BoxMiddleware").field(&self.0.name()).finish()
+    }
+}
+
+trait DynMiddleware<C>: Send + Sync {
+    fn handle<'a>(&'a self, request: Request, next: &'a dyn DynService<C>) -> BoxFuture<'a>;
+    fn name(&self) -> &str;
+}
+
+impl<C: Codec, M: Middleware> DynMiddleware<C> for M {
+    fn handle<'a>(&'a self, request: Request, next: &'a dyn DynService<C>) -> BoxFuture<'a> {
+        Box::pin(async move { around(self, request, &Inner(Borrowed(next))).await })
+    }
+
+    fn name(&self) -> &str {
+        Middleware::name(self)
+    }
+}
+
+/// A [`Service`] of which the codec is known, and nothing else.
+trait DynService<C>: Send + Sync {
+    fn codec(&self) -> &C;
+    fn call(&self, request: Request) -> BoxFuture<'_>;
+}
+
+impl<S: Service> DynService<S::Codec> for S {
+    fn codec(&self) -> &S::Codec {
+        Service::codec(self)
+    }
+
+    fn call(&self, request: Request) -> BoxFuture<'_> {
+        Box::pin(Service::call(self, request))
+    }
+}
+
+struct Borrowed<'a, C>(&'a dyn DynService<C>);
+
+impl<C: Codec> Service for Borrowed<'_, C> {
+    type Codec = C;
+
+    fn codec(&self) -> &C {
+        self.0.codec()
+    }
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        self.0.call(request)
+    }
+}
+
+/// A service whose codec has turned out to be `C`.
+struct Known<'a, S, C> {
+    service: &'a S,
+    codec: &'a C,
+}
+
+impl<S: Service, C: Codec> Service for Known<'_, S, C> {
+    type Codec = C;
+
+    fn codec(&self) -> &C {
+        self.codec
+    }
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        self.service.call(request)
+    }
+}
+
+fn known<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
+    (service.codec() as &dyn Any).downcast_ref().ok_or_else(|| {
+        let text = format!(
+            "a `BoxMiddleware` for the codec {} is around a service with the codec {}: name its codec, as in \
+             `BoxMiddleware<Postcard>`",
+            C::NAME,
+            S::Codec::NAME
+        );
+        Error::new(ErrorKind::Config, text).executed_is(Executed::No)
+    })
+}
+
+/// What is still to come of a `Vec` of middleware.
+struct Rest<'a, C: Codec> {
+    layers: &'a [BoxMiddleware<C>],
+    next: &'a dyn DynService<C>,
+}
+
+impl<C: Codec> Service for Rest<'_, C> {
+    type Codec = C;
+
+    fn codec(&self) -> &C {
+        self.next.codec()
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        match self.layers.split_first() {
+            Some((first, layers)) => first.0.handle(request, &Rest { layers, next: self.next }).await,
+            None => self.next.call(request).await,
+        }
+    }
+}

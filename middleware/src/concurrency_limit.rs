@@ -1,0 +1,47 @@
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
+use tokio::sync::Semaphore;
+
+use crate::{Middleware, Service};
+
+/// Lets so many calls be under way at the same time; others wait, first come, first served.
+///
+/// On the host it keeps a caller from overwhelming a worker, on the worker it limits the handlers that run side by side.
+/// Those that wait are not counted and have no limit: put a [`LoadShed`](crate::LoadShed) outside of it for one, and a
+/// [`Timeout`](crate::Timeout) for how long. A call that is dropped while it waits leaves the queue.
+///
+/// ```
+/// use isolated_workers_codec::Json;
+/// use isolated_workers_middleware::{ConcurrencyLimit, LoadShed, Service, ServiceExt};
+///
+/// /// Ten at work, ninety that wait, and no more.
+/// fn bounded(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
+///     service.layer(ConcurrencyLimit::new(10)).layer(LoadShed::new(100))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ConcurrencyLimit(Semaphore);
+
+impl ConcurrencyLimit {
+    /// At most `limit` calls at the same time.
+    ///
+    /// # Panics
+    /// With a limit of 0, under which nothing would ever go.
+    pub const fn new(limit: usize) -> Self {
+        assert!(limit > 0, "a `ConcurrencyLimit` of 0 lets nothing go");
+        Self(Semaphore::const_new(if limit < Semaphore::MAX_PERMITS {
+            limit
+        } else {
+            Semaphore::MAX_PERMITS
+        }))
+    }
+}
+
+impl Middleware for ConcurrencyLimit {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        let _permit = self.0.acquire().await.map_err(|closed| {
+            let text = format!("could not call `{}`: the limit is closed", request.name());
+            Error::with_source(ErrorKind::Closed, text, closed).executed_is(Executed::No)
+        })?;
+        next.call(request).await
+    }
+}

@@ -1,0 +1,70 @@
+//! A service whose type is not known, for those who see many kinds of it: the functions of `from_fn`.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::pin::Pin;
+
+use isolated_workers_codec::{Codec, CodecError};
+use isolated_workers_core::{Body, Error, Request, Response};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+
+use crate::Service;
+use crate::handler::encode;
+
+pub(crate) type BoxFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
+
+/// A [`Service`] without its types. Bodies go through `erased_serde`.
+pub(crate) trait ErasedService: Sync {
+    fn call(&self, request: Request) -> BoxFuture<'_>;
+    fn codec_name(&self) -> &'static str;
+    fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error>;
+    fn decode(&self, bytes: &[u8], read: Read) -> Result<Box<dyn Any>, CodecError>;
+}
+
+impl<S: Service> ErasedService for S {
+    fn call(&self, request: Request) -> BoxFuture<'_> {
+        Box::pin(Service::call(self, request))
+    }
+
+    fn codec_name(&self) -> &'static str {
+        S::Codec::NAME
+    }
+
+    fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error> {
+        encode(self.codec(), &value, what, name)
+    }
+
+    fn decode(&self, bytes: &[u8], read: Read) -> Result<Box<dyn Any>, CodecError> {
+        let before = READ.replace(Some(read));
+        let value = self.codec().decode(bytes);
+        READ.set(before);
+        value.map(|Value(value)| value)
+    }
+}
+
+/// Reads a value of a type that its maker knows.
+pub(crate) type Read = fn(&mut dyn erased_serde::Deserializer<'_>) -> erased_serde::Result<Box<dyn Any>>;
+
+/// Reads a `T`.
+pub(crate) fn read<T: DeserializeOwned + 'static>(
+    from: &mut dyn erased_serde::Deserializer<'_>,
+) -> erased_serde::Result<Box<dyn Any>> {
+    erased_serde::deserialize::<T>(from).map(|value| Box::new(value) as Box<dyn Any>)
+}
+
+thread_local! {
+    /// How to read the next [`Value`]: a codec decodes types, and a type cannot say at run time what it stands for.
+    static READ: Cell<Option<Read>> = const { Cell::new(None) };
+}
+
+/// Whatever `READ` says.
+struct Value(Box<dyn Any>);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = READ.get().ok_or_else(|| D::Error::custom("nobody has said what to read"))?;
+        let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        read(&mut deserializer).map(Value).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,122 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use isolated_workers_core::{Error, Message, Request, Response};
+
+use crate::{Middleware, Service, ServiceExt};
+
+/// Begins a middleware for one message, typed on both ways: what closures see and change is the message `M` itself and
+/// its reply, whatever the codec. Other messages pass by, at the cost of comparing names.
+///
+/// A way with a closure costs decoding and encoding its payload once more; one without costs nothing. A closure that
+/// only looks is cheaper as [`Validate`](crate::Validate), which does not encode.
+///
+/// ```
+/// use isolated_workers_core::{Error, Message};
+/// use isolated_workers_middleware::for_message;
+/// # use isolated_workers_core::Never;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Add { a: i64, b: i64 }
+/// # impl Message for Add {
+/// #     const NAME: &'static str = "add";
+/// #     type Reply = i64;
+/// #     type Error = Never;
+/// # }
+///
+/// let bounded = for_message::<Add>()
+///     .on_request(|add: &mut Add| {
+///         add.a = add.a.min(1000);
+///         Ok(())
+///     })
+///     .on_reply(|sum: &mut i64| {
+///         *sum = (*sum).max(0);
+///         Ok(())
+///     });
+/// ```
+pub fn for_message<M: Message>() -> ForMessage<M> {
+    ForMessage { request: NoHook, reply: NoHook, message: PhantomData }
+}
+
+/// A middleware for one message: [`for_message`].
+pub struct ForMessage<M, F = NoHook, G = NoHook> {
+    request: F,
+    reply: G,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M: Message, F, G> ForMessage<M, F, G> {
+    /// Has `hook` see the message on its way in. An error of it is the answer to the call.
+    pub fn on_request<H>(self, hook: H) -> ForMessage<M, H, G>
+    where
+        H: Fn(&mut M) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        ForMessage { request: hook, reply: self.reply, message: PhantomData }
+    }
+
+    /// Has `hook` see the reply on its way back, where the call succeeded. An error of it is the answer to the call.
+    pub fn on_reply<H>(self, hook: H) -> ForMessage<M, F, H>
+    where
+        H: Fn(&mut M::Reply) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        ForMessage { request: self.request, reply: hook, message: PhantomData }
+    }
+}
+
+impl<M: Message, F: Hook<M>, G: Hook<M::Reply>> Middleware for ForMessage<M, F, G> {
+    async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
+        if request.name() != M::NAME {
+            return next.call(request).await;
+        }
+        if F::LOOKS {
+            let mut message = next.decode::<M>(&request)?;
+            self.request.run(&mut message)?;
+            next.replace(&mut request, &message)?;
+        }
+        let mut response = next.call(request).await?;
+        if G::LOOKS {
+            let mut reply = next.decode_reply::<M>(&response)?;
+            self.reply.run(&mut reply)?;
+            next.replace_reply::<M>(&mut response, &reply)?;
+        }
+        Ok(response)
+    }
+}
+
+/// What looks at a value on its way: a closure, or [`NoHook`].
+pub trait Hook<T>: Send + Sync + 'static {
+    /// Whether it looks at all; where it does not, nothing is decoded.
+    const LOOKS: bool;
+
+    /// Sees the value, which it may change.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    fn run(&self, value: &mut T) -> Result<(), Error>;
+}
+
+impl<T, F: Fn(&mut T) -> Result<(), Error> + Send + Sync + 'static> Hook<T> for F {
+    const LOOKS: bool = true;
+
+    fn run(&self, value: &mut T) -> Result<(), Error> {
+        self(value)
+    }
+}
+
+/// No hook for this way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHook;
+
+impl<T> Hook<T> for NoHook {
+    const LOOKS: bool = false;
+
+    fn run(&self, _: &mut T) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl<M: Message, F, G> fmt::Debug for ForMessage<M, F, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForMessage").field("message", &M::NAME).finish_non_exhaustive()
+    }
+}

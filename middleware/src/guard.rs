@@ -1,0 +1,66 @@
+//! What stands around the future of each part of a stack: it makes an error of a panic, and says whose an error is.
+//!
+//! One type for all of them, and no combinators, because layers nest: with a type more for each layer, a stack of eight
+//! would be too deep for the compiler.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use isolated_workers_core::{Error, Response};
+use pin_project_lite::pin_project;
+
+/// Says what becomes of what goes wrong.
+pub(crate) trait Guard {
+    /// The error that a panic is. What the code left half done is its own affair, as with a thread that panics.
+    fn panicked(&self, why: &str) -> Error;
+
+    /// What becomes of an error, also of one that was a panic.
+    fn failed(&self, error: Error) -> Error;
+}
+
+pin_project! {
+    /// A call with a guard. It costs nothing as long as the call succeeds.
+    pub(crate) struct Guarded<F, G> {
+        #[pin]
+        call: Option<F>,
+        // Where not even a future came of it.
+        panic: Option<Box<dyn Any + Send>>,
+        guard: G,
+    }
+}
+
+impl<F, G: Guard> Guarded<F, G> {
+    pub(crate) fn new(guard: G, begin: impl FnOnce() -> F) -> Self {
+        match catch_unwind(AssertUnwindSafe(begin)) {
+            Ok(call) => Self { call: Some(call), panic: None, guard },
+            Err(panic) => Self { call: None, panic: Some(panic), guard },
+        }
+    }
+}
+
+impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F, G> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = match this.call.as_pin_mut() {
+            Some(call) => catch_unwind(AssertUnwindSafe(|| call.poll(cx))),
+            None => Err(this.panic.take().expect("a call was polled after it had ended")),
+        };
+        let guard = this.guard;
+        match polled {
+            Ok(polled) => polled.map_err(|error| guard.failed(error)),
+            Err(panic) => Poll::Ready(Err(guard.failed(guard.panicked(text(&*panic))))),
+        }
+    }
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is no text")
+}

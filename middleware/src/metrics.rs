@@ -1,0 +1,115 @@
+use std::time::Instant;
+
+use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response, Side};
+
+use crate::{Middleware, Service};
+
+/// Counts and times calls, through the facade of the crate `metrics`: whichever recorder a program installs gets them.
+///
+/// | name | kind | labels | |
+/// |---|---|---|---|
+/// | `isolated_workers_calls_total` | counter | `message`, `side` | calls that ended |
+/// | `isolated_workers_errors_total` | counter | `message`, `side`, `kind` | those that failed; the kind is an [`ErrorKind`], `Cancelled` for what was dropped |
+/// | `isolated_workers_call_duration_seconds` | histogram | `message`, `side` | how long they took |
+/// | `isolated_workers_in_flight` | gauge | `side` | calls that have not ended |
+/// | `isolated_workers_request_bytes_total` | counter | `message`, `side` | payloads asked |
+/// | `isolated_workers_reply_bytes_total` | counter | `message`, `side` | payloads answered |
+///
+/// `side` is `host` or `worker`. A worker cannot trust names that no handler has seen, since each would be a series of its
+/// own: calls that were refused or dropped there count with an empty `message`.
+///
+/// ```
+/// use isolated_workers_codec::Json;
+/// use isolated_workers_middleware::{Metrics, Service, ServiceExt};
+///
+/// fn measured(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
+///     service.layer(Metrics)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Metrics;
+
+impl Middleware for Metrics {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        let call = Call::begin(&request);
+        let answer = next.call(request).await;
+        call.end(&answer);
+        answer
+    }
+}
+
+/// A call under way. One that is dropped counts as cancelled.
+struct Call {
+    name: Name,
+    side: Side,
+    bytes: usize,
+    begun: Instant,
+    ended: bool,
+}
+
+impl Call {
+    fn begin(request: &Request) -> Self {
+        let call = Self {
+            name: request.to_name(),
+            side: request.side(),
+            bytes: request.body().len(),
+            begun: Instant::now(),
+            ended: false,
+        };
+        metrics::gauge!("isolated_workers_in_flight", "side" => call.side()).increment(1);
+        call
+    }
+
+    fn end(mut self, answer: &Result<Response, Error>) {
+        self.ended = true;
+        match answer {
+            Ok(response) => {
+                self.count(true, None);
+                let message = self.name.to_string();
+                metrics::counter!("isolated_workers_reply_bytes_total", "message" => message, "side" => self.side())
+                    .increment(response.body().len() as u64);
+            }
+            Err(error) => self.count(error.executed() == Executed::Yes, Some(error.kind())),
+        }
+    }
+
+    /// `handled`: whether a handler knows the message.
+    fn count(&self, handled: bool, failed: Option<ErrorKind>) {
+        let side = self.side();
+        let trusted = handled || self.side == Side::Host;
+        let message = if trusted { self.name.to_string() } else { String::new() };
+        metrics::counter!("isolated_workers_calls_total", "message" => message.clone(), "side" => side)
+            .increment(1);
+        metrics::histogram!(
+            "isolated_workers_call_duration_seconds", "message" => message.clone(), "side" => side
+        )
+        .record(self.begun.elapsed());
+        metrics::counter!(
+            "isolated_workers_request_bytes_total", "message" => message.clone(), "side" => side
+        )
+        .increment(self.bytes as u64);
+        if let Some(kind) = failed {
+            let kind = format!("{kind:?}");
+            metrics::counter!(
+                "isolated_workers_errors_total", "message" => message, "side" => side, "kind" => kind
+            )
+            .increment(1);
+        }
+    }
+
+    fn side(&self) -> &'static str {
+        match self.side {
+            Side::Host => "host",
+            Side::Worker => "worker",
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        metrics::gauge!("isolated_workers_in_flight", "side" => self.side()).decrement(1);
+        if !self.ended {
+            self.count(false, Some(ErrorKind::Cancelled));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What types and functions are called in errors.
+
+/// The last part of a type's path: `DivideError`.
+pub(crate) fn type_name<T: ?Sized>() -> &'static str {
+    let path = std::any::type_name::<T>();
+    last_segment(path.split_once('<').map_or(path, |(path, _)| path))
+}
+
+/// The last part of a function's path, `audit`; of a closure's, that with the function around it: `main::{{closure}}`.
+pub(crate) fn function_name<F>() -> &'static str {
+    let path = std::any::type_name::<F>();
+    let named = path.split_once("::{{closure}}").map_or(path, |(function, _)| function);
+    &path[named.len() - last_segment(named).len()..]
+}
+
+fn last_segment(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_called_by_their_last_name() {
+        assert_eq!(type_name::<Vec<std::fmt::Error>>(), "Vec");
+        assert_eq!(type_name::<std::fmt::Error>(), "Error");
+    }
+
+    #[test]
+    fn closures_are_called_after_their_function() {
+        fn of<F>(_: F) -> &'static str {
+            function_name::<F>()
+        }
+        assert_eq!(of(last_segment), "last_segment");
+        assert_eq!(of(|| {}), "closures_are_called_after_their_function::{{closure}}");
+    }
+}

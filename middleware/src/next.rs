@@ -1,0 +1,114 @@
+use std::fmt;
+
+use isolated_workers_codec::CodecError;
+use isolated_workers_core::{Error, ErrorKind, Executed, Message, Request, Response};
+use serde::de::DeserializeOwned;
+
+use crate::erased::{ErasedService, read};
+use crate::service::check_name;
+
+/// The rest of the stack, as a function sees it.
+///
+/// It reads and writes bodies as [`ServiceExt`](crate::ServiceExt) does, in a form that does not know the codec when
+/// compiling: reading takes one box, writing none.
+///
+/// ```
+/// use isolated_workers_core::{Error, Message, Request};
+/// use isolated_workers_middleware::{Next, from_fn};
+/// # use isolated_workers_core::Never;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Add { a: i64, b: i64 }
+/// # impl Message for Add {
+/// #     const NAME: &'static str = "add";
+/// #     type Reply = i64;
+/// #     type Error = Never;
+/// # }
+///
+/// let swap = from_fn(async |mut request: Request, next: Next<'_>| {
+///     if request.name() == Add::NAME {
+///         let Add { a, b } = next.decode(&request)?;
+///         next.replace(&mut request, &Add { a: b, b: a })?;
+///     }
+///     next.call(request).await
+/// });
+/// ```
+pub struct Next<'a>(&'a dyn ErasedService);
+
+impl<'a> Next<'a> {
+    pub(crate) fn new(service: &'a dyn ErasedService) -> Self {
+        Self(service)
+    }
+
+    /// Passes the request on. It may be called again, with another request.
+    ///
+    /// # Errors
+    /// Whatever the rest of the stack answers.
+    pub async fn call(&self, request: Request) -> Result<Response, Error> {
+        self.0.call(request).await
+    }
+
+    /// The payload of `request` as the message `M`.
+    ///
+    /// # Errors
+    /// `Decode` where it is another message, or its bytes are not those of one.
+    pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
+        check_name::<M>(request)?;
+        let what = || format!("could not decode `{}`", M::NAME);
+        self.value(request.body().as_bytes(), what).map_err(|error| error.executed_is(Executed::No))
+    }
+
+    /// Replaces the payload of `request`, which must be an `M`, by another.
+    ///
+    /// # Errors
+    /// `Decode` where it is another message, `Encode` where the new one has no bytes. The request stays as it was.
+    pub fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
+        check_name::<M>(request)?;
+        request.set_body(self.0.encode(message, "message", M::NAME)?);
+        Ok(())
+    }
+
+    /// The reply of `response` to a message `M`.
+    ///
+    /// # Errors
+    /// `Decode` where its bytes are not those of one.
+    pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
+        let what = || format!("could not decode the reply to `{}`", M::NAME);
+        self.value(response.body().as_bytes(), what).map_err(|error| error.executed_is(Executed::Yes))
+    }
+
+    /// Replaces the reply of `response` to a message `M` by another.
+    ///
+    /// # Errors
+    /// `Encode` where that has no bytes. The response stays as it was.
+    pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
+        response.set_body(self.0.encode(reply, "reply", M::NAME)?);
+        Ok(())
+    }
+
+    fn value<T: DeserializeOwned + 'static>(
+        &self,
+        bytes: &[u8],
+        what: impl Fn() -> String,
+    ) -> Result<T, Error> {
+        let value = self.0.decode(bytes, read::<T>).and_then(|value| {
+            let other = |_| CodecError::new("the codec has read another value in its place");
+            value.downcast().map_err(other)
+        });
+        value.map(|value| *value).map_err(|error| {
+            let text = format!(
+                "{} as {} from {}: {error}; build host and worker from the same definition of the service",
+                what(),
+                std::any::type_name::<T>(),
+                self.0.codec_name()
+            );
+            Error::with_source(ErrorKind::Decode, text, error)
+        })
+    }
+}
+
+impl fmt::Debug for Next<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Next")
+    }
+}

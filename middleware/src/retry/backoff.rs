@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+/// How long to wait before the next attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// Waits after so many retries.
+    pub(super) async fn wait(&self, retries: u32, random: u64) {
+        let delay = self.delay(retries, random);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Anything from zero to the limit of this retry ("full jitter"):
+    /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+    fn delay(&self, retries: u32, random: u64) -> Duration {
+        let limit =
+            self.first.saturating_mul(1_u32.checked_shl(retries).unwrap_or(u32::MAX)).min(self.longest);
+        limit.mul_f64(random as f64 / u64::MAX as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_limit_doubles_up_to_the_longest() {
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+        let limits =
+            [0, 1, 2, 6, 7, 31, 32, u32::MAX].map(|retries| backoff.delay(retries, u64::MAX).as_millis());
+        assert_eq!(limits, [10, 20, 40, 640, 1000, 1000, 1000, 1000]);
+    }
+
+    #[test]
+    fn it_is_anything_below_the_limit() {
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+        assert_eq!(backoff.delay(3, 0), Duration::ZERO);
+        assert_eq!(backoff.delay(3, u64::MAX / 2).as_millis(), 40);
+        assert_eq!(Backoff::new(Duration::ZERO, Duration::MAX).delay(40, u64::MAX), Duration::ZERO);
+    }
+}

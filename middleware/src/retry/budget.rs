@@ -1,0 +1,57 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a retry costs, in the unit that percents add.
+const RETRY: u64 = 100;
+
+/// A bucket of tokens that calls fill and retries empty, so that retries stay a fraction of the calls also where every
+/// call fails.
+#[derive(Debug)]
+pub(super) struct Budget {
+    percent: u64,
+    capacity: u64,
+    tokens: AtomicU64,
+}
+
+impl Budget {
+    /// A full bucket.
+    pub(super) fn new(percent: u32, reserve: u32) -> Self {
+        let capacity = u64::from(reserve) * RETRY;
+        Self { percent: percent.into(), capacity, tokens: AtomicU64::new(capacity) }
+    }
+
+    /// Counts a call.
+    pub(super) fn deposit(&self) {
+        self.update(|tokens| Some((tokens + self.percent).min(self.capacity)));
+    }
+
+    /// Pays for a retry, if it can.
+    pub(super) fn withdraw(&self) -> bool {
+        self.update(|tokens| tokens.checked_sub(RETRY))
+    }
+
+    fn update(&self, change: impl Fn(u64) -> Option<u64>) -> bool {
+        self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_calls_pay_for_a_retry() {
+        let budget = Budget::new(20, 2);
+        assert_eq!([(); 3].map(|()| budget.withdraw()), [true, true, false]);
+        (0..4).for_each(|_| budget.deposit());
+        assert!(!budget.withdraw());
+        budget.deposit();
+        assert_eq!([(); 2].map(|()| budget.withdraw()), [true, false]);
+    }
+
+    #[test]
+    fn it_holds_no_more_than_the_reserve() {
+        let budget = Budget::new(50, 1);
+        (0..100).for_each(|_| budget.deposit());
+        assert_eq!([(); 2].map(|()| budget.withdraw()), [true, false]);
+    }
+}

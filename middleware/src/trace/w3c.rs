@@ -1,0 +1,145 @@
+use std::fmt;
+
+use isolated_workers_core::{Request, Side};
+use tracing::{Span, field};
+
+use crate::random::random;
+
+/// The key under which the context travels.
+const KEY: &str = "traceparent";
+
+/// Which trace a call belongs to, and which span in it: the `traceparent` of <https://www.w3.org/TR/trace-context/>.
+///
+/// `Display` writes it as it travels: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    trace: u128,
+    span: u64,
+    flags: u8,
+}
+
+/// The flag that says that the trace is recorded.
+const SAMPLED: u8 = 1;
+
+tokio::task_local! {
+    static CURRENT: TraceContext;
+}
+
+impl TraceContext {
+    /// A new trace.
+    fn new() -> Self {
+        Self {
+            trace: not_zero(|| u128::from(random()) << 64 | u128::from(random())),
+            span: id(),
+            flags: SAMPLED,
+        }
+    }
+
+    /// Another span of the same trace.
+    fn child(self) -> Self {
+        Self { span: id(), ..self }
+    }
+
+    /// That of the call or handler that this is called in, below a [`Trace`](crate::Trace); to pass on by other ways.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|context| *context).ok()
+    }
+
+    /// Reads what `Display` writes. `None` where it is no context: all that follows the fourth field of a later version
+    /// is passed over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.split('-');
+        let version = hex(fields.next()?, 2)?;
+        let (trace, span) = (hex(fields.next()?, 32)?, hex(fields.next()?, 16)?);
+        let flags = hex(fields.next()?, 2)?;
+        let whole = version > 0 || fields.next().is_none();
+        let valid = version != 0xff && trace != 0 && span != 0 && whole;
+        valid.then_some(Self { trace, span: span as u64, flags: flags as u8 })
+    }
+
+    pub(super) async fn scope<F: Future>(self, future: F) -> F::Output {
+        CURRENT.scope(self, future).await
+    }
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags)
+    }
+}
+
+/// Gives `span` its ids: those of a child of what the request came with, of what it is called in, or of a new trace. On the
+/// host they go on with the request.
+pub(super) fn joined(span: &Span, request: &mut Request) -> Option<TraceContext> {
+    let told = request.metadata().get(KEY).and_then(TraceContext::parse);
+    let parent = told.or_else(TraceContext::current);
+    let context = parent.map_or_else(TraceContext::new, TraceContext::child);
+    span.record("trace_id", field::display(format_args!("{:032x}", context.trace)));
+    span.record("span_id", field::display(format_args!("{:016x}", context.span)));
+    if let Some(parent) = parent {
+        span.record("parent_id", field::display(format_args!("{:016x}", parent.span)));
+    }
+    if request.side() == Side::Host {
+        request.metadata_mut().insert(KEY, context.to_string());
+    }
+    Some(context)
+}
+
+/// Exactly so many digits, in lower case as the standard has it.
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let whole = text.len() == digits && text.bytes().all(is_digit);
+    if whole { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
+fn id() -> u64 {
+    not_zero(random)
+}
+
+/// Zero stands for no id.
+fn not_zero<T: Default + PartialEq>(number: impl Fn() -> T) -> T {
+    loop {
+        let number = number();
+        if number != T::default() {
+            return number;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn it_comes_back_letter_for_letter() {
+        assert_eq!(TraceContext::parse(EXAMPLE).unwrap().to_string(), EXAMPLE);
+        let new = TraceContext::new();
+        assert_eq!(TraceContext::parse(&new.to_string()), Some(new));
+    }
+
+    #[test]
+    fn what_is_no_context_is_none() {
+        for text in [
+            "",
+            "00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_may_say_more() {
+        let later = format!("01{}-more", &EXAMPLE[2..]);
+        assert_eq!(TraceContext::parse(&later), TraceContext::parse(EXAMPLE));
+    }
+}

@@ -1,0 +1,121 @@
+//! What is called again, how often, and what is not.
+
+use std::time::Duration;
+
+use isolated_workers_core::{Error, ErrorKind, Request};
+use isolated_workers_middleware::{Retry, Service, ServiceExt, on_request};
+use tokio::time::Instant;
+
+use crate::{Flaky, local};
+
+fn quick(attempts: u32) -> Retry {
+    Retry::new(attempts).backoff(Duration::ZERO, Duration::ZERO)
+}
+
+/// `executed`: whether the errors say that the message was run; `None` is perhaps. Its `retry` attribute is 2.
+#[tokio::test]
+async fn only_what_does_no_harm_is_called_again() {
+    for (good, executed, attempts, expected) in [
+        // Not run: as often as the layer says.
+        (1, Some(false), 5, Ok(1)),
+        (5, Some(false), 5, Ok(5)),
+        (6, Some(false), 5, Err(())),
+        (2, Some(false), 1, Err(())),
+        // Perhaps run: as often as the message says.
+        (3, None, 5, Ok(3)),
+        (4, None, 5, Err(())),
+        (3, None, 2, Err(())),
+        // Run: never.
+        (2, Some(true), 5, Err(())),
+    ] {
+        let answer = local().layer(quick(attempts)).send(&Flaky { good, executed }).await;
+        // The reply is the attempt's number.
+        assert_eq!(answer.map_err(drop), expected, "{good} {executed:?} {attempts}");
+    }
+}
+
+#[tokio::test]
+async fn errors_that_stay_are_not_tried_again() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = std::sync::Arc::clone(&asked);
+    let refuses = move |kind| {
+        let counter = std::sync::Arc::clone(&counter);
+        on_request(move |_: &mut Request| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Err(Error::new(kind, "no"))
+        })
+    };
+    for (kind, expected) in [
+        (ErrorKind::Denied, 1),
+        (ErrorKind::Invalid, 1),
+        (ErrorKind::UnknownMessage, 1),
+        (ErrorKind::Overloaded, 3),
+        (ErrorKind::Startup, 3),
+    ] {
+        asked.store(0, std::sync::atomic::Ordering::SeqCst);
+        let service = local().layer(refuses(kind)).layer(quick(3));
+        let error = service.send(&Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), expected, "{kind:?}");
+    }
+    // Unless the caller knows better.
+    asked.store(0, std::sync::atomic::Ordering::SeqCst);
+    let insists = quick(3).when(|error| error.kind() == ErrorKind::Denied);
+    local()
+        .layer(refuses(ErrorKind::Denied))
+        .layer(insists)
+        .send(&Flaky { good: 1, executed: None })
+        .await
+        .unwrap_err();
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn each_attempt_passes_the_layers_below() {
+    let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let service = local()
+        .layer(on_request(move |request: &mut Request| {
+            sender.send((request.attempt(), request.metadata().len())).unwrap();
+            Ok(())
+        }))
+        .layer(quick(5));
+    service.send(&Flaky { good: 3, executed: Some(false) }).await.unwrap();
+    drop(service);
+    let mut attempts = Vec::new();
+    while let Some(attempt) = seen.recv().await {
+        attempts.push(attempt);
+    }
+    assert_eq!(attempts, [(1, 0), (2, 1), (3, 1)]);
+}
+
+#[tokio::test]
+async fn an_empty_budget_means_no_retries() {
+    let service = local().layer(quick(100).budget(0, 2));
+    let error = service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap_err();
+    assert_eq!(error.call().unwrap().kind(), ErrorKind::Crashed);
+    // Three calls were made: the next is the fourth.
+    assert_eq!(service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap(), 1);
+    let service = local().layer(quick(100).unbudgeted());
+    assert_eq!(service.send(&Flaky { good: 60, executed: Some(false) }).await.unwrap(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_between_attempts() {
+    let start = Instant::now();
+    let retry = Retry::new(20).backoff(Duration::from_secs(1), Duration::from_secs(3));
+    let service = local().layer(retry.unbudgeted());
+    service.send(&Flaky { good: 20, executed: Some(false) }).await.unwrap();
+    // 1 + 2 + 17 * 3 s at most, each at random from nothing: that all are so short has a chance of 1 in 10^18.
+    let waited = start.elapsed().as_secs_f64();
+    assert!((1.0..=54.1).contains(&waited), "{waited}");
+}
+
+#[tokio::test]
+async fn it_does_not_wait_for_a_call_that_is_dropped() {
+    let service = local().layer(Retry::new(2).backoff(Duration::MAX, Duration::MAX));
+    let mut call = Box::pin(service.send(&Flaky { good: 9, executed: Some(false) }));
+    assert!(futures_util::poll!(&mut call).is_pending());
+    drop(call);
+    let request = Request::of::<Flaky>(br#"{"good":2,"executed":null}"#.to_vec().into());
+    service.call(request).await.unwrap();
+}

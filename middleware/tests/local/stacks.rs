@@ -1,0 +1,183 @@
+//! The order of a stack, who is named for an error, and what a panic does.
+
+use std::sync::{Arc, Mutex};
+
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
+use isolated_workers_middleware::{
+    Middleware, Next, Service, ServiceExt, from_fn, on_request, on_request_async, on_response,
+    on_response_async,
+};
+
+use crate::{Add, Panic, local};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    In(usize),
+    Out(usize),
+    Panic(usize),
+}
+
+/// Writes down when a request and its answer come by, and fails as told.
+struct Mark {
+    number: usize,
+    fault: Fault,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Middleware for Mark {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        let log = |way| self.log.lock().unwrap().push(format!("{way}{}", self.number));
+        log('>');
+        if self.fault == Fault::In(self.number) {
+            return Err(Error::new(ErrorKind::Denied, "no entry"));
+        }
+        assert_ne!(self.fault, Fault::Panic(self.number), "as told");
+        let answer = next.call(request).await;
+        log('<');
+        if self.fault == Fault::Out(self.number) {
+            return Err(Error::new(ErrorKind::Middleware, "no exit"));
+        }
+        answer
+    }
+
+    fn name(&self) -> &str {
+        ["", "first", "second", "third", "fourth"][self.number]
+    }
+}
+
+#[tokio::test]
+async fn requests_go_in_and_answers_out_whatever_fails() {
+    for layers in 0..=4 {
+        let faults = (1..=layers).flat_map(|at| [Fault::In(at), Fault::Out(at), Fault::Panic(at)]);
+        for fault in faults.chain([Fault::None]) {
+            let log = Arc::default();
+            let mark = |number| (number <= layers).then(|| Mark { number, fault, log: Arc::clone(&log) });
+            // The last one that goes around a service is the first to see a request.
+            let service = local().layer(mark(4)).layer(mark(3)).layer(mark(2)).layer(mark(1));
+            let answer = service.send(&Add { a: 2, b: 3 }).await.map_err(Error::from);
+
+            let case = format!("{layers} layers, {fault:?}");
+            let deepest = match fault {
+                Fault::In(at) | Fault::Panic(at) => at,
+                Fault::None | Fault::Out(_) => layers,
+            };
+            let turned = matches!(fault, Fault::In(_) | Fault::Panic(_));
+            let entered = (1..=deepest).map(|number| format!(">{number}"));
+            let left = (1..=deepest - usize::from(turned)).rev().map(|number| format!("<{number}"));
+            assert_eq!(*log.lock().unwrap(), entered.chain(left).collect::<Vec<_>>(), "{case}");
+
+            let (kind, text, at) = match fault {
+                Fault::None => {
+                    assert_eq!(answer.unwrap(), 5, "{case}");
+                    continue;
+                }
+                Fault::In(at) => (ErrorKind::Denied, "no entry", at),
+                Fault::Out(at) => (ErrorKind::Middleware, "no exit", at),
+                Fault::Panic(at) => (ErrorKind::Panicked, "it panicked: ", at),
+            };
+            let error = answer.unwrap_err();
+            let name = ["first", "second", "third", "fourth"][at - 1];
+            assert_eq!((error.kind(), error.middleware()), (kind, Some(name)), "{case}");
+            assert!(error.to_string().starts_with(&format!("in the middleware `{name}`: {text}")), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_from_below_names_no_middleware() {
+    let pass = from_fn(async |request: Request, next: Next<'_>| next.call(request).await);
+    let service = local().layer(pass).layer(pass);
+    let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
+    assert_eq!(error.to_string(), "the handler of `panic` panicked: out of cheese");
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Yes));
+}
+
+#[tokio::test]
+async fn a_panic_fails_one_call_alone() {
+    let service = local().layer(on_request(|request: &mut Request| {
+        assert!(!request.metadata().is_empty(), "nothing beside it");
+        Ok(())
+    }));
+    let error = service.send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Maybe));
+    assert!(error.to_string().contains("nothing beside it"), "{error}");
+    let service = service.layer(on_request(|request: &mut Request| {
+        request.metadata_mut().insert("key", "value");
+        Ok(())
+    }));
+    assert_eq!(service.send(&Add { a: 1, b: 1 }).await.unwrap(), 2);
+}
+
+async fn refuse(request: Request, _: Next<'_>) -> Result<Response, Error> {
+    Err(Error::new(ErrorKind::Denied, format!("not `{}`", request.name())))
+}
+
+#[tokio::test]
+async fn functions_are_named_by_themselves_or_as_told() {
+    let closure =
+        from_fn(async |_: Request, _: Next<'_>| Err::<Response, _>(Error::new(ErrorKind::Denied, "no")));
+    let text = |error: Error| error.to_string();
+    let by_itself = local().layer(from_fn(refuse)).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    assert_eq!(text(by_itself.unwrap_err()), "in the middleware `refuse`: not `add`");
+    let told = local().layer(closure.named("door")).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    assert_eq!(text(told.unwrap_err()), "in the middleware `door`: no");
+    let around = local().layer(closure).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let around = around.unwrap_err();
+    assert!(around.middleware().unwrap().starts_with("functions_are_named_by_themselves"), "{around}");
+}
+
+#[tokio::test]
+async fn hooks_see_one_way_each() {
+    let service = local()
+        .layer(on_request_async(async |mut request: Request| {
+            request.metadata_mut().insert("first", "in");
+            Ok(request)
+        }))
+        .layer(on_response(|message: &str, answer: &mut Result<Response, Error>| {
+            let response = answer.as_mut().expect("an answer");
+            response.metadata_mut().insert("message", message);
+        }))
+        .layer(on_response_async(async |name, answer: Result<Response, Error>| {
+            let mut response = answer?;
+            response.metadata_mut().insert("name", name.as_str());
+            Ok(response)
+        }));
+    let request = Request::of::<Add>(br#"{"a":2,"b":3}"#.to_vec().into());
+    let response = service.call(request).await.unwrap();
+    let seen: Vec<_> = response.metadata().iter().collect();
+    assert_eq!(seen, [("message", "add"), ("name", "add")]);
+}
+
+#[tokio::test]
+async fn a_hook_may_make_a_reply_of_an_error() {
+    let service = local().layer(on_response(|_: &str, answer: &mut Result<Response, Error>| {
+        if answer.is_err() {
+            *answer = Ok(Response::new(b"null".to_vec().into()));
+        }
+    }));
+    service.send(&Panic).await.unwrap();
+}
+
+#[tokio::test]
+async fn pointers_to_middleware_are_middleware() {
+    static ENTRY: std::sync::LazyLock<Denied> = std::sync::LazyLock::new(|| Denied);
+    let add = Add { a: 1, b: 1 };
+    for error in [
+        local().layer(Arc::new(Denied)).send(&add).await,
+        local().layer(Box::new(Denied)).send(&add).await,
+        local().layer(&*ENTRY).send(&add).await,
+        local().layer(Some(Denied)).send(&add).await,
+    ] {
+        assert_eq!(error.map_err(Error::from).unwrap_err().middleware(), Some("Denied"));
+    }
+    assert_eq!(local().layer(None::<Denied>).send(&add).await.unwrap(), 2);
+}
+
+struct Denied;
+
+impl Middleware for Denied {
+    async fn handle<S: Service>(&self, _: Request, _: &S) -> Result<Response, Error> {
+        Err(Error::new(ErrorKind::Denied, "no"))
+    }
+}

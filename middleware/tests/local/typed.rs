@@ -1,0 +1,115 @@
+//! Bodies as values, whatever the codec, with a service whose type is known and with one that is erased.
+
+use isolated_workers_codec::{Codec, Json, Postcard};
+use isolated_workers_core::{Error, ErrorKind, Executed, Message, Request, Response};
+use isolated_workers_middleware::{
+    Local, Middleware, Next, Service, ServiceExt, Validate, for_message, from_fn,
+};
+
+use crate::{Add, Calculator, Hang};
+
+fn local<C: Codec>(codec: C) -> Local<Calculator, C> {
+    Local::new(Calculator::default(), codec)
+}
+
+/// Asks for ten times as much, and answers one more.
+struct Static;
+
+impl Middleware for Static {
+    async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
+        let Add { a, b } = next.decode(&request)?;
+        next.replace(&mut request, &Add { a: a * 10, b: b * 10 })?;
+        let mut response = next.call(request).await?;
+        let sum = next.decode_reply::<Add>(&response)?;
+        next.replace_reply::<Add>(&mut response, &(sum + 1))?;
+        Ok(response)
+    }
+}
+
+/// The same.
+async fn erased(mut request: Request, next: Next<'_>) -> Result<Response, Error> {
+    let Add { a, b } = next.decode(&request)?;
+    next.replace(&mut request, &Add { a: a * 10, b: b * 10 })?;
+    let mut response = next.call(request).await?;
+    let sum = next.decode_reply::<Add>(&response)?;
+    next.replace_reply::<Add>(&mut response, &(sum + 1))?;
+    Ok(response)
+}
+
+#[tokio::test]
+async fn messages_and_replies_can_be_read_and_replaced() {
+    async fn check(codec: impl Codec) {
+        let add = Add { a: 2, b: 3 };
+        assert_eq!(local(codec.clone()).layer(Static).send(&add).await.unwrap(), 51);
+        assert_eq!(local(codec.clone()).layer(from_fn(erased)).send(&add).await.unwrap(), 51);
+        assert_eq!(local(codec).layer(from_fn(erased)).layer(Static).send(&add).await.unwrap(), 502);
+    }
+    check(Json).await;
+    check(Postcard).await;
+}
+
+/// Reads the request as a message that it is not.
+async fn mistaken(request: Request, next: Next<'_>) -> Result<Response, Error> {
+    next.decode::<Hang>(&request)?;
+    next.call(request).await
+}
+
+#[tokio::test]
+async fn another_message_is_not_decoded() {
+    let error = local(Postcard).layer(from_fn(mistaken)).send(&Add { a: 1, b: 1 }).await;
+    let error = error.map_err(Error::from).unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
+    assert!(error.to_string().contains("could not take `add` for the message `hang`"), "{error}");
+    let request = Request::of::<Add>(Vec::new().into());
+    assert_eq!(local(Json).decode::<Hang>(&request).err().unwrap().kind(), ErrorKind::Decode);
+}
+
+#[tokio::test]
+async fn what_does_not_decode_says_so() {
+    let broken = || Request::of::<Add>(b"{}".to_vec().into());
+    for error in [
+        local(Json).layer(Static).call(broken()).await.unwrap_err(),
+        local(Json).layer(from_fn(erased)).call(broken()).await.unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
+        assert!(error.to_string().contains("could not decode `add`"), "{error}");
+        assert!(error.to_string().contains("missing field `a`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn hooks_of_a_message_see_that_message_only() {
+    let service = local(Postcard).layer(
+        for_message::<Add>()
+            .on_request(|add: &mut Add| {
+                if add.b == 0 {
+                    return Err(Error::new(ErrorKind::Invalid, "nothing to add"));
+                }
+                add.a = -add.a;
+                Ok(())
+            })
+            .on_reply(|sum: &mut i64| {
+                *sum *= 2;
+                Ok(())
+            }),
+    );
+    assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 2);
+    let error = service.send(&Add { a: 2, b: 0 }).await.map_err(Error::from).unwrap_err();
+    assert_eq!((error.kind(), error.middleware()), (ErrorKind::Invalid, Some("ForMessage")));
+    let hang = local(Json).layer(for_message::<Hang>().on_request(|_: &mut Hang| panic!("not this one")));
+    assert_eq!(hang.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn validation_tells_what_is_wrong() {
+    let service = local(Json).layer(Validate::new(|add: &Add| match add.a {
+        0.. => Ok(()),
+        a => Err(format!("{a} is negative")),
+    }));
+    assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
+    let error = service.send(&Add { a: -2, b: 3 }).await.map_err(Error::from).unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No));
+    let text =
+        format!("in the middleware `Validate`: `{}` was refused as not valid: -2 is negative", Add::NAME);
+    assert_eq!(error.to_string(), text);
+}

@@ -1,0 +1,50 @@
+//! What a method sees of its call.
+
+use isolated_workers::{Request, Service, SetMetadata};
+
+use crate::api::desk::Describe;
+use crate::api::{Described, DeskClient};
+use crate::{desk, program, soon};
+
+#[tokio::test]
+async fn a_context_tells_of_the_call() {
+    let worker = program(&["plain"]).layer(SetMetadata::new([("tenant", "acme")])).spawn().await.unwrap();
+    let described = soon(DeskClient::new(worker).describe("tenant".into())).await.unwrap();
+    let left = described.left.unwrap();
+    assert!((50_000..=60_000).contains(&left), "{left}");
+    let expected = Described {
+        name: "describe".into(),
+        value: Some("acme".into()),
+        keys: vec!["tenant".into()],
+        attempt: 1,
+        left: described.left,
+        peer: Some(std::process::id()),
+        has_id: true,
+    };
+    assert_eq!(described, expected);
+}
+
+#[tokio::test]
+async fn the_number_of_an_attempt_travels() {
+    let worker = program(&["plain"]).spawn().await.unwrap();
+    let mut request = Request::of::<Describe>(br#"{"key":"x"}"#.to_vec().into());
+    request.set_attempt(7);
+    let response = soon(worker.call(request)).await.unwrap();
+    let described: Described = serde_json::from_slice(response.body().as_bytes()).unwrap();
+    assert_eq!(described.attempt, 7);
+}
+
+#[tokio::test]
+async fn its_token_fires_when_the_caller_gives_up() {
+    let desk = desk(&["plain"]).await;
+    for given_up in 1..=3 {
+        // The hanging call is written before the one behind it is answered.
+        let hang = desk.hang();
+        tokio::select! {
+            biased;
+            _ = hang => panic!("it hangs"),
+            count = desk.given_up() => assert_eq!(count.unwrap(), given_up - 1),
+        }
+        soon(async { while desk.given_up().await.unwrap() < given_up {} }).await;
+    }
+}

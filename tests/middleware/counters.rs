@@ -1,0 +1,30 @@
+//! Writes down what a program counts.
+
+use std::sync::OnceLock;
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+
+#[derive(Default)]
+pub(crate) struct Counters(OnceLock<Snapshotter>);
+
+impl Counters {
+    /// Counts from now on.
+    pub(crate) fn install(&self) {
+        let recorder = DebuggingRecorder::new();
+        self.0.get_or_init(|| recorder.snapshotter());
+        recorder.install().expect("the only recorder");
+    }
+
+    /// A line for each counter, with its labels.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let Some(snapshotter) = self.0.get() else { return Vec::new() };
+        let mut lines = Vec::new();
+        for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+            if let DebugValue::Counter(count) = value {
+                let labels: Vec<_> = key.key().labels().map(|label| label.value()).collect();
+                lines.push(format!("{} {} {count}", key.key().name(), labels.join(",")));
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,46 @@
+//! Calls that are made again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use isolated_workers::{Error, ErrorKind, Executed, Request, Retry, on_request};
+
+use crate::api::DeskClient;
+use crate::{desk, program, soon};
+
+#[tokio::test]
+async fn an_attempt_on_the_host_tells_its_number_to_the_worker() {
+    let calls = AtomicU32::new(0);
+    let fails_twice = on_request(move |_: &mut Request| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => Err(Error::new(ErrorKind::Overloaded, "not yet")),
+        _ => Ok(()),
+    });
+    let worker = program(&["plain"]).layer(Retry::new(5)).layer(fails_twice).spawn().await.unwrap();
+    let described = soon(DeskClient::new(worker).describe(String::new())).await.unwrap();
+    assert_eq!(described.attempt, 3);
+}
+
+#[tokio::test]
+async fn a_worker_may_try_again_itself() {
+    let desk = desk(&["retry"]).await;
+    assert_eq!(soon(desk.describe(String::new())).await.unwrap().attempt, 2);
+    assert_eq!(soon(desk.describe(String::new())).await.unwrap().attempt, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_gone_is_asked_as_often_as_the_layer_says() {
+    let attempts = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&attempts);
+    let counts = on_request(move |_: &mut Request| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    });
+    let worker = program(&["plain"]).layer(Retry::new(9)).layer(counts).spawn().await.unwrap();
+    let desk = DeskClient::new(worker.clone());
+    worker.kill();
+    worker.closed().await;
+    // Nothing was sent to a worker that is gone, so that it may be asked at will.
+    let error = soon(desk.add(1, 1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
+    assert_eq!(attempts.load(Ordering::SeqCst), 9);
+}

@@ -1,0 +1,152 @@
+//! The worker of these tests: `middleware-worker STACK`, where the stack is a name, or `marks` and a number of them.
+
+mod api;
+mod counters;
+mod mark;
+mod recorder;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use api::{Described, Desk, desk};
+use counters::Counters;
+use isolated_workers::{
+    Auth, ConcurrencyLimit, Context, Deadline, Error, ErrorKind, LoadShed, Metrics, Middleware, RateLimit,
+    Request, Response, Retry, Service, Timeout, Trace, Validate, for_message, serve, tower_layer,
+};
+use mark::Mark;
+use recorder::Recorder;
+
+#[derive(Default)]
+struct MyDesk {
+    described: AtomicU32,
+    noted: AtomicU32,
+    given_up: Arc<AtomicU32>,
+    recorder: Recorder,
+    counters: Arc<Counters>,
+}
+
+impl Desk for MyDesk {
+    async fn add(&self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+
+    async fn describe(&self, context: Context, key: String) -> Described {
+        self.described.fetch_add(1, Ordering::SeqCst);
+        let left = context.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        Described {
+            name: context.name().to_owned(),
+            value: context.metadata().get(&key).map(str::to_owned),
+            keys: context.metadata().iter().map(|(key, _)| key.to_owned()).collect(),
+            attempt: context.attempt(),
+            left: left.map(|left| left.as_millis() as u64),
+            peer: context.peer(),
+            has_id: context.id().is_some(),
+        }
+    }
+
+    async fn hang(&self, context: Context) {
+        let (cancelled, given_up) = (context.cancelled().clone(), Arc::clone(&self.given_up));
+        tokio::spawn(async move {
+            cancelled.cancelled().await;
+            given_up.fetch_add(1, Ordering::SeqCst);
+        });
+        std::future::pending().await
+    }
+
+    async fn given_up(&self) -> u32 {
+        // What a token has woken runs before this answers.
+        tokio::task::yield_now().await;
+        self.given_up.load(Ordering::SeqCst)
+    }
+
+    async fn note(&self) {
+        self.noted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn noted(&self) -> u32 {
+        self.noted.load(Ordering::SeqCst)
+    }
+
+    async fn fail(&self) -> Result<(), String> {
+        Err("as told".into())
+    }
+
+    async fn panic(&self) {
+        panic!("as told")
+    }
+
+    async fn described(&self) -> u32 {
+        self.described.load(Ordering::SeqCst)
+    }
+
+    async fn written(&self) -> Vec<String> {
+        [self.recorder.written(), self.counters.written()].concat()
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let desk = MyDesk::default();
+    let (recorder, counters) = (desk.recorder.clone(), Arc::clone(&desk.counters));
+    let serve = serve(desk.into_service());
+    match arguments[..] {
+        ["plain"] => serve.await,
+        ["marks", count] => {
+            let count: usize = count.parse().expect("a number");
+            let mark = |number| (number <= count).then_some(Mark(number));
+            serve.layer(mark(1)).layer(mark(2)).layer(mark(3)).layer(mark(4)).await
+        }
+        ["auth"] => serve.layer(Auth::new("the right one")).await,
+        ["timeout"] => serve.layer(Timeout::new(Duration::from_millis(50))).await,
+        ["deadline"] => serve.layer(Deadline::new()).await,
+        ["queue"] => serve.layer(ConcurrencyLimit::new(1)).layer(Deadline::new()).await,
+        ["shed"] => serve.layer(LoadShed::new(1)).await,
+        ["rate"] => serve.layer(RateLimit::new(1, Duration::from_secs(3600)).refusing()).await,
+        ["retry"] => serve.layer(Retry::new(2).when(|_| true)).layer(RefuseFirst::default()).await,
+        ["valid"] => serve.layer(Validate::new(positive)).await,
+        ["doubled"] => {
+            let doubled = for_message::<desk::Add>().on_reply(|sum: &mut i64| {
+                *sum *= 2;
+                Ok(())
+            });
+            serve.layer(doubled).await
+        }
+        ["trace"] => {
+            recorder.install();
+            serve.layer(Trace).await
+        }
+        ["metrics"] => {
+            counters.install();
+            serve.layer(Metrics).layer(Validate::new(positive)).await
+        }
+        ["tower"] => serve.layer(tower_layer(tower::limit::ConcurrencyLimitLayer::new(2))).await,
+        ["eight"] => {
+            let serve = serve.layer(Trace).layer(LoadShed::new(10)).layer(Deadline::new());
+            let serve = serve.layer(Auth::new("the right one")).layer(Validate::new(positive));
+            let serve = serve.layer(ConcurrencyLimit::new(5)).layer(Timeout::new(Duration::from_secs(5)));
+            serve.layer(Metrics).await
+        }
+        _ => panic!("no such stack: {arguments:?}"),
+    }
+}
+
+fn positive(add: &desk::Add) -> Result<(), &'static str> {
+    if add.a >= 0 { Ok(()) } else { Err("it is negative") }
+}
+
+/// Refuses the first call of all.
+#[derive(Default)]
+struct RefuseFirst(AtomicU32);
+
+impl Middleware for RefuseFirst {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(Error::new(ErrorKind::Overloaded, "not the first"));
+        }
+        next.call(request).await
+    }
+}
