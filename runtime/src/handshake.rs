@@ -214,7 +214,7 @@ mod tests {
         let (shown_host, shown_worker, mut said) = (shown("host"), shown("worker"), Vec::new());
         let (theirs, mut token) = (&mut shown_host.as_bytes(), None);
         let answered = answer::<Json>(theirs, &mut said, "unix-socket", CALCULATOR, &mut token).await;
-        assert!(answered.is_ok_and(|rest| rest.is_empty()));
+        assert!(answered.is_ok_and(|(rest, _)| rest.is_empty()));
         assert_eq!(keys(&String::from_utf8(said).unwrap()), keys(&shown_worker));
         assert_eq!(token.as_deref(), Some("5fd0c6f1-8a39-4a2e-9c65-4f2a2ac1b1de"));
     }
