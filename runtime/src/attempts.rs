@@ -17,13 +17,15 @@ pub(crate) async fn call<S: Service>(
 ) -> Result<Response, Error> {
     let limit = request.timeout().unwrap_or(link.timeout());
     let end = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+    // A middleware of another host may have counted before.
+    let first = request.attempt();
     let mut attempt = 1;
     // While it is held, a worker that dies is started again.
     let _again = link.again();
     let mut probation = None;
     let mut crashed: Option<Error> = None;
     loop {
-        request.set_attempt(attempt);
+        request.set_attempt(first.saturating_add(attempt - 1));
         let result = service.call(request.clone()).await;
         let error = match (result, crashed) {
             (Err(error), _) if error.crash().is_some() => error,

@@ -28,8 +28,8 @@ async fn a_worker_that_is_not_reached_again_in_time_ends() {
     soon(worker.disconnect()).await.unwrap();
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
     let ended = soon(worker.reconnect()).await.unwrap_err();
-    assert_eq!(ended.kind(), ErrorKind::Startup, "{ended}");
-    assert!(format!("{ended:#}").contains("the worker has ended"), "{ended:#}");
+    assert_eq!(ended.kind(), ErrorKind::Closed, "{ended}");
+    assert!(format!("{ended:#}").contains("it has ended"), "{ended:#}");
 }
 
 #[tokio::test]

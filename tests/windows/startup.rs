@@ -5,7 +5,7 @@ use isolated_workers::{Error, ErrorKind, Executed, Schema, Timeouts};
 use super::*;
 
 async fn refused(program: Program) -> Error {
-    let timeouts = Timeouts::default().startup(Duration::MAX);
+    let timeouts = Timeouts::default().startup(Duration::ZERO);
     let error = soon(Worker::builder(program).timeouts(timeouts).spawn()).await.unwrap_err();
     assert_eq!(error.executed(), Executed::No);
     error
