@@ -1,8 +1,11 @@
 //! `cargo run --release --manifest-path benches/Cargo.toml -- <measurement> [samples]`
 //!
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
+//! - `layers`: what empty middleware costs, 0, 1, 4 and 8 of it on the host, in alternating rounds.
+//! - `calls <layers> <calls>`: makes so many calls one after the other and so many at once, for a profiler.
 
 mod failures;
+mod layers;
 mod service;
 mod spread;
 
@@ -17,11 +20,13 @@ fn main() -> Result<(), Error> {
     }
     let mut args = std::env::args().skip(1);
     let measurement = args.next().unwrap_or_default();
-    let samples = args.next().map_or(200, |samples| samples.parse().expect("a number of samples"));
+    let mut number = |default| args.next().map_or(default, |number| number.parse().expect("a number"));
     match measurement.as_str() {
-        "failures" => runtime.block_on(failures::measure(samples)),
+        "failures" => runtime.block_on(failures::measure(number(200))),
+        "layers" => runtime.block_on(layers::measure(number(30))),
+        "calls" => runtime.block_on(layers::calls(number(0), number(20_000))),
         _ => {
-            eprintln!("which measurement? `failures`");
+            eprintln!("which measurement? `failures`, `layers` or `calls`");
             std::process::exit(2)
         }
     }

@@ -1,6 +1,6 @@
 //! Workers that are started again, and calls that are made again.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -162,15 +162,15 @@ async fn a_worker_that_cannot_be_started_again_is_given_up_with_the_reason() {
 #[tokio::test]
 async fn each_run_passes_the_middleware() {
     let (_folder, path) = journal();
-    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    static ATTEMPTS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
     let counting = from_fn(async |request: Request, next: Next<'_>| {
-        SEEN.fetch_add(1, Ordering::SeqCst);
+        ATTEMPTS.lock().unwrap().push(request.attempt());
         next.call(request).await
     });
     let worker = soon(worker().layer(counting).spawn()).await.unwrap();
     let client = FaultsClient::new(worker);
     assert_eq!(soon(client.die_at_first(path, 2)).await.unwrap(), 3);
-    assert_eq!(SEEN.load(Ordering::SeqCst), 3);
+    assert_eq!(*ATTEMPTS.lock().unwrap(), [1, 2, 3]);
 }
 
 #[tokio::test]
