@@ -24,19 +24,17 @@ pin_project! {
     /// A call with a guard. It costs nothing as long as the call succeeds.
     pub(crate) struct Guarded<F, G> {
         #[pin]
-        call: Option<F>,
-        // Where not even a future came of it.
-        panic: Option<Box<dyn Any + Send>>,
+        call: F,
         guard: G,
     }
 }
 
 impl<F, G: Guard> Guarded<F, G> {
-    pub(crate) fn new(guard: G, begin: impl FnOnce() -> F) -> Self {
-        match catch_unwind(AssertUnwindSafe(begin)) {
-            Ok(call) => Self { call: Some(call), panic: None, guard },
-            Err(panic) => Self { call: None, panic: Some(panic), guard },
-        }
+    /// Takes the future as it is made, so that it is made in its place: that of a stack is large, and copying it at each
+    /// layer would make the cost of a stack grow with the square of its height.
+    #[inline]
+    pub(crate) fn new(guard: G, call: F) -> Self {
+        Self { call, guard }
     }
 }
 
@@ -45,14 +43,9 @@ impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let polled = match this.call.as_pin_mut() {
-            Some(call) => catch_unwind(AssertUnwindSafe(|| call.poll(cx))),
-            None => Err(this.panic.take().expect("a call was polled after it had ended")),
-        };
-        let guard = this.guard;
-        match polled {
-            Ok(polled) => polled.map_err(|error| guard.failed(error)),
-            Err(panic) => Poll::Ready(Err(guard.failed(guard.panicked(text(&*panic))))),
+        match catch_unwind(AssertUnwindSafe(|| this.call.poll(cx))) {
+            Ok(polled) => polled.map_err(|error| this.guard.failed(error)),
+            Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(text(&*panic))))),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn around<'a, M: Middleware, S: Service>(
     request: Request,
     inner: &'a Inner<S>,
 ) -> Guarded<impl Future<Output = Result<Response, Error>> + Send + use<'a, M, S>, By<'a, M>> {
-    Guarded::new(By(middleware), || middleware.handle(request, inner))
+    Guarded::new(By(middleware), middleware.handle(request, inner))
 }
 
 /// Names the middleware for the errors that it has made.
@@ -64,7 +64,7 @@ impl<S: Service> Service for Inner<S> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        Guarded::new(FromNext, || self.0.call(request))
+        Guarded::new(FromNext, self.0.call(request))
     }
 }
 

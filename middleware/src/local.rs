@@ -31,7 +31,7 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         let guard = InHandler(request.to_name());
-        Guarded::new(guard, || self.handler.handle(&self.codec, request))
+        Guarded::new(guard, self.handler.handle(&self.codec, request))
     }
 }
 
