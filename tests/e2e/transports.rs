@@ -78,8 +78,10 @@ async fn a_start_that_fails_says_why<T: Transport>(transport: T) {
     }
 }
 
-/// How often a worker is started and ended where nothing may be left.
-const ROUNDS: usize = 500;
+/// How often a worker is started and ended where nothing may be left: 500 times, or as `ISOLATED_WORKERS_ROUNDS` says.
+fn many() -> usize {
+    std::env::var("ISOLATED_WORKERS_ROUNDS").map_or(500, |rounds| rounds.parse().unwrap())
+}
 
 /// In a process of its own, because it counts what the whole process has.
 fn nothing_is_left<T: Transport>(transport: T) {
@@ -99,7 +101,7 @@ fn nothing_is_left<T: Transport>(transport: T) {
     };
     rounds(3);
     let before = descriptors();
-    rounds(ROUNDS);
+    rounds(many());
     assert_eq!(descriptors(), before);
     assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
 }
@@ -235,7 +237,7 @@ mod thread {
             };
             rounds(3);
             let before = descriptors();
-            rounds(ROUNDS);
+            rounds(many());
             assert_eq!(descriptors(), before);
             // The thread of the test, and that which waits for it. The last worker has said that it ends; its thread
             // does so in the next moment.
