@@ -7,6 +7,7 @@
 mod body;
 mod call_error;
 mod error;
+mod extensions;
 mod frame;
 mod limits;
 mod message;
@@ -23,6 +24,7 @@ mod tx_id;
 pub use body::Body;
 pub use call_error::CallError;
 pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError};
+pub use extensions::Extensions;
 pub use frame::Frame;
 pub use limits::Limits;
 pub use message::{Failure, Message, Never};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Body, Message, Metadata, Name, TxId};
+use crate::{Body, Extensions, Message, Metadata, Name, TxId};
 
 /// Where a middleware or a service runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,7 @@ pub struct Request {
     idempotent: bool,
     oneway: bool,
     side: Side,
+    extensions: Extensions,
 }
 
 impl Request {
@@ -50,6 +51,7 @@ impl Request {
             idempotent: false,
             oneway: false,
             side: Side::Host,
+            extensions: Extensions::default(),
         }
     }
 
@@ -72,6 +74,7 @@ impl Request {
             idempotent: false,
             oneway,
             side: Side::Worker,
+            extensions: Extensions::default(),
         }
     }
 
@@ -98,6 +101,16 @@ impl Request {
     /// The keys and values that travel with the request, to be changed.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
+    }
+
+    /// What is known of the request on this side alone.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What is known of the request on this side alone, to be changed.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
     }
 
     /// The id of the transaction. On the host it is `None` until the connection gives one, unless
