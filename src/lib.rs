@@ -39,7 +39,7 @@
 //! |---|---|---|---|
 //! | typed stub | [`service`](macro@service) | | implement [`Message`] and [`Handler`] by hand |
 //! | middleware | [`Service`], [`Middleware`] | [`Trace`], [`Retry`], [`Timeout`], [`Auth`] … | implement [`Middleware`], or [`from_fn`]; [`on_request`], [`on_response`], [`for_message`] |
-//! | runtime | [`Worker`], [`serve`], [`Driver`] | [`Program`], [`Thread`], [`Attach`] | implement [`Driver`] |
+//! | runtime | [`Worker`], [`Pool`], [`serve`], [`Driver`] | [`Program`], [`Thread`], [`Attach`] | implement [`Driver`] |
 //! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`], [`Cbor`], [`Compressed`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
 //! | transport | [`Transport`] | [`UnixSocket`], [`SocketPair`], [`Stdio`], [`NamedPipe`], [`InMemory`] | implement [`Transport`] |
 //!
@@ -92,9 +92,9 @@ pub use isolated_workers_codec::{
     Json, JsonLines, LengthPrefixed, Postcard, decode_within,
 };
 pub use isolated_workers_core::{
-    Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Failure, Frame, Limits,
-    Message, Metadata, Name, Never, RemoteError, Request, Response, Schema, Sequential, Side, TxId,
-    TxIdGenerator, Uuid, protocol,
+    Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Extensions, Failure,
+    Frame, Limits, Message, Metadata, Name, Never, RemoteError, Request, Response, Schema, Sequential, Side,
+    TxId, TxIdGenerator, Uuid, protocol,
 };
 #[cfg(feature = "macros")]
 pub use isolated_workers_macros::{main, service};
@@ -112,9 +112,10 @@ pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerSer
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Captured, Detach, Dial, Driver, Heartbeat, Launch, Link, NoPid,
-    OnCrash, OnTimeout, Output, Process, ProcessId, Program, Running, RunningThread, Serve, Status, Thread,
-    Timeouts, Worker, is_worker, serve,
+    Address, Attach, Attached, Builder, Captured, Detach, Dial, Dispatch, Driver, Heartbeat, Launch, Link,
+    Map, NoPid, OnCrash, OnTimeout, Output, Pool, PoolBuilder, Process, ProcessId, Program, Progress,
+    Restart, Running, RunningThread, Serve, Stats, Status, Thread, Timeouts, View, Waits, WhenFull, Worker,
+    WorkerId, WorkerStats, is_worker, serve,
 };
 pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
@@ -125,7 +126,9 @@ pub use isolated_workers_transport::{SocketPair, UnixSocket};
 pub mod prelude {
     #[cfg(feature = "macros")]
     pub use crate::service;
-    pub use crate::{CallError, Error, ErrorKind, Program, Service, ServiceExt, Worker, is_worker, serve};
+    pub use crate::{
+        CallError, Error, ErrorKind, Pool, Program, Service, ServiceExt, Worker, is_worker, serve,
+    };
 }
 
 /// What generated code needs; no part of the interface.

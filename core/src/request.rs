@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::{Body, Message, Metadata, Name, TxId};
+use crate::{Body, Extensions, Message, Metadata, Name, TxId};
 
 /// Where a middleware or a service runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +25,7 @@ pub struct Request {
     oneway: bool,
     peer: Option<u32>,
     side: Side,
+    extensions: Extensions,
 }
 
 /// The key under which the number of an attempt travels.
@@ -57,6 +58,7 @@ impl Request {
             oneway: false,
             peer: None,
             side: Side::Host,
+            extensions: Extensions::default(),
         }
     }
 
@@ -100,6 +102,16 @@ impl Request {
     /// The keys and values that travel with the request, to be changed.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
+    }
+
+    /// What is known of the request on this side alone.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What is known of the request on this side alone, to be changed.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
     }
 
     /// The id of the transaction. On the host it is `None` until the connection gives one, unless

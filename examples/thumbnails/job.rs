@@ -1,89 +1,110 @@
-//! A folder of images, taken from one queue by several stations.
+//! A folder of images, and a pool of workers that does them.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use std::{fmt, fs, mem};
+use std::{fmt, fs};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use isolated_workers::ErrorKind::{Closed, Crashed, Timeout};
-use isolated_workers::{CallError, Error, Executed, Message};
-use tokio::task::JoinSet;
+use isolated_workers::prelude::*;
+use isolated_workers::{Middleware, OnCrash, OnTimeout, Postcard, Request, Response, Thread};
 
 use crate::options::Options;
-use crate::service::{Thumbnail, partial, thumbnailer::Scale};
-use crate::station::Station;
+use crate::service::{ScaleError, Scaler, Thumbnail, Thumbnailer, ThumbnailerClient, partial};
 
 /// What has become of the images.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) failed: Vec<String>,
     pub(crate) interrupted: bool,
-    written: usize,
-    retried: usize,
-    replaced: usize,
+    written: u64,
+    retried: u64,
+    replaced: u64,
     took: Duration,
-}
-
-struct Job {
-    options: Options,
-    bar: ProgressBar,
-    state: Mutex<State>,
-}
-
-struct State {
-    queue: VecDeque<Image>,
-    /// All that were opened, to end them.
-    stations: Vec<Station>,
-    report: Report,
 }
 
 struct Image {
     name: String,
     source: PathBuf,
     target: PathBuf,
-    /// How many workers have died while they were at it.
-    crashes: u32,
 }
 
 /// Scales the images of the folder; fails where it cannot even begin.
 pub(crate) async fn run(options: Options) -> Result<Report, String> {
     let begun = Instant::now();
-    let queue = find(&options)?;
+    let images = find(&options)?;
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a template");
-    let bar = ProgressBar::new(queue.len() as u64).with_style(style);
-    let side_by_side = queue.len().min(options.workers);
-    let state = Mutex::new(State { queue, stations: Vec::new(), report: Report::default() });
-    let job = Arc::new(Job { options, bar, state });
+    let bar = ProgressBar::new(images.len() as u64).with_style(style);
+    let runs = Arc::new(AtomicU64::new(0));
+    let pool = open(&options, images.len(), Arc::clone(&runs)).await.map_err(|error| format!("{error:#}"))?;
 
-    let mut lanes = (0..side_by_side).map(|_| Arc::clone(&job).lane()).collect::<JoinSet<_>>();
-    let mut no_worker = None;
+    let mut report = Report::default();
+    let mut images = pool
+        .map(images, |pool, image| async move {
+            let (source, target) = (image.source.clone(), image.target.clone());
+            let thumbnail = ThumbnailerClient::new(pool).scale(source, target, options.size).await;
+            (image, thumbnail)
+        })
+        .unordered();
     loop {
         tokio::select! {
-            Ok(()) = tokio::signal::ctrl_c() => job.stop(),
-            lane = lanes.join_next() => match lane {
-                Some(lane) => no_worker = lane.expect("a lane does not panic").err().or(no_worker),
+            Ok(()) = tokio::signal::ctrl_c() => {
+                report.interrupted = true;
+                // It ends the calls, so that the images come to their end, too.
+                pool.kill();
+                pool.closed().await;
+            }
+            image = images.next() => match image {
+                Some((image, thumbnail)) => report.take(&bar, &image, thumbnail),
                 None => break,
             },
         }
     }
-    if let Some(error) = no_worker {
-        if job.bar.position() == 0 {
-            return Err(format!("{error:#}"));
-        }
-        while let Some(image) = job.next() {
-            job.fail(&image, format_args!("no worker is left to do it: {error:#}"));
-        }
-    }
-    job.bar.finish_and_clear();
-    let mut report = mem::take(&mut job.state().report);
+    report.replaced = pool.stats().restarts();
+    report.retried = runs.load(Ordering::Relaxed) - images.progress().done;
+    pool.close().await.map_err(|error| format!("{error:#}"))?;
+    bar.finish_and_clear();
     report.failed.sort();
     report.took = begun.elapsed();
     Ok(report)
 }
 
-fn find(Options { folder, out, .. }: &Options) -> Result<VecDeque<Image>, String> {
+/// The workers: processes, or threads of this one. The same typed client calls both.
+async fn open(
+    options: &Options,
+    images: usize,
+    runs: Arc<AtomicU64>,
+) -> Result<Pool<impl Service<Codec = Postcard> + use<>>, Error> {
+    let workers = options.workers.min(images);
+    // Crashes are to be expected here.
+    let on_crash = OnCrash::reject().backoff(Duration::ZERO, Duration::from_millis(100));
+    if options.in_process {
+        let thread = Thread::new(|| async { serve(Scaler.into_service()).codec(Postcard).await });
+        return Pool::builder(thread).codec(Postcard).workers(workers).layer(Count(runs)).spawn().await;
+    }
+    // This very program: `main` finds out that it is a worker.
+    let program = Program::current_exe()?;
+    let pool = Pool::builder(program).codec(Postcard).workers(workers).layer(Count(runs));
+    // An image that takes too long keeps its worker busy, and only this ends it.
+    pool.on_timeout(OnTimeout::Kill)
+        .on_crash(on_crash)
+        .restart_limit(1000, Duration::from_secs(1))
+        .spawn()
+        .await
+}
+
+/// Counts the runs: each passes here, also another attempt.
+struct Count(Arc<AtomicU64>);
+
+impl Middleware for Count {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        next.call(request).await
+    }
+}
+
+fn find(Options { folder, out, .. }: &Options) -> Result<Vec<Image>, String> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let entries = entries.map_err(|error| format!("cannot read the folder {}: {error}", folder.display()))?;
     let mut sources: Vec<_> = entries.iter().map(fs::DirEntry::path).collect();
@@ -101,94 +122,32 @@ fn find(Options { folder, out, .. }: &Options) -> Result<VecDeque<Image>, String
         let name = source.file_name().unwrap_or_default();
         let mut target = out.join(name).into_os_string();
         target.push(".png");
-        Image { name: name.display().to_string(), target: target.into(), crashes: 0, source }
+        Image { name: name.display().to_string(), target: target.into(), source }
     };
     Ok(sources.into_iter().map(image).collect())
 }
 
-impl Job {
-    /// Does one image after the other, at a station of its own.
-    async fn lane(self: Arc<Self>) -> Result<(), Error> {
-        let mut station = self.open().await?;
-        while let Some(image) = self.next() {
-            let lost = self.scale(image, &station).await;
-            if lost && self.has_more() {
-                station = self.open().await?;
-                self.state().report.replaced += 1;
-            }
-        }
-        station.close().await;
-        Ok(())
-    }
-
-    async fn open(&self) -> Result<Station, Error> {
-        let station = Station::open(self.options.in_process).await?;
-        self.state().stations.push(station.clone());
-        Ok(station)
-    }
-
-    fn next(&self) -> Option<Image> {
-        if self.has_more() { self.state().queue.pop_front() } else { None }
-    }
-
-    fn has_more(&self) -> bool {
-        let state = self.state();
-        !state.report.interrupted && !state.queue.is_empty()
-    }
-
-    /// Does one image, and returns whether the station was lost over it.
-    async fn scale(&self, mut image: Image, station: &Station) -> bool {
-        let error = match station.scale(&image.source, &image.target, self.options.size).await {
+impl Report {
+    fn take(&mut self, bar: &ProgressBar, image: &Image, result: Result<Thumbnail, CallError<ScaleError>>) {
+        let error = match result {
             Ok(Thumbnail { width, height }) => {
-                self.bar.set_message(format!("{} {width}x{height}", image.name));
-                self.bar.inc(1);
-                self.state().report.written += 1;
-                return false;
+                bar.set_message(format!("{} {width}x{height}", image.name));
+                bar.inc(1);
+                self.written += 1;
+                return;
             }
             Err(error) => error,
         };
-        let kind = error.call().map(Error::kind);
-        let lost = matches!(kind, Some(Crashed | Closed | Timeout));
-        if lost {
-            // One that takes too long is still busy, and only this ends it.
-            station.kill();
-            station.close().await;
-        }
         // Nobody writes to it any more.
         let _ = fs::remove_file(partial(&image.target));
-        match error {
-            _ if self.state().report.interrupted => {}
-            CallError::Call(crash) if lost && kind != Some(Timeout) => {
-                // A worker that was gone before it saw the image does not count against the image.
-                image.crashes += u32::from(crash.executed() != Executed::No);
-                if image.crashes > Scale::RETRY {
-                    self.fail(&image, format_args!("it has killed {} workers; {crash}", image.crashes));
-                } else {
-                    let mut state = self.state();
-                    state.report.retried += 1;
-                    state.queue.push_back(image);
-                }
-            }
-            error => self.fail(&image, error),
+        if self.interrupted {
+            return;
         }
-        lost
-    }
-
-    fn fail(&self, image: &Image, why: impl fmt::Display) {
-        self.bar.suspend(|| eprintln!("{}: {why}", image.name));
-        self.bar.inc(1);
-        self.state().report.failed.push(image.name.clone());
-    }
-
-    /// After Ctrl-C: ends the calls at once, so that the lanes end, too.
-    fn stop(&self) {
-        let mut state = self.state();
-        state.report.interrupted = true;
-        state.stations.iter().for_each(Station::kill);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with it")
+        let crash = error.call().and_then(Error::crash);
+        let runs = crash.map_or(String::new(), |crash| format!("it has killed {} workers; ", crash.attempt));
+        bar.suspend(|| eprintln!("{}: {runs}{error}", image.name));
+        bar.inc(1);
+        self.failed.push(image.name.clone());
     }
 }
 

@@ -17,7 +17,6 @@
 mod job;
 mod options;
 mod service;
-mod station;
 
 use std::process::ExitCode;
 

@@ -4,13 +4,13 @@ use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator, Uuid};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{Platform, Transport};
-use tokio::sync::watch;
 
 use crate::driver::Driver;
-use crate::link::{Link, Nobody, Pump};
-use crate::starter::{Greeted, Settings, Started, Starter};
-use crate::supervisor::supervise;
-use crate::{Heartbeat, OnCrash, OnTimeout, Program, Status, Timeouts, Worker};
+use crate::link::Link;
+use crate::starter::{Settings, Starter};
+use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts, Worker};
+
+pub(crate) type Parts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
 
 /// A worker about to be started: [`Worker::builder`].
 ///
@@ -22,8 +22,8 @@ pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers> {
     codec: C,
     transport: T,
     layers: L,
-    ids: Box<dyn TxIdGenerator>,
-    settings: Settings,
+    ids: Arc<dyn TxIdGenerator>,
+    pub(crate) settings: Settings,
 }
 
 impl<D: Driver> Builder<D, Json, D::Transport> {
@@ -38,7 +38,7 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
             handshake: true,
         };
         let transport = driver.transport();
-        Self { driver, codec: Json, transport, layers: NoLayers, ids: Box::new(Uuid), settings }
+        Self { driver, codec: Json, transport, layers: NoLayers, ids: Arc::new(Uuid), settings }
     }
 }
 
@@ -97,7 +97,7 @@ impl<D, C, T, L> Builder<D, C, T, L> {
 
     /// Sets what makes the ids of calls.
     pub fn ids(mut self, ids: impl TxIdGenerator) -> Self {
-        self.ids = Box::new(ids);
+        self.ids = Arc::new(ids);
         self
     }
 
@@ -131,20 +131,16 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     /// says nothing until the startup timeout, `Handshake` where host and worker do not fit together. Nothing is left
     /// behind then, nor when the future is dropped.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
+        let (starter, layers, ids) = self.into_parts()?;
+        let (link, control) = starter.launch(ids).await?;
+        Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
+    }
+
+    /// What workers are started from, the middleware around their calls, and what makes the ids of those.
+    pub(crate) fn into_parts(self) -> Result<Parts<D, C, T, L>, Error> {
         let Self { driver, codec, transport, layers, ids, settings } = self;
         check(&settings)?;
-        let Settings { limits, timeouts, on_timeout, on_crash, .. } = settings;
-        let starter = Starter { driver, codec, transport, settings };
-        let (status, watched) = watch::channel(Status::Starting);
-        let Started { running, stream, residue, address } = starter.start(&status).await?;
-        let Greeted { reader, writer, buffer } = stream;
-        let link = Link::new(starter.codec.clone(), limits, ids, timeouts.message, writer);
-        link.set_policy(on_timeout, on_crash.respawns());
-        let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
-        let starter = Arc::new(starter);
-        let control =
-            supervise(Arc::clone(&starter), running, residue, address, link.clone(), pump, (status, watched));
-        Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
+        Ok((Arc::new(Starter { driver, codec, transport, settings }), layers, ids))
     }
 }
 

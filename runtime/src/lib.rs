@@ -12,6 +12,7 @@ mod heartbeat;
 mod inherited;
 mod link;
 mod on_crash;
+mod pool;
 mod serve;
 mod starter;
 mod status;
@@ -30,6 +31,9 @@ pub use heartbeat::Heartbeat;
 pub use inherited::is_worker;
 pub use link::Link;
 pub use on_crash::OnCrash;
+pub use pool::{
+    Dispatch, Map, Pool, PoolBuilder, Progress, Restart, Stats, View, Waits, WhenFull, WorkerId, WorkerStats,
+};
 pub use serve::{Serve, run_worker, serve};
 pub use status::Status;
 pub use timeouts::{OnTimeout, Timeouts};

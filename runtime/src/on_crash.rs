@@ -20,11 +20,20 @@ use isolated_workers_core::Request;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnCrash {
-    respawn: bool,
+    respawn: Respawn,
     retries: u32,
     any_message: bool,
     first: Duration,
     longest: Duration,
+}
+
+/// When a worker that has died is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Respawn {
+    Never,
+    /// Where a call in flight is to be made again.
+    ForACall,
+    Always,
 }
 
 impl OnCrash {
@@ -33,7 +42,7 @@ impl OnCrash {
     /// worker is started again for that call. The default.
     pub const fn reject() -> Self {
         Self {
-            respawn: false,
+            respawn: Respawn::ForACall,
             retries: 0,
             any_message: false,
             first: Duration::from_millis(10),
@@ -44,7 +53,7 @@ impl OnCrash {
     /// The worker is started again, also where it was idle. Calls in flight fail, but for messages with a
     /// [`RETRY`](isolated_workers_core::Message::RETRY) of their own. Calls that come meanwhile wait.
     pub const fn respawn() -> Self {
-        Self { respawn: true, ..Self::reject() }
+        Self { respawn: Respawn::Always, ..Self::reject() }
     }
 
     /// As [`respawn`](Self::respawn), and a call of an
@@ -72,7 +81,22 @@ impl OnCrash {
 
     /// Whether a worker is started again without a call that asks for it.
     pub(crate) fn respawns(&self) -> bool {
-        self.respawn
+        self.respawn == Respawn::Always
+    }
+
+    /// Whether one is that a call is `asking` for, or is not.
+    pub(crate) fn respawns_for(&self, asking: bool) -> bool {
+        match self.respawn {
+            Respawn::Never => false,
+            Respawn::ForACall => asking,
+            Respawn::Always => true,
+        }
+    }
+
+    /// The same for a worker that whoever owns it replaces.
+    pub(crate) const fn never_respawn(mut self) -> Self {
+        self.respawn = Respawn::Never;
+        self
     }
 
     /// How often the request may be run in all.
@@ -85,14 +109,18 @@ impl OnCrash {
         retries.saturating_add(1)
     }
 
-    /// How long to wait before a start, after so many workers that died young.
-    pub(crate) fn delay(&self, died_young: u32) -> Duration {
+    /// How long to wait before a start, after so many workers that died young. `random` is a number from 0 to 1: several
+    /// hosts whose workers died of the same cause shall not start them at the same moment.
+    pub(crate) fn delay(&self, died_young: u32, random: f64) -> Duration {
         let Some(doublings) = died_young.checked_sub(1) else { return Duration::ZERO };
         let delay = self.first.saturating_mul(1 << doublings.min(20)).min(self.longest);
-        // Several hosts whose workers died of the same cause shall not start them at the same moment.
-        let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
         delay.mul_f64(1.0 - random / 2.0)
     }
+}
+
+/// Any number.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 impl Default for OnCrash {
@@ -121,10 +149,10 @@ mod tests {
     #[test]
     fn the_delay_doubles_up_to_the_longest() {
         let policy = OnCrash::respawn().backoff(Duration::from_millis(100), Duration::from_secs(1));
-        assert_eq!(policy.delay(0), Duration::ZERO);
+        assert_eq!(policy.delay(0, 1.0), Duration::ZERO);
         for (died_young, most) in [(1, 100), (2, 200), (4, 800), (5, 1000), (4_000_000, 1000)] {
             let most = Duration::from_millis(most);
-            let delay = policy.delay(died_young);
+            let delay = policy.delay(died_young, random() as f64 / u64::MAX as f64);
             assert!(most / 2 <= delay && delay <= most, "{died_young}: {delay:?}");
         }
     }

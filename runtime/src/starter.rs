@@ -1,6 +1,7 @@
 //! What a worker is started from, once or again.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -12,7 +13,8 @@ use tokio::time::timeout;
 
 use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
 use crate::handshake::{self, Failure};
-use crate::supervisor::{LAST_WORDS, LIMBO};
+use crate::link::{Link, Nobody, Pump};
+use crate::supervisor::{Control, LAST_WORDS, LIMBO, supervise};
 use crate::timeouts::elapsed;
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 
@@ -51,6 +53,24 @@ pub(crate) struct Greeted<T: Transport> {
 }
 
 impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
+    /// Starts a worker, and the task that owns it from then on. Nothing is left behind where it fails or is dropped.
+    pub(crate) async fn launch(
+        self: &Arc<Self>,
+        ids: Arc<dyn TxIdGenerator>,
+    ) -> Result<(Link<C>, Control<D::Running>), Error> {
+        let Settings { limits, timeouts, on_timeout, on_crash, .. } = self.settings;
+        let (status, watched) = watch::channel(Status::Starting);
+        let Started { running, stream, residue, address } = self.start(&status).await?;
+        let Greeted { reader, writer, buffer } = stream;
+        let link =
+            Link::new(self.codec.clone(), limits, Box::new(move || ids.next_id()), timeouts.message, writer);
+        link.set_policy(on_timeout, on_crash.respawns());
+        let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
+        let starter = Arc::clone(self);
+        let control = supervise(starter, running, residue, address, link.clone(), pump, (status, watched));
+        Ok((link, control))
+    }
+
     /// Starts the worker. Nothing is left behind where it fails or is dropped.
     pub(crate) async fn start(
         &self,

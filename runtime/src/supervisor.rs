@@ -15,11 +15,12 @@ use isolated_workers_transport::{Residue, Transport};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-pub(crate) use self::control::{Command, Control, Identity, Pumping, Stop};
-use self::control::{Ending, Order};
+use self::control::Order;
+pub(crate) use self::control::{Command, Control, Ending, Identity, Pumping, Stop};
 use crate::Status;
 use crate::driver::{Address, Driver, Running};
 use crate::link::{End, Link, Nobody, Presence, Pump};
+use crate::on_crash::random;
 use crate::starter::{Greeted, Started, Starter};
 use crate::timeouts::elapsed;
 
@@ -37,7 +38,7 @@ const LEAVE: Duration = Duration::from_secs(5);
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A worker that was active for so long did not die young.
-const GROWN_UP: Duration = Duration::from_secs(5);
+pub(crate) const GROWN_UP: Duration = Duration::from_secs(5);
 
 /// How many starts in a row may fail before a worker is given up that was there before.
 const STARTS: u32 = 5;
@@ -134,8 +135,11 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 stop = wanted(&mut self.wanted, Stop::Drain) => return self.stop(stop, pump).await,
                 Some((command, done)) = self.orders.recv() => {
                     let outcome = self.obey(command, &mut pump).await;
-                    let ending = outcome.as_ref().ok().copied().flatten();
-                    let _ = done.send(outcome.map(drop));
+                    let (outcome, ending) = match outcome {
+                        Ok(ending) => (Ok(()), ending),
+                        Err(error) => (Err(error), None),
+                    };
+                    let _ = done.send(outcome);
                     if let Some(ending) = ending {
                         return Fate::Ended(ending);
                     }
@@ -237,9 +241,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     async fn crashed(&mut self, reason: ExitReason) -> Fate {
         let crash = self.crash(reason).await;
-        let again = self.starter.settings.on_crash.respawns()
-            || self.link.is_wanted_again()
-            || reason == ExitReason::Overran;
+        let asking = self.link.is_wanted_again() || reason == ExitReason::Overran;
+        let again = self.starter.settings.on_crash.respawns_for(asking);
         // Before any call fails: whoever then asks whether the worker is active must hear that it is not.
         if again {
             tracing::warn!(pid = crash.pid, %reason, "starting a worker again");
@@ -247,9 +250,10 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
             self.fail_by(&crash, Presence::Starting);
             Fate::Died(reason)
         } else {
-            self.announce(Ending::of(reason));
+            let ending = Ending { crash: Some(crash.clone()), ..Ending::of(reason) };
+            self.announce(ending.clone());
             self.fail_by(&crash, Presence::Ended);
-            Fate::Ended(Ending::of(reason))
+            Fate::Ended(ending)
         }
     }
 
@@ -277,7 +281,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let starter = Arc::clone(&self.starter);
         let mut failed = 0;
         loop {
-            let delay = starter.settings.on_crash.delay(self.died_young);
+            let delay = starter.settings.on_crash.delay(self.died_young, random() as f64 / u64::MAX as f64);
             let status = self.status.clone();
             let start = async {
                 sleep(delay).await;
@@ -398,7 +402,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     async fn kill(&mut self, killed_after_grace: bool) -> Ending {
         self.running.kill();
-        Ending { reason: self.running.wait().await, killed_after_grace }
+        Ending { killed_after_grace, ..Ending::of(self.running.wait().await) }
     }
 }
 

@@ -116,7 +116,8 @@ impl<F: Framing> State<F> {
     /// Whether a call has to wait before it starts.
     pub(super) fn must_wait(&self) -> bool {
         match self.presence {
-            Presence::Here => self.is_full() || (self.respawns && self.connection.is_left()),
+            // One that is about to be killed would take the call with it.
+            Presence::Here => self.is_full() || self.overran || (self.respawns && self.connection.is_left()),
             Presence::Starting => true,
             Presence::Away | Presence::Draining | Presence::Ended | Presence::Gone(_) => false,
         }

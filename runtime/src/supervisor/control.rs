@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use isolated_workers_core::{Error, ErrorKind, ExitReason};
+use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Status;
@@ -19,15 +19,17 @@ pub(crate) enum Stop {
 }
 
 /// How a worker ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ending {
     pub(crate) reason: ExitReason,
     pub(crate) killed_after_grace: bool,
+    /// Where nobody had told it to end.
+    pub(crate) crash: Option<Crash>,
 }
 
 impl Ending {
     pub(super) fn of(reason: ExitReason) -> Self {
-        Self { reason, killed_after_grace: false }
+        Self { reason, killed_after_grace: false, crash: None }
     }
 }
 
@@ -98,7 +100,7 @@ impl<P: Running> Control<P> {
 
     pub(crate) async fn ended(&self) -> Ending {
         let mut ended = self.ended.clone();
-        let ending = ended.wait_for(Option::is_some).await.ok().and_then(|ending| *ending);
+        let ending = ended.wait_for(Option::is_some).await.ok().and_then(|ending| ending.clone());
         // The task was dropped with its runtime, and the process with it.
         ending.unwrap_or(Ending::of(ExitReason::Disconnected))
     }

@@ -1,0 +1,57 @@
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
+
+/// Values that go with a request on one side and do not travel, one of a type: what a middleware or a view of a service
+/// says to those further in.
+///
+/// Empty ones take no memory. Look-ups are linear: this is meant for a handful of values.
+///
+/// ```
+/// use isolated_workers_core::{Body, Name, Request};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Tenant(u32);
+///
+/// let mut request = Request::new(Name::from_static("add"), Body::empty());
+/// request.extensions_mut().insert(Tenant(7));
+/// assert_eq!(request.extensions().get(), Some(&Tenant(7)));
+/// ```
+#[derive(Clone, Default)]
+pub struct Extensions(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
+
+impl Extensions {
+    /// Sets the value of this type.
+    pub fn insert<T: Any + Send + Sync>(&mut self, value: T) {
+        let key = TypeId::of::<T>();
+        self.0.retain(|(other, _)| *other != key);
+        self.0.push((key, Arc::new(value)));
+    }
+
+    /// The value of this type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        let (_, value) = self.0.iter().find(|(key, _)| *key == TypeId::of::<T>())?;
+        value.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extensions").field("values", &self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_has_one_value() {
+        let mut extensions = Extensions::default();
+        assert_eq!(extensions.get::<u8>(), None);
+        extensions.insert(1_u8);
+        extensions.insert("text");
+        extensions.insert(2_u8);
+        assert_eq!((extensions.get(), extensions.get()), (Some(&2_u8), Some(&"text")));
+    }
+}

@@ -1,0 +1,85 @@
+use std::time::Instant;
+
+use super::MemberId;
+
+/// A place for one worker at a time. Keys belong to places, so that they stay where they are when a worker is replaced.
+#[derive(Debug)]
+pub(super) struct Slot<M> {
+    /// The one that takes calls.
+    pub(super) active: Option<Member<M>>,
+    /// The one that is being started: the first, or to replace the active one.
+    pub(super) starting: Option<MemberId>,
+    /// Those that take no more calls and finish what is in flight.
+    pub(super) retiring: Vec<Member<M>>,
+    /// How many in a row have died soon after their start.
+    pub(super) died_young: u32,
+    /// No start before this, after a crash.
+    pub(super) not_before: Option<Instant>,
+    /// Whether its worker ended and no other is to follow.
+    pub(super) is_gone: bool,
+    pub(super) done: u64,
+    pub(super) crashes: u64,
+    pub(super) starts: u64,
+}
+
+impl<M> Default for Slot<M> {
+    fn default() -> Self {
+        Self {
+            active: None,
+            starting: None,
+            retiring: Vec::new(),
+            died_young: 0,
+            not_before: None,
+            is_gone: false,
+            done: 0,
+            crashes: 0,
+            starts: 0,
+        }
+    }
+}
+
+impl<M> Slot<M> {
+    pub(super) fn is_vacant(&self) -> bool {
+        self.active.is_none() && self.starting.is_none() && !self.is_gone
+    }
+
+    pub(super) fn is_replacing(&self) -> bool {
+        self.active.is_some() && self.starting.is_some()
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member<M>> {
+        self.active.iter().chain(&self.retiring)
+    }
+}
+
+/// A worker that has come up.
+#[derive(Debug)]
+pub(super) struct Member<M> {
+    pub(super) id: MemberId,
+    pub(super) handle: M,
+    pub(super) in_flight: u32,
+    /// Calls that it was given.
+    pub(super) calls: u64,
+    /// Whether it is given no more calls because it is gone or about to be; its end is still to be told.
+    pub(super) is_lost: bool,
+    pub(super) since: Instant,
+    /// The calls after which it is replaced.
+    pub(super) calls_end: u64,
+    /// When it is replaced.
+    pub(super) age_end: Option<Instant>,
+    /// The resident bytes at which it is replaced.
+    pub(super) memory_end: u64,
+    pub(super) resident: Option<u64>,
+    /// Since when it has been given no call, and how many it had been given then.
+    pub(super) idle: Option<(Instant, u64)>,
+}
+
+impl<M> Member<M> {
+    /// Whether it is to be replaced.
+    pub(super) fn is_due(&self, now: Instant, reloaded_from: u64) -> bool {
+        self.calls >= self.calls_end
+            || self.age_end.is_some_and(|end| end <= now)
+            || self.resident.is_some_and(|resident| resident > self.memory_end)
+            || self.id.number < reloaded_from
+    }
+}

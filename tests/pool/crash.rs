@@ -1,0 +1,163 @@
+//! Workers that end without being told to.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, OnTimeout, Restart, Status};
+use tokio::spawn;
+
+use super::jobs::JobsClient;
+use super::stage::{Script, Stage};
+use super::*;
+
+#[tokio::test]
+async fn a_crash_costs_the_call_that_was_in_the_worker_and_no_other() {
+    let (pool, stage) = (started(pool(2)).await, Stage::new());
+    let neighbour = spawn(stage.hold(pool.clone(), "neighbour"));
+    let held = stage.next().await;
+    let client = JobsClient::new(pool.clone());
+    let error = soon(client.abort()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
+    // The other worker is busy: this waits for the one that takes the place.
+    assert_eq!(soon(client.echo(5)).await.unwrap(), 5);
+    drop(held);
+    soon(neighbour).await.unwrap().unwrap();
+    let crashes: Vec<_> =
+        pool.stats().workers.iter().map(|worker| (worker.crashes, worker.restarts)).collect();
+    assert!(crashes == [(1, 1), (0, 0)] || crashes == [(0, 0), (1, 1)], "{crashes:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_can_be_run_again_is_run_in_another_worker() {
+    let (pool, stage) = (started(pool(2)).await, Stage::new());
+    let call = spawn(stage.hold_again(pool.clone(), "call"));
+    let held = stage.next().await;
+    let busy = pool.stats().workers.iter().find(|worker| worker.in_flight == 1).unwrap().pid.unwrap();
+    kill(busy);
+    let again = stage.next().await;
+    assert_eq!(again.name, "call");
+    drop((held, again));
+    assert_ne!(soon(call).await.unwrap().unwrap(), busy);
+}
+
+#[tokio::test]
+async fn a_call_that_ends_every_worker_is_stopped_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs").display().to_string();
+    for max_in_flight in [1, 8] {
+        let _ = std::fs::remove_file(&path);
+        let builder = pool(2).max_in_flight(max_in_flight).on_crash(OnCrash::retry(2));
+        let pool = started(builder).await;
+        let client = JobsClient::new(pool.clone());
+        let error = soon(client.poison(path.clone())).await.unwrap_err();
+        let crash = error.crash().unwrap();
+        assert_eq!((crash.attempt, crash.max_attempts, crash.is_poison()), (3, 3, true));
+        assert_eq!(crash.message.as_deref(), Some("poison"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+        assert_eq!(soon(client.echo(1)).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs").display().to_string();
+    let (pool, stage) = (started(pool(1).max_in_flight(4)).await, Stage::new());
+    let neighbours: Vec<_> = ["a", "b", "c"].map(|name| spawn(stage.hold_again(pool.clone(), name))).into();
+    let held = [stage.next().await, stage.next().await, stage.next().await];
+    let poison = JobsClient::new(pool.clone());
+    let poison = spawn(async move { poison.poison(path).await });
+    drop(held);
+    // Each that was in flight at a crash comes again, until the one that is to blame has had its runs.
+    let release = async {
+        loop {
+            drop(stage.next().await);
+        }
+    };
+    tokio::select! {
+        () = release => {}
+        neighbours = soon(join_all(neighbours)) => {
+            for neighbour in neighbours {
+                neighbour.unwrap().unwrap();
+            }
+        }
+    }
+    assert!(soon(poison).await.unwrap().unwrap_err().crash().unwrap().is_poison());
+}
+
+#[tokio::test]
+async fn the_worker_of_a_call_that_takes_too_long_is_replaced_and_no_other_call_is_harmed() {
+    let (pool, stage) = (started(pool(2).on_timeout(OnTimeout::Kill)).await, Stage::new());
+    let neighbour = spawn(stage.hold(pool.clone(), "neighbour"));
+    let held = stage.next().await;
+    let client = JobsClient::new(pool.clone());
+    let before = pids(&pool);
+    // These wait for the worker that spins, and get the one that takes its place.
+    let (spin, others) =
+        soon(async { tokio::join!(client.spin(), join_all((0..20).map(|number| client.echo(number)))) })
+            .await;
+    assert_eq!(spin.unwrap_err().kind(), ErrorKind::Timeout);
+    for (number, other) in (0..).zip(others) {
+        assert_eq!(other.unwrap(), number);
+    }
+    drop(held);
+    soon(neighbour).await.unwrap().unwrap();
+    let same = pids(&pool).iter().filter(|pid| before.contains(pid)).count();
+    assert_eq!(same, 1);
+}
+
+#[tokio::test]
+async fn workers_that_keep_dying_are_given_up_with_their_last_words_until_they_heal() {
+    let script = Script::new("good");
+    let builder = Pool::builder(Program::new(script.path()))
+        .workers(2)
+        .restart_limit(3, Duration::from_secs(60))
+        .on_crash(OnCrash::respawn().backoff(Duration::from_millis(1), Duration::from_millis(20)));
+    let pool = started(builder).await;
+    let client = JobsClient::new(pool.clone());
+    script.set("echo the licence has run out >&2; exit 3");
+    pids(&pool).into_iter().for_each(kill);
+    until(&pool, |stats| stats.is_broken).await;
+    let error = soon(client.echo(1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::No));
+    assert!(error.to_string().contains("keep crashing, more often than `restart_limit` allows"), "{error}");
+    assert!(error.to_string().contains("exited with code 3"), "{error}");
+    assert!(error.to_string().contains("the licence has run out"), "{error}");
+
+    script.set_version("mended");
+    until(&pool, |stats| !stats.is_broken).await;
+    assert_eq!(soon(client.version()).await.unwrap(), "mended");
+    until(&pool, |stats| stats.workers.iter().all(|worker| worker.status == Status::Active)).await;
+}
+
+#[tokio::test]
+async fn a_pool_whose_program_does_not_come_up_is_none() {
+    let script = Script::new("good");
+    script.set("echo no luck today >&2; exit 3");
+    let error = soon(Pool::builder(Program::new(script.path())).workers(3).spawn()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Startup);
+    assert_eq!(last_line(&error), "no luck today");
+}
+
+#[tokio::test]
+async fn what_is_started_again_is_a_matter_of_the_policy() {
+    for (restart, is_after_exit, is_after_crash) in [
+        (Restart::Permanent, true, true),
+        (Restart::Transient, false, true),
+        (Restart::Temporary, false, false),
+    ] {
+        for (exits, is_again) in [(true, is_after_exit), (false, is_after_crash)] {
+            let pool = started(pool(1).restart(restart)).await;
+            let client = JobsClient::new(pool.clone());
+            let ended = if exits { soon(client.exit()).await } else { soon(client.abort()).await };
+            let reason = ended.unwrap_err().crash().unwrap().reason;
+            assert_eq!(reason == ExitReason::Exited(0), exits);
+            let answer = soon(client.echo(1)).await;
+            assert_eq!(answer.is_ok(), is_again, "{restart:?} {reason}: {answer:?}");
+            if let Err(error) = answer {
+                assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
+                assert!(error.to_string().contains("starts no others"), "{error}");
+            }
+        }
+    }
+}

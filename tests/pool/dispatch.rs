@@ -1,0 +1,104 @@
+//! Where calls run.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use isolated_workers::{ErrorKind, Executed, Next, Request, Status, WorkerId, from_fn};
+use tokio::spawn;
+
+use super::jobs::JobsClient;
+use super::jobs::jobs::Pid;
+use super::stage::Stage;
+use super::*;
+
+#[tokio::test]
+async fn all_workers_are_up_when_the_pool_is() {
+    let pool = started(pool(3)).await;
+    let stats = pool.stats();
+    assert_eq!(stats.workers.len(), 3);
+    for worker in &stats.workers {
+        assert_eq!((worker.status, worker.in_flight, worker.restarts), (Status::Active, 0, 0));
+        assert!(worker.pid.is_some() && worker.memory.is_some_and(|bytes| bytes > 100 << 10));
+    }
+    assert_eq!(pids(&pool).into_iter().collect::<HashSet<_>>().len(), 3);
+}
+
+#[tokio::test]
+async fn calls_go_to_workers_that_are_free_and_wait_for_one_otherwise() {
+    let (pool, stage) = (started(pool(2)).await, Stage::new());
+    let calls: Vec<_> = ["a", "b", "c"].map(|name| spawn(stage.hold(pool.clone(), name))).into();
+    let (first, second) = (stage.next().await, stage.next().await);
+    queued(&pool, 1).await;
+    assert_eq!(pool.stats().workers.iter().map(|worker| worker.in_flight).collect::<Vec<_>>(), [1, 1]);
+    drop(first);
+    let third = stage.next().await;
+    assert_eq!(third.name, "c");
+    drop((second, third));
+    let ran: Vec<u32> = soon(join_all(calls)).await.into_iter().map(|pid| pid.unwrap().unwrap()).collect();
+    assert_ne!(ran[0], ran[1]);
+    assert_eq!(pool.stats().waits.count, 1);
+}
+
+#[tokio::test]
+async fn a_worker_has_as_many_calls_at_once_as_it_may() {
+    let (pool, stage) = (started(pool(2).max_in_flight(3)).await, Stage::new());
+    let _calls: Vec<_> = (0..7).map(|_| spawn(stage.hold(pool.clone(), "call"))).collect();
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        held.push(stage.next().await);
+    }
+    queued(&pool, 1).await;
+    assert_eq!(pool.stats().workers.iter().map(|worker| worker.in_flight).collect::<Vec<_>>(), [3, 3]);
+}
+
+#[tokio::test]
+async fn the_calls_of_a_key_run_in_one_worker_also_after_that_is_replaced() {
+    let pool = started(pool(4)).await;
+    let mut places = HashSet::new();
+    for key in 0..40 {
+        let client = JobsClient::new(pool.with_key(key));
+        let pid = client.pid().await.unwrap();
+        assert_eq!(client.pid().await.unwrap(), pid);
+        places.insert(pid);
+    }
+    assert_eq!(places.len(), 4, "keys are spread over all workers");
+
+    let client = JobsClient::new(pool.with_key("user-7"));
+    let pid = client.pid().await.unwrap();
+    let at = pool.stats().workers.iter().position(|worker| worker.pid == Some(pid)).unwrap();
+    kill(pid);
+    until(&pool, |stats| stats.workers[at].restarts == 1).await;
+    let moved = client.pid().await.unwrap();
+    assert_eq!(pool.stats().workers[at].pid, Some(moved));
+}
+
+#[tokio::test]
+async fn a_particular_worker_is_called_and_all_are() {
+    let pool = started(pool(3)).await;
+    for (at, pid) in pids(&pool).into_iter().enumerate() {
+        assert_eq!(JobsClient::new(pool.on(WorkerId(at))).pid().await.unwrap(), pid);
+    }
+    let answers = soon(pool.broadcast(&Pid {})).await;
+    let answers: Vec<u32> = answers.into_iter().map(|(_, answer)| answer.unwrap()).collect();
+    assert_eq!(answers, pids(&pool));
+
+    let error = JobsClient::new(pool.on(WorkerId(3))).pid().await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
+    assert!(error.to_string().contains("no such worker"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_said_about_a_call_passes_the_middleware() {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let counting = from_fn(async |request: Request, next: Next<'_>| {
+        SEEN.fetch_add(1, Ordering::SeqCst);
+        next.call(request).await
+    });
+    let pool = soon(pool(2).layer(counting).spawn()).await.unwrap();
+    let pids: Vec<_> = pool.stats().workers.iter().map(|worker| worker.pid.unwrap()).collect();
+    for at in [0, 1, 1, 0] {
+        assert_eq!(JobsClient::new(pool.on(WorkerId(at))).pid().await.unwrap(), pids[at]);
+    }
+    assert_eq!(SEEN.load(Ordering::SeqCst), 4);
+}

@@ -1,0 +1,63 @@
+//! What is left when many workers have come and gone. In a process of its own, because others open files, too.
+
+use std::time::Duration;
+
+use isolated_workers::testing::conformance::alone;
+
+use super::jobs::JobsClient;
+use super::*;
+
+/// So many in CI; `ISOLATED_WORKERS_RECYCLED=10000` by hand.
+fn workers() -> u64 {
+    std::env::var("ISOLATED_WORKERS_RECYCLED").map_or(200, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn many_recycled_workers_leave_nothing_behind() {
+    alone(concat!(module_path!(), "::many_recycled_workers_leave_nothing_behind"), || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(recycle());
+    });
+}
+
+async fn recycle() {
+    let pool = started(pool(2).recycle_after(1).spawn_rate(u32::MAX, Duration::from_secs(1))).await;
+    let client = JobsClient::new(pool.clone());
+    let recycle = async |until: u64| {
+        while pool.stats().restarts() < until {
+            soon(client.echo(1)).await.unwrap();
+        }
+        super::until(&pool, |stats| stats.workers.iter().all(|worker| worker.retiring == 0)).await;
+    };
+    // What is allocated once is there after the first few.
+    recycle(20).await;
+    let (before, memory) = (descriptors(), own_memory());
+    recycle(20 + workers()).await;
+    println!(
+        "{} workers recycled: descriptors {before} -> {}, memory {memory} -> {} KiB",
+        pool.stats().restarts(),
+        descriptors(),
+        own_memory()
+    );
+    // One may be coming up at this moment.
+    assert!(descriptors() <= before + 8, "{} descriptors, {before} before", descriptors());
+    assert!(own_memory() < memory + (4 << 10), "{} KiB, {memory} before", own_memory());
+    soon(pool.close()).await.unwrap();
+    assert_eq!(children(), 0);
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn own_memory() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4
+}
+
+/// The children of this process, zombies included.
+fn children() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists.map(|list| list.split_whitespace().count()).sum()
+}

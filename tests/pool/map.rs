@@ -1,0 +1,67 @@
+//! Many items.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use isolated_workers::ErrorKind;
+
+use super::jobs::JobsClient;
+use super::stage::Stage;
+use super::*;
+
+#[tokio::test]
+async fn results_are_in_the_order_of_the_items_and_no_more_are_taken_than_are_wanted() {
+    let pool = started(pool(3)).await;
+    let taken = AtomicU64::new(0);
+    let items = (0..100_u64).inspect(|_| {
+        taken.fetch_add(1, Ordering::SeqCst);
+    });
+    let mut results =
+        pool.map(items, |pool, number| async move { JobsClient::new(pool).echo(number).await }).at_once(5);
+    for number in 0..100 {
+        assert_eq!(soon(results.next()).await.unwrap().unwrap(), number);
+        assert_eq!(results.progress().returned, number + 1);
+        assert!(taken.load(Ordering::SeqCst) <= number + 6);
+    }
+    assert!(soon(results.next()).await.is_none());
+    assert_eq!((results.progress().begun, results.progress().done), (100, 100));
+}
+
+#[tokio::test]
+async fn without_an_order_results_come_as_they_are_there() {
+    let (pool, stage) = (started(pool(2)).await, Stage::new());
+    let mut results = pool
+        .map(["first", "second"], |pool, name| {
+            let call = stage.hold(pool, name);
+            async move { call.await.map(|_| name) }
+        })
+        .unordered();
+    let let_second_go = async {
+        let held = [stage.next().await, stage.next().await];
+        held.into_iter().find(|held| held.name == "first").unwrap()
+    };
+    let (second, first) = soon(async { tokio::join!(results.next(), let_second_go) }).await;
+    assert_eq!(second.unwrap().unwrap(), "second");
+    drop(first);
+    assert_eq!(soon(results.next()).await.unwrap().unwrap(), "first");
+}
+
+#[tokio::test]
+async fn an_error_is_the_result_of_its_item_alone() {
+    let pool = started(pool(2)).await;
+    let items = stream::iter(0..10_u64);
+    let results = pool.map_stream(items, |pool, number| async move {
+        let client = JobsClient::new(pool);
+        if number == 4 {
+            client.abort().await?;
+        }
+        client.echo(number).await
+    });
+    for (number, result) in (0..).zip(soon(results.collect::<Vec<_>>()).await) {
+        match result {
+            Ok(answer) => assert_eq!(answer, number),
+            Err(error) => assert_eq!((number, error.kind()), (4, ErrorKind::Crashed)),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Calls that wait.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use isolated_workers::{ErrorKind, Executed, WhenFull, WorkerId};
+use tokio::spawn;
+
+use super::jobs::JobsClient;
+use super::stage::Stage;
+use super::*;
+
+#[tokio::test]
+async fn the_most_urgent_goes_first_and_of_those_the_oldest() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let _first = spawn(stage.hold(pool.clone(), "first"));
+    let mut held = stage.next().await;
+    let mut calls = Vec::new();
+    for (at, (name, priority)) in [("c", 0), ("a", 7), ("d", 0), ("b", 7), ("e", -1)].into_iter().enumerate()
+    {
+        calls.push(spawn(stage.hold(pool.with_priority(priority), name)));
+        queued(&pool, at + 1).await;
+    }
+    for name in ["a", "b", "c", "d", "e"] {
+        drop(held);
+        held = stage.next().await;
+        assert_eq!(held.name, name);
+    }
+}
+
+#[tokio::test]
+async fn no_priority_waits_for_ever() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let _first = spawn(stage.hold(pool.clone(), "first"));
+    let mut held = stage.next().await;
+    let _patient = spawn(stage.hold(pool.clone(), "patient"));
+    queued(&pool, 1).await;
+    let mut calls = Vec::new();
+    for turn in 0.. {
+        assert!(turn < 17, "it waits for ever");
+        // There is always one that is more urgent.
+        calls.push(spawn(stage.hold(pool.with_priority(1), "urgent")));
+        queued(&pool, 2).await;
+        drop(held);
+        held = stage.next().await;
+        if held.name == "patient" {
+            break;
+        }
+    }
+    assert_eq!(calls.len(), 16);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_the_queue_and_one_that_runs_makes_room() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let first = spawn(stage.hold(pool.clone(), "first"));
+    let _held = stage.next().await;
+    let dropped = spawn(stage.hold(pool.clone(), "dropped"));
+    queued(&pool, 1).await;
+    let _last = spawn(stage.hold(pool.clone(), "last"));
+    queued(&pool, 2).await;
+    dropped.abort();
+    queued(&pool, 1).await;
+    first.abort();
+    assert_eq!(stage.next().await.name, "last");
+}
+
+#[tokio::test]
+async fn a_call_waits_no_longer_than_it_may_and_that_is_not_the_time_of_its_message() {
+    let (pool, stage) = (started(pool(1).queue_timeout(Duration::from_millis(50))).await, Stage::new());
+    let _first = spawn(stage.hold(pool.clone(), "first"));
+    let held = stage.next().await;
+    let error = soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No));
+    assert!(error.to_string().contains("`queue_timeout`"), "{error}");
+    assert_eq!(pool.stats().queued, 0);
+    drop(held);
+    assert_eq!(soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_slows_callers_down_or_refuses_or_drops_the_oldest() {
+    for when_full in [WhenFull::Wait, WhenFull::Reject, WhenFull::DropOldest] {
+        let (pool, stage) = (started(pool(1).queue(2, when_full)).await, Stage::new());
+        let mut calls = vec![spawn(stage.hold(pool.clone(), "first"))];
+        let held = stage.next().await;
+        for (waiting, name) in [(1, "a"), (2, "b")] {
+            calls.push(spawn(stage.hold(pool.clone(), name)));
+            queued(&pool, waiting).await;
+        }
+        calls.push(spawn(stage.hold(pool.clone(), "c")));
+        let refused = match when_full {
+            WhenFull::Wait => {
+                queued(&pool, 3).await;
+                None
+            }
+            WhenFull::Reject => Some(3),
+            _ => Some(1),
+        };
+        if let Some(at) = refused {
+            let error = soon(calls.remove(at)).await.unwrap().unwrap_err();
+            assert_eq!((error.kind(), error.executed()), (ErrorKind::Overloaded, Executed::No), "{error}");
+        }
+        drop(held);
+        let expected: &[&str] = match when_full {
+            WhenFull::Wait => &["a", "b", "c"],
+            WhenFull::Reject => &["a", "b"],
+            _ => &["b", "c"],
+        };
+        for name in expected {
+            assert_eq!(stage.next().await.name, *name, "{when_full:?}");
+        }
+        for call in calls {
+            soon(call).await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_busy_does_not_hold_up_the_calls_for_others() {
+    let (pool, stage) = (started(pool(2)).await, Stage::new());
+    let _busy = spawn(stage.hold(pool.on(WorkerId(0)), "busy"));
+    let _held = stage.next().await;
+    let _waits = spawn(stage.hold(pool.on(WorkerId(0)), "waits"));
+    queued(&pool, 1).await;
+    for number in 0..20 {
+        assert_eq!(soon(JobsClient::new(pool.clone()).echo(number)).await.unwrap(), number);
+    }
+}
+
+#[tokio::test]
+async fn settings_that_make_no_sense_are_refused() {
+    for (builder, why) in [
+        (pool(0), "a pool of 0 to 0 workers"),
+        (pool(1).size(RangeInclusive::new(3, 2)), "a pool of 3 to 2 workers"),
+        (pool(1).max_in_flight(0), "`max_in_flight` is 0"),
+        (pool(1).spawn_rate(0, Duration::from_secs(1)), "`spawn_rate` is 0"),
+    ] {
+        let error = builder.spawn().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Workers that are replaced, come and go.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use isolated_workers::{ErrorKind, Status};
+use tokio::spawn;
+
+use super::jobs::JobsClient;
+use super::stage::{Script, Stage};
+use super::*;
+
+#[tokio::test]
+async fn workers_are_replaced_after_their_calls_and_no_call_fails() {
+    let pool = started(pool(2).recycle_after(10).spawn_rate(1000, Duration::from_secs(1))).await;
+    let client = JobsClient::new(pool.clone());
+    let mut seen = HashSet::new();
+    while seen.len() < 12 {
+        for pid in soon(join_all((0..8).map(|_| client.pid()))).await {
+            seen.insert(pid.unwrap());
+        }
+    }
+    until(&pool, |stats| stats.workers.iter().all(|worker| worker.retiring == 0)).await;
+    assert_eq!(pool.stats().workers.iter().map(|worker| worker.crashes).sum::<u64>(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_finishes_what_it_is_at_when_another_takes_its_place() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let old = pids(&pool)[0];
+    let call = spawn(stage.hold(pool.clone(), "call"));
+    let held = stage.next().await;
+    let reload = spawn({
+        let pool = pool.clone();
+        async move { pool.reload().await }
+    });
+    until(&pool, |stats| stats.workers[0].retiring == 1).await;
+    assert_ne!(soon(JobsClient::new(pool.clone()).pid()).await.unwrap(), old);
+    assert!(!reload.is_finished());
+    drop(held);
+    assert_eq!(soon(call).await.unwrap().unwrap(), old);
+    soon(reload).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn workers_are_replaced_that_take_much_memory_or_are_old() {
+    let pool = started(pool(2).max_memory(100 << 20)).await;
+    let client = JobsClient::new(pool.clone());
+    let first = pids(&pool);
+    client.grow(120 << 20).await.unwrap();
+    until(&pool, |stats| stats.restarts() == 1).await;
+    assert_eq!(first.iter().filter(|pid| pids(&pool).contains(pid)).count(), 1);
+
+    let pool = started(super::pool(2).max_age(Duration::from_millis(300))).await;
+    until(&pool, |stats| stats.workers.iter().all(|worker| worker.restarts > 0)).await;
+}
+
+#[tokio::test]
+async fn a_program_is_loaded_anew_under_load_without_a_failed_call() {
+    let script = Script::new("one");
+    let pool = started(Pool::builder(Program::new(script.path())).workers(3).max_in_flight(4)).await;
+    let is_over = AtomicBool::new(false);
+    let load = join_all((0..32).map(|_| async {
+        let client = JobsClient::new(pool.clone());
+        let mut calls = 0;
+        while !is_over.load(Ordering::SeqCst) {
+            client.version().await.expect("no call fails");
+            calls += 1;
+        }
+        calls
+    }));
+    let reload = async {
+        for version in ["two", "three", "four"] {
+            script.set_version(version);
+            soon(pool.reload()).await.unwrap();
+            assert_eq!(JobsClient::new(pool.clone()).version().await.unwrap(), version);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    };
+    let (calls, ()) = tokio::join!(load, reload);
+    assert!(calls.iter().all(|calls| *calls > 0));
+    assert_eq!(pool.stats().restarts(), 9);
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_come_up_does_not_replace_the_one_that_runs() {
+    let script = Script::new("one");
+    let pool = started(Pool::builder(Program::new(script.path())).workers(2)).await;
+    script.set("echo not today >&2; exit 3");
+    let error = soon(pool.reload()).await.unwrap_err();
+    assert_eq!((error.kind(), last_line(&error).as_str()), (ErrorKind::Startup, "not today"));
+    assert_eq!(soon(JobsClient::new(pool.clone()).version()).await.unwrap(), "one");
+    assert_eq!(pool.stats().restarts(), 0);
+}
+
+#[tokio::test]
+async fn workers_come_when_calls_wait_and_go_when_they_are_idle() {
+    let builder = pool(1).size(0..=3).idle_timeout(Duration::from_millis(100));
+    let (pool, stage) = (started(builder).await, Stage::new());
+    assert!(pids(&pool).is_empty());
+    let calls: Vec<_> = (0..5).map(|_| spawn(stage.hold(pool.clone(), "call"))).collect();
+    let held = [stage.next().await, stage.next().await, stage.next().await];
+    assert_eq!(pids(&pool).len(), 3);
+    drop(held);
+    drop((stage.next().await, stage.next().await));
+    for call in calls {
+        soon(call).await.unwrap().unwrap();
+    }
+    until(&pool, |stats| stats.workers.iter().all(|worker| worker.status == Status::Closed)).await;
+    assert_eq!(soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap(), 1);
+}

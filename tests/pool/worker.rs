@@ -1,0 +1,77 @@
+//! The worker of the tests of pools. Its first argument is what it says that it is.
+
+mod jobs;
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Mutex;
+
+use isolated_workers::{Error, serve};
+use jobs::Jobs;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+#[derive(Default)]
+struct Worker {
+    hoard: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Jobs for Worker {
+    async fn pid(&self) -> u32 {
+        std::process::id()
+    }
+    async fn echo(&self, number: u64) -> u64 {
+        number
+    }
+    async fn hold(&self, path: String, name: String) -> u32 {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        stream.write_all(format!("{name}\n").as_bytes()).await.unwrap();
+        // The test closes it.
+        let _ = stream.read(&mut [0]).await;
+        std::process::id()
+    }
+    async fn hold_again(&self, path: String, name: String) -> u32 {
+        self.hold(path, name).await
+    }
+    async fn once(&self, path: String, number: u64) -> u64 {
+        journal(&path, number);
+        // Another call, or a kill, may come between.
+        tokio::task::yield_now().await;
+        number
+    }
+    async fn again(&self, path: String, number: u64) -> u64 {
+        self.once(path, number).await
+    }
+    async fn abort(&self) {
+        std::process::abort()
+    }
+    async fn poison(&self, path: String) -> u64 {
+        journal(&path, 0);
+        std::process::abort()
+    }
+    async fn exit(&self) {
+        std::process::exit(0)
+    }
+    async fn spin(&self) {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    async fn grow(&self, bytes: usize) {
+        self.hoard.lock().unwrap().push(vec![1; bytes]);
+    }
+    async fn version(&self) -> String {
+        std::env::args().nth(1).unwrap_or_default()
+    }
+}
+
+fn journal(path: &str, number: u64) {
+    // One write, so that lines of several workers do not mix.
+    let mut file = File::options().create(true).append(true).open(path).unwrap();
+    file.write_all(format!("{number}\n").as_bytes()).unwrap();
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve(Worker::default().into_service()).await
+}
