@@ -110,9 +110,9 @@ fn ctrl_c_leaves_nothing_behind() {
         command.arg(folder.path()).arg(out.path()).args(args).env("TMPDIR", temporary.path());
         let mut host = Host::start(&mut command);
         let begun = || (names(out.path()).len() > 2).then_some(());
-        within(Duration::from_secs(20), "the first thumbnails", begun);
+        within(Duration::from_secs(60), "the first thumbnails", begun);
         signal(host.0.id(), Signal::INT);
-        let end = within(Duration::from_secs(10), "the end after Ctrl-C", || host.0.try_wait().unwrap());
+        let end = within(Duration::from_secs(60), "the end after Ctrl-C", || host.0.try_wait().unwrap());
 
         let run = host.output(end);
         assert_eq!(end.code(), Some(130), "{}{}", run.stdout, run.stderr);
