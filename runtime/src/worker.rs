@@ -168,7 +168,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
     /// Ends the connection and leaves the worker running, its state as it is. Calls in flight fail with
     /// [`Closed`](ErrorKind::Closed), and so do all until [`reconnect`](Self::reconnect). The worker waits for that for
-    /// [`Timeouts::disconnected`], and then ends.
+    /// [`Timeouts::disconnected`](crate::Timeouts::disconnected), and then ends.
     ///
     /// # Errors
     /// `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
@@ -184,7 +184,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Reaches the worker again over a second connection.
     ///
     /// # Errors
-    /// `Config` where the worker is not disconnected, `Startup` where nobody answers within [`Timeouts::startup`],
+    /// `Config` where the worker is not disconnected, `Startup` where nobody answers within [`startup`](crate::Timeouts::startup),
     /// `Closed` where the worker has ended, `Handshake` where somebody else answers.
     pub async fn reconnect(&self) -> Result<(), Error>
     where
