@@ -122,6 +122,15 @@ pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, S
 #[cfg(unix)]
 pub use isolated_workers_transport::{SocketPair, UnixSocket};
 
+/// The code in the guides, so that it compiles.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../docs/guides/errors.md")]
+    mod errors {}
+    #[doc = include_str!("../docs/guides/lifecycle.md")]
+    mod lifecycle {}
+}
+
 /// What nearly every host and worker needs.
 pub mod prelude {
     #[cfg(feature = "macros")]

@@ -21,7 +21,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why a call, a worker or a connection failed.
 ///
-/// Its text says what was attempted, on what, why that failed and what to do; `{:#}` adds the chain of causes.
+/// Its text says what was attempted, on what, why that failed and what to do; `{:#}` adds the chain of causes, but for
+/// those that the text tells already.
 /// `Debug` prints the same as `{:#}` with the kind in front, because that is what a `main` that returns it shows.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -160,7 +161,9 @@ impl fmt::Display for Error {
         }
         f.write_str(&self.0.text)?;
         if f.alternate() {
-            causes(self).try_for_each(|cause| write!(f, ": {cause}"))?;
+            for cause in causes(self).map(ToString::to_string).filter(|cause| !self.0.text.contains(cause)) {
+                write!(f, ": {cause}")?;
+            }
         }
         Ok(())
     }
@@ -197,6 +200,9 @@ mod tests {
         assert_eq!(error.to_string(), "could not start `worker`");
         assert_eq!(format!("{error:#}"), "could not start `worker`: no such file");
         assert_eq!(format!("{error:?}"), "Spawn: could not start `worker`: no such file");
+        let told =
+            Error::with_source(ErrorKind::Decode, "no `add`: no number", std::io::Error::other("no number"));
+        assert_eq!(format!("{told:#}"), "no `add`: no number");
     }
 
     #[test]

@@ -178,7 +178,8 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     match encoded {
         Ok(()) => Ok(body),
         Err(error) => {
-            let text = format!("could not encode the {what} of `{name}` as {}: {error}", C::NAME);
+            let advice = "change its type, or use a codec that has a form for it";
+            let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::NAME);
             Err(Error::with_source(ErrorKind::Encode, text, error))
         }
     }

@@ -30,7 +30,8 @@ impl Middleware for LoadShed {
         let place = Place::take(&self.under_way);
         if place.number >= self.limit {
             let (name, limit) = (request.name(), self.limit);
-            let text = format!("`{name}` was refused: {limit} calls are under way; call again later");
+            let why = format!("no more than {limit} may be under way at once");
+            let text = format!("`{name}` was refused: {why}; call again later");
             return Err(Error::new(ErrorKind::Overloaded, text));
         }
         next.call(request).await

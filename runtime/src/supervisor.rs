@@ -71,6 +71,7 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
         identity: Arc::clone(&identity),
         since: Instant::now(),
         died_young: 0,
+        violation: None,
     };
     tokio::spawn(supervisor.run(pump));
     Control { stop, orders: order, status: watched, ended, identity }
@@ -91,6 +92,8 @@ struct Supervisor<D: Driver, C: Codec, T> {
     since: Instant,
     /// How many in a row died soon after their start.
     died_young: u32,
+    /// How it broke the protocol, where it did.
+    violation: Option<Error>,
 }
 
 /// What became of a worker.
@@ -198,7 +201,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     /// Ends the connection, and returns when the worker knows that it is to stay.
     async fn leave(&mut self, stay: Duration, pump: &mut Option<Pumping>) -> Result<(), Error> {
         let Some(connection) = pump else {
-            return Err(Error::new(ErrorKind::Closed, "the worker is disconnected already"));
+            return Err(unchanged("it is disconnected already; `reconnect` reaches it again"));
         };
         let stay = if stay.is_zero() { FOREVER } else { stay };
         self.link.close(Some(stay), left);
@@ -208,11 +211,13 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
             Ok(End::Eof | End::Farewell { .. }) => Ok(()),
             Ok(end) => Err(Error::new(
                 ErrorKind::Crashed,
-                format!("the connection broke while it was ended: {end:?}"),
+                format!("could not leave the worker: the connection broke ({end:?}); start another"),
             )),
             Err(_) => {
-                let why = "it has not confirmed that it stays; its runtime may be busy";
-                Err(Error::new(ErrorKind::Timeout, format!("disconnecting the worker: {why}")))
+                let why =
+                    format!("it has not confirmed within {LEAVE:?} that it stays; its runtime may be busy");
+                let what = "close it, or leave it when its handlers are done";
+                Err(Error::new(ErrorKind::Timeout, format!("could not leave the worker: {why}; {what}")))
             }
         }
     }
@@ -222,6 +227,9 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         if let End::Overran = end {
             self.kill(false).await;
             return ExitReason::Overran;
+        }
+        if let End::Violated(error) = &end {
+            self.violation = Some(error.clone());
         }
         self.running.connection_over();
         if let Ok(reason) = timeout(LIMBO, self.running.wait()).await {
@@ -262,6 +270,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         crash.pid = self.pid();
         self.running.explain(&mut crash).await;
         crash.bystander = self.link.is_on_probation();
+        crash.violation = self.violation.take().map(|error| error.to_string());
         crash
     }
 
@@ -296,8 +305,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         return None;
                     }
                     Some((_, done)) = self.orders.recv() => {
-                        let why = "the worker has died and is being started again";
-                        let _ = done.send(Err(Error::new(ErrorKind::Closed, why)));
+                        let why = "it has died and is being started again; wait until it is active";
+                        let _ = done.send(Err(unchanged(why)));
                     }
                     started = &mut start => break started,
                 }
@@ -371,7 +380,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     return Drained::Died(reason);
                 }
                 Some((_, done)) = self.orders.recv() => {
-                    let _ = done.send(Err(Error::new(ErrorKind::Closed, "the worker is being drained")));
+                    let _ = done.send(Err(unchanged("it is being drained, and ends when that is done")));
                 }
             }
         }
@@ -441,15 +450,23 @@ async fn wanted(stop: &mut watch::Receiver<Stop>, least: Stop) -> Stop {
     }
 }
 
+/// Why a worker was not disconnected, reached again or detached.
+pub(crate) fn unchanged(why: &str) -> Error {
+    Error::new(ErrorKind::Closed, format!("could not change the connection to the worker: {why}"))
+}
+
 fn closed(message: &str) -> Error {
-    Error::new(ErrorKind::Closed, format!("the worker was closed while `{message}` was in flight"))
+    let what = "`drain` lets calls finish first";
+    Error::new(ErrorKind::Closed, format!("the worker was closed while `{message}` was in flight; {what}"))
 }
 
 fn left(message: &str) -> Error {
-    let text = format!("the worker was disconnected while `{message}` was in flight");
+    let what = "`reconnect` reaches it again";
+    let text = format!("the worker was disconnected while `{message}` was in flight; {what}");
     Error::new(ErrorKind::Closed, text)
 }
 
 fn detached(message: &str) -> Error {
-    Error::new(ErrorKind::Closed, format!("the worker was detached while `{message}` was in flight"))
+    let what = "`Attach` reaches it at the address that `detach` returned";
+    Error::new(ErrorKind::Closed, format!("the worker was detached while `{message}` was in flight; {what}"))
 }

@@ -30,7 +30,10 @@ async fn close_fails_what_is_in_flight_and_does_not_wait_for_it() {
     let (call, close) = soon(async { tokio::join!(client.wait(), close) }).await;
     let error = call.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
-    assert_eq!(error.to_string(), "the worker was closed while `wait` was in flight");
+    assert_eq!(
+        error.to_string(),
+        "the worker was closed while `wait` was in flight; `drain` lets calls finish first"
+    );
     close.unwrap();
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
 }

@@ -117,7 +117,13 @@ async fn a_worker_that_leaves_its_connection_is_killed() {
 #[tokio::test]
 async fn a_worker_that_sends_no_frames_is_killed() {
     let (worker, client) = started().await;
-    let (kind, reason) = reason(soon(client.babble()).await);
+    let error = soon(client.babble()).await.unwrap_err();
+    let violation = error.crash().unwrap().violation.clone().unwrap();
+    assert!(violation.starts_with("the other side sent what is no frame of json: "), "{violation}");
+    assert!(
+        error.to_string().ends_with(&format!("broke the protocol while `babble` was in flight; {violation}"))
+    );
+    let (kind, reason) = reason(Err::<(), _>(error));
     assert_eq!((kind, reason), (ErrorKind::Crashed, ExitReason::Violated));
     assert!(Watched::try_new(worker.pid()).is_none());
 }

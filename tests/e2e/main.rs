@@ -19,6 +19,7 @@ mod reconnect;
 mod respawn;
 mod startup;
 mod transports;
+mod upstream;
 
 use std::time::Duration;
 

@@ -30,7 +30,8 @@ async fn calls_fail_while_a_worker_is_disconnected() {
     };
     let (call, ()) = soon(async { tokio::join!(client.wait(), disconnect) }).await;
     let error = call.unwrap_err();
-    assert_eq!(error.to_string(), "the worker was disconnected while `wait` was in flight");
+    let text = "the worker was disconnected while `wait` was in flight; `reconnect` reaches it again";
+    assert_eq!(error.to_string(), text);
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::Maybe));
 
     let error = soon(client.count()).await.unwrap_err();

@@ -18,6 +18,8 @@ pub struct Crash {
     /// Whether there is evidence that the system killed it for want of memory: a SIGKILL that its host did not send, and
     /// a kernel that has counted such a kill since. Linux tells, other systems do not.
     pub out_of_memory: bool,
+    /// What it sent against the protocol, where it did.
+    pub violation: Option<String>,
     /// Which run of the call this was, from 1 on.
     pub attempt: u32,
     /// How many runs the call may have.
@@ -36,6 +38,7 @@ impl Crash {
             stderr: String::new(),
             panic: None,
             out_of_memory: false,
+            violation: None,
             attempt: 1,
             max_attempts: 1,
             bystander: false,
@@ -63,6 +66,14 @@ impl fmt::Display for Crash {
             if self.is_poison() {
                 f.write_str(": this call ends every worker that it is given to")?;
             }
+        }
+        if let Some(violation) = &self.violation {
+            write!(f, "; {violation}")?;
+        }
+        if self.reason == ExitReason::Unresponsive {
+            f.write_str(
+                "; a handler that computes for long needs a thread of its own, or its host a longer `Heartbeat::timeout`",
+            )?;
         }
         if self.out_of_memory {
             f.write_str(
@@ -195,6 +206,12 @@ mod tests {
         (crash.attempt, crash.max_attempts) = (2, 3);
         crash.stderr = "oh no".into();
         assert_eq!(crash.to_string(), "the worker exited with code 3; attempt 2 of 3; its last words: oh no");
+    }
+
+    #[test]
+    fn a_worker_that_hangs_comes_with_advice() {
+        let text = Crash::new(ExitReason::Unresponsive).to_string();
+        assert!(text.ends_with("was killed; a handler that computes for long needs a thread of its own, or its host a longer `Heartbeat::timeout`"), "{text}");
     }
 
     #[test]

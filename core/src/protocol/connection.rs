@@ -191,7 +191,7 @@ impl<T> Connection<T> {
             }
             Frame::Error { id, error, .. } => self.end(&id, |name| Err(Error::remote(name.as_str(), *error))),
             Frame::Cancel { id } => self.serving.remove_entry(&id).map(|(id, name)| {
-                let error = Error::new(ErrorKind::Cancelled, format!("the call of `{name}` was given up"));
+                let error = given_up(name.as_str());
                 self.outbox.push(Frame::Error { id: id.clone(), name, error: Box::new(error.to_remote()) });
                 Event::Cancelled(id)
             }),
@@ -351,7 +351,8 @@ fn duplicate_id(name: &str, id: &TxId) -> Error {
 #[cold]
 fn reused_id(name: &Name, id: &TxId) -> Error {
     let why = "while its last request of this id was not answered";
-    Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}"))
+    let what = "it may use an id again only when the answer has come";
+    Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}; {what}"))
 }
 
 #[cold]
@@ -359,6 +360,12 @@ fn closed(name: &str) -> Error {
     let why = "the connection to the worker is closed or about to close";
     Error::new(ErrorKind::Closed, format!("could not call `{name}`: {why}; start another worker"))
         .executed_is(Executed::No)
+}
+
+#[cold]
+fn given_up(name: &str) -> Error {
+    let what = "call it again where its reply is wanted after all";
+    Error::new(ErrorKind::Cancelled, format!("`{name}` was not finished: its caller has given it up; {what}"))
 }
 
 #[cold]

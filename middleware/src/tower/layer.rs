@@ -61,11 +61,11 @@ impl<T> TowerLayer<T> {
         self
     }
 
-    fn error(&self, error: BoxError) -> Error {
+    fn error(&self, name: &str, error: BoxError) -> Error {
         match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(error) => {
-                let text = format!("a layer of tower ended the call: {error}");
+                let text = format!("a layer of tower ended the call of `{name}`: {error}");
                 Error::with_source((self.kind)(&*error), text, error)
             }
         }
@@ -80,6 +80,7 @@ where
 {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
         let (way, mut passages) = mpsc::unbounded_channel();
+        let name = request.to_name();
         let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut answer = pin!(async move {
             poll_fn(|cx| service.poll_ready(cx)).await?;
@@ -90,7 +91,7 @@ where
         loop {
             tokio::select! {
                 biased;
-                answer = &mut answer => return answer.map_err(|error: T::Error| self.error(error.into())),
+                answer = &mut answer => return answer.map_err(|error: T::Error| self.error(name.as_str(), error.into())),
                 Some(passage) = passages.recv() => calls.push(pass(next, passage)),
                 Some(()) = calls.next() => {}
             }
@@ -158,7 +159,10 @@ impl tower_service::Service<TowerRequest> for Bottom {
     fn call(&mut self, TowerRequest { request, way }: TowerRequest) -> Self::Future {
         let (answer, answered) = oneshot::channel();
         let name = request.to_name();
-        let gone = move || Error::new(ErrorKind::Cancelled, format!("the call of `{name}` was given up"));
+        let gone = move || {
+            let why = "the layer that it came from has given it up";
+            Error::new(ErrorKind::Cancelled, format!("`{name}` was not finished: {why}; call it again"))
+        };
         let passed = way.send(Passage { request, answer });
         Box::pin(async move {
             match passed {

@@ -191,7 +191,8 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                 other => other,
             },
             (error, _) => {
-                let text = format!("the other side sent what is no frame of {}: {error}", C::NAME);
+                let what = "nothing but frames may be written to the connection, with the codec of this side";
+                let text = format!("the other side sent what is no frame of {}: {error}; {what}", C::NAME);
                 End::Violated(Error::new(ErrorKind::Protocol, text))
             }
         }

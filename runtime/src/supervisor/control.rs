@@ -2,9 +2,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
+use isolated_workers_core::{Crash, Error, ExitReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::unchanged;
 use crate::Status;
 use crate::driver::{Address, Captured, Running};
 use crate::link::End;
@@ -81,7 +82,7 @@ impl<P: Running> Control<P> {
         let (done, outcome) = oneshot::channel();
         // Where the task is gone, so is the other end of either channel.
         let _ = self.orders.send((command, done)).await;
-        outcome.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the worker has ended")))
+        outcome.await.unwrap_or_else(|_| Err(unchanged("it has ended; start another")))
     }
 
     pub(crate) fn status(&self) -> &watch::Receiver<Status> {

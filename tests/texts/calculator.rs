@@ -1,0 +1,40 @@
+//! The service of the errors that `docs/guides/errors.md` shows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use isolated_workers::service;
+use serde::{Deserialize, Serialize};
+
+#[service]
+pub(crate) trait Calculator {
+    async fn add(&self, a: i64, b: i64) -> i64;
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError>;
+    async fn sum(&self, numbers: Vec<i64>) -> i64;
+    /// Panics where there is none.
+    async fn root(&self, number: i64) -> i64;
+    /// Products by their factors: JSON has no such keys.
+    async fn table(&self) -> BTreeMap<(i64, i64), i64>;
+    /// Is never done.
+    async fn pi(&self);
+    #[message(timeout = "50ms")]
+    async fn pi_soon(&self);
+    /// Ends the process.
+    async fn exit(&self, code: i32);
+    /// Ends each process that it is given to.
+    #[message(retry = 1)]
+    async fn halt(&self);
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum DivideError {
+    ByZero,
+}
+
+impl fmt::Display for DivideError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByZero => f.write_str("division by zero"),
+        }
+    }
+}

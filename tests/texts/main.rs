@@ -1,0 +1,78 @@
+//! Holds `docs/guides/errors.md` to what the errors say.
+
+mod calculator;
+mod cases;
+mod page;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use isolated_workers::{Error, ErrorKind};
+
+/// Long enough that only what would hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Each error with the label of its block.
+macro_rules! cases {
+    ($($case:ident)*) => { [$((stringify!($case), cases::$case().boxed_local())),*] };
+}
+
+fn made() -> Vec<(&'static str, LocalBoxFuture<'static, Error>)> {
+    cases! {
+        config_limit config_timeout config_detach spawn_program spawn_folder startup_exit startup_silent
+        handshake_codec handshake_service closed_in_flight closed_before closed_disconnected crashed
+        crashed_each_time timeout timeout_starting cancelled remote panicked unknown_message encode
+        decode_message decode_reply too_large_to_send too_large_to_decode protocol duplicate_id overloaded
+        denied invalid middleware
+    }
+    .into()
+}
+
+#[tokio::test]
+async fn the_errors_of_the_page_are_those_that_are_made() {
+    let shown = page::shown();
+    let mut wrong = String::new();
+    for (label, error) in made() {
+        let error = tokio::time::timeout(PATIENCE, error).await.unwrap_or_else(|_| panic!("{label} hangs"));
+        let (text, executed) = (format!("{error:?}"), page::named(error.executed()));
+        let is_shown = shown.iter().any(|shown| {
+            shown.label == label
+                && shown.section == format!("{:?}", error.kind())
+                && shown.executed == executed
+                && page::masked(&shown.text) == page::masked(&text)
+        });
+        if !is_shown {
+            wrong += &format!("\n```text {label} {executed}\n{text}\n```\n");
+        }
+    }
+    assert!(wrong.is_empty(), "the page does not show, in the sections of their kinds:\n{wrong}");
+}
+
+#[test]
+fn the_page_shows_no_error_that_is_not_made() {
+    let made: BTreeSet<_> = made().into_iter().map(|(label, _)| label.to_owned()).collect();
+    let labels: Vec<_> = page::shown().into_iter().map(|shown| shown.label).collect();
+    assert_eq!(labels.len(), made.len(), "each once: {labels:?}");
+    assert_eq!(labels.into_iter().collect::<BTreeSet<_>>(), made);
+}
+
+#[test]
+fn the_page_has_every_kind_and_what_it_says_of_the_run() {
+    assert_eq!(page::table(), page::kinds());
+    for kind in ErrorKind::ALL {
+        let kind = format!("{kind:?}");
+        assert!(page::shown().iter().any(|shown| shown.section == kind), "{kind} has no text on the page");
+    }
+}
+
+#[test]
+fn what_differs_each_time_is_masked_and_nothing_else() {
+    let one = "the worker /a/b (pid 17) of Calculator (00000000000000aa); exited with code 3";
+    let other = "the worker ./b (pid 4711) of Calculator (0123456789abcdef); exited with code 3";
+    assert_eq!(page::masked(one), page::masked(other));
+    for differs in [one.replace("code 3", "code 4"), one.replace("/b", "/c"), one.replace("Calc", "calc")] {
+        assert_ne!(page::masked(&differs), page::masked(other), "{differs}");
+    }
+}

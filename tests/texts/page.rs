@@ -1,0 +1,80 @@
+//! The page that shows the errors, and what of a text differs each time.
+
+use isolated_workers::{ErrorKind, Executed};
+
+pub(crate) const PAGE: &str = include_str!("../../docs/guides/errors.md");
+
+/// A block of the page that shows an error: ` ```text label Executed`.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) label: String,
+    pub(crate) executed: String,
+    /// The kind that its section is about.
+    pub(crate) section: String,
+    pub(crate) text: String,
+}
+
+/// Every block of the page that shows an error.
+pub(crate) fn shown() -> Vec<Shown> {
+    let mut section = String::new();
+    let mut shown = Vec::new();
+    let mut lines = PAGE.lines();
+    while let Some(line) = lines.next() {
+        if let Some(title) = line.strip_prefix("### `") {
+            section = title.trim_end_matches('`').to_owned();
+        }
+        let Some(information) = line.strip_prefix("```text ") else { continue };
+        let (label, executed) = information.split_once(' ').expect("a block says what is known to have run");
+        let text: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+        shown.push(Shown {
+            label: label.to_owned(),
+            executed: executed.to_owned(),
+            section: section.clone(),
+            text: text.join("\n"),
+        });
+    }
+    shown
+}
+
+/// What the page's table says of each kind: its name, and whether its message may have been run.
+pub(crate) fn table() -> Vec<(String, String)> {
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| [`"));
+    rows.map(|row| {
+        let (kind, rest) = row.split_once('`').unwrap();
+        let executed = rest.split('|').nth(1).unwrap().trim().trim_matches('`');
+        (kind.to_owned(), executed.to_owned())
+    })
+    .collect()
+}
+
+/// What [`table`] should say.
+pub(crate) fn kinds() -> Vec<(String, String)> {
+    let default = |kind| isolated_workers::Error::new(kind, "").executed();
+    ErrorKind::ALL.map(|kind| (format!("{kind:?}"), named(default(kind)))).into()
+}
+
+pub(crate) fn named(executed: Executed) -> String {
+    format!("{executed:?}")
+}
+
+/// The text without what differs each time: the numbers of processes, the fingerprints of services, and the folders in
+/// front of a file's name.
+pub(crate) fn masked(text: &str) -> String {
+    text.split('\n').map(masked_line).collect::<Vec<_>>().join("\n")
+}
+
+fn masked_line(line: &str) -> String {
+    let mut before = "";
+    let mut words = Vec::new();
+    for word in line.split(' ') {
+        let digits = word.trim_matches(['(', ')', ',', ';']);
+        let is_fingerprint = digits.len() == 16 && digits.chars().all(|digit| digit.is_ascii_hexdigit());
+        words.push(match word.rsplit_once('/') {
+            _ if before == "(pid" || is_fingerprint => "N",
+            Some((_, name)) => name,
+            None => word,
+        });
+        before = word;
+    }
+    words.join(" ")
+}
