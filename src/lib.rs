@@ -83,9 +83,8 @@
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
 //! - `metrics`: the middleware `Metrics`.
 //! - `tower`: layers of the crate `tower` around workers (`tower_layer`), and workers below them (`TowerService`).
-//! - `testing`: the suite that transports, codecs and drivers pass, for those of your own.
 //! - `testing`: the module `testing`, with the conformance suite that a transport, codec or driver of your own is tested
-//!   with.
+//!   with, and `RoundTrip`, which tells what values of a service a codec cannot carry.
 
 pub use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,

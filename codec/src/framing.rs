@@ -28,6 +28,9 @@ pub trait Framing:
     }
 }
 
+/// More causes of an error are not sent, and not taken: an empty text is a byte or three there and 24 in memory.
+pub(crate) const MOST_CAUSES: usize = 256;
+
 /// Why a frame could not be read or written.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -1,3 +1,4 @@
+mod bounded;
 mod delimiter;
 mod error;
 mod lines;

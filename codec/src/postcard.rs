@@ -8,7 +8,8 @@ use crate::{Codec, CodecError, LengthPrefixed};
 /// [Postcard](https://postcard.jamesmunns.com): small and fast, between two Rust programs.
 ///
 /// The format does not describe itself: `#[serde(flatten)]`, `#[serde(untagged)]` and `skip_serializing_if` compile
-/// and then fail or decode wrongly, and both sides must be built from the same types. [`Json`](crate::Json) has none
+/// and then fail or decode wrongly, and both sides must be built from the same types. `RoundTrip`, behind the feature
+/// `testing`, finds such types. [`Json`](crate::Json) has none
 /// of these limits.
 ///
 /// Bytes are copied once where their type says that they are bytes, as `bytes::Bytes` and `serde_bytes::ByteBuf` do, and

@@ -1,7 +1,9 @@
 //! Holds docs/wire.md to what is sent: each golden frame there is made again here, byte by byte, and decoded back.
 
+#[path = "golden/page.rs"]
+mod page;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -80,31 +82,6 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
     ]
 }
 
-/// The blocks of the page whose first line is three backquotes, `language`, a space, `kind`, a colon and the name.
-fn blocks(language: &str, kind: &str) -> BTreeMap<String, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
-    let page = std::fs::read_to_string(path).unwrap();
-    let opening = format!("\n```{language} {kind}:");
-    let blocks = page.split(&opening).skip(1).map(|block| {
-        let (name, rest) = block.split_once('\n').unwrap();
-        let (text, _) = rest.split_once("```").unwrap();
-        (name.to_owned(), text.to_owned())
-    });
-    let mut named = BTreeMap::new();
-    for (name, text) in blocks {
-        assert!(named.insert(name.clone(), text).is_none(), "{name} is there twice");
-    }
-    named
-}
-
-/// Two hexadecimal digits a byte; what is behind a `#` is for people.
-fn bytes_of(block: &str) -> Vec<u8> {
-    let lines = block.lines().map(|line| line.split('#').next().unwrap());
-    let digits: String = lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
-    assert!(digits.len().is_multiple_of(2), "{digits}");
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
 }
@@ -140,13 +117,13 @@ fn held<C: Codec>(codec: &C, page: BTreeMap<String, Vec<u8>>, received: impl Fn(
 
 #[test]
 fn the_json_frames_of_the_page_are_what_is_sent_and_understood() {
-    let page = blocks("json", "frame").into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    let [page, _] = page::frames();
     held(&Json, page, |frame| frame);
 }
 
 #[test]
 fn the_binary_frames_of_the_page_are_what_is_sent_and_understood() {
-    let page = blocks("text", "frame").into_iter().map(|(name, text)| (name, bytes_of(&text))).collect();
+    let [_, page] = page::frames();
     held(&Postcard, page, without_name);
 }
 
@@ -157,7 +134,7 @@ fn the_frames_of_a_peer_without_kinds_are_understood() {
         Frame::Unmarked { answer, .. } => *answer,
         frame => frame,
     };
-    let page = blocks("json", "three-keys");
+    let page = page::blocks("json", "three-keys");
     let by_kind: BTreeMap<_, _> = frames(&Json).into_iter().collect();
     assert_eq!(page.keys().collect::<Vec<_>>(), ["error", "reply", "reply-empty", "request"]);
     for (name, text) in page {

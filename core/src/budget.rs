@@ -9,8 +9,9 @@ use crate::Limits;
 #[non_exhaustive]
 pub struct Budget {
     /// Bytes of memory: the size of each element, key and value of a sequence or map and of each value in a box, and
-    /// the length of each string. A `Vec` may have up to twice as much reserved as it holds, a hash map up to three
-    /// times as much. `usize::MAX`: no limit.
+    /// the length of each string. What is reserved beside it is not counted: a `Vec` that grows takes up to three times
+    /// as much for a moment, small hash maps four times, and B-tree maps of a single entry, as those of a
+    /// `serde_json::Value`, up to twelve times. `usize::MAX`: no limit.
     pub decoded: usize,
     /// Elements of all sequences and maps together, also those that take no memory. `u32::MAX`: no limit.
     pub elements: u32,

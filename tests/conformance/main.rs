@@ -2,24 +2,32 @@
 //! Unix only is in the module `unix`.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
+#[path = "../../examples/custom_codec.rs"]
+mod custom_codec;
+#[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/custom_transport.rs"]
 mod custom_transport;
+#[allow(dead_code, reason = "its `main` is that of the example")]
+#[path = "../../examples/messagepack.rs"]
+mod messagepack;
 #[cfg(unix)]
 mod unix;
 
+use custom_codec::Sealed;
 use custom_transport::Tcp;
 use isolated_workers::testing::conformance::{Role, Suite};
 use isolated_workers::testing::conformance_tests;
 use isolated_workers::{
     Cbor, Compressed, InMemory, Json, NamedPipe, Output, Postcard, Program, Stdio, Thread,
 };
+use messagepack::MessagePack;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_conformance-worker");
 
 /// JSON takes long over a large body where it is not optimised.
 const JSON: usize = 1 << 20;
 
-/// As does zlib.
+/// As does zlib, and a cipher.
 const COMPRESSED: usize = 4 << 20;
 
 fn args(transport: &str, codec: &str, role: Role) -> [String; 3] {
@@ -29,6 +37,11 @@ fn args(transport: &str, codec: &str, role: Role) -> [String; 3] {
 /// What a worker says that ends as its role wants it is not for the output of the tests.
 fn program(transport: &'static str, codec: &'static str) -> impl Fn(Role) -> Program {
     move |role| Program::new(WORKER).args(args(transport, codec, role)).stderr(Output::Discard)
+}
+
+/// With the key of the conformance worker.
+fn sealed() -> Sealed {
+    Sealed([7; 32].into())
 }
 
 conformance_tests! {
@@ -46,4 +59,6 @@ conformance_tests! {
 
     mod custom_transport_json = Suite::new(program("tcp", "json"), Json, Tcp).largest(JSON);
     mod custom_transport_postcard = Suite::new(program("tcp", "postcard"), Postcard, Tcp);
+    mod custom_codec_sealed = Suite::new(program("stdio", "sealed+postcard"), sealed(), Stdio).largest(COMPRESSED);
+    mod custom_codec_messagepack = Suite::new(program("stdio", "messagepack"), MessagePack, Stdio).largest(JSON);
 }

@@ -1,15 +1,23 @@
 //! The worker of the conformance matrix. Its arguments are the transport, the codec and its role.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
+#[path = "../../examples/custom_codec.rs"]
+mod custom_codec;
+#[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/custom_transport.rs"]
 mod custom_transport;
+#[allow(dead_code, reason = "its `main` is that of the example")]
+#[path = "../../examples/messagepack.rs"]
+mod messagepack;
 #[cfg_attr(unix, path = "worker/unix.rs")]
 #[cfg_attr(windows, path = "worker/windows.rs")]
 mod system;
 
+use custom_codec::Sealed;
 use custom_transport::Tcp;
 use isolated_workers::testing::conformance::Role;
 use isolated_workers::{Cbor, Compressed, Error, Json, NamedPipe, Postcard, Stdio, Transport};
+use messagepack::MessagePack;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -32,6 +40,8 @@ async fn play(role: Role, codec: &str, transport: impl Transport) -> Result<(), 
         "cbor" => role.play(Cbor, transport).await,
         "compressed+json" => role.play(Compressed::new(Json), transport).await,
         "compressed+postcard" => role.play(Compressed::new(Postcard), transport).await,
+        "sealed+postcard" => role.play(Sealed([7; 32].into()), transport).await,
+        "messagepack" => role.play(MessagePack, transport).await,
         other => panic!("{other} is no codec of the matrix"),
     }
 }

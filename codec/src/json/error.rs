@@ -7,7 +7,9 @@ use isolated_workers_core::RemoteError;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use super::bounded;
 use crate::FrameError;
+use crate::framing::MOST_CAUSES;
 
 /// Any of the keys may be missing, and others are passed over.
 #[derive(Serialize, Deserialize)]
@@ -20,7 +22,7 @@ struct ErrorPayload<'a> {
     stack: Option<Cow<'a, str>>,
     #[serde(default, deserialize_with = "text_of_any", skip_serializing_if = "Option::is_none")]
     code: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(default, deserialize_with = "bounded::causes", skip_serializing_if = "<[_]>::is_empty")]
     chain: Cow<'a, [String]>,
     #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
@@ -69,7 +71,7 @@ pub(super) fn put(error: &RemoteError, out: &mut BytesMut) -> Result<(), FrameEr
         name: Cow::Borrowed(&error.name),
         stack: error.stack.as_deref().map(Cow::Borrowed),
         code: error.code.as_deref().map(Cow::Borrowed),
-        chain: Cow::Borrowed(&error.chain),
+        chain: Cow::Borrowed(&error.chain[..error.chain.len().min(MOST_CAUSES)]),
         data: data.map_err(FrameError::malformed)?,
     };
     serde_json::to_writer(out.writer(), &payload).map_err(FrameError::malformed)

@@ -9,7 +9,7 @@ use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, TxId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error;
+use super::{bounded, error};
 use crate::FrameError;
 
 /// Keys that are not listed here are passed over.
@@ -26,7 +26,7 @@ pub(super) struct Wire<'a> {
     /// In milliseconds.
     #[serde(default)]
     timeout: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::metadata")]
     meta: BTreeMap<String, String>,
 }
 
@@ -54,7 +54,6 @@ const ERROR: &str = "Error";
 impl Wire<'_> {
     /// The frame; its body shares the memory of `line`, which this was decoded from.
     pub(super) fn into_frame(self, line: &Bytes) -> Result<Frame, FrameError> {
-        FrameError::check_keys(self.meta.len())?;
         Ok(match self.kind {
             None => return self.unmarked(line),
             Some(Kind::Request) => self.request(line, false)?,

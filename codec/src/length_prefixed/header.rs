@@ -7,6 +7,7 @@ use isolated_workers_core::{Body, Frame, Limits, Metadata, RemoteError, TxId};
 
 use super::fields::{Fields, put_bytes, put_varint};
 use crate::FrameError;
+use crate::framing::MOST_CAUSES;
 
 const REQUEST: u8 = 0;
 const ONEWAY: u8 = 1;
@@ -156,9 +157,6 @@ fn take_metadata(first: u8, fields: &mut Fields<'_>, limits: Limits) -> Result<M
 const HAS_CODE: u8 = 1;
 const HAS_STACK: u8 = 2;
 const HAS_DATA: u8 = 4;
-
-/// More causes of an error are not sent, and not taken: an empty text is a byte there and 24 in memory.
-const MOST_CAUSES: usize = 256;
 
 /// Appends the body of an error: what it has, name, message, code, stack, causes, and last the encoded value.
 pub(super) fn put_error(error: &RemoteError, out: &mut BytesMut) {

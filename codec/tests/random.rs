@@ -1,0 +1,197 @@
+//! Random values and frames come back as they were. `PROPTEST_CASES` sets how many of each; a thousand is the default.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use isolated_workers_codec::{Cbor, Codec, Compressed, Json, Postcard, decode_within};
+use isolated_workers_core::{Body, Budget, Frame, Limits, Metadata, RemoteError, TxId};
+use proptest::collection::{btree_map, vec};
+use proptest::num::f32;
+use proptest::option;
+use proptest::prelude::*;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio_util::codec::{Decoder, Encoder};
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Tree {
+    Leaf,
+    Number(i64),
+    Wide(u128),
+    Float(f64),
+    Short(f32),
+    Sign(char),
+    Text(String),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+    Pair(Box<Tree>, Option<Box<Tree>>),
+    Many(Vec<Tree>),
+    Named { map: BTreeMap<String, Tree>, numbers: BTreeMap<i16, bool> },
+}
+
+/// Any finite number, by its bits.
+fn float() -> impl Strategy<Value = f64> {
+    any::<u64>().prop_map(f64::from_bits).prop_filter("JSON has no other", |float| float.is_finite())
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let short = f32::NORMAL | f32::SUBNORMAL | f32::ZERO | f32::NEGATIVE | f32::POSITIVE;
+    let leaf = prop_oneof![
+        Just(Tree::Leaf),
+        any::<i64>().prop_map(Tree::Number),
+        any::<u128>().prop_map(Tree::Wide),
+        float().prop_map(Tree::Float),
+        short.prop_map(Tree::Short),
+        any::<char>().prop_map(Tree::Sign),
+        any::<String>().prop_map(Tree::Text),
+        vec(any::<u8>(), 0..40).prop_map(Tree::Bytes),
+    ];
+    leaf.prop_recursive(5, 24, 4, |tree| {
+        let numbers = btree_map(any::<i16>(), any::<bool>(), 0..4);
+        prop_oneof![
+            (tree.clone(), option::of(tree.clone()))
+                .prop_map(|(left, right)| Tree::Pair(left.into(), right.map(Box::new))),
+            vec(tree.clone(), 0..4).prop_map(Tree::Many),
+            (btree_map(any::<String>(), tree, 0..4), numbers)
+                .prop_map(|(map, numbers)| Tree::Named { map, numbers }),
+        ]
+    })
+}
+
+fn encoded<C: Codec>(codec: &C, value: &impl Serialize) -> BytesMut {
+    let mut out = BytesMut::new();
+    codec.encode(value, &mut out).unwrap();
+    out
+}
+
+fn comes_back<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &C, value: &T) {
+    let back: T = decode_within(codec, &encoded(codec, value), Budget::default()).unwrap();
+    assert_eq!(&back, value, "{}", C::NAME);
+}
+
+#[derive(Clone, Debug)]
+struct Sent {
+    id: TxId,
+    name: String,
+    text: String,
+    metadata: Metadata,
+    timeout: Option<Duration>,
+    oneway: bool,
+    piece: usize,
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let id = prop_oneof![
+        any::<u64>().prop_map(TxId::from),
+        any::<[u8; 16]>().prop_map(TxId::from),
+        any::<String>().prop_map(|text| TxId::from(&*text)),
+        "[0-9a-fA-F-]{0,40}".prop_map(|text| TxId::from(&*text)),
+    ];
+    // Sorted by their keys, as they come out of JSON.
+    let metadata =
+        btree_map(any::<String>(), any::<String>(), 0..5).prop_map(|pairs| pairs.into_iter().collect());
+    // JSON tells it in milliseconds as a floating point number, which is exact to the nanosecond for some days.
+    let timeout = option::of((1..1u64 << 40).prop_map(Duration::from_micros));
+    let name = "\\PC{1,20}(Result|Error)?";
+    (id, name, any::<String>(), metadata, timeout, any::<bool>(), 1..50usize).prop_map(
+        |(id, name, text, metadata, timeout, oneway, piece)| Sent {
+            id,
+            name,
+            text,
+            metadata,
+            timeout,
+            oneway,
+            piece,
+        },
+    )
+}
+
+fn frames<C: Codec>(codec: &C, sent: &Sent) -> Vec<Frame> {
+    let Sent { id, name, text, metadata, timeout, oneway, .. } = sent.clone();
+    let body = || Body::from(encoded(codec, &sent.text).freeze());
+    let mut error = RemoteError::new(name.clone(), text.clone());
+    error.code = timeout.map(|_| text.clone());
+    error.stack = oneway.then(|| text.clone());
+    error.chain = metadata.iter().map(|(key, _)| key.to_owned()).collect();
+    error.data = oneway.then(|| body().into_bytes());
+    vec![
+        Frame::Request {
+            id: id.clone(),
+            name: name.as_str().into(),
+            body: body(),
+            metadata: metadata.clone(),
+            oneway,
+            timeout,
+        },
+        Frame::Reply { id: id.clone(), name: "".into(), body: body(), metadata },
+        Frame::Error { id: id.clone(), name: "".into(), error: error.into() },
+        Frame::Cancel { id },
+        Frame::Goodbye { stay: None },
+    ]
+}
+
+fn travels<C: Codec>(codec: &C, sent: &Sent) {
+    let frames = frames(codec, sent);
+    let (mut wire, mut framing) = (BytesMut::new(), codec.framing(Limits::default()));
+    frames.iter().for_each(|frame| framing.encode(frame, &mut wire).unwrap());
+    let (mut buffer, mut received) = (BytesMut::new(), Vec::new());
+    for piece in wire.chunks(sent.piece) {
+        buffer.extend_from_slice(piece);
+        while let Some(frame) = framing.decode(&mut buffer).unwrap() {
+            received.push(frame);
+        }
+    }
+    assert!(buffer.is_empty());
+    assert_eq!(format!("{received:?}"), format!("{frames:?}"), "{}", C::NAME);
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn values(tree in tree()) {
+        comes_back(&Json, &tree);
+        comes_back(&Cbor, &tree);
+        comes_back(&Postcard, &tree);
+    }
+
+    #[test]
+    fn numbers_bit_for_bit(float in float()) {
+        fn bits<C: Codec>(codec: &C, float: f64) -> u64 {
+            codec.decode::<f64>(&encoded(codec, &float)).unwrap().to_bits()
+        }
+        prop_assert_eq!(bits(&Json, float), float.to_bits());
+        prop_assert_eq!(bits(&Cbor, float), float.to_bits());
+        prop_assert_eq!(bits(&Postcard, float), float.to_bits());
+    }
+
+    #[test]
+    fn ids_metadata_and_bodies(sent in sent()) {
+        travels(&Json, &sent);
+        travels(&Cbor, &sent);
+        travels(&Postcard, &sent);
+    }
+}
+
+proptest! {
+    // The state of zlib takes its time.
+    #![proptest_config(ProptestConfig { cases: config().cases / 10, ..config() })]
+
+    #[test]
+    fn compressed(sent in sent(), tree in tree()) {
+        fn check<C: Codec>(codec: C, sent: &Sent, tree: &Tree) {
+            let codec = Compressed::new(codec).threshold(0);
+            comes_back(&codec, tree);
+            travels(&codec, sent);
+        }
+        check(Json, &sent, &tree);
+        check(Cbor, &sent, &tree);
+        check(Postcard, &sent, &tree);
+    }
+}

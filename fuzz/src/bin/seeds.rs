@@ -1,0 +1,87 @@
+//! Makes the seeds of all targets: the golden frames of docs/wire.md, and a value of each type in each codec.
+
+#[path = "../../../codec/tests/golden/page.rs"]
+mod page;
+
+use std::path::Path;
+use std::{fs, io};
+
+use bytes::BytesMut;
+use isolated_workers::{Cbor, Codec, Json, Postcard};
+use isolated_workers_fuzz::values::{All, Endless, Shape, TYPES};
+use serde_json::json;
+
+/// How large the pieces are that a stream comes in; even, so that what follows is not compressed.
+const PIECE: u8 = 6;
+
+fn main() -> io::Result<()> {
+    let [json, binary] = page::frames();
+    for (name, frame) in &json {
+        put("json_lines", name, &[&[PIECE], &frame[..]].concat())?;
+        put("compressed_json", name, &[&[PIECE + 1], &frame[..]].concat())?;
+        put("connection", &format!("json-{name}"), &scene(10, frame))?;
+    }
+    for (name, frame) in &binary {
+        put("length_prefixed", name, &[&[PIECE], &frame[..]].concat())?;
+        put("compressed_postcard", name, &[&[PIECE + 1], &frame[..]].concat())?;
+        put("connection", &format!("binary-{name}"), &scene(11, &frame[4..]))?;
+    }
+    for (name, line) in page::blocks("json", "hello") {
+        put("handshake", &name, line.as_bytes())?;
+    }
+    values(&Json, 0)?;
+    values(&Postcard, 1)?;
+    values(&Cbor, 2)
+}
+
+/// A call, the frame of the other side, an answer, and what is sent.
+fn scene(receive: u8, frame: &[u8]) -> Vec<u8> {
+    let frame = &frame[..frame.len().min(255)];
+    [&[0, 7, 9, receive, frame.len() as u8], frame, &[3, 7, 5, 5]].concat()
+}
+
+fn values<C: Codec>(codec: &C, choice: u8) -> io::Result<()> {
+    let shape = || Shape::Named { name: "n".into(), inner: Some(Box::new(Shape::Circle(7))) };
+    let shapes =
+        || vec![Shape::Empty, Shape::Line(0.5, -1.0), shape(), Shape::Wrapped(Box::new(Shape::Empty))];
+    let all = All {
+        text: "€".into(),
+        option: Some(Box::default()),
+        list: shapes(),
+        map: [("key".to_owned(), shapes())].into(),
+        table: [(1, None)].into(),
+        ..All::default()
+    };
+    let mut kind = 0;
+    let mut seed = |encode: &dyn Fn(&mut BytesMut)| {
+        let mut out = BytesMut::from(&[choice + 3 * kind][..]);
+        encode(&mut out);
+        kind += 1;
+        put("values", &format!("{}-{kind}", C::NAME), &out)
+    };
+    let fits = "every codec can write these";
+    seed(&|out| codec.encode(&all, out).expect(fits))?;
+    seed(&|out| codec.encode(&shapes(), out).expect(fits))?;
+    seed(&|out| codec.encode(&Endless(None), out).expect(fits))?;
+    seed(&|out| codec.encode(&[(); 5], out).expect(fits))?;
+    seed(&|out| codec.encode(&json!([1, "two", {"three": [4]}]), out).expect(fits))?;
+    seed(&|out| codec.encode(&json!({"a": [1, null, {"b": -0.5e-7}]}), out).expect(fits))?;
+    seed(&|out| {
+        codec
+            .encode(
+                &[("key", [Some("a"), None])].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+                out,
+            )
+            .expect(fits)
+    })?;
+    seed(&|out| codec.encode(serde_bytes::Bytes::new(b"bytes"), out).expect(fits))?;
+    seed(&|out| codec.encode(&(1e300, 'ß', [Some(1u8), None]), out).expect(fits))?;
+    assert_eq!(kind, TYPES);
+    Ok(())
+}
+
+fn put(target: &str, name: &str, seed: &[u8]) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), seed)
+}

@@ -1,0 +1,195 @@
+//! Bytes as what happens to a connection: calls, cancels, answers and time on this side, any frames from the other.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, BytesMut};
+use isolated_workers::protocol::{Connection, Event};
+use isolated_workers::{
+    Body, Codec, Error, ErrorKind, Frame, Json, Limits, Name, Postcard, Request, Response, TxId,
+};
+use tokio_util::codec::Decoder;
+
+/// A token comes back exactly once, and the other side is answered no more often than it asked.
+pub fn check(data: &[u8]) {
+    let mut scene = Scene::new(data);
+    while let Some(step) = scene.byte() {
+        scene.step(step);
+    }
+    scene.finish();
+}
+
+struct Scene<'a> {
+    script: &'a [u8],
+    connection: Connection<u32>,
+    now: Instant,
+    /// The calls whose token has not come back.
+    open: HashSet<u32>,
+    calls: u32,
+    /// How many answers each id of the other side may still get.
+    owed: HashMap<TxId, usize>,
+    failed: bool,
+}
+
+impl<'a> Scene<'a> {
+    fn new(script: &'a [u8]) -> Self {
+        Self {
+            script,
+            connection: Connection::new(),
+            now: Instant::now(),
+            open: HashSet::new(),
+            calls: 0,
+            owed: HashMap::new(),
+            failed: false,
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.script.split_first()?;
+        self.script = rest;
+        Some(*byte)
+    }
+
+    /// One of a few, so that they meet.
+    fn id(&mut self) -> TxId {
+        u64::from(self.byte().unwrap_or_default() % 8).into()
+    }
+
+    fn step(&mut self, step: u8) {
+        match step % 12 {
+            0 => self.call(),
+            1 => {
+                let id = self.id();
+                let token = self.connection.cancel(&id);
+                self.ended(token);
+            }
+            2 => {
+                let passed = self.byte().unwrap_or_default();
+                self.now += Duration::from_millis(passed.into());
+                let events = self.connection.handle_timeout(self.now);
+                self.happened(events);
+            }
+            3 => {
+                let id = self.id();
+                self.connection.answer(&id, Ok(Response::default()));
+            }
+            4 => {
+                let id = self.id();
+                self.connection.answer(&id, Err(Error::new(ErrorKind::Remote, "no")));
+            }
+            5 => drop(self.transmit()),
+            6 => self.refuse(),
+            7 => {
+                let id = self.id();
+                let _ = self.connection.send(id, request());
+            }
+            8 => {
+                let late = self.byte().unwrap_or_default() % 2 == 0;
+                self.connection.set_cancels_late_calls(late);
+                self.connection.ping();
+            }
+            9 if step > 250 => self.connection.say_goodbye(None),
+            10 if step > 250 => self.fail(),
+            _ => self.receive(step % 2 == 0),
+        }
+        assert!(self.connection.in_flight() >= self.open.len());
+    }
+
+    fn call(&mut self) {
+        let (id, timeout) = (self.id(), self.byte().unwrap_or_default());
+        let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
+        let token = self.calls;
+        self.calls += 1;
+        if self.connection.call(id, request(), timeout, token, self.now).is_ok() {
+            self.open.insert(token);
+        }
+    }
+
+    /// Frames of the other side: a length, and so many bytes of JSON lines or of the inside of a binary frame.
+    fn receive(&mut self, json: bool) {
+        let length = usize::from(self.byte().unwrap_or_default()).min(self.script.len());
+        let (bytes, rest) = self.script.split_at(length);
+        self.script = rest;
+        let mut wire = BytesMut::new();
+        let decoded = if json {
+            wire.put_slice(bytes);
+            wire.put_u8(b'\n');
+            Json.framing(Limits::default()).decode(&mut wire)
+        } else {
+            wire.put_u32(bytes.len() as u32);
+            wire.put_slice(bytes);
+            Postcard.framing(Limits::default()).decode(&mut wire)
+        };
+        let Ok(Some(frame)) = decoded else { return };
+        if self.failed {
+            return;
+        }
+        match self.connection.handle_frame(frame) {
+            Ok(event) => self.happened(event),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Protocol);
+                self.fail();
+            }
+        }
+    }
+
+    fn transmit(&mut self) -> Option<Frame> {
+        let waits = self.connection.queued_bytes() > 0;
+        let frame = self.connection.poll_transmit();
+        assert_eq!(waits, frame.is_some(), "0 exactly if nothing waits");
+        if let Some(Frame::Reply { id, .. } | Frame::Error { id, .. }) = &frame {
+            let owed = self.owed.get_mut(id).expect("nobody has asked");
+            *owed = owed.checked_sub(1).expect("it is answered twice");
+        }
+        frame
+    }
+
+    /// The next frame has no encoding.
+    fn refuse(&mut self) {
+        let Some(frame) = self.transmit() else { return };
+        if let Frame::Reply { id, .. } | Frame::Error { id, .. } = &frame {
+            *self.owed.get_mut(id).expect("it was owed") += 1;
+        }
+        let event = self.connection.refuse(frame, Error::new(ErrorKind::TooLarge, "too large"));
+        self.happened(event);
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        let events = self.connection.fail(|_| Error::new(ErrorKind::Crashed, "it is over"));
+        self.happened(events);
+        assert!(self.open.is_empty(), "{:?} are lost", self.open);
+    }
+
+    fn happened(&mut self, events: impl IntoIterator<Item = Event<u32>>) {
+        for event in events {
+            match event {
+                Event::Answered { token, .. } => self.ended(Some(token)),
+                Event::Requested(request) if !request.is_oneway() => {
+                    let id = request.id().expect("a request that came has an id").clone();
+                    *self.owed.entry(id).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ended(&mut self, token: Option<u32>) {
+        if let Some(token) = token {
+            assert!(self.open.remove(&token), "{token} comes back twice");
+        }
+    }
+
+    fn finish(mut self) {
+        if !self.failed {
+            while self.transmit().is_some() {}
+        }
+        self.fail();
+        assert_eq!((self.connection.in_flight(), self.connection.serving()), (0, 0));
+        assert!(self.connection.poll_timeout().is_none() && self.connection.poll_transmit().is_none());
+    }
+}
+
+fn request() -> Request {
+    Request::new(Name::from_static("add"), Body::empty())
+}

@@ -1,0 +1,251 @@
+use std::fmt;
+
+use bytes::BytesMut;
+use isolated_workers_codec::{Cbor, Codec, Json, Postcard, decode_within};
+use isolated_workers_core::{Budget, Error, ErrorKind, Message};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Finds out which values of a service a codec cannot carry, before a worker does.
+///
+/// Types compile with every codec, and yet some attributes of serde do not work with each: what has
+/// `skip_serializing_if`, `flatten`, `untagged` or `tag` may fail with [`Postcard`], or come back as another value. So may
+/// NaN and `Some(None)` with [`Json`]. Give it a sample of every message, reply and error, with each variant and each
+/// field once there and once not: it sends all of them through `Json`, `Cbor` and `Postcard`, within the limits that are
+/// the default, and compares what comes back.
+///
+/// The messages of a `#[service]` can be compared where it says `#[service(derive(PartialEq))]`.
+///
+/// ```
+/// use isolated_workers_core::{Message, Never};
+/// use isolated_workers_runtime::testing::RoundTrip;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(PartialEq, Serialize, Deserialize)]
+/// struct Find {
+///     name: String,
+///     #[serde(skip_serializing_if = "Option::is_none")]
+///     limit: Option<u32>,
+/// }
+///
+/// impl Message for Find {
+///     const NAME: &'static str = "find";
+///     type Reply = Vec<String>;
+///     type Error = Never;
+/// }
+///
+/// let find = Find { name: "Ada".into(), limit: None };
+/// let round_trip = RoundTrip::new().message(&find).reply::<Find>(&vec!["Ada".into()]);
+/// let error = round_trip.check().unwrap_err().to_string();
+/// assert!(error.contains("the message `find` does not survive postcard: "), "{error}");
+///
+/// // For a service that is only ever called with the others.
+/// RoundTrip::new().without("postcard").message(&find).check()?;
+/// # Ok::<(), isolated_workers_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RoundTrip {
+    codecs: Vec<&'static str>,
+    losses: Vec<Loss>,
+}
+
+/// A value that a codec does not carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The name of the codec: `postcard`.
+    pub codec: &'static str,
+    /// The value: ``the message `find` ``.
+    pub what: String,
+    /// What became of it, and what may be the cause.
+    pub why: String,
+}
+
+impl RoundTrip {
+    /// Through every codec of the box.
+    pub fn new() -> Self {
+        Self { codecs: vec![Json::NAME, Cbor::NAME, Postcard::NAME], losses: Vec::new() }
+    }
+
+    /// Leaves out the codec of this name for all values that follow.
+    #[must_use]
+    pub fn without(mut self, codec: &str) -> Self {
+        self.codecs.retain(|name| *name != codec);
+        self
+    }
+
+    /// Sends a message there and back.
+    #[must_use]
+    pub fn message<M: Message + PartialEq>(self, message: &M) -> Self {
+        self.value(&format!("the message `{}`", M::NAME), message)
+    }
+
+    /// Sends a reply to `M` there and back.
+    #[must_use]
+    pub fn reply<M: Message>(self, reply: &M::Reply) -> Self
+    where
+        M::Reply: PartialEq,
+    {
+        self.value(&format!("a reply to `{}`", M::NAME), reply)
+    }
+
+    /// Sends an error of `M` there and back.
+    #[must_use]
+    pub fn error<M: Message>(self, error: &M::Error) -> Self
+    where
+        M::Error: PartialEq,
+    {
+        self.value(&format!("an error of `{}`", M::NAME), error)
+    }
+
+    /// Sends any value there and back; `what` names it in the report.
+    #[must_use]
+    pub fn value<T: Serialize + DeserializeOwned + PartialEq>(self, what: &str, value: &T) -> Self {
+        self.value_through(&Json, what, value)
+            .value_through(&Cbor, what, value)
+            .value_through(&Postcard, what, value)
+    }
+
+    /// What was lost, in the order of the values.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    /// Says whether every value has survived every codec.
+    ///
+    /// # Errors
+    /// `Config`, with a line for each [`Loss`].
+    pub fn check(&self) -> Result<(), Error> {
+        if self.losses.is_empty() {
+            return Ok(());
+        }
+        let lines: String = self.losses.iter().map(|loss| format!("\n  {loss}")).collect();
+        let text = format!("{} values of the service cannot travel:{lines}", self.losses.len());
+        Err(Error::new(ErrorKind::Config, text))
+    }
+
+    fn value_through<C: Codec, T>(mut self, codec: &C, what: &str, value: &T) -> Self
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
+        if self.codecs.contains(&C::NAME)
+            && let Err(became) = there_and_back(codec, value)
+        {
+            let why = format!("{became}; {}", advice(C::NAME));
+            self.losses.push(Loss { codec: C::NAME, what: what.to_owned(), why });
+        }
+        self
+    }
+}
+
+impl Default for RoundTrip {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { codec, what, why } = self;
+        write!(f, "{what} does not survive {codec}: {why}")
+    }
+}
+
+/// Or what became of the value.
+fn there_and_back<C: Codec, T>(codec: &C, value: &T) -> Result<(), String>
+where
+    T: Serialize + DeserializeOwned + PartialEq,
+{
+    let mut bytes = BytesMut::new();
+    codec.encode(value, &mut bytes).map_err(|error| format!("it cannot be encoded: {error}"))?;
+    let back: T = decode_within(codec, &bytes, Budget::default())
+        .map_err(|error| format!("it can be encoded and not decoded: {error}"))?;
+    if back == *value { Ok(()) } else { Err("it comes back as another value".to_owned()) }
+}
+
+/// What the format is known not to have.
+fn advice(codec: &str) -> &'static str {
+    match codec {
+        Postcard::NAME => {
+            "look for `skip_serializing_if`, `flatten`, `untagged` and `tag` of serde in its type, and drop them or use \
+             `Json` or `Cbor`"
+        }
+        Cbor::NAME => "look for `Some(None)` and `Some(())` in it, which are the same as `None` there",
+        _ => {
+            "look for NaN, infinities, `Some(None)`, `Some(())` and for maps with keys that are no text in it"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct Skips {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first: Option<u8>,
+        second: u8,
+    }
+
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        rest: BTreeMap<String, u8>,
+    }
+
+    #[derive(PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u8),
+        Text(String),
+    }
+
+    #[derive(PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Circle { radius: u8 },
+    }
+
+    fn lost<T: Serialize + DeserializeOwned + PartialEq>(value: &T) -> Vec<&'static str> {
+        RoundTrip::new().value("a value", value).losses().iter().map(|loss| loss.codec).collect()
+    }
+
+    #[test]
+    fn postcard_does_not_carry_what_asks_for_its_form() {
+        assert_eq!(lost(&Skips { first: None, second: 0 }), ["postcard"]);
+        assert_eq!(lost(&Skips { first: None, second: 1 }), ["postcard"]);
+        assert_eq!(lost(&Flat { rest: [("a".to_owned(), 1)].into() }), ["postcard"]);
+        assert_eq!(lost(&Either::Number(1)), ["postcard"]);
+        assert_eq!(lost(&Either::Text("one".into())), ["postcard"]);
+        assert_eq!(lost(&Tagged::Circle { radius: 1 }), ["postcard"]);
+        assert!(lost(&Skips { first: Some(1), second: 1 }).is_empty());
+        assert!(lost(&(1u8, "text".to_owned(), vec![Some(0.5)], i128::MIN)).is_empty());
+    }
+
+    #[test]
+    fn json_and_cbor_have_one_nothing() {
+        assert_eq!(lost(&Some(None::<u8>)), ["json", "cbor"]);
+        assert_eq!(lost(&f64::INFINITY), ["json"]);
+        assert_eq!(lost(&BTreeMap::from([((1, 2), 3)])), ["json"]);
+    }
+
+    #[test]
+    fn the_report_names_each_value_and_codec() {
+        let round_trip =
+            RoundTrip::new().value("a flat map", &Flat { rest: BTreeMap::new() }).value("∞", &f64::INFINITY);
+        let text = round_trip.check().unwrap_err().to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(lines[0], "2 values of the service cannot travel:");
+        assert!(lines[1].contains("a flat map does not survive postcard: it cannot be encoded: "), "{text}");
+        assert!(lines[1].contains("`flatten`, `untagged`"), "{text}");
+        assert!(lines[2].contains("∞ does not survive json: it can be encoded and not decoded: "), "{text}");
+        assert!(RoundTrip::new().value("text", &"text".to_owned()).check().is_ok());
+        assert!(RoundTrip::new().without("json").value("∞", &f64::INFINITY).check().is_ok());
+    }
+}
