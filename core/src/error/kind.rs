@@ -68,10 +68,10 @@ kinds! {
     TooLarge = "IW_TOO_LARGE", Maybe;
     /// The other side broke the rules of the protocol; its connection is closed.
     Protocol = "IW_PROTOCOL", Maybe;
-    /// There is more to do than there is room for: the call was not taken in, or made way for another.
-    Overloaded = "IW_OVERLOADED", No;
     /// The id chosen for the call is still in use.
     DuplicateId = "IW_DUPLICATE_ID", No;
+    /// There is more to do than there is room for: the call was not taken in, or made way for another.
+    Overloaded = "IW_OVERLOADED", No;
     /// The caller may not do this, or has not shown that it may.
     Denied = "IW_DENIED", No;
     /// The message is one that the service does not accept.
