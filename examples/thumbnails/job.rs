@@ -1,6 +1,7 @@
 //! A folder of images, and a pool of workers that does them.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -47,9 +48,11 @@ pub(crate) async fn run(options: Options) -> Result<Report, String> {
             (image, thumbnail)
         })
         .unordered();
+    // Once for all: one that is made anew each time would miss what comes between two.
+    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
-            Ok(()) = tokio::signal::ctrl_c() => {
+            Ok(()) = &mut ctrl_c, if !report.interrupted => {
                 report.interrupted = true;
                 // It ends the calls, so that the images come to their end, too.
                 pool.kill();
