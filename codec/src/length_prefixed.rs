@@ -52,10 +52,26 @@ pub struct LengthPrefixed {
     limits: Limits,
 }
 
-const LENGTH: usize = 4;
+/// The length in front, in bytes.
+pub(crate) const LENGTH: usize = 4;
 
 /// How much is reserved ahead for a frame of which nothing has arrived yet.
 const STEP: usize = 64 << 10;
+
+/// The length that the frame at the start of `buffer` has, without its prefix. `None` where not all of it is there:
+/// then there is room for more, which grows with what has come and not with what the prefix claims.
+#[inline]
+pub(crate) fn whole(buffer: &mut BytesMut, limits: Limits) -> Result<Option<usize>, FrameError> {
+    let Some(length) = buffer.first_chunk::<LENGTH>() else { return Ok(None) };
+    let length = u32::from_be_bytes(*length) as usize;
+    FrameError::check(length, limits)?;
+    let missing = (LENGTH + length).saturating_sub(buffer.len());
+    if missing > 0 {
+        buffer.reserve(missing.min(buffer.len().max(STEP)));
+        return Ok(None);
+    }
+    Ok(Some(length))
+}
 
 impl LengthPrefixed {
     /// Frames of this size at most.
@@ -123,14 +139,7 @@ impl Decoder for LengthPrefixed {
     type Error = FrameError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let Some(length) = buffer.first_chunk::<LENGTH>() else { return Ok(None) };
-        let length = u32::from_be_bytes(*length) as usize;
-        FrameError::check(length, self.limits)?;
-        let missing = (LENGTH + length).saturating_sub(buffer.len());
-        if missing > 0 {
-            buffer.reserve(missing.min(buffer.len().max(STEP)));
-            return Ok(None);
-        }
+        let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
 
         let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
         let mut frame = header::take(&mut fields, self.limits)?;

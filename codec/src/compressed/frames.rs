@@ -4,6 +4,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::Settings;
 use super::zlib::{Deflater, Inflater};
+use crate::length_prefixed::{LENGTH, whole};
 use crate::{FrameError, Framing};
 
 /// The frames of another framing, compressed with zlib where they are large and get smaller by it.
@@ -45,8 +46,6 @@ pub struct CompressedFrames<F> {
     inflater: Inflater,
 }
 
-const LENGTH: usize = 4;
-
 /// The length and the byte behind it.
 const HEAD: usize = LENGTH + 1;
 
@@ -54,9 +53,6 @@ const WHAT: &str = "the frame before compression";
 
 const PLAIN: u8 = 0;
 const ZLIB: u8 = 1;
-
-/// How much is reserved ahead for a frame of which nothing has arrived yet.
-const STEP: usize = 64 << 10;
 
 impl<F: Framing> CompressedFrames<F> {
     pub(super) fn new(inner: F, settings: Settings, limits: Limits) -> Self {
@@ -158,14 +154,7 @@ impl<F: Framing> Decoder for CompressedFrames<F> {
     type Error = FrameError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let Some(length) = buffer.first_chunk::<LENGTH>() else { return Ok(None) };
-        let length = u32::from_be_bytes(*length) as usize;
-        FrameError::check(length, self.limits)?;
-        let missing = (LENGTH + length).saturating_sub(buffer.len());
-        if missing > 0 {
-            buffer.reserve(missing.min(buffer.len().max(STEP)));
-            return Ok(None);
-        }
+        let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
         buffer.advance(LENGTH);
         let mut part = buffer.split_to(length);
         match part.split_first() {
