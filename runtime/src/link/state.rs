@@ -85,7 +85,7 @@ impl<F: Framing> State<F> {
     /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
     pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Vec<Waker> {
         self.connection = Connection::new();
-        self.connection.set_cancels_late_calls(self.on_timeout != OnTimeout::Abandon);
+        self.set_policy(self.on_timeout, self.respawns);
         self.outgoing = Outgoing::new(framing, writer);
         self.armed = None;
         self.overran = false;

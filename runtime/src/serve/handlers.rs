@@ -61,8 +61,10 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
         let name = request.to_name();
         request.set_peer(self.peer);
+        // One look at the clock for the deadline and for the pace.
+        let started = Instant::now();
         if let Some(timeout) = request.timeout() {
-            request.set_deadline(Instant::now().checked_add(timeout));
+            request.set_deadline(started.checked_add(timeout));
         }
         let mut handling = self.handle(request);
         // Who sends oneway messages relies on their order, because there is no reply to wait for: they never wait.
@@ -72,7 +74,6 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
             return None;
         }
         // Most handlers answer at once: those need no task.
-        let started = Instant::now();
         let polled = handling.as_mut().poll(cx);
         if !oneway {
             self.pace.learn(&name, started.elapsed());
