@@ -103,9 +103,9 @@ pub use isolated_workers_middleware::{
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Captured, Detach, Dial, Driver, Heartbeat, Launch, Link, NoPid,
-    OnCrash, OnTimeout, Output, Process, ProcessId, Program, Running, RunningThread, Serve, Status, Thread,
-    Timeouts, Worker, is_worker, serve,
+    Address, Attach, Attached, Builder, Captured, Detach, Dial, Driver, FromStartupData, Heartbeat, Launch,
+    Link, MakeHandler, NoPid, OnCrash, OnTimeout, Output, Process, ProcessId, Program, Running,
+    RunningThread, Serve, Server, Status, Thread, Timeouts, Worker, is_worker, serve, serve_with,
 };
 pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
@@ -116,7 +116,9 @@ pub use isolated_workers_transport::{SocketPair, UnixSocket};
 pub mod prelude {
     #[cfg(feature = "macros")]
     pub use crate::service;
-    pub use crate::{CallError, Error, ErrorKind, Program, Service, ServiceExt, Worker, is_worker, serve};
+    pub use crate::{
+        CallError, Error, ErrorKind, Program, Service, ServiceExt, Worker, is_worker, serve, serve_with,
+    };
 }
 
 /// What generated code needs; no part of the interface.

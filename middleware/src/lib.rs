@@ -12,6 +12,8 @@ pub mod handler;
 mod layers;
 mod local;
 mod middleware;
+#[doc(hidden)]
+pub mod panic_place;
 mod service;
 mod trace;
 

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator, Uuid};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{Platform, Transport};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::driver::Driver;
@@ -15,14 +17,16 @@ use crate::{Heartbeat, OnCrash, OnTimeout, Program, Status, Timeouts, Worker};
 /// A worker about to be started: [`Worker::builder`].
 ///
 /// The defaults: the codec [`Json`], the transport of the driver, no middleware, [`Timeouts::default`],
-/// [`Limits::default`], random ids ([`Uuid`]), any service.
+/// [`Limits::default`], random ids ([`Uuid`]), any service, no startup data.
 #[must_use = "nothing is started until `spawn`"]
-pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers> {
+pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers, S = ()> {
     driver: D,
     codec: C,
     transport: T,
     layers: L,
     ids: Box<dyn TxIdGenerator>,
+    /// Encoded when the codec is known.
+    startup: Option<S>,
     settings: Settings,
 }
 
@@ -36,33 +40,59 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
             on_timeout: OnTimeout::default(),
             heartbeat: None,
             handshake: true,
+            startup: None,
         };
         let transport = driver.transport();
-        Self { driver, codec: Json, transport, layers: NoLayers, ids: Box::new(Uuid), settings }
+        let ids = Box::new(Uuid);
+        Self { driver, codec: Json, transport, layers: NoLayers, ids, startup: None, settings }
     }
 }
 
-impl<D, C, T, L> Builder<D, C, T, L> {
+impl<D, C, T, L, S> Builder<D, C, T, L, S> {
     /// Uses another codec than [`Json`]. The worker must use it, too.
-    pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L> {
-        let Self { driver, transport, layers, ids, settings, .. } = self;
-        Builder { driver, codec, transport, layers, ids, settings }
+    pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L, S> {
+        let Self { driver, transport, layers, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
     /// Uses another transport than that of the driver. A worker finds out by itself which of the box it is; one of your
     /// own must be named there, too.
-    pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
-        let Self { driver, codec, layers, ids, settings, .. } = self;
-        Builder { driver, codec, transport, layers, ids, settings }
+    pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L, S> {
+        let Self { driver, codec, layers, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
     /// Adds a middleware around the calls. The first one added sees a request first and its reply last.
-    pub fn layer<M: Middleware>(self, middleware: M) -> Builder<D, C, T, Stack<L, M>>
+    pub fn layer<M: Middleware>(self, middleware: M) -> Builder<D, C, T, Stack<L, M>, S>
     where
         L: Layers,
     {
-        let Self { driver, codec, transport, layers, ids, settings } = self;
-        Builder { driver, codec, transport, layers: Stack::new(layers, middleware), ids, settings }
+        let Self { driver, codec, transport, layers, ids, startup, settings } = self;
+        let layers = Stack::new(layers, middleware);
+        Builder { driver, codec, transport, layers, ids, startup, settings }
+    }
+
+    /// Tells the worker this when it starts, and each that is started in its place: what
+    /// [`serve_with`](crate::serve_with) makes its handler of. It goes over the connection, encoded by its codec, so that it
+    /// may hold secrets: nobody else sees it, and no argument, variable, file or log has it. [`Limits::frame`] limits it. A
+    /// worker that calls [`serve`](crate::serve) passes over it.
+    ///
+    /// ```no_run
+    /// # use isolated_workers_runtime::{Program, Worker};
+    /// # async fn example() -> Result<(), isolated_workers_core::Error> {
+    /// #[derive(serde::Serialize)]
+    /// struct Config {
+    ///     digits: u32,
+    /// }
+    ///
+    /// let program = Program::new("./calculator-worker");
+    /// let worker = Worker::builder(program).startup_data(&Config { digits: 12 }).spawn().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn startup_data<S2: Serialize>(self, data: S2) -> Builder<D, C, T, L, S2> {
+        let Self { driver, codec, transport, layers, ids, settings, .. } = self;
+        Builder { driver, codec, transport, layers, ids, startup: Some(data), settings }
     }
 
     /// Sets how long the parts of the worker's life may take.
@@ -122,17 +152,22 @@ impl<D, C, T, L> Builder<D, C, T, L> {
     }
 }
 
-impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
+impl<D: Driver, C: Codec, T: Transport, L: Layers, S: Serialize> Builder<D, C, T, L, S> {
     /// Starts the worker and waits until it is ready for calls. Must be called within a tokio runtime with I/O and time
     /// enabled.
     ///
     /// # Errors
-    /// `Config` where a setting makes no sense, `Spawn` where the worker cannot be started, `Startup` where it ends or
-    /// says nothing until the startup timeout, `Handshake` where host and worker do not fit together. Nothing is left
-    /// behind then, nor when the future is dropped.
+    /// `Config` where a setting makes no sense, `Encode` or `TooLarge` where the startup data does not, `Spawn` where the
+    /// worker cannot be started, `Startup` where it ends, says nothing until the startup timeout or can do nothing with its
+    /// startup data, `Handshake` where host and worker do not fit together. Nothing is left behind then, nor when the future
+    /// is dropped.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
-        let Self { driver, codec, transport, layers, ids, settings } = self;
+        let Self { driver, codec, transport, layers, ids, startup, mut settings } = self;
         check(&settings)?;
+        settings.startup = match startup {
+            Some(startup) => Some(encoded(&startup, &codec, &driver, &settings)?),
+            None => None,
+        };
         let Settings { limits, timeouts, on_timeout, on_crash, .. } = settings;
         let starter = Starter { driver, codec, transport, settings };
         let (status, watched) = watch::channel(Status::Starting);
@@ -148,7 +183,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     }
 }
 
-impl<D: std::fmt::Debug, C, T, L> std::fmt::Debug for Builder<D, C, T, L> {
+impl<D: std::fmt::Debug, C, T, L, S> std::fmt::Debug for Builder<D, C, T, L, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("driver", &self.driver).finish_non_exhaustive()
     }
@@ -172,4 +207,33 @@ fn check(settings: &Settings) -> Result<(), Error> {
         return Err(Error::new(ErrorKind::Config, text));
     }
     Ok(())
+}
+
+/// The startup data for the workers of `driver`.
+fn encoded<C: Codec>(
+    data: &impl Serialize,
+    codec: &C,
+    driver: &impl Driver,
+    settings: &Settings,
+) -> Result<Bytes, Error> {
+    let attempt = || format!("could not send startup data to the worker {}", driver.subject());
+    if driver.token().is_some() {
+        let text = format!("{}: it is running already; remove `.startup_data(..)`", attempt());
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    if !settings.handshake {
+        let why = "it goes with the handshake, which `without_handshake` leaves out; remove one of the two";
+        return Err(Error::new(ErrorKind::Config, format!("{}: {why}", attempt())));
+    }
+    let mut bytes = BytesMut::new();
+    codec.encode(data, &mut bytes).map_err(|error| {
+        Error::with_source(ErrorKind::Encode, format!("{}: it has no {}: {error}", attempt(), C::NAME), error)
+    })?;
+    let (len, most) = (bytes.len(), settings.limits.frame);
+    if len > most {
+        let what = "make it smaller, or raise the limit on both sides";
+        let text = format!("{}: it has {len} bytes, `Limits::frame` allows {most}; {what}", attempt());
+        return Err(Error::new(ErrorKind::TooLarge, text));
+    }
+    Ok(bytes.freeze())
 }

@@ -30,7 +30,7 @@ pub use heartbeat::Heartbeat;
 pub use inherited::is_worker;
 pub use link::Link;
 pub use on_crash::OnCrash;
-pub use serve::{Serve, run_worker, serve};
+pub use serve::{FromStartupData, MakeHandler, Serve, Server, run_worker, serve, serve_with};
 pub use status::Status;
 pub use timeouts::{OnTimeout, Timeouts};
 pub use worker::Worker;

@@ -1,6 +1,7 @@
 use std::any::Any;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use hashbrown::HashMap;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
-use isolated_workers_middleware::Service;
+use isolated_workers_middleware::{Service, panic_place};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::pace::Pace;
@@ -17,17 +18,36 @@ use crate::link::{Answer, Inbound};
 /// The handlers at work for one connection.
 pub(super) struct Handlers<S> {
     service: Arc<S>,
-    tasks: JoinSet<Option<Answer>>,
+    tasks: JoinSet<Handled>,
     /// How to stop those that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
     pace: Pace,
+    panicked: Option<Error>,
 }
 
-type Handling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+/// What came of a request.
+struct Handled {
+    /// `None` where the message was oneway.
+    answer: Option<Answer>,
+    panicked: Option<Error>,
+}
+
+type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
 impl<S: Service + 'static> Handlers<S> {
     pub(super) fn new(service: Arc<S>) -> Self {
-        Self { service, tasks: JoinSet::new(), running: HashMap::new(), pace: Pace::default() }
+        Self {
+            service,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            pace: Pace::default(),
+            panicked: None,
+        }
+    }
+
+    /// The first panic of a handler, whose answer has been given by then.
+    pub(super) fn panicked(&self) -> Option<&Error> {
+        self.panicked.as_ref()
     }
 
     fn handle(&self, request: Request) -> Handling {
@@ -36,17 +56,35 @@ impl<S: Service + 'static> Handlers<S> {
             let id = request.id().cloned();
             let name = Name::from(request.name());
             let oneway = request.is_oneway();
-            let call = AssertUnwindSafe(service.call(request)).catch_unwind();
-            let result = call.await.unwrap_or_else(|panic| Err(panicked(&name, &*panic)));
-            match (id, &result) {
+            let mut call = pin!(AssertUnwindSafe(service.call(request)).catch_unwind());
+            // The place is kept on the thread of the panic.
+            let placed = |panic| (panic, panic_place::take());
+            let caught =
+                poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx)).map(|it| it.map_err(placed)));
+            let (result, panicked) = match caught.await {
+                Ok(result) => (result, None),
+                Err((panic, place)) => {
+                    let error = panicked(&name, &*panic, place);
+                    (Err(error.clone()), Some(error))
+                }
+            };
+            let answer = match (id, &result) {
                 (Some(id), _) if !oneway => Some((id, result)),
                 (_, Err(error)) => {
                     tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                     None
                 }
                 _ => None,
-            }
+            };
+            Handled { answer, panicked }
         })
+    }
+
+    fn take_in(&mut self, handled: Handled) -> Option<Answer> {
+        if self.panicked.is_none() {
+            self.panicked = handled.panicked;
+        }
+        handled.answer
     }
 
     fn spawn(&mut self, id: Option<TxId>, handling: Handling) {
@@ -75,7 +113,7 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
             self.pace.learn(&name, started.elapsed());
         }
         match polled {
-            Poll::Ready(answer) => answer,
+            Poll::Ready(handled) => self.take_in(handled),
             Poll::Pending => {
                 self.spawn(id, handling);
                 None
@@ -92,26 +130,32 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         loop {
             match ready!(self.tasks.poll_join_next_with_id(cx)) {
-                Some(Ok((task, Some(answer)))) => {
+                Some(Ok((task, handled))) => {
+                    let Some(answer) = self.take_in(handled) else { continue };
                     // One that ended while it was cancelled has no say: its id may be another request's by now.
                     if self.running.get(&answer.0).is_some_and(|running| running.id() == task) {
                         self.running.remove(&answer.0);
                         return Poll::Ready(answer);
                     }
                 }
-                // A oneway message, or one that was stopped. A panic was caught before it came here.
-                Some(_) => {}
+                // One that was stopped. A panic was caught before it came here.
+                Some(Err(_)) => {}
                 None => return Poll::Pending,
             }
         }
     }
+
+    fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
 }
 
-fn panicked(name: &Name, panic: &(dyn Any + Send)) -> Error {
+fn panicked(name: &Name, panic: &(dyn Any + Send), place: Option<String>) -> Error {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is no text");
-    Error::new(ErrorKind::Panicked, format!("the handler of `{name}` panicked: {message}"))
+    let place = place.map_or(String::new(), |place| format!(" at {place}"));
+    Error::new(ErrorKind::Panicked, format!("the handler of `{name}` panicked{place}: {message}"))
 }
