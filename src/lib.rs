@@ -111,10 +111,10 @@ pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerSer
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Captured, Detach, Dial, Dispatch, Driver, Heartbeat, Launch, Link,
-    Map, NoPid, OnCrash, OnTimeout, Output, Pool, PoolBuilder, Process, ProcessId, Program, Progress,
-    Restart, Running, RunningThread, Serve, Stats, Status, Thread, Timeouts, View, Waits, WhenFull, Worker,
-    WorkerId, WorkerStats, is_worker, serve,
+    Address, Attach, Attached, Builder, Captured, Detach, Dial, Dispatch, Driver, FromStartupData, Heartbeat,
+    Launch, Link, MakeHandler, Map, NoPid, OnCrash, OnTimeout, Output, Pool, PoolBuilder, Process, ProcessId,
+    Program, Progress, Restart, Running, RunningThread, Serve, Server, Stats, Status, Thread, Timeouts, View,
+    Waits, WhenFull, Worker, WorkerId, WorkerStats, is_worker, serve, serve_with,
 };
 pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
@@ -135,7 +135,7 @@ pub mod prelude {
     #[cfg(feature = "macros")]
     pub use crate::service;
     pub use crate::{
-        CallError, Error, ErrorKind, Pool, Program, Service, ServiceExt, Worker, is_worker, serve,
+        CallError, Error, ErrorKind, Pool, Program, Service, ServiceExt, Worker, is_worker, serve, serve_with,
     };
 }
 

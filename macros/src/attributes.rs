@@ -43,11 +43,13 @@ impl ServiceOptions {
     }
 }
 
-/// `#[message(oneway, timeout = "60s", idempotent, retry = 3, name = "wireName")]`
+/// `#[message(oneway, blocking, timeout = "60s", idempotent, retry = 3, name = "wireName")]`
 #[derive(Default)]
 pub(crate) struct MessageOptions {
     /// Where `oneway` is written.
     pub(crate) oneway: Option<Path>,
+    /// Where `blocking` is written.
+    pub(crate) blocking: Option<Path>,
     pub(crate) timeout: Option<Duration>,
     /// Where `idempotent` is written.
     pub(crate) idempotent: Option<Path>,
@@ -76,6 +78,8 @@ impl MessageOptions {
         match name(&key.path).as_str() {
             "oneway" if key.input.peek(Token![=]) => Err(error(&key.path, "`oneway` takes no value")),
             "oneway" => set(&mut self.oneway, key, key.path.clone()),
+            "blocking" if key.input.peek(Token![=]) => Err(error(&key.path, "`blocking` takes no value")),
+            "blocking" => set(&mut self.blocking, key, key.path.clone()),
             "timeout" => {
                 let literal = value(key, "a duration, as in `timeout = \"60s\"`")?;
                 set(&mut self.timeout, key, duration::parse(&literal)?)
@@ -95,7 +99,7 @@ impl MessageOptions {
             }
             "idempotent" if key.input.peek(Token![=]) => Err(error(&key.path, "`idempotent` takes no value")),
             "idempotent" => set(&mut self.idempotent, key, key.path.clone()),
-            _ => Err(unknown(key, &["oneway", "timeout", "idempotent", "retry", "name"])),
+            _ => Err(unknown(key, &["oneway", "blocking", "timeout", "idempotent", "retry", "name"])),
         }
     }
 }

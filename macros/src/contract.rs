@@ -1,7 +1,7 @@
 //! The trait as the worker implements it.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{TraitItem, TypeParamBound, parse_quote};
 
 use crate::method::Method;
@@ -34,10 +34,13 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 
 /// `async fn` in a public trait says nothing about `Send`, which the server needs; implementations can be `async fn`.
 fn declaration(method: &Method) -> TokenStream {
-    let Method { attributes, output, .. } = method;
+    let Method { attributes, options, output, .. } = method;
     let (call, output) = (method.declaration(), &output.ty);
-    quote_spanned! {method.span()=>
-        #(#attributes)*
-        fn #call -> impl ::core::future::Future<Output = #output> + ::core::marker::Send;
-    }
+    let output = match options.blocking {
+        Some(_) => quote!(#output),
+        None => quote_spanned! {method.span()=>
+            impl ::core::future::Future<Output = #output> + ::core::marker::Send
+        },
+    };
+    quote_spanned!(method.span()=> #(#attributes)* fn #call -> #output;)
 }

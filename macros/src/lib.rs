@@ -124,6 +124,10 @@ mod types;
 ///   Default: it is not run again.
 /// - `oneway`: nobody waits for the method to run, and nothing comes back from it. It cannot be retried, since nothing
 ///   tells whether it ran.
+/// - `blocking`: the method is a plain `fn`, which may compute for long or block: it runs on a thread of tokio's blocking
+///   pool, beside the connection, which goes on to answer others, cancels and heartbeats. A call that is given up does not
+///   stop it: what it returns is dropped. A worker that ends does not wait for it, unless its runtime does: that of
+///   `#[main]` does not, that of `#[tokio::main]` waits until the host loses patience (`Timeouts::close`).
 /// - `name = "wireName"`: the message's name on the wire, instead of the method's.
 ///
 /// # Messages by hand
@@ -163,6 +167,16 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
+/// An argument is the startup data of the host's builder. `main` then runs when the host has sent it, and an error of it is
+/// told to the host, too: it is anything that `?` puts into a `Box<dyn Error + Send + Sync>`.
+///
+/// ```ignore
+/// #[isolated_workers::main]
+/// async fn main(config: Config) -> Result<impl Calculator, ConfigError> {
+///     MyCalculator::new(config)
+/// }
+/// ```
+///
 /// # Options
 ///
 /// - `codec = expression`: the codec to serve with, which must be that of the host. Default: that of `serve`.
@@ -178,6 +192,8 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     isolated_workers::serve(MyCalculator.into_service()).codec(Postcard).await
 /// }
 /// ```
+///
+/// With startup data it calls `isolated_workers::serve_with` instead.
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::expand(options.into(), item.into()).unwrap_or_else(|error| main_fn::failed(&error)).into()

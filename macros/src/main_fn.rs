@@ -5,8 +5,8 @@ use std::mem;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    GenericArgument, ItemFn, Path, PathArguments, ReturnType, Type, TypeImplTrait, TypeParamBound,
-    parse_quote,
+    FnArg, GenericArgument, ItemFn, PatType, Path, PathArguments, ReturnType, Type, TypeImplTrait,
+    TypeParamBound, parse_quote,
 };
 
 use crate::attributes::MainOptions;
@@ -36,9 +36,10 @@ fn check(main: &ItemFn, errors: &mut Errors) {
     if sig.asyncness.is_none() {
         errors.at(sig.fn_token, "a service is made and run by async code: write `async fn main`");
     }
-    if !sig.inputs.is_empty() {
-        errors
-            .at(&sig.inputs, "`main` takes no arguments: use `std::env::args` for those of the command line");
+    if sig.inputs.len() > 1 {
+        let advice =
+            "make them fields of one struct; for arguments of the command line there is `std::env::args`";
+        errors.at(&sig.inputs, format!("`main` takes one argument at most, the startup data: {advice}"));
     }
     if !sig.generics.params.is_empty() {
         errors.at(&sig.generics, "nobody can choose generic parameters for `main`: remove them");
@@ -53,6 +54,8 @@ struct Output {
     ty: Type,
     /// Whether it is a `Result`.
     fallible: bool,
+    /// What serving comes to.
+    served: Type,
 }
 
 impl Output {
@@ -64,12 +67,12 @@ impl Output {
         };
         let served: Type = parse_quote!(::core::result::Result<(), #krate::Error>);
         let mut ty = (**written).clone();
-        let service = service(&mut ty).and_then(|service| match mem::replace(service, served) {
+        let service = service(&mut ty).and_then(|service| match mem::replace(service, served.clone()) {
             Type::ImplTrait(service) => first_trait(service),
             _ => None,
         });
         let service = service.ok_or_else(|| syn::Error::new_spanned(written, ADVICE))?;
-        Ok(Self { service, ty, fallible: !matches!(**written, Type::ImplTrait(_)) })
+        Ok(Self { service, ty, fallible: !matches!(**written, Type::ImplTrait(_)), served })
     }
 }
 
@@ -95,12 +98,29 @@ fn first_trait(service: TypeImplTrait) -> Option<Path> {
 
 fn worker(main: &ItemFn, output: &Output, options: &MainOptions) -> TokenStream {
     let ItemFn { attrs, vis, sig, block, .. } = main;
-    let Output { service, ty, fallible } = output;
     let krate = options.krate();
-    let codec = options.codec.iter();
+    let (ty, body) = match sig.inputs.first() {
+        Some(FnArg::Typed(PatType { ty: data, .. })) => (&output.served, with_data(data, output, options)),
+        _ => (&output.ty, without_data(output, options)),
+    };
+    quote! {
+        #(#attrs)*
+        #vis fn main() -> #ty {
+            #[allow(clippy::unused_async)]
+            #sig #block
+
+            #krate::__private::run_worker(async { #body })
+        }
+    }
+}
+
+/// What `main` returns is there before the host is.
+fn without_data(output: &Output, options: &MainOptions) -> TokenStream {
+    let Output { service, fallible, .. } = output;
+    let (krate, codec) = (options.krate(), options.codec.iter());
     // By the trait's path, which need not be imported.
     let serve = quote!(#krate::serve(<_ as #service>::into_service(service)) #(.codec(#codec))*.await);
-    let body = if *fallible {
+    if *fallible {
         quote! {
             match main().await {
                 ::core::result::Result::Ok(service) => ::core::result::Result::Ok(#serve),
@@ -112,16 +132,23 @@ fn worker(main: &ItemFn, output: &Output, options: &MainOptions) -> TokenStream 
             let service = main().await;
             #serve
         }
-    };
-    quote! {
-        #(#attrs)*
-        #vis fn main() -> #ty {
-            #[allow(clippy::unused_async)]
-            #sig #block
-
-            #krate::__private::run_worker(async { #body })
-        }
     }
+}
+
+/// `main` runs when the host has said what `data` is.
+fn with_data(data: &Type, output: &Output, options: &MainOptions) -> TokenStream {
+    let Output { service, fallible, .. } = output;
+    let (krate, codec) = (options.krate(), options.codec.iter());
+    let made = if *fallible {
+        quote!(main(data).await.map(|service| <_ as #service>::into_service(service)))
+    } else {
+        quote! {
+            ::core::result::Result::<_, ::core::convert::Infallible>::Ok(
+                <_ as #service>::into_service(main(data).await)
+            )
+        }
+    };
+    quote!(#krate::serve_with(|data: #data| async move { #made }) #(.codec(#codec))*.await)
 }
 
 #[cfg(test)]
@@ -184,6 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn startup_data() {
+        let cases = [
+            ("impl A", "<_ as A>::into_service(main(data).await)"),
+            ("Result<impl A, E>", "main(data).await.map(|service|<_ as A>::into_service(service))"),
+        ];
+        for (output, made) in cases {
+            let main = format!("async fn main(Config {{ digits }}: Config) -> {output} {{ x }}");
+            let text = expanded("codec = Cbor", &main).expect("a worker");
+            assert!(text.contains("serve_with(|data:Config|"), "{text}");
+            assert!(text.contains(made), "{text}");
+            let served = "fn main()->::core::result::Result<(), ::isolated_workers::Error>";
+            assert!(text.contains(served) && text.contains(".codec(Cbor).await"), "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes() {
         refused("", "struct Main;", &[("struct", "belongs on `async fn main`")]);
         refused("", "async fn main() {}", &[("main", "return `impl Calculator`")]);
@@ -195,12 +238,12 @@ mod tests {
         );
         refused(
             "workers = 3",
-            "fn start(a: u8) -> impl A { x }",
+            "fn start(a: u8, b: u8) -> impl A { x }",
             &[
                 ("workers", "unknown key `workers`; the known ones are `codec`, `crate`"),
                 ("start", "call this function `main`"),
                 ("fn", "write `async fn main`"),
-                ("a: u8", "`std::env::args`"),
+                ("a: u8, b: u8", "`std::env::args`"),
             ],
         );
     }

@@ -14,17 +14,25 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let doc = format!("Answers the messages of a [`{service}`] with its methods.");
     quote! {
         #[doc = #doc]
-        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #[derive(::core::fmt::Debug)]
         #[allow(dead_code)]
         #visibility struct #server<T> {
-            service: T,
+            // A blocking method outlives the call that was given up.
+            service: ::std::sync::Arc<T>,
+        }
+
+        impl<T> ::core::clone::Clone for #server<T> {
+            /// Another server of the same service.
+            fn clone(&self) -> Self {
+                Self { service: ::core::clone::Clone::clone(&self.service) }
+            }
         }
 
         #[allow(dead_code)]
         impl<T: #service> #server<T> {
             /// A server that calls the methods of `service`.
-            #visibility const fn new(service: T) -> Self {
-                Self { service }
+            #visibility fn new(service: T) -> Self {
+                Self { service: ::std::sync::Arc::new(service) }
             }
         }
 
@@ -53,7 +61,19 @@ fn answer(definition: &Definition, method: &Method) -> TokenStream {
     let (service, ident, fields) = (definition.ident(), &method.ident, method.fields());
     let context = method.context.iter().map(|(name, _)| name);
     let arguments = context.clone().chain(method.arguments.iter().map(|argument| &argument.ident));
-    let call = quote!(#service::#ident(&self.service #(, #arguments)*));
+    if method.options.blocking.is_some() {
+        let context = method.context.as_ref().map_or_else(|| quote!(_), |(name, _)| quote!(#name));
+        let call = quote!(#service::#ident(&*service #(, #arguments)*));
+        let run = match method.output.error {
+            Some(_) => call,
+            None => quote!(::core::result::Result::Ok(#call)),
+        };
+        return quote!({
+            let service = ::std::sync::Arc::clone(&self.service);
+            #krate::handler::respond_blocking(codec, request, move |#context, #module::#fields| #run).await
+        });
+    }
+    let call = quote!(#service::#ident(&*self.service #(, #arguments)*));
     let run = match method.output.error {
         Some(_) => call,
         None => quote!(async move { ::core::result::Result::Ok(#call.await) }),

@@ -20,7 +20,7 @@ pub(crate) fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut E
     if let Some(token) = &modifiers.defaultness {
         errors.at(token, "a service's method cannot be `default`: remove it");
     }
-    check_qualifiers(sig, errors);
+    check_qualifiers(sig, options, errors);
     check_generics(&sig.generics, errors);
     if let Some(variadic) = &sig.variadic {
         errors.at(variadic, "a message has a fixed set of fields: take a `Vec` instead of `...`");
@@ -41,9 +41,19 @@ pub(crate) fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut E
     }
 }
 
-fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
-    if sig.asyncness.is_none() {
-        errors.at(sig.fn_token, format!("a call crosses to another process: write `async fn {}`", sig.ident));
+fn check_qualifiers(sig: &Signature, options: &MessageOptions, errors: &mut Errors) {
+    match (&sig.asyncness, &options.blocking) {
+        (None, None) => {
+            let advice = "or `#[message(blocking)]` above it where it computes or blocks";
+            let problem = "a call crosses to another process";
+            errors.at(sig.fn_token, format!("{problem}: write `async fn {}`, {advice}", sig.ident));
+        }
+        (Some(token), Some(_)) => {
+            let advice = "remove `async`, or `blocking`";
+            errors
+                .at(token, format!("a blocking method has a thread to itself and awaits nothing: {advice}"));
+        }
+        _ => {}
     }
     if let Some(token) = &sig.constness {
         errors.at(token, "a call crosses to another process, so it cannot be `const`: remove it");

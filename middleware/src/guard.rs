@@ -11,10 +11,12 @@ use std::task::{Context, Poll};
 use isolated_workers_core::{Error, Response};
 use pin_project_lite::pin_project;
 
+use crate::panic_place;
+
 /// Says what becomes of what goes wrong.
 pub(crate) trait Guard {
-    /// The error that a panic is. What the code left half done is its own affair, as with a thread that panics.
-    fn panicked(&self, why: &str) -> Error;
+    /// The error that a panic is: `what` begins with "panicked". What the code left half done is its own affair, as with a thread that panics.
+    fn panicked(&self, what: &str) -> Error;
 
     /// What becomes of an error, also of one that was a panic.
     fn failed(&self, error: Error) -> Error;
@@ -45,15 +47,17 @@ impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F
         let this = self.project();
         match catch_unwind(AssertUnwindSafe(|| this.call.poll(cx))) {
             Ok(polled) => polled.map_err(|error| this.guard.failed(error)),
-            Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(text(&*panic))))),
+            Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(&what(&*panic))))),
         }
     }
 }
 
-fn text(panic: &(dyn Any + Send)) -> &str {
-    panic
+fn what(panic: &(dyn Any + Send)) -> String {
+    let place = panic_place::take().map_or(String::new(), |place| format!(" at {place}"));
+    let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is no text")
+        .unwrap_or("a value that is no text");
+    format!("panicked{place}: {text}")
 }

@@ -3,6 +3,7 @@
 //! `#[service]` generates a [`Handler`] that is a `match` over the names of messages with a [`respond`] in each arm.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, CodecError, decode_within};
@@ -12,8 +13,8 @@ use isolated_workers_core::{
 };
 use serde::Serialize;
 
-use crate::Context;
 use crate::naming::type_name;
+use crate::{Context, panic_place};
 
 /// What a worker serves: the answer to each message of a service, whatever the codec.
 ///
@@ -97,6 +98,47 @@ where
     let result = run(context, message).await;
     given_up.disarm();
     reply::<M, C>(codec, result)
+}
+
+/// [`respond_in_context`] for a `run` that computes for long or blocks: it runs on a thread of tokio's blocking pool, so that the
+/// connection stays live meanwhile. Must be called within a tokio runtime.
+///
+/// Dropping the future does not stop `run`, which can look at the token of its [`Context`] now and then: what it
+/// returns is dropped then.
+///
+/// # Errors
+/// As those of [`respond`], and `Closed` where the runtime is about to end and starts nothing more.
+///
+/// # Panics
+/// Where `run` does.
+pub async fn respond_blocking<M, C, F>(codec: &C, request: Request, run: F) -> Result<Response, Error>
+where
+    M: Message,
+    C: Codec,
+    F: FnOnce(Context, M) -> Result<M::Reply, M::Error> + Send + 'static,
+{
+    let message = decode(codec, &request)?;
+    let context = Context::of(request);
+    let given_up = context.cancelled().clone().drop_guard();
+    let run = move || {
+        let ran = panic_place::watch(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
+        ran.map_err(|panic| (panic, panic_place::take()))
+    };
+    match tokio::task::spawn_blocking(run).await {
+        Ok(Ok(result)) => {
+            given_up.disarm();
+            reply::<M, C>(codec, result)
+        }
+        Ok(Err((panic, place))) => {
+            panic_place::set(place);
+            resume_unwind(panic)
+        }
+        // What panics is caught above.
+        Err(_) => {
+            let text = format!("could not run the handler of `{}`: the runtime of its worker ends", M::NAME);
+            Err(Error::new(ErrorKind::Closed, text).executed_is(Executed::No))
+        }
+    }
 }
 
 /// Encodes what a handler of the message `M` has returned: for handlers that answer elsewhere than where they decode,

@@ -42,9 +42,9 @@ pub(crate) fn around<'a, M: Middleware, S: Service>(
 pub(crate) struct By<'a, M>(&'a M);
 
 impl<M: Middleware> Guard for By<'_, M> {
-    fn panicked(&self, why: &str) -> Error {
+    fn panicked(&self, what: &str) -> Error {
         // How far it had come is not known.
-        Error::new(ErrorKind::Panicked, format!("it panicked: {why}")).executed_is(Executed::Maybe)
+        Error::new(ErrorKind::Panicked, format!("it {what}")).executed_is(Executed::Maybe)
     }
 
     fn failed(&self, error: Error) -> Error {
@@ -71,8 +71,8 @@ impl<S: Service> Service for Inner<S> {
 struct FromNext;
 
 impl Guard for FromNext {
-    fn panicked(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Panicked, format!("the service panicked: {why}")).executed_is(Executed::Maybe)
+    fn panicked(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Panicked, format!("the service {what}")).executed_is(Executed::Maybe)
     }
 
     fn failed(&self, error: Error) -> Error {

@@ -43,6 +43,8 @@ mod metrics;
 mod middleware;
 mod naming;
 mod next;
+#[doc(hidden)]
+pub mod panic_place;
 mod random;
 mod rate_limit;
 mod retry;

@@ -39,8 +39,8 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
 struct InHandler(Name);
 
 impl Guard for InHandler {
-    fn panicked(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Panicked, format!("the handler of `{}` panicked: {why}", self.0))
+    fn panicked(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Panicked, format!("the handler of `{}` {what}", self.0))
     }
 
     fn failed(&self, error: Error) -> Error {

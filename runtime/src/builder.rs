@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator, Uuid};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{Platform, Transport};
+use serde::Serialize;
 
 use crate::driver::Driver;
 use crate::link::Link;
@@ -15,7 +17,7 @@ pub(crate) type Parts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGener
 /// A worker about to be started: [`Worker::builder`].
 ///
 /// The defaults: the codec [`Json`], the transport of the driver, no middleware, [`Timeouts::default`],
-/// [`Limits::default`], random ids ([`Uuid`]), any service.
+/// [`Limits::default`], random ids ([`Uuid`]), any service, no startup data.
 #[must_use = "nothing is started until `spawn`"]
 pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers> {
     driver: D,
@@ -23,6 +25,8 @@ pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers> {
     transport: T,
     layers: L,
     ids: Arc<dyn TxIdGenerator>,
+    /// Encoded when the codec is known.
+    startup: Option<Box<dyn erased_serde::Serialize + Send>>,
     pub(crate) settings: Settings,
 }
 
@@ -36,24 +40,26 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
             on_timeout: OnTimeout::default(),
             heartbeat: None,
             handshake: true,
+            startup: None,
         };
         let transport = driver.transport();
-        Self { driver, codec: Json, transport, layers: NoLayers, ids: Arc::new(Uuid), settings }
+        let ids = Arc::new(Uuid);
+        Self { driver, codec: Json, transport, layers: NoLayers, ids, startup: None, settings }
     }
 }
 
 impl<D, C, T, L> Builder<D, C, T, L> {
     /// Uses another codec than [`Json`]. The worker must use it, too.
     pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L> {
-        let Self { driver, transport, layers, ids, settings, .. } = self;
-        Builder { driver, codec, transport, layers, ids, settings }
+        let Self { driver, transport, layers, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
     /// Uses another transport than that of the driver. A worker finds out by itself which of the box it is; one of your
     /// own must be named there, too.
     pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
-        let Self { driver, codec, layers, ids, settings, .. } = self;
-        Builder { driver, codec, transport, layers, ids, settings }
+        let Self { driver, codec, layers, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
     /// Adds a middleware around the calls. The first one added sees a request first and its reply last.
@@ -61,8 +67,32 @@ impl<D, C, T, L> Builder<D, C, T, L> {
     where
         L: Layers,
     {
-        let Self { driver, codec, transport, layers, ids, settings } = self;
-        Builder { driver, codec, transport, layers: Stack::new(layers, middleware), ids, settings }
+        let Self { driver, codec, transport, layers, ids, startup, settings } = self;
+        let layers = Stack::new(layers, middleware);
+        Builder { driver, codec, transport, layers, ids, startup, settings }
+    }
+
+    /// Tells the worker this when it starts, and each that is started in its place: what
+    /// [`serve_with`](crate::serve_with) makes its handler of. It goes over the connection, encoded by its codec, so that it
+    /// may hold secrets: nobody else sees it, and no argument, variable, file or log has it. [`Limits::frame`] limits it. A
+    /// worker that calls [`serve`](crate::serve) passes over it.
+    ///
+    /// ```no_run
+    /// # use isolated_workers_runtime::{Program, Worker};
+    /// # async fn example() -> Result<(), isolated_workers_core::Error> {
+    /// #[derive(serde::Serialize)]
+    /// struct Config {
+    ///     digits: u32,
+    /// }
+    ///
+    /// let program = Program::new("./calculator-worker");
+    /// let worker = Worker::builder(program).startup_data(Config { digits: 12 }).spawn().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn startup_data(mut self, data: impl Serialize + Send + 'static) -> Self {
+        self.startup = Some(Box::new(data));
+        self
     }
 
     /// Sets how long the parts of the worker's life may take.
@@ -127,9 +157,10 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     /// enabled.
     ///
     /// # Errors
-    /// `Config` where a setting makes no sense, `Spawn` where the worker cannot be started, `Startup` where it ends or
-    /// says nothing until the startup timeout, `Handshake` where host and worker do not fit together. Nothing is left
-    /// behind then, nor when the future is dropped.
+    /// `Config` where a setting makes no sense, `Encode` or `TooLarge` where the startup data does not, `Spawn` where the
+    /// worker cannot be started, `Startup` where it ends, says nothing until the startup timeout or can do nothing with its
+    /// startup data, `Handshake` where host and worker do not fit together. Nothing is left behind then, nor when the future
+    /// is dropped.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let (starter, layers, ids) = self.into_parts()?;
         let (link, control) = starter.launch(ids).await?;
@@ -138,8 +169,12 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
 
     /// What workers are started from, the middleware around their calls, and what makes the ids of those.
     pub(crate) fn into_parts(self) -> Result<Parts<D, C, T, L>, Error> {
-        let Self { driver, codec, transport, layers, ids, settings } = self;
+        let Self { driver, codec, transport, layers, ids, startup, mut settings } = self;
         check(&settings)?;
+        settings.startup = match startup {
+            Some(startup) => Some(encoded(&startup, &codec, &driver, &settings)?),
+            None => None,
+        };
         Ok((Arc::new(Starter { driver, codec, transport, settings }), layers, ids))
     }
 }
@@ -168,4 +203,33 @@ fn check(settings: &Settings) -> Result<(), Error> {
         return Err(Error::new(ErrorKind::Config, text));
     }
     Ok(())
+}
+
+/// The startup data for the workers of `driver`.
+fn encoded<C: Codec>(
+    data: &impl Serialize,
+    codec: &C,
+    driver: &impl Driver,
+    settings: &Settings,
+) -> Result<Bytes, Error> {
+    let attempt = || format!("could not send startup data to the worker {}", driver.subject());
+    if driver.token().is_some() {
+        let text = format!("{}: it is running already; remove `.startup_data(..)`", attempt());
+        return Err(Error::new(ErrorKind::Config, text));
+    }
+    if !settings.handshake {
+        let why = "it goes with the handshake, which `without_handshake` leaves out; remove one of the two";
+        return Err(Error::new(ErrorKind::Config, format!("{}: {why}", attempt())));
+    }
+    let mut bytes = BytesMut::new();
+    codec.encode(data, &mut bytes).map_err(|error| {
+        Error::with_source(ErrorKind::Encode, format!("{}: it has no {}: {error}", attempt(), C::NAME), error)
+    })?;
+    let (len, most) = (bytes.len(), settings.limits.frame);
+    if len > most {
+        let what = "make it smaller, or raise the limit on both sides";
+        let text = format!("{}: it has {len} bytes, `Limits::frame` allows {most}; {what}", attempt());
+        return Err(Error::new(ErrorKind::TooLarge, text));
+    }
+    Ok(bytes.freeze())
 }

@@ -1,12 +1,16 @@
 //! What host and worker say to each other before the first frame: one line of JSON each way, whatever the codec.
 
+mod greeting;
+
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Schema};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+pub(crate) use self::greeting::Greeting;
 
 /// The version of the protocol. It changes only where two versions cannot understand each other.
 const PROTOCOL: u32 = 1;
@@ -32,6 +36,12 @@ struct Hello<'a> {
     /// What the host that started the worker has made up, and every further one must know. Empty from a worker.
     #[serde(borrow, default)]
     token: Cow<'a, str>,
+    /// How many bytes of startup data follow this line of a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    startup: Option<usize>,
+    /// Why the worker that fits does not start all the same.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    declined: Option<Cow<'a, str>>,
 }
 
 impl<'a> Hello<'a> {
@@ -44,11 +54,13 @@ impl<'a> Hello<'a> {
             pid: std::process::id(),
             build: env!("CARGO_PKG_VERSION").into(),
             token: "".into(),
+            startup: None,
+            declined: None,
         }
     }
 }
 
-/// The host's part. Returns the bytes that came behind the worker's line.
+/// The host's part, with the startup data for the worker. Returns the bytes that came behind the worker's line.
 ///
 /// Not cancel-safe: a connection whose handshake was given up is of no use.
 pub(crate) async fn greet<C: Codec>(
@@ -57,38 +69,26 @@ pub(crate) async fn greet<C: Codec>(
     transport: &str,
     service: Option<Schema>,
     token: &str,
+    startup: Option<&Bytes>,
 ) -> Result<BytesMut, Failure> {
-    let own = Hello { token: token.into(), ..Hello::own::<C>(transport, service) };
-    say(writer, &own).await?;
-    let (line, rest) = hear(reader).await?;
-    check(&own, &parse(&line)?, "host", "worker")?;
-    Ok(rest)
-}
-
-/// The worker's part. Returns the bytes that came behind the host's line, and the id of its process. The first host's token is put into `token`,
-/// that of a further one must be the same.
-///
-/// Not cancel-safe, as [`greet`].
-pub(crate) async fn answer<C: Codec>(
-    reader: &mut (impl AsyncRead + Unpin),
-    writer: &mut (impl AsyncWrite + Unpin),
-    transport: &str,
-    service: Schema,
-    token: &mut Option<String>,
-) -> Result<(BytesMut, u32), Failure> {
-    let own = Hello::own::<C>(transport, Some(service));
-    let (line, rest) = hear(reader).await?;
+    let own = Hello {
+        token: token.into(),
+        startup: startup.map(Bytes::len),
+        ..Hello::own::<C>(transport, service)
+    };
+    let said = say(writer, &own, startup.map_or(&[], |data| data)).await;
+    let (line, rest) = match (said, hear(reader).await) {
+        (_, Ok(heard)) => heard,
+        // A worker that does not want all of the data says why and is gone.
+        (Err(error), Err(Failure::Gone(_))) => return Err(error),
+        (_, Err(error)) => return Err(error),
+    };
     let theirs = parse(&line)?;
-    match token {
-        // Not a word is said to one who does not know it.
-        Some(token) if *token != theirs.token => return Err(stranger().into()),
-        Some(_) => {}
-        None => *token = Some(theirs.token.clone().into_owned()),
+    check(&own, &theirs, "host", "worker")?;
+    match theirs.declined {
+        Some(why) => Err(Failure::Declined(why.into_owned())),
+        None => Ok(rest),
     }
-    // The host hears what this side is in any case, so that it can name the difference, too.
-    say(writer, &own).await?;
-    check(&own, &theirs, "worker", "host")?;
-    Ok((rest, theirs.pid))
 }
 
 /// Why there was no handshake.
@@ -97,6 +97,8 @@ pub(crate) enum Failure {
     Gone(std::io::Error),
     /// The two do not fit together.
     Refused(Error),
+    /// They do, and the worker says why it does not start all the same.
+    Declined(String),
 }
 
 impl From<std::io::Error> for Failure {
@@ -111,10 +113,15 @@ impl From<Error> for Failure {
     }
 }
 
-async fn say(writer: &mut (impl AsyncWrite + Unpin), hello: &Hello<'_>) -> Result<(), Failure> {
+async fn say(
+    writer: &mut (impl AsyncWrite + Unpin),
+    hello: &Hello<'_>,
+    startup: &[u8],
+) -> Result<(), Failure> {
     let mut line = serde_json::to_vec(hello).expect("a hello is made of strings and numbers");
     line.push(b'\n');
     writer.write_all(&line).await?;
+    writer.write_all(startup).await?;
     Ok(writer.flush().await?)
 }
 
@@ -200,21 +207,29 @@ mod tests {
 
     const CALCULATOR: Schema = Schema::new("Calculator", 1);
 
+    /// As long as that of the page.
+    const DATA: Bytes = Bytes::from_static(b"{\"digits\":12}");
+
     #[tokio::test]
     async fn what_the_page_shows_of_a_worker_fits_and_of_a_host_is_said() {
         let (shown_host, shown_worker, mut said) = (shown("host"), shown("worker"), Vec::new());
         let theirs = &mut shown_worker.as_bytes();
-        let greeted = greet::<Json>(theirs, &mut said, "unix-socket", Some(CALCULATOR), "a token").await;
+        let greeted =
+            greet::<Json>(theirs, &mut said, "unix-socket", Some(CALCULATOR), "a token", Some(&DATA)).await;
         assert!(greeted.is_ok_and(|rest| rest.is_empty()));
-        assert_eq!(keys(&String::from_utf8(said).unwrap()), keys(&shown_host));
+        let line = said.strip_suffix(&*DATA).expect("the startup data comes behind the line");
+        assert_eq!(keys(std::str::from_utf8(line).unwrap()), keys(&shown_host));
     }
 
     #[tokio::test]
     async fn what_the_page_shows_of_a_host_fits_and_of_a_worker_is_said() {
         let (shown_host, shown_worker, mut said) = (shown("host"), shown("worker"), Vec::new());
-        let (theirs, mut token) = (&mut shown_host.as_bytes(), None);
-        let answered = answer::<Json>(theirs, &mut said, "unix-socket", CALCULATOR, &mut token).await;
-        assert!(answered.is_ok_and(|(rest, _)| rest.is_empty()));
+        let (theirs, mut token) = ([shown_host.as_bytes(), &DATA, b"a frame"].concat(), None);
+        let greeting =
+            Greeting::hear::<Json>(&mut &*theirs, &mut said, "unix-socket", CALCULATOR, &mut token, 99).await;
+        let Ok(greeting) = greeting else { panic!("they fit together") };
+        assert_eq!((greeting.host(), greeting.startup()), (4711, Some(&*DATA)));
+        assert!(greeting.accept(&mut said).await.is_ok_and(|rest| rest == "a frame"));
         assert_eq!(keys(&String::from_utf8(said).unwrap()), keys(&shown_worker));
         assert_eq!(token.as_deref(), Some("5fd0c6f1-8a39-4a2e-9c65-4f2a2ac1b1de"));
     }

@@ -141,10 +141,9 @@ impl Inherited {
         }
     }
 
-    /// Waits until a host that may not know how to say goodbye asks this process to end.
-    pub(crate) fn terminated(&self) -> impl Future<Output = ()> + Send + use<> {
-        let may_be_asked = self.is_process && self.told.elsewhere.is_some();
-        async move { if may_be_asked { system::terminated().await } else { std::future::pending().await } }
+    /// Whether the worker has a process of its own.
+    pub(crate) fn is_process(&self) -> bool {
+        self.is_process
     }
 
     /// Attaches by whichever transport of the box the host has chosen.

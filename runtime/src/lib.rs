@@ -34,7 +34,7 @@ pub use on_crash::OnCrash;
 pub use pool::{
     Dispatch, Map, Pool, PoolBuilder, Progress, Restart, Stats, View, Waits, WhenFull, WorkerId, WorkerStats,
 };
-pub use serve::{Serve, run_worker, serve};
+pub use serve::{FromStartupData, MakeHandler, Serve, Server, run_worker, serve, serve_with};
 pub use status::Status;
 pub use timeouts::{OnTimeout, Timeouts};
 pub use worker::Worker;

@@ -141,6 +141,15 @@ impl<C: Codec> Link<C> {
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
+    /// Says goodbye and goes on with what the other side has asked for, which asks for no more as soon as it hears it. One
+    /// that may not know what a goodbye is (`!is_known`) hears none, and is refused what it asks for from now on.
+    pub(crate) fn take_leave(&self, is_known: bool) {
+        let mut state = self.lock();
+        let wakers = state.take_leave(is_known);
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
     /// Whether nothing is in flight and nothing waits to be sent.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().is_idle()

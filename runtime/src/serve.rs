@@ -1,29 +1,33 @@
 //! The worker's side.
 
 mod handlers;
+mod make_handler;
 mod pace;
+#[cfg_attr(target_os = "linux", path = "serve/parent/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "serve/parent/other.rs")]
+mod parent;
+mod server;
+mod session;
+mod signals;
+mod watch;
 
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Json};
-use isolated_workers_core::{Error, ErrorKind, Limits, Uuid};
-use isolated_workers_middleware::{Handler, Layers, Local, Middleware, NoLayers, Stack};
-use isolated_workers_transport::{Channel, Residue, Transport};
+use isolated_workers_core::{BoxError, Error, ErrorKind, Limits};
+use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_place};
+use isolated_workers_transport::{Residue, Transport};
+use serde::de::DeserializeOwned;
 
-use self::handlers::Handlers;
-use crate::handshake::{self, Failure};
+pub use self::make_handler::{FromStartupData, MakeHandler};
+pub use self::server::Server;
+use self::server::Stopped;
+use self::session::Session;
 use crate::inherited::{AnyChannel, Inherited};
-use crate::link::{End, Link, Pump};
-use crate::timeouts::elapsed;
-
-/// How long a process has to end by itself once its host is gone.
-const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
 /// Answers the host that started this process with `handler`, until the host is done or gone.
 ///
@@ -33,6 +37,11 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// It runs on the tokio runtime that it is awaited on; a current-thread runtime is the fastest unless handlers compute
 /// side by side. When the host is gone and the process has not ended half a second later, it is ended with exit
 /// code 1, whatever it does.
+///
+/// SIGTERM and SIGINT (on Windows Ctrl-C and Ctrl-Break) drain a worker that is a process, as [`Server::stop`] does; a
+/// second one ends it at once, with the exit code that tells of the signal (143, 130).
+///
+/// A handler that panics fails its call, and the worker goes on; the error tells message and place.
 ///
 /// # Errors
 /// `Config` where a limit makes no sense, `Startup` where this process was not started by a host, `Handshake` where host
@@ -57,16 +66,56 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 /// }
 /// ```
 pub fn serve<H: Handler>(handler: H) -> Serve<H> {
-    let settings =
-        Settings { limits: Limits::default(), connect_timeout: Duration::from_secs(30), handshake: true };
-    let attach: Attach = Box::new(|inherited| Box::pin(inherited.attach()));
-    Serve { handler, codec: Json, attach, layers: NoLayers, settings }
+    Serve::new(handler)
+}
+
+/// As [`serve`], with a handler that is made of what the host says with
+/// [`Builder::startup_data`](crate::Builder::startup_data). The host's `spawn` returns when the handler is made.
+///
+/// The data is decoded by the codec of the connection within [`Serve::limits`]. Where there is none, it is not a `T`, or
+/// `make` fails, both sides hear why: here it is a `Startup` error, and so it is on the host.
+///
+/// ```no_run
+/// # use isolated_workers_codec::Codec;
+/// # use isolated_workers_core::{Error, Request, Response, Schema};
+/// # use isolated_workers_middleware::Handler;
+/// # use isolated_workers_runtime::serve_with;
+/// # struct Calculator { digits: u32 }
+/// # impl Handler for Calculator {
+/// #     const SCHEMA: Schema = Schema::new("Calculator", 1);
+/// #     async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+/// #         Err(isolated_workers_middleware::handler::unknown_message(&Self::SCHEMA, &request))
+/// #     }
+/// # }
+/// #[derive(serde::Deserialize)]
+/// struct Config {
+///     digits: u32,
+/// }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Error> {
+///     serve_with(async |config: Config| match config.digits {
+///         0 => Err("a calculator needs a digit"),
+///         digits => Ok(Calculator { digits }),
+///     })
+///     .await
+/// }
+/// ```
+pub fn serve_with<T, F, Fut, H, E>(make: F) -> Serve<FromStartupData<T, F>>
+where
+    T: DeserializeOwned + Send + 'static,
+    F: FnOnce(T) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<H, E>> + Send,
+    H: Handler,
+    E: Into<BoxError>,
+{
+    Serve::new(FromStartupData::new(make))
 }
 
 /// A worker about to serve; await it.
 #[must_use = "nothing is served until this is awaited"]
-pub struct Serve<H, C = Json, L = NoLayers> {
-    handler: H,
+pub struct Serve<M, C = Json, L = NoLayers> {
+    make: M,
     codec: C,
     attach: Attach,
     layers: L,
@@ -78,17 +127,31 @@ struct Settings {
     limits: Limits,
     connect_timeout: Duration,
     handshake: bool,
+    exit_on_panic: bool,
 }
 
 /// How a worker gets its channel.
 type Attach = Box<dyn FnOnce(Inherited) -> Attaching + Send>;
 type Attaching = Pin<Box<dyn Future<Output = Result<AnyChannel, Error>> + Send>>;
 
-impl<H, C, L> Serve<H, C, L> {
+impl<M> Serve<M> {
+    fn new(make: M) -> Self {
+        let settings = Settings {
+            limits: Limits::default(),
+            connect_timeout: Duration::from_secs(30),
+            handshake: true,
+            exit_on_panic: false,
+        };
+        let attach: Attach = Box::new(|inherited| Box::pin(inherited.attach()));
+        Self { make, codec: Json, attach, layers: NoLayers, settings }
+    }
+}
+
+impl<M, C, L> Serve<M, C, L> {
     /// Uses another codec than [`Json`].
-    pub fn codec<C2: Codec>(self, codec: C2) -> Serve<H, C2, L> {
-        let Self { handler, attach, layers, settings, .. } = self;
-        Serve { handler, codec, attach, layers, settings }
+    pub fn codec<C2: Codec>(self, codec: C2) -> Serve<M, C2, L> {
+        let Self { make, attach, layers, settings, .. } = self;
+        Serve { make, codec, attach, layers, settings }
     }
 
     /// Takes this transport and no other. Without it, the worker takes whichever of the box its host has chosen; a
@@ -99,13 +162,13 @@ impl<H, C, L> Serve<H, C, L> {
     }
 
     /// Adds a middleware around the handler. The first one added sees a request first and its reply last.
-    pub fn layer<M: Middleware>(self, middleware: M) -> Serve<H, C, Stack<L, M>>
+    pub fn layer<W: Middleware>(self, middleware: W) -> Serve<M, C, Stack<L, W>>
     where
         L: Layers,
     {
-        let Self { handler, codec, attach, layers, settings } = self;
+        let Self { make, codec, attach, layers, settings } = self;
         let layers = Stack::new(layers, middleware);
-        Serve { handler, codec, attach, layers, settings }
+        Serve { make, codec, attach, layers, settings }
     }
 
     /// Sets how long the host may take to say what it is, which it does at once as a rule. Zero is no limit. Default:
@@ -123,6 +186,14 @@ impl<H, C, L> Serve<H, C, L> {
         self
     }
 
+    /// Ends the worker when a handler has panicked, for one whose state cannot be trusted then: the error reply goes out, and
+    /// serving ends with a `Panicked` error, so that a `main` that returns it has exit code 1. What else was in flight fails
+    /// as it does in a crash, and the host starts the worker again where it is told to. Default: the worker goes on.
+    pub fn exit_on_panic(mut self) -> Self {
+        self.settings.exit_on_panic = true;
+        self
+    }
+
     /// Sets what is accepted from the host and sent to it.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
@@ -130,103 +201,68 @@ impl<H, C, L> Serve<H, C, L> {
     }
 }
 
-impl<H, C, L> fmt::Debug for Serve<H, C, L> {
+impl<M, C, L> fmt::Debug for Serve<M, C, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
-impl<H: Handler, C: Codec, L: Layers> IntoFuture for Serve<H, C, L> {
+impl<M: MakeHandler, C: Codec, L: Layers> IntoFuture for Serve<M, C, L> {
     type Output = Result<(), Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(self.start().1)
     }
 }
 
-impl<H: Handler, C: Codec, L: Layers> Serve<H, C, L> {
-    async fn run(self) -> Result<(), Error> {
-        self.settings.limits.check()?;
-        let inherited = Inherited::take()?;
-        inherited.check_codec(C::NAME)?;
-        let terminated = inherited.terminated();
-        tokio::select! {
-            // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
-            biased;
-            () = terminated => Ok(()),
-            served = self.serve(inherited) => served,
-        }
+impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
+    /// Returns a handle to stop the worker with from within, and the future that serves, which has to be awaited as
+    /// [`Serve`] itself otherwise. Dropping the future ends the connection and what is in flight at once.
+    ///
+    /// ```no_run
+    /// # use isolated_workers_core::Error;
+    /// # use isolated_workers_middleware::Handler;
+    /// # use isolated_workers_runtime::serve;
+    /// # async fn example(calculator: impl Handler, licence_is_over: impl Future<Output = ()>) -> Result<(), Error> {
+    /// let (server, serving) = serve(calculator).start();
+    /// let watch = async {
+    ///     licence_is_over.await;
+    ///     server.stop();
+    /// };
+    /// tokio::join!(serving, watch).0
+    /// # }
+    /// ```
+    pub fn start(self) -> (Server, impl Future<Output = Result<(), Error>> + Send + use<M, C, L>) {
+        let (server, stopped) = Server::new();
+        (server.clone(), self.run(server, stopped))
     }
 
-    async fn serve(self, inherited: Inherited) -> Result<(), Error> {
-        let Self { handler, codec, attach, layers, settings } = self;
-        let Settings { limits, connect_timeout, handshake } = settings;
-        let handshake = handshake && inherited.has_handshake();
-        let transport = inherited.transport().to_owned();
-        let Channel { reader, writer, mut hangup, mut incoming, residue, .. } = attach(inherited).await?;
-        let mut stream = (reader, writer);
-        let _cleanup = Cleanup(residue.clone());
-        let service = Arc::new(layers.wrap(Local::new(handler, codec.clone())));
-        let mut token = None;
-        let mut stay = None;
-        // One turn a connection. The first one that fails ends the worker; of the others, the next one may be better.
-        loop {
-            // Owns the stream, so that whoever is refused sees its end at once.
-            let (mut reader, mut writer) = stream;
-            let token = &mut token;
-            let transport = &transport;
-            let greeting = async move {
-                let (buffer, peer) = if handshake {
-                    let answer =
-                        handshake::answer::<C>(&mut reader, &mut writer, transport, H::SCHEMA, token);
-                    let (buffer, peer) = answer.await?;
-                    (buffer, Some(peer))
-                } else {
-                    (BytesMut::new(), None)
-                };
-                Ok((reader, writer, buffer, peer))
-            };
-            let greeted = tokio::select! {
-                greeted = greeting => greeted,
-                () = elapsed(connect_timeout) => Err(Failure::Refused(silent(connect_timeout))),
-            };
-            match greeted {
-                Ok((reader, writer, buffer, peer)) => {
-                    let watch = Watch::new(hangup, residue.clone());
-                    let link = Link::new(codec.clone(), limits, Box::new(Uuid), Duration::ZERO, writer);
-                    let handlers = Handlers::new(Arc::clone(&service), peer);
-                    let mut pump = Pump::new(link, limits, reader, buffer, handlers);
-                    match (&mut pump).await {
-                        End::Farewell { stay: wanted @ Some(_) } => {
-                            stay = wanted;
-                            // Before the stream is dropped, from which the host knows that it may go.
-                            watch.dismiss();
-                        }
-                        End::Eof | End::Farewell { stay: None } | End::Overran => return Ok(()),
-                        End::Broken(error) => return Err(host_gone(error)),
-                        End::Violated(error) => return Err(error),
-                    }
-                }
-                Err(failure) => {
-                    let error = match failure {
-                        Failure::Refused(error) => error,
-                        Failure::Gone(error) => host_gone(error),
-                    };
-                    if stay.is_none() {
-                        return Err(error);
-                    }
-                    tracing::warn!("a connection was refused: {error:#}");
-                }
-            }
-            let (Some(limit), Some(incoming)) = (stay, &mut incoming) else { return Ok(()) };
-            let next = tokio::select! {
-                next = incoming.accept() => next.map_err(host_gone)?,
-                () = tokio::time::sleep(limit) => return Ok(()),
-            };
-            stream = (next.reader, next.writer);
-            hangup = next.hangup;
+    async fn run(self, server: Server, mut stopped: Stopped) -> Result<(), Error> {
+        let Self { make, codec, attach, layers, mut settings } = self;
+        settings.limits.check()?;
+        let inherited = Inherited::take()?;
+        inherited.check_codec(C::NAME)?;
+        let residue = Arc::new(OnceLock::new());
+        if inherited.is_process() {
+            // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
+            signals::listen(server, Arc::clone(&residue)).await;
+            panic_place::keep();
         }
+        settings.handshake &= inherited.has_handshake();
+        let transport = inherited.transport().to_owned();
+        let channel = tokio::select! {
+            biased;
+            () = stopped.stopped() => return Ok(()),
+            attached = attach(inherited) => attached?,
+        };
+        let _cleanup = Cleanup(channel.residue.clone());
+        if let Some(own) = &channel.residue {
+            residue.get_or_init(|| own.clone());
+        }
+        let residue = channel.residue.clone();
+        let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, residue };
+        session.run(make, layers, channel, stopped).await
     }
 }
 
@@ -241,44 +277,6 @@ impl Drop for Cleanup {
     }
 }
 
-/// Ends this process when a host that was not dismissed is gone. A thread does it, because a handler may keep the
-/// runtime busy for ever.
-struct Watch(Arc<AtomicBool>);
-
-impl Watch {
-    /// Watches the host until `hangup` returns. `None`: the transport cannot tell, or the host is this process.
-    fn new(hangup: Option<Box<dyn FnOnce() + Send>>, residue: Option<Residue>) -> Self {
-        let dismissed = Arc::new(AtomicBool::new(false));
-        let Some(hangup) = hangup else { return Self(dismissed) };
-        let is_dismissed = Arc::clone(&dismissed);
-        let watch = move || {
-            hangup();
-            std::thread::sleep(ORPHAN_GRACE);
-            if is_dismissed.load(Ordering::Acquire) {
-                return;
-            }
-            if let Some(residue) = residue {
-                residue.remove();
-            }
-            std::process::exit(1);
-        };
-        let thread = std::thread::Builder::new().name("host-watch".into()).stack_size(64 << 10);
-        if let Err(error) = thread.spawn(watch) {
-            tracing::warn!(%error, "no thread to watch the host with: a busy worker would outlive it");
-        }
-        Self(dismissed)
-    }
-
-    /// The host may go.
-    fn dismiss(self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-fn silent(limit: Duration) -> Error {
-    Error::new(ErrorKind::Startup, format!("the host did not say what it is within {limit:?}"))
-}
-
 fn host_gone(error: std::io::Error) -> Error {
     Error::with_source(ErrorKind::Crashed, "the connection to the host broke", error)
 }
@@ -286,9 +284,10 @@ fn host_gone(error: std::io::Error) -> Error {
 /// Runs `main` on a current-thread runtime: what `#[isolated_workers::main]` expands to.
 #[doc(hidden)]
 pub fn run_worker<F: Future>(main: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime for the worker")
-        .block_on(main)
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for the worker");
+    let output = runtime.block_on(main);
+    // Nobody waits any more for what a blocking handler still does.
+    runtime.shutdown_background();
+    output
 }

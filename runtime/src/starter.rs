@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Schema, TxIdGenerator, Uuid};
 use isolated_workers_transport::{Bound, Channel, Reconnect, Residue, Transport};
@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) on_crash: OnCrash,
     pub(crate) on_timeout: OnTimeout,
     pub(crate) heartbeat: Option<Heartbeat>,
+    /// What each worker is told when it starts, encoded.
+    pub(crate) startup: Option<Bytes>,
 }
 
 /// A worker that is ready for calls.
@@ -91,7 +93,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             let mut channel = bound.establish().await?;
             status.send_replace(Status::Connected);
             let residue = channel.residue.take();
-            Ok((self.greet(channel, &token).await?, residue))
+            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, residue))
         };
         let mut connect = pin!(connect);
         let connected = tokio::select! {
@@ -107,6 +109,11 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         match connected {
             Ok((stream, residue)) => Ok(Started { running, stream, residue, address }),
             Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Declined(why)) => {
+                let pid = in_parentheses(running.pid());
+                let text = format!("the worker {}{pid} could not start: {why}", driver.subject());
+                Err(Error::new(ErrorKind::Startup, text))
+            }
             Err(Failure::Gone(error)) => Err(stillborn(driver, running, error).await),
         }
     }
@@ -124,7 +131,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
                 // The one of the first connection is kept until the worker has ended.
                 residue.leave();
             }
-            self.greet(channel, &address.token).await
+            self.greet(channel, &address.token, None).await
         };
         let connected = tokio::select! {
             connected = connect => connected,
@@ -135,6 +142,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         };
         connected.map_err(|failure| match failure {
             Failure::Refused(error) => error,
+            Failure::Declined(why) => Error::new(ErrorKind::Startup, format!("{}: {why}", attempt())),
             Failure::Gone(error) => Error::with_source(ErrorKind::Startup, attempt(), error),
         })
     }
@@ -143,11 +151,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         &self,
         channel: Channel<T::Reader, T::Writer>,
         token: &str,
+        startup: Option<&Bytes>,
     ) -> Result<Greeted<T>, Failure> {
         let Channel { mut reader, mut writer, .. } = channel;
         let Settings { service, handshake, .. } = &self.settings;
         let buffer = if *handshake {
-            handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service.clone(), token).await?
+            handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service.clone(), token, startup).await?
         } else {
             BytesMut::new()
         };

@@ -35,7 +35,7 @@ pub(crate) const LAST_WORDS: Duration = Duration::from_millis(20);
 const LEAVE: Duration = Duration::from_secs(5);
 
 /// What "no limit" is on the wire: 136 years.
-const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+pub(crate) const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A worker that was active for so long did not die young.
 pub(crate) const GROWN_UP: Duration = Duration::from_secs(5);

@@ -58,6 +58,16 @@ fn no_worker_outlives_a_host_that_is_killed() {
     }
 }
 
+/// The connection tells it nothing then, and it would wait for a minute.
+#[test]
+fn no_worker_that_is_disconnected_outlives_a_host_that_is_killed() {
+    let host = host("disconnected", "wait");
+    assert_eq!(host.workers.len(), 2);
+    assert!(!host.workers[0].ends_within(std::time::Duration::from_millis(200)), "its host lives");
+    Watched::new(host.process.id()).signal(Signal::KILL);
+    host.none_outlives("disconnected");
+}
+
 /// In a process of its own, which becomes the parent of the orphans: it is in their session, so that the system does not
 /// see to stopped ones by itself.
 #[test]

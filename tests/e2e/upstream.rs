@@ -14,6 +14,7 @@
 //! | a bad working directory ends the host | `tests/e2e/upstream.rs` `a_host_whose_worker_has_no_folder_to_start_in_lives_on`, `tests/e2e/startup.rs` `a_program_that_cannot_be_started_is_told_apart` |
 //! | disconnecting and reconnecting only set flags | `tests/e2e/reconnect.rs` `a_worker_is_reached_again_with_its_state_intact`, `tests/e2e/reconnect.rs` `calls_fail_while_a_worker_is_disconnected` |
 //! | a detached worker keeps its host from ending | `tests/e2e/reconnect.rs` `a_host_that_has_detached_its_workers_ends_at_once_and_another_process_goes_on_with_them` |
+//! | startup data is documented and does not exist | `tests/e2e/startup_data.rs` `it_reaches_the_worker_on_every_transport`, `tests/e2e/startup_data.rs` `nobody_else_sees_it` |
 //! | an error in a middleware hangs the call or ends the host | `middleware/tests/local/stacks.rs` `a_panic_fails_one_call_alone`, `tests/middleware/marks.rs` `requests_go_in_and_answers_out_whatever_fails` |
 //! | binary serializers corrupt data | `codec/tests/values.rs` `every_kind_of_value`, `codec/tests/framing.rs` `every_frame_comes_back`, `tests/service/main.rs` `in_a_worker_as_postcard` |
 //! | a character that is split between two reads is corrupted | `codec/tests/framing.rs` `a_long_text_comes_in_pieces_that_split_its_characters`, `tests/interop/node_worker.rs` `characters_may_be_torn_and_payloads_large` |

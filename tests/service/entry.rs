@@ -11,6 +11,7 @@ use greeting::{GreetingClient, greeting as messages};
 
 const PLAIN: &str = env!("CARGO_BIN_EXE_plain-main");
 const FALLIBLE: &str = env!("CARGO_BIN_EXE_fallible-main");
+const CONFIG: &str = env!("CARGO_BIN_EXE_config-main");
 
 #[tokio::test]
 async fn main_returns_the_service() {
@@ -37,6 +38,21 @@ async fn a_worker_that_fails_to_start() {
     assert!(error.to_string().contains("exited with code 1"), "{error}");
 }
 
+#[tokio::test]
+async fn main_takes_startup_data() {
+    let config = |greeting| std::collections::BTreeMap::from([("greeting", greeting)]);
+    let told = |greeting| Worker::builder(Program::new(CONFIG)).startup_data(config(greeting)).spawn();
+    let worker = told("Good evening").await.unwrap();
+    assert_eq!(GreetingClient::new(&worker).greet("Cy".into()).await.unwrap(), "Good evening, Cy!");
+    worker.close().await.unwrap();
+
+    let error = told("").await.expect_err("no worker");
+    assert_eq!(error.kind(), ErrorKind::Startup);
+    assert!(error.to_string().ends_with("could not make the service: there is no greeting"), "{error}");
+    let error = Worker::builder(Program::new(CONFIG)).spawn().await.expect_err("no worker");
+    assert!(error.to_string().contains("wants startup data, a config_main::Config"), "{error}");
+}
+
 /// What a person sees who starts the program by hand.
 fn run(program: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new(program).args(arguments).output().expect("the program");
@@ -51,7 +67,7 @@ fn the_error_is_printed() {
 
 #[test]
 fn without_a_host_it_says_so() {
-    for (program, arguments) in [(PLAIN, &[][..]), (FALLIBLE, &["Hi"])] {
+    for (program, arguments) in [(PLAIN, &[][..]), (FALLIBLE, &["Hi"]), (CONFIG, &[])] {
         let (code, text) = run(program, arguments);
         assert_eq!(code, Some(1));
         assert!(text.contains("was not started by a host"), "{text}");

@@ -69,8 +69,9 @@ fn the_page_has_every_kind_and_what_it_says_of_the_run() {
 
 #[test]
 fn what_differs_each_time_is_masked_and_nothing_else() {
-    let one = "the worker /a/b (pid 17) of Calculator (00000000000000aa); exited with code 3";
-    let other = "the worker ./b (pid 4711) of Calculator (0123456789abcdef); exited with code 3";
+    let one = "the worker /a/b (pid 17) at /a/b.rs:1:2: of Calculator (00000000000000aa); exited with code 3";
+    let other =
+        "the worker ./b (pid 4711) at b.rs:34:5: of Calculator (0123456789abcdef); exited with code 3";
     assert_eq!(page::masked(one), page::masked(other));
     for differs in [one.replace("code 3", "code 4"), one.replace("/b", "/c"), one.replace("Calc", "calc")] {
         assert_ne!(page::masked(&differs), page::masked(other), "{differs}");

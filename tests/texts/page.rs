@@ -57,8 +57,8 @@ pub(crate) fn named(executed: Executed) -> String {
     format!("{executed:?}")
 }
 
-/// The text without what differs each time: the numbers of processes, the fingerprints of services, and the folders in
-/// front of a file's name.
+/// The text without what differs each time: the numbers of processes, the fingerprints of services, the folders in front of
+/// a file's name, and the line of a source.
 pub(crate) fn masked(text: &str) -> String {
     text.split('\n').map(masked_line).collect::<Vec<_>>().join("\n")
 }
@@ -69,10 +69,11 @@ fn masked_line(line: &str) -> String {
     for word in line.split(' ') {
         let digits = word.trim_matches(['(', ')', ',', ';']);
         let is_fingerprint = digits.len() == 16 && digits.chars().all(|digit| digit.is_ascii_hexdigit());
-        words.push(match word.rsplit_once('/') {
+        let name = word.rsplit_once('/').map_or(word, |(_, name)| name);
+        words.push(match name.split_once(".rs:") {
             _ if before == "(pid" || is_fingerprint => "N",
-            Some((_, name)) => name,
-            None => word,
+            Some((source, _)) => source,
+            None => name,
         });
         before = word;
     }

@@ -27,6 +27,8 @@ fn refused_item(options: &str, item: &str, expected: &[(&str, &str)]) {
 #[test]
 fn signatures() {
     refused("fn a(&self);", &[("fn", "write `async fn a`")]);
+    refused("fn a(&self);", &[("fn", "`#[message(blocking)]`")]);
+    refused("#[message(blocking)] async fn a(&self);", &[("async", "remove `async`, or `blocking`")]);
     refused("async fn a();", &[("a", "write `a(&self, ..)`")]);
     refused("async fn a(&mut self);", &[("&mut self", "behind a `Mutex` or an atomic")]);
     refused("async fn a(self: Arc<Self>);", &[("self: Arc<Self>", "take `&self`")]);
@@ -87,9 +89,10 @@ fn attributes() {
         (
             "#[message(onway)]",
             "onway",
-            "the known ones are `oneway`, `timeout`, `idempotent`, `retry`, `name`",
+            "the known ones are `oneway`, `blocking`, `timeout`, `idempotent`, `retry`, `name`",
         ),
         ("#[message(oneway = true)]", "oneway", "takes no value"),
+        ("#[message(blocking = true)]", "blocking", "takes no value"),
         ("#[message(timeout = 60)]", "60", "a duration, as in `timeout = \"60s\"`"),
         ("#[message(timeout = \"60\")]", "\"60\"", "`60` is not a duration"),
         ("#[message(retry = -1)]", "-1", "as in `retry = 3`"),
@@ -137,7 +140,8 @@ fn sound_definitions() {
     let body = "/// Adds.
         async fn add(&self, #[serde(default)] a: i64) -> Result<i64, String>;
         #[message(timeout = \"60s\", retry = 3, name = \"remove\")] async fn r#type(&self) -> Vec<u8>;
-        #[message(oneway)] async fn log(&self, line: String);";
+        #[message(oneway)] async fn log(&self, line: String);
+        #[message(blocking)] fn sum(&self, terms: Vec<i64>) -> i64;";
     let options = "module = sums, derive(Debug), crate = crate";
     let definition =
         parsed(options, &format!("pub trait Calculator: Debug {{ {body} }}")).expect("a definition");
@@ -146,7 +150,8 @@ fn sound_definitions() {
         definition.methods.iter().map(|method| (method.message.to_string(), method.wire_name())).collect();
     assert_eq!(
         names,
-        [("Add", "add"), ("Type", "remove"), ("Log", "log")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+        [("Add", "add"), ("Type", "remove"), ("Log", "log"), ("Sum", "sum")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
     );
     assert!(parsed("", "trait Empty {}").is_ok());
 }

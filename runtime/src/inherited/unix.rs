@@ -4,7 +4,6 @@ mod startup_data;
 
 use isolated_workers_core::Error;
 use isolated_workers_transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket, WorkerSocket};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{AnyChannel, Inherited, Told};
 
@@ -50,17 +49,4 @@ pub(super) fn told(variable: &str, value: &str) -> Option<Result<Told, Error>> {
 /// What such a variable of this process tells it.
 pub(super) fn from_environment() -> Option<Result<Told, Error>> {
     std::env::var(startup_data::VARIABLE).ok().map(|value| startup_data::read(&value))
-}
-
-/// Waits until this process is asked to end.
-pub(super) async fn terminated() {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        // Either signal ends the process then, as it does any other.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }

@@ -34,8 +34,3 @@ pub(super) fn told(_: &str, _: &str) -> Option<Result<Told, Error>> {
 pub(super) fn from_environment() -> Option<Result<Told, Error>> {
     None
 }
-
-/// Nobody asks: a host kills.
-pub(super) async fn terminated() {
-    std::future::pending().await
-}

@@ -41,6 +41,9 @@ pub(crate) trait Inbound: Send + Unpin {
 
     /// An answer that took its time. `Pending` where there is none (yet).
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer>;
+
+    /// Whether nothing is being handled.
+    fn is_idle(&self) -> bool;
 }
 
 /// Answers nothing: what a host has.
@@ -60,6 +63,10 @@ impl Inbound for Nobody {
 
     fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Answer> {
         Poll::Pending
+    }
+
+    fn is_idle(&self) -> bool {
+        true
     }
 }
 
@@ -114,6 +121,25 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             answers: Vec::new(),
             woken: Vec::new(),
         }
+    }
+
+    pub(crate) fn inbound(&self) -> &I {
+        &self.inbound
+    }
+
+    /// Whether all that came has been handled, and every answer been written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.inbound.is_idle() && self.link.lock().has_answered()
+    }
+
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.link.lock().is_written()
+    }
+
+    /// Whether the other side, to which this one has said goodbye, asks for nothing more.
+    pub(crate) fn is_left(&self) -> bool {
+        self.link.lock().is_left()
     }
 
     fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -211,7 +237,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                     frame => frame,
                 };
                 match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
-                    Some(Event::Requested(request)) => self.requests.push(request),
+                    Some(Event::Requested(request)) => self.requests.extend(state.admit(request)),
                     Some(Event::Cancelled(id)) => {
                         // One that came with its request in this very batch never starts.
                         let waiting = self
@@ -223,7 +249,11 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                             None => self.inbound.cancel(&id),
                         }
                     }
-                    Some(Event::Farewell { stay }) => farewell = Some(End::Farewell { stay }),
+                    Some(Event::Farewell { stay }) => {
+                        if !state.hear_goodbye(I::ANSWERS) {
+                            farewell = Some(End::Farewell { stay });
+                        }
+                    }
                     Some(Event::Answered { .. }) | None => {}
                 }
             }

@@ -35,6 +35,19 @@ pub(super) struct State<F> {
     respawns: bool,
     /// Whether the time of a call was over that the worker is to be killed for.
     overran: bool,
+    /// Where this side serves, and is about to leave.
+    leave: Option<Leave>,
+}
+
+/// How far a side is that serves and is about to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// The other side may not have heard the goodbye yet.
+    Said,
+    /// It has, and asks for nothing more.
+    Heard,
+    /// It does not know what a goodbye is: what it asks for is refused.
+    Refusing,
 }
 
 /// Whether the other side is there for calls.
@@ -73,6 +86,7 @@ impl<F: Framing> State<F> {
             on_timeout: OnTimeout::Cancel,
             respawns: false,
             overran: false,
+            leave: None,
         }
     }
 
@@ -271,10 +285,58 @@ impl<F: Framing> State<F> {
         std::mem::take(&mut self.woken)
     }
 
+    pub(super) fn take_leave(&mut self, is_known: bool) -> Vec<Waker> {
+        if is_known {
+            self.connection.say_goodbye(None);
+        }
+        self.leave = Some(if is_known { Leave::Said } else { Leave::Refusing });
+        self.wake_pump();
+        std::mem::take(&mut self.woken)
+    }
+
+    /// Takes in that the other side asks for nothing more. Returns whether the connection goes on all the same, until what
+    /// is in flight is answered.
+    pub(super) fn hear_goodbye(&mut self, serves: bool) -> bool {
+        if serves {
+            self.leave = self.leave.map(|_| Leave::Heard);
+            return self.leave.is_some();
+        }
+        // By which the other side knows that no call of this one is on its way to it any more.
+        self.connection.say_goodbye(None);
+        true
+    }
+
+    /// Answers a request of a side that does not know that this one is about to leave. Returns it where that is not so.
+    pub(super) fn admit(&mut self, request: Request) -> Option<Request> {
+        if self.leave != Some(Leave::Refusing) {
+            return Some(request);
+        }
+        if let Some(id) = request.id().filter(|_| !request.is_oneway()) {
+            let text = format!(
+                "could not call `{}`: the worker finishes what it has begun and ends",
+                request.name()
+            );
+            self.connection.answer(id, Err(Error::new(ErrorKind::Closed, text)));
+        }
+        None
+    }
+
+    /// Whether the other side asks for nothing more, or is refused it.
+    pub(super) fn is_left(&self) -> bool {
+        matches!(self.leave, Some(Leave::Heard | Leave::Refusing))
+    }
+
+    /// Whether every answer has been written.
+    pub(super) fn has_answered(&self) -> bool {
+        self.connection.serving() == 0 && self.is_written()
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.connection.queued_bytes() == 0 && self.outgoing.unwritten() == 0
+    }
+
     pub(super) fn is_idle(&self) -> bool {
-        self.connection.in_flight() == 0
-            && self.connection.queued_bytes() == 0
-            && self.outgoing.unwritten() == 0
+        self.connection.in_flight() == 0 && self.is_written()
     }
 
     pub(super) fn sleep(&mut self, cx: &Context<'_>) {

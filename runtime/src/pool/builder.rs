@@ -7,6 +7,7 @@ use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{Platform, Transport};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::owner::Owner;
@@ -176,6 +177,11 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
     /// As [`Builder::ids`].
     pub fn ids(self, ids: impl TxIdGenerator) -> Self {
         Self { worker: self.worker.ids(ids), ..self }
+    }
+
+    /// As [`Builder::startup_data`], for each worker.
+    pub fn startup_data(self, data: impl Serialize + Send + 'static) -> Self {
+        Self { worker: self.worker.startup_data(data), ..self }
     }
 
     /// As [`Builder::service`].

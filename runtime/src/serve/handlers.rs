@@ -1,11 +1,12 @@
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use isolated_workers_core::{Request, TxId};
-use isolated_workers_middleware::Service;
+use isolated_workers_core::{Error, ErrorKind, Request, TxId};
+use isolated_workers_middleware::{Service, panic_place};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::pace::Pace;
@@ -14,20 +15,34 @@ use crate::link::{Answer, Inbound};
 /// The handlers at work for one connection.
 pub(super) struct Handlers<S> {
     service: Arc<S>,
-    tasks: JoinSet<Option<Answer>>,
+    tasks: JoinSet<Handled>,
     /// How to stop those that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
     pace: Pace,
     /// The host's process.
     peer: Option<u32>,
+    panicked: Option<Error>,
 }
 
-type Handling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+/// What came of a request.
+struct Handled {
+    /// `None` where the message was oneway.
+    answer: Option<Answer>,
+    panicked: Option<Error>,
+}
+
+type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
 impl<S: Service + 'static> Handlers<S> {
     /// `service` makes errors of panics: a [`Local`](isolated_workers_middleware::Local) does, and so does each layer.
     pub(super) fn new(service: Arc<S>, peer: Option<u32>) -> Self {
-        Self { service, tasks: JoinSet::new(), running: HashMap::new(), pace: Pace::default(), peer }
+        let (tasks, running, pace) = (JoinSet::new(), HashMap::new(), Pace::default());
+        Self { service, tasks, running, pace, peer, panicked: None }
+    }
+
+    /// The first panic of a handler, whose answer has been given by then.
+    pub(super) fn panicked(&self) -> Option<&Error> {
+        self.panicked.as_ref()
     }
 
     fn handle(&self, request: Request) -> Handling {
@@ -36,16 +51,26 @@ impl<S: Service + 'static> Handlers<S> {
             let id = request.id().cloned();
             let name = request.to_name();
             let oneway = request.is_oneway();
-            let result = service.call(request).await;
-            match (id, &result) {
+            let mut call = pin!(service.call(request));
+            let result = poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await;
+            let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
+            let answer = match (id, &result) {
                 (Some(id), _) if !oneway => Some((id, result)),
                 (_, Err(error)) => {
                     tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                     None
                 }
                 _ => None,
-            }
+            };
+            Handled { answer, panicked }
         })
+    }
+
+    fn take_in(&mut self, handled: Handled) -> Option<Answer> {
+        if self.panicked.is_none() {
+            self.panicked = handled.panicked;
+        }
+        handled.answer
     }
 
     fn spawn(&mut self, id: Option<TxId>, handling: Handling) {
@@ -79,7 +104,7 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
             self.pace.learn(&name, started.elapsed());
         }
         match polled {
-            Poll::Ready(answer) => answer,
+            Poll::Ready(handled) => self.take_in(handled),
             Poll::Pending => {
                 self.spawn(id, handling);
                 None
@@ -96,17 +121,22 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         loop {
             match ready!(self.tasks.poll_join_next_with_id(cx)) {
-                Some(Ok((task, Some(answer)))) => {
+                Some(Ok((task, handled))) => {
+                    let Some(answer) = self.take_in(handled) else { continue };
                     // One that ended while it was cancelled has no say: its id may be another request's by now.
                     if self.running.get(&answer.0).is_some_and(|running| running.id() == task) {
                         self.running.remove(&answer.0);
                         return Poll::Ready(answer);
                     }
                 }
-                // A oneway message, or one that was stopped. A panic was caught before it came here.
-                Some(_) => {}
+                // One that was stopped. A panic was caught before it came here.
+                Some(Err(_)) => {}
                 None => return Poll::Pending,
             }
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
     }
 }

@@ -3,24 +3,31 @@ use futures_util::FutureExt;
 use isolated_workers_codec::Json;
 use isolated_workers_core::{Error, ErrorKind, Schema};
 
-use crate::handshake::{self, Failure};
+use crate::handshake::{self, Failure, Greeting};
 
 /// Has a host and a worker hear `bytes` as the first that the other side says. What each leaves for the frames.
 pub fn hear_handshake(mut bytes: &[u8]) -> [Result<BytesMut, Error>; 2] {
     const SCHEMA: Schema = Schema::new("Calculator", 1);
-    let (mut theirs, mut said, mut token) = (bytes, Vec::new(), None);
-    let greeted = handshake::greet::<Json>(&mut theirs, &mut said, "unix-socket", Some(SCHEMA), "")
+    /// How many bytes of startup data the worker takes.
+    const STARTUP: usize = 1 << 16;
+    let (mut theirs, mut said) = (bytes, Vec::new());
+    let greeted = handshake::greet::<Json>(&mut theirs, &mut said, "unix-socket", Some(SCHEMA), "", None)
         .now_or_never()
         .expect("memory never waits");
-    let answered = handshake::answer::<Json>(&mut bytes, &mut said, "unix-socket", SCHEMA, &mut token)
-        .now_or_never()
-        .expect("memory never waits");
-    [(greeted, theirs), (answered.map(|(rest, _)| rest), bytes)].map(|(heard, unread)| match heard {
+    let answer = async {
+        let greeting =
+            Greeting::hear::<Json>(&mut bytes, &mut Vec::new(), "unix-socket", SCHEMA, &mut None, STARTUP)
+                .await?;
+        greeting.accept(&mut said).await
+    };
+    let answered = answer.now_or_never().expect("memory never waits");
+    [(greeted, theirs), (answered, bytes)].map(|(heard, unread)| match heard {
         Ok(mut rest) => {
             rest.extend_from_slice(unread);
             Ok(rest)
         }
         Err(Failure::Refused(error)) => Err(error),
+        Err(Failure::Declined(why)) => Err(Error::new(ErrorKind::Startup, why)),
         Err(Failure::Gone(error)) => {
             Err(Error::with_source(ErrorKind::Handshake, "the other side ended within its line", error))
         }

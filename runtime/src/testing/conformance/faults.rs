@@ -36,7 +36,8 @@ impl<D: Driver, T: Transport> ByHand<D, T> {
 async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
     let mut line = Vec::new();
     // Nobody answers.
-    let _ = handshake::greet::<C>(&mut tokio::io::empty(), &mut line, T::NAME, Some(SCHEMA), "by hand").await;
+    let _ = handshake::greet::<C>(&mut tokio::io::empty(), &mut line, T::NAME, Some(SCHEMA), "by hand", None)
+        .await;
     line
 }
 

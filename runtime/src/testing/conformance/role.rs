@@ -7,7 +7,7 @@ use isolated_workers_transport::{Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{limits, service::SCHEMA, service::service};
-use crate::handshake;
+use crate::handshake::Greeting;
 use crate::inherited::{AnyReader, Inherited};
 use crate::serve;
 
@@ -96,8 +96,10 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
         line.push(reader.read_u8().await?);
     }
     let mut hello = Vec::new();
-    let answered = handshake::answer::<C>(&mut line.as_slice(), &mut hello, T::NAME, SCHEMA, &mut None).await;
-    answered.map_err(|_| std::io::Error::other("the host's handshake is not for this worker"))?;
+    let refused = |_| std::io::Error::other("the host's handshake is not for this worker");
+    let (mut line, mut token) = (line.as_slice(), None);
+    let greeting = Greeting::hear::<C>(&mut line, &mut hello, T::NAME, SCHEMA, &mut token, 0).await;
+    greeting.map_err(refused)?.accept(&mut hello).await.map_err(refused)?;
     Ok(hello)
 }
 

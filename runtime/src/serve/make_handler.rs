@@ -1,0 +1,85 @@
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+
+use isolated_workers_codec::{Codec, decode_within};
+use isolated_workers_core::{BoxError, Budget, Error, ErrorKind};
+use isolated_workers_middleware::Handler;
+use serde::de::DeserializeOwned;
+
+/// What a worker gets its handler from when its host has said what it is: the handler itself, or [`FromStartupData`].
+pub trait MakeHandler: Send + 'static {
+    /// What is served.
+    type Handler: Handler;
+
+    /// Makes the handler. `startup` is what the host has to say with
+    /// [`Builder::startup_data`](crate::Builder::startup_data), if anything, to be decoded within `budget`.
+    ///
+    /// # Errors
+    /// Why the worker cannot start, which is told to the host, too.
+    fn make<C: Codec>(
+        self,
+        codec: &C,
+        startup: Option<&[u8]>,
+        budget: Budget,
+    ) -> impl Future<Output = Result<Self::Handler, Error>> + Send;
+}
+
+impl<H: Handler> MakeHandler for H {
+    type Handler = H;
+
+    async fn make<C: Codec>(self, _: &C, _: Option<&[u8]>, _: Budget) -> Result<H, Error> {
+        Ok(self)
+    }
+}
+
+/// A handler yet to be made of the host's startup data `T`: see [`serve_with`](crate::serve_with).
+pub struct FromStartupData<T, F> {
+    make: F,
+    data: PhantomData<fn() -> T>,
+}
+
+impl<T, F> FromStartupData<T, F> {
+    pub(super) fn new(make: F) -> Self {
+        Self { make, data: PhantomData }
+    }
+}
+
+impl<T, F> fmt::Debug for FromStartupData<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromStartupData").field("data", &type_name::<T>()).finish_non_exhaustive()
+    }
+}
+
+impl<T, F, Fut, H, E> MakeHandler for FromStartupData<T, F>
+where
+    T: DeserializeOwned + Send + 'static,
+    F: FnOnce(T) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<H, E>> + Send,
+    H: Handler,
+    E: Into<BoxError>,
+{
+    type Handler = H;
+
+    async fn make<C: Codec>(self, codec: &C, startup: Option<&[u8]>, budget: Budget) -> Result<H, Error> {
+        let data = type_name::<T>();
+        let startup = startup.ok_or_else(|| {
+            let what = "pass it to `Worker::builder(..).startup_data(..)`";
+            let text =
+                format!("the worker wants startup data, a {data}, and its host has none for it; {what}");
+            Error::new(ErrorKind::Startup, text)
+        })?;
+        let decoded = decode_within(codec, startup, budget).map_err(|error| {
+            let what = "build host and worker from the same definition of it";
+            let text = format!(
+                "could not decode the {} bytes of startup data as {data} from {}: {error}; {what}",
+                startup.len(),
+                C::NAME
+            );
+            Error::new(ErrorKind::Startup, text)
+        })?;
+        (self.make)(decoded)
+            .await
+            .map_err(|error| Error::with_source(ErrorKind::Startup, "could not make the service", error))
+    }
+}

@@ -1,0 +1,24 @@
+use std::io;
+
+use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+use windows_sys::Win32::Foundation::STATUS_CONTROL_C_EXIT;
+
+pub(super) struct Signals {
+    interrupt: CtrlC,
+    stop: CtrlBreak,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: ctrl_c()?, stop: ctrl_break()? })
+    }
+
+    /// Waits for the next one, and returns the exit code that tells of it.
+    pub(super) async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.stop.recv() => {}
+        }
+        STATUS_CONTROL_C_EXIT
+    }
+}

@@ -1,0 +1,98 @@
+//! The service of the worker that these tests start to see how its own side of its life goes, and what answers it.
+
+use std::sync::{Arc, OnceLock};
+
+use isolated_workers::{Context, Server, service};
+use serde::{Deserialize, Serialize};
+
+/// What a worker is told when it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Config {
+    pub(crate) secret: String,
+    pub(crate) refuses: bool,
+    pub(crate) nested: Option<Box<Config>>,
+}
+
+#[service]
+pub(crate) trait Life {
+    /// What it was told when it started.
+    async fn config(&self) -> Config;
+    async fn pid(&self) -> u32;
+    async fn exit(&self, code: i32);
+    /// Has the worker drain, and tells whether it runs all the same.
+    async fn stop(&self) -> bool;
+    async fn wait(&self);
+    async fn spin(&self);
+    /// Reads the file to its end: a pipe, whose other end the test has.
+    #[message(blocking)]
+    fn read(&self, path: String) -> String;
+    #[message(blocking, oneway)]
+    fn copy(&self, from: String, to: String);
+    /// Reads both files, the second one when it has been given up.
+    #[message(blocking)]
+    fn read_until_given_up(&self, context: Context, first: String, second: String);
+    #[message(blocking)]
+    fn divide(&self, a: i64, b: i64) -> Result<i64, String>;
+    /// Panics, and says on which line.
+    async fn panic(&self);
+    #[message(blocking)]
+    fn panic_blocking(&self);
+    #[message(oneway)]
+    async fn panic_unheard(&self);
+}
+
+#[derive(Default)]
+pub(crate) struct Living {
+    pub(crate) config: Config,
+    /// Set as soon as it serves.
+    pub(crate) server: Arc<OnceLock<Server>>,
+}
+
+impl Life for Living {
+    async fn config(&self) -> Config {
+        self.config.clone()
+    }
+    async fn pid(&self) -> u32 {
+        std::process::id()
+    }
+    async fn exit(&self, code: i32) {
+        std::process::exit(code)
+    }
+    async fn stop(&self) -> bool {
+        let server = self.server.get().expect("it serves");
+        server.stop();
+        server.is_running()
+    }
+    async fn wait(&self) {
+        std::future::pending().await
+    }
+    async fn spin(&self) {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    fn read(&self, path: String) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+    fn copy(&self, from: String, to: String) {
+        let text = std::fs::read(from).unwrap();
+        std::fs::write(to, text).unwrap();
+    }
+    fn read_until_given_up(&self, context: Context, first: String, second: String) {
+        std::fs::read(first).unwrap();
+        tokio::runtime::Handle::current().block_on(context.cancelled().cancelled());
+        std::fs::read(second).unwrap();
+    }
+    fn divide(&self, a: i64, b: i64) -> Result<i64, String> {
+        a.checked_div(b).ok_or_else(|| format!("{a} by {b}"))
+    }
+    async fn panic(&self) {
+        panic!("on line {}", line!())
+    }
+    fn panic_blocking(&self) {
+        panic!("on line {}", line!())
+    }
+    async fn panic_unheard(&self) {
+        panic!("on line {}", line!())
+    }
+}

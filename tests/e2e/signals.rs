@@ -1,0 +1,171 @@
+use futures_util::future::join_all;
+use isolated_workers::transport::{Bound, VARIABLE};
+use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, Thread, Transport, UnixSocket, serve};
+use rustix::process::Signal;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use super::life::{Life, Living};
+use super::process::Watched;
+use super::*;
+
+async fn plain() -> (Worker, LifeClient<Worker>, Watched) {
+    let worker = soon(living("plain").spawn()).await.unwrap();
+    let process = Watched::new(worker.pid());
+    (worker.clone(), LifeClient::new(worker), process)
+}
+
+/// Calls until the worker takes no more, and returns what the last call came to.
+async fn refused(client: &LifeClient<Worker>) -> isolated_workers::Error {
+    soon(async {
+        loop {
+            if let Err(error) = client.pid().await {
+                return error;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_signal_lets_a_worker_finish_what_is_in_flight() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (worker, client, process) = plain().await;
+        let (pipe, oneway) = (Pipe::new(), Pipe::new());
+        let copy = oneway.0.path().join("copy");
+        soon(client.copy(oneway.path(), copy.display().to_string())).await.unwrap();
+        let finish = async {
+            let (mut read, mut copied) = (pipe.opened().await, oneway.opened().await);
+            process.signal(signal);
+            let error = refused(&client).await;
+            assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No), "{error}");
+            assert!(!process.has_ended());
+            std::io::Write::write_all(&mut read, b"the answer").unwrap();
+            drop(read);
+            std::io::Write::write_all(&mut copied, b"a copy").unwrap();
+        };
+        let (answer, ()) = soon(async { tokio::join!(client.read(pipe.path()), finish) }).await;
+        assert_eq!(answer.unwrap(), "the answer");
+        assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+        assert_eq!(std::fs::read_to_string(copy).unwrap(), "a copy", "the oneway message was finished, too");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_worker_ends_at_once() {
+    let (worker, _client, process) = plain().await;
+    process.signal(Signal::TERM);
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+
+    let (worker, _client, process) = plain().await;
+    soon(worker.disconnect()).await.unwrap();
+    process.signal(Signal::TERM);
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+}
+
+#[tokio::test]
+async fn no_call_is_lost_while_workers_are_told_to_end_and_others_take_their_place() {
+    let worker = soon(living("plain").on_crash(OnCrash::respawn()).spawn()).await.unwrap();
+    for _ in 0..10 {
+        let (before, client) = (worker.pid(), LifeClient::new(worker.clone()));
+        let calls = join_all((0..8).map(|_| async { while client.pid().await.unwrap() == before {} }));
+        let signal = async {
+            client.pid().await.unwrap();
+            Watched::new(before).signal(Signal::TERM);
+        };
+        soon(async { tokio::join!(calls, signal) }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_worker_at_once() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let (worker, client, process) = plain().await;
+        let mut wait = Box::pin(client.wait());
+        assert!(futures_util::poll!(&mut wait).is_pending());
+        assert_eq!(soon(client.pid()).await.unwrap(), worker.pid());
+        process.signal(Signal::TERM);
+        refused(&client).await;
+        process.signal(signal);
+        let error = soon(wait).await.unwrap_err();
+        assert_eq!(error.crash().unwrap().reason, ExitReason::Exited(code), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_busy_hears_signals_all_the_same() {
+    let (worker, client, process) = plain().await;
+    let mut spin = Box::pin(client.spin());
+    assert!(futures_util::poll!(&mut spin).is_pending());
+    // Two of a kind may count as one. Which is heard first does not matter.
+    process.signal(Signal::TERM);
+    process.signal(Signal::INT);
+    soon(spin).await.unwrap_err();
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Exited(130 | 143)));
+}
+
+/// One that sends what it has, and knows nothing but requests.
+#[tokio::test]
+async fn a_host_that_knows_no_goodbye_is_refused_what_comes_too_late() {
+    let mut bound = UnixSocket.bind().unwrap();
+    let inheritance = bound.inheritance();
+    let mut command = tokio::process::Command::new(LIFE);
+    command.arg("no-handshake").env(VARIABLE, format!("unix-socket:{}", inheritance.address));
+    let mut child = command.stdin(inheritance.stdin.unwrap()).kill_on_drop(true).spawn().unwrap();
+    let mut channel = bound.establish().await.unwrap();
+    let mut lines = BufReader::new(channel.reader).lines();
+
+    let pipe = Pipe::new();
+    let request =
+        format!("{{\"type\":\"read\",\"payload\":{{\"path\":\"{}\"}},\"tx\":\"1\"}}\n", pipe.path());
+    channel.writer.write_all(request.as_bytes()).await.unwrap();
+    let mut read = pipe.opened().await;
+    Watched::new(child.id().unwrap()).signal(Signal::TERM);
+    let refused = async {
+        loop {
+            channel.writer.write_all(b"{\"type\":\"pid\",\"tx\":\"2\"}\n").await.unwrap();
+            let answer = lines.next_line().await.unwrap().unwrap();
+            assert!(answer.contains(r#""tx":"2""#), "{answer}");
+            if answer.contains("IW_CLOSED") {
+                break;
+            }
+        }
+    };
+    soon(refused).await;
+    std::io::Write::write_all(&mut read, b"done").unwrap();
+    drop(read);
+    let reply = soon(lines.next_line()).await.unwrap().unwrap();
+    assert!(reply.contains(r#""tx":"1""#) && reply.contains(r#""done""#), "{reply}");
+    assert_eq!(soon(lines.next_line()).await.unwrap(), None);
+    assert!(soon(child.wait()).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_worker_stops_itself_by_its_server() {
+    let worker = soon(living("stoppable").spawn()).await.unwrap();
+    assert!(soon(LifeClient::new(worker.clone()).stop()).await.unwrap(), "it runs until it has drained");
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+}
+
+#[tokio::test]
+async fn a_server_on_a_thread_tells_whether_it_runs() {
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    let mut told: tokio::sync::mpsc::UnboundedReceiver<bool> = told;
+    let thread = Thread::new(move || {
+        let tell = tell.clone();
+        async move {
+            let living = Living::default();
+            let server = living.server.clone();
+            let (handle, serving) = serve(living.into_service()).start();
+            server.get_or_init(|| handle.clone());
+            tell.send(handle.is_running()).unwrap();
+            let served = serving.await;
+            tell.send(handle.is_running()).unwrap();
+            served
+        }
+    });
+    let worker = soon(Worker::builder(thread).spawn()).await.unwrap();
+    assert_eq!(soon(told.recv()).await, Some(true));
+    assert!(soon(LifeClient::new(worker.clone()).stop()).await.unwrap());
+    assert_eq!(soon(told.recv()).await, Some(false));
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+}
