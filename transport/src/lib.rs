@@ -62,8 +62,8 @@ pub use residue::Residue;
 pub use transport::{Bound, INHERIT_VARIABLE, Inheritance, Reconnect, Transport, VARIABLE};
 #[cfg(unix)]
 pub use unix::{
-    FifoBound, NamedPipe, PipeWriter, SocketPair, SocketPairBound, Stdio, StdioBound, UnixBound, UnixSocket,
-    UnixSocketAt, WorkerSocket, WorkerSocketBound,
+    FifoBound, NamedPipe, PipeWriter, SocketPair, SocketPairBound, SocketReader, SocketWriter, Stdio,
+    StdioBound, UnixBound, UnixSocket, UnixSocketAt, WorkerSocket, WorkerSocketBound,
 };
 #[cfg(windows)]
 pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter, Stdio, StdioBound};

@@ -7,6 +7,7 @@ mod folder;
 mod inherited;
 mod named_pipe;
 mod pipe;
+mod socket;
 mod socket_file;
 mod socket_pair;
 mod stdio;
@@ -16,6 +17,7 @@ mod worker_socket;
 
 pub use named_pipe::{FifoBound, NamedPipe};
 pub use pipe::PipeWriter;
+pub use socket::{SocketReader, SocketWriter};
 pub use socket_pair::{SocketPair, SocketPairBound};
 pub use stdio::{Stdio, StdioBound};
 pub use unix_socket::{UnixBound, UnixSocket, UnixSocketAt};

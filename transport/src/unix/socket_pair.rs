@@ -2,10 +2,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-
 use super::inherited::{identity, is_stdin, take_stdin};
+use super::socket::{SocketReader, SocketWriter};
 use super::stream::{self, SocketChannel};
 use crate::{Bound, Inheritance, Transport};
 
@@ -18,8 +16,8 @@ pub struct SocketPair;
 
 impl Transport for SocketPair {
     const NAME: &'static str = "socket-pair";
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
     type Bound = SocketPairBound;
 
     fn bind(&self) -> io::Result<SocketPairBound> {
@@ -35,7 +33,7 @@ impl Transport for SocketPair {
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
         let stream = StdStream::from(take_stdin(address)?);
         stream.set_nonblocking(true)?;
-        stream::watched(UnixStream::from_std(stream)?)
+        stream::watched(stream)
     }
 }
 
@@ -49,8 +47,8 @@ pub struct SocketPairBound {
 }
 
 impl Bound for SocketPairBound {
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
 
     fn inheritance(&mut self) -> Inheritance {
         let inheritance = Inheritance::new(self.address.clone());
@@ -61,6 +59,6 @@ impl Bound for SocketPairBound {
     }
 
     async fn establish(self) -> io::Result<SocketChannel> {
-        Ok(stream::channel(UnixStream::from_std(self.own)?))
+        stream::channel(self.own)
     }
 }

@@ -2,37 +2,38 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::socket::{SocketReader, SocketWriter, halves};
 use crate::Channel;
 
-pub(super) type SocketChannel = Channel<OwnedReadHalf, OwnedWriteHalf>;
+pub(super) type SocketChannel = Channel<SocketReader, SocketWriter>;
 
 /// In bytes. The kernel gives less where `net.core.wmem_max` is less. A large body then takes few wake-ups.
 const SEND_BUFFER: usize = 1 << 20;
 
-/// The host's channel.
-pub(super) fn channel(stream: UnixStream) -> SocketChannel {
-    let (reader, writer) = split(stream);
-    Channel::new(reader, writer)
+/// The host's channel. The stream does not block.
+pub(super) fn channel(stream: StdStream) -> io::Result<SocketChannel> {
+    let (reader, writer) = split(stream)?;
+    Ok(Channel::new(reader, writer))
 }
 
-/// The worker's channel.
-pub(super) fn watched(stream: UnixStream) -> io::Result<SocketChannel> {
+/// The worker's channel. The stream does not block.
+pub(super) fn watched(stream: StdStream) -> io::Result<SocketChannel> {
     let watched = stream.as_fd().try_clone_to_owned()?;
-    let (reader, writer) = split(stream);
+    let (reader, writer) = split(stream)?;
     Ok(Channel::with_hangup(reader, writer, move || wait_for_hangup(&watched)))
 }
 
-fn split(stream: UnixStream) -> (OwnedReadHalf, OwnedWriteHalf) {
+fn split(stream: StdStream) -> io::Result<(SocketReader, SocketWriter)> {
     // A hint: the stream works with any size.
     let _ = sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-    stream.into_split()
+    halves(stream.into())
 }
 
 /// Trusts a process of the same user, and root.

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Sleep, sleep};
 
 use super::inherited::close_stdin;
+use super::socket::{SocketReader, SocketWriter};
 use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
 use crate::error::{because, not_inherited};
@@ -61,8 +61,8 @@ pub struct UnixSocketAt {
 
 impl Transport for UnixSocket {
     const NAME: &'static str = "unix-socket";
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
     type Bound = UnixBound;
 
     fn bind(&self) -> io::Result<UnixBound> {
@@ -86,8 +86,8 @@ impl Reconnect for UnixSocket {
 
 impl Transport for UnixSocketAt {
     const NAME: &'static str = UnixSocket::NAME;
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
     type Bound = UnixBound;
 
     fn bind(&self) -> io::Result<UnixBound> {
@@ -128,8 +128,8 @@ impl UnixBound {
 }
 
 impl Bound for UnixBound {
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
 
     fn inheritance(&mut self) -> Inheritance {
         let inheritance = Inheritance::new(self.address.clone());
@@ -140,7 +140,7 @@ impl Bound for UnixBound {
     }
 
     async fn establish(self) -> io::Result<SocketChannel> {
-        Ok(stream::channel(UnixStream::from_std(self.stream)?).residue(self.residue))
+        Ok(stream::channel(self.stream)?.residue(self.residue))
     }
 }
 
@@ -148,7 +148,7 @@ async fn dial(place: &Place) -> io::Result<SocketChannel> {
     let path = place.path();
     let stream = UnixStream::connect(path).await.map_err(|error| unreachable(place, error))?;
     check_user(&stream)?;
-    Ok(stream::channel(stream).residue(socket_file::residue(place)?))
+    Ok(stream::channel(stream.into_std()?)?.residue(socket_file::residue(place)?))
 }
 
 fn unreachable(place: &Place, error: io::Error) -> io::Error {
@@ -180,8 +180,8 @@ pub(super) async fn accept(listener: StdListener, residue: Option<Residue>) -> i
     let mut acceptor = Acceptor { listener: UnixListener::from_std(listener)?, pause: None };
     let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
     check_user(&stream)?;
-    let channel =
-        stream::watched(stream)?.incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
+    let channel = stream::watched(stream.into_std()?)?
+        .incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
     Ok(match residue {
         Some(residue) => channel.residue(residue),
         None => channel,
@@ -217,7 +217,7 @@ impl Acceptor {
     fn poll_trusted(&mut self, context: &mut Context<'_>) -> Poll<io::Result<SocketChannel>> {
         loop {
             let stream = ready!(self.poll_accept(context))?;
-            if let Ok(channel) = check_user(&stream).and_then(|()| stream::watched(stream)) {
+            if let Ok(channel) = check_user(&stream).and_then(|()| stream::watched(stream.into_std()?)) {
                 return Poll::Ready(Ok(channel));
             }
         }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::sleep;
 
 use super::changes::Changes;
+use super::socket::{SocketReader, SocketWriter};
 use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
 use super::unix_socket::accept;
@@ -52,8 +52,8 @@ impl WorkerSocket {
 
 impl Transport for WorkerSocket {
     const NAME: &'static str = "worker-socket";
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
     type Bound = WorkerSocketBound;
 
     fn bind(&self) -> io::Result<WorkerSocketBound> {
@@ -93,8 +93,8 @@ pub struct WorkerSocketBound {
 }
 
 impl Bound for WorkerSocketBound {
-    type Reader = OwnedReadHalf;
-    type Writer = OwnedWriteHalf;
+    type Reader = SocketReader;
+    type Writer = SocketWriter;
 
     fn inheritance(&mut self) -> Inheritance {
         Inheritance::new(self.place.to_string())
@@ -111,7 +111,7 @@ impl Bound for WorkerSocketBound {
             // The worker takes no further connections, and has removed it.
             Err(_) => self.residue,
         };
-        Ok(stream::channel(stream).residue(residue))
+        Ok(stream::channel(stream.into_std()?)?.residue(residue))
     }
 }
 
