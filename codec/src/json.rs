@@ -2,6 +2,7 @@ mod bounded;
 mod delimiter;
 mod error;
 mod lines;
+mod nothing;
 mod wire;
 
 use bytes::{BufMut, BytesMut};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::delimiter::{Delimiter, DelimiterError};
 pub use self::lines::JsonLines;
+use self::nothing::Nothing;
 use crate::{Codec, CodecError};
 
 /// JSON, one object a line: the default, because a person can read along and a peer in any language can speak it.
@@ -19,6 +21,9 @@ use crate::{Codec, CodecError};
 /// numbers, whatever their type, at up to four bytes each and some 10 ns to decode each: for payloads of bytes use
 /// [`Postcard`](crate::Postcard) or [`Cbor`](crate::Cbor). Metadata comes out sorted by its keys, because the members of an
 /// object have no order.
+///
+/// A message without arguments is `null`; `{}` and a missing payload are taken for it, too, and all three for a struct
+/// whose every field may be missing.
 ///
 /// A value may nest 127 levels deep, also where [`Limits::depth`] is higher.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +39,10 @@ impl Codec for Json {
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
         // A missing payload is one of nothing.
-        serde_json::from_slice(if bytes.is_empty() { b"null" } else { bytes }).map_err(CodecError::new)
+        serde_json::from_slice(if bytes.is_empty() { b"null" } else { bytes }).or_else(|error| {
+            let nothing = if Nothing::is(bytes) { T::deserialize(Nothing).ok() } else { None };
+            nothing.ok_or_else(|| CodecError::new(error))
+        })
     }
 
     fn framing(&self, limits: Limits) -> JsonLines {

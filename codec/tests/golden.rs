@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use isolated_workers_codec::{Codec, Json, Postcard};
+use isolated_workers_codec::{Codec, Compressed, Json, Postcard};
 use isolated_workers_core::{Body, Frame, Limits, Metadata, RemoteError, TxId};
 use serde::Serialize;
 use tokio_util::codec::{Decoder, Encoder};
@@ -125,6 +125,40 @@ fn the_json_frames_of_the_page_are_what_is_sent_and_understood() {
 fn the_binary_frames_of_the_page_are_what_is_sent_and_understood() {
     let [_, page] = page::frames();
     held(&Postcard, page, without_name);
+}
+
+fn held_compressed<C: Codec>(codec: C, received: impl Fn(Frame) -> Frame) {
+    let mut body = BytesMut::new();
+    codec.encode(&"x".repeat(1200), &mut body).unwrap();
+    let name = "log".into();
+    let (metadata, body) = (Metadata::new(), body.freeze().into());
+    let long = Frame::Request { id: 7.into(), name, body, metadata, oneway: true, timeout: None };
+    let (_, short) = frames(&codec).into_iter().find(|(name, _)| *name == "reply").unwrap();
+
+    let kind = format!("compressed-{}", C::NAME);
+    let mut page = page::binary(&kind);
+    let codec = Compressed::new(codec);
+    for (name, frame, flag) in [("reply", short, 0), ("long", long, 1)] {
+        let golden = page.remove(name).unwrap_or_else(|| panic!("docs/wire.md has no {kind}:{name}"));
+        let mut wire = BytesMut::new();
+        codec.framing(Limits::default()).encode(&frame, &mut wire).unwrap();
+        assert_eq!((wire[4], golden[4]), (flag, flag), "{kind}:{name}");
+        // What is compressed may be other bytes with another zlib.
+        if flag == 0 {
+            assert_eq!(hex(&wire), hex(&golden), "{kind}:{name}");
+        }
+        let frame = format!("{:?}", received(frame));
+        for wire in [&golden, &wire[..]] {
+            assert_eq!(format!("{:?}", decoded(&codec, wire)), frame, "{kind}:{name}, for one {}", hex(wire));
+        }
+    }
+    assert!(page.is_empty(), "nobody sends {:?} of {kind}", page.keys());
+}
+
+#[test]
+fn the_compressed_frames_of_the_page_are_what_is_sent_and_understood() {
+    held_compressed(Json, |frame| frame);
+    held_compressed(Postcard, without_name);
 }
 
 /// What a peer sends that knows three keys only is never sent here.

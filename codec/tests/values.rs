@@ -63,6 +63,33 @@ fn nothing_is_a_payload_of_nothing<C: Codec>(codec: C) {
     assert!(codec.decode::<String>(b"").is_err());
 }
 
+/// Peers write any of these.
+#[test]
+fn json_takes_nothing_in_each_of_its_forms_for_a_message_without_arguments() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Unit;
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Empty {}
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Optional {
+        name: Option<String>,
+    }
+    for nothing in ["", "null", "{}", " { } "] {
+        let within = Budget::default();
+        decode_within::<_, ()>(&Json, nothing.as_bytes(), within).unwrap();
+        assert_eq!(decode_within::<_, Unit>(&Json, nothing.as_bytes(), within).unwrap(), Unit);
+        assert_eq!(decode_within::<_, Empty>(&Json, nothing.as_bytes(), within).unwrap(), Empty {});
+        let optional: Optional = decode_within(&Json, nothing.as_bytes(), within).unwrap();
+        assert_eq!(optional, Optional { name: None });
+        assert!(decode_within::<_, Known>(&Json, nothing.as_bytes(), within).is_err());
+        assert!(decode_within::<_, Vec<u8>>(&Json, nothing.as_bytes(), within).is_err());
+    }
+    // These are values of their own there, and no nothing.
+    assert!(Json.decode::<Option<u8>>(b"{}").is_err());
+    assert!(Json.decode::<BTreeMap<String, u8>>(b"null").is_err());
+    assert!(Json.decode::<Unit>(b"[]").is_err());
+}
+
 #[derive(Debug, PartialEq, Deserialize)]
 struct Known {
     known: u8,

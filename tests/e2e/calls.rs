@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Executed, Name, Request, Service, Timeouts, TxId};
+use isolated_workers::{Body, Error, ErrorKind, Executed, Name, Request, Service, Timeouts, TxId};
 
 use super::*;
 
@@ -105,6 +105,26 @@ async fn an_id_in_use_is_refused_and_the_first_call_goes_on() {
     soon(async { while worker.call(release.clone()).await.unwrap().body().as_bytes() != b"true" {} }).await;
     assert_eq!(soon(first).await.unwrap(), 1);
     worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_without_a_name_is_refused_before_it_leaves() {
+    for codec in ["json", "postcard"] {
+        let (error, sum) = match codec {
+            "json" => nameless(&started().await.0).await,
+            _ => nameless(&started_binary().await.0).await,
+        };
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No), "{codec}");
+        assert!(error.to_string().ends_with("give it a name"), "{error}");
+        assert!(sum, "{codec}: the connection goes on");
+    }
+}
+
+async fn nameless<S: Service>(worker: &S) -> (Error, bool) {
+    let nameless = Request::new(Name::from_static(""), Body::empty());
+    let error = soon(worker.call(nameless)).await.unwrap_err();
+    let lives = soon(FaultsClient::new(worker).echo(vec![7].into())).await.is_ok();
+    (error, lives)
 }
 
 #[tokio::test]

@@ -93,6 +93,9 @@ const cases = {
     const nothing = await host.call('nothing');
     assert.equal(nothing.type, 'nothingResult');
     assert.ok(!('payload' in nothing));
+    for (const payload of [null, {}]) {
+      assert.equal((await host.call('nothing', payload)).type, 'nothingResult');
+    }
     await closed(worker);
   },
 

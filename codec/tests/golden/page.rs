@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 /// The frames that the page shows of JSON and of the binary framing, each by its name.
 pub(crate) fn frames() -> [BTreeMap<String, Vec<u8>>; 2] {
     let json = blocks("json", "frame").into_iter().map(|(name, text)| (name, text.into_bytes()));
-    let binary = blocks("text", "frame").into_iter().map(|(name, text)| (name, bytes_of(&text)));
-    [json.collect(), binary.collect()]
+    [json.collect(), binary("frame")]
+}
+
+/// The frames of this kind that the page shows by their bytes.
+pub(crate) fn binary(kind: &str) -> BTreeMap<String, Vec<u8>> {
+    blocks("text", kind).into_iter().map(|(name, text)| (name, bytes_of(&text))).collect()
 }
 
 /// The blocks of the page whose first line is three backquotes, `language`, a space, `kind`, a colon and the name.

@@ -84,4 +84,6 @@ fn of_compressed_frames() {
     let [json, binary] = page::frames();
     json.values().for_each(|frame| compressed(Json, frame));
     binary.values().for_each(|frame| compressed(Postcard, frame));
+    page::binary("compressed-json").values().for_each(|frame| broken(Compressed::new(Json), frame));
+    page::binary("compressed-postcard").values().for_each(|frame| broken(Compressed::new(Postcard), frame));
 }

@@ -72,7 +72,8 @@ impl<T> Connection<T> {
     /// Starts a call; its end is an [`Event::Answered`] with `token`. It is given up after `timeout`, if there is one.
     ///
     /// # Errors
-    /// `DuplicateId` where the id is in use, `Closed` after a goodbye of either side. The token is dropped.
+    /// `DuplicateId` where the id is in use, `Closed` after a goodbye of either side, `Invalid` where the message has no
+    /// name. The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -81,7 +82,7 @@ impl<T> Connection<T> {
         token: T,
         now: Instant,
     ) -> Result<(), Error> {
-        self.check_open(request.name())?;
+        self.check_call(request.name())?;
         // A timeout past the end of time is none.
         let deadline = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, timeout)));
         match self.calls.entry(id) {
@@ -110,9 +111,9 @@ impl<T> Connection<T> {
     /// Sends a message that nobody answers.
     ///
     /// # Errors
-    /// `Closed` after a goodbye of either side.
+    /// `Closed` after a goodbye of either side, `Invalid` where the message has no name.
     pub fn send(&mut self, id: TxId, request: Request) -> Result<(), Error> {
-        self.check_open(request.name())?;
+        self.check_call(request.name())?;
         self.outbox.push(request_frame(id, request, true));
         Ok(())
     }
@@ -318,7 +319,10 @@ impl<T> Connection<T> {
         self.serving.len()
     }
 
-    fn check_open(&self, name: &str) -> Result<(), Error> {
+    fn check_call(&self, name: &str) -> Result<(), Error> {
+        if name.is_empty() {
+            return Err(nameless());
+        }
         if self.said_goodbye || self.heard_goodbye || self.failed { Err(closed(name)) } else { Ok(()) }
     }
 }
@@ -353,6 +357,13 @@ fn reused_id(name: &Name, id: &TxId) -> Error {
     let why = "while its last request of this id was not answered";
     let what = "it may use an id again only when the answer has come";
     Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}; {what}"))
+}
+
+#[cold]
+fn nameless() -> Error {
+    let text =
+        "could not call a message whose name is empty: there is no form for it on the wire; give it a name";
+    Error::new(ErrorKind::Invalid, text.to_owned())
 }
 
 #[cold]

@@ -26,6 +26,12 @@ fn main() -> io::Result<()> {
         put("compressed_postcard", name, &[&[PIECE + 1], &frame[..]].concat())?;
         put("connection", &format!("binary-{name}"), &scene(11, &frame[4..]))?;
     }
+    for of in ["json", "postcard"] {
+        for (name, frame) in &page::binary(&format!("compressed-{of}")) {
+            // An odd size of the pieces would compress the frame once more.
+            put(&format!("compressed_{of}"), &format!("golden-{name}"), &[&[PIECE], &frame[..]].concat())?;
+        }
+    }
     for (name, line) in page::blocks("json", "hello") {
         put("handshake", &name, line.as_bytes())?;
     }
