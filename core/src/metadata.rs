@@ -1,9 +1,12 @@
+use std::fmt;
+
 /// Keys and values that travel beside a payload: trace context, a tenant, a token.
 ///
 /// Middleware writes and reads them; a peer that does not know a key passes over it. Empty metadata takes no memory
 /// and no byte on the wire. Look-ups are linear: this is meant for a handful of keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata(Vec<(String, String)>);
+#[derive(Clone, Default, PartialEq, Eq)]
+#[expect(clippy::box_collection, reason = "one word, because every frame has one and most are empty")]
+pub struct Metadata(Option<Box<Vec<(String, String)>>>);
 
 impl Metadata {
     /// How many keys a connection carries; a frame with more is refused on both sides, because looking for each of very
@@ -12,21 +15,26 @@ impl Metadata {
 
     /// Metadata without a key.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(None)
+    }
+
+    fn pairs(&self) -> &[(String, String)] {
+        self.0.as_ref().map_or(&[], |pairs| pairs)
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+        self.pairs().iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
     /// Sets `key`, and returns the value that it had before.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) -> Option<String> {
         let (key, value) = (key.into(), value.into());
-        match self.0.iter_mut().find(|(k, _)| *k == key) {
+        let pairs = self.0.get_or_insert_default();
+        match pairs.iter_mut().find(|(k, _)| *k == key) {
             Some((_, old)) => Some(std::mem::replace(old, value)),
             None => {
-                self.0.push((key, value));
+                pairs.push((key, value));
                 None
             }
         }
@@ -34,28 +42,39 @@ impl Metadata {
 
     /// Takes `key` out, and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<String> {
-        let at = self.0.iter().position(|(k, _)| k == key)?;
-        Some(self.0.remove(at).1)
+        let pairs = self.0.as_mut()?;
+        let at = pairs.iter().position(|(k, _)| k == key)?;
+        let (_, value) = pairs.remove(at);
+        if pairs.is_empty() {
+            self.0 = None;
+        }
+        Some(value)
     }
 
     /// The keys and values, in the order in which they were first set.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.pairs().iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// How many bytes all keys and values take together.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|(key, value)| key.len() + value.len()).sum()
+        self.pairs().iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs().len()
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs().is_empty()
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::{Body, Extensions, Message, Metadata, Name, TxId};
@@ -12,8 +13,12 @@ pub enum Side {
 }
 
 /// A call on its way: the name of its message, its encoded payload, and what was said about how to carry it out.
-#[derive(Clone, Debug)]
-pub struct Request {
+#[derive(Clone)]
+pub struct Request(Box<Parts>);
+
+/// Behind one pointer: a request goes through many hands, and none of them copies it.
+#[derive(Clone)]
+struct Parts {
     name: Name,
     body: Body,
     metadata: Metadata,
@@ -34,18 +39,168 @@ const ATTEMPT: &str = "iw-attempt";
 impl Request {
     /// A request on the host's side for the message `M`, with a payload that its codec has encoded.
     pub fn of<M: Message>(body: Body) -> Self {
-        Self {
+        Self(Box::new(Parts {
             timeout: M::TIMEOUT,
             retry: M::RETRY,
             idempotent: M::IDEMPOTENT,
             oneway: M::ONEWAY,
-            ..Self::new(Name::from_static(M::NAME), body)
-        }
+            ..Parts::new(Name::from_static(M::NAME), body)
+        }))
     }
 
     /// A request on the host's side for a message that is known by name only: answered, with the worker's default
     /// timeout, and not to be run again.
     pub fn new(name: Name, body: Body) -> Self {
+        Self(Box::new(Parts::new(name, body)))
+    }
+
+    /// The request as a worker sees it that has just read it from its connection.
+    pub(crate) fn received(
+        id: TxId,
+        name: Name,
+        body: Body,
+        metadata: Metadata,
+        oneway: bool,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let parts =
+            Parts { metadata, id: Some(id), timeout, oneway, side: Side::Worker, ..Parts::new(name, body) };
+        Self(Box::new(parts))
+    }
+
+    /// The name of the message.
+    pub fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
+    pub fn to_name(&self) -> Name {
+        self.0.name.clone()
+    }
+
+    /// The encoded payload.
+    pub fn body(&self) -> &Body {
+        &self.0.body
+    }
+
+    /// Replaces the encoded payload.
+    pub fn set_body(&mut self, body: Body) {
+        self.0.body = body;
+    }
+
+    /// The keys and values that travel with the request.
+    pub fn metadata(&self) -> &Metadata {
+        &self.0.metadata
+    }
+
+    /// The keys and values that travel with the request, to be changed.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.0.metadata
+    }
+
+    /// What is known of the request on this side alone.
+    pub fn extensions(&self) -> &Extensions {
+        &self.0.extensions
+    }
+
+    /// What is known of the request on this side alone, to be changed.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.0.extensions
+    }
+
+    /// The id of the transaction. On the host it is `None` until the connection gives one, unless
+    /// [`set_id`](Self::set_id) chose it.
+    pub fn id(&self) -> Option<&TxId> {
+        self.0.id.as_ref()
+    }
+
+    /// Chooses the id instead of the connection's generator.
+    pub fn set_id(&mut self, id: TxId) {
+        self.0.id = Some(id);
+    }
+
+    /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
+    /// said of this call in particular.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.0.timeout
+    }
+
+    /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.0.timeout = timeout;
+    }
+
+    /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
+    /// the request arrived with a [`timeout`](Self::timeout), on the host where a middleware has set it. Nothing ends
+    /// the call then but who reads this; the time does not travel, a timeout does.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// Sets when the call is to be over.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.0.deadline = deadline;
+    }
+
+    /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
+    pub fn attempt(&self) -> u32 {
+        self.0.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+    }
+
+    /// Sets which attempt of the call this is: whoever sends a request again counts up.
+    pub fn set_attempt(&mut self, attempt: u32) {
+        if attempt > 1 {
+            self.0.metadata.insert(ATTEMPT, attempt.to_string());
+        } else {
+            self.0.metadata.remove(ATTEMPT);
+        }
+    }
+
+    /// The id of the host's process, on the worker, as the host has told it in the handshake.
+    pub fn peer(&self) -> Option<u32> {
+        self.0.peer
+    }
+
+    /// Sets the id of the process that asks.
+    pub fn set_peer(&mut self, peer: Option<u32>) {
+        self.0.peer = peer;
+    }
+
+    /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
+    /// says. Always 0 on the worker.
+    pub fn retry(&self) -> u32 {
+        self.0.retry
+    }
+
+    /// Sets how many times this call may be run again after a crash.
+    pub fn set_retry(&mut self, times: u32) {
+        self.0.retry = times;
+    }
+
+    /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
+    pub fn is_idempotent(&self) -> bool {
+        self.0.idempotent
+    }
+
+    /// Whether no reply is waited for.
+    pub fn is_oneway(&self) -> bool {
+        self.0.oneway
+    }
+
+    /// Where this request is now.
+    pub fn side(&self) -> Side {
+        self.0.side
+    }
+
+    /// Name, body and metadata, without a copy.
+    pub fn into_parts(self) -> (Name, Body, Metadata) {
+        let Parts { name, body, metadata, .. } = *self.0;
+        (name, body, metadata)
+    }
+}
+
+impl Parts {
+    fn new(name: Name, body: Body) -> Self {
         Self {
             name,
             body,
@@ -61,146 +216,20 @@ impl Request {
             extensions: Extensions::default(),
         }
     }
+}
 
-    /// The request as a worker sees it that has just read it from its connection.
-    pub(crate) fn received(
-        id: TxId,
-        name: Name,
-        body: Body,
-        metadata: Metadata,
-        oneway: bool,
-        timeout: Option<Duration>,
-    ) -> Self {
-        Self { metadata, id: Some(id), timeout, oneway, side: Side::Worker, ..Self::new(name, body) }
-    }
-
-    /// The name of the message.
-    pub fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
-    pub fn to_name(&self) -> Name {
-        self.name.clone()
-    }
-
-    /// The encoded payload.
-    pub fn body(&self) -> &Body {
-        &self.body
-    }
-
-    /// Replaces the encoded payload.
-    pub fn set_body(&mut self, body: Body) {
-        self.body = body;
-    }
-
-    /// The keys and values that travel with the request.
-    pub fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    /// The keys and values that travel with the request, to be changed.
-    pub fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.metadata
-    }
-
-    /// What is known of the request on this side alone.
-    pub fn extensions(&self) -> &Extensions {
-        &self.extensions
-    }
-
-    /// What is known of the request on this side alone, to be changed.
-    pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.extensions
-    }
-
-    /// The id of the transaction. On the host it is `None` until the connection gives one, unless
-    /// [`set_id`](Self::set_id) chose it.
-    pub fn id(&self) -> Option<&TxId> {
-        self.id.as_ref()
-    }
-
-    /// Chooses the id instead of the connection's generator.
-    pub fn set_id(&mut self, id: TxId) {
-        self.id = Some(id);
-    }
-
-    /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
-    /// said of this call in particular.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
-    }
-
-    /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
-    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        self.timeout = timeout;
-    }
-
-    /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
-    /// the request arrived with a [`timeout`](Self::timeout), on the host where a middleware has set it. Nothing ends
-    /// the call then but who reads this; the time does not travel, a timeout does.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    /// Sets when the call is to be over.
-    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
-    }
-
-    /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
-    pub fn attempt(&self) -> u32 {
-        self.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
-    }
-
-    /// Sets which attempt of the call this is: whoever sends a request again counts up.
-    pub fn set_attempt(&mut self, attempt: u32) {
-        if attempt > 1 {
-            self.metadata.insert(ATTEMPT, attempt.to_string());
-        } else {
-            self.metadata.remove(ATTEMPT);
-        }
-    }
-
-    /// The id of the host's process, on the worker, as the host has told it in the handshake.
-    pub fn peer(&self) -> Option<u32> {
-        self.peer
-    }
-
-    /// Sets the id of the process that asks.
-    pub fn set_peer(&mut self, peer: Option<u32>) {
-        self.peer = peer;
-    }
-
-    /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
-    /// says. Always 0 on the worker.
-    pub fn retry(&self) -> u32 {
-        self.retry
-    }
-
-    /// Sets how many times this call may be run again after a crash.
-    pub fn set_retry(&mut self, times: u32) {
-        self.retry = times;
-    }
-
-    /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
-    pub fn is_idempotent(&self) -> bool {
-        self.idempotent
-    }
-
-    /// Whether no reply is waited for.
-    pub fn is_oneway(&self) -> bool {
-        self.oneway
-    }
-
-    /// Where this request is now.
-    pub fn side(&self) -> Side {
-        self.side
-    }
-
-    /// Name, body and metadata, without a copy.
-    pub fn into_parts(self) -> (Name, Body, Metadata) {
-        (self.name, self.body, self.metadata)
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { name, body, metadata, id, timeout, oneway, side, .. } = &*self.0;
+        f.debug_struct("Request")
+            .field("name", name)
+            .field("body", body)
+            .field("metadata", metadata)
+            .field("id", id)
+            .field("timeout", timeout)
+            .field("oneway", oneway)
+            .field("side", side)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// On the wire of a text codec it is any string; ids that are a number or a UUID in its usual form are held without an
 /// allocation, and compare equal whichever way they were made.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TxId(Repr);
 
 // A byte array, not a u128, keeps the id at 24 bytes.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Repr {
     Number(u64),
     Uuid([u8; 16]),
@@ -63,6 +64,17 @@ fn parse_number(text: &str) -> Option<Repr> {
 fn parse_uuid(text: &str) -> Option<Repr> {
     let canonical = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
     if canonical { uuid::Uuid::try_parse(text).ok().map(|uuid| Repr::Uuid(uuid.into_bytes())) } else { None }
+}
+
+impl Hash for TxId {
+    /// In whole words and without the form: every call hashes its id a few times.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Repr::Number(number) => state.write_u64(*number),
+            Repr::Uuid(bytes) => state.write_u128(u128::from_ne_bytes(*bytes)),
+            Repr::Text(text) => text.hash(state),
+        }
+    }
 }
 
 impl fmt::Display for TxId {

@@ -2,10 +2,8 @@
 //!
 //! `#[service]` generates a [`Handler`] that is a `match` over the names of messages with a [`respond`] in each arm.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use bytes::BytesMut;
 use isolated_workers_codec::{Codec, CodecError, decode_within};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
@@ -14,7 +12,7 @@ use isolated_workers_core::{
 use serde::Serialize;
 
 use crate::naming::type_name;
-use crate::{Context, panic_place};
+use crate::{Context, panic_place, scratch};
 
 /// What a worker serves: the answer to each message of a service, whatever the codec.
 ///
@@ -188,35 +186,16 @@ pub fn unknown_message(schema: &Schema, request: &Request) -> Error {
 
 const SKEW: &str = "; build host and worker from the same definition of the service";
 
-thread_local! {
-    /// The rest of a block that small bodies are cut from, so that not each of them is an allocation.
-    static SCRATCH: Cell<BytesMut> = Cell::default();
-}
-
-/// The size of a block in bytes. A body that is larger keeps its memory to itself.
-const BLOCK: usize = 8 << 10;
-
-/// With less than this left, a block is not begun on.
-const ROOM: usize = 256;
-
 pub(crate) fn encode<C: Codec, T: Serialize>(
     codec: &C,
     value: &T,
     what: &str,
     name: &str,
 ) -> Result<Body, Error> {
-    let mut out = SCRATCH.take();
-    if out.capacity() < ROOM {
-        // Takes the block over again where no body of it is left.
-        out.reserve(BLOCK);
-    }
-    let encoded = codec.encode(value, &mut out);
-    let mut body = Body::from(out.split().freeze());
+    let (bytes, encoded) = scratch::fill(|out| codec.encode(value, out));
+    let mut body = Body::from(bytes);
     // There is no need to protect this process from itself.
     body.set_budget(Budget::LOCAL);
-    if body.len() <= BLOCK {
-        SCRATCH.set(out);
-    }
     match encoded {
         Ok(()) => Ok(body),
         Err(error) => {

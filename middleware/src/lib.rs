@@ -48,6 +48,7 @@ pub mod panic_place;
 mod random;
 mod rate_limit;
 mod retry;
+mod scratch;
 mod service;
 mod set_metadata;
 mod timeout;

@@ -5,6 +5,7 @@
 //! could be gained by waiting for company.
 
 mod call;
+mod incoming;
 mod outgoing;
 mod pump;
 mod state;

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, FrameError};
 use isolated_workers_core::protocol::Event;
-use isolated_workers_core::{Budget, Error, ErrorKind, Frame, Limits, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request, Response, TxId};
 use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep, sleep_until};
-use tokio_util::codec::Decoder;
-use tokio_util::io::poll_read_buf;
 
 use super::Link;
+use super::incoming::Incoming;
 
-/// Room for this much is made before each read.
-const READ: usize = 64 << 10;
+/// How many frames are decoded before what they ask for is begun: few enough that they are still close at hand.
+const AT_ONCE: usize = 8;
 
 /// How often the task reads before it lets others run.
 const TURNS: usize = 16;
@@ -33,8 +32,8 @@ pub(crate) trait Inbound: Send + Unpin {
     /// not take them.
     const ANSWERS: bool;
 
-    /// Begins to handle a request. An answer that is there at once goes out with the others of its batch.
-    fn start(&mut self, request: Request, cx: &mut Context<'_>) -> Option<Answer>;
+    /// Begins to handle requests that came together, and leaves none. Answers that are there at once go out together.
+    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>);
 
     /// Stops handling a request.
     fn cancel(&mut self, id: &TxId);
@@ -53,10 +52,11 @@ impl Inbound for Nobody {
     // Its requests can pile up, and it must read on for the other side to get on with them.
     const ANSWERS: bool = false;
 
-    fn start(&mut self, request: Request, _: &mut Context<'_>) -> Option<Answer> {
-        let text = format!("there is no handler for `{}` on this side", request.name());
-        let id = request.id().filter(|_| !request.is_oneway())?.clone();
-        Some((id, Err(Error::new(ErrorKind::UnknownMessage, text))))
+    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {
+        answers.extend(requests.drain(..).filter(|request| !request.is_oneway()).filter_map(|request| {
+            let text = format!("there is no handler for `{}` on this side", request.name());
+            Some((request.id()?.clone(), Err(Error::new(ErrorKind::UnknownMessage, text))))
+        }));
     }
 
     fn cancel(&mut self, _: &TxId) {}
@@ -88,12 +88,8 @@ pub(crate) enum End {
 /// The task of a connection: a future that reads, answers and writes until the connection is over.
 pub(crate) struct Pump<C: Codec, R, I> {
     link: Link<C>,
-    reader: R,
-    framing: C::Framing,
-    /// Of each value that comes in.
-    budget: Budget,
+    incoming: Incoming<C::Framing, R>,
     inbound: I,
-    buffer: BytesMut,
     timer: Option<Pin<Box<Sleep>>>,
     broken: Option<(io::Error, Pin<Box<Sleep>>)>,
     /// Kept between turns for their memory only.
@@ -106,14 +102,11 @@ pub(crate) struct Pump<C: Codec, R, I> {
 impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     /// Serves `link`. `buffer` holds what has been read already.
     pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, inbound: I) -> Self {
-        let framing = link.0.codec.framing(limits);
+        let incoming = Incoming::new(link.0.codec.framing(limits), limits, reader, buffer);
         Self {
             link,
-            reader,
-            framing,
-            budget: limits.budget(),
+            incoming,
             inbound,
-            buffer,
             timer: None,
             broken: None,
             frames: Vec::new(),
@@ -145,14 +138,14 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for turn in 0..TURNS {
             // A side that does not take its answers gets no more of them until it does.
-            let stalled = I::ANSWERS && self.buffer.is_empty() && self.link.lock().is_full();
-            let read = if stalled { Poll::Pending } else { self.poll_read(cx) };
-            if turn > 0 && read.is_pending() && self.frames.is_empty() && !stalled {
+            let stalled = I::ANSWERS && self.incoming.is_empty() && self.link.lock().is_full();
+            let mut read = if stalled { Poll::Pending } else { self.poll_read(cx) };
+            if turn > 0 && read.is_pending() && !stalled {
                 // The turn before has done all there was to do.
                 return self.poll_broken(cx);
             }
             // What came before the end of the stream still counts.
-            let farewell = match self.take_in(cx) {
+            let farewell = match self.take_in(&mut read, cx) {
                 Ok(farewell) => farewell,
                 Err(error) => return Poll::Ready(End::Violated(error)),
             };
@@ -176,46 +169,23 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         Poll::Pending
     }
 
-    /// Reads once, and decodes all frames that are there.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        if self.buffer.capacity() - self.buffer.len() < READ / 8 {
-            self.buffer.reserve(READ);
-        }
-        let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer) {
-            Poll::Ready(Ok(0)) => Poll::Ready(Err(End::Eof)),
-            Poll::Ready(Ok(_)) => {
+        self.incoming.poll_read(cx).map(|read| match read {
+            Ok(0) => Err(End::Eof),
+            Ok(_) => {
                 self.link.0.heard.fetch_add(1, Ordering::Relaxed);
-                Poll::Ready(Ok(()))
+                Ok(())
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(End::Broken(error))),
-            Poll::Pending => Poll::Pending,
-        };
-        let ended = matches!(read, Poll::Ready(Err(_)));
-        loop {
-            let decoded = if ended {
-                self.framing.decode_eof(&mut self.buffer)
-            } else {
-                self.framing.decode(&mut self.buffer)
-            };
-            match decoded {
-                Ok(Some(mut frame)) => {
-                    frame.set_budget(self.budget);
-                    self.frames.push(frame);
-                }
-                Ok(None) => return read,
-                Err(error) => return Poll::Ready(Err(self.undecodable(error, read))),
-            }
-        }
+            Err(error) => Err(End::Broken(error)),
+        })
     }
 
-    fn undecodable(&self, error: FrameError, read: Poll<Result<(), End>>) -> End {
+    fn undecodable(error: FrameError, read: Poll<Result<(), End>>) -> End {
         match (error, read) {
             // A stream that ends within a frame was cut off; the frame is not to blame.
             (FrameError::Io(error), _) => End::Broken(error),
-            (_, Poll::Ready(Err(end))) => match end {
-                End::Eof => End::Broken(io::ErrorKind::UnexpectedEof.into()),
-                other => other,
-            },
+            (_, Poll::Ready(Err(End::Eof))) => End::Broken(io::ErrorKind::UnexpectedEof.into()),
+            (_, Poll::Ready(Err(end))) => end,
             (error, _) => {
                 let what = "nothing but frames may be written to the connection, with the codec of this side";
                 let text = format!("the other side sent what is no frame of {}: {error}; {what}", C::NAME);
@@ -224,48 +194,81 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         }
     }
 
-    /// Lets the connection have the frames, wakes those whose calls have ended and starts what is asked of this side.
-    /// Returns the end that it is when the other side said goodbye.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> Result<Option<End>, Error> {
+    /// Takes in the frames of what has been read, a few at a time, and the answers of handlers that took their time.
+    /// Returns the end that it is when the other side said goodbye. `read` becomes the end where there is no frame.
+    fn take_in(
+        &mut self,
+        read: &mut Poll<Result<(), End>>,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<End>, Error> {
         let mut farewell = None;
-        if !self.frames.is_empty() {
-            let mut state = self.link.lock();
-            for frame in self.frames.drain(..) {
-                let frame = match frame {
-                    // Nobody asks a side that serves nothing; late answers to calls that are over come all the same.
-                    Frame::Unmarked { answer, .. } if !I::ANSWERS => *answer,
-                    frame => frame,
-                };
-                match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
-                    Some(Event::Requested(request)) => self.requests.extend(state.admit(request)),
-                    Some(Event::Cancelled(id)) => {
-                        // One that came with its request in this very batch never starts.
-                        let waiting = self
-                            .requests
-                            .iter()
-                            .position(|request| !request.is_oneway() && request.id() == Some(&id));
-                        match waiting {
-                            Some(at) => drop(self.requests.remove(at)),
-                            None => self.inbound.cancel(&id),
-                        }
-                    }
-                    Some(Event::Farewell { stay }) => {
-                        if !state.hear_goodbye(I::ANSWERS) {
-                            farewell = Some(End::Farewell { stay });
-                        }
-                    }
-                    Some(Event::Answered { .. }) | None => {}
-                }
+        loop {
+            let is_last = self.decode(read);
+            self.hand_on(&mut farewell)?;
+            if !self.requests.is_empty() {
+                self.inbound.start(&mut self.requests, &mut self.answers, cx);
             }
-            state.take_woken(&mut self.woken);
-        }
-        for request in self.requests.drain(..) {
-            self.answers.extend(self.inbound.start(request, cx));
+            if is_last {
+                break;
+            }
         }
         while let Poll::Ready(answer) = self.inbound.poll_answer(cx) {
             self.answers.push(answer);
         }
         Ok(farewell)
+    }
+
+    /// Decodes the next few frames, and tells whether these are all.
+    fn decode(&mut self, read: &mut Poll<Result<(), End>>) -> bool {
+        while self.frames.len() < AT_ONCE {
+            match self.incoming.next_frame() {
+                Ok(Some(frame)) => self.frames.push(frame),
+                Ok(None) => return true,
+                Err(error) => {
+                    let so_far = std::mem::replace(read, Poll::Pending);
+                    *read = Poll::Ready(Err(Self::undecodable(error, so_far)));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Lets the connection have the frames, and gathers the requests among them and those whose calls have ended.
+    fn hand_on(&mut self, farewell: &mut Option<End>) -> Result<(), Error> {
+        if self.frames.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.link.lock();
+        for frame in self.frames.drain(..) {
+            let frame = match frame {
+                // Nobody asks a side that serves nothing; late answers to calls that are over come all the same.
+                Frame::Unmarked { answer, .. } if !I::ANSWERS => *answer,
+                frame => frame,
+            };
+            match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
+                Some(Event::Requested(request)) => self.requests.extend(state.admit(request)),
+                Some(Event::Cancelled(id)) => {
+                    // One that came with its request in this very batch never starts.
+                    let waiting = self
+                        .requests
+                        .iter()
+                        .position(|request| !request.is_oneway() && request.id() == Some(&id));
+                    match waiting {
+                        Some(at) => drop(self.requests.remove(at)),
+                        None => self.inbound.cancel(&id),
+                    }
+                }
+                Some(Event::Farewell { stay }) => {
+                    if !state.hear_goodbye(I::ANSWERS) {
+                        *farewell = Some(End::Farewell { stay });
+                    }
+                }
+                Some(Event::Answered { .. }) | None => {}
+            }
+        }
+        state.take_woken(&mut self.woken);
+        Ok(())
     }
 
     /// Writes the answers, and whatever else waits to be written; gives up the calls whose time is over. Tells whether

@@ -1,13 +1,14 @@
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use isolated_workers_core::{Error, ErrorKind, Request, TxId};
+use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
 use isolated_workers_middleware::{Service, panic_place};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::ReusableBoxFuture;
 
 use super::pace::Pace;
 use crate::link::{Answer, Inbound};
@@ -22,6 +23,8 @@ pub(super) struct Handlers<S> {
     /// The host's process.
     peer: Option<u32>,
     panicked: Option<Error>,
+    /// Where a handler runs until it waits for something: in the memory of the one before.
+    place: Option<Handling>,
 }
 
 /// What came of a request.
@@ -31,13 +34,28 @@ struct Handled {
     panicked: Option<Error>,
 }
 
-type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
+type Handling = ReusableBoxFuture<'static, Handled>;
+
+/// Who hears what comes of a request.
+enum Asked {
+    /// The one who waits for the answer with this id.
+    By(TxId),
+    /// Nobody; the message had this name.
+    Oneway(Name),
+}
 
 impl<S: Service + 'static> Handlers<S> {
     /// `service` makes errors of panics: a [`Local`](isolated_workers_middleware::Local) does, and so does each layer.
     pub(super) fn new(service: Arc<S>, peer: Option<u32>) -> Self {
-        let (tasks, running, pace) = (JoinSet::new(), HashMap::new(), Pace::default());
-        Self { service, tasks, running, pace, peer, panicked: None }
+        Self {
+            service,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            pace: Pace::default(),
+            peer,
+            panicked: None,
+            place: None,
+        }
     }
 
     /// The first panic of a handler, whose answer has been given by then.
@@ -45,25 +63,29 @@ impl<S: Service + 'static> Handlers<S> {
         self.panicked.as_ref()
     }
 
-    fn handle(&self, request: Request) -> Handling {
+    fn handle(&mut self, request: Request, asked: Asked) -> Handling {
         let service = Arc::clone(&self.service);
-        Box::pin(async move {
-            let id = request.id().cloned();
-            let name = request.to_name();
-            let oneway = request.is_oneway();
+        let handling = async move {
             let mut call = pin!(service.call(request));
             let result = poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await;
             let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
-            let answer = match (id, &result) {
-                (Some(id), _) if !oneway => Some((id, result)),
-                (_, Err(error)) => {
+            let answer = match (asked, result) {
+                (Asked::By(id), result) => Some((id, result)),
+                (Asked::Oneway(name), Err(error)) => {
                     tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                     None
                 }
-                _ => None,
+                (Asked::Oneway(_), Ok(_)) => None,
             };
             Handled { answer, panicked }
-        })
+        };
+        match self.place.take() {
+            Some(mut place) => {
+                place.set(handling);
+                place
+            }
+            None => ReusableBoxFuture::new(handling),
+        }
     }
 
     fn take_in(&mut self, handled: Handled) -> Option<Answer> {
@@ -77,39 +99,52 @@ impl<S: Service + 'static> Handlers<S> {
         let task = self.tasks.spawn(handling);
         self.running.extend(id.map(|id| (id, task)));
     }
-}
 
-impl<S: Service + 'static> Inbound for Handlers<S> {
-    const ANSWERS: bool = true;
-
-    fn start(&mut self, mut request: Request, cx: &mut Context<'_>) -> Option<Answer> {
+    /// Begins to handle a request that came at this time.
+    fn start_one(&mut self, mut request: Request, came: Instant, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
-        let name = request.to_name();
         request.set_peer(self.peer);
-        // One look at the clock for the deadline and for the pace.
-        let started = Instant::now();
         if let Some(timeout) = request.timeout() {
-            request.set_deadline(started.checked_add(timeout));
+            request.set_deadline(came.checked_add(timeout));
         }
-        let mut handling = self.handle(request);
+        let name = request.to_name();
+        let asked = id.clone().map_or_else(|| Asked::Oneway(name.clone()), Asked::By);
         // Who sends oneway messages relies on their order, because there is no reply to wait for: they never wait.
-        let oneway = id.is_none();
-        if !oneway && !self.pace.is_in_place(name.as_str()) {
+        let may_move = id.is_some();
+        let is_in_place = !may_move || self.pace.is_in_place(name.as_str());
+        let mut handling = self.handle(request, asked);
+        if !is_in_place {
             self.spawn(id, handling);
             return None;
         }
         // Most handlers answer at once: those need no task.
-        let polled = handling.as_mut().poll(cx);
-        if !oneway {
-            self.pace.learn(&name, started.elapsed());
+        let polled = handling.get_pin().poll(cx);
+        if may_move {
+            self.pace.ran(name);
         }
         match polled {
-            Poll::Ready(handled) => self.take_in(handled),
+            Poll::Ready(handled) => {
+                self.place = Some(handling);
+                self.take_in(handled)
+            }
             Poll::Pending => {
                 self.spawn(id, handling);
                 None
             }
         }
+    }
+}
+
+impl<S: Service + 'static> Inbound for Handlers<S> {
+    const ANSWERS: bool = true;
+
+    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {
+        let came = Instant::now();
+        self.pace.begin(came);
+        for request in requests.drain(..) {
+            answers.extend(self.start_one(request, came, cx));
+        }
+        self.pace.end();
     }
 
     fn cancel(&mut self, id: &TxId) {
