@@ -6,6 +6,7 @@ mod calls;
 mod close;
 mod crash;
 mod drain;
+mod drops;
 mod faults;
 mod group;
 mod hang;

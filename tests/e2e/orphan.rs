@@ -48,13 +48,20 @@ impl Host {
     }
 }
 
+/// How many hosts are killed of each kind: one, or as `ISOLATED_WORKERS_HOSTS` says.
+fn hosts() -> usize {
+    std::env::var("ISOLATED_WORKERS_HOSTS").map_or(1, |hosts| hosts.parse().unwrap())
+}
+
 #[test]
 fn no_worker_outlives_a_host_that_is_killed() {
-    for workers_do in ["idle", "spinning"] {
-        let host = host(workers_do, "wait");
-        assert_eq!(host.workers.len(), 2, "{workers_do}");
-        Watched::new(host.process.id()).signal(Signal::KILL);
-        host.none_outlives(workers_do);
+    for _ in 0..hosts() {
+        for workers_do in ["idle", "spinning"] {
+            let host = host(workers_do, "wait");
+            assert_eq!(host.workers.len(), 2, "{workers_do}");
+            Watched::new(host.process.id()).signal(Signal::KILL);
+            host.none_outlives(workers_do);
+        }
     }
 }
 
@@ -74,13 +81,15 @@ fn no_worker_that_is_disconnected_outlives_a_host_that_is_killed() {
 fn no_worker_that_is_stopped_outlives_its_host() {
     alone(concat!(module_path!(), "::no_worker_that_is_stopped_outlives_its_host"), || {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
-        let host = host("idle", "wait");
-        assert_eq!(host.workers.len(), 2);
-        for worker in &host.workers {
-            worker.signal(Signal::STOP);
+        for _ in 0..hosts() {
+            let host = host("idle", "wait");
+            assert_eq!(host.workers.len(), 2);
+            for worker in &host.workers {
+                worker.signal(Signal::STOP);
+            }
+            Watched::new(host.process.id()).signal(Signal::KILL);
+            host.none_outlives("stopped");
         }
-        Watched::new(host.process.id()).signal(Signal::KILL);
-        host.none_outlives("stopped");
     });
 }
 
