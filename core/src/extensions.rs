@@ -29,6 +29,7 @@ impl Extensions {
     }
 
     /// The value of this type.
+    #[inline]
     pub fn get<T: Any>(&self) -> Option<&T> {
         let (_, value) = self.0.iter().find(|(key, _)| *key == TypeId::of::<T>())?;
         value.downcast_ref()

@@ -69,6 +69,7 @@ pub enum Frame {
 
 impl Frame {
     /// The id of the transaction, in the kinds that have one.
+    #[inline]
     pub fn id(&self) -> Option<&TxId> {
         match self {
             Self::Request { id, .. }
@@ -81,6 +82,7 @@ impl Frame {
     }
 
     /// The encoded payload, in the kinds that have one.
+    #[inline]
     pub fn body(&self) -> Option<&Body> {
         match self {
             Self::Request { body, .. } | Self::Reply { body, .. } => Some(body),
@@ -90,6 +92,7 @@ impl Frame {
     }
 
     /// The keys and values beside the payload, in the kinds that have them.
+    #[inline]
     pub fn metadata(&self) -> Option<&Metadata> {
         match self {
             Self::Request { metadata, .. } | Self::Reply { metadata, .. } => Some(metadata),
@@ -99,6 +102,7 @@ impl Frame {
     }
 
     /// Sets what the value may take that the frame carries: what whoever receives a frame does, whatever its framing.
+    #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         match self {
             Self::Request { body, .. } | Self::Reply { body, .. } => body.set_budget(budget),
@@ -108,6 +112,7 @@ impl Frame {
     }
 
     /// How many bytes the frame will take at most, or 0 where that is small and fixed: what the out queue counts.
+    #[inline]
     pub fn weight(&self) -> usize {
         match self {
             Self::Request { body, .. } | Self::Reply { body, .. } => body.len(),

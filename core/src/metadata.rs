@@ -14,10 +14,12 @@ impl Metadata {
     pub const MAX_KEYS: usize = 256;
 
     /// Metadata without a key.
+    #[inline]
     pub const fn new() -> Self {
         Self(None)
     }
 
+    #[inline]
     fn pairs(&self) -> &[(String, String)] {
         self.0.as_ref().map_or(&[], |pairs| pairs)
     }
@@ -57,16 +59,19 @@ impl Metadata {
     }
 
     /// How many bytes all keys and values take together.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.pairs().iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 
     /// How many keys there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.pairs().len()
     }
 
     /// Whether there is no key.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.pairs().is_empty()
     }

@@ -10,17 +10,20 @@ pub struct Name(CompactString);
 
 impl Name {
     /// A name that is part of the program.
+    #[inline]
     pub const fn from_static(name: &'static str) -> Self {
         Self(CompactString::const_new(name))
     }
 
     /// The name as text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl From<&str> for Name {
+    #[inline]
     fn from(name: &str) -> Self {
         Self(CompactString::new(name))
     }

@@ -38,6 +38,7 @@ const ATTEMPT: &str = "iw-attempt";
 
 impl Request {
     /// A request on the host's side for the message `M`, with a payload that its codec has encoded.
+    #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
         Self(Box::new(Parts {
             timeout: M::TIMEOUT,
@@ -50,11 +51,13 @@ impl Request {
 
     /// A request on the host's side for a message that is known by name only: answered, with the worker's default
     /// timeout, and not to be run again.
+    #[inline]
     pub fn new(name: Name, body: Body) -> Self {
         Self(Box::new(Parts::new(name, body)))
     }
 
     /// The request as a worker sees it that has just read it from its connection.
+    #[inline]
     pub(crate) fn received(
         id: TxId,
         name: Name,
@@ -69,63 +72,75 @@ impl Request {
     }
 
     /// The name of the message.
+    #[inline]
     pub fn name(&self) -> &str {
         self.0.name.as_str()
     }
 
     /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
+    #[inline]
     pub fn to_name(&self) -> Name {
         self.0.name.clone()
     }
 
     /// The encoded payload.
+    #[inline]
     pub fn body(&self) -> &Body {
         &self.0.body
     }
 
     /// Replaces the encoded payload.
+    #[inline]
     pub fn set_body(&mut self, body: Body) {
         self.0.body = body;
     }
 
     /// The keys and values that travel with the request.
+    #[inline]
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
     }
 
     /// The keys and values that travel with the request, to be changed.
+    #[inline]
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.0.metadata
     }
 
     /// What is known of the request on this side alone.
+    #[inline]
     pub fn extensions(&self) -> &Extensions {
         &self.0.extensions
     }
 
     /// What is known of the request on this side alone, to be changed.
+    #[inline]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.0.extensions
     }
 
     /// The id of the transaction. On the host it is `None` until the connection gives one, unless
     /// [`set_id`](Self::set_id) chose it.
+    #[inline]
     pub fn id(&self) -> Option<&TxId> {
         self.0.id.as_ref()
     }
 
     /// Chooses the id instead of the connection's generator.
+    #[inline]
     pub fn set_id(&mut self, id: TxId) {
         self.0.id = Some(id);
     }
 
     /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
     /// said of this call in particular.
+    #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         self.0.timeout
     }
 
     /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
+    #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.0.timeout = timeout;
     }
@@ -133,11 +148,13 @@ impl Request {
     /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
     /// the request arrived with a [`timeout`](Self::timeout), on the host where a middleware has set it. Nothing ends
     /// the call then but who reads this; the time does not travel, a timeout does.
+    #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
     /// Sets when the call is to be over.
+    #[inline]
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.0.deadline = deadline;
     }
@@ -157,42 +174,50 @@ impl Request {
     }
 
     /// The id of the host's process, on the worker, as the host has told it in the handshake.
+    #[inline]
     pub fn peer(&self) -> Option<u32> {
         self.0.peer
     }
 
     /// Sets the id of the process that asks.
+    #[inline]
     pub fn set_peer(&mut self, peer: Option<u32>) {
         self.0.peer = peer;
     }
 
     /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
     /// says. Always 0 on the worker.
+    #[inline]
     pub fn retry(&self) -> u32 {
         self.0.retry
     }
 
     /// Sets how many times this call may be run again after a crash.
+    #[inline]
     pub fn set_retry(&mut self, times: u32) {
         self.0.retry = times;
     }
 
     /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
+    #[inline]
     pub fn is_idempotent(&self) -> bool {
         self.0.idempotent
     }
 
     /// Whether no reply is waited for.
+    #[inline]
     pub fn is_oneway(&self) -> bool {
         self.0.oneway
     }
 
     /// Where this request is now.
+    #[inline]
     pub fn side(&self) -> Side {
         self.0.side
     }
 
     /// Name, body and metadata, without a copy.
+    #[inline]
     pub fn into_parts(self) -> (Name, Body, Metadata) {
         let Parts { name, body, metadata, .. } = *self.0;
         (name, body, metadata)
@@ -200,6 +225,7 @@ impl Request {
 }
 
 impl Parts {
+    #[inline]
     fn new(name: Name, body: Body) -> Self {
         Self {
             name,

@@ -9,16 +9,19 @@ pub struct Response {
 
 impl Response {
     /// A response with this encoded reply.
+    #[inline]
     pub fn new(body: Body) -> Self {
         Self { body, metadata: Metadata::new() }
     }
 
     /// A response with this encoded reply and these keys and values.
+    #[inline]
     pub fn with_metadata(body: Body, metadata: Metadata) -> Self {
         Self { body, metadata }
     }
 
     /// The encoded reply.
+    #[inline]
     pub fn body(&self) -> &Body {
         &self.body
     }
@@ -29,6 +32,7 @@ impl Response {
     }
 
     /// The keys and values that travel with the reply.
+    #[inline]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -39,6 +43,7 @@ impl Response {
     }
 
     /// Body and metadata, without a copy.
+    #[inline]
     pub fn into_parts(self) -> (Body, Metadata) {
         (self.body, self.metadata)
     }

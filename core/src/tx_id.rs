@@ -20,6 +20,7 @@ enum Repr {
 
 impl TxId {
     /// The number, where the id is one.
+    #[inline]
     pub fn as_number(&self) -> Option<u64> {
         match self.0 {
             Repr::Number(number) => Some(number),
@@ -28,6 +29,7 @@ impl TxId {
     }
 
     /// The sixteen bytes, where the id is a UUID.
+    #[inline]
     pub fn as_uuid_bytes(&self) -> Option<&[u8; 16]> {
         match &self.0 {
             Repr::Uuid(bytes) => Some(bytes),
@@ -37,6 +39,7 @@ impl TxId {
 }
 
 impl From<u64> for TxId {
+    #[inline]
     fn from(number: u64) -> Self {
         Self(Repr::Number(number))
     }
@@ -68,6 +71,7 @@ fn parse_uuid(text: &str) -> Option<Repr> {
 
 impl Hash for TxId {
     /// In whole words and without the form: every call hashes its id a few times.
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
             Repr::Number(number) => state.write_u64(*number),

@@ -239,7 +239,8 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
         let Inner { service, link, starter, .. } = &*self.0;
         match starter.settings.on_crash.attempts(&request) {
             1 => Either::Left(service.call(request)),
-            most => Either::Right(attempts::call(service, link, request, most)),
+            // In a box, so that a call that is made once is small.
+            most => Either::Right(Box::pin(attempts::call(service, link, request, most))),
         }
     }
 }

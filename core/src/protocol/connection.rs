@@ -333,6 +333,7 @@ impl<T> Default for Connection<T> {
     }
 }
 
+#[inline]
 fn request_frame(id: TxId, request: Request, oneway: bool) -> Frame {
     let timeout = request.timeout().filter(|timeout| !timeout.is_zero());
     let (name, body, metadata) = request.into_parts();

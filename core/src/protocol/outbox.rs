@@ -12,15 +12,18 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    #[inline]
     pub(super) fn next_number(&self) -> u64 {
         self.gone + self.frames.len() as u64
     }
 
+    #[inline]
     pub(super) fn push(&mut self, frame: Frame) {
         self.weight += frame.weight();
         self.frames.push_back(Some(frame));
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Frame> {
         loop {
             let slot = self.frames.pop_front()?;
@@ -33,11 +36,13 @@ impl Outbox {
     }
 
     /// How much waits: the payloads, and for each frame its place, because frames without a payload add up, too.
+    #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.weight + self.frames.len() * size_of::<Frame>()
     }
 
     /// Whether a message whose request is this frame may have been run.
+    #[inline]
     pub(super) fn executed(&self, number: u64) -> Executed {
         if number < self.gone { Executed::Maybe } else { Executed::No }
     }
