@@ -24,9 +24,12 @@ impl Chance {
     }
 }
 
-/// Polls a call a few times, and gives it up where it is not answered by then.
-async fn drop_call<T>(chance: &mut Chance, call: impl Future<Output = T>) -> Option<T> {
+/// Polls a call a few times, and gives it up where it is not answered by then, unless it is wanted.
+async fn drop_call<T>(chance: &mut Chance, call: impl Future<Output = T>, is_wanted: bool) -> Option<T> {
     let mut call = Box::pin(call);
+    if is_wanted {
+        return Some(soon(call).await);
+    }
     for _ in 0..chance.below(8) {
         match poll!(&mut call) {
             Poll::Ready(answer) => return Some(answer),
@@ -36,31 +39,27 @@ async fn drop_call<T>(chance: &mut Chance, call: impl Future<Output = T>) -> Opt
     None
 }
 
-async fn drop_calls<S: Service>(client: &FaultsClient<S>, seed: u32, calls: u32) -> u32 {
+async fn drop_calls<S: Service>(client: &FaultsClient<S>, seed: u32, calls: u32) {
     let mut chance = Chance(u64::from(seed));
-    let mut answered = 0;
     for call in 0..calls {
         if call % 4 == 0 {
             // Nobody answers this one.
-            assert!(drop_call(&mut chance, client.wait()).await.is_none());
+            assert!(drop_call(&mut chance, client.wait(), false).await.is_none());
             continue;
         }
         // A large one leaves in several writes.
         let size = if chance.below(64) == 0 { 300_000 } else { chance.below(200) as usize };
         let data = vec![call as u8; size];
-        if let Some(answer) = drop_call(&mut chance, client.echo(data.clone().into())).await {
+        if let Some(answer) = drop_call(&mut chance, client.echo(data.clone().into()), call % 16 == 1).await {
             assert!(answer.unwrap() == data, "another call's answer");
-            answered += 1;
         }
     }
-    answered
 }
 
 #[tokio::test]
 async fn calls_that_are_dropped_at_any_poll_leave_nothing_in_flight() {
     let (worker, client) = started_binary().await;
-    let answered = join_all((0..CALLERS).map(|seed| drop_calls(&client, seed, many() / CALLERS))).await;
-    assert!(answered.iter().sum::<u32>() > 0, "some were faster");
+    join_all((0..CALLERS).map(|seed| drop_calls(&client, seed, many() / CALLERS))).await;
     soon(async { while client.waiting().await.unwrap() != 0 {} }).await;
     // Waits for whatever is in flight.
     soon(worker.drain()).await.unwrap();
