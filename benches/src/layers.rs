@@ -74,7 +74,9 @@ pub async fn measure(rounds: usize) -> Result<(), Error> {
             times[times.len() / 2].as_secs_f64()
         });
         let [_, one, four, eight] = medians.map(|median| median / medians[0]);
-        println!("{what:20} 0 layers 1.000x   1 layer {one:.3}x   4 layers {four:.3}x   8 layers {eight:.3}x");
+        println!(
+            "{what:20} 0 layers 1.000x   1 layer {one:.3}x   4 layers {four:.3}x   8 layers {eight:.3}x"
+        );
     }
     Ok(())
 }

@@ -1,19 +1,27 @@
 //! `cargo run --release --manifest-path benches/Cargo.toml -- <measurement> [samples]`
 //!
+//! - `compare`: our stack beside what one writes by hand, as ratios with their targets.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
 //! - `layers`: what empty middleware costs, 0, 1, 4 and 8 of it on the host, in alternating rounds.
 //! - `calls <layers> <calls>`: makes so many calls one after the other and so many at once, for a profiler.
 
+mod compare;
+mod contestant;
 mod failures;
+mod flavor;
 mod layers;
 mod service;
 mod spread;
+mod usage;
 
 use isolated_workers::{Error, Postcard, is_worker, serve};
 
 use service::Work;
 
 fn main() -> Result<(), Error> {
+    if contestant::serve_if_child() {
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if is_worker() {
         return runtime.block_on(async { serve(service::Worker.into_service()).codec(Postcard).await });
@@ -22,11 +30,15 @@ fn main() -> Result<(), Error> {
     let measurement = args.next().unwrap_or_default();
     let mut number = |default| args.next().map_or(default, |number| number.parse().expect("a number"));
     match measurement.as_str() {
+        "compare" => {
+            compare::measure(number(5));
+            Ok(())
+        }
         "failures" => runtime.block_on(failures::measure(number(200))),
         "layers" => runtime.block_on(layers::measure(number(30))),
         "calls" => runtime.block_on(layers::calls(number(0), number(20_000))),
         _ => {
-            eprintln!("which measurement? `failures`, `layers` or `calls`");
+            eprintln!("which measurement? `compare`, `failures`, `layers` or `calls`");
             std::process::exit(2)
         }
     }

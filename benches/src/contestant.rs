@@ -1,0 +1,39 @@
+//! What is compared: bytes that come back from another process, by one way or another.
+
+mod ours;
+mod raw_std;
+mod raw_tokio;
+
+use bytes::Bytes;
+
+pub use ours::Ours;
+pub use raw_std::RawStd;
+pub use raw_tokio::RawTokio;
+
+use crate::flavor::Flavor;
+
+/// A child process that echoes bytes, and the way to it.
+pub trait Contestant: Sized {
+    /// Starts the child, on a runtime of this flavor where it has one.
+    async fn start(flavor: Flavor) -> Self;
+
+    /// Panics where the call fails: a comparison with one that fails is none.
+    async fn echo(&self, data: Bytes) -> Bytes;
+
+    fn pid(&self) -> u32;
+
+    async fn stop(self);
+}
+
+/// Runs this process as the child of a contestant, where it was started as one.
+pub fn serve_if_child() -> bool {
+    let mut args = std::env::args().skip(1);
+    let (Some(name), Some(flavor)) = (args.next(), args.next()) else { return false };
+    match name.as_str() {
+        RawStd::CHILD => raw_std::serve(),
+        RawTokio::CHILD => Flavor::of(&flavor).runtime().block_on(raw_tokio::serve()),
+        Ours::CHILD => Flavor::of(&flavor).runtime().block_on(ours::serve()),
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,82 @@
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+
+use super::Contestant;
+use crate::flavor::Flavor;
+
+/// The floor: a length and the bytes, blocking, one call at a time.
+pub struct RawStd {
+    stream: Mutex<UnixStream>,
+    child: Child,
+}
+
+impl RawStd {
+    pub const CHILD: &str = "raw-std";
+}
+
+impl Contestant for RawStd {
+    async fn start(_: Flavor) -> Self {
+        let (own, childs) = UnixStream::pair().expect("a pair of sockets");
+        Self { stream: Mutex::new(own), child: spawn(Self::CHILD, Flavor::CurrentThread, childs.into()) }
+    }
+
+    async fn echo(&self, data: Bytes) -> Bytes {
+        let mut stream = self.stream.lock().expect("no panic");
+        put(&mut stream, &data).expect("the child reads");
+        take(&mut stream).expect("the child answers").into()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    async fn stop(self) {
+        let Self { stream, mut child } = self;
+        drop(stream);
+        child.wait().expect("it ends with its stream");
+    }
+}
+
+/// This program as a child that has `stream` for its standard input.
+pub fn spawn(child: &str, flavor: Flavor, stream: OwnedFd) -> Child {
+    let program = std::env::current_exe().expect("this program");
+    let mut command = Command::new(program);
+    command.args([child, flavor.name()]).stdin(Stdio::from(stream)).spawn().expect("a child")
+}
+
+/// The standard input of a child.
+pub fn stream() -> UnixStream {
+    let stdin = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().expect("a standard input");
+    stdin.into()
+}
+
+pub fn serve() {
+    let mut stream = stream();
+    while let Ok(data) = take(&mut stream) {
+        if put(&mut stream, &data).is_err() {
+            return;
+        }
+    }
+}
+
+fn put(stream: &mut UnixStream, data: &[u8]) -> std::io::Result<()> {
+    // One write for both where the payload is small.
+    if data.len() <= 64 << 10 {
+        return stream.write_all(&[&(data.len() as u32).to_be_bytes(), data].concat());
+    }
+    stream.write_all(&(data.len() as u32).to_be_bytes())?;
+    stream.write_all(data)
+}
+
+fn take(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut data = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut data)?;
+    Ok(data)
+}

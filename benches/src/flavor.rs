@@ -1,0 +1,33 @@
+use tokio::runtime::{Builder, Runtime};
+
+/// What runs both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    CurrentThread,
+    /// With two threads.
+    MultiThread,
+}
+
+impl Flavor {
+    pub fn of(name: &str) -> Self {
+        match name {
+            "mt" => Self::MultiThread,
+            _ => Self::CurrentThread,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CurrentThread => "ct",
+            Self::MultiThread => "mt",
+        }
+    }
+
+    pub fn runtime(self) -> Runtime {
+        let mut builder = match self {
+            Self::CurrentThread => Builder::new_current_thread(),
+            Self::MultiThread => Builder::new_multi_thread(),
+        };
+        builder.worker_threads(2).enable_all().build().expect("a runtime")
+    }
+}
