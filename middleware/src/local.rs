@@ -31,7 +31,8 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         let guard = InHandler(request.to_name());
-        Guarded::new(guard, self.handler.handle(&self.codec, request))
+        // Within a future, because one written by hand may do something before it returns its own.
+        Guarded::new(guard, async { self.handler.handle(&self.codec, request).await })
     }
 }
 
@@ -45,5 +46,39 @@ impl Guard for InHandler {
 
     fn failed(&self, error: Error) -> Error {
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use isolated_workers_codec::Json;
+    use isolated_workers_core::{Body, Schema};
+
+    use super::*;
+
+    struct Hasty;
+
+    impl Handler for Hasty {
+        const SCHEMA: Schema = Schema::new("Hasty", 1);
+
+        fn handle<C: Codec>(
+            &self,
+            _: &C,
+            request: Request,
+        ) -> impl Future<Output = Result<Response, Error>> + Send {
+            assert!(request.name() != "panic", "at once");
+            std::future::ready(Ok(Response::default()))
+        }
+    }
+
+    #[test]
+    fn a_handler_that_panics_before_its_future_is_there_fails_its_call_alone() {
+        let local = Local::new(Hasty, Json);
+        let call = |name| local.call(Request::new(name, Body::empty())).now_or_never().expect("it is ready");
+        let error = call(Name::from_static("panic")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panicked);
+        assert!(error.to_string().ends_with("panicked: at once"), "{error}");
+        assert!(call(Name::from_static("go on")).is_ok());
     }
 }
