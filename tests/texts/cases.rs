@@ -217,6 +217,10 @@ pub(crate) async fn invalid() -> Error {
     client.sum(vec![1, 2, 3]).await.unwrap_err()
 }
 
+pub(crate) async fn nameless() -> Error {
+    worker().spawn().await.unwrap().call(request("", "")).await.unwrap_err()
+}
+
 pub(crate) async fn middleware() -> Error {
     let limit = tower_layer(TimeoutLayer::new(SOON));
     CalculatorClient::new(worker().layer(limit).spawn().await.unwrap()).pi().await.unwrap_err()
