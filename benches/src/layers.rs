@@ -81,21 +81,22 @@ pub async fn measure(rounds: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// So many calls through a stack of 0, 1, 4 or 8.
-pub async fn calls(layers: usize, calls: usize) -> Result<(), Error> {
-    match layers {
-        0 => both(&WorkClient::new(stack!(builder()?,)), calls).await,
-        1 => both(&WorkClient::new(stack!(builder()?, Empty)), calls).await,
-        4 => both(&WorkClient::new(stack!(builder()?, Empty, Empty, Empty, Empty)), calls).await,
-        _ => {
-            let eight = stack!(builder()?, Empty, Empty, Empty, Empty, Empty, Empty, Empty, Empty);
-            both(&WorkClient::new(eight), calls).await
-        }
+/// Makes so many calls one after the other and so many at once, through so many layers, and ends the worker by itself: for
+/// a profiler, which wants to see its end.
+pub async fn calls(layers: usize, in_a_row: usize, at_once: usize) -> Result<(), Error> {
+    macro_rules! run {
+        ($($empty:expr),*) => {{
+            let worker = stack!(builder()?, $($empty),*);
+            let client = WorkClient::new(worker.clone());
+            one_after_another(&client, in_a_row).await?;
+            self::at_once(&client, at_once).await?;
+            worker.close().await
+        }};
     }
-}
-
-async fn both<S: Service>(client: &WorkClient<S>, calls: usize) -> Result<(), Error> {
-    one_after_another(client, calls).await?;
-    at_once(client, calls).await?;
-    Ok(())
+    match layers {
+        0 => run!(),
+        1 => run!(Empty),
+        4 => run!(Empty, Empty, Empty, Empty),
+        _ => run!(Empty, Empty, Empty, Empty, Empty, Empty, Empty, Empty),
+    }
 }

@@ -3,7 +3,8 @@
 //! - `compare`: our stack beside what one writes by hand, as ratios with their targets.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
 //! - `layers`: what empty middleware costs, 0, 1, 4 and 8 of it on the host, in alternating rounds.
-//! - `calls <layers> <calls>`: makes so many calls one after the other and so many at once, for a profiler.
+//! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;
+//!   `.ci/instructions` counts what they take.
 
 mod compare;
 mod contestant;
@@ -36,7 +37,7 @@ fn main() -> Result<(), Error> {
         }
         "failures" => runtime.block_on(failures::measure(number(200))),
         "layers" => runtime.block_on(layers::measure(number(30))),
-        "calls" => runtime.block_on(layers::calls(number(0), number(20_000))),
+        "calls" => runtime.block_on(layers::calls(number(0), number(20_000), number(20_000))),
         _ => {
             eprintln!("which measurement? `compare`, `failures`, `layers` or `calls`");
             std::process::exit(2)
