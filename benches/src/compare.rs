@@ -99,7 +99,7 @@ fn round<C: Contestant>(row: &Row, flavor: Flavor) -> f64 {
     })
 }
 
-async fn latency<C: Contestant>(contestant: &C, data: Bytes, calls: usize) -> f64 {
+pub async fn latency<C: Contestant>(contestant: &C, data: Bytes, calls: usize) -> f64 {
     for _ in 0..calls / 10 {
         contestant.echo(data.clone()).await;
     }
@@ -113,7 +113,7 @@ async fn latency<C: Contestant>(contestant: &C, data: Bytes, calls: usize) -> f6
     times[calls / 2].as_secs_f64()
 }
 
-async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usize) -> f64 {
+pub async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usize) -> f64 {
     let echo = || contestant.echo(Bytes::from_static(&[7; 64]));
     let mut echoes: FuturesUnordered<_> = (0..in_flight).map(|_| echo()).collect();
     let start = Instant::now();
@@ -126,17 +126,17 @@ async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usiz
     took.as_secs_f64() / calls as f64
 }
 
-/// The figures of one contestant in one row.
-struct Figures(Vec<f64>);
+/// The figures of a row, one a round.
+pub struct Figures(pub Vec<f64>);
 
 impl Figures {
-    fn at(&self, part: f64) -> f64 {
+    pub fn at(&self, part: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_unstable_by(f64::total_cmp);
         sorted[((sorted.len() - 1) as f64 * part).round() as usize]
     }
 
-    fn median(&self) -> f64 {
+    pub fn median(&self) -> f64 {
         self.at(0.5)
     }
 }

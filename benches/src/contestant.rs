@@ -1,12 +1,14 @@
 //! What is compared: bytes that come back from another process, by one way or another.
 
 mod ours;
+mod pooled;
 mod raw_std;
 mod raw_tokio;
 
 use bytes::Bytes;
 
 pub use ours::Ours;
+pub use pooled::Pooled;
 pub use raw_std::RawStd;
 pub use raw_tokio::RawTokio;
 

@@ -1,0 +1,136 @@
+//! What a pool costs and does: dispatch, tasks a second, start and recovery.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use isolated_workers::{Dispatch, Error, Pool, Postcard, Program};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::compare::{Figures, latency, throughput};
+use crate::contestant::{Contestant, Ours, Pooled};
+use crate::flavor::Flavor::CurrentThread;
+use crate::service::WorkClient;
+use crate::usage;
+
+const SIZES: [usize; 4] = [1, 2, 4, 8];
+
+/// How long a task computes, in microseconds.
+const TASKS: [u32; 2] = [0, 1000];
+
+pub fn measure(rounds: usize) -> Result<(), Error> {
+    dispatch(rounds);
+    CurrentThread.runtime().block_on(async {
+        println!("\n| tasks a second | 1 worker | 2 | 4 | 8 |\n|---|---:|---:|---:|---:|");
+        for micros in TASKS {
+            let tasks = if micros == 0 { 50_000 } else { 3_000 };
+            let mut line = format!("| {micros} µs, pool |");
+            for workers in SIZES {
+                line += &format!(" {:.0} |", ours(workers, micros, tasks).await?);
+            }
+            println!("{line}");
+            let mut line = format!("| {micros} µs, ProcessPoolExecutor |");
+            for workers in SIZES {
+                line += &python(workers, micros, tasks / 5)
+                    .map_or(" - |".to_owned(), |rate| format!(" {rate:.0} |"));
+            }
+            println!("{line}");
+        }
+        let start = Instant::now();
+        let pool = pool(8, 1).await?;
+        println!("\nstart of 8 workers: {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
+        pool.close().await?;
+        recovery(rounds).await
+    })
+}
+
+fn dispatch(rounds: usize) {
+    println!("| a pool of one worker, to the worker alone | ratio | quartiles |\n|---|---:|---:|");
+    for (name, in_flight) in [("one call after the other", None), ("256 in flight", Some(256))] {
+        usage::pin(in_flight.is_none());
+        let mut ratios = Vec::new();
+        for _ in 0..rounds {
+            ratios.push(work::<Pooled>(in_flight) / work::<Ours>(in_flight));
+        }
+        let ratios = Figures(ratios);
+        println!("| {name} | {:.3}x | {:.3} to {:.3} |", ratios.median(), ratios.at(0.25), ratios.at(0.75));
+    }
+    usage::pin(false);
+}
+
+fn work<C: Contestant>(in_flight: Option<usize>) -> f64 {
+    CurrentThread.runtime().block_on(async {
+        let contestant = C::start(CurrentThread).await;
+        let figure = match in_flight {
+            None => latency(&contestant, vec![7; 64].into(), 20_000).await,
+            Some(in_flight) => {
+                throughput(&contestant, in_flight, 30_000).await;
+                throughput(&contestant, in_flight, 300_000).await
+            }
+        };
+        contestant.stop().await;
+        figure
+    })
+}
+
+type Workers = Pool<Dispatch<Postcard>>;
+
+async fn pool(workers: usize, in_flight: u32) -> Result<Workers, Error> {
+    let program = Program::current_exe()?.args([Ours::CHILD, CurrentThread.name()]);
+    Pool::builder(program).codec(Postcard).workers(workers).max_in_flight(in_flight).spawn().await
+}
+
+/// As many tasks at once as keep every worker busy.
+async fn ours(workers: usize, micros: u32, tasks: usize) -> Result<f64, Error> {
+    let pool = pool(workers, if micros == 0 { 64 } else { 1 }).await?;
+    let client = WorkClient::new(pool.clone());
+    let mut running: FuturesUnordered<_> = (0..64 * workers).map(|_| client.compute(micros)).collect();
+    let start = Instant::now();
+    for _ in 0..tasks {
+        running.next().await.expect("a task")?;
+        running.push(client.compute(micros));
+    }
+    let rate = tasks as f64 / start.elapsed().as_secs_f64();
+    while let Some(last) = running.next().await {
+        last?;
+    }
+    pool.close().await?;
+    Ok(rate)
+}
+
+/// The same with Python's own pool of processes. `None` where there is no Python.
+fn python(workers: usize, micros: u32, tasks: usize) -> Option<f64> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/process_pool.py");
+    let arguments = [workers, micros as usize, tasks].map(|number| number.to_string());
+    let output = Command::new("python3").arg(script).args(arguments).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// From the kill of the only worker to an answer of the one that follows.
+async fn recovery(rounds: usize) -> Result<(), Error> {
+    let mut times = Vec::new();
+    for _ in 0..10 * rounds {
+        let pool = pool(1, 1).await?;
+        let client = WorkClient::new(pool.clone());
+        client.compute(0).await?;
+        let pid = pool.stats().workers[0].pid.expect("a worker");
+        let start = Instant::now();
+        let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
+        kill_process(pid, Signal::KILL).expect("it is this process's child and was not waited for");
+        // The first may be the one that finds the worker gone.
+        while client.compute(0).await.is_err() {}
+        times.push(start.elapsed());
+        pool.close().await?;
+    }
+    println!("kill of the only worker -> next answer: {}", crate::spread::Spread::of(times));
+    Ok(())
+}
+
+/// Computes for so long.
+pub fn compute(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
