@@ -1,22 +1,21 @@
 //! What processes take of the machine.
 
 use std::fs;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Has this thread, and what it starts, run on the first core alone, or on any.
 pub fn pin(is_pinned: bool) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Before any is pinned, which sees one.
+    let all = *ALL.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut set = CpuSet::new();
-    for core in 0..if is_pinned { 1 } else { ALL.get_or_init(|| cores).to_owned() } {
-        set.set(core);
-    }
+    (0..if is_pinned { 1 } else { all }).for_each(|core| set.set(core));
     sched_setaffinity(None, &set).expect("these cores are there");
 }
 
-/// How many there were at first: a pinned thread sees one.
-static ALL: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+static ALL: OnceLock<usize> = OnceLock::new();
 
 /// The time that all threads of a process have run.
 pub fn cpu(pid: u32) -> Duration {
