@@ -1,13 +1,14 @@
 //! What a worker is asked, and how it does it. Nothing here knows that it runs in another process.
 
-use std::io::ErrorKind::UnexpectedEof;
+use std::fs;
 use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use isolated_workers::service;
 use serde::{Deserialize, Serialize};
+
+use crate::scale_error::{ScaleError, unwritable};
 
 #[service]
 pub(crate) trait Thumbnailer {
@@ -22,19 +23,10 @@ pub(crate) struct Thumbnail {
     pub(crate) height: u32,
 }
 
-/// What is wrong with a file. The errors of `image` cannot travel to another process, but their texts can.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum ScaleError {
-    Unreadable(String),
-    Undecodable(String),
-    TooLarge,
-    Unwritable(String),
-}
-
 /// The longest edge of an image, in pixels.
 pub(crate) const EDGE: u32 = 16_384;
 /// What a decoded image may take, in MiB.
-const MEMORY: u64 = 256;
+pub(crate) const MEMORY: u64 = 256;
 
 pub(crate) struct Scaler;
 
@@ -73,31 +65,4 @@ fn decode(source: &Path) -> Result<DynamicImage, ScaleError> {
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
-}
-
-impl From<ImageError> for ScaleError {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::IoError(error) if error.kind() != UnexpectedEof => {
-                Self::Unreadable(error.to_string())
-            }
-            ImageError::Limits(_) => Self::TooLarge,
-            error => Self::Undecodable(error.to_string()),
-        }
-    }
-}
-
-fn unwritable(error: impl fmt::Display) -> ScaleError {
-    ScaleError::Unwritable(error.to_string())
-}
-
-impl fmt::Display for ScaleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(why) => write!(f, "the file cannot be read: {why}"),
-            Self::Undecodable(why) => write!(f, "the file cannot be decoded: {why}"),
-            Self::TooLarge => write!(f, "the image is too large: over {EDGE}x{EDGE} pixels or {MEMORY} MiB"),
-            Self::Unwritable(why) => write!(f, "the thumbnail cannot be written: {why}"),
-        }
-    }
 }

@@ -2,25 +2,25 @@
 //! Unix only is in the module `unix`.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
-#[path = "../../examples/custom_codec.rs"]
-mod custom_codec;
-#[allow(dead_code, reason = "its `main` is that of the example")]
-#[path = "../../examples/custom_transport.rs"]
-mod custom_transport;
-#[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/messagepack.rs"]
 mod messagepack;
+#[path = "../../examples/custom_codec/sealed.rs"]
+mod sealed;
+#[path = "../../examples/custom_transport/tcp.rs"]
+mod tcp;
+#[path = "../../examples/custom_transport/tokens.rs"]
+mod tokens;
 #[cfg(unix)]
 mod unix;
 
-use custom_codec::Sealed;
-use custom_transport::Tcp;
 use isolated_workers::testing::conformance::{Role, Suite};
 use isolated_workers::testing::conformance_tests;
 use isolated_workers::{
     Cbor, Compressed, InMemory, Json, NamedPipe, Output, Postcard, Program, Stdio, Thread,
 };
 use messagepack::MessagePack;
+use sealed::Sealed;
+use tcp::Tcp;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_conformance-worker");
 

@@ -1,23 +1,23 @@
 //! The worker of the conformance matrix. Its arguments are the transport, the codec and its role.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
-#[path = "../../examples/custom_codec.rs"]
-mod custom_codec;
-#[allow(dead_code, reason = "its `main` is that of the example")]
-#[path = "../../examples/custom_transport.rs"]
-mod custom_transport;
-#[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/messagepack.rs"]
 mod messagepack;
+#[path = "../../examples/custom_codec/sealed.rs"]
+mod sealed;
 #[cfg_attr(unix, path = "worker/unix.rs")]
 #[cfg_attr(windows, path = "worker/windows.rs")]
 mod system;
+#[path = "../../examples/custom_transport/tcp.rs"]
+mod tcp;
+#[path = "../../examples/custom_transport/tokens.rs"]
+mod tokens;
 
-use custom_codec::Sealed;
-use custom_transport::Tcp;
 use isolated_workers::testing::conformance::Role;
 use isolated_workers::{Cbor, Compressed, Error, Json, NamedPipe, Postcard, Stdio, Transport};
 use messagepack::MessagePack;
+use sealed::Sealed;
+use tcp::Tcp;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

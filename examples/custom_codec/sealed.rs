@@ -1,0 +1,79 @@
+//! The codec: whole frames of another one, each sealed with a nonce of its own and with its number in the stream.
+
+use bytes::{Buf, BufMut, BytesMut};
+use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use isolated_workers::{Codec, CodecError, Frame, FrameError, Framing, LengthPrefixed, Limits, Postcard};
+use serde::{Deserialize, Serialize};
+use tokio_util::codec::{Decoder, Encoder};
+
+#[derive(Clone)]
+pub(crate) struct Sealed(pub(crate) Key);
+
+impl Codec for Sealed {
+    const NAME: &'static str = "sealed+postcard";
+    type Framing = SealedFrames;
+
+    fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+        Postcard.encode(value, out)
+    }
+
+    fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
+        Postcard.decode(bytes)
+    }
+
+    fn framing(&self, limits: Limits) -> SealedFrames {
+        let cipher = XChaCha20Poly1305::new(&self.0);
+        SealedFrames { cipher, inner: Postcard.framing(limits), most: limits.frame + 64, frames: 0 }
+    }
+}
+
+/// A length, a random nonce and a frame of `inner`, sealed with its number: none can be left out, repeated or moved.
+pub(crate) struct SealedFrames {
+    cipher: XChaCha20Poly1305,
+    inner: LengthPrefixed,
+    most: usize,
+    frames: u64,
+}
+
+const NONCE: usize = 24;
+
+impl Encoder<&Frame> for SealedFrames {
+    type Error = FrameError;
+
+    fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
+        let (mut plain, nonce) = (BytesMut::new(), XNonce::generate());
+        self.inner.encode(frame, &mut plain)?;
+        let payload = Payload { msg: &plain, aad: &self.frames.to_be_bytes() };
+        let sealed = self.cipher.encrypt(&nonce, payload).map_err(|_| FrameError::malformed("too large"))?;
+        self.frames += 1;
+        out.put_u32((NONCE + sealed.len()) as u32);
+        out.put_slice(&nonce);
+        out.put_slice(&sealed);
+        Ok(())
+    }
+}
+
+impl Decoder for SealedFrames {
+    type Item = Frame;
+    type Error = FrameError;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        let Some(length) = buffer.first_chunk() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length) as usize;
+        if !(NONCE..=self.most).contains(&length) {
+            let what = "bytes are no sealed frame; the key may be another";
+            return Err(FrameError::malformed(format!("{length} {what}")));
+        }
+        let Some(frame) = buffer.get(4..4 + length) else { return Ok(None) };
+        let (nonce, msg) = frame.split_first_chunk::<NONCE>().expect("it is as long as a nonce at least");
+        let payload = Payload { msg, aad: &self.frames.to_be_bytes() };
+        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload);
+        let opened = opened.map_err(|_| FrameError::malformed("sealed with another key, or changed"))?;
+        self.frames += 1;
+        buffer.advance(4 + length);
+        self.inner.decode(&mut opened[..].into())
+    }
+}
+
+impl Framing for SealedFrames {}

@@ -1,0 +1,46 @@
+//! A transport of one's own: TCP on loopback. Everybody on the machine can connect to a port, so each side shows first
+//! that it knows what only the other can have told it: two tokens, which the worker inherits by a pipe.
+//!
+//! `cargo run --example custom_transport`
+
+mod tcp;
+mod tokens;
+
+use isolated_workers::transport::Bound;
+use isolated_workers::{Transport, prelude::*};
+use tcp::Tcp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[service]
+trait Calculator {
+    async fn add(&self, a: i64, b: i64) -> i64;
+}
+
+struct Sum;
+
+impl Calculator for Sum {
+    async fn add(&self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if is_worker() {
+        return Ok(serve(Sum.into_service()).transport(Tcp).await?);
+    }
+    let worker = Worker::builder(Program::current_exe()?).transport(Tcp).spawn().await?;
+    println!("2 + 3 = {}", CalculatorClient::new(worker.clone()).add(2, 3).await?);
+    worker.close().await?;
+
+    let mut bound = Tcp.bind()?;
+    let mut stranger = TcpStream::connect(bound.inheritance().address).await?;
+    stranger.write_all(&[b'?'; tokens::LENGTH]).await?;
+    let mut answer = [0];
+    tokio::select! {
+        Ok(0) | Err(_) = stranger.read(&mut answer) => println!("a stranger with a wrong token is refused"),
+        _ = bound.establish() => println!("unexpected: a stranger is taken for the worker"),
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! The life of a worker: what its status tells, leaving it and coming back, and three ways to end it.
+//!
+//! `cargo run --example lifecycle`
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use isolated_workers::prelude::*;
+
+#[service]
+trait Counter {
+    async fn count(&self) -> u64;
+    /// Takes a while.
+    async fn bake(&self) -> String;
+}
+
+#[derive(Default)]
+struct Tally(AtomicU64);
+
+impl Counter for Tally {
+    async fn count(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+    async fn bake(&self) -> String {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        "a cake".to_owned()
+    }
+}
+
+async fn start() -> Result<(Worker, CounterClient<Worker>), Error> {
+    let worker = Worker::builder(Program::current_exe()?).spawn().await?;
+    Ok((worker.clone(), CounterClient::new(worker)))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    if is_worker() {
+        return serve(Tally::default().into_service()).await;
+    }
+    let (worker, counter) = start().await?;
+    // A watch: `status.wait_for(..)` waits for what you need.
+    let status = worker.status();
+    println!("{:?}: count {}", *status.borrow(), counter.count().await?);
+
+    worker.disconnect().await?;
+    println!("{:?}: {}", *status.borrow(), counter.count().await.unwrap_err());
+    worker.reconnect().await?;
+    println!("{:?}: count {}, so its state is as it was", *status.borrow(), counter.count().await?);
+
+    // `drain` finishes what is in flight.
+    let (cake, drained) = tokio::join!(counter.bake(), worker.drain());
+    drained?;
+    println!("{:?}: drained, and {} was finished", *status.borrow(), cake?);
+    println!("{:?}: {}", *status.borrow(), counter.count().await.unwrap_err());
+
+    // `close` does not wait for it.
+    let (worker, counter) = start().await?;
+    let (cake, closed) = tokio::join!(counter.bake(), worker.close());
+    closed?;
+    println!("{}", cake.unwrap_err());
+    println!("the worker {}", worker.closed().await);
+
+    // `kill` does not ask the worker. The last handle that is dropped does what `close` does, in the background.
+    let (worker, counter) = start().await?;
+    worker.kill();
+    println!("the worker {}, is active: {}", worker.closed().await, worker.is_active());
+    println!("{}", counter.count().await.unwrap_err());
+    Ok(())
+}

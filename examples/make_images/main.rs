@@ -1,0 +1,73 @@
+//! Makes a folder of images for the example `thumbnails`: good ones in four formats, and three that no worker can do.
+//! They are the same on every run.
+//!
+//! `cargo run --release --example make_images -- <folder> [count]`
+//!
+//! Without a count it makes the twelve small images of `examples/images`, with one that is as many images of about
+//! 1500x1000, each of which is real work.
+
+mod bomb;
+mod scenes;
+
+use std::io::Cursor;
+use std::path::Path;
+use std::{env, error, fs};
+
+use image::codecs::gif::GifEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageFormat, RgbaImage};
+use scenes::{SCENES, mandelbrot, paint};
+
+type Result<T> = std::result::Result<T, Box<dyn error::Error>>;
+
+const EXTENSIONS: [&str; 4] = ["png", "jpg", "gif", "webp"];
+const SMALL: [(u32, u32); 5] = [(400, 280), (280, 420), (320, 320), (520, 200), (180, 440)];
+const LARGE: [(u32, u32); 3] = [(1500, 1000), (1000, 1500), (1280, 1170)];
+
+fn main() -> Result<()> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let (folder, count) = match args.as_slice() {
+        [folder] => (Path::new(folder), None),
+        [folder, count] => (Path::new(folder), Some(count.parse()?)),
+        _ => return Err("usage: make_images <folder> [count]".into()),
+    };
+    fs::create_dir_all(folder)?;
+    for index in 0..count.unwrap_or(SCENES.len() * EXTENSIONS.len()) {
+        let extension = EXTENSIONS[index % EXTENSIONS.len()];
+        let (name, scene) = SCENES[index / EXTENSIONS.len() % SCENES.len()];
+        let (file, (width, height)) = match count {
+            // Four files of one stem, which must not become one thumbnail.
+            None => (format!("{name}.{extension}"), SMALL[index % SMALL.len()]),
+            Some(_) => (format!("{name}-{index:04}.{extension}"), LARGE[index % LARGE.len()]),
+        };
+        let image = paint(scene, width, height, index as f64 * 0.1);
+        fs::write(folder.join(file), encode(image, extension)?)?;
+    }
+
+    let whole = encode(paint(mandelbrot, 320, 200, 0.0), "png")?;
+    fs::write(folder.join("broken.png"), &whole[..whole.len() / 2])?;
+    fs::write(folder.join("not-an-image.jpg"), "This is a text, whatever its name says.\n")?;
+    fs::write(folder.join("bomb.png"), bomb::bomb()?)?;
+    Ok(())
+}
+
+fn encode(image: RgbaImage, extension: &str) -> Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    let image = DynamicImage::from(image);
+    match extension {
+        // It has no alpha.
+        "jpg" => image.to_rgb8().write_to(&mut bytes, ImageFormat::Jpeg)?,
+        "webp" => image.write_to(&mut bytes, ImageFormat::WebP)?,
+        // The fastest choice of colours: the scenes have few.
+        "gif" => {
+            let (width, height) = (image.width(), image.height());
+            GifEncoder::new_with_speed(&mut bytes, 30).encode(
+                image.as_bytes(),
+                width,
+                height,
+                ExtendedColorType::Rgba8,
+            )?;
+        }
+        _ => image.write_to(&mut bytes, ImageFormat::Png)?,
+    }
+    Ok(bytes.into_inner())
+}

@@ -1,0 +1,24 @@
+//! A plugin: a program that knows nothing of its host but the trait.
+
+mod api;
+
+use api::Plugin;
+
+struct Reverse;
+
+impl Plugin for Reverse {
+    async fn name(&self) -> String {
+        "reverse".to_owned()
+    }
+    async fn transform(&self, text: String) -> Result<String, String> {
+        match text.is_empty() {
+            true => Err("there is nothing to turn round".to_owned()),
+            false => Ok(text.chars().rev().collect()),
+        }
+    }
+}
+
+#[isolated_workers::main]
+async fn main() -> impl Plugin {
+    Reverse
+}

@@ -1,0 +1,35 @@
+//! The images of a folder, and where their thumbnails go.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::options::Options;
+
+pub(crate) struct Image {
+    pub(crate) name: String,
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+}
+
+pub(crate) fn images(Options { folder, out, .. }: &Options) -> Result<Vec<Image>, String> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| format!("cannot read the folder {}: {error}", folder.display()))?;
+    let mut sources: Vec<_> = entries.iter().map(fs::DirEntry::path).collect();
+    sources.retain(|source| {
+        let extension = source.extension().unwrap_or_default().to_ascii_lowercase();
+        source.is_file() && ["png", "jpg", "jpeg", "gif", "webp"].iter().any(|known| extension == *known)
+    });
+    sources.sort();
+    if sources.is_empty() {
+        return Err(format!("no images (png, jpg, jpeg, gif, webp) in the folder {}", folder.display()));
+    }
+    fs::create_dir_all(out).map_err(|error| format!("cannot make the folder {}: {error}", out.display()))?;
+    let image = |source: PathBuf| {
+        // The whole name, so that a.jpg and a.png do not become one thumbnail.
+        let name = source.file_name().unwrap_or_default();
+        let mut target = out.join(name).into_os_string();
+        target.push(".png");
+        Image { name: name.display().to_string(), target: target.into(), source }
+    };
+    Ok(sources.into_iter().map(image).collect())
+}
