@@ -9,7 +9,7 @@ use isolated_workers::{
 };
 use rustix::process::Signal;
 
-use super::process::{Watched, children, descriptors};
+use super::process::{Watched, children, descriptors, resident, threads};
 use super::*;
 
 async fn on<T: Transport>(transport: T) -> (Worker<Link<Json>, T>, FaultsClient<Worker<Link<Json>, T>>) {
@@ -99,10 +99,12 @@ fn nothing_is_left<T: Transport>(transport: T) {
             }
         });
     };
-    rounds(3);
-    let before = descriptors();
+    // What is made once is there then.
+    rounds(50);
+    let (before, memory) = ((descriptors(), threads()), resident());
     rounds(many());
-    assert_eq!(descriptors(), before);
+    assert_eq!((descriptors(), threads()), before);
+    assert!(resident() <= memory + 1024, "{} KiB, {memory} before", resident());
     assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
 }
 
