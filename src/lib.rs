@@ -83,8 +83,8 @@
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
 //! - `metrics`: the middleware `Metrics`.
 //! - `tower`: layers of the crate `tower` around workers (`tower_layer`), and workers below them (`TowerService`).
-//! - `testing`: the module `testing`, with the conformance suite that a transport, codec or driver of your own is tested
-//!   with, and `RoundTrip`, which tells what values of a service a codec cannot carry.
+//! - `testing`: the module `testing`, with `Faults`, which makes calls go wrong, `RoundTrip`, which tells what values of a
+//!   service a codec cannot carry, and the conformance suite that a transport, codec or driver of your own is tested with.
 
 pub use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,

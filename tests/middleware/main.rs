@@ -2,6 +2,7 @@
 
 mod api;
 mod context;
+mod faults;
 mod limits;
 mod mark;
 mod marks;

@@ -1,4 +1,5 @@
-//! The worker of these tests: `middleware-worker STACK`, where the stack is a name, or `marks` and a number of them.
+//! The worker of these tests: `middleware-worker STACK`, where the stack is a name, `marks` and a number of them, or `faults`
+//! and the name of one.
 
 mod api;
 mod counters;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use api::{Described, Desk, desk};
 use counters::Counters;
+use isolated_workers::testing::{Fault, Faults};
 use isolated_workers::{
     Auth, ConcurrencyLimit, Context, Deadline, Error, ErrorKind, LoadShed, Metrics, Middleware, RateLimit,
     Request, Response, Retry, Service, Timeout, Trace, Validate, for_message, serve, tower_layer,
@@ -122,6 +124,16 @@ async fn main() -> Result<(), Error> {
         ["metrics"] => {
             counters.install();
             serve.layer(Metrics).layer(Validate::new(positive)).await
+        }
+        ["faults", fault] => {
+            let fault = match fault {
+                "crash" => Fault::Crash,
+                "garble" => Fault::Garble,
+                "lose-reply" => Fault::LoseReply,
+                other => panic!("{other} is no fault of these tests"),
+            };
+            let is_meant = |request: &Request| request.name() == "describe" && request.attempt() == 1;
+            serve.layer(Faults::new(move |request| is_meant(request).then_some(fault))).await
         }
         ["tower"] => serve.layer(tower_layer(tower::limit::ConcurrencyLimitLayer::new(2))).await,
         ["eight"] => {

@@ -1,4 +1,4 @@
-//! The service of the errors that `docs/guides/errors.md` shows.
+//! The service of the errors that the guides show.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +19,8 @@ pub(crate) trait Calculator {
     async fn pi(&self);
     #[message(timeout = "50ms")]
     async fn pi_soon(&self);
+    /// Is never done, and never awaits.
+    async fn brood(&self);
     /// Ends the process.
     async fn exit(&self, code: i32);
     /// Ends each process that it is given to.

@@ -1,8 +1,9 @@
-//! Holds `docs/guides/errors.md` to what the errors say.
+//! Holds `docs/guides/errors.md` and `docs/guides/troubleshooting.md` to what the errors say.
 
 mod calculator;
-mod cases;
+mod errors;
 mod page;
+mod troubles;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,52 +11,80 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use isolated_workers::{Error, ErrorKind};
+use page::{ERRORS, TROUBLES};
 
 /// Long enough that only what would hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Each error with the label of its block.
-macro_rules! cases {
-    ($($case:ident)*) => { [$((stringify!($case), cases::$case().boxed_local())),*] };
+/// Errors, each with the label of its block.
+type Made = Vec<(&'static str, LocalBoxFuture<'static, Error>)>;
+
+macro_rules! made {
+    ($from:ident: $($case:ident)*) => { Made::from([$((stringify!($case), $from::$case().boxed_local())),*]) };
 }
 
-fn made() -> Vec<(&'static str, LocalBoxFuture<'static, Error>)> {
-    cases! {
+fn errors() -> Made {
+    made! {
+        errors:
         config_limit config_timeout config_detach spawn_program spawn_folder startup_exit startup_silent
         handshake_codec handshake_service closed_in_flight closed_before closed_disconnected crashed
         crashed_each_time timeout timeout_starting cancelled remote panicked unknown_message encode
         decode_message decode_reply too_large_to_send too_large_to_decode protocol duplicate_id overloaded
         denied invalid nameless middleware
     }
-    .into()
 }
 
-#[tokio::test]
-async fn the_errors_of_the_page_are_those_that_are_made() {
-    let shown = page::shown();
-    let mut wrong = String::new();
-    for (label, error) in made() {
+fn troubles() -> Made {
+    made! {
+        troubles:
+        not_executable not_in_path never_serves alone not_a_worker other_transport no_startup_data
+        startup_data_declined startup_data_of_another_type startup_data_unread config_pool config_heartbeat
+        no_frames hangs overran stubborn disconnected_twice never_disconnected queue_full
+        queue_too_long keeps_crashing pool_closed rate
+    }
+}
+
+/// What the page does not show as it is made.
+async fn missing(page: &str, made: Made, belongs: fn(&page::Shown, &Error) -> bool) -> String {
+    let shown = page::shown(page);
+    let mut missing = String::new();
+    for (label, error) in made {
         let error = tokio::time::timeout(PATIENCE, error).await.unwrap_or_else(|_| panic!("{label} hangs"));
         let (text, executed) = (format!("{error:?}"), page::named(error.executed()));
         let is_shown = shown.iter().any(|shown| {
             shown.label == label
-                && shown.section == format!("{:?}", error.kind())
+                && belongs(shown, &error)
                 && shown.executed == executed
                 && page::masked(&shown.text) == page::masked(&text)
         });
         if !is_shown {
-            wrong += &format!("\n```text {label} {executed}\n{text}\n```\n");
+            missing += &format!("\n```text {label} {executed}\n{text}\n```\n");
         }
     }
-    assert!(wrong.is_empty(), "the page does not show, in the sections of their kinds:\n{wrong}");
+    missing
+}
+
+#[tokio::test]
+async fn the_page_of_errors_shows_those_that_are_made_in_the_sections_of_their_kinds() {
+    let missing =
+        missing(ERRORS, errors(), |shown, error| shown.section == format!("{:?}", error.kind())).await;
+    assert!(missing.is_empty(), "it does not show:\n{missing}");
+}
+
+#[tokio::test]
+async fn the_page_of_troubles_shows_those_that_are_made() {
+    let missing = missing(TROUBLES, troubles(), |_, _| true).await;
+    assert!(missing.is_empty(), "it does not show:\n{missing}");
 }
 
 #[test]
-fn the_page_shows_no_error_that_is_not_made() {
-    let made: BTreeSet<_> = made().into_iter().map(|(label, _)| label.to_owned()).collect();
-    let labels: Vec<_> = page::shown().into_iter().map(|shown| shown.label).collect();
-    assert_eq!(labels.len(), made.len(), "each once: {labels:?}");
-    assert_eq!(labels.into_iter().collect::<BTreeSet<_>>(), made);
+fn no_page_shows_an_error_that_is_not_made() {
+    for (page, made) in [(ERRORS, errors()), (TROUBLES, troubles())] {
+        let made: BTreeSet<_> = made.into_iter().map(|(label, _)| label.to_owned()).collect();
+        let labels: Vec<_> = page::shown(page).into_iter().map(|shown| shown.label).collect();
+        assert_eq!(labels.len(), made.len(), "each once: {labels:?}");
+        assert_eq!(labels.into_iter().collect::<BTreeSet<_>>(), made);
+    }
 }
 
 #[test]
@@ -63,7 +92,10 @@ fn the_page_has_every_kind_and_what_it_says_of_the_run() {
     assert_eq!(page::table(), page::kinds());
     for kind in ErrorKind::ALL {
         let kind = format!("{kind:?}");
-        assert!(page::shown().iter().any(|shown| shown.section == kind), "{kind} has no text on the page");
+        assert!(
+            page::shown(ERRORS).iter().any(|shown| shown.section == kind),
+            "{kind} has no text on the page"
+        );
     }
 }
 

@@ -1,27 +1,28 @@
-//! The page that shows the errors, and what of a text differs each time.
+//! The pages that show errors, and what of a text differs each time.
 
 use isolated_workers::{ErrorKind, Executed};
 
-pub(crate) const PAGE: &str = include_str!("../../docs/guides/errors.md");
+pub(crate) const ERRORS: &str = include_str!("../../docs/guides/errors.md");
+pub(crate) const TROUBLES: &str = include_str!("../../docs/guides/troubleshooting.md");
 
-/// A block of the page that shows an error: ` ```text label Executed`.
+/// A block of a page that shows an error: ` ```text label Executed`.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) label: String,
     pub(crate) executed: String,
-    /// The kind that its section is about.
+    /// The section that it is in: on the page of errors, a kind.
     pub(crate) section: String,
     pub(crate) text: String,
 }
 
-/// Every block of the page that shows an error.
-pub(crate) fn shown() -> Vec<Shown> {
+/// Every block of a page that shows an error.
+pub(crate) fn shown(page: &str) -> Vec<Shown> {
     let mut section = String::new();
     let mut shown = Vec::new();
-    let mut lines = PAGE.lines();
+    let mut lines = page.lines();
     while let Some(line) = lines.next() {
-        if let Some(title) = line.strip_prefix("### `") {
-            section = title.trim_end_matches('`').to_owned();
+        if let Some(title) = line.strip_prefix("### ") {
+            section = title.trim_matches('`').to_owned();
         }
         let Some(information) = line.strip_prefix("```text ") else { continue };
         let (label, executed) = information.split_once(' ').expect("a block says what is known to have run");
@@ -36,9 +37,9 @@ pub(crate) fn shown() -> Vec<Shown> {
     shown
 }
 
-/// What the page's table says of each kind: its name, and whether its message may have been run.
+/// What the table of the page of errors says of each kind: its name, and whether its message may have been run.
 pub(crate) fn table() -> Vec<(String, String)> {
-    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| [`"));
+    let rows = ERRORS.lines().filter_map(|line| line.strip_prefix("| [`"));
     rows.map(|row| {
         let (kind, rest) = row.split_once('`').unwrap();
         let executed = rest.split('|').nth(1).unwrap().trim().trim_matches('`');

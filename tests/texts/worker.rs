@@ -1,5 +1,5 @@
-//! A calculator. Its argument is how it differs: `exit` and `sleep` do not serve, `auth` asks for a token, `frugal` takes
-//! little.
+//! A calculator. Its argument is how it differs: `exit`, `return` and `sleep` do not serve, `auth` asks for a token, `frugal`
+//! takes little, `configured` wants to know its digits, and `stdio` takes one transport alone.
 
 mod calculator;
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 
 use calculator::{Calculator, DivideError};
-use isolated_workers::{Auth, Error, Limits, serve};
+use isolated_workers::{Auth, Error, Limits, Stdio, serve, serve_with};
 
 struct MyCalculator;
 
@@ -33,6 +33,11 @@ impl Calculator for MyCalculator {
     async fn pi_soon(&self) {
         pending().await
     }
+    async fn brood(&self) {
+        loop {
+            std::thread::park();
+        }
+    }
     async fn exit(&self, code: i32) {
         eprintln!("the battery is empty");
         std::process::exit(code)
@@ -50,7 +55,16 @@ async fn main() -> Result<(), Error> {
             eprintln!("calculator: no display found");
             std::process::exit(3)
         }
+        "return" => Ok(()),
         "sleep" => pending().await,
+        "stdio" => calculator.transport(Stdio).await,
+        "configured" => {
+            serve_with(async |digits: u8| match digits {
+                0 => Err("a calculator needs a digit"),
+                _ => Ok(MyCalculator.into_service()),
+            })
+            .await
+        }
         "auth" => calculator.layer(Auth::new("the token")).await,
         "frugal" => calculator.limits(Limits::default().elements(100)).await,
         _ => calculator.await,

@@ -13,20 +13,20 @@ use tower::timeout::TimeoutLayer;
 
 use crate::calculator::{CalculatorClient, calculator};
 
-const WORKER: &str = env!("CARGO_BIN_EXE_calculator");
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_calculator");
 
-const SOON: Duration = Duration::from_millis(50);
+pub(crate) const SOON: Duration = Duration::from_millis(50);
 
-fn worker() -> Builder {
+pub(crate) fn worker() -> Builder {
     Worker::builder(Program::new(WORKER))
 }
 
-async fn started() -> (Worker, CalculatorClient<Worker>) {
+pub(crate) async fn started() -> (Worker, CalculatorClient<Worker>) {
     let worker = worker().spawn().await.unwrap();
     (worker.clone(), CalculatorClient::new(worker))
 }
 
-async fn refused<D: isolated_workers::Driver>(builder: Builder<D, Json, D::Transport>) -> Error {
+pub(crate) async fn refused<D: isolated_workers::Driver>(builder: Builder<D, Json, D::Transport>) -> Error {
     builder.spawn().await.unwrap_err()
 }
 
