@@ -86,6 +86,9 @@
 //! - `testing`: the module `testing`, with `Faults`, which makes calls go wrong, `RoundTrip`, which tells what values of a
 //!   service a codec cannot carry, and the conformance suite that a transport, codec or driver of your own is tested with.
 
+#[cfg(doctest)]
+mod book;
+
 pub use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
     Json, JsonLines, LengthPrefixed, Postcard, decode_within,
@@ -120,15 +123,6 @@ pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
 #[cfg(unix)]
 pub use isolated_workers_transport::{SocketPair, UnixSocket};
-
-/// The code in the guides, so that it compiles.
-#[cfg(doctest)]
-mod guides {
-    #[doc = include_str!("../docs/guides/errors.md")]
-    mod errors {}
-    #[doc = include_str!("../docs/guides/lifecycle.md")]
-    mod lifecycle {}
-}
 
 /// What nearly every host and worker needs.
 pub mod prelude {

@@ -1,0 +1,33 @@
+//! The code of the book and of the README, so that it compiles.
+
+/// A module for each page, to carry its documentation tests.
+macro_rules! pages {
+    ($($page:ident: $path:literal,)*) => {$(
+        #[doc = include_str!(concat!("../", $path))]
+        mod $page {}
+    )*};
+}
+
+pages! {
+    readme: "README.md",
+    getting_started: "docs/getting-started.md",
+    concepts: "docs/concepts.md",
+    first_worker: "docs/guides/first-worker.md",
+    services: "docs/guides/services.md",
+    transports: "docs/guides/transports.md",
+    codecs: "docs/guides/codecs.md",
+    middleware: "docs/guides/middleware.md",
+    errors: "docs/guides/errors.md",
+    timeouts: "docs/guides/timeouts.md",
+    lifecycle: "docs/guides/lifecycle.md",
+    crashes: "docs/guides/crashes.md",
+    pools: "docs/guides/pools.md",
+    security: "docs/guides/security.md",
+    interop: "docs/guides/interop.md",
+}
+
+#[cfg(feature = "testing")]
+pages! {
+    testing: "docs/guides/testing.md",
+    extending: "docs/guides/extending.md",
+}
