@@ -1,4 +1,4 @@
-//! The calculator of `quickstart` without `#[service]`: its messages, the handler that answers them, and calls
+//! A calculator as in `quickstart`, without `#[service]`: its messages, the handler that answers them, and calls
 //! without a client. It is what the macro writes.
 //!
 //! `cargo run --example by_hand`

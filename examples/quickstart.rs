@@ -1,27 +1,16 @@
-//! Host and worker in one file: typed calls, several in flight, a typed error, and a crash that the host survives.
+//! Host and worker in one file: typed calls, several in flight, an error of the handler, and a crash that the host
+//! survives.
 //!
 //! `cargo run --example quickstart`
 
 use isolated_workers::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// Checked on both sides: a host cannot ask what is not here, a worker cannot leave one unanswered.
 #[service]
 trait Calculator {
     async fn add(&self, a: i64, b: i64) -> i64;
-    async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError>;
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, String>;
     async fn crash(&self);
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-enum DivideError {
-    ByZero,
-}
-
-impl std::fmt::Display for DivideError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("division by zero")
-    }
 }
 
 struct MyCalculator;
@@ -30,8 +19,8 @@ impl Calculator for MyCalculator {
     async fn add(&self, a: i64, b: i64) -> i64 {
         a + b
     }
-    async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError> {
-        a.checked_div(b).ok_or(DivideError::ByZero)
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, String> {
+        a.checked_div(b).ok_or("division by zero".to_owned())
     }
     async fn crash(&self) {
         std::process::abort()
@@ -39,9 +28,9 @@ impl Calculator for MyCalculator {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Error> {
     if is_worker() {
-        return Ok(serve(MyCalculator.into_service()).await?);
+        return serve(MyCalculator.into_service()).await;
     }
     let worker = Worker::builder(Program::current_exe()?).spawn().await?;
     let calculator = CalculatorClient::new(worker.clone());
@@ -50,10 +39,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (a, b) = tokio::try_join!(calculator.add(10, 20), calculator.add(30, 40))?;
     println!("at the same time: {a} and {b}");
     match calculator.divide(1, 0).await {
-        Err(CallError::Service(DivideError::ByZero)) => println!("1 / 0 is a typed error"),
+        Err(CallError::Service(why)) => println!("the handler's own error: {why}"),
         other => println!("unexpected: {other:?}"),
     }
     println!("a crash is an error: {}", calculator.crash().await.unwrap_err());
-    worker.close().await?;
-    Ok(())
+    worker.close().await
 }

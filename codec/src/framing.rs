@@ -10,6 +10,10 @@ use tokio_util::codec::{Decoder, Encoder};
 /// where the next frame begins; an error of the encoder concerns its frame alone, and leaves the buffer as it was.
 ///
 /// A decoder that waits for a large frame reserves room as bytes arrive, never at once for what a length claims.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not delimit frames",
+    note = "use `LengthPrefixed` or `JsonLines`, or implement `Framing` for a decoder and encoder of `Frame`s"
+)]
 pub trait Framing:
     Decoder<Item = Frame, Error = FrameError>
     + for<'a> Encoder<&'a Frame, Error = FrameError>

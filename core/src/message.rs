@@ -49,8 +49,13 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// What a handler may fail with: any error that can travel and be read.
 ///
 /// Implemented for every type that can; a type from `thiserror`, or `String`, will do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a method",
+    note = "it travels and is read: it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and owns its data"
+)]
 pub trait Failure: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static> Failure for E {}
 
 /// The error of a message that has none of its own. No value of it exists.

@@ -110,11 +110,16 @@ impl fmt::Debug for TxId {
 /// let named = || TxId::from("job-17");
 /// assert_eq!(named.next_id().to_string(), "job-17");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not make ids of calls",
+    note = "pass `Uuid`, `Sequential`, or a closure such as `|| TxId::from(17)`"
+)]
 pub trait TxIdGenerator: Send + Sync + 'static {
     /// The next id.
     fn next_id(&self) -> TxId;
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Fn() -> TxId + Send + Sync + 'static> TxIdGenerator for F {
     fn next_id(&self) -> TxId {
         self()

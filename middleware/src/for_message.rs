@@ -84,6 +84,10 @@ impl<M: Message, F: Hook<M>, G: Hook<M::Reply>> Middleware for ForMessage<M, F, 
 }
 
 /// What looks at a value on its way: a closure, or [`NoHook`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot look at a `{T}`",
+    note = "it takes a closure `|value: &mut {T}| -> Result<(), Error> {{ .. }}`"
+)]
 pub trait Hook<T>: Send + Sync + 'static {
     /// Whether it looks at all; where it does not, nothing is decoded.
     const LOOKS: bool;
@@ -95,6 +99,7 @@ pub trait Hook<T>: Send + Sync + 'static {
     fn run(&self, value: &mut T) -> Result<(), Error>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, F: Fn(&mut T) -> Result<(), Error> + Send + Sync + 'static> Hook<T> for F {
     const LOOKS: bool = true;
 

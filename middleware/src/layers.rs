@@ -81,6 +81,10 @@ impl Guard for FromNext {
 }
 
 /// Middleware that was added to a builder and waits for the service to go around.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no stack of middleware",
+    note = "add middleware with `.layer(..)`, one call for each"
+)]
 pub trait Layers: Send + Sync + 'static {
     /// The service `S` with all of it around.
     type Service<S: Service + 'static>: Service<Codec = S::Codec> + 'static;

@@ -86,6 +86,10 @@ impl<S: Service> Service for Arc<S> {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be called",
+    note = "its methods are there for every `Service`: a `Worker`, a `Pool`, `Local::new(handler, codec)`"
+)]
 pub trait ServiceExt: Service {
     /// Sends a message and waits for its reply; for a oneway message, until it is on its way.
     ///

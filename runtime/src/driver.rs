@@ -58,6 +58,10 @@ pub trait Driver: Send + Sync + 'static {
 }
 
 /// A worker that has been started. Dropping it ends it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no running worker",
+    note = "use `Process` where the driver starts a `Program`, or implement `Running` for a type of your own"
+)]
 pub trait Running: Send + 'static {
     /// `u32` where the worker is a process of its own, [`NoPid`] where it is none.
     type Pid: Into<Option<u32>> + Copy + Send + Sync + 'static;

@@ -97,6 +97,10 @@ pub trait Reconnect: Transport {
 }
 
 /// The host's end of a transport, before the worker is connected.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no host's end of a transport",
+    note = "implement `Bound` for it: what the worker inherits, and how to wait for it"
+)]
 pub trait Bound: Send + 'static {
     /// Where frames come from.
     type Reader;

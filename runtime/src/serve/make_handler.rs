@@ -8,6 +8,10 @@ use isolated_workers_middleware::Handler;
 use serde::de::DeserializeOwned;
 
 /// What a worker gets its handler from when its host has said what it is: the handler itself, or [`FromStartupData`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be served",
+    note = "pass `value.into_service()` to `serve`, or to `serve_with` an async function of the startup data that returns `Ok` of it"
+)]
 pub trait MakeHandler: Send + 'static {
     /// What is served.
     type Handler: Handler;
@@ -25,6 +29,7 @@ pub trait MakeHandler: Send + 'static {
     ) -> impl Future<Output = Result<Self::Handler, Error>> + Send;
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Handler> MakeHandler for H {
     type Handler = H;
 

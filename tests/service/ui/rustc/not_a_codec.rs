@@ -1,0 +1,5 @@
+use isolated_workers::{Program, Worker};
+
+fn main() {
+    let _builder = Worker::builder(Program::new("./calculator")).codec("json");
+}
