@@ -52,25 +52,31 @@ fn without_isolation_the_thumbnails_are_the_same() {
 }
 
 #[test]
-fn killed_workers_cost_no_image() {
+fn a_kill_every_100_ms_costs_no_image() {
     const COPIES: usize = 40;
+    const EVERY: Duration = Duration::from_millis(100);
     let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
     let mut host = Host::start(thumbnails().arg(folder.path()).arg(out.path()));
     let mut killed_at: Option<Instant> = None;
+    let mut kills = 0;
     let end = within(Duration::from_secs(60), "the end", || {
         let is_time = match killed_at {
-            Some(at) => at.elapsed() > Duration::from_millis(200),
+            Some(at) => at.elapsed() > EVERY,
             None => !names(out.path()).is_empty(),
         };
         if let (true, Some(&worker)) = (is_time, children(host.0.id()).first()) {
             signal(worker, Signal::KILL);
             killed_at = Some(Instant::now());
+            kills += 1;
         }
         host.0.try_wait().unwrap()
     });
     let run = host.output(end);
     assert_eq!(end.code(), Some(0), "{}{}", run.stdout, run.stderr);
-    assert!(!run.stdout.contains(" 0 workers replaced"), "no worker was killed: {}", run.stdout);
+    let replaced: u32 =
+        run.stdout.split_once(" workers replaced").unwrap().0.rsplit(' ').next().unwrap().parse().unwrap();
+    // A kill may come after the last image, and find a worker that is no longer needed.
+    assert!((1..=kills).contains(&replaced), "{kills} kills: {}", run.stdout);
     for name in good_images() {
         let thumbnail = |copy: usize| fs::read(out.path().join(format!("{copy}-{name}.png"))).unwrap();
         let first = thumbnail(0);

@@ -1,5 +1,6 @@
 //! What a pool costs and does: dispatch, tasks a second, start and recovery.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use isolated_workers::{Dispatch, Error, Pool, Postcard, Program};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::compare::{Figures, latency, throughput};
 use crate::contestant::{Contestant, Ours, Pooled};
@@ -21,28 +23,37 @@ const TASKS: [u32; 2] = [0, 1000];
 
 pub fn measure(rounds: usize) -> Result<(), Error> {
     dispatch(rounds);
+    tasks();
     CurrentThread.runtime().block_on(async {
-        println!("\n| tasks a second | 1 worker | 2 | 4 | 8 |\n|---|---:|---:|---:|---:|");
-        for micros in TASKS {
-            let tasks = if micros == 0 { 50_000 } else { 3_000 };
-            let mut line = format!("| {micros} µs, pool |");
-            for workers in SIZES {
-                line += &format!(" {:.0} |", ours(workers, micros, tasks).await?);
-            }
-            println!("{line}");
-            let mut line = format!("| {micros} µs, ProcessPoolExecutor |");
-            for workers in SIZES {
-                line += &python(workers, micros, tasks / 5)
-                    .map_or(" - |".to_owned(), |rate| format!(" {rate:.0} |"));
-            }
-            println!("{line}");
-        }
         let start = Instant::now();
         let pool = pool(8, 1).await?;
         println!("\nstart of 8 workers: {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
         pool.close().await?;
         recovery(rounds).await
     })
+}
+
+/// Tasks a second, beside the pools of others and beside threads of this process, which are the floor.
+fn tasks() {
+    let piscina = Piscina::install();
+    if let Err(why) = &piscina {
+        println!("\nskipped: piscina: {why}");
+    }
+    println!("\n| tasks a second | 1 worker | 2 | 4 | 8 |\n|---|---:|---:|---:|---:|");
+    for micros in TASKS {
+        let tasks = if micros == 0 { 50_000 } else { 3_000 };
+        let row = |name: &str, rate: &dyn Fn(usize) -> Option<f64>| {
+            let rates =
+                SIZES.map(|workers| rate(workers).map_or("-".to_owned(), |rate| format!("{rate:.0}")));
+            println!("| {micros} µs, {name} | {} |", rates.join(" | "));
+        };
+        row("pool", &|workers| Some(ours(workers, micros, tasks)));
+        row("ProcessPoolExecutor", &|workers| python(workers, micros, tasks / 5));
+        if let Ok(piscina) = &piscina {
+            row("piscina (threads)", &|workers| piscina.rate(workers, micros, tasks));
+        }
+        row("rayon (threads)", &|workers| Some(threads(workers, micros, tasks)));
+    }
 }
 
 fn dispatch(rounds: usize) {
@@ -82,7 +93,11 @@ async fn pool(workers: usize, in_flight: u32) -> Result<Workers, Error> {
 }
 
 /// As many tasks at once as keep every worker busy.
-async fn ours(workers: usize, micros: u32, tasks: usize) -> Result<f64, Error> {
+fn ours(workers: usize, micros: u32, tasks: usize) -> f64 {
+    CurrentThread.runtime().block_on(rate(workers, micros, tasks)).expect("tasks that do not fail")
+}
+
+async fn rate(workers: usize, micros: u32, tasks: usize) -> Result<f64, Error> {
     let pool = pool(workers, if micros == 0 { 64 } else { 1 }).await?;
     let client = WorkClient::new(pool.clone());
     let mut running: FuturesUnordered<_> = (0..64 * workers).map(|_| client.compute(micros)).collect();
@@ -101,10 +116,52 @@ async fn ours(workers: usize, micros: u32, tasks: usize) -> Result<f64, Error> {
 
 /// The same with Python's own pool of processes. `None` where there is no Python.
 fn python(workers: usize, micros: u32, tasks: usize) -> Option<f64> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/process_pool.py");
     let arguments = [workers, micros as usize, tasks].map(|number| number.to_string());
-    let output = Command::new("python3").arg(script).args(arguments).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    printed(Command::new("python3").arg(source("process_pool.py")).args(arguments))
+}
+
+/// Node's pool of threads, in a folder that goes with it.
+struct Piscina(TempDir);
+
+impl Piscina {
+    const PACKAGE: &str = "piscina@5";
+
+    fn install() -> Result<Self, String> {
+        let folder = TempDir::new().map_err(|error| error.to_string())?;
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", Self::PACKAGE]).current_dir(&folder);
+        let output = npm.output().map_err(|error| format!("npm: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("npm: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        Ok(Self(folder))
+    }
+
+    fn rate(&self, workers: usize, micros: u32, tasks: usize) -> Option<f64> {
+        let arguments = [workers, micros as usize, tasks].map(|number| number.to_string());
+        printed(Command::new("node").arg(source("piscina.mjs")).arg(self.0.path()).args(arguments))
+    }
+}
+
+fn source(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)
+}
+
+/// The number that a program prints, where it can be started.
+fn printed(program: &mut Command) -> Option<f64> {
+    String::from_utf8(program.output().ok()?.stdout).ok()?.trim().parse().ok()
+}
+
+/// The same with threads of this process: nothing is isolated, and nothing sent.
+fn threads(workers: usize, micros: u32, tasks: usize) -> f64 {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("threads");
+    let start = Instant::now();
+    pool.scope(|scope| {
+        for _ in 0..tasks {
+            scope.spawn(|_| compute(Duration::from_micros(micros.into())));
+        }
+    });
+    tasks as f64 / start.elapsed().as_secs_f64()
 }
 
 /// From the kill of the only worker to an answer of the one that follows.
