@@ -1,5 +1,5 @@
 //! Every link in the project's Markdown leads somewhere: to a file, and to a heading in it where it names one. So does every
-//! path in the text that begins with a folder of the project, and every page of the book is in its summary.
+//! path in the text that begins with a folder of the project. The book has all its pages, and what they link to.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -98,6 +98,22 @@ fn every_page_of_the_book_is_in_its_summary() {
     let left_out: Vec<_> =
         found.iter().filter(|page| !page.ends_with("SUMMARY.md") && !listed.contains(*page)).collect();
     assert!(left_out.is_empty(), "{left_out:?}");
+}
+
+#[test]
+fn a_link_in_the_book_stays_in_the_book() {
+    let docs = root().join("docs");
+    let mut found = Vec::new();
+    pages(&docs, &mut found);
+    for page in &found {
+        let text = fs::read_to_string(page).unwrap();
+        for link in prose(&text).flat_map(links) {
+            let file = link.split('#').next().unwrap();
+            let target = page.with_file_name(file);
+            let outside = !file.is_empty() && !target.canonicalize().unwrap().starts_with(&docs);
+            assert!(!outside, "{}: {link} is not in the built book", page.display());
+        }
+    }
 }
 
 #[test]
