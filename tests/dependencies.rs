@@ -1,0 +1,43 @@
+//! `docs/dependencies.md` gives a reason for each crate that a published crate of the workspace names, and for no other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const MEMBERS: [&str; 7] = [".", "core", "codec", "transport", "middleware", "runtime", "macros"];
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// The names in `[dependencies]` and in `[target.….dependencies]`, not in those of tests.
+fn named(manifest: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut is_wanted = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            let is_target = line.starts_with("[target.") && line.ends_with(".dependencies]");
+            is_wanted = line == "[dependencies]" || is_target;
+        } else if let Some(end) = line.find(['.', ' ']).filter(|_| is_wanted && !line.starts_with('#')) {
+            found.insert(line[..end].to_owned());
+        }
+    }
+    found.retain(|name| !name.starts_with("isolated-workers"));
+    found
+}
+
+#[test]
+fn every_dependency_has_its_reason_in_the_book() {
+    let page = read("docs/dependencies.md");
+    let reasons: BTreeSet<_> = page
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `"))
+        .filter_map(|row| row.split_once("` | "))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let dependencies: BTreeSet<_> =
+        MEMBERS.iter().flat_map(|member| named(&read(&format!("{member}/Cargo.toml")))).collect();
+    assert!(dependencies.len() > 20, "{dependencies:?}");
+    assert_eq!(reasons, dependencies);
+}
