@@ -86,6 +86,8 @@
 //! - `testing`: the module `testing`, with `Faults`, which makes calls go wrong, `RoundTrip`, which tells what values of a
 //!   service a codec cannot carry, and the conformance suite that a transport, codec or driver of your own is tested with.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(doctest)]
 mod book;
 
