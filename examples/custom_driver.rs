@@ -4,8 +4,7 @@
 
 use std::ffi::OsString;
 
-use isolated_workers::transport::Platform;
-use isolated_workers::{Driver, Launch, Process, prelude::*};
+use isolated_workers::{Driver, Launch, Platform, Process, prelude::*};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Niced {

@@ -121,10 +121,23 @@ pub use isolated_workers_runtime::{
     Program, Progress, Restart, Running, RunningThread, Serve, Server, Stats, Status, Thread, Timeouts, View,
     Waits, WhenFull, Worker, WorkerId, WorkerStats, is_worker, serve, serve_with,
 };
-pub use isolated_workers_transport as transport;
 pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
 #[cfg(unix)]
 pub use isolated_workers_transport::{SocketPair, UnixSocket};
+
+/// What a transport of one's own is made of, and the ends of those in the box.
+pub mod transport {
+    pub use isolated_workers_transport::{
+        Bound, Channel, INHERIT_VARIABLE, Incoming, Inheritance, MemoryBound, Residue, StdioBound, VARIABLE,
+    };
+    #[cfg(unix)]
+    pub use isolated_workers_transport::{
+        FifoBound, PipeWriter, SocketPairBound, SocketReader, SocketWriter, UnixBound, UnixSocketAt,
+        WorkerSocket, WorkerSocketBound,
+    };
+    #[cfg(windows)]
+    pub use isolated_workers_transport::{NamedPipeBound, NamedPipeReader, NamedPipeWriter};
+}
 
 /// What nearly every host and worker needs.
 pub mod prelude {
