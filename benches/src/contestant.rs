@@ -1,12 +1,20 @@
 //! What is compared: bytes that come back from another process, by one way or another.
 
+#[cfg(feature = "peers")]
+mod ipc_channel;
 mod ours;
 mod pooled;
 mod raw_std;
 mod raw_tokio;
+#[cfg(feature = "peers")]
+mod tarpc;
+#[cfg(feature = "peers")]
+mod zbus;
 
 use bytes::Bytes;
 
+#[cfg(feature = "peers")]
+pub use self::{ipc_channel::IpcChannel, tarpc::Tarpc, zbus::Zbus};
 pub use ours::Ours;
 pub use pooled::Pooled;
 pub use raw_std::RawStd;
@@ -35,6 +43,12 @@ pub fn serve_if_child() -> bool {
         RawStd::CHILD => raw_std::serve(),
         RawTokio::CHILD => Flavor::of(&flavor).runtime().block_on(raw_tokio::serve()),
         Ours::CHILD => Flavor::of(&flavor).runtime().block_on(ours::serve()),
+        #[cfg(feature = "peers")]
+        IpcChannel::CHILD => ipc_channel::serve(),
+        #[cfg(feature = "peers")]
+        Tarpc::CHILD => Flavor::of(&flavor).runtime().block_on(tarpc::serve()),
+        #[cfg(feature = "peers")]
+        Zbus::CHILD => Flavor::of(&flavor).runtime().block_on(zbus::serve()),
         _ => return false,
     }
     true

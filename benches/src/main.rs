@@ -3,6 +3,7 @@
 //! - `compare`: our stack beside what one writes by hand, as ratios with their targets.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
 //! - `layers`: what empty middleware costs, 0, 1, 4 and 8 of it on the host, in alternating rounds.
+//! - `peers`: what others do in these columns, with `--features peers`.
 //! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
 //! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;
 //!   `.ci/instructions` counts what they take.
@@ -10,12 +11,16 @@
 mod compare;
 mod contestant;
 mod failures;
+mod figures;
 mod flavor;
 mod layers;
+#[cfg(feature = "peers")]
+mod peers;
 mod pool;
 mod service;
 mod spread;
 mod usage;
+mod work;
 
 use isolated_workers::{Error, Postcard, is_worker, serve};
 
@@ -37,12 +42,17 @@ fn main() -> Result<(), Error> {
             compare::measure(number(5));
             Ok(())
         }
+        #[cfg(feature = "peers")]
+        "peers" => {
+            peers::measure(number(5));
+            Ok(())
+        }
         "pool" => pool::measure(number(7)),
         "failures" => runtime.block_on(failures::measure(number(200))),
         "layers" => runtime.block_on(layers::measure(number(30))),
         "calls" => runtime.block_on(layers::calls(number(0), number(20_000), number(20_000))),
         _ => {
-            eprintln!("which measurement? `compare`, `failures`, `layers`, `pool` or `calls`");
+            eprintln!("which measurement? `compare`, `failures`, `layers`, `peers`, `pool` or `calls`");
             std::process::exit(2)
         }
     }

@@ -10,11 +10,12 @@ use isolated_workers::{Dispatch, Error, Pool, Postcard, Program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::compare::{Figures, latency, throughput};
 use crate::contestant::{Contestant, Ours, Pooled};
+use crate::figures::Figures;
 use crate::flavor::Flavor::CurrentThread;
 use crate::service::WorkClient;
 use crate::usage;
+use crate::work::{latency, throughput};
 
 const SIZES: [usize; 4] = [1, 2, 4, 8];
 

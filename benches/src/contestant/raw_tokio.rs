@@ -45,7 +45,7 @@ impl RawTokio {
     pub const CHILD: &str = "raw-tokio";
 }
 
-fn codec() -> LengthDelimitedCodec {
+pub fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder().max_frame_length(300 << 20).new_codec()
 }
 
@@ -86,16 +86,19 @@ impl Contestant for RawTokio {
     }
 
     async fn stop(self) {
-        let Self { writer, mut child, .. } = self;
+        let Self { writer, child, .. } = self;
         drop(writer);
-        tokio::task::spawn_blocking(move || child.wait())
-            .await
-            .expect("no panic")
-            .expect("it ends with its stream");
+        wait(child).await;
     }
 }
 
-fn on_tokio(stream: std::os::unix::net::UnixStream) -> UnixStream {
+/// Waits until a child has ended, with the stream that its host has dropped.
+pub async fn wait(mut child: Child) {
+    let ended = tokio::task::spawn_blocking(move || child.wait()).await;
+    ended.expect("no panic").expect("it ends with its stream");
+}
+
+pub fn on_tokio(stream: std::os::unix::net::UnixStream) -> UnixStream {
     stream.set_nonblocking(true).expect("a socket");
     UnixStream::from_std(stream).expect("a runtime")
 }
