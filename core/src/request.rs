@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::{Body, Extensions, Message, Metadata, Name, TxId};
@@ -13,10 +14,13 @@ pub enum Side {
 }
 
 /// A call on its way: the name of its message, its encoded payload, and what was said about how to carry it out.
+///
+/// Cloning is cheap: a clone shares all of it until one of the two is changed.
 #[derive(Clone)]
-pub struct Request(Box<Parts>);
+pub struct Request(Arc<Parts>);
 
-/// Behind one pointer: a request goes through many hands, and none of them copies it.
+/// Behind one pointer: a request goes through many hands, none of them copies it, and who may have to send it again
+/// keeps it at no cost.
 #[derive(Clone)]
 struct Parts {
     name: Name,
@@ -40,7 +44,7 @@ impl Request {
     /// A request on the host's side for the message `M`, with a payload that its codec has encoded.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
-        Self(Box::new(Parts {
+        Self(Arc::new(Parts {
             timeout: M::TIMEOUT,
             retry: M::RETRY,
             idempotent: M::IDEMPOTENT,
@@ -53,7 +57,7 @@ impl Request {
     /// timeout, and not to be run again.
     #[inline]
     pub fn new(name: Name, body: Body) -> Self {
-        Self(Box::new(Parts::new(name, body)))
+        Self(Arc::new(Parts::new(name, body)))
     }
 
     /// The request as a worker sees it that has just read it from its connection.
@@ -68,7 +72,7 @@ impl Request {
     ) -> Self {
         let parts =
             Parts { metadata, id: Some(id), timeout, oneway, side: Side::Worker, ..Parts::new(name, body) };
-        Self(Box::new(parts))
+        Self(Arc::new(parts))
     }
 
     /// The name of the message.
@@ -92,7 +96,7 @@ impl Request {
     /// Replaces the encoded payload.
     #[inline]
     pub fn set_body(&mut self, body: Body) {
-        self.0.body = body;
+        Arc::make_mut(&mut self.0).body = body;
     }
 
     /// The keys and values that travel with the request.
@@ -104,7 +108,7 @@ impl Request {
     /// The keys and values that travel with the request, to be changed.
     #[inline]
     pub fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.0.metadata
+        &mut Arc::make_mut(&mut self.0).metadata
     }
 
     /// What is known of the request on this side alone.
@@ -116,7 +120,7 @@ impl Request {
     /// What is known of the request on this side alone, to be changed.
     #[inline]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.0.extensions
+        &mut Arc::make_mut(&mut self.0).extensions
     }
 
     /// The id of the transaction. On the host it is `None` until the connection gives one, unless
@@ -129,7 +133,7 @@ impl Request {
     /// Chooses the id instead of the connection's generator.
     #[inline]
     pub fn set_id(&mut self, id: TxId) {
-        self.0.id = Some(id);
+        Arc::make_mut(&mut self.0).id = Some(id);
     }
 
     /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
@@ -142,7 +146,7 @@ impl Request {
     /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        self.0.timeout = timeout;
+        Arc::make_mut(&mut self.0).timeout = timeout;
     }
 
     /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
@@ -156,7 +160,7 @@ impl Request {
     /// Sets when the call is to be over.
     #[inline]
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.0.deadline = deadline;
+        Arc::make_mut(&mut self.0).deadline = deadline;
     }
 
     /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
@@ -167,9 +171,9 @@ impl Request {
     /// Sets which attempt of the call this is: whoever sends a request again counts up.
     pub fn set_attempt(&mut self, attempt: u32) {
         if attempt > 1 {
-            self.0.metadata.insert(ATTEMPT, attempt.to_string());
+            self.metadata_mut().insert(ATTEMPT, attempt.to_string());
         } else {
-            self.0.metadata.remove(ATTEMPT);
+            self.metadata_mut().remove(ATTEMPT);
         }
     }
 
@@ -182,7 +186,7 @@ impl Request {
     /// Sets the id of the process that asks.
     #[inline]
     pub fn set_peer(&mut self, peer: Option<u32>) {
-        self.0.peer = peer;
+        Arc::make_mut(&mut self.0).peer = peer;
     }
 
     /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
@@ -195,7 +199,7 @@ impl Request {
     /// Sets how many times this call may be run again after a crash.
     #[inline]
     pub fn set_retry(&mut self, times: u32) {
-        self.0.retry = times;
+        Arc::make_mut(&mut self.0).retry = times;
     }
 
     /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
@@ -216,11 +220,13 @@ impl Request {
         self.0.side
     }
 
-    /// Name, body and metadata, without a copy.
+    /// Name, body and metadata. The payload is not copied.
     #[inline]
     pub fn into_parts(self) -> (Name, Body, Metadata) {
-        let Parts { name, body, metadata, .. } = *self.0;
-        (name, body, metadata)
+        match Arc::try_unwrap(self.0) {
+            Ok(Parts { name, body, metadata, .. }) => (name, body, metadata),
+            Err(shared) => (shared.name.clone(), shared.body.clone(), shared.metadata.clone()),
+        }
     }
 }
 

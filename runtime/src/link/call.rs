@@ -41,7 +41,7 @@ impl<'a, C: Codec> Call<'a, C> {
         (!limit.is_zero()).then_some(limit)
     }
 
-    fn poll_start(&mut self, mut request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+    fn poll_start(&mut self, request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
         let mut state = self.link.lock();
         if state.must_wait() {
             let key = state.park(None, cx);
@@ -50,11 +50,7 @@ impl<'a, C: Codec> Call<'a, C> {
         }
         let id = match request.id() {
             Some(id) => id.clone(),
-            None => {
-                let id = self.link.0.ids.next_id();
-                request.set_id(id.clone());
-                id
-            }
+            None => self.link.0.ids.next_id(),
         };
         let started = if request.is_oneway() {
             state.start_oneway(id, request, cx).map(|()| Progress::Done)

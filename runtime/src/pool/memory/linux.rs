@@ -1,9 +1,10 @@
 /// The resident memory of a process in bytes. `None`: there is no such process any more.
 pub(in crate::pool) fn resident(pid: u32) -> Option<u64> {
-    // `size resident shared …`, in pages.
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    // `statm` counts pages, whose size cannot be asked for under valgrind.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = resident.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 #[cfg(test)]
