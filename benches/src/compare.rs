@@ -1,11 +1,9 @@
 //! Our stack beside what one writes by hand, in alternating rounds. Only ratios of one run mean anything.
 
-use std::time::{Duration, Instant};
-
 use crate::contestant::{Ours, RawStd, RawTokio};
 use crate::figures::Figures;
 use crate::flavor::Flavor::{self, CurrentThread, MultiThread};
-use crate::usage;
+use crate::usage::Load;
 use crate::work::{Work, round};
 
 struct Row {
@@ -55,8 +53,7 @@ pub fn measure(rounds: usize) {
     println!("| | isolated-workers | raw-tokio | raw-std | ratio to raw-tokio | quartiles | target | |");
     println!("|---|---:|---:|---:|---:|---:|---:|---|");
     let (mut hold, mut targets) = (0, 0);
-    let (busy, all) = usage::machine();
-    let start = Instant::now();
+    let load = Load::watch();
     for row in &ROWS {
         let rounds = if matches!(row.work, Work::Spawn) { 20 * rounds } else { rounds };
         let mut ours = Figures(Vec::new());
@@ -89,10 +86,5 @@ pub fn measure(rounds: usize) {
             ratios.at(0.75),
         );
     }
-    let (busy, all) = (usage::machine().0 - busy, usage::machine().1 - all);
-    println!(
-        "\n{hold} of {targets} targets hold. {rounds} rounds, {:?}; the machine's processors were busy for {} % of it.",
-        Duration::from_secs(start.elapsed().as_secs()),
-        100 * busy / all.max(1)
-    );
+    println!("\n{hold} of {targets} targets hold. {rounds} rounds, {load}");
 }

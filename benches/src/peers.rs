@@ -1,12 +1,11 @@
 //! What a user would pick otherwise, in the same run: each with what it takes, and as a ratio to raw-tokio.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 use crate::contestant::{IpcChannel, Ours, RawStd, RawTokio, Tarpc, Zbus};
 use crate::figures::Figures;
 use crate::flavor::Flavor::CurrentThread;
-use crate::usage;
+use crate::usage::Load;
 use crate::work::{Work, round};
 
 struct Column {
@@ -47,8 +46,7 @@ pub fn measure(rounds: usize) {
         "tarpc, bincode": Tarpc,
         "zbus, peer to peer": Zbus,
     );
-    let (busy, all) = usage::machine();
-    let start = Instant::now();
+    let load = Load::watch();
     let mut table = vec![String::new(); contestants.len()];
     for column in &COLUMNS {
         let rounds = if matches!(column.work, Work::Spawn) { 10 * rounds } else { rounds };
@@ -64,11 +62,11 @@ pub fn measure(rounds: usize) {
         }
         let base = figures[0].median();
         for (row, figures) in table.iter_mut().zip(&figures) {
-            *row += &match figures.0.len() == rounds {
-                true => {
-                    format!(" {} ({:.2}x) |", column.work.shown(figures.median()), figures.median() / base)
-                }
-                false => " - |".to_owned(),
+            *row += &if figures.0.len() == rounds {
+                let figure = figures.median();
+                format!(" {} ({:.2}x) |", column.work.shown(figure), figure / base)
+            } else {
+                " - |".to_owned()
             };
         }
     }
@@ -77,10 +75,5 @@ pub fn measure(rounds: usize) {
     for ((name, _), row) in contestants.iter().zip(table) {
         println!("| {name} |{row}");
     }
-    let (busy, all) = (usage::machine().0 - busy, usage::machine().1 - all);
-    let took = Duration::from_secs(start.elapsed().as_secs());
-    println!(
-        "\n{rounds} rounds, {took:?}; the machine's processors were busy for {} % of it.",
-        100 * busy / all.max(1)
-    );
+    println!("\n{rounds} rounds, {load}");
 }

@@ -1,8 +1,9 @@
 //! What processes take of the machine.
 
+use std::fmt;
 use std::fs;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -34,8 +35,29 @@ pub fn resident(pid: u32) -> u64 {
     resident * rustix::param::page_size() as u64
 }
 
+/// How busy the machine is while something is measured, also with what others do on it.
+pub struct Load {
+    since: Instant,
+    ticks: (u64, u64),
+}
+
+impl Load {
+    pub fn watch() -> Self {
+        Self { since: Instant::now(), ticks: machine() }
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((busy_before, all_before), (busy, all)) = (self.ticks, machine());
+        let part = 100 * (busy - busy_before) / (all - all_before).max(1);
+        let took = Duration::from_secs(self.since.elapsed().as_secs());
+        write!(f, "{took:?}; the machine's processors were busy for {part} % of it.")
+    }
+}
+
 /// How much of the machine's time was not idle since it started, and how much there was, in ticks.
-pub fn machine() -> (u64, u64) {
+fn machine() -> (u64, u64) {
     let stat = fs::read_to_string("/proc/stat").expect("Linux");
     let ticks: Vec<u64> =
         stat.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
