@@ -1,7 +1,7 @@
 mod fields;
 mod header;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use isolated_workers_core::{Body, Frame, Limits};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -106,6 +106,20 @@ impl LengthPrefixed {
     }
 }
 
+/// A payload of up to this size is copied, so that its memory is its own: it takes fewer instructions than a share of the
+/// buffer, and a small value that is kept does not keep the buffer.
+const COPIED: usize = 1 << 10;
+
+#[inline]
+fn take_body(buffer: &mut BytesMut, length: usize) -> Body {
+    if length > COPIED {
+        return buffer.split_to(length).freeze().into();
+    }
+    let body = Bytes::copy_from_slice(&buffer[..length]).into();
+    buffer.advance(length);
+    body
+}
+
 impl Encoder<&Frame> for LengthPrefixed {
     type Error = FrameError;
 
@@ -146,9 +160,8 @@ impl Decoder for LengthPrefixed {
         let left = fields.left();
         buffer.advance(LENGTH + length - left);
         match &mut frame {
-            Frame::Request { body, .. } | Frame::Reply { body, .. } => {
-                *body = buffer.split_to(left).freeze().into();
-            }
+            Frame::Request { request, .. } => request.set_body(take_body(buffer, left)),
+            Frame::Reply { response, .. } => response.set_body(take_body(buffer, left)),
             Frame::Error { error, .. } => **error = header::take_error(&buffer.split_to(left).freeze())?,
             _ if left == 0 => {}
             _ => return Err(FrameError::malformed("there are bytes after its end")),

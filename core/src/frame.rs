@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Body, Budget, Metadata, Name, RemoteError, TxId};
+use crate::{Body, Budget, Metadata, Name, RemoteError, Request, Response, TxId};
 
 /// One unit of the wire. A codec's framing turns it into bytes and back; [`protocol`](crate::protocol) gives it its
 /// meaning.
@@ -11,17 +11,8 @@ pub enum Frame {
     Request {
         /// Ties the answer to this request.
         id: TxId,
-        /// The message.
-        name: Name,
-        /// The encoded payload.
-        body: Body,
-        /// What travels beside it.
-        metadata: Metadata,
-        /// Whether no answer is wanted.
-        oneway: bool,
-        /// How long the sender will wait, where it said so for this message or call. A duration, because two
-        /// processes need not agree on the time.
-        timeout: Option<Duration>,
+        /// What is wanted. One that was read has the id, too.
+        request: Request,
     },
     /// The answer to a request.
     Reply {
@@ -29,10 +20,8 @@ pub enum Frame {
         id: TxId,
         /// The message that is answered; empty where the codec does not write it.
         name: Name,
-        /// The encoded reply.
-        body: Body,
-        /// What travels beside it.
-        metadata: Metadata,
+        /// The encoded reply, and what travels beside it.
+        response: Response,
     },
     /// The answer to a request that failed.
     Error {
@@ -85,7 +74,8 @@ impl Frame {
     #[inline]
     pub fn body(&self) -> Option<&Body> {
         match self {
-            Self::Request { body, .. } | Self::Reply { body, .. } => Some(body),
+            Self::Request { request, .. } => Some(request.body()),
+            Self::Reply { response, .. } => Some(response.body()),
             Self::Unmarked { request, .. } => request.body(),
             _ => None,
         }
@@ -95,7 +85,8 @@ impl Frame {
     #[inline]
     pub fn metadata(&self) -> Option<&Metadata> {
         match self {
-            Self::Request { metadata, .. } | Self::Reply { metadata, .. } => Some(metadata),
+            Self::Request { request, .. } => Some(request.metadata()),
+            Self::Reply { response, .. } => Some(response.metadata()),
             Self::Unmarked { request, .. } => request.metadata(),
             _ => None,
         }
@@ -105,7 +96,8 @@ impl Frame {
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         match self {
-            Self::Request { body, .. } | Self::Reply { body, .. } => body.set_budget(budget),
+            Self::Request { request, .. } => request.body_mut().set_budget(budget),
+            Self::Reply { response, .. } => response.body_mut().set_budget(budget),
             Self::Error { error, .. } => error.set_budget(budget),
             _ => {}
         }
@@ -115,7 +107,8 @@ impl Frame {
     #[inline]
     pub fn weight(&self) -> usize {
         match self {
-            Self::Request { body, .. } | Self::Reply { body, .. } => body.len(),
+            Self::Request { request, .. } => request.body().len(),
+            Self::Reply { response, .. } => response.body().len(),
             Self::Error { error, .. } => {
                 error.data.as_ref().map_or(0, |data| data.len()) + error.message.len()
             }

@@ -13,6 +13,7 @@
 
 mod connection;
 mod event;
+mod id_table;
 mod outbox;
 
 pub use connection::Connection;

@@ -60,9 +60,10 @@ impl Request {
         Self(Arc::new(Parts::new(name, body)))
     }
 
-    /// The request as a worker sees it that has just read it from its connection.
+    /// The request as a worker sees it, made of what a [framing](crate::Frame) has just read: `timeout` is how long the host
+    /// waits, where it said so.
     #[inline]
-    pub(crate) fn received(
+    pub fn received(
         id: TxId,
         name: Name,
         body: Body,
@@ -91,6 +92,12 @@ impl Request {
     #[inline]
     pub fn body(&self) -> &Body {
         &self.0.body
+    }
+
+    /// The encoded payload, to be changed.
+    #[inline]
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut Arc::make_mut(&mut self.0).body
     }
 
     /// Replaces the encoded payload.
@@ -212,6 +219,13 @@ impl Request {
     #[inline]
     pub fn is_oneway(&self) -> bool {
         self.0.oneway
+    }
+
+    /// Wants no reply.
+    pub(crate) fn set_oneway(&mut self) {
+        if !self.0.oneway {
+            Arc::make_mut(&mut self.0).oneway = true;
+        }
     }
 
     /// Where this request is now.

@@ -26,6 +26,12 @@ impl Response {
         &self.body
     }
 
+    /// The encoded reply, to be changed.
+    #[inline]
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
     /// Replaces the encoded reply.
     pub fn set_body(&mut self, body: Body) {
         self.body = body;

@@ -32,7 +32,7 @@ pub struct Link<C: Codec>(Arc<Shared<C>>);
 
 struct Shared<C: Codec> {
     codec: C,
-    ids: Box<dyn TxIdGenerator>,
+    ids: Arc<dyn TxIdGenerator>,
     /// For calls that do not say; zero is none.
     timeout: Duration,
     state: Mutex<State<C::Framing>>,
@@ -57,7 +57,7 @@ impl<C: Codec> Link<C> {
     pub(crate) fn new(
         codec: C,
         limits: Limits,
-        ids: Box<dyn TxIdGenerator>,
+        ids: Arc<dyn TxIdGenerator>,
         timeout: Duration,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {

@@ -64,8 +64,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let (status, watched) = watch::channel(Status::Starting);
         let Started { running, stream, residue, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
-        let link =
-            Link::new(self.codec.clone(), limits, Box::new(move || ids.next_id()), timeouts.message, writer);
+        let link = Link::new(self.codec.clone(), limits, ids, timeouts.message, writer);
         link.set_policy(on_timeout, on_crash.respawns());
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let starter = Arc::clone(self);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, Request, Response, TxId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{bounded, error};
 use crate::FrameError;
+use crate::framing::told;
 
 /// Keys that are not listed here are passed over.
 #[derive(Clone, Deserialize)]
@@ -84,22 +85,17 @@ impl Wire<'_> {
         if self.name.is_empty() {
             return Err(FrameError::malformed("it has no `type`"));
         }
-        Ok(Frame::Request {
-            id: self.id()?,
-            name: (&*self.name).into(),
-            body: self.body(line),
-            timeout: self.timeout(),
-            metadata: self.meta.into_iter().collect(),
-            oneway,
-        })
+        let (id, body, timeout) = (self.id()?, self.body(line), self.timeout());
+        let metadata = self.meta.into_iter().collect();
+        let request = Request::received(id.clone(), (&*self.name).into(), body, metadata, oneway, timeout);
+        Ok(Frame::Request { id, request })
     }
 
     fn reply(self, line: &Bytes) -> Result<Frame, FrameError> {
         Ok(Frame::Reply {
             id: self.id()?,
             name: self.answered(RESULT),
-            body: self.body(line),
-            metadata: self.meta.into_iter().collect(),
+            response: Response::with_metadata(self.body(line), self.meta.into_iter().collect()),
         })
     }
 
@@ -135,24 +131,25 @@ impl Wire<'_> {
 /// would be taken for an answer.
 pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
     match frame {
-        Frame::Request { id, name, body, metadata, oneway, timeout } => {
+        Frame::Request { id, request } => {
+            let name = request.name();
             out.put_slice(b"{\"type\":");
-            put_string(&[name.as_str()], out);
-            put_payload(body, out)?;
+            put_string(&[name], out);
+            put_payload(request.body(), out)?;
             out.put_slice(b",\"tx\":");
             put_id(id, out);
-            if *oneway {
+            if request.is_oneway() {
                 out.put_slice(b",\"kind\":\"oneway\"");
-            } else if name.as_str().ends_with(RESULT) || name.as_str().ends_with(ERROR) {
+            } else if name.ends_with(RESULT) || name.ends_with(ERROR) {
                 out.put_slice(b",\"kind\":\"request\"");
             }
-            put_timeout(*timeout, out)?;
-            put_metadata(metadata, out)?;
+            put_timeout(told(request), out)?;
+            put_metadata(request.metadata(), out)?;
         }
-        Frame::Reply { id, name, body, metadata } => {
+        Frame::Reply { id, name, response } => {
             put_answer(id, &[name.as_str(), RESULT], "reply", out);
-            put_payload(body, out)?;
-            put_metadata(metadata, out)?;
+            put_payload(response.body(), out)?;
+            put_metadata(response.metadata(), out)?;
         }
         Frame::Error { id, name, error } => {
             put_answer(id, &[name.as_str(), ERROR], "error", out);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Limits, Metadata, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, Limits, Metadata, Name, RemoteError, Request, Response, TxId};
 
 use super::fields::{Fields, put_bytes, put_varint};
 use crate::FrameError;
-use crate::framing::MOST_CAUSES;
+use crate::framing::{MOST_CAUSES, told};
 
 const REQUEST: u8 = 0;
 const ONEWAY: u8 = 1;
@@ -27,20 +27,24 @@ const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
 
+/// Of an answer, which has no name on the wire.
+const NAMELESS: Name = Name::from_static("");
+
 /// Appends the header of `frame`.
 pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
     match frame {
-        Frame::Request { id, name, metadata, oneway, timeout, .. } => {
-            put_kind(if *oneway { ONEWAY } else { REQUEST }, *timeout, metadata, out);
+        Frame::Request { id, request } => {
+            let (timeout, metadata) = (told(request), request.metadata());
+            put_kind(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata, out);
             put_id(id, out);
-            put_bytes(name.as_str().as_bytes(), out);
-            put_timeout(*timeout, out);
+            put_bytes(request.name().as_bytes(), out);
+            put_timeout(timeout, out);
             put_metadata(metadata, out);
         }
-        Frame::Reply { id, metadata, .. } => {
-            put_kind(REPLY, None, metadata, out);
+        Frame::Reply { id, response, .. } => {
+            put_kind(REPLY, None, response.metadata(), out);
             put_id(id, out);
-            put_metadata(metadata, out);
+            put_metadata(response.metadata(), out);
         }
         Frame::Error { id, .. } => {
             out.put_u8(ERROR);
@@ -73,16 +77,20 @@ pub(super) fn take(fields: &mut Fields<'_>, limits: Limits) -> Result<Frame, Fra
         });
     }
     let id = take_id(fields)?;
-    let body = Body::empty();
     Ok(match kind {
         REQUEST | ONEWAY => {
             let name = fields.text()?.into();
             let timeout = take_timeout(first, fields)?;
             let metadata = take_metadata(first, fields, limits)?;
-            Frame::Request { id, name, body, metadata, oneway: kind == ONEWAY, timeout }
+            let oneway = kind == ONEWAY;
+            let request = Request::received(id.clone(), name, Body::empty(), metadata, oneway, timeout);
+            Frame::Request { id, request }
         }
-        REPLY => Frame::Reply { id, name: "".into(), body, metadata: take_metadata(first, fields, limits)? },
-        ERROR => Frame::Error { id, name: "".into(), error: Box::new(RemoteError::new("", "")) },
+        REPLY => {
+            let metadata = take_metadata(first, fields, limits)?;
+            Frame::Reply { id, name: NAMELESS, response: Response::with_metadata(Body::empty(), metadata) }
+        }
+        ERROR => Frame::Error { id, name: NAMELESS, error: Box::new(RemoteError::new("", "")) },
         CANCEL => Frame::Cancel { id },
         unknown => return Err(FrameError::malformed(format!("there is no kind {unknown}"))),
     })

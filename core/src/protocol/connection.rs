@@ -1,8 +1,7 @@
 use std::time::{Duration, Instant};
 
-use hashbrown::HashMap;
-
 use super::Event;
+use super::id_table::IdTable;
 use super::outbox::Outbox;
 use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
@@ -31,8 +30,8 @@ use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Respo
 /// ```
 #[derive(Debug)]
 pub struct Connection<T> {
-    calls: HashMap<TxId, Call<T>>,
-    serving: HashMap<TxId, Name>,
+    calls: IdTable<Call<T>>,
+    serving: IdTable<Name>,
     outbox: Outbox,
     /// No deadline of a call is before this. It may be too early, because a call that ends does not look for the next
     /// one: that is found when the time is over, for all calls at once.
@@ -58,8 +57,8 @@ impl<T> Connection<T> {
     /// A connection on which nothing has happened.
     pub fn new() -> Self {
         Self {
-            calls: HashMap::new(),
-            serving: HashMap::new(),
+            calls: IdTable::new(),
+            serving: IdTable::new(),
             outbox: Outbox::default(),
             earliest_deadline: None,
             cancels_late: true,
@@ -85,36 +84,26 @@ impl<T> Connection<T> {
         self.check_call(request.name())?;
         // A timeout past the end of time is none.
         let deadline = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, timeout)));
-        match self.calls.entry(id) {
-            hashbrown::hash_map::Entry::Occupied(entry) => Err(duplicate_id(request.name(), entry.key())),
-            hashbrown::hash_map::Entry::Vacant(entry) => {
-                let frame = request_frame(entry.key().clone(), request, false);
-                let Frame::Request { name, .. } = &frame else {
-                    unreachable!("request_frame makes a request")
-                };
-                let call = Call {
-                    token: Some(token),
-                    name: name.clone(),
-                    deadline,
-                    frame: self.outbox.next_number(),
-                };
-                entry.insert(call);
-                self.outbox.push(frame);
-                if let Some((at, _)) = deadline {
-                    self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
-                }
-                Ok(())
-            }
+        let frame = self.outbox.next_number();
+        let call = Call { token: Some(token), name: request.to_name(), deadline, frame };
+        if !self.calls.insert(&id, call) {
+            return Err(duplicate_id(request.name(), &id));
         }
+        if let Some((at, _)) = deadline {
+            self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
+        }
+        self.outbox.push(Frame::Request { id, request });
+        Ok(())
     }
 
     /// Sends a message that nobody answers.
     ///
     /// # Errors
     /// `Closed` after a goodbye of either side, `Invalid` where the message has no name.
-    pub fn send(&mut self, id: TxId, request: Request) -> Result<(), Error> {
+    pub fn send(&mut self, id: TxId, mut request: Request) -> Result<(), Error> {
         self.check_call(request.name())?;
-        self.outbox.push(request_frame(id, request, true));
+        request.set_oneway();
+        self.outbox.push(Frame::Request { id, request });
         Ok(())
     }
 
@@ -154,12 +143,10 @@ impl<T> Connection<T> {
     /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile; but its id may come
     /// again after that, so that an answer to a cancelled request must not be kept for later.
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Error>) {
-        let Some((id, name)) = self.serving.remove_entry(id) else { return };
+        let Some(name) = self.serving.remove(id) else { return };
+        let id = id.clone();
         self.outbox.push(match result {
-            Ok(response) => {
-                let (body, metadata) = response.into_parts();
-                Frame::Reply { id, name, body, metadata }
-            }
+            Ok(response) => Frame::Reply { id, name, response },
             Err(error) => Frame::Error { id, name, error: Box::new(error.to_remote()) },
         });
     }
@@ -181,17 +168,15 @@ impl<T> Connection<T> {
     /// [`fail`](Self::fail) ends what is in flight. An answer to nothing is no such breach, and is passed over.
     pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
         Ok(match frame {
-            Frame::Request { id, name, body, metadata, oneway, timeout } => {
-                if !oneway && self.serving.insert(id.clone(), name.clone()).is_some() {
-                    return Err(reused_id(&name, &id));
+            Frame::Request { id, request } => {
+                if !request.is_oneway() && !self.serving.insert(&id, request.to_name()) {
+                    return Err(reused_id(request.name(), &id));
                 }
-                Some(Event::Requested(Request::received(id, name, body, metadata, oneway, timeout)))
+                Some(Event::Requested(request))
             }
-            Frame::Reply { id, body, metadata, .. } => {
-                self.end(&id, |_| Ok(Response::with_metadata(body, metadata)))
-            }
+            Frame::Reply { id, response, .. } => self.end(&id, |_| Ok(response)),
             Frame::Error { id, error, .. } => self.end(&id, |name| Err(Error::remote(name.as_str(), *error))),
-            Frame::Cancel { id } => self.serving.remove_entry(&id).map(|(id, name)| {
+            Frame::Cancel { id } => self.serving.remove(&id).map(|name| {
                 let error = given_up(name.as_str());
                 self.outbox.push(Frame::Error { id: id.clone(), name, error: Box::new(error.to_remote()) });
                 Event::Cancelled(id)
@@ -206,7 +191,7 @@ impl<T> Connection<T> {
                 Some(Event::Farewell { stay })
             }
             Frame::Unmarked { answer, request } => {
-                let asked = answer.id().is_some_and(|id| self.calls.contains_key(id));
+                let asked = answer.id().is_some_and(|id| self.calls.contains(id));
                 return self.handle_frame(if asked { *answer } else { *request });
             }
         })
@@ -217,9 +202,24 @@ impl<T> Connection<T> {
         Some(Event::Answered { token: call.token?, result: result(&call.name) })
     }
 
-    /// The next frame to send.
+    /// The next frame to send. From now on it may have come to the other side.
     pub fn poll_transmit(&mut self) -> Option<Frame> {
+        let frame = self.outbox.pop();
+        self.transmitted();
+        frame
+    }
+
+    /// The next frame to encode. Nothing of it is sent before [`transmitted`](Self::transmitted) says so, and nothing
+    /// after [`fail`](Self::fail).
+    #[inline]
+    pub fn poll_encode(&mut self) -> Option<Frame> {
         self.outbox.pop()
+    }
+
+    /// Says that all frames that [`poll_encode`](Self::poll_encode) gave are about to be sent.
+    #[inline]
+    pub fn transmitted(&mut self) {
+        self.outbox.transmitted();
     }
 
     /// Takes a frame back that turned out to have no encoding, for the reason that `error` tells: the call that it
@@ -227,7 +227,7 @@ impl<T> Connection<T> {
     pub fn refuse(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
         match frame {
             // A oneway message has no call, but may have the id of one.
-            Frame::Request { oneway: true, .. } => None,
+            Frame::Request { request, .. } if request.is_oneway() => None,
             Frame::Request { id, .. } => {
                 let call = self.calls.remove(&id)?;
                 Some(Event::Answered { token: call.token?, result: Err(error.executed_is(Executed::No)) })
@@ -260,11 +260,11 @@ impl<T> Connection<T> {
         }
         self.earliest_deadline = None;
         let mut late = Vec::new();
-        for (id, call) in &self.calls {
+        for (id, call) in self.calls.iter() {
             match call.deadline {
                 Some((at, timeout)) if call.token.is_some() => {
                     if at <= now {
-                        late.push((call.frame, id.clone(), call.name.clone(), timeout));
+                        late.push((call.frame, id, call.name.clone(), timeout));
                     } else {
                         self.earliest_deadline =
                             Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
@@ -277,7 +277,8 @@ impl<T> Connection<T> {
         late.sort_unstable_by_key(|&(frame, ..)| frame);
         late.into_iter()
             .filter_map(|(frame, id, name, timeout)| {
-                let executed = self.outbox.executed(frame);
+                // What has been encoded will be sent.
+                let executed = self.outbox.encoded(frame);
                 let token = if self.cancels_late { self.cancel(&id)? } else { self.abandon(&id)? };
                 Some(Event::Answered { token, result: Err(timed_out(&name, timeout).executed_is(executed)) })
             })
@@ -290,7 +291,7 @@ impl<T> Connection<T> {
         self.failed = true;
         self.serving.clear();
         self.earliest_deadline = None;
-        let mut calls = std::mem::take(&mut self.calls).into_values().collect::<Vec<_>>();
+        let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
         calls.sort_unstable_by_key(|call| call.frame);
         let events = calls
             .into_iter()
@@ -333,13 +334,6 @@ impl<T> Default for Connection<T> {
     }
 }
 
-#[inline]
-fn request_frame(id: TxId, request: Request, oneway: bool) -> Frame {
-    let timeout = request.timeout().filter(|timeout| !timeout.is_zero());
-    let (name, body, metadata) = request.into_parts();
-    Frame::Request { id, name, body, metadata, oneway, timeout }
-}
-
 /// Another one would be refused for the same reason, and so on without an end.
 fn is_refusal(error: &RemoteError) -> bool {
     let kind = error.code.as_deref().and_then(ErrorKind::from_code);
@@ -354,7 +348,7 @@ fn duplicate_id(name: &str, id: &TxId) -> Error {
 }
 
 #[cold]
-fn reused_id(name: &Name, id: &TxId) -> Error {
+fn reused_id(name: &str, id: &TxId) -> Error {
     let why = "while its last request of this id was not answered";
     let what = "it may use an id again only when the answer has come";
     Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}; {what}"))

@@ -6,8 +6,10 @@ use crate::{Executed, Frame};
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     frames: VecDeque<Option<Frame>>,
-    /// How many frames have left.
+    /// How many frames have left to be encoded.
     gone: u64,
+    /// How many of those may have come to the other side.
+    sent: u64,
     weight: usize,
 }
 
@@ -41,9 +43,19 @@ impl Outbox {
         self.weight + self.frames.len() * size_of::<Frame>()
     }
 
-    /// Whether a message whose request is this frame may have been run.
+    /// All that has left is about to be sent.
     #[inline]
+    pub(super) fn transmitted(&mut self) {
+        self.sent = self.gone;
+    }
+
+    /// Whether a message whose request is this frame may have been run, where nothing more is sent.
     pub(super) fn executed(&self, number: u64) -> Executed {
+        if number < self.sent { Executed::Maybe } else { Executed::No }
+    }
+
+    /// The same where all that has left will be sent.
+    pub(super) fn encoded(&self, number: u64) -> Executed {
         if number < self.gone { Executed::Maybe } else { Executed::No }
     }
 

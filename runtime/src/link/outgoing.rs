@@ -26,6 +26,8 @@ pub(super) struct Outgoing<F> {
     pieces: VecDeque<Bytes>,
     pieces_len: usize,
     buffer: BytesMut,
+    /// How many bytes at the front the stream was offered, and so must have if it goes on.
+    offered: usize,
     state: Ending,
 }
 
@@ -46,6 +48,7 @@ impl<F: Framing> Outgoing<F> {
             pieces: VecDeque::new(),
             pieces_len: 0,
             buffer: BytesMut::new(),
+            offered: 0,
             state: Ending::Open,
         }
     }
@@ -82,6 +85,8 @@ impl<F: Framing> Outgoing<F> {
             if self.unwritten() == 0 {
                 return self.poll_end(cx);
             }
+            connection.transmitted();
+            self.offered = self.unwritten();
             match self.poll_write(cx) {
                 Poll::Ready(Ok(written)) => self.advance(written),
                 Poll::Ready(Err(error)) => self.break_off(error),
@@ -90,9 +95,10 @@ impl<F: Framing> Outgoing<F> {
         }
     }
 
-    fn encode<T>(&mut self, connection: &mut Connection<T>, refused: &mut Vec<Event<T>>) {
+    /// Encodes the frames of `connection`, as far as there is room. They are written by the next flush.
+    pub(super) fn encode<T>(&mut self, connection: &mut Connection<T>, refused: &mut Vec<Event<T>>) {
         while self.unwritten() < BATCH {
-            let Some(frame) = connection.poll_transmit() else { return };
+            let Some(frame) = connection.poll_encode() else { return };
             if let Ending::Closed | Ending::Broken(_) = self.state {
                 continue;
             }
@@ -137,7 +143,27 @@ impl<F: Framing> Outgoing<F> {
         })
     }
 
+    /// Drops what the stream was not offered yet.
+    pub(super) fn retract(&mut self) {
+        let mut excess = self.unwritten() - self.offered;
+        let end = self.buffer.len().min(excess);
+        self.buffer.truncate(self.buffer.len() - end);
+        excess -= end;
+        self.pieces_len -= excess;
+        while excess > 0
+            && let Some(piece) = self.pieces.back_mut()
+        {
+            let end = piece.len().min(excess);
+            piece.truncate(piece.len() - end);
+            excess -= end;
+            if piece.is_empty() {
+                self.pieces.pop_back();
+            }
+        }
+    }
+
     fn advance(&mut self, mut written: usize) {
+        self.offered -= written;
         while let Some(piece) = self.pieces.front_mut() {
             let part = written.min(piece.len());
             piece.advance(part);
@@ -174,6 +200,7 @@ impl<F: Framing> Outgoing<F> {
         self.pieces.clear();
         self.pieces_len = 0;
         self.buffer.clear();
+        self.offered = 0;
         self.state = Ending::Broken(Some(error));
     }
 }
@@ -184,7 +211,7 @@ fn unsendable(frame: &Frame, error: FrameError) -> Error {
         _ => ErrorKind::Encode,
     };
     let attempt = match frame {
-        Frame::Request { name, .. } => format!("could not send `{name}`"),
+        Frame::Request { request, .. } => format!("could not send `{}`", request.name()),
         Frame::Reply { name, .. } => format!("could not send the reply to `{name}`"),
         Frame::Error { name, .. } => format!("could not send the error of `{name}`"),
         _ => "could not send a frame".to_owned(),

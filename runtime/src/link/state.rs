@@ -189,10 +189,14 @@ impl<F: Framing> State<F> {
         Ok(())
     }
 
-    /// Writes at once where this is the only call, and leaves it to the task where others may come along.
+    /// Writes at once where this is the only call, and leaves it to the task where others may come along. Those are
+    /// encoded all the same, while what they are made of is close at hand.
     fn send(&mut self, cx: &mut Context<'_>) {
         let alone = self.connection.in_flight() <= 1;
         let sent = alone && self.flush(cx).is_ready();
+        if !alone {
+            self.encode();
+        }
         let sooner = match (self.connection.poll_timeout(), self.armed) {
             (Some(at), Some(armed)) => at < armed,
             (Some(_), None) => true,
@@ -235,6 +239,14 @@ impl<F: Framing> State<F> {
                 None
             }
             other => Some(other),
+        }
+    }
+
+    fn encode(&mut self) {
+        let mut refused = Vec::new();
+        self.outgoing.encode(&mut self.connection, &mut refused);
+        for event in refused {
+            self.settle(event);
         }
     }
 
@@ -360,6 +372,7 @@ impl<F: Framing> State<F> {
         for event in self.connection.fail(error) {
             self.settle(event);
         }
+        self.outgoing.retract();
         self.wake_pump();
         self.unpark();
         std::mem::take(&mut self.woken)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Schema, Uuid};
+use isolated_workers_core::{Error, ErrorKind, Schema, Sequential};
 use isolated_workers_middleware::{Layers, Local, Service};
 use isolated_workers_transport::{Channel, Incoming, Residue};
 use tokio::time::{sleep, timeout};
@@ -175,7 +175,8 @@ impl<C: Codec> Session<C> {
     ) -> Result<Option<Duration>, Error> {
         let Connection { reader, writer, buffer, watch, peer, .. } = connection;
         let limits = self.settings.limits;
-        let link = Link::new(self.codec.clone(), limits, Box::new(Uuid), Duration::ZERO, writer);
+        let link =
+            Link::new(self.codec.clone(), limits, Arc::new(Sequential::default()), Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer);
         let mut pump = Pump::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {
