@@ -2,10 +2,11 @@ mod fields;
 mod header;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Limits};
+use isolated_workers_core::{Body, Budget, Frame, Limits, Request, Response};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
+use self::header::{Header, Kind};
 use crate::{FrameError, Framing};
 
 /// Frames with their length in front, for every binary codec.
@@ -50,6 +51,8 @@ use crate::{FrameError, Framing};
 #[derive(Clone, Debug)]
 pub struct LengthPrefixed {
     limits: Limits,
+    /// Of each value that is read.
+    budget: Budget,
 }
 
 /// The length in front, in bytes.
@@ -76,7 +79,7 @@ pub(crate) fn whole(buffer: &mut BytesMut, limits: Limits) -> Result<Option<usiz
 impl LengthPrefixed {
     /// Frames of this size at most.
     pub fn new(limits: Limits) -> Self {
-        Self { limits }
+        Self { limits, budget: limits.budget() }
     }
 
     /// Appends a frame without the last `body` bytes of it, which the caller writes. Leaves `out` as it was where the
@@ -109,16 +112,6 @@ impl LengthPrefixed {
 /// A payload of up to this size is copied, so that its memory is its own: it takes fewer instructions than a share of the
 /// buffer, and a small value that is kept does not keep the buffer.
 const COPIED: usize = 1 << 10;
-
-#[inline]
-fn take_body(buffer: &mut BytesMut, length: usize) -> Body {
-    if length > COPIED {
-        return buffer.split_to(length).freeze().into();
-    }
-    let body = Bytes::copy_from_slice(&buffer[..length]).into();
-    buffer.advance(length);
-    body
-}
 
 impl Encoder<&Frame> for LengthPrefixed {
     type Error = FrameError;
@@ -156,16 +149,31 @@ impl Decoder for LengthPrefixed {
         let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
 
         let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
-        let mut frame = header::take(&mut fields, self.limits)?;
-        let left = fields.left();
-        buffer.advance(LENGTH + length - left);
-        match &mut frame {
-            Frame::Request { request, .. } => request.set_body(take_body(buffer, left)),
-            Frame::Reply { response, .. } => response.set_body(take_body(buffer, left)),
-            Frame::Error { error, .. } => **error = header::take_error(&buffer.split_to(left).freeze())?,
-            _ if left == 0 => {}
-            _ => return Err(FrameError::malformed("there are bytes after its end")),
-        }
-        Ok(Some(frame))
+        let Header { kind, id, name, timeout, metadata } = header::take(&mut fields, self.limits)?;
+        let (left, end) = (fields.left(), LENGTH + length);
+        let mut body = if kind.has_payload() && left <= COPIED {
+            let payload = &buffer[end - left..end];
+            let body = Body::small(payload).unwrap_or_else(|| Bytes::copy_from_slice(payload).into());
+            buffer.advance(end);
+            body
+        } else {
+            buffer.advance(end - left);
+            buffer.split_to(left).freeze().into()
+        };
+        body.set_budget(self.budget);
+        Ok(Some(match kind {
+            Kind::Request | Kind::Oneway => {
+                let oneway = matches!(kind, Kind::Oneway);
+                let request = Request::received(id.clone(), name, body, metadata, oneway, timeout);
+                Frame::Request { id, request }
+            }
+            Kind::Reply => Frame::Reply { id, name, response: Response::with_metadata(body, metadata) },
+            Kind::Error => Frame::Error { id, name, error: header::take_error(&body.into_bytes())?.into() },
+            _ if left > 0 => return Err(FrameError::malformed("there are bytes after its end")),
+            Kind::Cancel => Frame::Cancel { id },
+            Kind::Ping => Frame::Ping,
+            Kind::Pong => Frame::Pong,
+            Kind::Goodbye => Frame::Goodbye { stay: timeout },
+        }))
     }
 }

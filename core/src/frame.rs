@@ -96,8 +96,13 @@ impl Frame {
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         match self {
-            Self::Request { request, .. } => request.body_mut().set_budget(budget),
-            Self::Reply { response, .. } => response.body_mut().set_budget(budget),
+            // The framing may have done it already.
+            Self::Request { request, .. } if request.body().budget() != budget => {
+                request.body_mut().set_budget(budget);
+            }
+            Self::Reply { response, .. } if response.body().budget() != budget => {
+                response.body_mut().set_budget(budget);
+            }
             Self::Error { error, .. } => error.set_budget(budget),
             _ => {}
         }

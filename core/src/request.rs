@@ -15,9 +15,14 @@ pub enum Side {
 
 /// A call on its way: the name of its message, its encoded payload, and what was said about how to carry it out.
 ///
-/// Cloning is cheap: a clone shares all of it until one of the two is changed.
+/// Cloning is cheap: a clone shares most of it until one of the two is changed.
 #[derive(Clone)]
-pub struct Request(Arc<Parts>);
+pub struct Request {
+    parts: Arc<Parts>,
+    // What a worker adds to each request is beside the pointer: it can be changed without asking who shares the rest.
+    peer: Option<u32>,
+    deadline: Option<Instant>,
+}
 
 /// Behind one pointer: a request goes through many hands, none of them copies it, and who may have to send it again
 /// keeps it at no cost.
@@ -30,9 +35,7 @@ struct Parts {
     timeout: Option<Duration>,
     retry: u32,
     idempotent: bool,
-    deadline: Option<Instant>,
     oneway: bool,
-    peer: Option<u32>,
     side: Side,
     extensions: Extensions,
 }
@@ -44,20 +47,20 @@ impl Request {
     /// A request on the host's side for the message `M`, with a payload that its codec has encoded.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
-        Self(Arc::new(Parts {
+        Self::made_of(Parts {
             timeout: M::TIMEOUT,
             retry: M::RETRY,
             idempotent: M::IDEMPOTENT,
             oneway: M::ONEWAY,
             ..Parts::new(Name::from_static(M::NAME), body)
-        }))
+        })
     }
 
     /// A request on the host's side for a message that is known by name only: answered, with the worker's default
     /// timeout, and not to be run again.
     #[inline]
     pub fn new(name: Name, body: Body) -> Self {
-        Self(Arc::new(Parts::new(name, body)))
+        Self::made_of(Parts::new(name, body))
     }
 
     /// The request as a worker sees it, made of what a [framing](crate::Frame) has just read: `timeout` is how long the host
@@ -73,87 +76,92 @@ impl Request {
     ) -> Self {
         let parts =
             Parts { metadata, id: Some(id), timeout, oneway, side: Side::Worker, ..Parts::new(name, body) };
-        Self(Arc::new(parts))
+        Self::made_of(parts)
+    }
+
+    #[inline]
+    fn made_of(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), peer: None, deadline: None }
     }
 
     /// The name of the message.
     #[inline]
     pub fn name(&self) -> &str {
-        self.0.name.as_str()
+        self.parts.name.as_str()
     }
 
     /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
     #[inline]
     pub fn to_name(&self) -> Name {
-        self.0.name.clone()
+        self.parts.name.clone()
     }
 
     /// The encoded payload.
     #[inline]
     pub fn body(&self) -> &Body {
-        &self.0.body
+        &self.parts.body
     }
 
     /// The encoded payload, to be changed.
     #[inline]
     pub fn body_mut(&mut self) -> &mut Body {
-        &mut Arc::make_mut(&mut self.0).body
+        &mut Arc::make_mut(&mut self.parts).body
     }
 
     /// Replaces the encoded payload.
     #[inline]
     pub fn set_body(&mut self, body: Body) {
-        Arc::make_mut(&mut self.0).body = body;
+        Arc::make_mut(&mut self.parts).body = body;
     }
 
     /// The keys and values that travel with the request.
     #[inline]
     pub fn metadata(&self) -> &Metadata {
-        &self.0.metadata
+        &self.parts.metadata
     }
 
     /// The keys and values that travel with the request, to be changed.
     #[inline]
     pub fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut Arc::make_mut(&mut self.0).metadata
+        &mut Arc::make_mut(&mut self.parts).metadata
     }
 
     /// What is known of the request on this side alone.
     #[inline]
     pub fn extensions(&self) -> &Extensions {
-        &self.0.extensions
+        &self.parts.extensions
     }
 
     /// What is known of the request on this side alone, to be changed.
     #[inline]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut Arc::make_mut(&mut self.0).extensions
+        &mut Arc::make_mut(&mut self.parts).extensions
     }
 
     /// The id of the transaction. On the host it is `None` until the connection gives one, unless
     /// [`set_id`](Self::set_id) chose it.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
-        self.0.id.as_ref()
+        self.parts.id.as_ref()
     }
 
     /// Chooses the id instead of the connection's generator.
     #[inline]
     pub fn set_id(&mut self, id: TxId) {
-        Arc::make_mut(&mut self.0).id = Some(id);
+        Arc::make_mut(&mut self.parts).id = Some(id);
     }
 
     /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
     /// said of this call in particular.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
-        self.0.timeout
+        self.parts.timeout
     }
 
     /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        Arc::make_mut(&mut self.0).timeout = timeout;
+        Arc::make_mut(&mut self.parts).timeout = timeout;
     }
 
     /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
@@ -161,18 +169,18 @@ impl Request {
     /// the call then but who reads this; the time does not travel, a timeout does.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline
+        self.deadline
     }
 
     /// Sets when the call is to be over.
     #[inline]
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        Arc::make_mut(&mut self.0).deadline = deadline;
+        self.deadline = deadline;
     }
 
     /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
     pub fn attempt(&self) -> u32 {
-        self.0.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+        self.parts.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
     /// Sets which attempt of the call this is: whoever sends a request again counts up.
@@ -187,57 +195,57 @@ impl Request {
     /// The id of the host's process, on the worker, as the host has told it in the handshake.
     #[inline]
     pub fn peer(&self) -> Option<u32> {
-        self.0.peer
+        self.peer
     }
 
     /// Sets the id of the process that asks.
     #[inline]
     pub fn set_peer(&mut self, peer: Option<u32>) {
-        Arc::make_mut(&mut self.0).peer = peer;
+        self.peer = peer;
     }
 
     /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
     /// says. Always 0 on the worker.
     #[inline]
     pub fn retry(&self) -> u32 {
-        self.0.retry
+        self.parts.retry
     }
 
     /// Sets how many times this call may be run again after a crash.
     #[inline]
     pub fn set_retry(&mut self, times: u32) {
-        Arc::make_mut(&mut self.0).retry = times;
+        Arc::make_mut(&mut self.parts).retry = times;
     }
 
     /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
-        self.0.idempotent
+        self.parts.idempotent
     }
 
     /// Whether no reply is waited for.
     #[inline]
     pub fn is_oneway(&self) -> bool {
-        self.0.oneway
+        self.parts.oneway
     }
 
     /// Wants no reply.
     pub(crate) fn set_oneway(&mut self) {
-        if !self.0.oneway {
-            Arc::make_mut(&mut self.0).oneway = true;
+        if !self.parts.oneway {
+            Arc::make_mut(&mut self.parts).oneway = true;
         }
     }
 
     /// Where this request is now.
     #[inline]
     pub fn side(&self) -> Side {
-        self.0.side
+        self.parts.side
     }
 
     /// Name, body and metadata. The payload is not copied.
     #[inline]
     pub fn into_parts(self) -> (Name, Body, Metadata) {
-        match Arc::try_unwrap(self.0) {
+        match Arc::try_unwrap(self.parts) {
             Ok(Parts { name, body, metadata, .. }) => (name, body, metadata),
             Err(shared) => (shared.name.clone(), shared.body.clone(), shared.metadata.clone()),
         }
@@ -255,9 +263,7 @@ impl Parts {
             timeout: None,
             retry: 0,
             idempotent: false,
-            deadline: None,
             oneway: false,
-            peer: None,
             side: Side::Host,
             extensions: Extensions::default(),
         }
@@ -266,7 +272,7 @@ impl Parts {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { name, body, metadata, id, timeout, oneway, side, .. } = &*self.0;
+        let Parts { name, body, metadata, id, timeout, oneway, side, .. } = &*self.parts;
         f.debug_struct("Request")
             .field("name", name)
             .field("body", body)

@@ -192,8 +192,7 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     what: &str,
     name: &str,
 ) -> Result<Body, Error> {
-    let (bytes, encoded) = scratch::fill(|out| codec.encode(value, out));
-    let mut body = Body::from(bytes);
+    let (mut body, encoded) = scratch::fill(|out| codec.encode(value, out));
     // There is no need to protect this process from itself.
     body.set_budget(Budget::LOCAL);
     match encoded {

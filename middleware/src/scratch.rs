@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
+use isolated_workers_core::Body;
 
 thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
@@ -35,23 +36,28 @@ struct Large {
 }
 
 /// What `encode` appends, which may encode something else in its turn, and its result.
-pub(crate) fn fill<T>(encode: impl FnOnce(&mut BytesMut) -> T) -> (Bytes, T) {
+pub(crate) fn fill<T>(encode: impl FnOnce(&mut BytesMut) -> T) -> (Body, T) {
     let mut scratch = SCRATCH.take();
     // After a large payload the next is one, too, as a rule. It has the memory if the last is gone.
     let filled = match scratch.large.as_mut().and_then(Large::ready) {
         Some(large) => {
             let result = encode(&mut large.memory);
-            (large.take_out(&mut scratch.block), result)
+            (large.take_out(&mut scratch.block).into(), result)
         }
         None => {
             reserve(&mut scratch.block);
             let result = encode(&mut scratch.block);
+            if let Some(body) = Body::small(&scratch.block) {
+                scratch.block.clear();
+                SCRATCH.set(scratch);
+                return (body, result);
+            }
             let bytes = scratch.block.split().freeze();
             if bytes.len() > BLOCK {
                 let memory = std::mem::take(&mut scratch.block);
                 scratch.large = Some(Large { memory, size: bytes.len(), small_ones: 0 });
             }
-            (bytes, result)
+            (bytes.into(), result)
         }
     };
     scratch.large = scratch.large.filter(|large| large.size <= MOST_KEPT && large.small_ones < SMALL_ONES);

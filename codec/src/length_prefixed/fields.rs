@@ -4,17 +4,55 @@ use bytes::{BufMut, BytesMut};
 
 use crate::FrameError;
 
-/// Seven bits a byte, the lowest first; the highest bit says that more follow.
-pub(super) fn put_varint(mut value: u64, out: &mut BytesMut) {
-    while value >= 0x80 {
-        out.put_u8(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.put_u8(value as u8);
+/// A number in seven bits a byte, the lowest first, of which the highest bit says that more follow; with what stands
+/// before it, so that it is appended at once.
+pub(super) struct Varint {
+    bytes: [u8; 12],
+    length: usize,
 }
 
+impl Varint {
+    #[inline]
+    pub(super) fn after(before: [u8; 2]) -> Self {
+        let mut bytes = [0; 12];
+        bytes[..2].copy_from_slice(&before);
+        Self { bytes, length: 2 }
+    }
+
+    /// Once: there is room for ten bytes.
+    #[inline]
+    pub(super) fn push(&mut self, mut value: u64) {
+        for byte in &mut self.bytes[self.length..] {
+            self.length += 1;
+            if value < 0x80 {
+                *byte = value as u8;
+                return;
+            }
+            *byte = value as u8 | 0x80;
+            value >>= 7;
+        }
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+#[inline]
+pub(super) fn put_varint(value: u64, out: &mut BytesMut) {
+    let mut varint = Varint { bytes: [0; 12], length: 0 };
+    varint.push(value);
+    out.put_slice(varint.bytes());
+}
+
+#[inline]
 pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
-    put_varint(bytes.len() as u64, out);
+    if let Ok(length @ ..0x80) = u8::try_from(bytes.len()) {
+        out.put_u8(length);
+    } else {
+        put_varint(bytes.len() as u64, out);
+    }
     out.put_slice(bytes);
 }
 
@@ -22,27 +60,43 @@ pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(super) fn new(frame: &'a [u8]) -> Self {
         Self(frame)
     }
 
+    #[inline]
     pub(super) fn left(&self) -> usize {
         self.0.len()
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, FrameError> {
         let (byte, rest) = self.0.split_first().ok_or_else(truncated)?;
         self.0 = rest;
         Ok(*byte)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
         let (array, rest) = self.0.split_first_chunk().ok_or_else(truncated)?;
         self.0 = rest;
         Ok(*array)
     }
 
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, FrameError> {
+        // Most are of one byte.
+        match self.0 {
+            [byte @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, FrameError> {
         let mut value = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -59,6 +113,7 @@ impl<'a> Fields<'a> {
         Err(FrameError::malformed("a number in its header does not end"))
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], FrameError> {
         let length = usize::try_from(self.varint()?).map_err(FrameError::malformed)?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(truncated)?;
@@ -66,11 +121,13 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 
+    #[inline]
     pub(super) fn text(&mut self) -> Result<&'a str, FrameError> {
         std::str::from_utf8(self.bytes()?).map_err(FrameError::malformed)
     }
 
     /// How many things follow, each of which takes a byte at least.
+    #[inline]
     pub(super) fn count(&mut self) -> Result<usize, FrameError> {
         match usize::try_from(self.varint()?) {
             Ok(count) if count <= self.left() => Ok(count),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Limits, Metadata, Name, RemoteError, Request, Response, TxId};
+use isolated_workers_core::{Frame, Limits, Metadata, Name, RemoteError, TxId};
 
-use super::fields::{Fields, put_bytes, put_varint};
+use super::fields::{Fields, Varint, put_bytes, put_varint};
 use crate::FrameError;
 use crate::framing::{MOST_CAUSES, told};
 
@@ -23,98 +23,131 @@ const KIND: u8 = 0x0f;
 const HAS_TIMEOUT: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
 
+/// Of an answer, which has no name on the wire.
+const NAMELESS: Name = Name::from_static("");
+
 const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
 
-/// Of an answer, which has no name on the wire.
-const NAMELESS: Name = Name::from_static("");
-
 /// Appends the header of `frame`.
+#[inline]
 pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
     match frame {
         Frame::Request { id, request } => {
             let (timeout, metadata) = (told(request), request.metadata());
-            put_kind(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata, out);
-            put_id(id, out);
+            put_start(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata, id, out);
             put_bytes(request.name().as_bytes(), out);
             put_timeout(timeout, out);
             put_metadata(metadata, out);
         }
         Frame::Reply { id, response, .. } => {
-            put_kind(REPLY, None, response.metadata(), out);
-            put_id(id, out);
+            put_start(REPLY, None, response.metadata(), id, out);
             put_metadata(response.metadata(), out);
         }
-        Frame::Error { id, .. } => {
-            out.put_u8(ERROR);
-            put_id(id, out);
-        }
-        Frame::Cancel { id } => {
-            out.put_u8(CANCEL);
-            put_id(id, out);
-        }
+        Frame::Error { id, .. } => put_start(ERROR, None, &Metadata::new(), id, out),
+        Frame::Cancel { id } => put_start(CANCEL, None, &Metadata::new(), id, out),
         Frame::Ping => out.put_u8(PING),
         Frame::Pong => out.put_u8(PONG),
         Frame::Goodbye { stay } => {
-            put_kind(GOODBYE, *stay, &Metadata::new(), out);
+            out.put_u8(first_byte(GOODBYE, *stay, &Metadata::new()));
             put_timeout(*stay, out);
         }
         _ => unreachable!("a frame of a kind that core added and this crate does not know"),
     }
 }
 
-/// Takes the header off, and makes the frame of it with a body that is still empty.
-pub(super) fn take(fields: &mut Fields<'_>, limits: Limits) -> Result<Frame, FrameError> {
-    let first = fields.byte()?;
-    let kind = first & KIND;
-    if matches!(kind, PING | PONG | GOODBYE) {
-        let timeout = take_timeout(first, fields)?;
-        return Ok(match kind {
-            PING => Frame::Ping,
-            PONG => Frame::Pong,
-            _ => Frame::Goodbye { stay: timeout },
-        });
+/// What stands before the body of a frame, in the kinds that have it.
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) id: TxId,
+    pub(super) name: Name,
+    pub(super) timeout: Option<Duration>,
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Request,
+    Oneway,
+    Reply,
+    Error,
+    Cancel,
+    Ping,
+    Pong,
+    Goodbye,
+}
+
+impl Kind {
+    #[inline]
+    fn of(first: u8) -> Result<Self, FrameError> {
+        Ok(match first & KIND {
+            REQUEST => Self::Request,
+            ONEWAY => Self::Oneway,
+            REPLY => Self::Reply,
+            ERROR => Self::Error,
+            CANCEL => Self::Cancel,
+            PING => Self::Ping,
+            PONG => Self::Pong,
+            GOODBYE => Self::Goodbye,
+            unknown => return Err(no_kind(unknown)),
+        })
     }
-    let id = take_id(fields)?;
-    Ok(match kind {
-        REQUEST | ONEWAY => {
-            let name = fields.text()?.into();
-            let timeout = take_timeout(first, fields)?;
-            let metadata = take_metadata(first, fields, limits)?;
-            let oneway = kind == ONEWAY;
-            let request = Request::received(id.clone(), name, Body::empty(), metadata, oneway, timeout);
-            Frame::Request { id, request }
-        }
-        REPLY => {
-            let metadata = take_metadata(first, fields, limits)?;
-            Frame::Reply { id, name: NAMELESS, response: Response::with_metadata(Body::empty(), metadata) }
-        }
-        ERROR => Frame::Error { id, name: NAMELESS, error: Box::new(RemoteError::new("", "")) },
-        CANCEL => Frame::Cancel { id },
-        unknown => return Err(FrameError::malformed(format!("there is no kind {unknown}"))),
+
+    pub(super) fn has_payload(self) -> bool {
+        matches!(self, Self::Request | Self::Oneway | Self::Reply)
+    }
+}
+
+/// Takes the header off.
+#[inline]
+pub(super) fn take(fields: &mut Fields<'_>, limits: Limits) -> Result<Header, FrameError> {
+    let first = fields.byte()?;
+    let kind = Kind::of(first)?;
+    let has_id = !matches!(kind, Kind::Ping | Kind::Pong | Kind::Goodbye);
+    let is_request = matches!(kind, Kind::Request | Kind::Oneway);
+    Ok(Header {
+        kind,
+        id: if has_id { take_id(fields)? } else { 0.into() },
+        name: if is_request { fields.text()?.into() } else { NAMELESS },
+        timeout: if is_request || !has_id { take_timeout(first, fields)? } else { None },
+        metadata: if kind.has_payload() && first & HAS_METADATA != 0 {
+            take_metadata(fields, limits)?
+        } else {
+            Metadata::new()
+        },
     })
 }
 
-fn put_kind(kind: u8, timeout: Option<Duration>, metadata: &Metadata, out: &mut BytesMut) {
-    let timeout = if timeout.is_some() { HAS_TIMEOUT } else { 0 };
-    let metadata = if metadata.is_empty() { 0 } else { HAS_METADATA };
-    out.put_u8(kind | timeout | metadata);
+#[cold]
+fn no_kind(unknown: u8) -> FrameError {
+    FrameError::malformed(format!("there is no kind {unknown}"))
 }
 
-fn put_id(id: &TxId, out: &mut BytesMut) {
+fn first_byte(kind: u8, timeout: Option<Duration>, metadata: &Metadata) -> u8 {
+    let timeout = if timeout.is_some() { HAS_TIMEOUT } else { 0 };
+    let metadata = if metadata.is_empty() { 0 } else { HAS_METADATA };
+    kind | timeout | metadata
+}
+
+/// The first byte and the id. At once where that is a number, as nearly all are.
+#[inline]
+fn put_start(kind: u8, timeout: Option<Duration>, metadata: &Metadata, id: &TxId, out: &mut BytesMut) {
+    let first = first_byte(kind, timeout, metadata);
     if let Some(number) = id.as_number() {
-        out.put_u8(ID_NUMBER);
-        put_varint(number, out);
+        let mut start = Varint::after([first, ID_NUMBER]);
+        start.push(number);
+        out.put_slice(start.bytes());
     } else if let Some(uuid) = id.as_uuid_bytes() {
-        out.put_u8(ID_UUID);
+        out.put_slice(&[first, ID_UUID]);
         out.put_slice(uuid);
     } else {
-        out.put_u8(ID_TEXT);
+        out.put_slice(&[first, ID_TEXT]);
         put_bytes(id.to_string().as_bytes(), out);
     }
 }
 
+#[inline]
 fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
     Ok(match fields.byte()? {
         ID_NUMBER => fields.varint()?.into(),
@@ -125,16 +158,19 @@ fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
 }
 
 /// In microseconds.
+#[inline]
 fn put_timeout(timeout: Option<Duration>, out: &mut BytesMut) {
     if let Some(timeout) = timeout {
         put_varint(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX), out);
     }
 }
 
+#[inline]
 fn take_timeout(first: u8, fields: &mut Fields<'_>) -> Result<Option<Duration>, FrameError> {
     if first & HAS_TIMEOUT == 0 { Ok(None) } else { Ok(Some(Duration::from_micros(fields.varint()?))) }
 }
 
+#[inline]
 fn put_metadata(metadata: &Metadata, out: &mut BytesMut) {
     if metadata.is_empty() {
         return;
@@ -146,18 +182,17 @@ fn put_metadata(metadata: &Metadata, out: &mut BytesMut) {
     }
 }
 
-fn take_metadata(first: u8, fields: &mut Fields<'_>, limits: Limits) -> Result<Metadata, FrameError> {
+#[inline(never)]
+fn take_metadata(fields: &mut Fields<'_>, limits: Limits) -> Result<Metadata, FrameError> {
     let mut metadata = Metadata::new();
-    if first & HAS_METADATA != 0 {
-        let keys = fields.count()?;
-        FrameError::check_keys(keys)?;
-        let mut bytes = 0;
-        for _ in 0..keys {
-            let (key, value) = (fields.text()?, fields.text()?);
-            bytes += key.len() + value.len();
-            FrameError::check_metadata(bytes, limits)?;
-            metadata.insert(key, value);
-        }
+    let keys = fields.count()?;
+    FrameError::check_keys(keys)?;
+    let mut bytes = 0;
+    for _ in 0..keys {
+        let (key, value) = (fields.text()?, fields.text()?);
+        bytes += key.len() + value.len();
+        FrameError::check_metadata(bytes, limits)?;
+        metadata.insert(key, value);
     }
     Ok(metadata)
 }

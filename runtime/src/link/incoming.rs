@@ -68,21 +68,22 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
     }
 
     /// The next frame of what has been read.
+    #[inline]
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let before = self.buffer.len();
-        let decoded = if self.has_ended {
-            self.framing.decode_eof(&mut self.buffer)?
+        let mut decoded = if self.has_ended {
+            self.framing.decode_eof(&mut self.buffer)
         } else {
-            self.framing.decode(&mut self.buffer)?
+            self.framing.decode(&mut self.buffer)
         };
-        Ok(decoded.map(|mut frame| {
+        if let Ok(Some(frame)) = &mut decoded {
+            frame.set_budget(self.budget);
             let size = before - self.buffer.len();
             if size > READ {
                 self.keep(size);
             }
-            frame.set_budget(self.budget);
-            frame
-        }))
+        }
+        decoded
     }
 
     fn make_room(&mut self) {

@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::Link;
 use super::incoming::Incoming;
 
-/// How many frames are decoded before what they ask for is begun: few enough that they are still close at hand.
+/// How many requests are taken in before they are begun: few enough that they are still close at hand.
 const AT_ONCE: usize = 8;
 
 /// How often the task reads before it lets others run.
@@ -93,7 +93,6 @@ pub(crate) struct Pump<C: Codec, R, I> {
     timer: Option<Pin<Box<Sleep>>>,
     broken: Option<(io::Error, Pin<Box<Sleep>>)>,
     /// Kept between turns for their memory only.
-    frames: Vec<Frame>,
     requests: Vec<Request>,
     answers: Vec<Answer>,
     woken: Vec<Waker>,
@@ -109,7 +108,6 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             inbound,
             timer: None,
             broken: None,
-            frames: Vec::new(),
             requests: Vec::new(),
             answers: Vec::new(),
             woken: Vec::new(),
@@ -203,8 +201,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     ) -> Result<Option<End>, Error> {
         let mut farewell = None;
         loop {
-            let is_last = self.decode(read);
-            self.hand_on(&mut farewell)?;
+            let is_last = self.decode(read, &mut farewell)?;
             if !self.requests.is_empty() {
                 self.inbound.start(&mut self.requests, &mut self.answers, cx);
             }
@@ -218,36 +215,36 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         Ok(farewell)
     }
 
-    /// Decodes the next few frames, and tells whether these are all.
-    fn decode(&mut self, read: &mut Poll<Result<(), End>>) -> bool {
-        while self.frames.len() < AT_ONCE {
-            match self.incoming.next_frame() {
-                Ok(Some(frame)) => self.frames.push(frame),
-                Ok(None) => return true,
+    /// Decodes frames and lets the connection have them, until there are none or a few requests among them; tells whether
+    /// there are none, and gathers the requests and those whose calls have ended.
+    fn decode(
+        &mut self,
+        read: &mut Poll<Result<(), End>>,
+        farewell: &mut Option<End>,
+    ) -> Result<bool, Error> {
+        let mut state = self.link.lock();
+        let is_last = loop {
+            let frame = match self.incoming.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break true,
                 Err(error) => {
                     let so_far = std::mem::replace(read, Poll::Pending);
                     *read = Poll::Ready(Err(Self::undecodable(error, so_far)));
-                    return true;
+                    break true;
                 }
-            }
-        }
-        false
-    }
-
-    /// Lets the connection have the frames, and gathers the requests among them and those whose calls have ended.
-    fn hand_on(&mut self, farewell: &mut Option<End>) -> Result<(), Error> {
-        if self.frames.is_empty() {
-            return Ok(());
-        }
-        let mut state = self.link.lock();
-        for frame in self.frames.drain(..) {
+            };
             let frame = match frame {
                 // Nobody asks a side that serves nothing; late answers to calls that are over come all the same.
                 Frame::Unmarked { answer, .. } if !I::ANSWERS => *answer,
                 frame => frame,
             };
             match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
-                Some(Event::Requested(request)) => self.requests.extend(state.admit(request)),
+                Some(Event::Requested(request)) => {
+                    self.requests.extend(state.admit(request));
+                    if self.requests.len() == AT_ONCE {
+                        break false;
+                    }
+                }
                 Some(Event::Cancelled(id)) => {
                     // One that came with its request in this very batch never starts.
                     let waiting = self
@@ -266,9 +263,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                 }
                 Some(Event::Answered { .. }) | None => {}
             }
-        }
+        };
         state.take_woken(&mut self.woken);
-        Ok(())
+        Ok(is_last)
     }
 
     /// Writes the answers, and whatever else waits to be written; gives up the calls whose time is over. Tells whether
