@@ -82,8 +82,9 @@ impl LengthPrefixed {
         Self { limits, budget: limits.budget() }
     }
 
-    /// Appends a frame without the last `body` bytes of it, which the caller writes. Leaves `out` as it was where the
+    /// Appends what `put` does, with room for the length in front: a frame without the last `body` bytes of it, which the caller writes. Leaves `out` as it was where the
     /// frame is too large.
+    #[inline]
     fn put(
         &self,
         body: usize,
@@ -91,7 +92,6 @@ impl LengthPrefixed {
         put: impl FnOnce(&mut BytesMut),
     ) -> Result<(), FrameError> {
         let start = out.len();
-        out.put_bytes(0, LENGTH);
         put(out);
         let length = out.len() - start - LENGTH + body;
         let checked = FrameError::check(length, self.limits)
@@ -126,7 +126,9 @@ impl Encoder<&Frame> for LengthPrefixed {
 
 impl Framing for LengthPrefixed {
     fn encode_head(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<bool, FrameError> {
-        if let Some(metadata) = frame.metadata() {
+        if let Some(metadata) = frame.metadata()
+            && !metadata.is_empty()
+        {
             FrameError::check_keys(metadata.len())?;
             FrameError::check_metadata(metadata.bytes(), self.limits)?;
         }

@@ -2,35 +2,46 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::LENGTH;
 use crate::FrameError;
 
-/// A number in seven bits a byte, the lowest first, of which the highest bit says that more follow; with what stands
-/// before it, so that it is appended at once.
-pub(super) struct Varint {
-    bytes: [u8; 12],
+/// The bytes that a frame begins with, which are appended at once: room for its length, its first byte, an id that is no
+/// text and a number.
+pub(super) struct Start {
+    bytes: [u8; ROOM],
     length: usize,
 }
 
-impl Varint {
+/// 4, 1, 17 and 10 bytes.
+const ROOM: usize = 32;
+
+impl Start {
     #[inline]
-    pub(super) fn after(before: [u8; 2]) -> Self {
-        let mut bytes = [0; 12];
-        bytes[..2].copy_from_slice(&before);
-        Self { bytes, length: 2 }
+    pub(super) fn new(first: u8) -> Self {
+        let mut bytes = [0; ROOM];
+        bytes[LENGTH] = first;
+        Self { bytes, length: LENGTH + 1 }
     }
 
-    /// Once: there is room for ten bytes.
     #[inline]
-    pub(super) fn push(&mut self, mut value: u64) {
-        for byte in &mut self.bytes[self.length..] {
-            self.length += 1;
-            if value < 0x80 {
-                *byte = value as u8;
-                return;
-            }
-            *byte = value as u8 | 0x80;
+    pub(super) fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.bytes[self.length % ROOM] = byte;
+        self.length += 1;
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    #[inline]
+    pub(super) fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
             value >>= 7;
         }
+        self.byte(value as u8);
     }
 
     #[inline]
@@ -41,18 +52,14 @@ impl Varint {
 
 #[inline]
 pub(super) fn put_varint(value: u64, out: &mut BytesMut) {
-    let mut varint = Varint { bytes: [0; 12], length: 0 };
-    varint.push(value);
-    out.put_slice(varint.bytes());
+    let mut start = Start { bytes: [0; ROOM], length: 0 };
+    start.varint(value);
+    out.put_slice(start.bytes());
 }
 
 #[inline]
 pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
-    if let Ok(length @ ..0x80) = u8::try_from(bytes.len()) {
-        out.put_u8(length);
-    } else {
-        put_varint(bytes.len() as u64, out);
-    }
+    put_varint(bytes.len() as u64, out);
     out.put_slice(bytes);
 }
 
@@ -77,7 +84,6 @@ impl<'a> Fields<'a> {
         Ok(*byte)
     }
 
-    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
         let (array, rest) = self.0.split_first_chunk().ok_or_else(truncated)?;
         self.0 = rest;
@@ -86,31 +92,19 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, FrameError> {
-        // Most are of one byte.
-        match self.0 {
-            [byte @ ..0x80, rest @ ..] => {
-                self.0 = rest;
-                Ok(u64::from(*byte))
-            }
-            _ => self.long_varint(),
-        }
-    }
-
-    fn long_varint(&mut self) -> Result<u64, FrameError> {
         let mut value = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            // The tenth byte has room for one bit only.
-            if bits << shift >> shift != bits {
-                return Err(FrameError::malformed("a number in its header is too large"));
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
+        for (at, byte) in self.0.iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if *byte < 0x80 {
+                // The tenth byte has room for one bit only.
+                if at == 9 && *byte > 1 {
+                    return Err(too_large());
+                }
+                self.0 = &self.0[at + 1..];
                 return Ok(value);
             }
         }
-        Err(FrameError::malformed("a number in its header does not end"))
+        Err(if self.0.len() < 10 { truncated() } else { endless() })
     }
 
     #[inline]
@@ -127,7 +121,6 @@ impl<'a> Fields<'a> {
     }
 
     /// How many things follow, each of which takes a byte at least.
-    #[inline]
     pub(super) fn count(&mut self) -> Result<usize, FrameError> {
         match usize::try_from(self.varint()?) {
             Ok(count) if count <= self.left() => Ok(count),
@@ -139,6 +132,16 @@ impl<'a> Fields<'a> {
 #[cold]
 fn truncated() -> FrameError {
     FrameError::malformed("it ends within its header")
+}
+
+#[cold]
+fn too_large() -> FrameError {
+    FrameError::malformed("a number in its header is too large")
+}
+
+#[cold]
+fn endless() -> FrameError {
+    FrameError::malformed("a number in its header does not end")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use isolated_workers_core::{Frame, Limits, Metadata, Name, RemoteError, TxId};
 
-use super::fields::{Fields, Varint, put_bytes, put_varint};
+use super::fields::{Fields, Start, put_bytes, put_varint};
 use crate::FrameError;
 use crate::framing::{MOST_CAUSES, told};
 
@@ -30,31 +30,43 @@ const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
 
-/// Appends the header of `frame`.
+/// Appends room for the length, and the header of `frame`.
 #[inline]
 pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
     match frame {
         Frame::Request { id, request } => {
-            let (timeout, metadata) = (told(request), request.metadata());
-            put_start(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata, id, out);
-            put_bytes(request.name().as_bytes(), out);
+            let (name, timeout, metadata) = (request.name().as_bytes(), told(request), request.metadata());
+            let mut start =
+                Start::new(first_byte(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata));
+            put_id(id, &mut start, out);
+            start.varint(name.len() as u64);
+            out.put_slice(start.bytes());
+            out.put_slice(name);
             put_timeout(timeout, out);
             put_metadata(metadata, out);
         }
         Frame::Reply { id, response, .. } => {
-            put_start(REPLY, None, response.metadata(), id, out);
+            let mut start = Start::new(first_byte(REPLY, None, response.metadata()));
+            put_id(id, &mut start, out);
+            out.put_slice(start.bytes());
             put_metadata(response.metadata(), out);
         }
-        Frame::Error { id, .. } => put_start(ERROR, None, &Metadata::new(), id, out),
-        Frame::Cancel { id } => put_start(CANCEL, None, &Metadata::new(), id, out),
-        Frame::Ping => out.put_u8(PING),
-        Frame::Pong => out.put_u8(PONG),
-        Frame::Goodbye { stay } => {
-            out.put_u8(first_byte(GOODBYE, *stay, &Metadata::new()));
-            put_timeout(*stay, out);
-        }
+        Frame::Error { id, .. } => put_kind(ERROR, Some(id), None, out),
+        Frame::Cancel { id } => put_kind(CANCEL, Some(id), None, out),
+        Frame::Ping => put_kind(PING, None, None, out),
+        Frame::Pong => put_kind(PONG, None, None, out),
+        Frame::Goodbye { stay } => put_kind(GOODBYE, None, *stay, out),
         _ => unreachable!("a frame of a kind that core added and this crate does not know"),
     }
+}
+
+fn put_kind(kind: u8, id: Option<&TxId>, timeout: Option<Duration>, out: &mut BytesMut) {
+    let mut start = Start::new(first_byte(kind, timeout, &Metadata::new()));
+    if let Some(id) = id {
+        put_id(id, &mut start, out);
+    }
+    out.put_slice(start.bytes());
+    put_timeout(timeout, out);
 }
 
 /// What stands before the body of a frame, in the kinds that have it.
@@ -130,20 +142,20 @@ fn first_byte(kind: u8, timeout: Option<Duration>, metadata: &Metadata) -> u8 {
     kind | timeout | metadata
 }
 
-/// The first byte and the id. At once where that is a number, as nearly all are.
+/// An id goes to `start`, unless it is a text: then all of that goes to `out` before it.
 #[inline]
-fn put_start(kind: u8, timeout: Option<Duration>, metadata: &Metadata, id: &TxId, out: &mut BytesMut) {
-    let first = first_byte(kind, timeout, metadata);
+fn put_id(id: &TxId, start: &mut Start, out: &mut BytesMut) {
     if let Some(number) = id.as_number() {
-        let mut start = Varint::after([first, ID_NUMBER]);
-        start.push(number);
-        out.put_slice(start.bytes());
+        start.byte(ID_NUMBER);
+        start.varint(number);
     } else if let Some(uuid) = id.as_uuid_bytes() {
-        out.put_slice(&[first, ID_UUID]);
-        out.put_slice(uuid);
+        start.byte(ID_UUID);
+        uuid.iter().for_each(|byte| start.byte(*byte));
     } else {
-        out.put_slice(&[first, ID_TEXT]);
+        start.byte(ID_TEXT);
+        out.put_slice(start.bytes());
         put_bytes(id.to_string().as_bytes(), out);
+        start.clear();
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Outgoing<F> {
     pieces: VecDeque<Bytes>,
     pieces_len: usize,
     buffer: BytesMut,
+    /// How much of `buffer` is written. It is not cut off, which would leave less and less room behind it.
+    written: usize,
     /// How many bytes at the front the stream was offered, and so must have if it goes on.
     offered: usize,
     state: Ending,
@@ -48,6 +50,7 @@ impl<F: Framing> Outgoing<F> {
             pieces: VecDeque::new(),
             pieces_len: 0,
             buffer: BytesMut::new(),
+            written: 0,
             offered: 0,
             state: Ending::Open,
         }
@@ -55,7 +58,7 @@ impl<F: Framing> Outgoing<F> {
 
     /// How many encoded bytes wait to be written.
     pub(super) fn unwritten(&self) -> usize {
-        self.pieces_len + self.buffer.len()
+        self.pieces_len + self.buffer.len() - self.written
     }
 
     pub(super) fn shut_down_when_written(&mut self) {
@@ -113,6 +116,7 @@ impl<F: Framing> Outgoing<F> {
         match frame.body() {
             Some(body) if body.len() >= LARGE => {
                 if self.framing.encode_head(frame, &mut self.buffer)? {
+                    self.buffer.advance(std::mem::take(&mut self.written));
                     self.pieces_len += self.buffer.len() + body.len();
                     self.pieces.push_back(self.buffer.split().freeze());
                     self.pieces.push_back(body.clone().into_bytes());
@@ -126,10 +130,10 @@ impl<F: Framing> Outgoing<F> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let writer = Pin::new(&mut self.writer);
         let written = if self.pieces.is_empty() {
-            writer.poll_write(cx, &self.buffer)
+            writer.poll_write(cx, &self.buffer[self.written..])
         } else {
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let parts = self.pieces.iter().map(|piece| &**piece).chain([&*self.buffer]);
+            let parts = self.pieces.iter().map(|piece| &**piece).chain([&self.buffer[self.written..]]);
             let mut used = 0;
             for (slice, part) in slices.iter_mut().zip(parts) {
                 *slice = IoSlice::new(part);
@@ -146,7 +150,7 @@ impl<F: Framing> Outgoing<F> {
     /// Drops what the stream was not offered yet.
     pub(super) fn retract(&mut self) {
         let mut excess = self.unwritten() - self.offered;
-        let end = self.buffer.len().min(excess);
+        let end = excess.min(self.buffer.len() - self.written);
         self.buffer.truncate(self.buffer.len() - end);
         excess -= end;
         self.pieces_len -= excess;
@@ -174,8 +178,9 @@ impl<F: Framing> Outgoing<F> {
             }
             self.pieces.pop_front();
         }
-        self.buffer.advance(written);
-        if self.buffer.is_empty() {
+        self.written += written;
+        if self.written == self.buffer.len() {
+            self.written = 0;
             // Its memory is used again, unless one large batch made it large for good.
             if self.buffer.capacity() > 2 * BATCH {
                 self.buffer = BytesMut::new();
@@ -200,6 +205,7 @@ impl<F: Framing> Outgoing<F> {
         self.pieces.clear();
         self.pieces_len = 0;
         self.buffer.clear();
+        self.written = 0;
         self.offered = 0;
         self.state = Ending::Broken(Some(error));
     }
