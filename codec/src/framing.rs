@@ -1,8 +1,7 @@
-use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::BytesMut;
-use isolated_workers_core::{BoxError, Frame, Limits, Metadata, Request};
+use isolated_workers_core::{BoxError, Frame, Limits, Metadata};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// How frames are delimited in a stream: a decoder and an encoder of [`Frame`]s.
@@ -31,12 +30,6 @@ pub trait Framing:
         self.encode(frame, out)?;
         Ok(false)
     }
-}
-
-/// What the other side is told of how long the call may take: nothing where there is no limit.
-#[inline]
-pub(crate) fn told(request: &Request) -> Option<Duration> {
-    request.timeout().filter(|timeout| !timeout.is_zero())
 }
 
 /// More causes of an error are not sent, and not taken: an empty text is a byte or three there and 24 in memory.

@@ -2,7 +2,7 @@ mod fields;
 mod header;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Budget, Frame, Limits, Request, Response};
+use isolated_workers_core::{Body, Budget, Frame, Limits};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
@@ -166,10 +166,9 @@ impl Decoder for LengthPrefixed {
         Ok(Some(match kind {
             Kind::Request | Kind::Oneway => {
                 let oneway = matches!(kind, Kind::Oneway);
-                let request = Request::received(id.clone(), name, body, metadata, oneway, timeout);
-                Frame::Request { id, request }
+                Frame::request(id, name, body, metadata, oneway, timeout)
             }
-            Kind::Reply => Frame::Reply { id, name, response: Response::with_metadata(body, metadata) },
+            Kind::Reply => Frame::reply(id, name, body, metadata),
             Kind::Error => Frame::Error { id, name, error: header::take_error(&body.into_bytes())?.into() },
             _ if left > 0 => return Err(FrameError::malformed("there are bytes after its end")),
             Kind::Cancel => Frame::Cancel { id },

@@ -10,7 +10,7 @@ use isolated_workers_core::{Frame, Limits, Metadata, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 fn reply(body: impl Into<Bytes>) -> Frame {
-    Frame::Reply { id: 1.into(), name: Name::default(), body: body.into().into(), metadata: Metadata::new() }
+    Frame::reply(1.into(), Name::default(), body.into().into(), Metadata::new())
 }
 
 fn encoded<F: Framing>(mut framing: F, frame: &Frame) -> BytesMut {

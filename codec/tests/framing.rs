@@ -19,13 +19,8 @@ fn body<C: Codec>(codec: &C, text: &str) -> Body {
 
 /// One frame of each kind and shape.
 fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
-    let request = |id: TxId, text: &str| Frame::Request {
-        id,
-        name: Name::from_static("add"),
-        body: body(codec, text),
-        metadata: Metadata::new(),
-        oneway: false,
-        timeout: None,
+    let request = |id: TxId, text: &str| {
+        Frame::request(id, Name::from_static("add"), body(codec, text), Metadata::new(), false, None)
     };
     let metadata: Metadata = [("tenant", "a\n\"b\""), ("", "ü")].into_iter().collect();
     let mut error = RemoteError::new("DivideError", "division by \"zero\"\n");
@@ -37,15 +32,15 @@ fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
         request(7.into(), "hello\nworld"),
         request("ccfefb9f-f265-495b-8aa7-3d92b7553214".into(), "€ in three bytes"),
         request("any \"string\"\\".into(), &"x".repeat(70_000)),
-        Frame::Request {
-            id: 8.into(),
-            name: "näme \"quoted\"".into(),
-            body: Body::empty(),
-            metadata: metadata.clone(),
-            oneway: true,
-            timeout: Some(Duration::from_micros(1500)),
-        },
-        Frame::Reply { id: 7.into(), name: Name::default(), body: body(codec, "5"), metadata },
+        Frame::request(
+            8.into(),
+            "näme \"quoted\"".into(),
+            Body::empty(),
+            metadata.clone(),
+            true,
+            Some(Duration::from_micros(1500)),
+        ),
+        Frame::reply(7.into(), Name::default(), body(codec, "5"), metadata),
         Frame::Error { id: 7.into(), name: Name::default(), error: error.into() },
         Frame::Error { id: 9.into(), name: Name::default(), error: RemoteError::new("", "").into() },
         Frame::Cancel { id: 8.into() },
@@ -59,7 +54,7 @@ fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
 /// Frames have no equality, because nobody but a test needs it. Metadata of a text codec comes sorted.
 fn shape(frame: &Frame) -> String {
     let mut text = format!("{frame:?}");
-    if let Frame::Request { metadata, .. } | Frame::Reply { metadata, .. } = frame {
+    if let Some(metadata) = frame.metadata() {
         let mut pairs: Vec<_> = metadata.iter().collect();
         pairs.sort_unstable();
         text = text.replace(&format!("{metadata:?}"), &format!("{pairs:?}"));
@@ -125,12 +120,7 @@ fn no_truncation_or_bit_flip_panics<C: Codec>(codec: C) {
 }
 
 fn a_large_frame_is_refused_on_both_sides<C: Codec>(codec: C) {
-    let frame = Frame::Reply {
-        id: 1.into(),
-        name: Name::default(),
-        body: body(&codec, &"x".repeat(5000)),
-        metadata: Metadata::new(),
-    };
+    let frame = Frame::reply(1.into(), Name::default(), body(&codec, &"x".repeat(5000)), Metadata::new());
     let small = Limits::default().frame(4096);
     let mut out = BytesMut::from("before");
     let sent = codec.framing(small).encode(&frame, &mut out);
@@ -143,13 +133,15 @@ fn a_large_frame_is_refused_on_both_sides<C: Codec>(codec: C) {
 }
 
 fn too_much_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
-    let frame = |keys: usize| Frame::Request {
-        id: 1.into(),
-        name: Name::from_static("add"),
-        body: Body::empty(),
-        metadata: (0..keys).map(|key| (key.to_string(), "")).collect(),
-        oneway: false,
-        timeout: None,
+    let frame = |keys: usize| {
+        Frame::request(
+            1.into(),
+            Name::from_static("add"),
+            Body::empty(),
+            (0..keys).map(|key| (key.to_string(), "")).collect(),
+            false,
+            None,
+        )
     };
     let mut out = BytesMut::new();
     let mut framing = codec.framing(Limits::default());
@@ -160,11 +152,13 @@ fn too_much_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
 }
 
 fn large_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
-    let frame = |bytes: usize| Frame::Reply {
-        id: 1.into(),
-        name: Name::default(),
-        body: Body::empty(),
-        metadata: [("key", "x".repeat(bytes - 3))].into_iter().collect(),
+    let frame = |bytes: usize| {
+        Frame::reply(
+            1.into(),
+            Name::default(),
+            Body::empty(),
+            [("key", "x".repeat(bytes - 3))].into_iter().collect(),
+        )
     };
     let small = Limits::default().metadata(100);
     let mut out = BytesMut::new();
@@ -185,12 +179,7 @@ fn large_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
 
 fn a_long_text_comes_in_pieces_that_split_its_characters<C: Codec>(codec: C) {
     let text = "€".repeat((1 << 20) / 3);
-    let frame = Frame::Reply {
-        id: 1.into(),
-        name: Name::default(),
-        body: body(&codec, &text),
-        metadata: Metadata::new(),
-    };
+    let frame = Frame::reply(1.into(), Name::default(), body(&codec, &text), Metadata::new());
     let mut wire = encoded(&mut codec.framing(Limits::default()), &[frame]);
     let mut framing = codec.framing(Limits::default());
     let (mut buffer, mut received) = (BytesMut::new(), Vec::new());
@@ -290,18 +279,15 @@ fn json_reads_a_peer_that_knows_three_keys() {
     let line = r#"{"type":"add","payload":{"a":5,"b":3},"tx":"some-id","unknown":[1]}"#;
     let mut wire = BytesMut::from(format!("\n  \n{line}\n").as_str());
     let frame = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
-    let Frame::Request { id, name, body, oneway: false, .. } = frame else { panic!("{frame:?}") };
-    assert_eq!((id.to_string().as_str(), name.as_str()), ("some-id", "add"));
-    assert_eq!(body.into_bytes(), Bytes::from_static(br#"{"a":5,"b":3}"#));
+    let Frame::Request { id, request } = frame else { panic!("{frame:?}") };
+    assert_eq!((id.to_string().as_str(), request.name(), request.is_oneway()), ("some-id", "add", false));
+    assert_eq!(request.body().as_bytes(), br#"{"a":5,"b":3}"#);
 }
 
 #[test]
 fn json_writes_what_such_a_peer_reads() {
-    let reply = |body: &'static [u8]| Frame::Reply {
-        id: 1.into(),
-        name: Name::from_static("add"),
-        body: Bytes::from_static(body).into(),
-        metadata: Metadata::new(),
+    let reply = |body: &'static [u8]| {
+        Frame::reply(1.into(), Name::from_static("add"), Bytes::from_static(body).into(), Metadata::new())
     };
     let wire = encoded(&mut Json.framing(Limits::default()), &[reply(b"8"), reply(b"null")]);
     let expected = concat!(
@@ -316,12 +302,8 @@ fn a_line_break_in_a_json_body_cannot_split_the_frame() {
     fn refused(error: impl Debug) -> bool {
         format!("{error:?}").contains("line break")
     }
-    let frame = Frame::Reply {
-        id: 1.into(),
-        name: Name::default(),
-        body: Bytes::from_static(b"[1,\n2]").into(),
-        metadata: Metadata::new(),
-    };
+    let frame =
+        Frame::reply(1.into(), Name::default(), Bytes::from_static(b"[1,\n2]").into(), Metadata::new());
     assert!(refused(Json.framing(Limits::default()).encode(&frame, &mut BytesMut::new())));
 }
 
@@ -334,10 +316,13 @@ fn json_decoded(line: &str) -> Frame {
 fn json_reads_the_answers_of_a_peer_that_tells_no_kinds() {
     let reply = json_decoded(r#"{"tx":"7","type":"addResult","payload":{"sum":8}}"#);
     let Frame::Unmarked { answer, request } = reply else { panic!("{reply:?}") };
-    let Frame::Reply { id, name, body, .. } = *answer else { panic!("{answer:?}") };
-    assert_eq!((id, name.as_str(), body.as_bytes()), (7.into(), "add", &br#"{"sum":8}"#[..]));
-    let Frame::Request { id, name, body, .. } = *request else { panic!("{request:?}") };
-    assert_eq!((id, name.as_str(), body.as_bytes()), (7.into(), "addResult", &br#"{"sum":8}"#[..]));
+    let Frame::Reply { id, name, response } = *answer else { panic!("{answer:?}") };
+    assert_eq!((id, name.as_str(), response.body().as_bytes()), (7.into(), "add", &br#"{"sum":8}"#[..]));
+    let Frame::Request { id, request } = *request else { panic!("{request:?}") };
+    assert_eq!(
+        (id, request.name(), request.body().as_bytes()),
+        (7.into(), "addResult", &br#"{"sum":8}"#[..])
+    );
 
     let nothing = json_decoded(r#"{"tx":"7","type":"logResult"}"#);
     let Frame::Unmarked { answer, .. } = nothing else { panic!("{nothing:?}") };
@@ -371,14 +356,7 @@ fn json_makes_an_error_of_whatever_was_thrown() {
 #[test]
 fn json_tells_a_message_with_the_name_of_an_answer_from_one() {
     for name in ["getResult", "fooError"] {
-        let frame = Frame::Request {
-            id: 7.into(),
-            name: name.into(),
-            body: Body::empty(),
-            metadata: Metadata::new(),
-            oneway: false,
-            timeout: None,
-        };
+        let frame = Frame::request(7.into(), name.into(), Body::empty(), Metadata::new(), false, None);
         let mut wire = encoded(&mut Json.framing(Limits::default()), std::slice::from_ref(&frame));
         assert_eq!(wire, format!("{{\"type\":\"{name}\",\"tx\":\"7\",\"kind\":\"request\"}}\n").as_str());
         let back = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
@@ -398,12 +376,7 @@ fn json_gives_any_id_back_letter_for_letter() {
         "18446744073709551616",
     ] {
         let frame = json_decoded(&format!(r#"{{"type":"add","tx":"{tx}"}}"#));
-        let reply = Frame::Reply {
-            id: frame.id().unwrap().clone(),
-            name: "add".into(),
-            body: Body::empty(),
-            metadata: Metadata::new(),
-        };
+        let reply = Frame::reply(frame.id().unwrap().clone(), "add".into(), Body::empty(), Metadata::new());
         let mut wire = encoded(&mut Json.framing(Limits::default()), &[reply]);
         let back = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
         assert_eq!(back.id(), frame.id());
@@ -414,11 +387,8 @@ fn json_gives_any_id_back_letter_for_letter() {
 
 #[test]
 fn a_body_that_holds_the_delimiter_is_refused() {
-    let frame = |body: &'static [u8]| Frame::Reply {
-        id: 1.into(),
-        name: Name::default(),
-        body: Bytes::from_static(body).into(),
-        metadata: Metadata::new(),
+    let frame = |body: &'static [u8]| {
+        Frame::reply(1.into(), Name::default(), Bytes::from_static(body).into(), Metadata::new())
     };
     let mut out = BytesMut::new();
     let error = NulJson.framing(Limits::default()).encode(&frame(b"[{}\0}}]"), &mut out).unwrap_err();

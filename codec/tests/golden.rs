@@ -32,15 +32,10 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         codec.encode(&value, &mut out).unwrap();
         out.freeze().into()
     }
-    let request = |id: TxId, name: &str, body, oneway| Frame::Request {
-        id,
-        name: name.into(),
-        body,
-        metadata: Metadata::new(),
-        oneway,
-        timeout: None,
+    let request = |id: TxId, name: &str, body, oneway| {
+        Frame::request(id, name.into(), body, Metadata::new(), oneway, None)
     };
-    let reply = |body, metadata| Frame::Reply { id: ID.into(), name: "add".into(), body, metadata };
+    let reply = |body, metadata| Frame::reply(ID.into(), "add".into(), body, metadata);
     let error =
         |error: RemoteError| Frame::Error { id: 7.into(), name: "divide".into(), error: error.into() };
     let add = || body(codec, Add { a: 5, b: 3 });
@@ -59,14 +54,14 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         ("request-answer-name", request(7.into(), "getResult", Body::empty(), false)),
         (
             "request-whole",
-            Frame::Request {
-                id: 300.into(),
-                name: "add".into(),
-                body: add(),
-                metadata: metadata(),
-                oneway: false,
-                timeout: Some(Duration::from_millis(1500)),
-            },
+            Frame::request(
+                300.into(),
+                "add".into(),
+                add(),
+                metadata(),
+                false,
+                Some(Duration::from_millis(1500)),
+            ),
         ),
         ("oneway", request(7.into(), "log", body(codec, "hi"), true)),
         ("reply", reply(body(codec, 8i64), Metadata::new())),
@@ -89,7 +84,7 @@ fn hex(bytes: &[u8]) -> String {
 /// A binary answer does not name its message.
 fn without_name(frame: Frame) -> Frame {
     match frame {
-        Frame::Reply { id, body, metadata, .. } => Frame::Reply { id, name: "".into(), body, metadata },
+        Frame::Reply { id, response, .. } => Frame::Reply { id, name: "".into(), response },
         Frame::Error { id, error, .. } => Frame::Error { id, name: "".into(), error },
         other => other,
     }
@@ -132,7 +127,7 @@ fn held_compressed<C: Codec>(codec: C, received: impl Fn(Frame) -> Frame) {
     codec.encode(&"x".repeat(1200), &mut body).unwrap();
     let name = "log".into();
     let (metadata, body) = (Metadata::new(), body.freeze().into());
-    let long = Frame::Request { id: 7.into(), name, body, metadata, oneway: true, timeout: None };
+    let long = Frame::request(7.into(), name, body, metadata, true, None);
     let (_, short) = frames(&codec).into_iter().find(|(name, _)| *name == "reply").unwrap();
 
     let kind = format!("compressed-{}", C::NAME);

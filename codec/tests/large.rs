@@ -16,8 +16,7 @@ fn taken<C: Codec>(codec: &C, megabytes: usize) -> Duration {
     let mut body = BytesMut::new();
     codec.encode(&text, &mut body).unwrap();
     let body: Bytes = body.freeze();
-    let frame =
-        Frame::Reply { id: 1.into(), name: "".into(), body: body.clone().into(), metadata: Metadata::new() };
+    let frame = Frame::reply(1.into(), "".into(), body.clone().into(), Metadata::new());
     let limits = Limits::default().frame(300 << 20);
     let (mut framing, mut wire) = (codec.framing(limits), BytesMut::new());
     let began = Instant::now();

@@ -123,15 +123,8 @@ fn frames<C: Codec>(codec: &C, sent: &Sent) -> Vec<Frame> {
     error.chain = metadata.iter().map(|(key, _)| key.to_owned()).collect();
     error.data = oneway.then(|| body().into_bytes());
     vec![
-        Frame::Request {
-            id: id.clone(),
-            name: name.as_str().into(),
-            body: body(),
-            metadata: metadata.clone(),
-            oneway,
-            timeout,
-        },
-        Frame::Reply { id: id.clone(), name: "".into(), body: body(), metadata },
+        Frame::request(id.clone(), name.as_str().into(), body(), metadata.clone(), oneway, timeout),
+        Frame::reply(id.clone(), "".into(), body(), metadata),
         Frame::Error { id: id.clone(), name: "".into(), error: error.into() },
         Frame::Cancel { id },
         Frame::Goodbye { stay: None },
@@ -188,7 +181,7 @@ fn compressed_values<C: Codec>(codec: C) {
     let mut runner = TestRunner::new(config());
     let checked = runner.run(&tree(), |tree| {
         let body = encoded(&codec, &tree).freeze().into();
-        let frame = Frame::Reply { id: 7.into(), name: "".into(), body, metadata: Metadata::new() };
+        let frame = Frame::reply(7.into(), "".into(), body, Metadata::new());
         let mut wire = BytesMut::new();
         sender.borrow_mut().encode(&frame, &mut wire).unwrap();
         let received = receiver.borrow_mut().decode(&mut wire).unwrap().unwrap();

@@ -57,6 +57,26 @@ pub enum Frame {
 }
 
 impl Frame {
+    /// A request as a framing has read it: `timeout` is how long the sender will wait, where it said so for this message or
+    /// call. A duration, because two processes need not agree on the time.
+    #[inline]
+    pub fn request(
+        id: TxId,
+        name: Name,
+        body: Body,
+        metadata: Metadata,
+        oneway: bool,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self::Request { request: Request::received(id.clone(), name, body, metadata, oneway, timeout), id }
+    }
+
+    /// A reply as a framing has read it.
+    #[inline]
+    pub fn reply(id: TxId, name: Name, body: Body, metadata: Metadata) -> Self {
+        Self::Reply { id, name, response: Response::with_metadata(body, metadata) }
+    }
+
     /// The id of the transaction, in the kinds that have one.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
@@ -67,6 +87,15 @@ impl Frame {
             | Self::Cancel { id } => Some(id),
             Self::Unmarked { request, .. } => request.id(),
             Self::Ping | Self::Pong | Self::Goodbye { .. } => None,
+        }
+    }
+
+    /// How long the sender of a request says that it will wait: what is written of its timeout, where zero is no limit.
+    #[inline]
+    pub fn timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Request { request, .. } => request.timeout().filter(|timeout| !timeout.is_zero()),
+            _ => None,
         }
     }
 

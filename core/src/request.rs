@@ -63,10 +63,9 @@ impl Request {
         Self::made_of(Parts::new(name, body))
     }
 
-    /// The request as a worker sees it, made of what a [framing](crate::Frame) has just read: `timeout` is how long the host
-    /// waits, where it said so.
+    /// The request as a worker sees it that has just read it from its connection.
     #[inline]
-    pub fn received(
+    pub(crate) fn received(
         id: TxId,
         name: Name,
         body: Body,

@@ -100,7 +100,8 @@ impl<'a> Scene<'a> {
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let token = self.calls;
         self.calls += 1;
-        if self.connection.call(id, request(), timeout, token, self.now).is_ok() {
+        if self.connection.call(id, request(), timeout, token).is_ok() {
+            self.connection.begin(self.now);
             self.open.insert(token);
         }
     }

@@ -220,12 +220,7 @@ fn a_message_in_small_pieces_is_searched_once() {
     let mut framing = Json.framing(Limits::default());
     let (body, mut line) = (format!("{:?}", "x".repeat(4 << 20)), BytesMut::new());
     let id = TxId::from(1u64);
-    let frame = Frame::Reply {
-        id,
-        name: Name::from_static("big"),
-        body: body.into_bytes().into(),
-        metadata: Default::default(),
-    };
+    let frame = Frame::reply(id, Name::from_static("big"), body.into_bytes().into(), Default::default());
     framing.encode(&frame, &mut line).unwrap();
     let before = Instant::now();
     let (mut buffer, mut frames) = (BytesMut::new(), 0);

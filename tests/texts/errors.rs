@@ -114,8 +114,8 @@ pub(crate) async fn timeout_starting() -> Error {
 /// Two ends of a connection, because nobody waits for a call that was given up.
 pub(crate) async fn cancelled() -> Error {
     let (mut host, mut worker) = (Connection::<()>::new(), Connection::<()>::new());
-    let (id, now) = (TxId::from(1), std::time::Instant::now());
-    host.call(id.clone(), request("pi", ""), None, (), now).unwrap();
+    let id = TxId::from(1);
+    host.call(id.clone(), request("pi", ""), None, ()).unwrap();
     worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
     host.cancel(&id).unwrap();
     worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
@@ -178,14 +178,8 @@ pub(crate) async fn too_large_to_decode() -> Error {
 /// What a worker's `serve` returns.
 pub(crate) async fn protocol() -> Error {
     let mut worker = Connection::<()>::new();
-    let request = Frame::Request {
-        id: 7.into(),
-        name: Name::from_static("pi"),
-        body: Vec::new().into(),
-        metadata: Default::default(),
-        oneway: false,
-        timeout: None,
-    };
+    let request =
+        Frame::request(7.into(), Name::from_static("pi"), Vec::new().into(), Default::default(), false, None);
     worker.handle_frame(request.clone()).unwrap();
     worker.handle_frame(request).unwrap_err()
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, Request, Response, TxId};
+use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, TxId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{bounded, error};
 use crate::FrameError;
-use crate::framing::told;
 
 /// Keys that are not listed here are passed over.
 #[derive(Clone, Deserialize)]
@@ -87,16 +86,11 @@ impl Wire<'_> {
         }
         let (id, body, timeout) = (self.id()?, self.body(line), self.timeout());
         let metadata = self.meta.into_iter().collect();
-        let request = Request::received(id.clone(), (&*self.name).into(), body, metadata, oneway, timeout);
-        Ok(Frame::Request { id, request })
+        Ok(Frame::request(id, (&*self.name).into(), body, metadata, oneway, timeout))
     }
 
     fn reply(self, line: &Bytes) -> Result<Frame, FrameError> {
-        Ok(Frame::Reply {
-            id: self.id()?,
-            name: self.answered(RESULT),
-            response: Response::with_metadata(self.body(line), self.meta.into_iter().collect()),
-        })
+        Ok(Frame::reply(self.id()?, self.answered(RESULT), self.body(line), self.meta.into_iter().collect()))
     }
 
     fn error(self, line: &Bytes) -> Result<Frame, FrameError> {
@@ -143,7 +137,7 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
             } else if name.ends_with(RESULT) || name.ends_with(ERROR) {
                 out.put_slice(b",\"kind\":\"request\"");
             }
-            put_timeout(told(request), out)?;
+            put_timeout(frame.timeout(), out)?;
             put_metadata(request.metadata(), out)?;
         }
         Frame::Reply { id, name, response } => {

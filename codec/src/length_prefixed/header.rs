@@ -7,7 +7,7 @@ use isolated_workers_core::{Frame, Limits, Metadata, Name, RemoteError, TxId};
 
 use super::fields::{Fields, Start, put_bytes, put_varint};
 use crate::FrameError;
-use crate::framing::{MOST_CAUSES, told};
+use crate::framing::MOST_CAUSES;
 
 const REQUEST: u8 = 0;
 const ONEWAY: u8 = 1;
@@ -35,7 +35,7 @@ const ID_TEXT: u8 = 2;
 pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
     match frame {
         Frame::Request { id, request } => {
-            let (name, timeout, metadata) = (request.name().as_bytes(), told(request), request.metadata());
+            let (name, timeout, metadata) = (request.name().as_bytes(), frame.timeout(), request.metadata());
             let mut start =
                 Start::new(first_byte(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata));
             put_id(id, &mut start, out);

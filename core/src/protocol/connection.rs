@@ -10,15 +10,13 @@ use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Respo
 /// `T` is what the owner wants back with the end of a call: an index, a waker, a channel.
 ///
 /// ```
-/// use std::time::Instant;
 /// use isolated_workers_core::protocol::{Connection, Event};
 /// use isolated_workers_core::{Body, Name, Request, Response};
 ///
-/// let now = Instant::now();
 /// let (mut host, mut worker) = (Connection::<&str>::new(), Connection::<&str>::new());
 ///
 /// let ping = Request::new(Name::from_static("ping"), Body::empty());
-/// host.call(1.into(), ping, None, "my call", now)?;
+/// host.call(1.into(), ping, None, "my call")?;
 ///
 /// let Some(Event::Requested(request)) = worker.handle_frame(host.poll_transmit().unwrap())? else { panic!() };
 /// worker.answer(request.id().unwrap(), Ok(Response::default()));
@@ -33,6 +31,8 @@ pub struct Connection<T> {
     calls: IdTable<Call<T>>,
     serving: IdTable<Name>,
     outbox: Outbox,
+    /// The calls that have begun since the clock was looked at, which takes longer than to begin one.
+    begun: Vec<TxId>,
     /// No deadline of a call is before this. It may be too early, because a call that ends does not look for the next
     /// one: that is found when the time is over, for all calls at once.
     earliest_deadline: Option<Instant>,
@@ -48,7 +48,8 @@ struct Call<T> {
     /// `None` when the owner has given the call up and only its answer is still to come.
     token: Option<T>,
     name: Name,
-    deadline: Option<(Instant, Duration)>,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
     /// Which frame of this connection the request was.
     frame: u64,
 }
@@ -60,6 +61,7 @@ impl<T> Connection<T> {
             calls: IdTable::new(),
             serving: IdTable::new(),
             outbox: Outbox::default(),
+            begun: Vec::new(),
             earliest_deadline: None,
             cancels_late: true,
             said_goodbye: false,
@@ -68,7 +70,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Starts a call; its end is an [`Event::Answered`] with `token`. It is given up after `timeout`, if there is one.
+    /// Starts a call; its end is an [`Event::Answered`] with `token`. It is given up after `timeout`, if there is one, which
+    /// runs from when [`begin`](Self::begin) is called next.
     ///
     /// # Errors
     /// `DuplicateId` where the id is in use, `Closed` after a goodbye of either side, `Invalid` where the message has no
@@ -79,21 +82,36 @@ impl<T> Connection<T> {
         request: Request,
         timeout: Option<Duration>,
         token: T,
-        now: Instant,
     ) -> Result<(), Error> {
         self.check_call(request.name())?;
-        // A timeout past the end of time is none.
-        let deadline = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, timeout)));
         let frame = self.outbox.next_number();
-        let call = Call { token: Some(token), name: request.to_name(), deadline, frame };
+        let call = Call { token: Some(token), name: request.to_name(), timeout, deadline: None, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), &id));
         }
-        if let Some((at, _)) = deadline {
-            self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
+        if timeout.is_some() {
+            self.begun.push(id.clone());
         }
         self.outbox.push(Frame::Request { id, request });
         Ok(())
+    }
+
+    /// Whether there are calls whose time does not run yet.
+    #[inline]
+    pub fn has_begun(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
+    /// Has the time of the calls run that have started since the last time: one look at the clock for all of them.
+    pub fn begin(&mut self, now: Instant) {
+        for id in self.begun.drain(..) {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            // A timeout past the end of time is none.
+            call.deadline = call.timeout.and_then(|timeout| now.checked_add(timeout));
+            if let Some(at) = call.deadline {
+                self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
+            }
+        }
     }
 
     /// Sends a message that nobody answers.
@@ -261,8 +279,8 @@ impl<T> Connection<T> {
         self.earliest_deadline = None;
         let mut late = Vec::new();
         for (id, call) in self.calls.iter() {
-            match call.deadline {
-                Some((at, timeout)) if call.token.is_some() => {
+            match (call.deadline, call.timeout) {
+                (Some(at), Some(timeout)) if call.token.is_some() => {
                     if at <= now {
                         late.push((call.frame, id, call.name.clone(), timeout));
                     } else {
@@ -290,6 +308,7 @@ impl<T> Connection<T> {
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
         self.failed = true;
         self.serving.clear();
+        self.begun.clear();
         self.earliest_deadline = None;
         let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
         calls.sort_unstable_by_key(|call| call.frame);

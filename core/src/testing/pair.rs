@@ -80,7 +80,10 @@ impl<T> Pair<T> {
         token: T,
     ) -> Result<(), Error> {
         let now = self.now;
-        self.connection_mut(from).call(id, request, timeout, token, now)
+        let connection = self.connection_mut(from);
+        connection.call(id, request, timeout, token)?;
+        connection.begin(now);
+        Ok(())
     }
 
     /// Sends a message that nobody answers.

@@ -4,14 +4,7 @@ use isolated_workers_core::{ErrorKind, Frame, Metadata, RemoteError};
 use crate::*;
 
 fn raw_request(number: u64, oneway: bool) -> Frame {
-    Frame::Request {
-        id: id(number),
-        name: Name::from_static("work"),
-        body: Body::empty(),
-        metadata: Metadata::new(),
-        oneway,
-        timeout: None,
-    }
+    Frame::request(id(number), Name::from_static("work"), Body::empty(), Metadata::new(), oneway, None)
 }
 
 #[test]
@@ -105,7 +98,7 @@ fn stray_answers_are_passed_over() {
     handled(&mut pair, 1, "call");
     let (name, body) = (Name::default(), Body::empty());
     let strays = [
-        Frame::Reply { id: id(2), name: name.clone(), body, metadata: Metadata::new() },
+        Frame::reply(id(2), name.clone(), body, Metadata::new()),
         Frame::Error { id: id(3), name, error: Box::new(RemoteError::new("Stray", "of nothing")) },
         Frame::Pong,
     ];
@@ -123,9 +116,8 @@ fn stray_answers_are_passed_over() {
 fn unmarked(number: u64) -> Frame {
     let (name, body, metadata) =
         (Name::from_static("workResult"), Body::from(b"done".to_vec()), Metadata::new());
-    let answer =
-        Frame::Reply { id: id(number), name: "work".into(), body: body.clone(), metadata: metadata.clone() };
-    let request = Frame::Request { id: id(number), name, body, metadata, oneway: false, timeout: None };
+    let answer = Frame::reply(id(number), "work".into(), body.clone(), metadata.clone());
+    let request = Frame::request(id(number), name, body, metadata, false, None);
     Frame::Unmarked { answer: answer.into(), request: request.into() }
 }
 

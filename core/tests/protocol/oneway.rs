@@ -6,7 +6,7 @@ use crate::*;
 /// A oneway message of this id, which the worker is handling.
 fn sent(pair: &mut Scene, number: u64) {
     pair.send(Host, id(number), request("line")).unwrap();
-    assert!(matches!(pair.transmit(Host), Some(Frame::Request { oneway: true, .. })));
+    assert!(matches!(pair.transmit(Host), Some(Frame::Request { request, .. }) if request.is_oneway()));
     let event = pair.deliver(Worker).unwrap();
     assert!(matches!(event, Some(Event::Requested(request)) if request.is_oneway()));
 }

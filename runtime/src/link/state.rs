@@ -170,7 +170,7 @@ impl<F: Framing> State<F> {
     ) -> Result<usize, Error> {
         self.check_here(request.name())?;
         let place = self.calls.vacant_key();
-        self.connection.call(id, request, timeout, place, Instant::now())?;
+        self.connection.call(id, request, timeout, place)?;
         self.calls.insert(Place::Waiting(cx.waker().clone()));
         self.send(cx);
         Ok(place)
@@ -193,10 +193,13 @@ impl<F: Framing> State<F> {
     /// encoded all the same, while what they are made of is close at hand.
     fn send(&mut self, cx: &mut Context<'_>) {
         let alone = self.connection.in_flight() <= 1;
-        let sent = alone && self.flush(cx).is_ready();
-        if !alone {
+        let sent = if alone {
+            self.begin();
+            self.flush(cx).is_ready()
+        } else {
             self.encode();
-        }
+            false
+        };
         let sooner = match (self.connection.poll_timeout(), self.armed) {
             (Some(at), Some(armed)) => at < armed,
             (Some(_), None) => true,
@@ -242,6 +245,13 @@ impl<F: Framing> State<F> {
         }
     }
 
+    /// Has the time of calls run that the task does not know of yet.
+    fn begin(&mut self) {
+        if self.connection.has_begun() {
+            self.connection.begin(Instant::now());
+        }
+    }
+
     fn encode(&mut self) {
         let mut refused = Vec::new();
         self.outgoing.encode(&mut self.connection, &mut refused);
@@ -269,6 +279,7 @@ impl<F: Framing> State<F> {
 
     /// Gives up the calls whose time is over, and tells when to ask again.
     pub(super) fn handle_timeout(&mut self) -> Option<Instant> {
+        self.begin();
         if self.connection.poll_timeout().is_some() {
             for event in self.connection.handle_timeout(Instant::now()) {
                 self.overran |= self.on_timeout == OnTimeout::Kill;

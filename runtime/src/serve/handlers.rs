@@ -16,7 +16,9 @@ use crate::link::{Answer, Inbound};
 /// The handlers at work for one connection.
 pub(super) struct Handlers<S> {
     service: Arc<S>,
-    tasks: JoinSet<Handled>,
+    /// What the handler before has given back, for the next.
+    spare: Option<Arc<S>>,
+    tasks: JoinSet<Handled<S>>,
     /// How to stop those that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
     pace: Pace,
@@ -24,17 +26,18 @@ pub(super) struct Handlers<S> {
     peer: Option<u32>,
     panicked: Option<Error>,
     /// Where a handler runs until it waits for something: in the memory of the one before.
-    place: Option<Handling>,
+    place: Option<Handling<S>>,
 }
 
 /// What came of a request.
-struct Handled {
+struct Handled<S> {
+    service: Arc<S>,
     /// `None` where the message was oneway.
     answer: Option<Answer>,
     panicked: Option<Error>,
 }
 
-type Handling = ReusableBoxFuture<'static, Handled>;
+type Handling<S> = ReusableBoxFuture<'static, Handled<S>>;
 
 /// Who hears what comes of a request.
 enum Asked {
@@ -49,6 +52,7 @@ impl<S: Service + 'static> Handlers<S> {
     pub(super) fn new(service: Arc<S>, peer: Option<u32>) -> Self {
         Self {
             service,
+            spare: None,
             tasks: JoinSet::new(),
             running: HashMap::new(),
             pace: Pace::default(),
@@ -63,11 +67,13 @@ impl<S: Service + 'static> Handlers<S> {
         self.panicked.as_ref()
     }
 
-    fn handle(&mut self, request: Request, asked: Asked) -> Handling {
-        let service = Arc::clone(&self.service);
+    fn handle(&mut self, request: Request, asked: Asked) -> Handling<S> {
+        let service = self.spare.take().unwrap_or_else(|| Arc::clone(&self.service));
         let handling = async move {
-            let mut call = pin!(service.call(request));
-            let result = poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await;
+            let result = {
+                let mut call = pin!(service.call(request));
+                poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await
+            };
             let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
             let answer = match (asked, result) {
                 (Asked::By(id), result) => Some((id, result)),
@@ -77,7 +83,7 @@ impl<S: Service + 'static> Handlers<S> {
                 }
                 (Asked::Oneway(_), Ok(_)) => None,
             };
-            Handled { answer, panicked }
+            Handled { service, answer, panicked }
         };
         match self.place.take() {
             Some(mut place) => {
@@ -88,14 +94,15 @@ impl<S: Service + 'static> Handlers<S> {
         }
     }
 
-    fn take_in(&mut self, handled: Handled) -> Option<Answer> {
+    fn take_in(&mut self, handled: Handled<S>) -> Option<Answer> {
+        self.spare = Some(handled.service);
         if self.panicked.is_none() {
             self.panicked = handled.panicked;
         }
         handled.answer
     }
 
-    fn spawn(&mut self, id: Option<TxId>, handling: Handling) {
+    fn spawn(&mut self, id: Option<TxId>, handling: Handling<S>) {
         let task = self.tasks.spawn(handling);
         self.running.extend(id.map(|id| (id, task)));
     }

@@ -13,10 +13,10 @@ impl Oracle {
             (None, None) | (Some(Outgoing::Pong), Some(Frame::Pong)) => true,
             (Some(Outgoing::Goodbye), Some(Frame::Goodbye { .. })) => true,
             (Some(Outgoing::Cancel(expected)), Some(Frame::Cancel { id })) => id == expected,
-            (Some(Outgoing::Request(number)), Some(Frame::Request { id, body, oneway, .. })) => {
+            (Some(Outgoing::Request(number)), Some(Frame::Request { id, request: sent })) => {
                 let request = &mut self.requests[*number];
                 request.left = true;
-                *id == request.id && *body == request.body && *oneway == request.oneway
+                *id == request.id && *sent.body() == request.body && sent.is_oneway() == request.oneway
             }
             (Some(Outgoing::Answer(number)), Some(frame)) => self.is_answer_to(*number, frame),
             _ => false,
@@ -67,8 +67,8 @@ impl Oracle {
     fn is_answer_to(&self, number: usize, frame: &Frame) -> bool {
         let request = &self.requests[number];
         match (&request.answer, frame) {
-            (Some(Answer::Reply(expected)), Frame::Reply { id, body, .. }) => {
-                *id == request.id && body == expected
+            (Some(Answer::Reply(expected)), Frame::Reply { id, response, .. }) => {
+                *id == request.id && response.body() == expected
             }
             (Some(Answer::Error(kind)), Frame::Error { id, error, .. }) => {
                 *id == request.id && error.code.as_deref() == Some(kind.code())
@@ -89,7 +89,7 @@ impl Oracle {
     ) -> Verdict {
         let event = outcome.map_err(|error| format!("a peer that keeps the rules was refused: {error:?}"))?;
         match frame {
-            Frame::Request { body, .. } => self.request_arrived(to, body, event),
+            Frame::Request { request, .. } => self.request_arrived(to, request.body(), event),
             Frame::Reply { id, .. } | Frame::Error { id, .. } => self.answer_arrived(to, id, frame, event),
             Frame::Cancel { id } => self.cancel_arrived(to, id, event),
             Frame::Ping => {

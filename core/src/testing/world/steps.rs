@@ -208,9 +208,9 @@ impl World<'_> {
 /// A frame without its bytes.
 fn describe(frame: &Frame) -> String {
     match frame {
-        Frame::Request { id, body, oneway, .. } => {
-            let what = if *oneway { "oneway" } else { "request" };
-            format!("{what} #{}, id {id}", payload::number_of(body).unwrap_or_default())
+        Frame::Request { id, request } => {
+            let what = if request.is_oneway() { "oneway" } else { "request" };
+            format!("{what} #{}, id {id}", payload::number_of(request.body()).unwrap_or_default())
         }
         Frame::Reply { id, .. } => format!("reply, id {id}"),
         Frame::Error { id, error, .. } => format!("error, id {id}: {}", error.message),
