@@ -111,7 +111,7 @@ impl Encoder<&Frame> for LengthPrefixed {
 
     fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         if self.encode_head(frame, out)? {
-            out.put_slice(frame.body().map_or(&[], Body::as_bytes));
+            frame.body().into_iter().flat_map(Body::pieces).for_each(|piece| out.put_slice(piece));
         }
         Ok(())
     }

@@ -1,46 +1,123 @@
-use bytes::Bytes;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
 
 use crate::Budget;
 
 /// The encoded payload of a request or a response.
 ///
-/// Opaque on purpose: today it is one buffer, later it may be a stream or a piece of shared memory, and no signature
-/// changes. Cloning is cheap and copies no payload. Two bodies are equal where their bytes are.
-#[derive(Clone, Debug, Default)]
+/// Opaque on purpose: it is one buffer, or several of which the large ones are shared with the value that was encoded;
+/// later it may be a stream or a piece of shared memory, and no signature changes. Cloning is cheap and copies no
+/// payload. Two bodies are equal where their bytes are.
+#[derive(Clone)]
 pub struct Body {
-    bytes: Bytes,
+    form: Form,
     budget: Budget,
+}
+
+#[derive(Clone)]
+enum Form {
+    One(Bytes),
+    // One pointer, so that a body is no larger for it.
+    Rope(Arc<Rope>),
+}
+
+/// Buffers that belong one behind the other.
+struct Rope {
+    pieces: Vec<Bytes>,
+    len: usize,
+    /// All in one, once somebody has asked for that.
+    flat: OnceLock<Bytes>,
+}
+
+impl Rope {
+    #[cold]
+    fn flatten(&self) -> &Bytes {
+        self.flat.get_or_init(|| {
+            let mut flat = BytesMut::with_capacity(self.len);
+            self.pieces.iter().for_each(|piece| flat.extend_from_slice(piece));
+            flat.freeze()
+        })
+    }
 }
 
 impl Body {
     /// A body without a byte: what a message without a payload carries.
     #[inline]
     pub const fn empty() -> Self {
-        Self { bytes: Bytes::new(), budget: Budget::DEFAULT }
+        Self { form: Form::One(Bytes::new()), budget: Budget::DEFAULT }
     }
 
-    /// The encoded bytes.
+    /// A body of buffers one behind the other, none of which is copied.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use isolated_workers_core::Body;
+    ///
+    /// let picture = Bytes::from(vec![7; 100_000]);
+    /// let body = Body::of_pieces(vec![Bytes::from_static(b"a picture: "), picture.clone()]);
+    /// assert_eq!(body.len(), 100_011);
+    /// assert_eq!(body.pieces()[1].as_ptr(), picture.as_ptr());
+    /// assert!(body.as_bytes().starts_with(b"a picture: \x07\x07"));
+    /// ```
+    pub fn of_pieces(mut pieces: Vec<Bytes>) -> Self {
+        pieces.retain(|piece| !piece.is_empty());
+        if pieces.len() < 2 {
+            return pieces.pop().unwrap_or_default().into();
+        }
+        let len = pieces.iter().map(Bytes::len).sum();
+        let rope = Rope { pieces, len, flat: OnceLock::new() };
+        Self { form: Form::Rope(Arc::new(rope)), budget: Budget::default() }
+    }
+
+    /// The buffers that the payload is in, one behind the other: what a vectored write takes. One, as a rule.
+    #[inline]
+    pub fn pieces(&self) -> &[Bytes] {
+        match &self.form {
+            Form::One(bytes) => std::slice::from_ref(bytes),
+            Form::Rope(rope) => &rope.pieces,
+        }
+    }
+
+    /// The encoded bytes. Where they are in several [`pieces`](Self::pieces), they are copied into one buffer the first
+    /// time.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.flat()
     }
 
-    /// The encoded bytes, without a copy.
+    /// The encoded bytes; without a copy where they are in one buffer, as those of every body that came from a peer.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
-        self.bytes
+        match self.form {
+            Form::One(bytes) => bytes,
+            Form::Rope(rope) => rope.flatten().clone(),
+        }
+    }
+
+    /// The encoded bytes in one buffer, to share parts of it. Copies where [`as_bytes`](Self::as_bytes) does.
+    #[inline]
+    pub fn flat(&self) -> &Bytes {
+        match &self.form {
+            Form::One(bytes) => bytes,
+            Form::Rope(rope) => rope.flatten(),
+        }
     }
 
     /// How many bytes the payload takes.
     #[inline]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        match &self.form {
+            Form::One(bytes) => bytes.len(),
+            Form::Rope(rope) => rope.len,
+        }
     }
 
     /// Whether there is no byte at all.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// What the value may take that is decoded from this. A body that came from a peer has the budget of its
@@ -57,9 +134,26 @@ impl Body {
     }
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Body");
+        match self.pieces() {
+            [one] => shown.field("bytes", one),
+            pieces => shown.field("pieces", &pieces),
+        };
+        shown.field("budget", &self.budget).finish()
+    }
+}
+
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.len() == other.len() && self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -68,12 +162,40 @@ impl Eq for Body {}
 impl From<Bytes> for Body {
     #[inline]
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, budget: Budget::default() }
+        Self { form: Form::One(bytes), budget: Budget::default() }
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
         Bytes::from(bytes).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A body passes through many hands.
+    const _: () = assert!(size_of::<Form>() == size_of::<Bytes>());
+
+    #[test]
+    fn pieces_are_one_payload() {
+        let pieces = [&b"ab"[..], b"", b"cde"].map(Bytes::from_static);
+        let body = Body::of_pieces(pieces.to_vec());
+        assert_eq!((body.len(), body.is_empty(), body.pieces().len()), (5, false, 2));
+        assert_eq!(body, Body::from(b"abcde".to_vec()));
+        assert_ne!(body, Body::from(b"abcd".to_vec()));
+        assert_eq!(body.as_bytes().as_ptr(), body.clone().as_bytes().as_ptr(), "it was copied once");
+        assert_eq!(body.into_bytes(), &b"abcde"[..]);
+    }
+
+    #[test]
+    fn one_piece_is_no_rope() {
+        let one = Bytes::from(vec![1; 10]);
+        let body = Body::of_pieces(vec![Bytes::new(), one.clone()]);
+        assert_eq!(body.as_bytes().as_ptr(), one.as_ptr());
+        assert_eq!(Body::of_pieces(Vec::new()), Body::empty());
+        assert_eq!(Body::empty().pieces().len(), 1);
     }
 }
