@@ -71,14 +71,10 @@ impl<'de> Visitor<'de> for Parts {
         f.write_str("bytes")
     }
 
-    #[inline]
-    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Bytes, E> {
-        Ok(source::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)))
-    }
-
+    /// Also of bytes that are lent for the moment: postcard says so of its own.
     #[inline]
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-        Ok(Bytes::copy_from_slice(bytes))
+        Ok(source::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)))
     }
 
     #[inline]

@@ -51,7 +51,8 @@ impl<'a> Next<'a> {
     /// The payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` where it is another message, or its bytes are not those of one.
+    /// `Decode` where it is another message, or its bytes are not those of one; `TooLarge` where it takes more than the
+    /// budget of its body.
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         let what = || format!("could not decode `{}`", M::NAME);
@@ -71,7 +72,7 @@ impl<'a> Next<'a> {
     /// The reply of `response` to a message `M`.
     ///
     /// # Errors
-    /// `Decode` where its bytes are not those of one.
+    /// `Decode` where its bytes are not those of one; `TooLarge` where it takes more than the budget of its body.
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
         self.value(response.body(), read_reply::<M::Reply>, what).map_err(|error| error.executed_is(Executed::Yes))
@@ -103,7 +104,8 @@ impl<'a> Next<'a> {
                 std::any::type_name::<T>(),
                 self.0.codec_name()
             );
-            Error::with_source(ErrorKind::Decode, text, error)
+            let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Decode };
+            Error::with_source(kind, text, error)
         })
     }
 }

@@ -122,7 +122,9 @@ impl<F: Framing> Outgoing<F> {
             return;
         }
         self.pieces_len += self.buffer.len() + piece.len();
-        self.pieces.push_back(self.buffer.split().freeze());
+        if !self.buffer.is_empty() {
+            self.pieces.push_back(self.buffer.split().freeze());
+        }
         self.pieces.push_back(piece.clone());
     }
 
