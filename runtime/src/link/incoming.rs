@@ -32,6 +32,10 @@ pub(super) struct Incoming<F, R> {
 }
 
 struct Large {
+    /// The other of two buffers, one of which is large: this one, as long as a body is still in it.
+    other: BytesMut,
+    /// Whether the large one is that which is read into.
+    is_in_use: bool,
     /// The largest of them.
     size: usize,
     /// How many reads ago the last of them came.
@@ -86,22 +90,19 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
     }
 
     fn make_room(&mut self) {
-        let room = match &mut self.large {
-            Some(large) if large.reads < SMALL_READS => {
+        if let Some(large) = &mut self.large {
+            if large.reads < SMALL_READS {
                 large.reads += 1;
-                large.size
+                if large.take_turn(&mut self.buffer) {
+                    return;
+                }
+            } else {
+                self.forget();
             }
-            Some(_) => {
-                self.large = None;
-                self.buffer = BytesMut::new();
-                READ
-            }
-            None if self.buffer.capacity() >= READ / 8 => return,
-            None => READ,
-        };
-        if self.buffer.capacity() < room {
+        }
+        if self.buffer.capacity() < READ / 8 {
             // Takes the memory over again where no body of it is left.
-            self.buffer.reserve(room);
+            self.buffer.reserve(READ);
         }
     }
 
@@ -111,8 +112,24 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
                 large.size = large.size.max(size);
                 large.reads = 0;
                 large.is_used = true;
+                large.is_in_use = true;
             }
-            None => self.large = Some(Large { size, reads: 0, is_used: false, idle: Box::pin(sleep(KEPT)) }),
+            None => {
+                self.large = Some(Large {
+                    other: BytesMut::new(),
+                    is_in_use: true,
+                    size,
+                    reads: 0,
+                    is_used: false,
+                    idle: Box::pin(sleep(KEPT)),
+                });
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        if self.large.take().is_some_and(|large| large.is_in_use) {
+            self.buffer = BytesMut::new();
         }
     }
 
@@ -121,11 +138,26 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
         let Some(large) = &mut self.large else { return };
         while large.idle.as_mut().poll(cx).is_ready() {
             if !std::mem::take(&mut large.is_used) && self.buffer.is_empty() {
-                self.buffer = BytesMut::new();
-                self.large = None;
+                self.forget();
                 return;
             }
             large.idle.set(sleep(KEPT));
         }
+    }
+}
+
+impl Large {
+    /// Has the empty `buffer` be the large one, where no body is left in that, and the other one where one is.
+    fn take_turn(&mut self, buffer: &mut BytesMut) -> bool {
+        if buffer.try_reclaim(self.size) {
+            self.is_in_use = true;
+            return true;
+        }
+        let is_free = self.other.try_reclaim(self.size);
+        if is_free || self.is_in_use {
+            std::mem::swap(buffer, &mut self.other);
+            self.is_in_use = is_free;
+        }
+        is_free
     }
 }
