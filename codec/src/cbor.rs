@@ -36,7 +36,11 @@ impl Codec for Cbor {
         ciborium::into_writer(value, out.writer()).map_err(unwritten)
     }
 
-    fn encode_pieces<T: Serialize + ?Sized>(&self, value: &T, out: &mut Pieces<'_>) -> Result<(), CodecError> {
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
         ciborium::into_writer(value, out).map_err(unwritten)
     }
 

@@ -102,7 +102,11 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     ///
     /// # Errors
     /// As those of `encode`.
-    fn encode_pieces<T: Serialize + ?Sized>(&self, value: &T, out: &mut Pieces<'_>) -> Result<(), CodecError> {
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
         self.encode(value, out.buffer())
     }
 

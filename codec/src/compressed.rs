@@ -97,7 +97,11 @@ impl<C: Codec> Codec for Compressed<C> {
         self.codec.encode(value, out)
     }
 
-    fn encode_pieces<T: Serialize + ?Sized>(&self, value: &T, out: &mut Pieces<'_>) -> Result<(), CodecError> {
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
         self.codec.encode_pieces(value, out)
     }
 

@@ -28,7 +28,11 @@ impl Codec for Postcard {
         postcard::serialize_with_flavor(value, Append(out)).map_err(readable)
     }
 
-    fn encode_pieces<T: Serialize + ?Sized>(&self, value: &T, out: &mut Pieces<'_>) -> Result<(), CodecError> {
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
         postcard::serialize_with_flavor(value, Put(out)).map_err(readable)
     }
 

@@ -75,7 +75,8 @@ impl<'a> Next<'a> {
     /// `Decode` where its bytes are not those of one; `TooLarge` where it takes more than the budget of its body.
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
-        self.value(response.body(), read_reply::<M::Reply>, what).map_err(|error| error.executed_is(Executed::Yes))
+        self.value(response.body(), read_reply::<M::Reply>, what)
+            .map_err(|error| error.executed_is(Executed::Yes))
     }
 
     /// Replaces the reply of `response` to a message `M` by another.
@@ -87,12 +88,7 @@ impl<'a> Next<'a> {
         Ok(())
     }
 
-    fn value<T: 'static>(
-        &self,
-        body: &Body,
-        read: Read,
-        what: impl Fn() -> String,
-    ) -> Result<T, Error> {
+    fn value<T: 'static>(&self, body: &Body, read: Read, what: impl Fn() -> String) -> Result<T, Error> {
         let value = self.0.decode(body, read).and_then(|value| {
             let other = |_| CodecError::new("the codec has read another value in its place");
             value.downcast().map_err(other)

@@ -6,10 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Encodes `value`, by [`serialize`](super::serialize) where it is `Bytes`.
 #[inline]
-pub fn serialize<T: Serialize + 'static, S: Serializer>(
-    value: &T,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub fn serialize<T: Serialize + 'static, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     match (value as &dyn std::any::Any).downcast_ref::<Bytes>() {
         Some(bytes) => super::serialize(bytes, serializer),
         None => value.serialize(serializer),
