@@ -93,7 +93,7 @@ mod book;
 
 pub use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
-    Json, JsonLines, LengthPrefixed, Pieces, Postcard, Shared, decode_body, decode_within, encode_body,
+    Json, JsonLines, LengthPrefixed, Pieces, Postcard, SharedPieces, decode_body, decode_within, encode_body,
     shared_bytes,
 };
 pub use isolated_workers_core::{

@@ -111,7 +111,10 @@ impl Encoder<&Frame> for LengthPrefixed {
 
     fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         if self.encode_head(frame, out)? {
-            frame.body().into_iter().flat_map(Body::pieces).for_each(|piece| out.put_slice(piece));
+            match frame.body().map_or(&[][..], Body::pieces) {
+                [one] => out.put_slice(one),
+                pieces => pieces.iter().for_each(|piece| out.put_slice(piece)),
+            }
         }
         Ok(())
     }

@@ -32,5 +32,5 @@ pub use compressed::{Compressed, CompressedFrames};
 pub use framing::{FrameError, Framing};
 pub use json::{Delimiter, DelimiterError, Json, JsonLines};
 pub use length_prefixed::LengthPrefixed;
-pub use pieces::{Pieces, Shared, encode_body};
+pub use pieces::{Pieces, SharedPieces, encode_body};
 pub use postcard::Postcard;

@@ -12,19 +12,33 @@ use crate::{Codec, CodecError};
 const LARGE: usize = 64 << 10;
 
 /// What a value is encoded into that may have large bytes: a buffer to append to, and between its bytes those that are
-/// shared with the value. [`Codec::encode_pieces`](crate::Codec::encode_pieces) fills it, [`encode_body`] makes a body of it.
+/// shared with the value.
+///
+/// [`Codec::encode_pieces`](crate::Codec::encode_pieces) fills it. [`encode_body`] does all of this:
+///
+/// ```
+/// use bytes::BytesMut;
+/// use isolated_workers_codec::{Codec, Pieces, Postcard};
+///
+/// let mut buffer = BytesMut::new();
+/// let mut pieces = Pieces::new(&mut buffer);
+/// Postcard.encode_pieces("text", &mut pieces)?;
+/// let shared = pieces.into_shared();
+/// let body = shared.into_body(buffer.split().freeze());
+/// assert_eq!(body.as_bytes(), b"\x04text");
+/// # Ok::<(), isolated_workers_codec::CodecError>(())
+/// ```
 #[derive(Debug)]
 pub struct Pieces<'a> {
     buffer: &'a mut BytesMut,
-    /// Each with how much of the buffer is before it.
-    shared: Vec<(usize, Bytes)>,
+    shared: SharedPieces,
 }
 
 impl<'a> Pieces<'a> {
     /// Appends to `buffer`, which is empty as a rule: what it has counts as encoded.
     #[inline]
     pub fn new(buffer: &'a mut BytesMut) -> Self {
-        Self { buffer, shared: Vec::new() }
+        Self { buffer, shared: SharedPieces(None) }
     }
 
     /// The buffer that bytes are appended to. What it holds already must stay.
@@ -37,37 +51,60 @@ impl<'a> Pieces<'a> {
     /// encodes at this moment become a piece of their own and are not copied.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
-        if bytes.len() >= LARGE
-            && let Some(shared) = offer::take(bytes)
-        {
-            self.shared.push((self.buffer.len(), shared));
-        } else {
+        if bytes.len() < LARGE {
             self.buffer.extend_from_slice(bytes);
+        } else {
+            self.put_large(bytes);
+        }
+    }
+
+    #[cold]
+    fn put_large(&mut self, bytes: &[u8]) {
+        match offer::take(bytes) {
+            Some(shared) => {
+                self.shared.0.get_or_insert_default().taken.push((self.buffer.len(), shared));
+            }
+            None => self.buffer.extend_from_slice(bytes),
         }
     }
 
     /// What is shared, so that the buffer can be used again.
     #[inline]
-    pub fn into_shared(self) -> Shared {
-        Shared(self.shared)
+    pub fn into_shared(self) -> SharedPieces {
+        self.shared
     }
 }
 
-/// What a value has been encoded into [`Pieces`] without, because it is not copied.
+/// What [`Pieces`] have beside their buffer.
 #[derive(Debug)]
-pub struct Shared(Vec<(usize, Bytes)>);
+pub struct SharedPieces(
+    // One pointer, because there is nothing, as a rule.
+    Option<Box<Taken>>,
+);
 
-impl Shared {
+#[derive(Debug, Default)]
+struct Taken {
+    /// Each with how much of the buffer is before it.
+    taken: Vec<(usize, Bytes)>,
+}
+
+impl SharedPieces {
     /// The encoded value. `buffer` is what is in the buffer of the pieces.
     #[inline]
     pub fn into_body(self, buffer: Bytes) -> Body {
-        if self.0.is_empty() { buffer.into() } else { self.with(buffer) }
+        match self.0 {
+            None => buffer.into(),
+            Some(taken) => taken.between(buffer),
+        }
     }
+}
 
-    fn with(self, mut buffer: Bytes) -> Body {
-        let mut pieces = Vec::with_capacity(2 * self.0.len() + 1);
+impl Taken {
+    #[cold]
+    fn between(self, mut buffer: Bytes) -> Body {
+        let mut pieces = Vec::with_capacity(2 * self.taken.len() + 1);
         let mut before = 0;
-        for (at, bytes) in self.0 {
+        for (at, bytes) in self.taken {
             // Of a codec that has cut its buffer short comes a wrong value, and no panic.
             pieces.push(buffer.split_to(at.saturating_sub(before).min(buffer.len())));
             pieces.push(bytes);

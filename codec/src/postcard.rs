@@ -98,11 +98,13 @@ struct Put<'a, 'b>(&'a mut Pieces<'b>);
 impl Flavor for Put<'_, '_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.buffer().put_u8(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         self.0.put_slice(bytes);
         Ok(())

@@ -20,10 +20,11 @@ pub(super) struct Offer(());
 /// Offers `bytes` where they are large enough.
 #[inline]
 pub(super) fn make(bytes: &Bytes) -> Option<Offer> {
-    (bytes.len() >= SMALLEST).then(|| {
-        OFFER.set(Some(bytes.clone()));
-        Offer(())
-    })
+    if bytes.len() < SMALLEST {
+        return None;
+    }
+    OFFER.set(Some(bytes.clone()));
+    Some(Offer(()))
 }
 
 impl Drop for Offer {

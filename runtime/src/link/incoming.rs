@@ -72,6 +72,7 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
     }
 
     /// The next frame of what has been read.
+    #[inline]
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let before = self.buffer.len();
         let decoded = if self.has_ended {
@@ -106,6 +107,7 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
         }
     }
 
+    #[cold]
     fn keep(&mut self, size: usize) {
         match &mut self.large {
             Some(large) => {
@@ -127,6 +129,7 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
         }
     }
 
+    #[cold]
     fn forget(&mut self) {
         if self.large.take().is_some_and(|large| large.is_in_use) {
             self.buffer = BytesMut::new();
@@ -148,6 +151,7 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
 
 impl Large {
     /// Has the empty `buffer` be the large one, where no body is left in that, and the other one where one is.
+    #[cold]
     fn take_turn(&mut self, buffer: &mut BytesMut) -> bool {
         if buffer.try_reclaim(self.size) {
             self.is_in_use = true;
