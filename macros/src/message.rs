@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::LitStr;
 use syn::ext::IdentExt;
 
 use crate::attributes::MessageOptions;
@@ -72,7 +73,9 @@ fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &
         None
     };
     let as_bytes = with.map(|with| {
-        let with = text::of_tokens(with);
+        // What its type lacks is an error there.
+        let span = Span::call_site().located_at(argument.span());
+        let with = LitStr::new(&text::of_tokens(with), span);
         quote!(#[serde(with = #with)])
     });
     let attributes = attributes.iter().map(|attribute| lower(attribute, 1));

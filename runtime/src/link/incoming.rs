@@ -165,3 +165,74 @@ impl Large {
         is_free
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use bytes::Bytes;
+    use isolated_workers_codec::LengthPrefixed;
+    use isolated_workers_core::{Body, Metadata};
+    use tokio_util::codec::Encoder;
+
+    use super::*;
+
+    const SIZE: usize = 200_000;
+
+    /// Frames of these sizes, of which each is full of its number.
+    fn wire(sizes: &[usize]) -> BytesMut {
+        let mut wire = BytesMut::new();
+        for (number, size) in (0..).zip(sizes) {
+            let (id, name, metadata) = (1.into(), "".into(), Metadata::new());
+            let frame = Frame::Reply { id, name, body: vec![number; *size].into(), metadata };
+            LengthPrefixed::new(Limits::default()).encode(&frame, &mut wire).unwrap();
+        }
+        wire
+    }
+
+    /// The body of the next frame, as one that a value shares, and then what the task does: it reads once more.
+    fn next(incoming: &mut Incoming<LengthPrefixed, &[u8]>) -> Bytes {
+        let cx = &mut Context::from_waker(Waker::noop());
+        loop {
+            if let Some(frame) = incoming.next_frame().unwrap() {
+                return frame.body().cloned().map_or(Bytes::new(), Body::into_bytes);
+            }
+            assert!(matches!(incoming.poll_read(cx), Poll::Ready(Ok(1..))));
+        }
+    }
+
+    #[tokio::test]
+    async fn large_memory_is_used_again_when_nothing_is_left_in_it_and_never_before() {
+        let wire = wire(&[SIZE; 6]);
+        let limits = Limits::default();
+        let mut incoming = Incoming::new(LengthPrefixed::new(limits), limits, &wire[..], BytesMut::new());
+        let is_full =
+            |bytes: &Bytes, number: u8| bytes.len() == SIZE && bytes.iter().all(|byte| *byte == number);
+        let first = next(&mut incoming);
+        let second = next(&mut incoming);
+        let third = next(&mut incoming);
+        assert!(is_full(&first, 0) && is_full(&second, 1) && is_full(&third, 2));
+        drop((first, second, third));
+        let fourth = next(&mut incoming);
+        let fifth = next(&mut incoming);
+        assert!(is_full(&fourth, 3) && is_full(&fifth, 4));
+        drop(fourth);
+        let sixth = next(&mut incoming);
+        assert!(is_full(&fifth, 4) && is_full(&sixth, 5));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_in_use_waits_beside_a_small_buffer() {
+        let (large, small) = (wire(&[SIZE]), wire(&[10]));
+        let limits = Limits::default();
+        let mut incoming = Incoming::new(LengthPrefixed::new(limits), limits, &large[..], BytesMut::new());
+        let kept = next(&mut incoming);
+        incoming.reader = &small[..];
+        assert_eq!(next(&mut incoming).len(), 10);
+        assert!(incoming.buffer.capacity() <= READ, "it is another, and small");
+        let place = kept.as_ptr_range();
+        drop(kept);
+        incoming.reader = &large[..];
+        assert!(place.contains(&next(&mut incoming).as_ptr()), "the large one again");
+    }
+}
