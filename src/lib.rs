@@ -93,7 +93,8 @@ mod book;
 
 pub use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
-    Json, JsonLines, LengthPrefixed, Postcard, decode_within,
+    Json, JsonLines, LengthPrefixed, Pieces, Postcard, SharedPieces, decode_body, decode_within, encode_body,
+    shared_bytes,
 };
 pub use isolated_workers_core::{
     Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Extensions, Failure,
@@ -153,6 +154,7 @@ pub mod prelude {
 pub mod __private {
     pub mod bytes;
 
+    pub use isolated_workers_codec::shared_bytes::any as any_bytes;
     pub use isolated_workers_runtime::run_worker;
     pub use serde;
 }

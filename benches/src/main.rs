@@ -5,7 +5,7 @@
 //! - `layers`: what empty middleware costs, 0, 1, 4 and 8 of it on the host, in alternating rounds.
 //! - `peers`: what others do in these columns, with `--features peers`.
 //! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
-//! - `profile <contestant> <in flight> <calls>`: one of `ours`, `raw-tokio`, `raw-std`, for a profiler.
+//! - `profile <contestant> <in flight> <calls> <bytes>`: one of `ours`, `raw-tokio`, `raw-std`, for a profiler.
 //! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;
 //!   `.ci/instructions` counts what they take.
 
@@ -55,7 +55,7 @@ fn main() -> Result<(), Error> {
         "failures" => runtime.block_on(failures::measure(number(200))),
         "layers" => runtime.block_on(layers::measure(number(30))),
         "profile" => {
-            profile::run(&contestant.unwrap_or_default(), number(256), number(1_000_000));
+            profile::run(&contestant.unwrap_or_default(), number(256), number(1_000_000), number(64));
             Ok(())
         }
         "calls" => runtime.block_on(layers::calls(number(0), number(20_000), number(20_000))),

@@ -83,7 +83,16 @@ pub async fn latency<C: Contestant>(contestant: &C, data: Bytes, calls: usize) -
 }
 
 pub async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usize) -> f64 {
-    let echo = || contestant.echo(Bytes::from_static(&[7; 64]));
+    throughput_of(contestant, Bytes::from_static(&[7; 64]), in_flight, calls).await
+}
+
+pub async fn throughput_of<C: Contestant>(
+    contestant: &C,
+    data: Bytes,
+    in_flight: usize,
+    calls: usize,
+) -> f64 {
+    let echo = || contestant.echo(data.clone());
     let mut echoes: FuturesUnordered<_> = (0..in_flight).map(|_| echo()).collect();
     let start = Instant::now();
     for _ in 0..calls {

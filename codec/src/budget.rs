@@ -12,18 +12,19 @@ mod visitor;
 
 use std::cell::Cell;
 
-use isolated_workers_core::Budget;
+use isolated_workers_core::{Body, Budget};
 use serde::de::{Deserialize, Deserializer};
 
 use self::deserializer::Counted;
 pub(crate) use self::meter::Limit;
 use self::meter::Meter;
+use crate::shared_bytes::source::Lent;
 use crate::{Codec, CodecError};
 
 /// Decodes a value within `budget`, whatever the codec.
 ///
-/// This is what calls go through. [`Codec::decode`] by itself knows no budget: middleware that decodes what a peer has
-/// sent had better use this, with [`Body::budget`](isolated_workers_core::Body::budget).
+/// [`Codec::decode`] by itself knows no budget: middleware that decodes what a peer has
+/// sent had better use this, or [`decode_body`] where it has a body.
 ///
 /// ```
 /// use isolated_workers_codec::{Json, decode_within};
@@ -58,6 +59,29 @@ where
         },
         Err(error) => Err(failure(error, passage, budget)),
     }
+}
+
+/// Decodes the value of a body within its budget, as calls do: [`shared_bytes`](crate::shared_bytes) are parts of it.
+///
+/// ```
+/// use isolated_workers_codec::{Json, decode_body};
+/// use isolated_workers_core::Body;
+///
+/// let body = Body::from(b"[1,2,3]".to_vec());
+/// assert_eq!(decode_body::<_, Vec<u8>>(&Json, &body)?, [1, 2, 3]);
+/// # Ok::<(), isolated_workers_codec::CodecError>(())
+/// ```
+///
+/// # Errors
+/// Those of [`decode_within`].
+#[inline]
+pub fn decode_body<'de, C, T>(codec: &C, body: &'de Body) -> Result<T, CodecError>
+where
+    C: Codec,
+    T: Deserialize<'de>,
+{
+    let _lent = body.flat().and_then(Lent::new);
+    decode_within(codec, body.as_bytes(), body.budget())
 }
 
 #[cold]

@@ -5,7 +5,7 @@ use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
 use self::detached::Detached;
-use crate::{Codec, CodecError, LengthPrefixed};
+use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 
 /// [CBOR](https://cbor.io): binary, and as general as JSON, for peers in other languages.
 ///
@@ -33,10 +33,15 @@ impl Codec for Cbor {
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
-        ciborium::into_writer(value, out.writer()).map_err(|error| match error {
-            ciborium::ser::Error::Value(reason) => CodecError::new(reason),
-            ciborium::ser::Error::Io(error) => CodecError::new(error),
-        })
+        ciborium::into_writer(value, out.writer()).map_err(unwritten)
+    }
+
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
+        ciborium::into_writer(value, out).map_err(unwritten)
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
@@ -54,6 +59,14 @@ impl Codec for Cbor {
 
     fn framing(&self, limits: Limits) -> LengthPrefixed {
         LengthPrefixed::new(limits)
+    }
+}
+
+#[cold]
+fn unwritten(error: ciborium::ser::Error<std::io::Error>) -> CodecError {
+    match error {
+        ciborium::ser::Error::Value(reason) => CodecError::new(reason),
+        ciborium::ser::Error::Io(error) => CodecError::new(error),
     }
 }
 

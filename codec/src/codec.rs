@@ -4,8 +4,8 @@ use bytes::BytesMut;
 use isolated_workers_core::{BoxError, Budget, Limits};
 use serde::{Deserialize, Serialize};
 
-use crate::Framing;
 use crate::budget::Limit;
+use crate::{Framing, Pieces};
 
 /// Turns values into bytes and back, and delimits frames of them in a stream.
 ///
@@ -55,6 +55,60 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// # Errors
     /// The value has no form in this format. `out` may hold a part of it then.
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError>;
+
+    /// [`encode`](Self::encode) for calls, whose large `Bytes` need not be copied: see
+    /// [`shared_bytes`](crate::shared_bytes). The default copies them.
+    ///
+    /// A codec that writes bytes as they are, and changes nothing of what it has written, can have them shared. It
+    /// writes to the [`Pieces`] as to any other writer:
+    ///
+    /// ```
+    /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, shared_bytes};
+    /// # use isolated_workers_core::Limits;
+    /// # use bytes::{BufMut, Bytes, BytesMut};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Clone)]
+    /// # struct OwnCbor;
+    /// impl Codec for OwnCbor {
+    ///     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+    ///         ciborium::into_writer(value, out.writer()).map_err(|error| CodecError::new(error.to_string()))
+    ///     }
+    ///
+    ///     fn encode_pieces<T: Serialize + ?Sized>(
+    ///         &self,
+    ///         value: &T,
+    ///         out: &mut Pieces<'_>,
+    ///     ) -> Result<(), CodecError> {
+    ///         ciborium::into_writer(value, out).map_err(|error| CodecError::new(error.to_string()))
+    ///     }
+    ///     // …
+    /// #   const NAME: &'static str = "own-cbor";
+    /// #   type Framing = LengthPrefixed;
+    /// #   fn decode<'de, T: Deserialize<'de>>(&self, _: &'de [u8]) -> Result<T, CodecError> {
+    /// #       unimplemented!()
+    /// #   }
+    /// #   fn framing(&self, limits: Limits) -> LengthPrefixed {
+    /// #       LengthPrefixed::new(limits)
+    /// #   }
+    /// }
+    /// # #[derive(Serialize)]
+    /// # struct Picture(#[serde(with = "shared_bytes")] Bytes);
+    ///
+    /// let pixels = Bytes::from(vec![7; 100_000]);
+    /// let body = encode_body(&OwnCbor, &Picture(pixels.clone()))?;
+    /// assert_eq!(body.pieces()[1].as_ptr(), pixels.as_ptr());
+    /// # Ok::<(), CodecError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As those of `encode`.
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
+        self.encode(value, out.buffer())
+    }
 
     /// Decodes a value from exactly these bytes; a message without a payload has none.
     ///

@@ -6,7 +6,7 @@ use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
 pub use self::frames::CompressedFrames;
-use crate::{Codec, CodecError};
+use crate::{Codec, CodecError, Pieces};
 
 /// Another codec, whose frames are compressed with zlib where they are large and get smaller by it.
 ///
@@ -95,6 +95,14 @@ impl<C: Codec> Codec for Compressed<C> {
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
         self.codec.encode(value, out)
+    }
+
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
+        self.codec.encode_pieces(value, out)
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {

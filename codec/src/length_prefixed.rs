@@ -118,7 +118,13 @@ impl Encoder<&Frame> for LengthPrefixed {
 
     fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         if self.encode_head(frame, out)? {
-            out.put_slice(frame.body().map_or(&[], Body::as_bytes));
+            match frame.body() {
+                Some(body) if body.pieces().len() > 1 => {
+                    body.pieces().iter().for_each(|piece| out.put_slice(piece));
+                }
+                Some(body) => out.put_slice(body.as_bytes()),
+                None => {}
+            }
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | [`Compressed<C>`](Compressed) | [`CompressedFrames`]: those of `C`, with zlib | large payloads over what is slower than memory |
 //!
 //! What a value may take while it is decoded is counted for every codec in the same way: [`decode_within`].
+//! Large bytes need not be copied: [`shared_bytes`].
 
 mod budget;
 mod cbor;
@@ -20,13 +21,16 @@ mod compressed;
 mod framing;
 mod json;
 mod length_prefixed;
+mod pieces;
 mod postcard;
+pub mod shared_bytes;
 
-pub use budget::decode_within;
+pub use budget::{decode_body, decode_within};
 pub use cbor::Cbor;
 pub use codec::{Codec, CodecError};
 pub use compressed::{Compressed, CompressedFrames};
 pub use framing::{FrameError, Framing};
 pub use json::{Delimiter, DelimiterError, Json, JsonLines};
 pub use length_prefixed::LengthPrefixed;
+pub use pieces::{Pieces, SharedPieces, encode_body};
 pub use postcard::Postcard;

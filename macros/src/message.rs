@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::LitStr;
 use syn::ext::IdentExt;
 
 use crate::attributes::MessageOptions;
@@ -62,10 +63,19 @@ fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &
     let visibility = definition.inner_visibility();
     let ty = scope.place(ty, method.alias(ident));
     let krate = definition.inner_krate();
-    let as_bytes = (types::is_bytes(&argument.ty)
-        && !attributes.iter().any(|attr| attr.path().is_ident("serde")))
-    .then(|| {
-        let with = text::of_tokens(quote!(#krate::__private::bytes));
+    let with = if attributes.iter().any(|attr| attr.path().is_ident("serde")) {
+        None
+    } else if types::is_bytes(&argument.ty) {
+        Some(quote!(#krate::__private::bytes))
+    } else if types::may_be_shared(&argument.ty) {
+        Some(quote!(#krate::__private::any_bytes))
+    } else {
+        None
+    };
+    let as_bytes = with.map(|with| {
+        // What its type lacks is an error there.
+        let span = Span::call_site().located_at(argument.span());
+        let with = LitStr::new(&text::of_tokens(with), span);
         quote!(#[serde(with = #with)])
     });
     let attributes = attributes.iter().map(|attribute| lower(attribute, 1));

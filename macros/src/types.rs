@@ -29,6 +29,11 @@ pub(crate) fn is_bytes(ty: &Type) -> bool {
     )
 }
 
+/// Whether `ty` is written as `Bytes` of the crate `bytes` is, as a rule. It may be another of that name.
+pub(crate) fn may_be_shared(ty: &Type) -> bool {
+    matches!(text::of_type(ty).trim_start_matches("::"), "Bytes" | "bytes::Bytes")
+}
+
 struct Check<'a> {
     place: Place,
     errors: &'a mut Errors,
@@ -141,6 +146,13 @@ mod tests {
                 .into_iter()
                 .any(is_bytes)
         );
+    }
+
+    #[test]
+    fn what_may_be_shared_is_told_by_its_name() {
+        let may_be_shared = |ty| may_be_shared(&syn::parse_str(ty).expect("a type"));
+        assert!(["Bytes", "bytes::Bytes", "::bytes::Bytes"].into_iter().all(may_be_shared));
+        assert!(!["Option<Bytes>", "my::Bytes", "Bytes<u8>", "BytesMut"].into_iter().any(may_be_shared));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::cell::Cell;
 use std::pin::Pin;
 
-use isolated_workers_codec::{Codec, CodecError};
+use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_codec::{Codec, CodecError, decode_body};
 use isolated_workers_core::{Body, Error, Request, Response};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -19,7 +20,7 @@ pub(crate) trait ErasedService: Sync {
     fn call(&self, request: Request) -> BoxFuture<'_>;
     fn codec_name(&self) -> &'static str;
     fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error>;
-    fn decode(&self, bytes: &[u8], read: Read) -> Result<Box<dyn Any>, CodecError>;
+    fn decode(&self, body: &Body, read: Read) -> Result<Box<dyn Any>, CodecError>;
 }
 
 impl<S: Service> ErasedService for S {
@@ -35,9 +36,9 @@ impl<S: Service> ErasedService for S {
         encode(self.codec(), &value, what, name)
     }
 
-    fn decode(&self, bytes: &[u8], read: Read) -> Result<Box<dyn Any>, CodecError> {
+    fn decode(&self, body: &Body, read: Read) -> Result<Box<dyn Any>, CodecError> {
         let before = READ.replace(Some(read));
-        let value = self.codec().decode(bytes);
+        let value = decode_body(self.codec(), body);
         READ.set(before);
         value.map(|Value(value)| value)
     }
@@ -51,6 +52,13 @@ pub(crate) fn read<T: DeserializeOwned + 'static>(
     from: &mut dyn erased_serde::Deserializer<'_>,
 ) -> erased_serde::Result<Box<dyn Any>> {
     erased_serde::deserialize::<T>(from).map(|value| Box::new(value) as Box<dyn Any>)
+}
+
+/// Reads a reply, as the codec's own way reads it: as itself, or as bytes that are shared.
+pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
+    from: &mut dyn erased_serde::Deserializer<'_>,
+) -> erased_serde::Result<Box<dyn Any>> {
+    erased_serde::deserialize::<Whatever<T>>(from).map(|Whatever(value)| Box::new(value) as Box<dyn Any>)
 }
 
 thread_local! {

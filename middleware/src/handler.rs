@@ -4,7 +4,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use isolated_workers_codec::{Codec, CodecError, decode_within};
+use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_codec::{Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
     Side,
@@ -146,7 +147,7 @@ where
 /// `Encode` where a value has no bytes, `Remote` where the handler failed.
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
-        Ok(reply) => encode(codec, &reply, "reply", M::NAME).map(Response::new),
+        Ok(reply) => encode(codec, &Whatever(&reply), "reply", M::NAME).map(Response::new),
         Err(failure) => {
             let data = encode(codec, &failure, "error", M::NAME)?;
             let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
@@ -162,8 +163,7 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
 /// # Errors
 /// `Decode` where it is not one, `TooLarge` where it takes more than the budget.
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
-    let body = request.body();
-    decode_within(codec, body.as_bytes(), body.budget()).map_err(|error| {
+    decode_body(codec, request.body()).map_err(|error| {
         let attempt = format!("could not decode `{}` from {}", M::NAME, C::NAME);
         undecodable(attempt, error, request.side()).executed_is(Executed::No)
     })
@@ -192,7 +192,12 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     what: &str,
     name: &str,
 ) -> Result<Body, Error> {
-    let (mut body, encoded) = scratch::fill(|out| codec.encode(value, out));
+    let (body, (shared, encoded)) = scratch::fill(|out| {
+        let mut pieces = Pieces::new(out);
+        let encoded = codec.encode_pieces(value, &mut pieces);
+        (pieces.into_shared(), encoded)
+    });
+    let mut body = shared.into_body(body);
     // There is no need to protect this process from itself.
     body.set_budget(Budget::LOCAL);
     match encoded {
@@ -207,8 +212,7 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
 
 pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
     // Nobody answers a oneway message, and its reply type is ().
-    let body = response.body();
-    decode_within(codec, body.as_bytes(), body.budget()).map_err(|error| {
+    decode_body(codec, response.body()).map(|Whatever(reply)| reply).map_err(|error| {
         let reply = std::any::type_name::<M::Reply>();
         let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::NAME);
         undecodable(attempt, error, Side::Host).executed_is(Executed::Yes)

@@ -1,10 +1,10 @@
 use std::fmt;
 
 use isolated_workers_codec::CodecError;
-use isolated_workers_core::{Error, ErrorKind, Executed, Message, Request, Response};
-use serde::de::DeserializeOwned;
+use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response};
 
-use crate::erased::{ErasedService, read};
+use crate::erased::{ErasedService, Read, read, read_reply};
 use crate::service::check_name;
 
 /// The rest of the stack, as a function sees it.
@@ -51,11 +51,12 @@ impl<'a> Next<'a> {
     /// The payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` where it is another message, or its bytes are not those of one.
+    /// `Decode` where it is another message, or its bytes are not those of one; `TooLarge` where it takes more than the
+    /// budget of its body.
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         let what = || format!("could not decode `{}`", M::NAME);
-        self.value(request.body().as_bytes(), what).map_err(|error| error.executed_is(Executed::No))
+        self.value(request.body(), read::<M>, what).map_err(|error| error.executed_is(Executed::No))
     }
 
     /// Replaces the payload of `request`, which must be an `M`, by another.
@@ -71,10 +72,11 @@ impl<'a> Next<'a> {
     /// The reply of `response` to a message `M`.
     ///
     /// # Errors
-    /// `Decode` where its bytes are not those of one.
+    /// `Decode` where its bytes are not those of one; `TooLarge` where it takes more than the budget of its body.
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
-        self.value(response.body().as_bytes(), what).map_err(|error| error.executed_is(Executed::Yes))
+        self.value(response.body(), read_reply::<M::Reply>, what)
+            .map_err(|error| error.executed_is(Executed::Yes))
     }
 
     /// Replaces the reply of `response` to a message `M` by another.
@@ -82,16 +84,12 @@ impl<'a> Next<'a> {
     /// # Errors
     /// `Encode` where that has no bytes. The response stays as it was.
     pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        response.set_body(self.0.encode(reply, "reply", M::NAME)?);
+        response.set_body(self.0.encode(&Whatever(reply), "reply", M::NAME)?);
         Ok(())
     }
 
-    fn value<T: DeserializeOwned + 'static>(
-        &self,
-        bytes: &[u8],
-        what: impl Fn() -> String,
-    ) -> Result<T, Error> {
-        let value = self.0.decode(bytes, read::<T>).and_then(|value| {
+    fn value<T: 'static>(&self, body: &Body, read: Read, what: impl Fn() -> String) -> Result<T, Error> {
+        let value = self.0.decode(body, read).and_then(|value| {
             let other = |_| CodecError::new("the codec has read another value in its place");
             value.downcast().map_err(other)
         });
@@ -102,7 +100,8 @@ impl<'a> Next<'a> {
                 std::any::type_name::<T>(),
                 self.0.codec_name()
             );
-            Error::with_source(ErrorKind::Decode, text, error)
+            let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Decode };
+            Error::with_source(kind, text, error)
         })
     }
 }

@@ -4,6 +4,7 @@
 mod concurrency;
 mod entry;
 mod names;
+mod pictures;
 mod requests;
 mod scopes;
 mod services;

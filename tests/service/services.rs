@@ -3,5 +3,6 @@
 pub(crate) mod gate;
 pub(crate) mod ledger;
 pub(crate) mod names;
+pub(crate) mod pictures;
 pub(crate) mod shapes;
 pub(crate) mod shop;

@@ -2,11 +2,13 @@
 
 mod services;
 
-use isolated_workers::{Cbor, Codec, Error, Json, Postcard, serve};
+use isolated_workers::{Cbor, Codec, Compressed, Error, Json, Postcard, serve};
 
 use services::gate::{Gate, Gates};
 use services::ledger::Actor;
 use services::names::{Echo, Names};
+use services::pictures::volumes::{Adding, Volumes};
+use services::pictures::{Gallery, Pictures};
 use services::shapes::{Shapes, Solid};
 use services::shop::old::Shop;
 
@@ -18,6 +20,7 @@ async fn main() -> Result<(), Error> {
         Json::NAME => run(service, Json).await,
         Postcard::NAME => run(service, Postcard).await,
         Cbor::NAME => run(service, Cbor).await,
+        "compressed+postcard" => run(service, Compressed::new(Postcard)).await,
         other => panic!("no codec: {other}"),
     }
 }
@@ -27,8 +30,10 @@ async fn run<C: Codec>(service: &str, codec: C) -> Result<(), Error> {
         "gate" => serve(Gates::default().into_service()).codec(codec).await,
         "ledger" => serve(Actor::start()).codec(codec).await,
         "names" => serve(Echo.into_service()).codec(codec).await,
+        "pictures" => serve(Gallery::default().into_service()).codec(codec).await,
         "shapes" => serve(Solid::default().into_service()).codec(codec).await,
         "shop" => serve(Corner.into_service()).codec(codec).await,
+        "volumes" => serve(Adding.into_service()).codec(codec).await,
         other => panic!("no service: {other}"),
     }
 }

@@ -29,7 +29,7 @@ use crate::{FrameError, Framing};
 /// let mut reader = FramedRead::new(there, codec.framing(Limits::default()));
 ///
 /// let body = format!("\"{}\"", "again and ".repeat(10_000)).into_bytes();
-/// let frame = Frame::Reply { id: 7.into(), name: "say".into(), body: body.into(), metadata: Metadata::new() };
+/// let frame = Frame::reply(7.into(), "say".into(), body.into(), Metadata::new());
 /// writer.send(&frame).await?;
 /// let received = reader.next().await.expect("a frame")?;
 /// assert_eq!(received.body(), frame.body());

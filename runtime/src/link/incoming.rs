@@ -32,6 +32,10 @@ pub(super) struct Incoming<F, R> {
 }
 
 struct Large {
+    /// The other of two buffers, one of which is large: this one, as long as a body is still in it.
+    other: BytesMut,
+    /// Whether the large one is that which is read into.
+    is_in_use: bool,
     /// The largest of them.
     size: usize,
     /// How many reads ago the last of them came.
@@ -87,33 +91,48 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
     }
 
     fn make_room(&mut self) {
-        let room = match &mut self.large {
-            Some(large) if large.reads < SMALL_READS => {
+        if let Some(large) = &mut self.large {
+            if large.reads < SMALL_READS {
                 large.reads += 1;
-                large.size
+                if large.take_turn(&mut self.buffer) {
+                    return;
+                }
+            } else {
+                self.forget();
             }
-            Some(_) => {
-                self.large = None;
-                self.buffer = BytesMut::new();
-                READ
-            }
-            None if self.buffer.capacity() >= READ / 8 => return,
-            None => READ,
-        };
-        if self.buffer.capacity() < room {
+        }
+        if self.buffer.capacity() < READ / 8 {
             // Takes the memory over again where no body of it is left.
-            self.buffer.reserve(room);
+            self.buffer.reserve(READ);
         }
     }
 
+    #[cold]
     fn keep(&mut self, size: usize) {
         match &mut self.large {
             Some(large) => {
                 large.size = large.size.max(size);
                 large.reads = 0;
                 large.is_used = true;
+                large.is_in_use = true;
             }
-            None => self.large = Some(Large { size, reads: 0, is_used: false, idle: Box::pin(sleep(KEPT)) }),
+            None => {
+                self.large = Some(Large {
+                    other: BytesMut::new(),
+                    is_in_use: true,
+                    size,
+                    reads: 0,
+                    is_used: false,
+                    idle: Box::pin(sleep(KEPT)),
+                });
+            }
+        }
+    }
+
+    #[cold]
+    fn forget(&mut self) {
+        if self.large.take().is_some_and(|large| large.is_in_use) {
+            self.buffer = BytesMut::new();
         }
     }
 
@@ -122,11 +141,98 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
         let Some(large) = &mut self.large else { return };
         while large.idle.as_mut().poll(cx).is_ready() {
             if !std::mem::take(&mut large.is_used) && self.buffer.is_empty() {
-                self.buffer = BytesMut::new();
-                self.large = None;
+                self.forget();
                 return;
             }
             large.idle.set(sleep(KEPT));
         }
+    }
+}
+
+impl Large {
+    /// Has the empty `buffer` be the large one, where no body is left in that, and the other one where one is.
+    #[cold]
+    fn take_turn(&mut self, buffer: &mut BytesMut) -> bool {
+        if buffer.try_reclaim(self.size) {
+            self.is_in_use = true;
+            return true;
+        }
+        let is_free = self.other.try_reclaim(self.size);
+        if is_free || self.is_in_use {
+            std::mem::swap(buffer, &mut self.other);
+            self.is_in_use = is_free;
+        }
+        is_free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use bytes::Bytes;
+    use isolated_workers_codec::LengthPrefixed;
+    use isolated_workers_core::{Body, Metadata};
+    use tokio_util::codec::Encoder;
+
+    use super::*;
+
+    const SIZE: usize = 200_000;
+
+    /// Frames of these sizes, of which each is full of its number.
+    fn wire(sizes: &[usize]) -> BytesMut {
+        let mut wire = BytesMut::new();
+        for (number, size) in (0..).zip(sizes) {
+            let (id, name, metadata) = (1.into(), "".into(), Metadata::new());
+            let frame = Frame::reply(id, name, vec![number; *size].into(), metadata);
+            LengthPrefixed::new(Limits::default()).encode(&frame, &mut wire).unwrap();
+        }
+        wire
+    }
+
+    /// The body of the next frame, as one that a value shares, and then what the task does: it reads once more.
+    fn next(incoming: &mut Incoming<LengthPrefixed, &[u8]>) -> Bytes {
+        let cx = &mut Context::from_waker(Waker::noop());
+        loop {
+            if let Some(frame) = incoming.next_frame().unwrap() {
+                return frame.body().cloned().map_or(Bytes::new(), Body::into_bytes);
+            }
+            assert!(matches!(incoming.poll_read(cx), Poll::Ready(Ok(1..))));
+        }
+    }
+
+    #[tokio::test]
+    async fn large_memory_is_used_again_when_nothing_is_left_in_it_and_never_before() {
+        let wire = wire(&[SIZE; 6]);
+        let limits = Limits::default();
+        let mut incoming = Incoming::new(LengthPrefixed::new(limits), limits, &wire[..], BytesMut::new());
+        let is_full =
+            |bytes: &Bytes, number: u8| bytes.len() == SIZE && bytes.iter().all(|byte| *byte == number);
+        let first = next(&mut incoming);
+        let second = next(&mut incoming);
+        let third = next(&mut incoming);
+        assert!(is_full(&first, 0) && is_full(&second, 1) && is_full(&third, 2));
+        drop((first, second, third));
+        let fourth = next(&mut incoming);
+        let fifth = next(&mut incoming);
+        assert!(is_full(&fourth, 3) && is_full(&fifth, 4));
+        drop(fourth);
+        let sixth = next(&mut incoming);
+        assert!(is_full(&fifth, 4) && is_full(&sixth, 5));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_in_use_waits_beside_a_small_buffer() {
+        let (large, small) = (wire(&[SIZE]), wire(&[10]));
+        let limits = Limits::default();
+        let mut incoming = Incoming::new(LengthPrefixed::new(limits), limits, &large[..], BytesMut::new());
+        let kept = next(&mut incoming);
+        incoming.reader = &small[..];
+        assert_eq!(next(&mut incoming).len(), 10);
+        assert!(incoming.buffer.capacity() <= READ, "it is another, and small");
+        let place = kept.as_ptr_range();
+        drop(kept);
+        incoming.reader = &large[..];
+        assert!(place.contains(&next(&mut incoming).as_ptr()), "the large one again");
     }
 }

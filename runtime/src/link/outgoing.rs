@@ -116,15 +116,26 @@ impl<F: Framing> Outgoing<F> {
         match frame.body() {
             Some(body) if body.len() >= LARGE => {
                 if self.framing.encode_head(frame, &mut self.buffer)? {
-                    self.buffer.advance(std::mem::take(&mut self.written));
-                    self.pieces_len += self.buffer.len() + body.len();
-                    self.pieces.push_back(self.buffer.split().freeze());
-                    self.pieces.push_back(body.clone().into_bytes());
+                    body.pieces().iter().for_each(|piece| self.put_piece(piece));
                 }
                 Ok(())
             }
             _ => self.framing.encode(frame, &mut self.buffer),
         }
+    }
+
+    /// Writes `piece` behind all else; a large one from where it is.
+    fn put_piece(&mut self, piece: &Bytes) {
+        if piece.len() < LARGE {
+            self.buffer.extend_from_slice(piece);
+            return;
+        }
+        self.buffer.advance(std::mem::take(&mut self.written));
+        self.pieces_len += self.buffer.len() + piece.len();
+        if !self.buffer.is_empty() {
+            self.pieces.push_back(self.buffer.split().freeze());
+        }
+        self.pieces.push_back(piece.clone());
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
