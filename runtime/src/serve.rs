@@ -27,6 +27,7 @@ pub use self::make_handler::{FromStartupData, MakeHandler};
 pub use self::server::Server;
 use self::server::Stopped;
 use self::session::Session;
+use self::signals::Obedience;
 use crate::inherited::{AnyChannel, Inherited};
 
 /// Answers the host that started this process with `handler`, until the host is done or gone.
@@ -246,16 +247,13 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         let residue = Arc::new(OnceLock::new());
         if inherited.is_process() {
             // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
-            signals::listen(server, Arc::clone(&residue)).await;
+            stopped.obey(Obedience::new(server, Arc::clone(&residue)));
             panic_place::keep();
         }
         settings.handshake &= inherited.has_handshake();
         let transport = inherited.transport().to_owned();
-        let channel = tokio::select! {
-            biased;
-            () = stopped.stopped() => return Ok(()),
-            attached = attach(inherited) => attached?,
-        };
+        let Some(channel) = stopped.unless(attach(inherited)).await else { return Ok(()) };
+        let channel = channel?;
         let _cleanup = Cleanup(channel.residue.clone());
         if let Some(own) = &channel.residue {
             residue.get_or_init(|| own.clone());

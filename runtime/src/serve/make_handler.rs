@@ -16,6 +16,9 @@ pub trait MakeHandler: Send + 'static {
     /// What is served.
     type Handler: Handler;
 
+    /// Whether to make it runs code of a user, which may keep the runtime busy. The default is yes.
+    const COMPUTES: bool = true;
+
     /// Makes the handler. `startup` is what the host has to say with
     /// [`Builder::startup_data`](crate::Builder::startup_data), if anything, to be decoded within `budget`.
     ///
@@ -32,6 +35,7 @@ pub trait MakeHandler: Send + 'static {
 #[diagnostic::do_not_recommend]
 impl<H: Handler> MakeHandler for H {
     type Handler = H;
+    const COMPUTES: bool = false;
 
     async fn make<C: Codec>(self, _: &C, _: Option<&[u8]>, _: Budget) -> Result<H, Error> {
         Ok(self)

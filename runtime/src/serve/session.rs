@@ -59,12 +59,8 @@ impl<C: Codec> Session<C> {
     ) -> Result<(), Error> {
         let Channel { reader, writer, hangup, mut incoming, .. } = channel;
         let mut token = None;
-        let opened = tokio::select! {
-            biased;
-            () = stopped.stopped() => return Ok(()),
-            opened = self.open(make, reader, writer, hangup, &mut token) => opened,
-        };
-        let (handler, mut connection) = opened.map_err(error)?;
+        let opened = self.open(make, reader, writer, hangup, &mut token, &mut stopped).await;
+        let Some((handler, mut connection)) = opened.map_err(error)? else { return Ok(()) };
         let service = Arc::new(layers.wrap(Local::new(handler, self.codec.clone())));
         // One turn a connection.
         loop {
@@ -85,6 +81,7 @@ impl<C: Codec> Session<C> {
     }
 
     /// Makes the handler of what the first host has to say. Where it does not fit, or there is no handler, the worker ends.
+    /// `None`: it was stopped meanwhile.
     async fn open<M: MakeHandler>(
         &self,
         make: M,
@@ -92,24 +89,34 @@ impl<C: Codec> Session<C> {
         mut writer: AnyWriter,
         hangup: Option<Box<dyn FnOnce() + Send>>,
         token: &mut Option<String>,
-    ) -> Result<(M::Handler, Connection), Failure> {
-        let greeting = self.hear(&mut reader, &mut writer, token).await?;
+        stopped: &mut Stopped,
+    ) -> Result<Option<(M::Handler, Connection)>, Failure> {
+        let heard = stopped.unless(self.hear(&mut reader, &mut writer, token)).await;
+        let Some(greeting) = heard.transpose()? else { return Ok(None) };
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(Parent::of);
-        // From here on, because what makes the handler may keep the runtime busy.
-        let watch = Watch::new(hangup, self.residue.clone());
+        let mut watch = Watch::new(hangup, self.residue.clone());
+        // What makes the handler may keep the runtime busy.
+        if M::COMPUTES {
+            watch.begin(stopped.take_obedience());
+        }
         let startup = greeting.as_ref().and_then(Greeting::startup);
-        let handler = match make.make(&self.codec, startup, self.settings.limits.budget()).await {
-            Ok(handler) => handler,
-            Err(error) => {
+        let making = make.make(&self.codec, startup, self.settings.limits.budget());
+        let handler = match stopped.unless(making).await {
+            Some(Ok(handler)) => handler,
+            Some(Err(error)) => {
                 return Err(match greeting {
                     Some(greeting) => greeting.decline(&mut writer, error).await,
                     None => error.into(),
                 });
             }
+            None => return Ok(None),
         };
-        let buffer = accept(greeting, &mut writer).await?;
-        Ok((handler, Connection { reader, writer, buffer, watch, peer, parent }))
+        let Some(accepted) = stopped.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
+        let buffer = accepted?;
+        // And so may handlers. Before the first, and while the host reads that this worker is ready.
+        watch.begin(stopped.take_obedience());
+        Ok(Some((handler, Connection { reader, writer, buffer, watch, peer, parent })))
     }
 
     /// Waits for the next host that fits. `None`: none has come in time.
@@ -141,7 +148,8 @@ impl<C: Codec> Session<C> {
         let parent = peer.and_then(Parent::of);
         let buffer = accept(greeting, &mut writer).await?;
         // The end of one that does not fit is not that of this worker.
-        let watch = Watch::new(hangup, self.residue.clone());
+        let mut watch = Watch::new(hangup, self.residue.clone());
+        watch.begin(None);
         Ok(Connection { reader, writer, buffer, watch, peer, parent })
     }
 

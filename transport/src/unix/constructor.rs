@@ -70,17 +70,55 @@ fn variable(name: &str) -> Option<String> {
 /// Closes what this process was born with beside its standard streams: descriptors of the host that it, or whoever
 /// started it, has not marked to be closed in children.
 fn close_strays() {
+    #[cfg(target_os = "linux")]
+    if let Some(open) = low::all() {
+        open.for_each(close_stray);
+        return;
+    }
     // The list is complete before the first is closed. Where the system has none, they stay.
     let Ok(open) = std::fs::read_dir("/dev/fd") else { return };
     let open: Vec<RawFd> =
         open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for number in open.into_iter().filter(|number| *number > libc::STDERR_FILENO) {
-        // SAFETY: the descriptor is only asked for its flags. It is open, or the question is answered with an error.
-        let flags = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) });
-        // What would not have outlived the start of a program was opened by this one, or is the list.
-        if flags.is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
-            // SAFETY: no code of this program has opened it, so that no value in it is its owner.
-            unsafe { rustix::io::close(number) };
-        }
+    open.into_iter().for_each(close_stray);
+}
+
+fn close_stray(number: RawFd) {
+    if number <= libc::STDERR_FILENO {
+        return;
+    }
+    // SAFETY: the descriptor is only asked for its flags. It is open, or the question is answered with an error.
+    let flags = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) });
+    // What would not have outlived the start of a program was opened by this one, or is the list.
+    if flags.is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
+        // SAFETY: no code of this program has opened it, so that no value in it is its owner.
+        unsafe { rustix::io::close(number) };
+    }
+}
+
+/// The open descriptors of a process that has none above a few hundred, as most, without the system's list of them, which
+/// takes longer than the rest of this constructor: it makes a file of each.
+#[cfg(target_os = "linux")]
+mod low {
+    use std::os::fd::{BorrowedFd, RawFd};
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    const MOST: usize = 256;
+
+    /// `None`: there are others, or it is not known whether there are.
+    pub(super) fn all() -> Option<impl Iterator<Item = RawFd>> {
+        // Their number, or zero before Linux 6.2.
+        let number = rustix::fs::stat("/proc/self/fd").ok()?.st_size;
+        let mut asked: [PollFd<'_>; MOST] = std::array::from_fn(|number| {
+            // SAFETY: nothing is done with it. It is open, or `poll` says that it is not.
+            let number = unsafe { BorrowedFd::borrow_raw(number as RawFd) };
+            PollFd::from_borrowed_fd(number, PollFlags::empty())
+        });
+        // It fails where the process may not have so many.
+        poll(&mut asked, Some(&Timespec::default())).ok()?;
+        let open = asked.map(|one| !one.revents().contains(PollFlags::NVAL));
+        let found = open.iter().filter(|is_open| **is_open).count();
+        let all = i64::try_from(found).is_ok_and(|found| found == number);
+        all.then(|| (0..).zip(open).filter_map(|(number, is_open)| is_open.then_some(number)))
     }
 }

@@ -7,7 +7,6 @@ use std::os::unix::net::UnixStream as StdStream;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
-use tokio::net::UnixStream;
 
 use super::socket::{SocketReader, SocketWriter, halves};
 use crate::Channel;
@@ -37,14 +36,26 @@ fn split(stream: StdStream) -> io::Result<(SocketReader, SocketWriter)> {
 }
 
 /// Trusts a process of the same user, and root.
-pub(super) fn check_user(stream: &UnixStream) -> io::Result<()> {
-    let peer = stream.peer_cred()?.uid();
+pub(super) fn check_user(stream: &StdStream) -> io::Result<()> {
+    let peer = peer(stream)?;
     let own = rustix::process::geteuid().as_raw();
     if peer == own || peer == 0 {
         return Ok(());
     }
     let why = format!("the process behind the socket is that of user {peer}, and this one is that of {own}");
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+/// The user behind the other end.
+#[cfg(target_os = "linux")]
+fn peer(stream: &StdStream) -> io::Result<u32> {
+    Ok(sockopt::socket_peercred(stream)?.uid.as_raw())
+}
+
+/// The user behind the other end. Within a runtime, which knows how each system is asked.
+#[cfg(not(target_os = "linux"))]
+fn peer(stream: &StdStream) -> io::Result<u32> {
+    Ok(tokio::net::UnixStream::from_std(stream.try_clone()?)?.peer_cred()?.uid())
 }
 
 fn wait_for_hangup(stream: &OwnedFd) {

@@ -1,5 +1,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -7,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::SocketAddrUnix;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Sleep, sleep};
 
@@ -70,7 +72,7 @@ impl Transport for UnixSocket {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        inherited_listener(&Place::parse(address)).is_ok()
+        is_inherited(&Place::parse(address))
     }
 
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
@@ -147,8 +149,9 @@ impl Bound for UnixBound {
 async fn dial(place: &Place) -> io::Result<SocketChannel> {
     let path = place.path();
     let stream = UnixStream::connect(path).await.map_err(|error| unreachable(place, error))?;
+    let stream = stream.into_std()?;
     check_user(&stream)?;
-    Ok(stream::channel(stream.into_std()?)?.residue(socket_file::residue(place)?))
+    Ok(stream::channel(stream)?.residue(socket_file::residue(place)?))
 }
 
 fn unreachable(place: &Place, error: io::Error) -> io::Error {
@@ -177,11 +180,11 @@ async fn attach(place: &Place) -> io::Result<SocketChannel> {
 
 /// The worker's channel: the first connection of a listener that does not block, and those that follow it.
 pub(super) async fn accept(listener: StdListener, residue: Option<Residue>) -> io::Result<SocketChannel> {
-    let mut acceptor = Acceptor { listener: UnixListener::from_std(listener)?, pause: None };
+    let mut acceptor = Acceptor { listener, waiting: None, pause: None };
     let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
     check_user(&stream)?;
-    let channel = stream::watched(stream.into_std()?)?
-        .incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
+    let channel =
+        stream::watched(stream)?.incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
     Ok(match residue {
         Some(residue) => channel.residue(residue),
         None => channel,
@@ -192,20 +195,33 @@ pub(super) async fn accept(listener: StdListener, residue: Option<Residue>) -> i
 const BACK_OFF: Duration = Duration::from_millis(50);
 
 struct Acceptor {
-    listener: UnixListener,
+    listener: StdListener,
+    /// The same, registered, since nobody was there to be accepted: as a rule the first one is there already, and there is
+    /// no second one.
+    waiting: Option<UnixListener>,
     /// `Some`: there were no descriptors, and the listener is ready all the time.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Acceptor {
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<StdStream>> {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
             }
-            match ready!(self.listener.poll_accept(context)) {
-                Ok((stream, _)) => return Poll::Ready(Ok(stream)),
+            let accepted = match &self.waiting {
+                Some(waiting) => {
+                    ready!(waiting.poll_accept(context)).and_then(|(stream, _)| stream.into_std())
+                }
+                None => self.listener.accept().map(|(stream, _)| stream),
+            };
+            match accepted.and_then(|stream| stream.set_nonblocking(true).map(|()| stream)) {
+                Ok(stream) => return Poll::Ready(Ok(stream)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.waiting.is_none() => {
+                    self.waiting = Some(UnixListener::from_std(self.listener.try_clone()?)?);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) if is_shortage(&error) => self.pause = Some(Box::pin(sleep(BACK_OFF))),
                 Err(error) => return Poll::Ready(Err(error)),
@@ -217,7 +233,7 @@ impl Acceptor {
     fn poll_trusted(&mut self, context: &mut Context<'_>) -> Poll<io::Result<SocketChannel>> {
         loop {
             let stream = ready!(self.poll_accept(context))?;
-            if let Ok(channel) = check_user(&stream).and_then(|()| stream::watched(stream.into_std()?)) {
+            if let Ok(channel) = check_user(&stream).and_then(|()| stream::watched(stream)) {
                 return Poll::Ready(Ok(channel));
             }
         }
@@ -231,10 +247,14 @@ fn is_shortage(error: &io::Error) -> bool {
 
 /// A copy of the standard input, if that is the listener at `place`.
 fn inherited_listener(place: &Place) -> io::Result<StdListener> {
-    let listener = StdListener::from(rustix::stdio::stdin().try_clone_to_owned()?);
-    let bound = listener.local_addr();
-    match bound.as_ref().map(|bound| bound.as_pathname()) {
-        Ok(Some(path)) if path == place.path() => Ok(listener),
-        _ => Err(not_inherited()),
+    if !is_inherited(place) {
+        return Err(not_inherited());
     }
+    Ok(rustix::stdio::stdin().try_clone_to_owned()?.into())
+}
+
+/// Whether the standard input is the listener at `place`.
+fn is_inherited(place: &Place) -> bool {
+    let bound = rustix::net::getsockname(rustix::stdio::stdin()).and_then(SocketAddrUnix::try_from);
+    bound.is_ok_and(|bound| bound.path_bytes() == Some(place.path().as_os_str().as_bytes()))
 }

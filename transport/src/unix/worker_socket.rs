@@ -3,7 +3,6 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio::time::sleep;
 
 use super::changes::Changes;
@@ -101,7 +100,7 @@ impl Bound for WorkerSocketBound {
     }
 
     async fn establish(mut self) -> io::Result<SocketChannel> {
-        let stream = UnixStream::from_std(self.connect().await?)?;
+        let stream = self.connect().await?;
         check_user(&stream)?;
         let residue = match socket_file::residue(&self.place) {
             Ok(of_this_socket) => {
@@ -111,7 +110,7 @@ impl Bound for WorkerSocketBound {
             // The worker takes no further connections, and has removed it.
             Err(_) => self.residue,
         };
-        Ok(stream::channel(stream.into_std()?)?.residue(residue))
+        Ok(stream::channel(stream)?.residue(residue))
     }
 }
 
