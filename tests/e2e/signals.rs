@@ -103,6 +103,31 @@ async fn a_worker_that_is_busy_hears_signals_all_the_same() {
     assert!(matches!(soon(worker.closed()).await, ExitReason::Exited(130 | 143)));
 }
 
+/// Before the thread is there that obeys them later.
+#[tokio::test]
+async fn a_worker_that_waits_for_what_its_host_says_obeys_a_signal() {
+    let mut bound = UnixSocket.bind().unwrap();
+    let inheritance = bound.inheritance();
+    let mut command = tokio::process::Command::new(LIFE);
+    command.arg("plain").env(VARIABLE, format!("unix-socket:{}", inheritance.address));
+    let mut child = command.stdin(inheritance.stdin.unwrap()).kill_on_drop(true).spawn().unwrap();
+    let _channel = bound.establish().await.unwrap();
+    let status = format!("/proc/{}/status", child.id().unwrap());
+    let listens = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << (Signal::TERM.as_raw() - 1) != 0
+    };
+    soon(async {
+        while !listens() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    Watched::new(child.id().unwrap()).signal(Signal::TERM);
+    assert!(soon(child.wait()).await.unwrap().success());
+}
+
 /// One that sends what it has, and knows nothing but requests.
 #[tokio::test]
 async fn a_host_that_knows_no_goodbye_is_refused_what_comes_too_late() {

@@ -178,11 +178,16 @@ async fn a_worker_keeps_no_descriptor_that_nobody_meant_for_it() {
     // Like one that this process was born with: its children inherit it.
     let mut stray = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(stray.as_file_mut(), rustix::io::FdFlags::empty()).unwrap();
+    // And one with a number that few processes come to.
+    let far = rustix::io::fcntl_dupfd_cloexec(&stray, 300).unwrap();
+    rustix::io::fcntl_setfd(&far, rustix::io::FdFlags::empty()).unwrap();
     let path = stray.path().display().to_string();
     keeps_only_if_told(UnixSocket, &path).await;
     keeps_only_if_told(SocketPair, &path).await;
     keeps_only_if_told(Stdio, &path).await;
     keeps_only_if_told(NamedPipe, &path).await;
+    drop(far);
+    keeps_only_if_told(UnixSocket, &path).await;
 }
 
 async fn keeps_only_if_told<T: Transport>(transport: T, stray: &String) {
