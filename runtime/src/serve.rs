@@ -22,6 +22,8 @@ use isolated_workers_core::{BoxError, Error, ErrorKind, Limits};
 use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_place};
 use isolated_workers_transport::{Residue, Transport};
 use serde::de::DeserializeOwned;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinSet;
 
 pub use self::make_handler::{FromStartupData, MakeHandler};
 pub use self::server::Server;
@@ -260,7 +262,29 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         }
         let residue = channel.residue.clone();
         let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, residue };
-        session.run(make, layers, channel, stopped).await
+        beside_the_sockets(session.run(make, layers, channel, stopped)).await
+    }
+}
+
+/// Awaits `future`, on a runtime of many threads as a task of its own: that is polled by the thread that hears from the
+/// socket, while the one that `main` is awaited on would have to be woken for each message.
+async fn beside_the_sockets<F>(future: F) -> F::Output
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return future.await;
+    }
+    // A set of one, because it ends its task when it is dropped.
+    let mut task = JoinSet::new();
+    task.spawn(future);
+    match task.join_next().await.expect("a task was spawned") {
+        Ok(output) => output,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // It is ended with its runtime, and so is whoever waits for it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
