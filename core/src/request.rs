@@ -228,6 +228,16 @@ impl Request {
         self.parts.oneway
     }
 
+    /// Makes what the other side has sent a request of this one, where no framing has: one that came by no wire.
+    #[inline]
+    pub(crate) fn arrive(&mut self, id: &TxId) {
+        if self.side() == Side::Host {
+            let (name, body, metadata) = (self.to_name(), self.body().clone(), self.metadata().clone());
+            let timeout = self.timeout().filter(|timeout| !timeout.is_zero());
+            *self = Self::received(id.clone(), name, body, metadata, self.is_oneway(), timeout);
+        }
+    }
+
     /// Wants no reply.
     pub(crate) fn set_oneway(&mut self) {
         if !self.parts.oneway {

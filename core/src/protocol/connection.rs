@@ -186,7 +186,8 @@ impl<T> Connection<T> {
     /// [`fail`](Self::fail) ends what is in flight. An answer to nothing is no such breach, and is passed over.
     pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
         Ok(match frame {
-            Frame::Request { id, request } => {
+            Frame::Request { id, mut request } => {
+                request.arrive(&id);
                 if !request.is_oneway() && !self.serving.insert(&id, request.to_name()) {
                     return Err(reused_id(request.name(), &id));
                 }
