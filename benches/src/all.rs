@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::table::{Table, targets};
 #[cfg(feature = "peers")]
 use crate::{chart, peers};
 use crate::{codecs, compare, document, flavors, growth, layers, memory};
-use crate::table::{Table, targets};
 
 pub fn measure(rounds: usize, json: Option<PathBuf>) -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -17,17 +17,13 @@ mod tarpc;
 #[cfg(feature = "peers")]
 mod tonic;
 #[cfg(feature = "peers")]
-mod vox;
-#[cfg(feature = "peers")]
 mod zbus;
 
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "peers")]
-pub use self::{
-    capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, vox::Vox, zbus::Zbus,
-};
+pub use self::{capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, zbus::Zbus};
 pub use empty::{Depth, Eight, Four, One};
 pub use ours::{Choice, Ours, Stack};
 pub use pooled::Pooled;
@@ -79,8 +75,6 @@ pub fn serve_if_child() -> bool {
         Tarpc::CHILD => runtime().block_on(tarpc::serve()),
         #[cfg(feature = "peers")]
         Tonic::CHILD => runtime().block_on(tonic::serve()),
-        #[cfg(feature = "peers")]
-        Vox::CHILD => runtime().block_on(vox::serve()),
         #[cfg(feature = "peers")]
         Zbus::CHILD => runtime().block_on(zbus::serve()),
         _ => return false,

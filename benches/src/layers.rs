@@ -8,8 +8,12 @@ use crate::row::Row;
 use crate::table::{Column, Layout, Table};
 use crate::work::{Work, round};
 
-const COLUMNS: [Column; 4] =
-    [("0 layers", through::<NoLayers>), ("1", through::<One>), ("4", through::<Four>), ("8", through::<Eight>)];
+const COLUMNS: [Column; 4] = [
+    ("0 layers", through::<NoLayers>),
+    ("1", through::<One>),
+    ("4", through::<Four>),
+    ("8", through::<Eight>),
+];
 
 const ROWS: [Row; 3] = [
     Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 20_000 }).pinned().target(1.01),

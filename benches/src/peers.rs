@@ -1,8 +1,6 @@
 //! What a user would pick otherwise.
 
-use crate::contestant::{
-    Capnp, IpcChannel, Ours, RawStd, RawTokio, Remoc, Tarpc, Tonic, Vox, Zbus,
-};
+use crate::contestant::{Capnp, IpcChannel, Ours, RawStd, RawTokio, Remoc, Tarpc, Tonic, Zbus};
 use crate::flavor::Flavor::{CurrentThread, MultiThread};
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
@@ -14,7 +12,7 @@ macro_rules! columns {
     };
 }
 
-const COLUMNS: [Column; 12] = columns! {
+const COLUMNS: [Column; 11] = columns! {
     "raw-tokio": RawTokio, CurrentThread;
     "isolated-workers": Ours, CurrentThread;
     "raw-std": RawStd, CurrentThread;
@@ -24,7 +22,6 @@ const COLUMNS: [Column; 12] = columns! {
     "capnp-rpc": Capnp, CurrentThread;
     "remoc": Remoc, CurrentThread;
     "zbus": Zbus, CurrentThread;
-    "vox": Vox, CurrentThread;
     "raw-tokio, two threads": RawTokio, MultiThread;
     "isolated-workers, two threads": Ours, MultiThread;
 };

@@ -91,7 +91,9 @@ async fn one<C: Contestant>(flavor: Flavor, work: Work) -> f64 {
     let both = |taken: fn(u32) -> f64| taken(std::process::id()) + taken(contestant.pid());
     let figure = match work {
         Work::Latency { bytes, calls } => latency(&contestant, bytes, calls).await,
-        Work::EachMegabyte { bytes, calls } => latency(&contestant, bytes, calls).await / (bytes as f64 / 1e6),
+        Work::EachMegabyte { bytes, calls } => {
+            latency(&contestant, bytes, calls).await / (bytes as f64 / 1e6)
+        }
         Work::Throughput { in_flight, calls } => throughput(&contestant, in_flight, calls).await,
         Work::Faults { bytes, calls } => {
             in_a_row(&contestant, bytes, calls).await;

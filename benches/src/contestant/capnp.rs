@@ -19,7 +19,8 @@ use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use super::{Contestant, raw_std, raw_tokio};
 use crate::flavor::Flavor;
 
-/// An interface of one method whose parameter and result are data, written by hand: its compiler is a program of its own.
+/// An interface of one method whose parameter and result are data, written by hand as its generator would: that needs a
+/// program which Cargo does not install.
 pub struct Capnp {
     echo: EchoClient,
     disconnector: Disconnector<Side>,

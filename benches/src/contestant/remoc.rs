@@ -2,8 +2,8 @@ use std::process::Child;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use remoc::prelude::*;
 use remoc::codec;
+use remoc::prelude::*;
 use remoc::rtc::CallError;
 
 use super::{Contestant, raw_std, raw_tokio};

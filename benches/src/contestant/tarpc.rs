@@ -5,7 +5,6 @@ use futures_util::StreamExt;
 use tarpc::client::Config;
 use tarpc::context;
 use tarpc::server::{BaseChannel, Channel};
-use tarpc_echo::{Echo, EchoClient};
 use tokio::net::UnixStream;
 use tokio_serde::formats::Bincode;
 use tokio_util::codec::Framed;
@@ -21,6 +20,11 @@ pub struct Tarpc {
 
 impl Tarpc {
     pub const CHILD: &str = "tarpc";
+}
+
+#[tarpc::service]
+trait Echo {
+    async fn echo(data: Bytes) -> Bytes;
 }
 
 #[derive(Clone)]

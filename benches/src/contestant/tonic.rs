@@ -4,8 +4,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Ready, ready};
+use futures_util::stream::{self, StreamExt};
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
+use rustix::event::{PollFd, PollFlags, poll};
 use tokio::net::UnixStream;
 use tonic::body::Body;
 use tonic::server::{NamedService, UnaryService};
@@ -17,7 +19,8 @@ use tower::Service;
 use super::{Contestant, raw_std, raw_tokio};
 use crate::flavor::Flavor;
 
-/// A unary method whose message is bytes, as its generator would write it: that needs a compiler which is a program of its own.
+/// A unary method whose message is bytes, written by hand as its generator would: that needs a program which Cargo does not
+/// install.
 pub struct Tonic {
     channel: Channel,
     child: Child,
@@ -77,7 +80,8 @@ impl Contestant for Tonic {
         let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
         let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
         let mut stream = Some(TokioIo::new(raw_tokio::on_tokio(own)));
-        let connector = tower::service_fn(move |_| ready(stream.take().ok_or(std::io::ErrorKind::NotConnected)));
+        let connector =
+            tower::service_fn(move |_| ready(stream.take().ok_or(std::io::ErrorKind::NotConnected)));
         let endpoint = Endpoint::from_static("http://child");
         let connector = tower::ServiceExt::map_err(connector, std::io::Error::from);
         let channel = endpoint.connect_with_connector(connector).await.expect("a connection");
@@ -104,7 +108,16 @@ impl Contestant for Tonic {
 }
 
 pub async fn serve() {
+    std::thread::spawn(end_with_host);
     let stream: UnixStream = raw_tokio::on_tokio(raw_std::stream());
-    let only = futures_util::stream::once(ready(Ok::<_, std::io::Error>(stream)));
-    Server::builder().add_service(Echo).serve_with_incoming(only).await.expect("it serves until its host is gone");
+    // The server would be done when there are no more connections to accept.
+    let only = stream::once(ready(Ok::<_, std::io::Error>(stream))).chain(stream::pending());
+    Server::builder().add_service(Echo).serve_with_incoming(only).await.expect("it serves");
+}
+
+/// The server does not end with its only connection.
+fn end_with_host() {
+    let stdin = std::io::stdin();
+    let _ = poll(&mut [PollFd::new(&stdin, PollFlags::empty())], None);
+    std::process::exit(0);
 }

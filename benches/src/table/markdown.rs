@@ -41,7 +41,11 @@ impl Table {
         head(f, &names, &["target"])?;
         for line in &self.lines {
             let shown = (0..self.columns.len()).map(|column| line.shown(column));
-            row(f, line.name, shown.chain([line.shown_ratio(), line.quartiles(), line.target_and_verdict()]))?;
+            row(
+                f,
+                line.name,
+                shown.chain([line.shown_ratio(), line.quartiles(), line.target_and_verdict()]),
+            )?;
         }
         Ok(())
     }
