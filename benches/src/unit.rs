@@ -24,6 +24,7 @@ impl Unit {
             Self::Bytes if figure >= f64::from(1 << 20) => format!("{:.2} MiB", figure / f64::from(1 << 20)),
             Self::Bytes if figure >= f64::from(10 << 10) => format!("{:.0} KiB", figure / f64::from(1 << 10)),
             Self::Bytes => format!("{figure:.0} B"),
+            Self::Times if figure < 10.0 => format!("{figure:.1}"),
             Self::Times => format!("{figure:.0}"),
         }
     }

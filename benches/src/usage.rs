@@ -74,8 +74,7 @@ impl fmt::Display for Load {
         let now = Self::watch();
         let others = (now.busy - self.busy).saturating_sub(now.own - self.own);
         let part = 100 * others / (now.all - self.all).max(1);
-        let took = Duration::from_secs(self.since.elapsed().as_secs());
-        write!(f, "{took:?}; others took {part} % of the machine's processors.")
+        write!(f, "{:.0?}; others took {part} % of the machine's processors.", self.since.elapsed())
     }
 }
 
