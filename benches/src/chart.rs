@@ -16,8 +16,8 @@ const PANELS: [(&str, &str); 6] = [
 
 const ACROSS: usize = 2;
 const WIDTH: f64 = 430.0;
-const NAMES: f64 = 130.0;
-const BARS: f64 = 220.0;
+const NAMES: f64 = 146.0;
+const BARS: f64 = 210.0;
 const BAR: f64 = 20.0;
 const HEAD: f64 = 34.0;
 const TOP: f64 = 46.0;

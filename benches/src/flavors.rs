@@ -28,5 +28,5 @@ fn of(row: &Row, host: Flavor, child: Flavor) -> f64 {
 }
 
 pub fn measure(rounds: usize) -> Table {
-    Table::measure("flavors", Layout::Ratios, &COLUMNS, &ROWS, rounds)
+    Table::measure("flavors", Layout::Turned, &COLUMNS, &ROWS, rounds)
 }
