@@ -1,29 +1,45 @@
 //! What is compared: bytes that come back from another process, by one way or another.
 
 #[cfg(feature = "peers")]
+mod capnp;
+mod empty;
+#[cfg(feature = "peers")]
 mod ipc_channel;
 mod ours;
 mod pooled;
 mod raw_std;
 mod raw_tokio;
+mod records;
+#[cfg(feature = "peers")]
+mod remoc;
 #[cfg(feature = "peers")]
 mod tarpc;
+#[cfg(feature = "peers")]
+mod tonic;
 #[cfg(feature = "peers")]
 mod zbus;
 
 use bytes::Bytes;
+use tokio::runtime::Runtime;
 
 #[cfg(feature = "peers")]
-pub use self::{ipc_channel::IpcChannel, tarpc::Tarpc, zbus::Zbus};
-pub use ours::Ours;
+pub use self::{capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, zbus::Zbus};
+pub use empty::{Depth, Eight, Four, One};
+pub use ours::{Choice, Ours, Stack};
 pub use pooled::Pooled;
 pub use raw_std::RawStd;
 pub use raw_tokio::RawTokio;
+pub use records::Records;
 
 use crate::flavor::Flavor;
 
 /// A child process that echoes bytes, and the way to it.
 pub trait Contestant: Sized {
+    /// Runs the host's side.
+    fn block_on<F: Future>(runtime: &Runtime, future: F) -> F::Output {
+        runtime.block_on(future)
+    }
+
     /// Starts the child, on a runtime of this flavor where it has one.
     async fn start(flavor: Flavor) -> Self;
 
@@ -35,20 +51,32 @@ pub trait Contestant: Sized {
     async fn stop(self);
 }
 
+/// One that has a call which nobody answers, of which many can be in flight.
+pub trait Waits: Contestant {
+    async fn wait(&self);
+}
+
 /// Runs this process as the child of a contestant, where it was started as one.
 pub fn serve_if_child() -> bool {
     let mut args = std::env::args().skip(1);
     let (Some(name), Some(flavor)) = (args.next(), args.next()) else { return false };
+    let runtime = || Flavor::of(&flavor).runtime();
     match name.as_str() {
         RawStd::CHILD => raw_std::serve(),
-        RawTokio::CHILD => Flavor::of(&flavor).runtime().block_on(raw_tokio::serve()),
-        Ours::CHILD => Flavor::of(&flavor).runtime().block_on(ours::serve()),
+        RawTokio::CHILD => runtime().block_on(raw_tokio::serve()),
+        Ours::CHILD => runtime().block_on(ours::serve(args.next().as_deref())),
+        #[cfg(feature = "peers")]
+        Capnp::CHILD => Capnp::block_on(&runtime(), capnp::serve()),
         #[cfg(feature = "peers")]
         IpcChannel::CHILD => ipc_channel::serve(),
         #[cfg(feature = "peers")]
-        Tarpc::CHILD => Flavor::of(&flavor).runtime().block_on(tarpc::serve()),
+        Remoc::CHILD => runtime().block_on(remoc::serve()),
         #[cfg(feature = "peers")]
-        Zbus::CHILD => Flavor::of(&flavor).runtime().block_on(zbus::serve()),
+        Tarpc::CHILD => runtime().block_on(tarpc::serve()),
+        #[cfg(feature = "peers")]
+        Tonic::CHILD => runtime().block_on(tonic::serve()),
+        #[cfg(feature = "peers")]
+        Zbus::CHILD => runtime().block_on(zbus::serve()),
         _ => return false,
     }
     true

@@ -1,14 +1,20 @@
-/// The figures of a row, one a round.
+/// What one contestant took in the rounds of a row. None where it cannot do what was asked.
+#[derive(Default)]
 pub struct Figures(pub Vec<f64>);
 
 impl Figures {
-    pub fn at(&self, part: f64) -> f64 {
+    pub fn at(&self, part: f64) -> Option<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable_by(f64::total_cmp);
-        sorted[((sorted.len() - 1) as f64 * part).round() as usize]
+        sorted.get((sorted.len().saturating_sub(1) as f64 * part).round() as usize).copied()
     }
 
-    pub fn median(&self) -> f64 {
+    pub fn median(&self) -> Option<f64> {
         self.at(0.5)
+    }
+
+    /// What each round took beside that of `base` in the same round.
+    pub fn ratios(&self, base: &Self) -> Self {
+        Self(self.0.iter().zip(&base.0).map(|(own, base)| own / base).collect())
     }
 }

@@ -1,26 +1,43 @@
-//! `cargo run --release --manifest-path benches/Cargo.toml -- <measurement> [samples]`
+//! `cargo run --release --manifest-path benches/Cargo.toml --features peers -- all` measures every table; each also by itself:
+//! `-- <measurement> [rounds]`. Without `--features peers`, what others have made is neither built nor measured.
 //!
+//! - `all [rounds] [path]`: every table, as Markdown, as JSON in `target/benches/figures.json` or under another path, in
+//!   `docs/performance.md` and as the chart `docs/performance.svg`.
 //! - `compare`: our stack beside what one writes by hand, as ratios with their targets.
+//! - `peers`: beside what others have made.
+//! - `codecs`, `flavors`, `layers`: what a codec, tokio's flavor and empty middleware cost.
+//! - `growth`: more calls in flight, larger bodies, more workers.
+//! - `memory`: what an idle worker and a call in flight hold.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
-//! - `layers`: what empty middleware costs, 0, 1, 4 and 8 of it on the host, in alternating rounds.
-//! - `peers`: what others do in these columns, with `--features peers`.
 //! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
-//! - `profile <contestant> <in flight> <calls> <bytes>`: one of `ours`, `raw-tokio`, `raw-std`, for a profiler.
+//! - `profile <contestant> <in flight> <calls>`: one of `ours`, `raw-tokio`, `raw-std`, for a profiler.
 //! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;
 //!   `.ci/instructions` counts what they take.
 
+mod all;
+mod calls;
+#[cfg(feature = "peers")]
+mod chart;
+mod codecs;
 mod compare;
 mod contestant;
+mod document;
 mod failures;
 mod figures;
 mod flavor;
+mod flavors;
+mod growth;
 mod layers;
+mod memory;
 #[cfg(feature = "peers")]
 mod peers;
 mod pool;
 mod profile;
+mod row;
 mod service;
 mod spread;
+mod table;
+mod unit;
 mod usage;
 mod work;
 
@@ -38,30 +55,30 @@ fn main() -> Result<(), Error> {
     }
     let mut args = std::env::args().skip(1);
     let measurement = args.next().unwrap_or_default();
-    // Only `profile` has a word before its numbers.
-    let contestant = if measurement == "profile" { args.next() } else { None };
+    // Only these have a word before their numbers.
+    let contestant = if ["memory-of", "profile"].contains(&&*measurement) { args.next() } else { None };
+    let contestant = contestant.unwrap_or_default();
     let mut number = |default| args.next().map_or(default, |number| number.parse().expect("a number"));
     match measurement.as_str() {
-        "compare" => {
-            compare::measure(number(5));
-            Ok(())
-        }
+        "all" => all::measure(number(3), args.next().map(Into::into)).expect("files that can be written"),
+        "compare" => println!("{}", compare::measure(number(5))),
         #[cfg(feature = "peers")]
-        "peers" => {
-            peers::measure(number(5));
-            Ok(())
-        }
-        "pool" => pool::measure(number(7)),
-        "failures" => runtime.block_on(failures::measure(number(200))),
-        "layers" => runtime.block_on(layers::measure(number(30))),
-        "profile" => {
-            profile::run(&contestant.unwrap_or_default(), number(256), number(1_000_000), number(64));
-            Ok(())
-        }
-        "calls" => runtime.block_on(layers::calls(number(0), number(20_000), number(20_000))),
+        "peers" => println!("{}", peers::measure(number(3))),
+        "codecs" => println!("{}", codecs::measure(number(5))),
+        "flavors" => println!("{}", flavors::measure(number(5))),
+        "layers" => println!("{}", layers::measure(number(5))),
+        "growth" => growth::measure(number(3)).iter().for_each(|table| println!("{table}\n")),
+        "memory" => println!("{}", memory::measure(number(3))),
+        // What `memory` starts.
+        "memory-of" => memory::of(&contestant),
+        "pool" => pool::measure(number(7))?,
+        "failures" => runtime.block_on(failures::measure(number(200)))?,
+        "profile" => profile::run(&contestant, number(256), number(1_000_000)),
+        "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {
-            eprintln!("which measurement? `compare`, `failures`, `layers`, `peers`, `pool` or `calls`");
+            eprintln!("which measurement? benches/src/main.rs lists them; `peers` wants `--features peers`");
             std::process::exit(2)
         }
     }
+    Ok(())
 }

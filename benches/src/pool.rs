@@ -10,12 +10,13 @@ use isolated_workers::{Dispatch, Error, Pool, Postcard, Program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::contestant::{Contestant, Ours, Pooled};
-use crate::figures::Figures;
+use crate::contestant::{Ours, Pooled};
 use crate::flavor::Flavor::CurrentThread;
+use crate::row::Row;
 use crate::service::WorkClient;
+use crate::table::{Column, Layout, Table};
 use crate::usage;
-use crate::work::{latency, throughput};
+use crate::work::{Work, round};
 
 const SIZES: [usize; 4] = [1, 2, 4, 8];
 
@@ -23,7 +24,7 @@ const SIZES: [usize; 4] = [1, 2, 4, 8];
 const TASKS: [u32; 2] = [0, 1000];
 
 pub fn measure(rounds: usize) -> Result<(), Error> {
-    dispatch(rounds);
+    println!("{}", dispatch(rounds));
     tasks();
     CurrentThread.runtime().block_on(async {
         let start = Instant::now();
@@ -57,33 +58,19 @@ fn tasks() {
     }
 }
 
-fn dispatch(rounds: usize) {
-    println!("| a pool of one worker, to the worker alone | ratio | quartiles |\n|---|---:|---:|");
-    for (name, in_flight) in [("one call after the other", None), ("256 in flight", Some(256))] {
-        usage::pin(in_flight.is_none());
-        let mut ratios = Vec::new();
-        for _ in 0..rounds {
-            ratios.push(work::<Pooled>(in_flight) / work::<Ours>(in_flight));
-        }
-        let ratios = Figures(ratios);
-        println!("| {name} | {:.3}x | {:.3} to {:.3} |", ratios.median(), ratios.at(0.25), ratios.at(0.75));
-    }
+/// What a pool of one costs beside the worker alone.
+fn dispatch(rounds: usize) -> Table {
+    let columns: [Column; 2] = [
+        ("the worker alone", |row| round::<Ours>(row.work, CurrentThread, row.is_pinned)),
+        ("a pool of one", |row| round::<Pooled>(row.work, CurrentThread, row.is_pinned)),
+    ];
+    let rows = [
+        Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 20_000 }).pinned(),
+        Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 300_000 }),
+    ];
+    let table = Table::measure("dispatch", Layout::Spread, &columns, &rows, rounds);
     usage::pin(false);
-}
-
-fn work<C: Contestant>(in_flight: Option<usize>) -> f64 {
-    CurrentThread.runtime().block_on(async {
-        let contestant = C::start(CurrentThread).await;
-        let figure = match in_flight {
-            None => latency(&contestant, vec![7; 64].into(), 20_000).await,
-            Some(in_flight) => {
-                throughput(&contestant, in_flight, 30_000).await;
-                throughput(&contestant, in_flight, 300_000).await
-            }
-        };
-        contestant.stop().await;
-        figure
-    })
+    table
 }
 
 type Workers = Pool<Dispatch<Postcard>>;

@@ -2,16 +2,52 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use isolated_workers::service;
+use serde::{Deserialize, Serialize};
 
 use crate::pool;
 
 #[service]
 pub trait Work {
     async fn echo(&self, data: Bytes) -> Bytes;
+    async fn describe(&self, record: Record) -> Record;
     /// Computes for so many microseconds.
     async fn compute(&self, micros: u32);
     /// Is answered by nobody.
     async fn wait(&self);
+}
+
+/// Ten fields of the kinds that messages are made of.
+#[derive(Serialize, Deserialize)]
+pub struct Record {
+    pub id: u64,
+    name: String,
+    city: String,
+    is_active: bool,
+    age: u8,
+    balance: i64,
+    rating: f64,
+    tags: Vec<String>,
+    referrer: Option<u64>,
+    position: (f32, f32),
+}
+
+impl Record {
+    pub const ID: u64 = 71_234_567;
+
+    pub fn example() -> Self {
+        Self {
+            id: Self::ID,
+            name: "Grace Hopper".to_owned(),
+            city: "Arlington".to_owned(),
+            is_active: true,
+            age: 42,
+            balance: -1_234_567,
+            rating: 4.75,
+            tags: vec!["navy".to_owned(), "compiler".to_owned()],
+            referrer: Some(12),
+            position: (38.88, -77.09),
+        }
+    }
 }
 
 pub struct Worker;
@@ -19,6 +55,9 @@ pub struct Worker;
 impl Work for Worker {
     async fn echo(&self, data: Bytes) -> Bytes {
         data
+    }
+    async fn describe(&self, record: Record) -> Record {
+        record
     }
     async fn compute(&self, micros: u32) {
         pool::compute(Duration::from_micros(micros.into()));

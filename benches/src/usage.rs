@@ -35,25 +35,52 @@ pub fn resident(pid: u32) -> u64 {
     resident * rustix::param::page_size() as u64
 }
 
-/// How busy the machine is while something is measured, also with what others do on it.
+/// The page faults of a process that needed no disk.
+pub fn faults(pid: u32) -> f64 {
+    stat(&pid.to_string(), 7) as f64
+}
+
+/// The memory of a process in bytes that it shares with no other.
+pub fn private(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a process");
+    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+    private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>() << 10
+}
+
+/// A number of `/proc/<pid>/stat`, counted from the state, which follows the name.
+fn stat(pid: &str, at: usize) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    let (_, rest) = stat.rsplit_once(") ").expect("a name in brackets");
+    rest.split(' ').nth(at).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// What others took of the machine while something was measured.
 pub struct Load {
     since: Instant,
-    ticks: (u64, u64),
+    busy: u64,
+    all: u64,
+    own: u64,
 }
 
 impl Load {
     pub fn watch() -> Self {
-        Self { since: Instant::now(), ticks: machine() }
+        let (busy, all) = machine();
+        Self { since: Instant::now(), busy, all, own: own() }
     }
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ((busy_before, all_before), (busy, all)) = (self.ticks, machine());
-        let part = 100 * (busy - busy_before) / (all - all_before).max(1);
-        let took = Duration::from_secs(self.since.elapsed().as_secs());
-        write!(f, "{took:?}; the machine's processors were busy for {part} % of it.")
+        let now = Self::watch();
+        let others = (now.busy - self.busy).saturating_sub(now.own - self.own);
+        let part = 100 * others / (now.all - self.all).max(1);
+        write!(f, "{:.0?}; others took {part} % of the machine's processors.", self.since.elapsed())
     }
+}
+
+/// The time of this process and of its children that have ended, in ticks.
+fn own() -> u64 {
+    (11..15).map(|at| stat("self", at)).sum()
 }
 
 /// How much of the machine's time was not idle since it started, and how much there was, in ticks.

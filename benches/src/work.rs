@@ -1,105 +1,190 @@
 //! What a contestant is given to do, and what it takes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
+use crate::unit::Unit;
 use crate::usage;
 
-/// What is done in one round, in seconds or bytes: less is better.
+/// What is done in one round: less is better in all of it. None takes more calls than it has time for, see [`PATIENCE`].
 #[derive(Clone, Copy)]
 pub enum Work {
     /// From nothing to the first reply.
     Spawn,
+    /// The same for so many workers that are started at once, until all have answered.
+    SpawnMany { workers: usize },
     /// The median time of so many calls one after the other, of so many bytes.
     Latency { bytes: usize, calls: usize },
+    /// The same for each million bytes.
+    EachMegabyte { bytes: usize, calls: usize },
+    /// The page faults of both processes for each of so many calls, of so many bytes.
+    Faults { bytes: usize, calls: usize },
     /// The time for each of so many calls, of which so many are in flight.
     Throughput { in_flight: usize, calls: usize },
+    /// The same over so many workers, with 16 in flight on each.
+    Workers { workers: usize, calls: usize },
     /// The processor time of both processes for each of so many calls, 256 in flight.
     Cpu { calls: usize },
-    /// What the child has in memory after some calls.
+    /// What the child has in memory after all of it: small calls and large ones, and a thousand small ones.
     Memory,
 }
 
-impl Work {
-    /// A figure with its unit.
-    pub fn shown(self, figure: f64) -> String {
-        match self {
-            Work::Memory => format!("{:.2} MiB", figure / f64::from(1 << 20)),
-            _ if figure >= 1e-3 => format!("{:.2} ms", figure * 1e3),
-            _ => format!("{:.2} µs", figure * 1e6),
-        }
+/// What both sides run on.
+#[derive(Clone, Copy)]
+pub struct Sides {
+    pub host: Flavor,
+    pub child: Flavor,
+}
+
+impl From<Flavor> for Sides {
+    fn from(both: Flavor) -> Self {
+        Self { host: both, child: both }
     }
 }
 
+impl Work {
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Memory => Unit::Bytes,
+            Self::Faults { .. } => Unit::Times,
+            _ => Unit::Seconds,
+        }
+    }
+
+    /// How many times a round has it: a start is short, and varies.
+    pub fn repeated(self) -> usize {
+        if matches!(self, Self::Spawn) { 10 } else { 1 }
+    }
+}
+
+/// How long a contestant is watched at one thing. The slow ones make fewer calls for it, the slowest a few.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+const FEWEST: usize = 3;
+
+const SMALL: Bytes = Bytes::from_static(&[7; 64]);
+
 /// One round of a contestant.
-pub fn round<C: Contestant>(work: Work, flavor: Flavor, is_pinned: bool) -> f64 {
+pub fn round<C: Contestant>(work: Work, sides: impl Into<Sides>, is_pinned: bool) -> f64 {
     usage::pin(is_pinned);
-    flavor.runtime().block_on(async {
-        let start = Instant::now();
-        let contestant = C::start(flavor).await;
-        let small = Bytes::from_static(&[7; 64]);
-        contestant.echo(small.clone()).await;
-        let figure = match work {
-            Work::Spawn => start.elapsed().as_secs_f64(),
-            Work::Latency { bytes, calls } => latency(&contestant, vec![7; bytes].into(), calls).await,
-            Work::Throughput { in_flight, calls } => {
-                throughput(&contestant, in_flight, calls / 10).await;
-                throughput(&contestant, in_flight, calls).await
-            }
-            Work::Cpu { calls } => {
-                throughput(&contestant, 256, calls / 10).await;
-                let both = || usage::cpu(std::process::id()) + usage::cpu(contestant.pid());
-                let before = both();
-                throughput(&contestant, 256, calls).await;
-                (both() - before).as_secs_f64() / calls as f64
-            }
-            Work::Memory => {
-                latency(&contestant, small, 1_000).await;
-                usage::resident(contestant.pid()) as f64
-            }
-        };
-        contestant.stop().await;
-        figure
+    let sides = sides.into();
+    C::block_on(&sides.host.runtime(), async {
+        match work {
+            Work::SpawnMany { workers } => many::<C>(sides.child, workers, None).await,
+            Work::Workers { workers, calls } => many::<C>(sides.child, workers, Some(calls)).await,
+            _ => one::<C>(sides.child, work).await,
+        }
     })
 }
 
-pub async fn latency<C: Contestant>(contestant: &C, data: Bytes, calls: usize) -> f64 {
-    for _ in 0..calls / 10 {
-        contestant.echo(data.clone()).await;
+async fn one<C: Contestant>(flavor: Flavor, work: Work) -> f64 {
+    let start = Instant::now();
+    let contestant = C::start(flavor).await;
+    contestant.echo(SMALL).await;
+    let started = start.elapsed();
+    let both = |taken: fn(u32) -> f64| taken(std::process::id()) + taken(contestant.pid());
+    let figure = match work {
+        Work::Latency { bytes, calls } => latency(&contestant, bytes, calls).await,
+        Work::EachMegabyte { bytes, calls } => {
+            latency(&contestant, bytes, calls).await / (bytes as f64 / 1e6)
+        }
+        Work::Throughput { in_flight, calls } => throughput(&contestant, in_flight, calls).await,
+        Work::Faults { bytes, calls } => {
+            in_a_row(&contestant, bytes, calls).await;
+            let before = both(usage::faults);
+            let made = in_a_row(&contestant, bytes, calls).await.len();
+            (both(usage::faults) - before) / made as f64
+        }
+        Work::Cpu { calls } => {
+            at_once(&contestant, 256, calls / 10, PATIENCE).await;
+            let before = both(|pid| usage::cpu(pid).as_secs_f64());
+            let (made, _) = at_once(&contestant, 256, calls, PATIENCE).await;
+            // Those that were in flight when it was enough have been answered, too.
+            (both(|pid| usage::cpu(pid).as_secs_f64()) - before) / (made + 256) as f64
+        }
+        Work::Memory => {
+            in_a_row(&contestant, 64, 1_000).await;
+            at_once(&contestant, 256, 20_000, PATIENCE).await;
+            for (bytes, calls) in [(100_000, 100), (1_000_000, 20), (10_000_000, 5), (64, 1_000)] {
+                in_a_row(&contestant, bytes, calls).await;
+            }
+            usage::resident(contestant.pid()) as f64
+        }
+        Work::Spawn | Work::SpawnMany { .. } | Work::Workers { .. } => started.as_secs_f64(),
+    };
+    contestant.stop().await;
+    figure
+}
+
+/// So many workers at once: their start, or the time for each call when all of them have some in flight.
+async fn many<C: Contestant>(flavor: Flavor, workers: usize, calls: Option<usize>) -> f64 {
+    let start = Instant::now();
+    let started = (0..workers).map(|_| async {
+        let contestant = C::start(flavor).await;
+        contestant.echo(SMALL).await;
+        contestant
+    });
+    let contestants = join_all(started).await;
+    let mut figure = start.elapsed().as_secs_f64();
+    if let Some(calls) = calls {
+        let start = Instant::now();
+        let runs = contestants.iter().map(|contestant| at_once(contestant, 16, calls / workers, PATIENCE));
+        let made: usize = join_all(runs).await.iter().map(|(made, _)| made + 16).sum();
+        figure = start.elapsed().as_secs_f64() / made as f64;
     }
+    join_all(contestants.into_iter().map(Contestant::stop)).await;
+    figure
+}
+
+/// The median time of calls one after the other.
+async fn latency<C: Contestant>(contestant: &C, bytes: usize, calls: usize) -> f64 {
+    in_a_row(contestant, bytes, calls.div_ceil(10)).await;
+    let mut times = in_a_row(contestant, bytes, calls).await;
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
+}
+
+/// The time for each of many calls, of which so many are in flight.
+async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usize) -> f64 {
+    at_once(contestant, in_flight, calls / 10, PATIENCE).await;
+    let (made, took) = at_once(contestant, in_flight, calls, PATIENCE).await;
+    took.as_secs_f64() / made as f64
+}
+
+async fn in_a_row<C: Contestant>(contestant: &C, bytes: usize, calls: usize) -> Vec<Duration> {
+    let data = Bytes::from(vec![7; bytes]);
     let mut times = Vec::with_capacity(calls);
-    for _ in 0..calls {
+    let start = Instant::now();
+    while times.len() < calls && (times.len() < FEWEST || start.elapsed() < PATIENCE) {
         let start = Instant::now();
         contestant.echo(data.clone()).await;
         times.push(start.elapsed());
     }
-    times.sort_unstable();
-    times[calls / 2].as_secs_f64()
+    times
 }
 
-pub async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usize) -> f64 {
-    throughput_of(contestant, Bytes::from_static(&[7; 64]), in_flight, calls).await
-}
-
-pub async fn throughput_of<C: Contestant>(
+/// How many calls were answered while so many were in flight, and how long that took.
+pub async fn at_once<C: Contestant>(
     contestant: &C,
-    data: Bytes,
     in_flight: usize,
     calls: usize,
-) -> f64 {
-    let echo = || contestant.echo(data.clone());
-    let mut echoes: FuturesUnordered<_> = (0..in_flight).map(|_| echo()).collect();
+    patience: Duration,
+) -> (usize, Duration) {
+    let mut echoes: FuturesUnordered<_> = (0..in_flight).map(|_| contestant.echo(SMALL)).collect();
     let start = Instant::now();
-    for _ in 0..calls {
+    let mut made = 0;
+    while made < calls && (made % 64 > 0 || start.elapsed() < patience) {
         echoes.next().await;
-        echoes.push(echo());
+        echoes.push(contestant.echo(SMALL));
+        made += 1;
     }
     let took = start.elapsed();
     while echoes.next().await.is_some() {}
-    took.as_secs_f64() / calls as f64
+    (made.max(1), took)
 }

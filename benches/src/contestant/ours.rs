@@ -1,22 +1,50 @@
 use bytes::Bytes;
-use isolated_workers::{Builder, Limits, Link, Postcard, Program, Worker};
+use isolated_workers::{
+    Builder, Cbor, Codec, Compressed, Json, Limits, Link, NoLayers, Platform, Postcard, Program, Worker,
+};
 
-use super::Contestant;
+use super::{Contestant, Depth, Waits};
 use crate::flavor::Flavor;
 use crate::service::{self, Work as _, WorkClient};
 
 /// The whole stack, as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
-pub struct Ours {
-    worker: Worker<Link<Postcard>>,
-    client: WorkClient<Worker<Link<Postcard>>>,
+pub struct Stack<C: Codec, L: Depth = NoLayers> {
+    worker: Worker<L::Service<Link<C>>>,
+    pub client: WorkClient<Worker<L::Service<Link<C>>>>,
+}
+
+pub type Ours = Stack<Postcard>;
+
+/// A codec that the child can be told to use.
+pub trait Choice: Codec + Default {
+    const CHOICE: &str;
+}
+
+impl Choice for Postcard {
+    const CHOICE: &str = "postcard";
+}
+
+impl Choice for Cbor {
+    const CHOICE: &str = "cbor";
+}
+
+impl Choice for Json {
+    const CHOICE: &str = "json";
+}
+
+impl Choice for Compressed<Postcard> {
+    const CHOICE: &str = "compressed";
 }
 
 impl Ours {
     pub const CHILD: &str = "ours";
+}
 
-    pub fn builder(flavor: Flavor) -> Builder<Program, Postcard> {
-        let program = Program::current_exe().expect("this program").args([Self::CHILD, flavor.name()]);
-        Worker::builder(program).codec(Postcard).limits(limits())
+impl<C: Choice, L: Depth> Stack<C, L> {
+    fn builder(flavor: Flavor) -> Builder<Program, C, Platform, L> {
+        let program = Program::current_exe().expect("this program");
+        let program = program.args([Ours::CHILD, flavor.name(), C::CHOICE]);
+        L::around(Worker::builder(program).codec(C::default()).limits(limits()))
     }
 }
 
@@ -25,7 +53,7 @@ pub fn limits() -> Limits {
     Limits::default().frame(300 << 20).decoded(300 << 20)
 }
 
-impl Contestant for Ours {
+impl<C: Choice, L: Depth> Contestant for Stack<C, L> {
     async fn start(flavor: Flavor) -> Self {
         let worker = Self::builder(flavor).spawn().await.expect("a worker");
         Self { client: WorkClient::new(worker.clone()), worker }
@@ -44,7 +72,22 @@ impl Contestant for Ours {
     }
 }
 
-pub async fn serve() {
-    let serve = isolated_workers::serve(service::Worker.into_service()).codec(Postcard).limits(limits());
+impl Waits for Ours {
+    async fn wait(&self) {
+        let _ = self.client.wait().await;
+    }
+}
+
+pub async fn serve(choice: Option<&str>) {
+    match choice {
+        Some(Cbor::CHOICE) => serve_with::<Cbor>().await,
+        Some(Json::CHOICE) => serve_with::<Json>().await,
+        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>().await,
+        _ => serve_with::<Postcard>().await,
+    }
+}
+
+async fn serve_with<C: Choice>() {
+    let serve = isolated_workers::serve(service::Worker.into_service()).codec(C::default()).limits(limits());
     serve.await.expect("it serves until its host is gone");
 }

@@ -10,7 +10,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
-use super::{Contestant, raw_std};
+use super::{Contestant, Waits, raw_std};
 use crate::flavor::Flavor;
 
 /// The yardstick: what a good engineer writes by hand in an afternoon. A postcard envelope in length-delimited frames, a
@@ -68,17 +68,7 @@ impl Contestant for RawTokio {
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        let (caller, reply) = oneshot::channel();
-        let tx = {
-            let mut calls = self.calls.lock().expect("no panic");
-            calls.last += 1;
-            let tx = calls.last;
-            calls.waiting.insert(tx, caller);
-            tx
-        };
-        let request = Envelope { tx, name: "echo", payload: data };
-        self.writer.send(request.encode()).expect("the task lives");
-        reply.await.expect("the child answers")
+        self.call("echo", data).await
     }
 
     fn pid(&self) -> u32 {
@@ -89,6 +79,27 @@ impl Contestant for RawTokio {
         let Self { writer, child, .. } = self;
         drop(writer);
         wait(child).await;
+    }
+}
+
+impl Waits for RawTokio {
+    async fn wait(&self) {
+        self.call("wait", Bytes::new()).await;
+    }
+}
+
+impl RawTokio {
+    async fn call(&self, name: &str, payload: Bytes) -> Bytes {
+        let (caller, reply) = oneshot::channel();
+        let tx = {
+            let mut calls = self.calls.lock().expect("no panic");
+            calls.last += 1;
+            let tx = calls.last;
+            calls.waiting.insert(tx, caller);
+            tx
+        };
+        self.writer.send(Envelope { tx, name, payload }.encode()).expect("the task lives");
+        reply.await.expect("the child answers")
     }
 }
 
@@ -137,6 +148,7 @@ pub async fn serve() {
                 let reply = Envelope { tx, name: "", payload };
                 let _ = writer.send(reply.encode());
             }),
+            "wait" => tokio::spawn(std::future::pending()),
             other => panic!("no {other} here"),
         };
     }

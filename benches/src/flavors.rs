@@ -1,0 +1,32 @@
+//! What tokio's flavor costs, on either side.
+
+use crate::contestant::{Ours, RawTokio};
+use crate::flavor::Flavor::{self, CurrentThread, MultiThread};
+use crate::row::Row;
+use crate::table::{Column, Layout, Table};
+use crate::work::{Sides, Work, round};
+
+const COLUMNS: [Column; 6] = [
+    ("one thread on both", |row| of(row, CurrentThread, CurrentThread)),
+    ("host on two", |row| of(row, MultiThread, CurrentThread)),
+    ("worker on two", |row| of(row, CurrentThread, MultiThread)),
+    ("both on two", |row| of(row, MultiThread, MultiThread)),
+    ("raw-tokio, one", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),
+    ("raw-tokio, both on two", |row| round::<RawTokio>(row.work, MultiThread, row.is_pinned)),
+];
+
+const ROWS: [Row; 5] = [
+    Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 10_000 }).pinned(),
+    Row::new("64 B", Work::Latency { bytes: 64, calls: 10_000 }),
+    Row::new("1 MB", Work::Latency { bytes: 1_000_000, calls: 100 }),
+    Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }),
+    Row::new("processor, 256 in flight", Work::Cpu { calls: 100_000 }),
+];
+
+fn of(row: &Row, host: Flavor, child: Flavor) -> f64 {
+    round::<Ours>(row.work, Sides { host, child }, row.is_pinned)
+}
+
+pub fn measure(rounds: usize) -> Table {
+    Table::measure("flavors", Layout::Turned, &COLUMNS, &ROWS, rounds)
+}

@@ -1,0 +1,109 @@
+//! Rows of work, columns of who does it. All measurements are such tables, so that each is alternated, shown and kept alike.
+
+mod json;
+mod markdown;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use self::markdown::targets;
+use crate::figures::Figures;
+use crate::row::Row;
+use crate::unit::Unit;
+use crate::usage::Load;
+
+/// One contestant: its name, and a round of it.
+pub type Column = (&'static str, fn(&Row) -> f64);
+
+pub struct Table {
+    /// What asks for it on the command line.
+    pub name: &'static str,
+    pub columns: Vec<&'static str>,
+    pub lines: Vec<Line>,
+    layout: Layout,
+    /// How often, how long, and how busy the machine was.
+    note: String,
+}
+
+/// A row that was measured: what each column took.
+pub struct Line {
+    pub name: &'static str,
+    pub unit: Unit,
+    /// What the ratio of the second column to the first is to be at most.
+    target: Option<f64>,
+    figures: Vec<Figures>,
+}
+
+#[derive(Clone, Copy)]
+pub enum Layout {
+    /// Each figure with its ratio to the first column.
+    Ratios,
+    /// The same, with a line for each contestant.
+    Turned,
+    /// Figures, and the ratio of the second column to the first with its quartiles.
+    Spread,
+}
+
+impl Table {
+    /// Has each contestant do each row `rounds` times, one after the other in each round, so that what the machine does
+    /// besides meets them all.
+    pub fn measure(
+        name: &'static str,
+        layout: Layout,
+        columns: &[Column],
+        rows: &[Row],
+        rounds: usize,
+    ) -> Self {
+        let load = Load::watch();
+        let lines = rows.iter().map(|row| Line::measure(row, columns, rounds)).collect();
+        let columns = columns.iter().map(|(name, _)| *name).collect();
+        Self { name, columns, lines, layout, note: format!("{rounds} rounds, {load}") }
+    }
+
+    /// Of figures that came otherwise.
+    pub fn of(name: &'static str, columns: Vec<&'static str>, lines: Vec<Line>, note: String) -> Self {
+        Self { name, columns, lines, layout: Layout::Ratios, note }
+    }
+}
+
+impl Line {
+    pub fn new(name: &'static str, unit: Unit, figures: Vec<Figures>) -> Self {
+        Self { name, unit, target: None, figures }
+    }
+
+    fn measure(row: &Row, columns: &[Column], rounds: usize) -> Self {
+        eprintln!("{}", row.name);
+        let rounds = rounds * row.work.repeated();
+        let mut figures: Vec<Figures> = columns.iter().map(|_| Figures::default()).collect();
+        let mut failed = vec![false; columns.len()];
+        for _ in 0..rounds {
+            for (column, (name, round)) in columns.iter().enumerate() {
+                if failed[column] {
+                    continue;
+                }
+                // One that cannot do this has no figure, and its panic says why.
+                match catch_unwind(AssertUnwindSafe(|| round(row))) {
+                    Ok(figure) => figures[column].0.push(figure),
+                    Err(_) => {
+                        eprintln!("{name} cannot do: {}", row.name);
+                        failed[column] = true;
+                        figures[column].0.clear();
+                    }
+                }
+            }
+        }
+        Self { name: row.name, unit: row.unit(), target: row.target, figures }
+    }
+
+    pub fn median(&self, column: usize) -> Option<f64> {
+        self.figures[column].median()
+    }
+
+    /// The ratios to the first column, round by round.
+    fn ratios(&self, column: usize) -> Figures {
+        self.figures[column].ratios(&self.figures[0])
+    }
+
+    pub fn ratio(&self, column: usize) -> Option<f64> {
+        self.ratios(column).median()
+    }
+}
