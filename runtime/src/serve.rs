@@ -1,6 +1,7 @@
 //! The worker's side.
 
 mod handlers;
+mod heap;
 mod make_handler;
 mod pace;
 #[cfg_attr(target_os = "linux", path = "serve/parent/linux.rs")]
@@ -247,7 +248,8 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         let inherited = Inherited::take()?;
         inherited.check_codec(C::NAME)?;
         let residue = Arc::new(OnceLock::new());
-        if inherited.is_process() {
+        let is_process = inherited.is_process();
+        if is_process {
             // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
             stopped.obey(Obedience::new(server, Arc::clone(&residue)));
             panic_place::keep();
@@ -261,7 +263,7 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
             residue.get_or_init(|| own.clone());
         }
         let residue = channel.residue.clone();
-        let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, residue };
+        let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, residue, is_process };
         beside_the_sockets(session.run(make, layers, channel, stopped)).await
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Incoming<F, R> {
     has_ended: bool,
     /// The memory of the last large frames, for those that follow: memory from the system is slow to touch first.
     large: Option<Large>,
+    /// Whether it has been given back to the allocator, and nobody was told.
+    gave_back: bool,
 }
 
 struct Large {
@@ -48,12 +50,26 @@ struct Large {
 impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
     /// `buffer` holds what has been read already.
     pub(super) fn new(framing: F, limits: Limits, reader: R, buffer: BytesMut) -> Self {
-        Self { reader, framing, budget: limits.budget(), buffer, has_ended: false, large: None }
+        Self {
+            reader,
+            framing,
+            budget: limits.budget(),
+            buffer,
+            has_ended: false,
+            large: None,
+            gave_back: false,
+        }
     }
 
     /// Whether nothing waits to become a frame.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
+    }
+
+    /// Whether large memory has been given back since this was asked last.
+    #[inline]
+    pub(super) fn gave_back(&mut self) -> bool {
+        std::mem::take(&mut self.gave_back)
     }
 
     /// Reads once. 0 is the end of the stream.
@@ -134,6 +150,7 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
         if self.large.take().is_some_and(|large| large.is_in_use) {
             self.buffer = BytesMut::new();
         }
+        self.gave_back = true;
     }
 
     /// Nothing comes for now, or for longer.

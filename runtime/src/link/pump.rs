@@ -43,6 +43,9 @@ pub(crate) trait Inbound: Send + Unpin {
 
     /// Whether nothing is being handled.
     fn is_idle(&self) -> bool;
+
+    /// The memory of large bodies has been given back to the allocator.
+    fn gave_back(&self) {}
 }
 
 /// Answers nothing: what a host has.
@@ -138,6 +141,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             // A side that does not take its answers gets no more of them until it does.
             let stalled = I::ANSWERS && self.incoming.is_empty() && self.link.lock().is_full();
             let mut read = if stalled { Poll::Pending } else { self.poll_read(cx) };
+            if self.incoming.gave_back() {
+                self.inbound.gave_back();
+            }
             if turn > 0 && read.is_pending() && !stalled {
                 // The turn before has done all there was to do.
                 return self.poll_broken(cx);

@@ -10,6 +10,7 @@ use isolated_workers_middleware::{Service, panic_place};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::ReusableBoxFuture;
 
+use super::heap;
 use super::pace::Pace;
 use crate::link::{Answer, Inbound};
 
@@ -24,6 +25,8 @@ pub(super) struct Handlers<S> {
     pace: Pace,
     /// The host's process.
     peer: Option<u32>,
+    /// Whether this process is there for the worker alone.
+    is_process: bool,
     panicked: Option<Error>,
     /// Where a handler runs until it waits for something: in the memory of the one before.
     place: Option<Handling<S>>,
@@ -49,7 +52,7 @@ enum Asked {
 
 impl<S: Service + 'static> Handlers<S> {
     /// `service` makes errors of panics: a [`Local`](isolated_workers_middleware::Local) does, and so does each layer.
-    pub(super) fn new(service: Arc<S>, peer: Option<u32>) -> Self {
+    pub(super) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
         Self {
             service,
             spare: None,
@@ -57,6 +60,7 @@ impl<S: Service + 'static> Handlers<S> {
             running: HashMap::new(),
             pace: Pace::default(),
             peer,
+            is_process,
             panicked: None,
             place: None,
         }
@@ -180,5 +184,12 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
 
     fn is_idle(&self) -> bool {
         self.tasks.is_empty()
+    }
+
+    fn gave_back(&self) {
+        // It may take long where there is much, so that this is not for processes of others.
+        if self.is_process {
+            heap::trim();
+        }
     }
 }

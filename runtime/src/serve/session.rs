@@ -35,6 +35,8 @@ pub(super) struct Session<C> {
     /// The name of the transport, as the host knows it.
     pub(super) transport: String,
     pub(super) residue: Option<Residue>,
+    /// Whether this process is there for the worker alone.
+    pub(super) is_process: bool,
 }
 
 /// A host that fits.
@@ -185,7 +187,7 @@ impl<C: Codec> Session<C> {
         let limits = self.settings.limits;
         let link =
             Link::new(self.codec.clone(), limits, Arc::new(Sequential::default()), Duration::ZERO, writer);
-        let handlers = Handlers::new(Arc::clone(service), peer);
+        let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
         let mut pump = Pump::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {
             biased;
