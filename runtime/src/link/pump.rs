@@ -17,6 +17,9 @@ use super::incoming::Incoming;
 /// How many requests are taken in before they are begun: few enough that they are still close at hand.
 const AT_ONCE: usize = 8;
 
+/// So many answers leave before the rest of what was read is handled: the other side is at work on them meanwhile.
+const EARLY: usize = 64;
+
 /// How often the task reads before it lets others run.
 const TURNS: usize = 16;
 
@@ -213,6 +216,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             }
             if is_last {
                 break;
+            }
+            if self.answers.len() >= EARLY {
+                self.put_out(cx);
             }
         }
         while let Poll::Ready(answer) = self.inbound.poll_answer(cx) {

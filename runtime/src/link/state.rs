@@ -14,6 +14,9 @@ use crate::OnTimeout;
 /// How many bytes may wait to be written before callers wait for room and a worker stops reading.
 const HIGH_WATER: usize = 1 << 20;
 
+/// With so many bytes a caller writes without waiting for company: the other side is at work on them meanwhile.
+const EARLY: usize = 4 << 10;
+
 /// What is behind the lock of a link.
 pub(super) struct State<F> {
     pub(super) connection: Connection<usize>,
@@ -198,6 +201,9 @@ impl<F: Framing> State<F> {
             self.flush(cx).is_ready()
         } else {
             self.encode();
+            if self.outgoing.unwritten() >= EARLY {
+                let _ = self.flush(cx);
+            }
             false
         };
         let sooner = match (self.connection.poll_timeout(), self.armed) {
