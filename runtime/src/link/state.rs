@@ -30,6 +30,10 @@ pub(super) struct State<F> {
     next_parked: u64,
     /// Those to be woken when the lock is given back.
     woken: Vec<Waker>,
+    /// How many calls were answered since the task slept last.
+    answered: usize,
+    /// Whether several were the last time: those who are answered together call again together, as a rule.
+    has_company: bool,
     /// For when the timer of the task is set.
     armed: Option<Instant>,
     presence: Presence,
@@ -84,6 +88,8 @@ impl<F: Framing> State<F> {
             parked: HashMap::new(),
             next_parked: 0,
             woken: Vec::new(),
+            answered: 0,
+            has_company: false,
             armed: None,
             presence: Presence::Here,
             on_timeout: OnTimeout::Cancel,
@@ -195,7 +201,7 @@ impl<F: Framing> State<F> {
     /// Writes at once where this is the only call, and leaves it to the task where others may come along. Those are
     /// encoded all the same, while what they are made of is close at hand.
     fn send(&mut self, cx: &mut Context<'_>) {
-        let alone = self.connection.in_flight() <= 1;
+        let alone = self.connection.in_flight() <= 1 && !self.has_company;
         let sent = if alone {
             self.begin();
             self.flush(cx).is_ready()
@@ -241,6 +247,7 @@ impl<F: Framing> State<F> {
     pub(super) fn settle(&mut self, event: Event<usize>) -> Option<Event<usize>> {
         match event {
             Event::Answered { token, result } => {
+                self.answered += 1;
                 let place = &mut self.calls[token];
                 if let Place::Waiting(waker) = std::mem::replace(place, Place::Answered(result)) {
                     self.woken.push(waker);
@@ -369,6 +376,9 @@ impl<F: Framing> State<F> {
     }
 
     pub(super) fn sleep(&mut self, cx: &Context<'_>) {
+        if self.answered > 0 {
+            self.has_company = std::mem::take(&mut self.answered) > 1;
+        }
         match &mut self.pump {
             Some(waker) => waker.clone_from(cx.waker()),
             None => self.pump = Some(cx.waker().clone()),
