@@ -20,6 +20,9 @@ const AT_ONCE: usize = 8;
 /// So many answers leave before the rest of what was read is handled: the other side is at work on them meanwhile.
 const EARLY: usize = 64;
 
+/// How many frames are taken in under one lock, before callers on other threads get it.
+const UNDER_LOCK: usize = 32;
+
 /// How often the task reads before it lets others run.
 const TURNS: usize = 16;
 
@@ -217,6 +220,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             if is_last {
                 break;
             }
+            self.woken.drain(..).for_each(Waker::wake);
             if self.answers.len() >= EARLY {
                 self.put_out(cx);
             }
@@ -235,7 +239,12 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         farewell: &mut Option<End>,
     ) -> Result<bool, Error> {
         let mut state = self.link.lock();
+        let mut frames = 0;
         let is_last = loop {
+            if frames == UNDER_LOCK {
+                break false;
+            }
+            frames += 1;
             let frame = match self.incoming.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break true,
