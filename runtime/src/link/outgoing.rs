@@ -235,3 +235,63 @@ fn unsendable(frame: &Frame, error: FrameError) -> Error {
     };
     Error::new(kind, format!("{attempt}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use isolated_workers_codec::LengthPrefixed;
+    use isolated_workers_core::{Body, Executed, Limits, Name, Request};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio_util::codec::Decoder;
+
+    use super::*;
+
+    const BEGUN: usize = 100;
+
+    /// A stream that takes [`BEGUN`] bytes, a call of which so much has left, and calls of these sizes that are encoded and
+    /// were offered to nobody.
+    fn stalled(sizes: &[usize]) -> (Outgoing<LengthPrefixed>, Connection<usize>, DuplexStream) {
+        let (here, there) = duplex(BEGUN);
+        let mut outgoing = Outgoing::new(LengthPrefixed::new(Limits::default()), Box::new(here));
+        let (mut connection, mut refused) = (Connection::new(), Vec::new());
+        let call = |connection: &mut Connection<usize>, number: usize, size: usize| {
+            let body = Body::from(vec![number as u8; size]);
+            let request = Request::new(Name::from_static("work"), body);
+            connection.call((number as u64).into(), request, None, number).unwrap();
+        };
+        call(&mut connection, 0, 1_000);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(outgoing.poll_flush(&mut connection, &mut refused, &mut cx).is_pending());
+        for (number, size) in (1..).zip(sizes) {
+            call(&mut connection, number, *size);
+            outgoing.encode(&mut connection, &mut refused);
+        }
+        assert!(refused.is_empty());
+        (outgoing, connection, there)
+    }
+
+    #[tokio::test]
+    async fn what_the_stream_was_not_offered_is_not_sent_after_a_failure_and_was_not_run() {
+        for sizes in [&[][..], &[10], &[10, 2_000], &[100_000], &[10, 100_000, 10], &[100_000, 70_000]] {
+            let (mut outgoing, mut connection, mut there) = stalled(sizes);
+            let events = connection.fail(|_| Error::new(ErrorKind::Crashed, "it is gone"));
+            outgoing.retract();
+            for event in events {
+                let Event::Answered { token, result: Err(error) } = event else { panic!("{event:?}") };
+                let expected = if token == 0 { Executed::Maybe } else { Executed::No };
+                assert_eq!(error.executed(), expected, "call {token} of {sizes:?}");
+            }
+            outgoing.shut_down_when_written();
+            let mut refused = Vec::new();
+            let flush = std::future::poll_fn(|cx| outgoing.poll_flush(&mut connection, &mut refused, cx));
+            let mut wire = Vec::new();
+            let ((), read) = tokio::join!(flush, there.read_to_end(&mut wire));
+            read.unwrap();
+            let mut wire = BytesMut::from(&wire[..]);
+            let frame = LengthPrefixed::new(Limits::default()).decode(&mut wire).unwrap();
+            assert_eq!(frame.unwrap().body().unwrap().as_bytes(), [0; 1_000]);
+            assert!(wire.is_empty(), "{} bytes more than the call that was begun, of {sizes:?}", wire.len());
+        }
+    }
+}
