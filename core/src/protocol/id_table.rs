@@ -96,36 +96,31 @@ impl<V> IdTable<V> {
         }
     }
 
+    /// The place of the number that this id is, where it is taken by it.
+    #[inline]
+    fn near(&self, id: &TxId) -> Option<usize> {
+        let number = id.as_number()?;
+        let place = self.place(number);
+        matches!(self.near.get(place), Some(Some((other, _))) if *other == number).then_some(place)
+    }
+
     #[inline]
     pub(super) fn get_mut(&mut self, id: &TxId) -> Option<&mut V> {
-        if let Some(number) = id.as_number() {
-            let place = self.place(number);
-            if let Some(Some((other, _))) = self.near.get(place)
-                && *other == number
-            {
-                return self.near[place].as_mut().map(|(_, value)| value);
-            }
+        if let Some(place) = self.near(id) {
+            return self.near[place].as_mut().map(|(_, value)| value);
         }
         if self.far.is_empty() { None } else { self.far.get_mut(id) }
     }
 
     pub(super) fn contains(&self, id: &TxId) -> bool {
-        let is_near = id.as_number().is_some_and(
-            |number| matches!(self.near.get(self.place(number)), Some(Some((other, _))) if *other == number),
-        );
-        is_near || self.far.contains_key(id)
+        self.near(id).is_some() || self.far.contains_key(id)
     }
 
     #[inline]
     pub(super) fn remove(&mut self, id: &TxId) -> Option<V> {
-        if let Some(number) = id.as_number() {
-            let place = self.place(number);
-            if let Some(place) = self.near.get_mut(place)
-                && place.as_ref().is_some_and(|(other, _)| *other == number)
-            {
-                self.taken -= 1;
-                return place.take().map(|(_, value)| value);
-            }
+        if let Some(place) = self.near(id) {
+            self.taken -= 1;
+            return self.near[place].take().map(|(_, value)| value);
         }
         if self.far.is_empty() { None } else { self.far.remove(id) }
     }
