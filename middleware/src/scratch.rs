@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use isolated_workers_core::Body;
 
 thread_local! {
-    static SCRATCH: Cell<Scratch> = Cell::default();
+    // In a box, because it is taken out and put back for each payload.
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 /// The size of a block in bytes that small payloads are cut from. One that is larger has memory of its own.
@@ -37,7 +38,7 @@ struct Large {
 
 /// What `encode` appends, which may encode something else in its turn, and its result.
 pub(crate) fn fill<T>(encode: impl FnOnce(&mut BytesMut) -> T) -> (Body, T) {
-    let mut scratch = SCRATCH.take();
+    let mut scratch = SCRATCH.take().unwrap_or_default();
     // After a large payload the next is one, too, as a rule. It has the memory if the last is gone.
     let filled = match scratch.large.as_mut().and_then(Large::ready) {
         Some(large) => {
@@ -49,7 +50,7 @@ pub(crate) fn fill<T>(encode: impl FnOnce(&mut BytesMut) -> T) -> (Body, T) {
             let result = encode(&mut scratch.block);
             if let Some(body) = Body::small(&scratch.block) {
                 scratch.block.clear();
-                SCRATCH.set(scratch);
+                SCRATCH.set(Some(scratch));
                 return (body, result);
             }
             let bytes = scratch.block.split().freeze();
@@ -60,8 +61,9 @@ pub(crate) fn fill<T>(encode: impl FnOnce(&mut BytesMut) -> T) -> (Body, T) {
             (bytes.into(), result)
         }
     };
-    scratch.large = scratch.large.filter(|large| large.size <= MOST_KEPT && large.small_ones < SMALL_ONES);
-    SCRATCH.set(scratch);
+    scratch.large =
+        scratch.large.take().filter(|large| large.size <= MOST_KEPT && large.small_ones < SMALL_ONES);
+    SCRATCH.set(Some(scratch));
     filled
 }
 
@@ -124,8 +126,8 @@ mod tests {
             assert_eq!((one.len(), other.len()), (90, 90));
             assert_eq!(one.as_ptr().wrapping_add(90), other.as_ptr());
         }
-        let Scratch { large, .. } = SCRATCH.take();
-        assert!(large.is_none());
+        let scratch = SCRATCH.take().unwrap();
+        assert!(scratch.large.is_none());
     }
 
     #[test]

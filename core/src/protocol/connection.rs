@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use super::Event;
 use super::id_table::IdTable;
 use super::outbox::Outbox;
+use super::turns::Turns;
 use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
 /// One end of a connection.
@@ -31,8 +32,7 @@ pub struct Connection<T> {
     calls: IdTable<Call<T>>,
     serving: IdTable<Name>,
     outbox: Outbox,
-    /// The calls that have begun since the clock was looked at, which takes longer than to begin one.
-    begun: Vec<TxId>,
+    turns: Turns,
     /// No deadline of a call is before this. It may be too early, because a call that ends does not look for the next
     /// one: that is found when the time is over, for all calls at once.
     earliest_deadline: Option<Instant>,
@@ -48,10 +48,25 @@ struct Call<T> {
     /// `None` when the owner has given the call up and only its answer is still to come.
     token: Option<T>,
     name: Name,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
+    time: Option<Time>,
     /// Which frame of this connection the request was.
     frame: u64,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+struct Time {
+    timeout: Duration,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The timeout runs from the beginning of this turn.
+    OfTurn(u64),
+    At(Instant),
+    /// Past the end of time.
+    Never,
 }
 
 impl<T> Connection<T> {
@@ -61,7 +76,7 @@ impl<T> Connection<T> {
             calls: IdTable::new(),
             serving: IdTable::new(),
             outbox: Outbox::default(),
-            begun: Vec::new(),
+            turns: Turns::default(),
             earliest_deadline: None,
             cancels_late: true,
             said_goodbye: false,
@@ -85,12 +100,10 @@ impl<T> Connection<T> {
     ) -> Result<(), Error> {
         self.check_call(request.name())?;
         let frame = self.outbox.next_number();
-        let call = Call { token: Some(token), name: request.to_name(), timeout, deadline: None, frame };
+        let time = timeout.map(|timeout| Time { timeout, end: End::OfTurn(self.turns.take(timeout)) });
+        let call = Call { token: Some(token), name: request.to_name(), time, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), &id));
-        }
-        if timeout.is_some() {
-            self.begun.push(id.clone());
         }
         self.outbox.push(Frame::Request { id, request });
         Ok(())
@@ -99,19 +112,28 @@ impl<T> Connection<T> {
     /// Whether there are calls whose time does not run yet.
     #[inline]
     pub fn has_begun(&self) -> bool {
-        !self.begun.is_empty()
+        self.turns.has_waiting()
     }
 
     /// Has the time of the calls run that have started since the last time: one look at the clock for all of them.
     pub fn begin(&mut self, now: Instant) {
-        for id in self.begun.drain(..) {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
-            // A timeout past the end of time is none.
-            call.deadline = call.timeout.and_then(|timeout| now.checked_add(timeout));
-            if let Some(at) = call.deadline {
-                self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
+        let first = self.turns.begin(now);
+        self.earliest_deadline = self.earliest_deadline.into_iter().chain(first).min();
+        if self.turns.are_many() {
+            self.set_deadlines();
+        }
+    }
+
+    /// Has each call that has begun know its end by itself.
+    fn set_deadlines(&mut self) {
+        for time in self.calls.values_mut().filter_map(|call| call.time.as_mut()) {
+            if let End::OfTurn(turn) = time.end
+                && let Some(began) = self.turns.began(turn)
+            {
+                time.end = began.checked_add(time.timeout).map_or(End::Never, End::At);
             }
         }
+        self.turns.forget();
     }
 
     /// Sends a message that nobody answers.
@@ -277,19 +299,16 @@ impl<T> Connection<T> {
         if self.earliest_deadline.is_none_or(|at| now < at) {
             return Vec::new();
         }
+        self.set_deadlines();
         self.earliest_deadline = None;
         let mut late = Vec::new();
         for (id, call) in self.calls.iter() {
-            match (call.deadline, call.timeout) {
-                (Some(at), Some(timeout)) if call.token.is_some() => {
-                    if at <= now {
-                        late.push((call.frame, id, call.name.clone(), timeout));
-                    } else {
-                        self.earliest_deadline =
-                            Some(self.earliest_deadline.map_or(at, |first| first.min(at)));
-                    }
+            if let (Some(Time { timeout, end: End::At(at) }), Some(_)) = (call.time, &call.token) {
+                if at <= now {
+                    late.push((call.frame, id, call.name.clone(), timeout));
+                } else {
+                    self.earliest_deadline = self.earliest_deadline.into_iter().chain([at]).min();
                 }
-                _ => {}
             }
         }
         // The order of the table is another one in each process.
@@ -309,7 +328,7 @@ impl<T> Connection<T> {
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
         self.failed = true;
         self.serving.clear();
-        self.begun.clear();
+        self.turns = Turns::default();
         self.earliest_deadline = None;
         let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
         calls.sort_unstable_by_key(|call| call.frame);

@@ -136,6 +136,10 @@ impl<V> IdTable<V> {
     }
 
     /// In no order.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.near.iter_mut().flatten().map(|(_, value)| value).chain(self.far.values_mut())
+    }
+
     pub(super) fn into_values(self) -> impl Iterator<Item = V> {
         self.near.into_iter().flatten().map(|(_, value)| value).chain(self.far.into_values())
     }

@@ -1,4 +1,7 @@
+use std::time::Instant;
+
 use isolated_workers_core::ErrorKind;
+use isolated_workers_core::protocol::Connection;
 use isolated_workers_core::testing::End::{Host, Worker};
 
 use crate::*;
@@ -150,4 +153,38 @@ fn the_other_side_is_told_the_limit_of_a_request_where_there_is_one() {
         let frame = pair.transmit(Host);
         assert_eq!(frame.unwrap().timeout(), told);
     }
+}
+
+#[test]
+fn each_call_has_its_own_time_also_among_thousands_that_began_one_after_the_other() {
+    let mut pair = scene();
+    for number in 0..5_000 {
+        call(&mut pair, number, ms(10_000 + number % 3), "call");
+        pair.advance(ms(10));
+    }
+    let start = pair.now() - ms(50_000);
+    let mut ended = 0;
+    while let Some(at) = pair.connection(Host).poll_timeout() {
+        let late = at.saturating_duration_since(pair.now());
+        pair.advance(late);
+        ended += pair.expire(Host).len() as u64;
+        let due = (0..5_000).filter(|number| start + ms(10 * number + 10_000 + number % 3) <= pair.now());
+        assert_eq!(ended, due.count() as u64);
+    }
+    assert_eq!(ended, 5_000);
+}
+
+#[test]
+fn the_time_of_a_call_runs_from_its_turn_also_when_others_are_over_meanwhile() {
+    let mut connection = Connection::new();
+    let start = Instant::now();
+    connection.call(id(1), request(""), Some(ms(10)), "first").unwrap();
+    connection.begin(start);
+    connection.call(id(2), request(""), Some(ms(10)), "second").unwrap();
+    assert_eq!(tokens(connection.handle_timeout(start + ms(10))), ["first"]);
+    assert_eq!(connection.poll_timeout(), None);
+    connection.begin(start + ms(11));
+    assert_eq!(connection.poll_timeout(), Some(start + ms(21)));
+    assert!(connection.handle_timeout(start + ms(20)).is_empty());
+    assert_eq!(tokens(connection.handle_timeout(start + ms(21))), ["second"]);
 }
