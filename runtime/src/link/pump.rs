@@ -14,13 +14,14 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::Link;
 use super::incoming::Incoming;
 
-/// How many requests are taken in before they are begun: few enough that they are still close at hand.
+/// How many frames a side that serves takes in before it begins their requests: few enough that they are still close at
+/// hand.
 const AT_ONCE: usize = 8;
 
 /// So many answers leave before the rest of what was read is handled: the other side is at work on them meanwhile.
 const EARLY: usize = 64;
 
-/// How many frames are taken in under one lock, before callers on other threads get it.
+/// How many answers are taken in under one lock, before callers on other threads get it.
 const UNDER_LOCK: usize = 32;
 
 /// How often the task reads before it lets others run.
@@ -102,6 +103,7 @@ pub(crate) struct Pump<C: Codec, R, I> {
     timer: Option<Pin<Box<Sleep>>>,
     broken: Option<(io::Error, Pin<Box<Sleep>>)>,
     /// Kept between turns for their memory only.
+    frames: Vec<Frame>,
     requests: Vec<Request>,
     answers: Vec<Answer>,
     woken: Vec<Waker>,
@@ -117,6 +119,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             inbound,
             timer: None,
             broken: None,
+            frames: Vec::new(),
             requests: Vec::new(),
             answers: Vec::new(),
             woken: Vec::new(),
@@ -213,7 +216,8 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     ) -> Result<Option<End>, Error> {
         let mut farewell = None;
         loop {
-            let is_last = self.decode(read, &mut farewell)?;
+            let is_last = self.decode(read);
+            self.handle(&mut farewell)?;
             if !self.requests.is_empty() {
                 self.inbound.start(&mut self.requests, &mut self.answers, cx);
             }
@@ -231,41 +235,37 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
         Ok(farewell)
     }
 
-    /// Decodes frames and lets the connection have them, until there are none or a few requests among them; tells whether
-    /// there are none, and gathers the requests and those whose calls have ended.
-    fn decode(
-        &mut self,
-        read: &mut Poll<Result<(), End>>,
-        farewell: &mut Option<End>,
-    ) -> Result<bool, Error> {
-        let mut state = self.link.lock();
-        let mut frames = 0;
-        let is_last = loop {
-            if frames == UNDER_LOCK {
-                break false;
-            }
-            frames += 1;
-            let frame = match self.incoming.next_frame() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break true,
+    /// Decodes a few frames; tells whether there are no more. `read` becomes the end where one is none.
+    fn decode(&mut self, read: &mut Poll<Result<(), End>>) -> bool {
+        let few = if I::ANSWERS { AT_ONCE } else { UNDER_LOCK };
+        while self.frames.len() < few {
+            match self.incoming.next_frame() {
+                Ok(Some(frame)) => self.frames.push(frame),
+                Ok(None) => return true,
                 Err(error) => {
                     let so_far = std::mem::replace(read, Poll::Pending);
                     *read = Poll::Ready(Err(Self::undecodable(error, so_far)));
-                    break true;
+                    return true;
                 }
-            };
+            }
+        }
+        false
+    }
+
+    /// Lets the connection have what was decoded, and gathers the requests and those whose calls have ended.
+    fn handle(&mut self, farewell: &mut Option<End>) -> Result<(), Error> {
+        if self.frames.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.link.lock();
+        for frame in self.frames.drain(..) {
             let frame = match frame {
                 // Nobody asks a side that serves nothing; late answers to calls that are over come all the same.
                 Frame::Unmarked { answer, .. } if !I::ANSWERS => *answer,
                 frame => frame,
             };
             match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
-                Some(Event::Requested(request)) => {
-                    self.requests.extend(state.admit(request));
-                    if self.requests.len() == AT_ONCE {
-                        break false;
-                    }
-                }
+                Some(Event::Requested(request)) => self.requests.extend(state.admit(request)),
                 Some(Event::Cancelled(id)) => {
                     // One that came with its request in this very batch never starts.
                     let waiting = self
@@ -284,9 +284,9 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                 }
                 Some(Event::Answered { .. }) | None => {}
             }
-        };
+        }
         state.take_woken(&mut self.woken);
-        Ok(is_last)
+        Ok(())
     }
 
     /// Writes the answers, and whatever else waits to be written; gives up the calls whose time is over. Tells whether
