@@ -10,7 +10,8 @@
 //! - `memory`: what an idle worker and a call in flight hold.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
 //! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
-//! - `profile <contestant> <in flight> <calls>`: one of `ours`, `raw-tokio`, `raw-std`, for a profiler.
+//! - `profile <contestant> <in flight> <calls> <threads>`: one of `ours`, `pool`, `raw-tokio`, `raw-std`, for a profiler, on
+//!   one thread or two.
 //! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;
 //!   `.ci/instructions` counts what they take.
 
@@ -73,7 +74,7 @@ fn main() -> Result<(), Error> {
         "memory-of" => memory::of(&contestant),
         "pool" => pool::measure(number(7))?,
         "failures" => runtime.block_on(failures::measure(number(200)))?,
-        "profile" => profile::run(&contestant, number(256), number(1_000_000)),
+        "profile" => profile::run(&contestant, number(256), number(1_000_000), number(1)),
         "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {
             eprintln!("which measurement? benches/src/main.rs lists them; `peers` wants `--features peers`");

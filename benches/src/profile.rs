@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
-use crate::contestant::{Contestant, Ours, RawStd, RawTokio};
+use crate::contestant::{Contestant, Ours, Pooled, RawStd, RawTokio};
 use crate::flavor::Flavor;
 use crate::usage;
 use crate::work::at_once;
 
-pub fn run(name: &str, in_flight: usize, calls: usize) {
+pub fn run(name: &str, in_flight: usize, calls: usize, threads: usize) {
+    let flavor = if threads > 1 { Flavor::MultiThread } else { Flavor::CurrentThread };
     match name {
-        "ours" => of::<Ours>(in_flight, calls),
-        "raw-tokio" => of::<RawTokio>(in_flight, calls),
-        "raw-std" => of::<RawStd>(in_flight, calls),
-        _ => panic!("which contestant? `ours`, `raw-tokio` or `raw-std`"),
+        "ours" => of::<Ours>(flavor, in_flight, calls),
+        "pool" => of::<Pooled>(flavor, in_flight, calls),
+        "raw-tokio" => of::<RawTokio>(flavor, in_flight, calls),
+        "raw-std" => of::<RawStd>(flavor, in_flight, calls),
+        _ => panic!("which contestant? `ours`, `pool`, `raw-tokio` or `raw-std`"),
     }
 }
 
-fn of<C: Contestant>(in_flight: usize, calls: usize) {
-    Flavor::CurrentThread.runtime().block_on(async {
-        let contestant = C::start(Flavor::CurrentThread).await;
+fn of<C: Contestant>(flavor: Flavor, in_flight: usize, calls: usize) {
+    flavor.runtime().block_on(async {
+        let contestant = C::start(flavor).await;
         let (host, child) = (std::process::id(), contestant.pid());
         at_once(&contestant, in_flight, calls / 10, Duration::MAX).await;
         let before = (usage::cpu(host), usage::cpu(child));

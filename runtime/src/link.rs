@@ -21,7 +21,7 @@ use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use self::call::Call;
+pub(crate) use self::call::{Call, Linked};
 pub(crate) use self::pump::{Answer, End, Inbound, Nobody, Pump};
 pub(crate) use self::state::Presence;
 use self::state::State;

@@ -9,9 +9,24 @@ use tokio::time::{Sleep, sleep};
 use super::Link;
 
 /// A call on its way. Dropping it gives the call up.
-pub(super) struct Call<'a, C: Codec> {
-    link: &'a Link<C>,
+pub(crate) struct Call<L: Linked> {
+    linked: L,
     progress: Progress,
+}
+
+/// What holds the link of a call.
+pub(crate) trait Linked {
+    type Codec: Codec;
+
+    fn link(&self) -> &Link<Self::Codec>;
+}
+
+impl<C: Codec> Linked for &Link<C> {
+    type Codec = C;
+
+    fn link(&self) -> &Link<C> {
+        self
+    }
 }
 
 enum Progress {
@@ -30,19 +45,23 @@ struct Parked {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<'a, C: Codec> Call<'a, C> {
-    pub(super) fn new(link: &'a Link<C>, request: Request) -> Self {
-        Self { link, progress: Progress::New(request) }
+impl<L: Linked> Call<L> {
+    pub(crate) fn new(linked: L, request: Request) -> Self {
+        Self { linked, progress: Progress::New(request) }
+    }
+
+    fn link(&self) -> &Link<L::Codec> {
+        self.linked.link()
     }
 
     /// How long the call may take, if there is a limit.
     fn limit(&self, request: &Request) -> Option<Duration> {
-        let limit = request.timeout().unwrap_or(self.link.0.timeout);
+        let limit = request.timeout().unwrap_or(self.link().0.timeout);
         (!limit.is_zero()).then_some(limit)
     }
 
     fn poll_start(&mut self, request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
-        let mut state = self.link.lock();
+        let mut state = self.linked.link().lock();
         if state.must_wait() {
             let key = state.park(None, cx);
             drop(state);
@@ -50,7 +69,7 @@ impl<'a, C: Codec> Call<'a, C> {
         }
         let id = match request.id() {
             Some(id) => id.clone(),
-            None => self.link.0.ids.next_id(),
+            None => self.linked.link().0.ids.next_id(),
         };
         let started = if request.is_oneway() {
             state.start_oneway(id, request, cx).map(|()| Progress::Done)
@@ -85,7 +104,7 @@ impl<'a, C: Codec> Call<'a, C> {
         mut parked: Box<Parked>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
-        let mut state = self.link.lock();
+        let mut state = self.linked.link().lock();
         if !state.must_wait() {
             state.unpark_one(parked.key);
             drop(state);
@@ -102,7 +121,7 @@ impl<'a, C: Codec> Call<'a, C> {
         drop(state);
         let is_over = parked.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
         if is_over {
-            self.link.lock().unpark_one(parked.key);
+            self.linked.link().lock().unpark_one(parked.key);
             return Poll::Ready(Err(waited(&parked, is_starting)));
         }
         self.progress = Progress::Parked(parked);
@@ -124,7 +143,7 @@ fn waited(parked: &Parked, is_starting: bool) -> Error {
     Error::new(ErrorKind::Timeout, text).executed_is(Executed::No)
 }
 
-impl<C: Codec> Future for Call<'_, C> {
+impl<L: Linked + Unpin> Future for Call<L> {
     type Output = Result<Response, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -132,7 +151,7 @@ impl<C: Codec> Future for Call<'_, C> {
             Progress::New(request) => self.poll_start(request, cx),
             Progress::Parked(parked) => self.poll_parked(parked, cx),
             Progress::Waiting { place, id } => {
-                let answer = self.link.lock().poll_answer(place, cx);
+                let answer = self.linked.link().lock().poll_answer(place, cx);
                 if answer.is_pending() {
                     self.progress = Progress::Waiting { place, id };
                 }
@@ -143,18 +162,18 @@ impl<C: Codec> Future for Call<'_, C> {
     }
 }
 
-impl<C: Codec> Drop for Call<'_, C> {
+impl<L: Linked> Drop for Call<L> {
     fn drop(&mut self) {
         match &self.progress {
             Progress::Waiting { place, id } => {
                 let mut woken = Vec::new();
-                let mut state = self.link.lock();
+                let mut state = self.linked.link().lock();
                 state.abandon(*place, id);
                 state.take_woken(&mut woken);
                 drop(state);
                 woken.into_iter().for_each(Waker::wake);
             }
-            Progress::Parked(parked) => self.link.lock().unpark_one(parked.key),
+            Progress::Parked(parked) => self.linked.link().lock().unpark_one(parked.key),
             Progress::New(_) | Progress::Done => {}
         }
     }

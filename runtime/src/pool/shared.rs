@@ -1,6 +1,5 @@
 //! What the callers of a pool and its owner share: the scheduler and those who wait for it, under one short lock.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -17,6 +16,7 @@ use super::scheduler::{Action, MemberId, Place, Refusal, Scheduler, Submitted, T
 use super::view::Options;
 use super::{Rules, Stats, Waits, WorkerId, WorkerStats};
 use crate::driver::Driver;
+use crate::link::Linked;
 use crate::on_crash::random;
 use crate::starter::Starter;
 use crate::supervisor::Stop;
@@ -63,6 +63,14 @@ pub(super) struct Peer<C: Codec> {
 pub(super) enum Order {
     Start(MemberId),
     Retire(MemberId),
+}
+
+impl<C: Codec> Linked for Arc<Peer<C>> {
+    type Codec = C;
+
+    fn link(&self) -> &Link<C> {
+        &self.link
+    }
 }
 
 enum Outcome<C: Codec> {
@@ -134,18 +142,14 @@ impl<C: Codec> Shared<C> {
             submitted
         });
         match submitted {
-            Ok(Submitted::Run(id, peer)) => Ok(Admission::Run(Permit::new(self, id, peer))),
+            Ok(Submitted::Run(id, peer)) => Ok(Admission::Run(Permit::new(self, id), peer)),
             Ok(Submitted::Queued(ticket)) => Ok(Admission::Wait(Turn { shared: self, ticket: Some(ticket) })),
             Err(refusal) => Err(refused(self, name, refusal)),
         }
     }
 
     /// Waits until a worker has room for the call.
-    pub(super) async fn wait<'a>(
-        &'a self,
-        name: &str,
-        mut turn: Turn<'a, C>,
-    ) -> Result<Permit<'a, C>, Error> {
+    pub(super) async fn wait<'a>(&'a self, name: &str, mut turn: Turn<'a, C>) -> Result<Seat<'a, C>, Error> {
         let since = Instant::now();
         let outcome = tokio::select! {
             biased;
@@ -238,9 +242,12 @@ impl<C: Codec> State<C> {
 
 /// What becomes of a call that is taken in.
 pub(super) enum Admission<'a, C: Codec> {
-    Run(Permit<'a, C>),
+    Run(Permit<'a, C>, Arc<Peer<C>>),
     Wait(Turn<'a, C>),
 }
+
+/// A place at a worker, and the worker.
+type Seat<'a, C> = (Permit<'a, C>, Arc<Peer<C>>);
 
 /// A call that waits. Dropping it gives the call up.
 pub(super) struct Turn<'a, C: Codec> {
@@ -250,13 +257,13 @@ pub(super) struct Turn<'a, C: Codec> {
 }
 
 impl<'a, C: Codec> Turn<'a, C> {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Permit<'a, C>, Refusal>> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Seat<'a, C>, Refusal>> {
         let ticket = self.ticket.expect("a call that waits has a ticket");
         let mut state = self.shared.lock();
         match state.waiting.remove(&ticket) {
             Some(Outcome::Granted(id, peer)) => {
                 self.ticket = None;
-                Poll::Ready(Ok(Permit::new(self.shared, id, peer)))
+                Poll::Ready(Ok((Permit::new(self.shared, id), peer)))
             }
             Some(Outcome::Refused(refusal)) => {
                 self.ticket = None;
@@ -281,30 +288,29 @@ impl<C: Codec> Drop for Turn<'_, C> {
     }
 }
 
-/// A call's place at a worker.
+/// A call's place at a worker. Dropping it gives the place back.
 pub(super) struct Permit<'a, C: Codec> {
     shared: &'a Shared<C>,
     id: MemberId,
-    pub(super) peer: Arc<Peer<C>>,
     /// Whether the worker has turned out to be gone.
-    is_lost: Cell<bool>,
+    is_lost: bool,
 }
 
 impl<'a, C: Codec> Permit<'a, C> {
-    fn new(shared: &'a Shared<C>, id: MemberId, peer: Arc<Peer<C>>) -> Self {
-        Self { shared, id, peer, is_lost: Cell::new(false) }
+    fn new(shared: &'a Shared<C>, id: MemberId) -> Self {
+        Self { shared, id, is_lost: false }
     }
 
     /// Says that the worker is gone, or about to be killed.
-    pub(super) fn is_lost(&self) {
-        self.is_lost.set(true);
+    pub(super) fn is_lost(&mut self) {
+        self.is_lost = true;
     }
 }
 
 impl<C: Codec> Drop for Permit<'_, C> {
     fn drop(&mut self) {
         self.shared.update(|state| {
-            if self.is_lost.get() {
+            if self.is_lost {
                 state.scheduler.lost(self.id);
             }
             state.scheduler.finished(self.id);
