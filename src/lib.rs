@@ -109,8 +109,8 @@ pub use isolated_workers_middleware::{
     Auth, BoxMiddleware, BoxService, ConcurrencyLimit, Context, Deadline, ForMessage, FromFn, Handler, Hook,
     Layered, Layers, LoadShed, Local, Middleware, MiddlewareFn, Next, NoHook, NoLayers, OnRequest,
     OnRequestAsync, OnResponse, OnResponseAsync, Propagator, RateLimit, Retry, Service, ServiceExt,
-    SetMetadata, Stack, Timeout, Trace, TraceContext, TraceWith, Validate, for_message, from_fn, handler,
-    on_request, on_request_async, on_response, on_response_async,
+    SetMetadata, Stack, Timeout, Trace, TraceContext, TraceWith, Validate, client, for_message, from_fn,
+    handler, on_request, on_request_async, on_response, on_response_async,
 };
 #[cfg(feature = "tower")]
 pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerService, tower_layer};

@@ -12,7 +12,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, krate, .. } = definition;
     let (visibility, service, client) = (definition.visibility(), definition.ident(), definition.client());
     let parameter = parameter(methods);
-    let calls = methods.iter().map(|method| call(definition, method));
+    let calls = methods.iter().map(|method| call(definition, &parameter, method));
     let path = text::of_tokens(krate);
     let doc = format!("Calls a [`{service}`] through a worker, or any other [`Service`]({path}::Service).");
     quote! {
@@ -44,24 +44,26 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     }
 }
 
-fn call(definition: &Definition, method: &Method) -> TokenStream {
+fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStream {
     let Definition { krate, module, .. } = definition;
     let reply = &method.output.reply;
     let call = method.call();
     let fields = method.fields();
     let attributes = method.for_callers();
-    let send = quote!(#krate::ServiceExt::send(&self.service, &#module::#fields).await);
-    let (error, send) = match &method.output.error {
-        Some(error) => (quote!(#krate::CallError<#error>), send),
-        None => (quote!(#krate::Error), quote!(#send.map_err(#krate::Error::from))),
+    let error = match &method.output.error {
+        Some(error) => quote!(#krate::CallError<#error>),
+        None => quote!(#krate::Error),
     };
     let visibility = definition.visibility();
     let errors = errors(definition, method);
     quote! {
         #(#attributes)*
         #[doc = #errors]
-        #visibility async fn #call -> ::core::result::Result<#reply, #error> {
-            #send
+        #visibility fn #call
+            -> impl ::core::future::Future<Output = ::core::result::Result<#reply, #error>>
+                + ::core::marker::Send + use<'_, #parameter>
+        {
+            #krate::client::send(&self.service, &#module::#fields)
         }
     }
 }

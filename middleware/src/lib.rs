@@ -26,6 +26,7 @@
 
 mod auth;
 mod boxed;
+pub mod client;
 mod concurrency_limit;
 mod context;
 mod deadline;

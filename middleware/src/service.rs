@@ -4,8 +4,8 @@ use isolated_workers_codec::Codec;
 use isolated_workers_codec::shared_bytes::any::Whatever;
 use isolated_workers_core::{CallError, Error, ErrorKind, Executed, Message, Request, Response};
 
-use crate::handler::{self, decode_error, decode_reply, encode};
-use crate::{Layered, Middleware};
+use crate::handler::{self, decode_reply, encode};
+use crate::{Layered, Middleware, client};
 
 /// Anything that can be called: the connection to a worker, a handler in this process, either with middleware
 /// around it.
@@ -94,7 +94,7 @@ impl<S: Service> Service for Arc<S> {
 pub trait ServiceExt: Service {
     /// Sends a message and waits for its reply; for a oneway message, until it is on its way.
     ///
-    /// This is what a generated client calls.
+    /// The message is encoded here; the future does not hold it, and sends it when it is polled first.
     ///
     /// # Errors
     /// [`CallError::Service`] is the handler's own error, [`CallError::Call`] all that kept it from answering.
@@ -102,14 +102,7 @@ pub trait ServiceExt: Service {
         &self,
         message: &M,
     ) -> impl Future<Output = Result<M::Reply, CallError<M::Error>>> + Send {
-        // Encoded before the first await, so that the future does not hold the message.
-        let request = encode(self.codec(), message, "message", M::NAME).map(Request::of::<M>);
-        async move {
-            match self.call(request?).await {
-                Ok(response) => Ok(decode_reply::<M, _>(self.codec(), &response)?),
-                Err(error) => Err(decode_error::<M, _>(self.codec(), error)),
-            }
-        }
+        client::send(self, message)
     }
 
     /// The payload of `request` as the message `M`.

@@ -102,3 +102,11 @@ async fn what_is_said_about_a_call_passes_the_middleware() {
     }
     assert_eq!(SEEN.load(Ordering::SeqCst), 4);
 }
+
+#[tokio::test]
+async fn the_future_of_a_call_is_small_because_a_caller_may_have_very_many() {
+    let pool = started(pool(1)).await;
+    let client = JobsClient::new(pool.clone());
+    let call = client.hold("a path".to_owned(), "a name".to_owned());
+    assert!(size_of_val(&call) <= 192, "{} bytes", size_of_val(&call));
+}

@@ -1,0 +1,103 @@
+//! What a client is made of, to write one by hand.
+//!
+//! `#[service]` generates a client whose methods are a [`send`] each.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{CallError, Error, Message, Request, Response};
+use pin_project_lite::pin_project;
+
+use crate::Service;
+use crate::handler::{decode_error, decode_reply, encode};
+
+/// Sends a message and waits for its reply, as [`ServiceExt::send`](crate::ServiceExt::send) does, with errors of a type
+/// that the caller chooses: [`Error`] fits a message that has none of its own.
+///
+/// The message is encoded here; the future does not hold it, and sends it when it is polled first.
+///
+/// ```
+/// use isolated_workers_core::Error;
+/// use isolated_workers_middleware::{Service, client};
+/// # use isolated_workers_core::Message;
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Add { a: i64, b: i64 }
+/// # impl Message for Add {
+/// #     type Reply = i64;
+/// #     type Error = isolated_workers_core::Never;
+/// #     const NAME: &'static str = "add";
+/// # }
+///
+/// async fn add<S: Service>(service: &S, a: i64, b: i64) -> Result<i64, Error> {
+///     client::send(service, &Add { a, b }).await
+/// }
+/// ```
+///
+/// # Errors
+/// What becomes of [`CallError::Service`], the handler's own error, and of [`CallError::Call`], which is all that kept it
+/// from answering.
+pub fn send<'a, S, M, E>(
+    service: &'a S,
+    message: &M,
+) -> impl Future<Output = Result<M::Reply, E>> + Send + use<'a, S, M, E>
+where
+    S: Service + ?Sized,
+    M: Message,
+    E: From<CallError<M::Error>>,
+{
+    let call = match encode(service.codec(), message, "message", M::NAME) {
+        Ok(body) => Stage::Called { call: service.call(Request::of::<M>(body)) },
+        Err(error) => Stage::Refused { error: Some(error) },
+    };
+    Sending { codec: service.codec(), call, output: PhantomData::<fn() -> (M, E)> }
+}
+
+pin_project! {
+    /// No async block, which would hold the call twice: a caller may have very many of these.
+    struct Sending<'a, C, F, O> {
+        codec: &'a C,
+        #[pin]
+        call: Stage<F>,
+        output: PhantomData<O>,
+    }
+}
+
+pin_project! {
+    #[project = StageNow]
+    enum Stage<F> {
+        Called {
+            #[pin]
+            call: F,
+        },
+        /// It could not be encoded. `None` when that has been told.
+        Refused { error: Option<Error> },
+    }
+}
+
+impl<C, F, M, E> Future for Sending<'_, C, F, fn() -> (M, E)>
+where
+    C: Codec,
+    F: Future<Output = Result<Response, Error>>,
+    M: Message,
+    E: From<CallError<M::Error>>,
+{
+    type Output = Result<M::Reply, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = match this.call.project() {
+            StageNow::Called { call } => ready!(call.poll(cx)),
+            StageNow::Refused { error } => {
+                Err(error.take().expect("a call is not polled after it has ended"))
+            }
+        };
+        Poll::Ready(match result {
+            Ok(response) => {
+                decode_reply::<M, _>(*this.codec, &response).map_err(|error| CallError::Call(error).into())
+            }
+            Err(error) => Err(decode_error::<M, _>(*this.codec, error).into()),
+        })
+    }
+}
