@@ -7,6 +7,7 @@ mod pace;
 #[cfg_attr(target_os = "linux", path = "serve/parent/linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "serve/parent/other.rs")]
 mod parent;
+mod place;
 mod server;
 mod session;
 mod signals;

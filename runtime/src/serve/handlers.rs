@@ -1,5 +1,5 @@
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -8,10 +8,10 @@ use hashbrown::HashMap;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
 use isolated_workers_middleware::{Service, panic_place};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio_util::sync::ReusableBoxFuture;
 
 use super::heap;
 use super::pace::Pace;
+use super::place::{Place, place};
 use crate::link::{Answer, Inbound};
 
 /// The handlers at work for one connection.
@@ -40,7 +40,14 @@ struct Handled<S> {
     panicked: Option<Error>,
 }
 
-type Handling<S> = ReusableBoxFuture<'static, Handled<S>>;
+type Handling<S> = Pin<Box<dyn Place<Job<S>, Output = Handled<S>> + Send>>;
+
+/// What a handler is given.
+struct Job<S> {
+    service: Arc<S>,
+    request: Request,
+    asked: Asked,
+}
 
 /// Who hears what comes of a request.
 enum Asked {
@@ -48,6 +55,26 @@ enum Asked {
     By(TxId),
     /// Nobody; the message had this name.
     Oneway(Name),
+}
+
+impl<S: Service + 'static> Job<S> {
+    async fn run(self) -> Handled<S> {
+        let Self { service, request, asked } = self;
+        let result = {
+            let mut call = pin!(service.call(request));
+            poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await
+        };
+        let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
+        let answer = match (asked, result) {
+            (Asked::By(id), result) => Some((id, result)),
+            (Asked::Oneway(name), Err(error)) => {
+                tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
+                None
+            }
+            (Asked::Oneway(_), Ok(_)) => None,
+        };
+        Handled { service, answer, panicked }
+    }
 }
 
 impl<S: Service + 'static> Handlers<S> {
@@ -73,29 +100,9 @@ impl<S: Service + 'static> Handlers<S> {
 
     fn handle(&mut self, request: Request, asked: Asked) -> Handling<S> {
         let service = self.spare.take().unwrap_or_else(|| Arc::clone(&self.service));
-        let handling = async move {
-            let result = {
-                let mut call = pin!(service.call(request));
-                poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await
-            };
-            let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
-            let answer = match (asked, result) {
-                (Asked::By(id), result) => Some((id, result)),
-                (Asked::Oneway(name), Err(error)) => {
-                    tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
-                    None
-                }
-                (Asked::Oneway(_), Ok(_)) => None,
-            };
-            Handled { service, answer, panicked }
-        };
-        match self.place.take() {
-            Some(mut place) => {
-                place.set(handling);
-                place
-            }
-            None => ReusableBoxFuture::new(handling),
-        }
+        let mut handling = self.place.take().unwrap_or_else(|| Box::pin(place(Job::run)));
+        handling.as_mut().start(Job { service, request, asked });
+        handling
     }
 
     fn take_in(&mut self, handled: Handled<S>) -> Option<Answer> {
@@ -129,7 +136,7 @@ impl<S: Service + 'static> Handlers<S> {
             return None;
         }
         // Most handlers answer at once: those need no task.
-        let polled = handling.get_pin().poll(cx);
+        let polled = handling.as_mut().poll(cx);
         if may_move {
             self.pace.ran(name);
         }
