@@ -2,7 +2,7 @@ mod fields;
 mod header;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Body, Budget, Frame, Limits};
+use isolated_workers_core::{Body, Budget, Frame, Limits, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
@@ -53,6 +53,8 @@ pub struct LengthPrefixed {
     limits: Limits,
     /// Of each value that is read.
     budget: Budget,
+    /// The name of the last request that was read.
+    name: Name,
 }
 
 /// The length in front, in bytes.
@@ -79,7 +81,7 @@ pub(crate) fn whole(buffer: &mut BytesMut, limits: Limits) -> Result<Option<usiz
 impl LengthPrefixed {
     /// Frames of this size at most.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, budget: limits.budget() }
+        Self { limits, budget: limits.budget(), name: Name::default() }
     }
 
     /// Appends what `put` does, with room for the length in front: a frame without the last `body` bytes of it, which the caller writes. Leaves `out` as it was where the
@@ -157,7 +159,8 @@ impl Decoder for LengthPrefixed {
         let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
 
         let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
-        let Header { kind, id, name, timeout, metadata } = header::take(&mut fields, self.limits)?;
+        let Header { kind, id, name, timeout, metadata } =
+            header::take(&mut fields, self.limits, &mut self.name)?;
         let (left, end) = (fields.left(), LENGTH + length);
         let mut body = if kind.has_payload() && left <= COPIED {
             let payload = &buffer[end - left..end];

@@ -117,7 +117,12 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub(super) fn text(&mut self) -> Result<&'a str, FrameError> {
-        std::str::from_utf8(self.bytes()?).map_err(FrameError::malformed)
+        Self::text_of(self.bytes()?)
+    }
+
+    #[inline]
+    pub(super) fn text_of(bytes: &[u8]) -> Result<&str, FrameError> {
+        std::str::from_utf8(bytes).map_err(FrameError::malformed)
     }
 
     /// How many things follow, each of which takes a byte at least.

@@ -26,6 +26,9 @@ const HAS_METADATA: u8 = 0x20;
 /// Of an answer, which has no name on the wire.
 const NAMELESS: Name = Name::from_static("");
 
+/// In bytes, the longest name that is kept for the next request.
+const LONGEST_KEPT: usize = 64;
+
 const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
@@ -111,9 +114,10 @@ impl Kind {
     }
 }
 
-/// Takes the header off.
+/// Takes the header off. `last` is the name of the last request, which is that of the next, as a rule: it need not be read
+/// anew.
 #[inline]
-pub(super) fn take(fields: &mut Fields<'_>, limits: Limits) -> Result<Header, FrameError> {
+pub(super) fn take(fields: &mut Fields<'_>, limits: Limits, last: &mut Name) -> Result<Header, FrameError> {
     let first = fields.byte()?;
     let kind = Kind::of(first)?;
     let has_id = !matches!(kind, Kind::Ping | Kind::Pong | Kind::Goodbye);
@@ -121,7 +125,7 @@ pub(super) fn take(fields: &mut Fields<'_>, limits: Limits) -> Result<Header, Fr
     Ok(Header {
         kind,
         id: if has_id { take_id(fields)? } else { 0.into() },
-        name: if is_request { fields.text()?.into() } else { NAMELESS },
+        name: if is_request { take_name(fields, last)? } else { NAMELESS },
         timeout: if is_request || !has_id { take_timeout(first, fields)? } else { None },
         metadata: if kind.has_payload() && first & HAS_METADATA != 0 {
             take_metadata(fields, limits)?
@@ -167,6 +171,20 @@ fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
         ID_TEXT => fields.text()?.into(),
         unknown => return Err(FrameError::malformed(format!("there is no form {unknown} of an id"))),
     })
+}
+
+#[inline]
+fn take_name(fields: &mut Fields<'_>, last: &mut Name) -> Result<Name, FrameError> {
+    let name = fields.bytes()?;
+    if name == last.as_str().as_bytes() {
+        return Ok(last.clone());
+    }
+    let read = Name::from(Fields::text_of(name)?);
+    // A long one would stay for long.
+    if name.len() <= LONGEST_KEPT {
+        last.clone_from(&read);
+    }
+    Ok(read)
 }
 
 /// In microseconds.

@@ -77,8 +77,7 @@ impl<L: Linked> Call<L> {
             let timeout = self.limit(&request);
             state.start(id.clone(), request, timeout, cx).map(|place| Progress::Waiting { place, id })
         };
-        let mut woken = Vec::new();
-        state.take_woken(&mut woken);
+        let woken = state.woken();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         match started {
@@ -166,10 +165,9 @@ impl<L: Linked> Drop for Call<L> {
     fn drop(&mut self) {
         match &self.progress {
             Progress::Waiting { place, id } => {
-                let mut woken = Vec::new();
                 let mut state = self.linked.link().lock();
                 state.abandon(*place, id);
-                state.take_woken(&mut woken);
+                let woken = state.woken();
                 drop(state);
                 woken.into_iter().for_each(Waker::wake);
             }

@@ -114,7 +114,7 @@ impl<F: Framing> State<F> {
         self.overran = false;
         self.presence = Presence::Here;
         self.unpark();
-        std::mem::take(&mut self.woken)
+        self.woken()
     }
 
     pub(super) fn presence(&self) -> &Presence {
@@ -311,14 +311,14 @@ impl<F: Framing> State<F> {
     pub(super) fn ping(&mut self) -> Vec<Waker> {
         self.connection.ping();
         self.wake_pump();
-        std::mem::take(&mut self.woken)
+        self.woken()
     }
 
     pub(super) fn drain(&mut self) -> Vec<Waker> {
         self.presence = Presence::Draining;
         self.unpark();
         self.wake_pump();
-        std::mem::take(&mut self.woken)
+        self.woken()
     }
 
     pub(super) fn take_leave(&mut self, is_known: bool) -> Vec<Waker> {
@@ -390,6 +390,13 @@ impl<F: Framing> State<F> {
         self.woken.extend(self.pump.take());
     }
 
+    /// Those to be woken when the lock is given back.
+    #[inline]
+    pub(super) fn woken(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// The same where there may be many, again and again: both keep their memory.
     pub(super) fn take_woken(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.woken);
     }
@@ -402,7 +409,7 @@ impl<F: Framing> State<F> {
         self.outgoing.retract();
         self.wake_pump();
         self.unpark();
-        std::mem::take(&mut self.woken)
+        self.woken()
     }
 
     pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
