@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::table::{Table, targets};
 #[cfg(feature = "peers")]
 use crate::{chart, peers};
-use crate::{codecs, compare, document, flavors, growth, layers, memory};
+use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory};
 
 pub fn measure(rounds: usize, json: Option<PathBuf>) -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -42,7 +42,7 @@ fn tables(rounds: usize) -> Vec<Table> {
     tables.push(peers::measure(rounds));
     tables.extend([codecs::measure(rounds), flavors::measure(rounds), layers::measure(rounds)]);
     tables.extend(growth::measure(rounds));
-    tables.push(memory::measure(rounds));
+    tables.extend([bodies::measure(rounds), memory::measure(rounds)]);
     tables
 }
 

@@ -12,6 +12,7 @@ mod raw_tokio;
 mod records;
 #[cfg(feature = "peers")]
 mod remoc;
+mod sealed;
 #[cfg(feature = "peers")]
 mod tarpc;
 #[cfg(feature = "peers")]
@@ -30,6 +31,7 @@ pub use pooled::Pooled;
 pub use raw_std::RawStd;
 pub use raw_tokio::RawTokio;
 pub use records::Records;
+pub use sealed::Sealed;
 
 use crate::flavor::Flavor;
 
@@ -63,6 +65,7 @@ pub fn serve_if_child() -> bool {
     let runtime = || Flavor::of(&flavor).runtime();
     match name.as_str() {
         RawStd::CHILD => raw_std::serve(),
+        Sealed::CHILD => sealed::serve(),
         RawTokio::CHILD => runtime().block_on(raw_tokio::serve()),
         Ours::CHILD => runtime().block_on(ours::serve(args.next().as_deref())),
         #[cfg(feature = "peers")]

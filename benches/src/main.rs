@@ -7,6 +7,7 @@
 //! - `peers`: beside what others have made.
 //! - `codecs`, `flavors`, `layers`: what a codec, tokio's flavor and empty middleware cost.
 //! - `growth`: more calls in flight, larger bodies, more workers.
+//! - `bodies`: large bodies over a socket and in shared memory.
 //! - `memory`: what an idle worker and a call in flight hold.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
 //! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
@@ -16,6 +17,7 @@
 //!   `.ci/instructions` counts what they take.
 
 mod all;
+mod bodies;
 mod calls;
 #[cfg(feature = "peers")]
 mod chart;
@@ -65,6 +67,7 @@ fn main() -> Result<(), Error> {
         "compare" => println!("{}", compare::measure(number(5))),
         #[cfg(feature = "peers")]
         "peers" => println!("{}", peers::measure(number(3))),
+        "bodies" => println!("{}", bodies::measure(number(3))),
         "codecs" => println!("{}", codecs::measure(number(5))),
         "flavors" => println!("{}", flavors::measure(number(5))),
         "layers" => println!("{}", layers::measure(number(5))),
