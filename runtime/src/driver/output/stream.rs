@@ -47,7 +47,8 @@ impl Stream {
         let kept = Kept::default();
         let keep = kept.clone();
         let task = tokio::spawn(async move {
-            let mut buffer = [0; READ];
+            // Not within the future, which is moved to where it runs.
+            let mut buffer = vec![0; READ];
             while let Ok(read @ 1..) = from.read(&mut buffer).await {
                 keep.push(&buffer[..read]);
                 to.take(&buffer[..read]).await;
