@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::table::{Table, targets};
+use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory};
 #[cfg(feature = "peers")]
 use crate::{chart, peers};
-use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory};
 
 pub fn measure(rounds: usize, json: Option<PathBuf>) -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
