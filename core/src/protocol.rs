@@ -15,6 +15,7 @@ mod connection;
 mod event;
 mod id_table;
 mod outbox;
+mod refusal;
 mod turns;
 
 pub use connection::Connection;

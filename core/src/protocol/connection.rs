@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 use super::Event;
 use super::id_table::IdTable;
 use super::outbox::Outbox;
-use super::turns::Turns;
+use super::refusal::{closed, duplicate_id, given_up, nameless, reused_id, timed_out};
+use super::turns::{End, Time, Turns};
 use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
 /// One end of a connection.
@@ -53,22 +54,6 @@ struct Call<T> {
     frame: u64,
 }
 
-/// How long a call may take.
-#[derive(Clone, Copy, Debug)]
-struct Time {
-    timeout: Duration,
-    end: End,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// The timeout runs from the beginning of this turn.
-    OfTurn(u64),
-    At(Instant),
-    /// Past the end of time.
-    Never,
-}
-
 impl<T> Connection<T> {
     /// A connection on which nothing has happened.
     pub fn new() -> Self {
@@ -100,7 +85,7 @@ impl<T> Connection<T> {
     ) -> Result<(), Error> {
         self.check_call(request.name())?;
         let frame = self.outbox.next_number();
-        let time = timeout.map(|timeout| Time { timeout, end: End::OfTurn(self.turns.take(timeout)) });
+        let time = timeout.map(|timeout| self.turns.take(timeout));
         let call = Call { token: Some(token), name: request.to_name(), time, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), &id));
@@ -127,11 +112,7 @@ impl<T> Connection<T> {
     /// Has each call that has begun know its end by itself.
     fn set_deadlines(&mut self) {
         for time in self.calls.values_mut().filter_map(|call| call.time.as_mut()) {
-            if let End::OfTurn(turn) = time.end
-                && let Some(began) = self.turns.began(turn)
-            {
-                time.end = began.checked_add(time.timeout).map_or(End::Never, End::At);
-            }
+            self.turns.settle(time);
         }
         self.turns.forget();
     }
@@ -377,44 +358,4 @@ impl<T> Default for Connection<T> {
 fn is_refusal(error: &RemoteError) -> bool {
     let kind = error.code.as_deref().and_then(ErrorKind::from_code);
     matches!(kind, Some(ErrorKind::TooLarge | ErrorKind::Encode))
-}
-
-#[cold]
-fn duplicate_id(name: &str, id: &TxId) -> Error {
-    let why = "a call with this id is in flight, or was given up and is not answered yet";
-    let what = "use a generator that does not repeat itself";
-    Error::new(ErrorKind::DuplicateId, format!("could not call `{name}` with the id {id}: {why}; {what}"))
-}
-
-#[cold]
-fn reused_id(name: &str, id: &TxId) -> Error {
-    let why = "while its last request of this id was not answered";
-    let what = "it may use an id again only when the answer has come";
-    Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}; {what}"))
-}
-
-#[cold]
-fn nameless() -> Error {
-    let text =
-        "could not call a message whose name is empty: there is no form for it on the wire; give it a name";
-    Error::new(ErrorKind::Invalid, text.to_owned())
-}
-
-#[cold]
-fn closed(name: &str) -> Error {
-    let why = "the connection to the worker is closed or about to close";
-    Error::new(ErrorKind::Closed, format!("could not call `{name}`: {why}; start another worker"))
-        .executed_is(Executed::No)
-}
-
-#[cold]
-fn given_up(name: &str) -> Error {
-    let what = "call it again where its reply is wanted after all";
-    Error::new(ErrorKind::Cancelled, format!("`{name}` was not finished: its caller has given it up; {what}"))
-}
-
-#[cold]
-fn timed_out(name: &Name, timeout: Duration) -> Error {
-    let what = "set another limit for the worker, the message or the call, or zero for none";
-    Error::new(ErrorKind::Timeout, format!("`{name}` was not answered within {timeout:?}; {what}"))
 }

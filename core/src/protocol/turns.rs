@@ -11,15 +11,32 @@ pub(super) struct Turns {
     least: Option<Duration>,
 }
 
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time {
+    pub(super) timeout: Duration,
+    pub(super) end: End,
+}
+
+/// When the time of a call is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// Its timeout runs from the beginning of this turn.
+    OfTurn(u64),
+    At(Instant),
+    /// Past the end of time.
+    Never,
+}
+
 /// So many turns are kept before the calls are given their deadlines.
 const MOST: usize = 1024;
 
 impl Turns {
-    /// The turn of a call that has this timeout.
+    /// Takes a call into the turn that is to begin.
     #[inline]
-    pub(super) fn take(&mut self, timeout: Duration) -> u64 {
+    pub(super) fn take(&mut self, timeout: Duration) -> Time {
         self.least = Some(self.least.map_or(timeout, |least| least.min(timeout)));
-        self.first + self.begun.len() as u64
+        Time { timeout, end: End::OfTurn(self.first + self.begun.len() as u64) }
     }
 
     /// Whether calls wait for their turn to begin.
@@ -35,10 +52,13 @@ impl Turns {
         now.checked_add(least)
     }
 
-    /// When a turn began. `None`: it has not, or it is forgotten.
-    pub(super) fn began(&self, turn: u64) -> Option<Instant> {
-        let at = turn.checked_sub(self.first)?;
-        self.begun.get(usize::try_from(at).ok()?).copied()
+    /// Has `time` know its end by itself, where its turn has begun.
+    pub(super) fn settle(&self, time: &mut Time) {
+        let End::OfTurn(turn) = time.end else { return };
+        let at = turn.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        if let Some(began) = at.and_then(|at| self.begun.get(at)) {
+            time.end = began.checked_add(time.timeout).map_or(End::Never, End::At);
+        }
     }
 
     /// Whether it is time to forget them.
