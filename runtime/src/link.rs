@@ -13,6 +13,7 @@ mod state;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use isolated_workers_codec::Codec;
@@ -85,10 +86,7 @@ impl<C: Codec> Link<C> {
 
     /// Asks the other side for a sign of life.
     pub(crate) fn ping(&self) {
-        let mut state = self.lock();
-        let wakers = state.ping();
-        drop(state);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        self.change(|state| state.ping());
     }
 
     /// Says that a call in flight wants the worker to be started again, for as long as the value is there.
@@ -111,6 +109,16 @@ impl<C: Codec> Link<C> {
         self.0.probation.available_permits() == 0
     }
 
+    /// Changes the state, and wakes those who are to hear of it.
+    fn change<T>(&self, change: impl FnOnce(&mut State<C::Framing>) -> T) -> T {
+        let mut state = self.lock();
+        let output = change(&mut state);
+        let woken = state.woken();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        output
+    }
+
     /// No code of others runs under this lock, so that a panic cannot poison it.
     fn lock(&self) -> MutexGuard<'_, State<C::Framing>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,36 +127,24 @@ impl<C: Codec> Link<C> {
     /// Ends every call in flight with what `error` makes of the name of its message; from then on it is as `presence`
     /// says.
     pub(crate) fn fail(&self, presence: Presence, error: impl FnMut(&str) -> Error) {
-        let mut state = self.lock();
-        let wakers = state.fail(presence, error);
-        drop(state);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        self.change(|state| state.fail(presence, error));
     }
 
     /// Fails what is in flight, says goodbye, and ends the stream in this direction. With `stay`, the other side is to
     /// wait for so long until it is reached again, and calls are refused with a word about that.
     pub(crate) fn close(&self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        let mut state = self.lock();
-        let wakers = state.close(stay, error);
-        drop(state);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        self.change(|state| state.close(stay, error));
     }
 
     /// Refuses further calls; those in flight go on.
     pub(crate) fn drain(&self) {
-        let mut state = self.lock();
-        let wakers = state.drain();
-        drop(state);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        self.change(|state| state.drain());
     }
 
     /// Says goodbye and goes on with what the other side has asked for, which asks for no more as soon as it hears it. One
     /// that may not know what a goodbye is (`!is_known`) hears none, and is refused what it asks for from now on.
     pub(crate) fn take_leave(&self, is_known: bool) {
-        let mut state = self.lock();
-        let wakers = state.take_leave(is_known);
-        drop(state);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        self.change(|state| state.take_leave(is_known));
     }
 
     /// Whether nothing is in flight and nothing waits to be sent.
@@ -163,10 +159,8 @@ impl<C: Codec> Link<C> {
 
     /// Goes on over a new stream.
     pub(crate) fn renew(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
-        let mut state = self.lock();
-        let wakers = state.renew(self.0.codec.framing(limits), Box::new(writer));
-        drop(state);
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        let framing = self.0.codec.framing(limits);
+        self.change(|state| state.renew(framing, Box::new(writer)));
     }
 }
 

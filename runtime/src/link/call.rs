@@ -164,13 +164,7 @@ impl<L: Linked + Unpin> Future for Call<L> {
 impl<L: Linked> Drop for Call<L> {
     fn drop(&mut self) {
         match &self.progress {
-            Progress::Waiting { place, id } => {
-                let mut state = self.linked.link().lock();
-                state.abandon(*place, id);
-                let woken = state.woken();
-                drop(state);
-                woken.into_iter().for_each(Waker::wake);
-            }
+            Progress::Waiting { place, id } => self.link().change(|state| state.abandon(*place, id)),
             Progress::Parked(parked) => self.linked.link().lock().unpark_one(parked.key),
             Progress::New(_) | Progress::Done => {}
         }

@@ -106,7 +106,7 @@ impl<F: Framing> State<F> {
     }
 
     /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
-    pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Vec<Waker> {
+    pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) {
         self.connection = Connection::new();
         self.set_policy(self.on_timeout, self.respawns);
         self.outgoing = Outgoing::new(framing, writer);
@@ -114,7 +114,6 @@ impl<F: Framing> State<F> {
         self.overran = false;
         self.presence = Presence::Here;
         self.unpark();
-        self.woken()
     }
 
     pub(super) fn presence(&self) -> &Presence {
@@ -308,26 +307,23 @@ impl<F: Framing> State<F> {
         self.overran
     }
 
-    pub(super) fn ping(&mut self) -> Vec<Waker> {
+    pub(super) fn ping(&mut self) {
         self.connection.ping();
         self.wake_pump();
-        self.woken()
     }
 
-    pub(super) fn drain(&mut self) -> Vec<Waker> {
+    pub(super) fn drain(&mut self) {
         self.presence = Presence::Draining;
         self.unpark();
         self.wake_pump();
-        self.woken()
     }
 
-    pub(super) fn take_leave(&mut self, is_known: bool) -> Vec<Waker> {
+    pub(super) fn take_leave(&mut self, is_known: bool) {
         if is_known {
             self.connection.say_goodbye(None);
         }
         self.leave = Some(if is_known { Leave::Said } else { Leave::Refusing });
         self.wake_pump();
-        std::mem::take(&mut self.woken)
     }
 
     /// Takes in that the other side asks for nothing more. Returns whether the connection goes on all the same, until what
@@ -401,7 +397,7 @@ impl<F: Framing> State<F> {
         into.append(&mut self.woken);
     }
 
-    pub(super) fn fail(&mut self, presence: Presence, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
+    pub(super) fn fail(&mut self, presence: Presence, error: impl FnMut(&str) -> Error) {
         self.presence = presence;
         for event in self.connection.fail(error) {
             self.settle(event);
@@ -409,15 +405,13 @@ impl<F: Framing> State<F> {
         self.outgoing.retract();
         self.wake_pump();
         self.unpark();
-        self.woken()
     }
 
-    pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) -> Vec<Waker> {
+    pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {
         let presence = if stay.is_some() { Presence::Away } else { Presence::Ended };
-        let wakers = self.fail(presence, error);
+        self.fail(presence, error);
         self.connection.say_goodbye(stay);
         self.outgoing.shut_down_when_written();
-        wakers
     }
 }
 
