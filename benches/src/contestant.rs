@@ -1,5 +1,6 @@
 //! What is compared: bytes that come back from another process, by one way or another.
 
+mod blocking;
 #[cfg(feature = "peers")]
 mod capnp;
 mod empty;

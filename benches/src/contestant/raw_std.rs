@@ -2,43 +2,23 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 
 use bytes::Bytes;
 
-use super::Contestant;
+use super::blocking::{Blocking, Exchange};
 use crate::flavor::Flavor;
 
 /// The floor: a length and the bytes, blocking, one call at a time.
-pub struct RawStd {
-    stream: Mutex<UnixStream>,
-    child: Child,
-}
+pub type RawStd = Blocking<Plain>;
 
-impl RawStd {
-    pub const CHILD: &str = "raw-std";
-}
+pub struct Plain;
 
-impl Contestant for RawStd {
-    async fn start(_: Flavor) -> Self {
-        let (own, childs) = UnixStream::pair().expect("a pair of sockets");
-        Self { stream: Mutex::new(own), child: spawn(Self::CHILD, Flavor::CurrentThread, childs.into()) }
-    }
+impl Exchange for Plain {
+    const CHILD: &str = "raw-std";
 
-    async fn echo(&self, data: Bytes) -> Bytes {
-        let mut stream = self.stream.lock().expect("no panic");
-        put(&mut stream, &data).expect("the child reads");
-        take(&mut stream).expect("the child answers").into()
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    async fn stop(self) {
-        let Self { stream, mut child } = self;
-        drop(stream);
-        child.wait().expect("it ends with its stream");
+    fn echo(stream: &mut UnixStream, data: Bytes) -> Bytes {
+        put(stream, &data).expect("the child reads");
+        take(stream).expect("the child answers").into()
     }
 }
 

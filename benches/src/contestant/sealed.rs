@@ -3,8 +3,6 @@ use std::io::{IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Child;
-use std::sync::Mutex;
 
 use bytes::Bytes;
 use memmap2::Mmap;
@@ -14,41 +12,21 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
-use super::{Contestant, raw_std};
-use crate::flavor::Flavor;
+use super::blocking::{Blocking, Exchange};
+use super::raw_std;
 
 /// Memory that both processes share, and that nobody can change once it is sent: each body has some of its own, which is
 /// sealed. The reply is sent in the memory of the request, which is the best that can happen. Blocking, one call at a time.
-pub struct Sealed {
-    stream: Mutex<UnixStream>,
-    child: Child,
-}
+pub type Sealed = Blocking<Memory>;
 
-impl Sealed {
-    pub const CHILD: &str = "sealed";
-}
+pub struct Memory;
 
-impl Contestant for Sealed {
-    async fn start(_: Flavor) -> Self {
-        let (own, childs) = UnixStream::pair().expect("a pair of sockets");
-        let child = raw_std::spawn(Self::CHILD, Flavor::CurrentThread, childs.into());
-        Self { stream: Mutex::new(own), child }
-    }
+impl Exchange for Memory {
+    const CHILD: &str = "sealed";
 
-    async fn echo(&self, data: Bytes) -> Bytes {
-        let stream = self.stream.lock().expect("no panic");
-        send(&stream, &fill(&data));
-        map(receive(&stream).expect("the child answers"))
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    async fn stop(self) {
-        let Self { stream, mut child } = self;
-        drop(stream);
-        child.wait().expect("it ends with its stream");
+    fn echo(stream: &mut UnixStream, data: Bytes) -> Bytes {
+        send(stream, &fill(&data));
+        map(receive(stream).expect("the child answers"))
     }
 }
 
