@@ -1,7 +1,7 @@
 use std::{fmt, io};
 
-use bytes::BytesMut;
-use isolated_workers_core::{BoxError, Frame, Limits, Metadata};
+use bytes::{Bytes, BytesMut};
+use isolated_workers_core::{Body, BoxError, Frame, Limits, Metadata};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// How frames are delimited in a stream: a decoder and an encoder of [`Frame`]s.
@@ -30,6 +30,16 @@ pub trait Framing:
         self.encode(frame, out)?;
         Ok(false)
     }
+}
+
+/// A payload of up to this size is copied, so that its memory is its own: it takes fewer instructions than a share of the
+/// buffer, and a small value that is kept does not keep the buffer.
+pub(crate) const COPIED: usize = 1 << 10;
+
+/// A copy of a payload that is no longer than that.
+#[inline]
+pub(crate) fn copied(payload: &[u8]) -> Body {
+    Body::small(payload).unwrap_or_else(|| Bytes::copy_from_slice(payload).into())
 }
 
 /// More causes of an error are not sent, and not taken: an empty text is a byte or three there and 24 in memory.

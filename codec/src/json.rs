@@ -1,8 +1,11 @@
 mod bounded;
 mod delimiter;
 mod error;
+mod line;
 mod lines;
+mod members;
 mod nothing;
+mod scan;
 mod wire;
 
 use bytes::{BufMut, BytesMut};
@@ -39,7 +42,13 @@ impl Codec for Json {
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
         // A missing payload is one of nothing.
-        serde_json::from_slice(if bytes.is_empty() { b"null" } else { bytes }).or_else(|error| {
+        let json = if bytes.is_empty() { b"null" } else { bytes };
+        // A text that is known to be one takes less to read. What is not may still have its bytes where nobody looks.
+        let value = match std::str::from_utf8(json) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(json),
+        };
+        value.or_else(|error| {
             let nothing = if Nothing::is(bytes) { T::deserialize(Nothing).ok() } else { None };
             nothing.ok_or_else(|| CodecError::new(error))
         })

@@ -1,12 +1,13 @@
 mod fields;
 mod header;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use isolated_workers_core::{Body, Budget, Frame, Limits, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
 use self::header::{Header, Kind};
+use crate::framing::{COPIED, copied};
 use crate::{FrameError, Framing};
 
 /// Frames with their length in front, for every binary codec.
@@ -111,10 +112,6 @@ impl LengthPrefixed {
     }
 }
 
-/// A payload of up to this size is copied, so that its memory is its own: it takes fewer instructions than a share of the
-/// buffer, and a small value that is kept does not keep the buffer.
-const COPIED: usize = 1 << 10;
-
 impl Encoder<&Frame> for LengthPrefixed {
     type Error = FrameError;
 
@@ -162,9 +159,8 @@ impl Decoder for LengthPrefixed {
         let Header { kind, id, name, timeout, metadata } =
             header::take(&mut fields, self.limits, &mut self.name)?;
         let (left, end) = (fields.left(), LENGTH + length);
-        let mut body = if kind.has_payload() && left <= COPIED {
-            let payload = &buffer[end - left..end];
-            let body = Body::small(payload).unwrap_or_else(|| Bytes::copy_from_slice(payload).into());
+        let mut body: Body = if kind.has_payload() && left <= COPIED {
+            let body = copied(&buffer[end - left..end]);
             buffer.advance(end);
             body
         } else {

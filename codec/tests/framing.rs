@@ -1,6 +1,5 @@
 //! What every framing owes, held against each of them.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -272,117 +271,6 @@ fn a_length_that_lies_takes_no_memory() {
     let mut wire = BytesMut::from(&(8u32 << 20).to_be_bytes()[..]);
     assert!(Postcard.framing(Limits::default()).decode(&mut wire).unwrap().is_none());
     assert!(wire.capacity() <= 128 << 10, "{} bytes reserved", wire.capacity());
-}
-
-#[test]
-fn json_reads_a_peer_that_knows_three_keys() {
-    let line = r#"{"type":"add","payload":{"a":5,"b":3},"tx":"some-id","unknown":[1]}"#;
-    let mut wire = BytesMut::from(format!("\n  \n{line}\n").as_str());
-    let frame = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
-    let Frame::Request { id, request } = frame else { panic!("{frame:?}") };
-    assert_eq!((id.to_string().as_str(), request.name(), request.is_oneway()), ("some-id", "add", false));
-    assert_eq!(request.body().as_bytes(), br#"{"a":5,"b":3}"#);
-}
-
-#[test]
-fn json_writes_what_such_a_peer_reads() {
-    let reply = |body: &'static [u8]| {
-        Frame::reply(1.into(), Name::from_static("add"), Bytes::from_static(body).into(), Metadata::new())
-    };
-    let wire = encoded(&mut Json.framing(Limits::default()), &[reply(b"8"), reply(b"null")]);
-    let expected = concat!(
-        "{\"tx\":\"1\",\"type\":\"addResult\",\"kind\":\"reply\",\"payload\":8}\n",
-        "{\"tx\":\"1\",\"type\":\"addResult\",\"kind\":\"reply\"}\n",
-    );
-    assert_eq!(wire, expected);
-}
-
-#[test]
-fn a_line_break_in_a_json_body_cannot_split_the_frame() {
-    fn refused(error: impl Debug) -> bool {
-        format!("{error:?}").contains("line break")
-    }
-    let frame =
-        Frame::reply(1.into(), Name::default(), Bytes::from_static(b"[1,\n2]").into(), Metadata::new());
-    assert!(refused(Json.framing(Limits::default()).encode(&frame, &mut BytesMut::new())));
-}
-
-fn json_decoded(line: &str) -> Frame {
-    let mut wire = BytesMut::from(format!("{line}\n").as_str());
-    Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap()
-}
-
-#[test]
-fn json_reads_the_answers_of_a_peer_that_tells_no_kinds() {
-    let reply = json_decoded(r#"{"tx":"7","type":"addResult","payload":{"sum":8}}"#);
-    let Frame::Unmarked { answer, request } = reply else { panic!("{reply:?}") };
-    let Frame::Reply { id, name, response } = *answer else { panic!("{answer:?}") };
-    assert_eq!((id, name.as_str(), response.body().as_bytes()), (7.into(), "add", &br#"{"sum":8}"#[..]));
-    let Frame::Request { id, request } = *request else { panic!("{request:?}") };
-    assert_eq!(
-        (id, request.name(), request.body().as_bytes()),
-        (7.into(), "addResult", &br#"{"sum":8}"#[..])
-    );
-
-    let nothing = json_decoded(r#"{"tx":"7","type":"logResult"}"#);
-    let Frame::Unmarked { answer, .. } = nothing else { panic!("{nothing:?}") };
-    assert!(answer.body().unwrap().is_empty());
-}
-
-#[test]
-fn json_makes_an_error_of_whatever_was_thrown() {
-    let thrown = |payload: &str| {
-        let frame = json_decoded(&format!(r#"{{"tx":"7","type":"boomError"{payload}}}"#));
-        let Frame::Unmarked { answer, .. } = frame else { panic!("{frame:?}") };
-        let Frame::Error { name, error, .. } = *answer else { panic!("{answer:?}") };
-        assert_eq!(name.as_str(), "boom");
-        *error
-    };
-    let mut whole = RemoteError::new("MyErr", "why");
-    whole.stack = Some("a.js:1".into());
-    whole.code = Some("E_MY".into());
-    let payload = r#","payload":{"message":"why","name":"MyErr","stack":"a.js:1","code":"E_MY","extra":{}}"#;
-    assert_eq!(thrown(payload), whole);
-
-    assert_eq!(thrown(r#","payload":{"message":"why"}"#), RemoteError::new("", "why"));
-    let mut coded = RemoteError::new("", "");
-    coded.code = Some("7".into());
-    assert_eq!(thrown(r#","payload":{"code":7,"message":null,"name":null,"stack":null}"#), coded);
-    assert_eq!(thrown(r#","payload":"only a \"text\"""#), RemoteError::new("", "only a \"text\""));
-    assert_eq!(thrown(r#","payload":[1,{}]"#), RemoteError::new("", "[1,{}]"));
-    assert_eq!(thrown(""), RemoteError::new("", "the other side gave no reason"));
-}
-
-#[test]
-fn json_tells_a_message_with_the_name_of_an_answer_from_one() {
-    for name in ["getResult", "fooError"] {
-        let frame = Frame::request(7.into(), name.into(), Body::empty(), Metadata::new(), false, None);
-        let mut wire = encoded(&mut Json.framing(Limits::default()), std::slice::from_ref(&frame));
-        assert_eq!(wire, format!("{{\"type\":\"{name}\",\"tx\":\"7\",\"kind\":\"request\"}}\n").as_str());
-        let back = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
-        assert_same(&[frame], &[back]);
-    }
-}
-
-#[test]
-fn json_gives_any_id_back_letter_for_letter() {
-    for tx in [
-        "007",
-        "C0FFEE",
-        "CCFEFB9F-F265-495B-8AA7-3D92B7553214",
-        "",
-        " ",
-        "\\u0000é😀\\\"\\\\",
-        "18446744073709551616",
-    ] {
-        let frame = json_decoded(&format!(r#"{{"type":"add","tx":"{tx}"}}"#));
-        let reply = Frame::reply(frame.id().unwrap().clone(), "add".into(), Body::empty(), Metadata::new());
-        let mut wire = encoded(&mut Json.framing(Limits::default()), &[reply]);
-        let back = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
-        assert_eq!(back.id(), frame.id());
-        let text: String = serde_json::from_str(&format!("\"{tx}\"")).unwrap();
-        assert_eq!(frame.id().unwrap().to_string(), text);
-    }
 }
 
 #[test]

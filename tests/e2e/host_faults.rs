@@ -71,6 +71,25 @@ async fn a_host_that_sends_no_frames_ends_the_worker_with_an_error() {
 }
 
 #[tokio::test]
+async fn a_payload_that_is_none_fails_its_call_alone() {
+    let (child, mut stream) = greeted().await;
+    let calls = "{\"type\":\"gate\",\"payload\":{\"key\"=7},\"tx\":\"1\"}\n{\"type\":\"release\",\"payload\":{\"key\":7},\"tx\":\"2\"}\n";
+    stream.writer.write_all(calls.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    while answers.lines().count() < 2 || !answers.ends_with('\n') {
+        answers.push(soon(stream.reader.read_u8()).await.unwrap().into());
+    }
+    assert!(answers.contains(r#""tx":"1","type":"gateError""#), "{answers}");
+    assert!(answers.contains("\"code\":\"IW_INVALID\""), "{answers}");
+    assert!(
+        answers.contains(r#""tx":"2","type":"releaseResult","kind":"reply","payload":false"#),
+        "{answers}"
+    );
+    drop(stream);
+    assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
+}
+
+#[tokio::test]
 async fn a_host_that_uses_an_id_twice_ends_the_worker_with_an_error() {
     let (child, mut stream) = greeted().await;
     let twice = "{\"type\":\"wait\",\"tx\":\"7\"}\n".repeat(2);

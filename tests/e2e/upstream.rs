@@ -19,7 +19,7 @@
 //! | binary serializers corrupt data | `codec/tests/values.rs` `every_kind_of_value`, `codec/tests/framing.rs` `every_frame_comes_back`, `tests/service/main.rs` `in_a_worker_as_postcard` |
 //! | a character that is split between two reads is corrupted | `codec/tests/framing.rs` `a_long_text_comes_in_pieces_that_split_its_characters`, `tests/interop/node_worker.rs` `characters_may_be_torn_and_payloads_large` |
 //! | serializers that do not fit together hang | `tests/e2e/startup.rs` `two_that_do_not_fit_together_say_so`, `tests/service/skew.rs` `another_codec_is_refused` |
-//! | throwing what is no `Error` hangs | `tests/e2e/calls.rs` `a_panic_fails_its_call_alone`, `tests/interop/node_worker.rs` `what_is_thrown_and_is_no_error_has_a_text_and_an_unknown_message_a_name`, `codec/tests/framing.rs` `json_makes_an_error_of_whatever_was_thrown` |
+//! | throwing what is no `Error` hangs | `tests/e2e/calls.rs` `a_panic_fails_its_call_alone`, `tests/interop/node_worker.rs` `what_is_thrown_and_is_no_error_has_a_text_and_an_unknown_message_a_name`, `codec/tests/json.rs` `makes_an_error_of_whatever_was_thrown` |
 //! | of two calls with one id, one gets the answer of the other | `tests/e2e/calls.rs` `an_id_in_use_is_refused_and_the_first_call_goes_on`, `core/tests/protocol/cancel.rs` `the_id_of_an_abandoned_call_is_refused_until_its_answer_came` |
 //! | `toString` is taken for a handler | `tests/e2e/upstream.rs` `what_every_object_has_in_javascript_is_an_unknown_message` |
 //! | SIGKILL is never sent at close | `tests/e2e/close.rs` `a_worker_that_does_not_end_is_killed_after_the_grace` |
@@ -28,7 +28,7 @@
 //! | the path of a socket that is too long is cut off silently | `transport/tests/unix/unix_socket.rs` `a_path_that_is_too_long_is_named_with_its_length_and_the_limit` |
 //! | socket files are left behind | `tests/e2e/transports.rs` `nothing_is_left`, `tests/e2e/orphan.rs` `no_worker_outlives_a_host_that_is_killed` |
 //! | a host that is killed leaves orphans | `tests/e2e/orphan.rs` `no_worker_outlives_a_host_that_is_killed`, `tests/e2e/orphan.rs` `no_worker_that_is_stopped_outlives_its_host` |
-//! | a reply whose name ends in "Error" is taken for an error | `codec/tests/framing.rs` `json_tells_a_message_with_the_name_of_an_answer_from_one`, `tests/interop/node_worker.rs` `a_message_may_have_the_name_of_an_answer` |
+//! | a reply whose name ends in "Error" is taken for an error | `codec/tests/json.rs` `tells_a_message_with_the_name_of_an_answer_from_one`, `tests/interop/node_worker.rs` `a_message_may_have_the_name_of_an_answer` |
 //! | a large message takes time that grows with the square of its size | `tests/e2e/upstream.rs` `a_message_in_small_pieces_is_searched_once` |
 //! | fifteen workers that are started at once fail | `tests/e2e/upstream.rs` `fifteen_workers_start_at_once_with_the_defaults`, `tests/e2e/startup.rs` `many_workers_start_at_once` |
 

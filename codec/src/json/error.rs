@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use isolated_workers_core::RemoteError;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::bounded;
+use super::line::Line;
 use crate::FrameError;
 use crate::framing::MOST_CAUSES;
 
@@ -36,7 +37,7 @@ fn or_nothing<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, 
 /// Codes are numbers in some languages.
 fn text_of_any<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
     let raw = Option::<&RawValue>::deserialize(deserializer)?;
-    Ok(raw.map(|raw| text(raw).into()))
+    Ok(raw.map(|raw| text(raw.get()).into()))
 }
 
 /// A key that is there: its `null` is a value, too.
@@ -45,21 +46,21 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 }
 
 /// A string as it is, and anything else as its JSON.
-fn text(raw: &RawValue) -> String {
-    serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
+fn text(json: &str) -> String {
+    serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
 }
 
 /// The error of this payload, which is a part of `line`. What is no error in the other language, because anything can be
 /// thrown there, becomes the text of one.
-pub(super) fn read(payload: &RawValue, line: &Bytes) -> RemoteError {
-    let Ok(payload) = serde_json::from_str::<ErrorPayload<'_>>(payload.get()) else {
+pub(super) fn read(payload: &str, line: &Line<'_>) -> RemoteError {
+    let Ok(payload) = serde_json::from_str::<ErrorPayload<'_>>(payload) else {
         return RemoteError::new("", text(payload));
     };
     let mut error = RemoteError::new(payload.name, payload.message);
     error.stack = payload.stack.map(Cow::into_owned);
     error.code = payload.code.map(Cow::into_owned);
     error.chain = payload.chain.into_owned();
-    error.data = payload.data.map(|raw| line.slice_ref(raw.get().as_bytes()));
+    error.data = payload.data.map(|raw| line.bytes(raw.get().as_bytes()));
     error
 }
 

@@ -1,10 +1,12 @@
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use isolated_workers_core::{Frame, Limits, Metadata};
 use memchr::memmem::Finder;
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::delimiter::Delimiter;
+use super::line::Line;
 use super::wire::{self, Wire};
+use crate::framing::COPIED;
 use crate::{FrameError, Framing};
 
 /// Frames as JSON objects, one a line, or with another [`Delimiter`] behind each.
@@ -88,16 +90,15 @@ impl JsonLines {
         Self { limits, delimiter, searched: 0 }
     }
 
-    fn next_line(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
+    /// The length of the next line, where all of it is there.
+    fn next_line(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let delimiter = self.delimiter.needle().len();
         match self.delimiter.find(&buffer[self.searched..]) {
             Some(at) => {
                 let end = self.searched + at;
                 self.searched = 0;
                 FrameError::check(end + delimiter, self.limits)?;
-                let line = buffer.split_to(end).freeze();
-                buffer.advance(delimiter);
-                Ok(Some(line))
+                Ok(Some(end))
             }
             None => {
                 // All but its last byte may be there already.
@@ -106,6 +107,18 @@ impl JsonLines {
                 Ok(None)
             }
         }
+    }
+
+    /// The frame of a line, unless there is nothing but white space in it.
+    fn frame(&self, line: &Line<'_>) -> Result<Option<Frame>, FrameError> {
+        let bytes = line.as_bytes();
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(bytes).map_err(FrameError::malformed)?;
+        let frame = Wire::find(text)?.into_frame(line)?;
+        check_metadata(&frame, self.limits)?;
+        Ok(Some(frame))
     }
 
     fn put(&self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
@@ -132,14 +145,18 @@ impl Decoder for JsonLines {
     type Error = FrameError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        while let Some(line) = self.next_line(buffer)? {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
+        while let Some(end) = self.next_line(buffer)? {
+            let frame = if end <= COPIED {
+                let frame = self.frame(&Line::Short(&buffer[..end]));
+                buffer.advance(end);
+                frame
+            } else {
+                self.frame(&Line::Long(buffer.split_to(end).freeze()))
+            };
+            buffer.advance(self.delimiter.needle().len());
+            if let Some(frame) = frame? {
+                return Ok(Some(frame));
             }
-            let wire: Wire<'_> = serde_json::from_slice(&line).map_err(FrameError::malformed)?;
-            let frame = wire.into_frame(&line)?;
-            check_metadata(&frame, self.limits)?;
-            return Ok(Some(frame));
         }
         Ok(None)
     }

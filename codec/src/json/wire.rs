@@ -4,121 +4,175 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, TxId};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::{Deserialize, IgnoredAny};
+use serde_json::Deserializer;
 
+use super::line::Line;
+use super::members::Members;
 use super::{bounded, error};
 use crate::FrameError;
 
-/// Keys that are not listed here are passed over.
-#[derive(Clone, Deserialize)]
+/// What the keys stand for that are known, each as it stands in the line.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Wire<'a> {
-    #[serde(default)]
-    kind: Option<Kind>,
-    #[serde(borrow, default, rename = "type")]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    tx: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-    /// In milliseconds.
-    #[serde(default)]
-    timeout: Option<f64>,
-    #[serde(default, deserialize_with = "bounded::metadata")]
-    meta: BTreeMap<String, String>,
-}
-
-/// Inside an `Option`, a bare `Cow` would never borrow.
-#[derive(Clone, Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Request,
-    Oneway,
-    Reply,
-    Error,
-    Cancel,
-    Ping,
-    Pong,
-    Goodbye,
+    kind: Option<&'a str>,
+    name: Option<&'a str>,
+    tx: Option<&'a str>,
+    payload: Option<&'a str>,
+    timeout: Option<&'a str>,
+    meta: Option<&'a str>,
 }
 
 /// What the names of answers end with.
 const RESULT: &str = "Result";
 const ERROR: &str = "Error";
 
-impl Wire<'_> {
-    /// The frame; its body shares the memory of `line`, which this was decoded from.
-    pub(super) fn into_frame(self, line: &Bytes) -> Result<Frame, FrameError> {
-        Ok(match self.kind {
-            None => return self.unmarked(line),
-            Some(Kind::Request) => self.request(line, false)?,
-            Some(Kind::Oneway) => self.request(line, true)?,
-            Some(Kind::Reply) => self.reply(line)?,
-            Some(Kind::Error) => self.error(line)?,
-            Some(Kind::Cancel) => Frame::Cancel { id: self.id()? },
-            Some(Kind::Ping) => Frame::Ping,
-            Some(Kind::Pong) => Frame::Pong,
-            Some(Kind::Goodbye) => Frame::Goodbye { stay: self.timeout() },
+impl<'a> Wire<'a> {
+    /// Finds them. Other keys are passed over.
+    ///
+    /// # Errors
+    /// The line is not an object, or has one of them twice.
+    pub(super) fn find(line: &'a str) -> Result<Self, FrameError> {
+        let (mut wire, mut members) = (Self::default(), Members::of(line)?);
+        while let Some((key, value)) = members.next()? {
+            let key = text("key", key)?;
+            let known = match &*key {
+                "kind" => &mut wire.kind,
+                "type" => &mut wire.name,
+                "tx" => &mut wire.tx,
+                "payload" => &mut wire.payload,
+                "timeout" => &mut wire.timeout,
+                "meta" => &mut wire.meta,
+                _ => {
+                    read::<IgnoredAny>(&key, value)?;
+                    continue;
+                }
+            };
+            if known.replace(value).is_some() {
+                return Err(FrameError::malformed(format!("it has `{key}` twice")));
+            }
+        }
+        Ok(wire)
+    }
+
+    /// The frame of `line`, in which this was found.
+    pub(super) fn into_frame(self, line: &Line<'_>) -> Result<Frame, FrameError> {
+        let Some(kind) = self.kind.filter(is_value) else { return self.unmarked(line) };
+        Ok(match &*text("kind", kind)? {
+            "request" => self.request(&self.name()?, line, false)?,
+            "oneway" => self.request(&self.name()?, line, true)?,
+            "reply" => self.reply(&self.name()?, line)?,
+            "error" => self.error(&self.name()?, line)?,
+            "cancel" => Frame::Cancel { id: self.id()? },
+            "ping" => Frame::Ping,
+            "pong" => Frame::Pong,
+            "goodbye" => Frame::Goodbye { stay: self.timeout()? },
+            unknown => return Err(FrameError::malformed(format!("there is no kind `{unknown}`"))),
         })
     }
 
     /// The frame of a peer that tells no kinds. A name that ends as that of an answer does may be one's own all the
     /// same: only the connection knows.
-    fn unmarked(self, line: &Bytes) -> Result<Frame, FrameError> {
-        let answer = if self.name.ends_with(RESULT) {
-            self.clone().reply(line)?
-        } else if self.name.ends_with(ERROR) {
-            self.clone().error(line)?
+    fn unmarked(self, line: &Line<'_>) -> Result<Frame, FrameError> {
+        let name = self.name()?;
+        let answer = if name.ends_with(RESULT) {
+            self.reply(&name, line)?
+        } else if name.ends_with(ERROR) {
+            self.error(&name, line)?
         } else {
-            return self.request(line, false);
+            return self.request(&name, line, false);
         };
-        Ok(Frame::Unmarked { answer: answer.into(), request: self.request(line, false)?.into() })
+        Ok(Frame::Unmarked { answer: answer.into(), request: self.request(&name, line, false)?.into() })
     }
 
-    fn request(self, line: &Bytes, oneway: bool) -> Result<Frame, FrameError> {
-        if self.name.is_empty() {
+    fn request(self, name: &str, line: &Line<'_>, oneway: bool) -> Result<Frame, FrameError> {
+        if name.is_empty() {
             return Err(FrameError::malformed("it has no `type`"));
         }
-        let (id, body, timeout) = (self.id()?, self.body(line), self.timeout());
-        let metadata = self.meta.into_iter().collect();
-        Ok(Frame::request(id, (&*self.name).into(), body, metadata, oneway, timeout))
+        let (id, metadata, timeout) = (self.id()?, self.metadata()?, self.timeout()?);
+        Ok(Frame::request(id, name.into(), self.body(line), metadata, oneway, timeout))
     }
 
-    fn reply(self, line: &Bytes) -> Result<Frame, FrameError> {
-        Ok(Frame::reply(self.id()?, self.answered(RESULT), self.body(line), self.meta.into_iter().collect()))
+    fn reply(self, name: &str, line: &Line<'_>) -> Result<Frame, FrameError> {
+        Ok(Frame::reply(self.id()?, answered(name, RESULT), self.body(line), self.metadata()?))
     }
 
-    fn error(self, line: &Bytes) -> Result<Frame, FrameError> {
+    fn error(self, name: &str, line: &Line<'_>) -> Result<Frame, FrameError> {
         let unknown = || RemoteError::new("", "the other side gave no reason");
-        let error = self.payload.map_or_else(unknown, |raw| error::read(raw, line));
-        Ok(Frame::Error { id: self.id()?, name: self.answered(ERROR), error: error.into() })
+        let error = self.payload().map_or_else(unknown, |payload| error::read(payload, line));
+        Ok(Frame::Error { id: self.id()?, name: answered(name, ERROR), error: error.into() })
     }
 
     fn id(&self) -> Result<TxId, FrameError> {
-        match &self.tx {
-            Some(tx) => Ok((&*tx.0).into()),
+        match self.tx.filter(is_value) {
+            Some(tx) => Ok((&*text("tx", tx)?).into()),
             None => Err(FrameError::malformed("it has no `tx`")),
         }
     }
 
-    fn body(&self, line: &Bytes) -> Body {
-        self.payload.map_or(Body::empty(), |raw| line.slice_ref(raw.get().as_bytes()).into())
+    fn name(&self) -> Result<Cow<'a, str>, FrameError> {
+        self.name.map_or(Ok(Cow::Borrowed("")), |name| text("type", name))
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        let timeout = Duration::try_from_secs_f64(self.timeout? / 1e3).ok()?;
-        (!timeout.is_zero()).then_some(timeout)
+    fn payload(&self) -> Option<&'a str> {
+        self.payload.filter(is_value)
     }
 
-    /// The message that an answer of this name is to.
-    fn answered(&self, suffix: &str) -> Name {
-        self.name.strip_suffix(suffix).unwrap_or(&self.name).into()
+    fn body(&self, line: &Line<'_>) -> Body {
+        self.payload().map_or(Body::empty(), |payload| line.body(payload.as_bytes()))
     }
+
+    /// In milliseconds.
+    fn timeout(&self) -> Result<Option<Duration>, FrameError> {
+        let Some(timeout) = self.timeout.filter(is_value) else { return Ok(None) };
+        let timeout = match timeout.parse() {
+            Ok(millis) => Some(Duration::from_millis(millis)),
+            Err(_) => Duration::try_from_secs_f64(read::<f64>("timeout", timeout)? / 1e3).ok(),
+        };
+        Ok(timeout.filter(|timeout| !timeout.is_zero()))
+    }
+
+    fn metadata(&self) -> Result<Metadata, FrameError> {
+        let Some(meta) = self.meta else { return Ok(Metadata::new()) };
+        let pairs = bounded::metadata(&mut Deserializer::from_str(meta));
+        Ok(pairs.map_err(|error| not_read("meta", error))?.into_iter().collect())
+    }
+}
+
+/// The message that an answer of this name is to.
+fn answered(name: &str, suffix: &str) -> Name {
+    name.strip_suffix(suffix).unwrap_or(name).into()
+}
+
+/// A `null` is as good as no member.
+fn is_value(value: &&str) -> bool {
+    *value != "null"
+}
+
+/// The string that is the value, or the key, of a member.
+#[inline]
+fn text<'a>(member: &str, json: &'a str) -> Result<Cow<'a, str>, FrameError> {
+    // Inside of anything else, a `Cow` would never borrow.
+    #[derive(serde::Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    if let Some(plain) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+        && memchr::memchr(b'\\', plain.as_bytes()).is_none()
+    {
+        return Ok(Cow::Borrowed(plain));
+    }
+    Ok(read::<Text<'_>>(member, json)?.0)
+}
+
+fn read<'de, T: Deserialize<'de>>(member: &str, json: &'de str) -> Result<T, FrameError> {
+    serde_json::from_str(json).map_err(|error| not_read(member, error))
+}
+
+#[cold]
+fn not_read(member: &str, error: serde_json::Error) -> FrameError {
+    FrameError::malformed(format!("its `{member}`: {error}"))
 }
 
 /// Appends the object of `frame`. A request has no `kind`, because a peer that knows none sends it so, too; unless it
@@ -129,9 +183,9 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
             let name = request.name();
             out.put_slice(b"{\"type\":");
             put_string(&[name], out);
-            put_payload(request.body(), out)?;
+            put_payload(request.body(), out);
             out.put_slice(b",\"tx\":");
-            put_id(id, out);
+            put_id(id, out)?;
             if request.is_oneway() {
                 out.put_slice(b",\"kind\":\"oneway\"");
             } else if name.ends_with(RESULT) || name.ends_with(ERROR) {
@@ -141,18 +195,18 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
             put_metadata(request.metadata(), out)?;
         }
         Frame::Reply { id, name, response } => {
-            put_answer(id, &[name.as_str(), RESULT], "reply", out);
-            put_payload(response.body(), out)?;
+            put_answer(id, &[name.as_str(), RESULT], "reply", out)?;
+            put_payload(response.body(), out);
             put_metadata(response.metadata(), out)?;
         }
         Frame::Error { id, name, error } => {
-            put_answer(id, &[name.as_str(), ERROR], "error", out);
+            put_answer(id, &[name.as_str(), ERROR], "error", out)?;
             out.put_slice(b",\"payload\":");
             error::put(error, out)?;
         }
         Frame::Cancel { id } => {
             out.put_slice(b"{\"kind\":\"cancel\",\"tx\":");
-            put_id(id, out);
+            put_id(id, out)?;
         }
         Frame::Ping => out.put_slice(b"{\"kind\":\"ping\""),
         Frame::Pong => out.put_slice(b"{\"kind\":\"pong\""),
@@ -166,28 +220,23 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
     Ok(())
 }
 
-fn put_answer(id: &TxId, name: &[&str], kind: &str, out: &mut BytesMut) {
+fn put_answer(id: &TxId, name: &[&str], kind: &str, out: &mut BytesMut) -> Result<(), FrameError> {
     out.put_slice(b"{\"tx\":");
-    put_id(id, out);
+    put_id(id, out)?;
     out.put_slice(b",\"type\":");
     put_string(name, out);
     out.put_slice(b",\"kind\":");
     put_string(&[kind], out);
+    Ok(())
 }
 
 /// An empty payload has no key.
-fn put_payload(body: &Body, out: &mut BytesMut) -> Result<(), FrameError> {
+fn put_payload(body: &Body, out: &mut BytesMut) {
     let body = body.as_bytes();
-    if body.is_empty() || body == b"null" {
-        return Ok(());
+    if !body.is_empty() && body != b"null" {
+        out.put_slice(b",\"payload\":");
+        out.put_slice(body);
     }
-    // Only a body that was not made by the codec can hold one; it would end the line.
-    if memchr::memchr(b'\n', body).is_some() {
-        return Err(FrameError::malformed("its payload has a line break in it"));
-    }
-    out.put_slice(b",\"payload\":");
-    out.put_slice(body);
-    Ok(())
 }
 
 fn put_metadata(metadata: &Metadata, out: &mut BytesMut) -> Result<(), FrameError> {
@@ -203,11 +252,28 @@ fn put_metadata(metadata: &Metadata, out: &mut BytesMut) -> Result<(), FrameErro
 fn put_timeout(timeout: Option<Duration>, out: &mut BytesMut) -> Result<(), FrameError> {
     let Some(timeout) = timeout else { return Ok(()) };
     out.put_slice(b",\"timeout\":");
-    serde_json::to_writer(out.writer(), &(timeout.as_secs_f64() * 1e3)).map_err(FrameError::malformed)
+    match u64::try_from(timeout.as_millis()) {
+        Ok(millis) if timeout.subsec_nanos() % 1_000_000 == 0 => put_number(millis, out),
+        _ => {
+            serde_json::to_writer(out.writer(), &(timeout.as_secs_f64() * 1e3)).map_err(FrameError::malformed)
+        }
+    }
 }
 
-fn put_id(id: &TxId, out: &mut BytesMut) {
-    put_string(&[&id.to_string()], out);
+fn put_number(number: u64, out: &mut BytesMut) -> Result<(), FrameError> {
+    serde_json::to_writer(out.writer(), &number).map_err(FrameError::malformed)
+}
+
+fn put_id(id: &TxId, out: &mut BytesMut) -> Result<(), FrameError> {
+    match id.as_number() {
+        Some(number) => {
+            out.put_u8(b'"');
+            put_number(number, out)?;
+            out.put_u8(b'"');
+        }
+        None => put_string(&[&id.to_string()], out),
+    }
+    Ok(())
 }
 
 /// Appends the parts as one string.
