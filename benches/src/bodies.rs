@@ -1,16 +1,17 @@
 //! Whether large bodies were faster in memory that is shared.
 
-use crate::contestant::{Ours, RawStd, RawTokio, Sealed};
+use crate::contestant::{Ours, RawStd, RawTokio, Sealed, Spliced};
 use crate::flavor::Flavor::CurrentThread;
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
 use crate::work::{Work, round};
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     ("raw-tokio", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),
     ("isolated-workers", |row| round::<Ours>(row.work, CurrentThread, row.is_pinned)),
     ("raw-std", |row| round::<RawStd>(row.work, CurrentThread, row.is_pinned)),
     ("sealed memory", |row| round::<Sealed>(row.work, CurrentThread, row.is_pinned)),
+    ("spliced pages", |row| round::<Spliced>(row.work, CurrentThread, row.is_pinned)),
 ];
 
 const ROWS: [Row; 3] = [

@@ -14,6 +14,7 @@ mod records;
 #[cfg(feature = "peers")]
 mod remoc;
 mod sealed;
+mod spliced;
 #[cfg(feature = "peers")]
 mod tarpc;
 #[cfg(feature = "peers")]
@@ -33,6 +34,7 @@ pub use raw_std::RawStd;
 pub use raw_tokio::RawTokio;
 pub use records::Records;
 pub use sealed::Sealed;
+pub use spliced::Spliced;
 
 use crate::flavor::Flavor;
 
@@ -67,6 +69,7 @@ pub fn serve_if_child() -> bool {
     match name.as_str() {
         RawStd::CHILD => raw_std::serve(),
         Sealed::CHILD => sealed::serve(),
+        Spliced::CHILD => spliced::serve(),
         RawTokio::CHILD => runtime().block_on(raw_tokio::serve()),
         Ours::CHILD => runtime().block_on(ours::serve(args.next().as_deref())),
         #[cfg(feature = "peers")]

@@ -1,4 +1,3 @@
-use std::marker::PhantomData;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::sync::Mutex;
@@ -10,16 +9,18 @@ use crate::flavor::Flavor;
 
 /// A child at the other end of a socket, and one call at a time, which blocks.
 pub struct Blocking<E> {
-    stream: Mutex<UnixStream>,
+    ends: Mutex<(UnixStream, E)>,
     child: Child,
-    exchange: PhantomData<fn() -> E>,
 }
 
 /// How bytes go to the child and come back.
-pub trait Exchange {
+pub trait Exchange: Send {
     const CHILD: &str;
 
-    fn echo(stream: &mut UnixStream, data: Bytes) -> Bytes;
+    /// What it takes beside the stream.
+    fn new(stream: &UnixStream) -> Self;
+
+    fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes;
 }
 
 impl<E: Exchange> Blocking<E> {
@@ -30,11 +31,13 @@ impl<E: Exchange> Contestant for Blocking<E> {
     async fn start(_: Flavor) -> Self {
         let (own, childs) = UnixStream::pair().expect("a pair of sockets");
         let child = raw_std::spawn(Self::CHILD, Flavor::CurrentThread, childs.into());
-        Self { stream: Mutex::new(own), child, exchange: PhantomData }
+        let exchange = E::new(&own);
+        Self { ends: Mutex::new((own, exchange)), child }
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        E::echo(&mut self.stream.lock().expect("no panic"), data)
+        let (stream, exchange) = &mut *self.ends.lock().expect("no panic");
+        exchange.echo(stream, data)
     }
 
     fn pid(&self) -> u32 {
@@ -42,8 +45,8 @@ impl<E: Exchange> Contestant for Blocking<E> {
     }
 
     async fn stop(self) {
-        let Self { stream, mut child, .. } = self;
-        drop(stream);
+        let Self { ends, mut child } = self;
+        drop(ends);
         child.wait().expect("it ends with its stream");
     }
 }

@@ -16,7 +16,11 @@ pub struct Plain;
 impl Exchange for Plain {
     const CHILD: &str = "raw-std";
 
-    fn echo(stream: &mut UnixStream, data: Bytes) -> Bytes {
+    fn new(_: &UnixStream) -> Self {
+        Self
+    }
+
+    fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes {
         put(stream, &data).expect("the child reads");
         take(stream).expect("the child answers").into()
     }

@@ -24,7 +24,11 @@ pub struct Memory;
 impl Exchange for Memory {
     const CHILD: &str = "sealed";
 
-    fn echo(stream: &mut UnixStream, data: Bytes) -> Bytes {
+    fn new(_: &UnixStream) -> Self {
+        Self
+    }
+
+    fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes {
         send(stream, &fill(&data));
         map(receive(stream).expect("the child answers"))
     }
@@ -60,20 +64,20 @@ fn map(memory: OwnedFd) -> Bytes {
     Bytes::from_owner(mapped)
 }
 
-fn send(stream: &UnixStream, memory: &OwnedFd) {
-    let memory = [memory.as_fd()];
+pub fn send(stream: &UnixStream, descriptor: &OwnedFd) {
+    let descriptor = [descriptor.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&memory)));
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptor)));
     sendmsg(stream, &[IoSlice::new(&[0])], &mut ancillary, SendFlags::empty()).expect("the other side reads");
 }
 
-fn receive(stream: &UnixStream) -> Option<OwnedFd> {
+pub fn receive(stream: &UnixStream) -> Option<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     recvmsg(stream, &mut [IoSliceMut::new(&mut [0])], &mut ancillary, RecvFlags::CMSG_CLOEXEC).ok()?;
     ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut memory) => memory.next(),
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     })
 }
