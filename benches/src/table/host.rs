@@ -1,0 +1,46 @@
+//! A host of its own for each round: one that has measured something has memory at hand, and code, that it would not have. A host
+//! that has once had ten megabytes and given them back is fast with large bodies from then on, whoever it measures.
+
+use std::env::{self, VarError};
+use std::process::{Command, Stdio};
+
+use super::Column;
+use crate::row::Row;
+
+/// Which round this process was started for: the table's name and the numbers of row and column.
+const VARIABLE: &str = "BENCH_ROUND";
+
+/// Has a process of its own make a round of this column, by starting this program as it was started itself. `None`: it has
+/// failed, and has said why.
+pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Vec<f64>> {
+    let program = env::current_exe().expect("this program");
+    let output = Command::new(program)
+        .args(env::args_os().skip(1))
+        .env(VARIABLE, format!("{table} {row} {column}"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("it starts");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let figures = printed.split_whitespace().map(|number| number.parse().expect("a number"));
+    output.status.success().then(|| figures.collect())
+}
+
+/// Whether this process was started for a round, and not of this table. For a round of this table it does not return.
+pub(super) fn is_another(table: &str, columns: &[Column], rows: &[Row]) -> bool {
+    let wanted = match env::var(VARIABLE) {
+        Ok(wanted) => wanted,
+        Err(VarError::NotPresent) => return false,
+        Err(error) => panic!("{error}"),
+    };
+    let wanted: Vec<_> = wanted.split(' ').collect();
+    let [name, row, column] = wanted[..] else { panic!("no round: {wanted:?}") };
+    if name != table {
+        return true;
+    }
+    let number = |text: &str| text.parse::<usize>().expect("a number");
+    let (row, (_, round)) = (&rows[number(row)], columns[number(column)]);
+    for _ in 0..row.work.repeated() {
+        println!("{}", round(row));
+    }
+    std::process::exit(0)
+}
