@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::table::{Table, targets};
-use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory};
+use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory, starts};
 #[cfg(feature = "peers")]
 use crate::{chart, peers};
 
@@ -42,7 +42,7 @@ fn tables(rounds: usize) -> Vec<Table> {
     tables.push(peers::measure(rounds));
     tables.extend([codecs::measure(rounds), flavors::measure(rounds), layers::measure(rounds)]);
     tables.extend(growth::measure(rounds));
-    tables.extend([bodies::measure(rounds), memory::measure(rounds)]);
+    tables.extend([starts::measure(rounds), bodies::measure(rounds), memory::measure(rounds)]);
     tables
 }
 

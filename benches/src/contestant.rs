@@ -15,6 +15,7 @@ mod records;
 mod remoc;
 mod sealed;
 mod spliced;
+mod started;
 #[cfg(feature = "peers")]
 mod tarpc;
 #[cfg(feature = "peers")]
@@ -35,6 +36,7 @@ pub use raw_tokio::RawTokio;
 pub use records::Records;
 pub use sealed::Sealed;
 pub use spliced::Spliced;
+pub use started::{OverPair, OverPipes, OverStdio, Started, Unasked, Unheard, Way};
 
 use crate::flavor::Flavor;
 

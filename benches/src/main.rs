@@ -8,6 +8,7 @@
 //! - `codecs`, `flavors`, `layers`: what a codec, tokio's flavor and empty middleware cost.
 //! - `growth`: more calls in flight, larger bodies, more workers.
 //! - `bodies`: large bodies over a socket and in shared memory.
+//! - `starts`: what a start takes, and what it would without some of it.
 //! - `memory`: what an idle worker and a call in flight hold.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
 //! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
@@ -39,6 +40,7 @@ mod profile;
 mod row;
 mod service;
 mod spread;
+mod starts;
 mod table;
 mod unit;
 mod usage;
@@ -72,6 +74,7 @@ fn main() -> Result<(), Error> {
         "flavors" => println!("{}", flavors::measure(number(5))),
         "layers" => println!("{}", layers::measure(number(5))),
         "growth" => growth::measure(number(3)).iter().for_each(|table| println!("{table}\n")),
+        "starts" => println!("{}", starts::measure(number(3))),
         "memory" => println!("{}", memory::measure(number(3))),
         // What `memory` starts.
         "memory-of" => memory::of(&contestant),

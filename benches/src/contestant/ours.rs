@@ -3,7 +3,7 @@ use isolated_workers::{
     Builder, Cbor, Codec, Compressed, Json, Limits, Link, NoLayers, Platform, Postcard, Program, Worker,
 };
 
-use super::{Contestant, Depth, Waits};
+use super::{Contestant, Depth, Unasked, Waits, Way};
 use crate::flavor::Flavor;
 use crate::service::{self, Work as _, WorkClient};
 
@@ -80,14 +80,15 @@ impl Waits for Ours {
 
 pub async fn serve(choice: Option<&str>) {
     match choice {
-        Some(Cbor::CHOICE) => serve_with::<Cbor>().await,
-        Some(Json::CHOICE) => serve_with::<Json>().await,
-        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>().await,
-        _ => serve_with::<Postcard>().await,
+        Some(Cbor::CHOICE) => serve_with::<Cbor>(true).await,
+        Some(Json::CHOICE) => serve_with::<Json>(true).await,
+        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>(true).await,
+        choice => serve_with::<Postcard>(choice != Some(Unasked::CHOICE)).await,
     }
 }
 
-async fn serve_with<C: Choice>() {
+async fn serve_with<C: Choice>(has_handshake: bool) {
     let serve = isolated_workers::serve(service::Worker.into_service()).codec(C::default()).limits(limits());
+    let serve = if has_handshake { serve } else { serve.without_handshake() };
     serve.await.expect("it serves until its host is gone");
 }

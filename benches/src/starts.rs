@@ -1,0 +1,25 @@
+//! What a start takes, and what of it each part is: without it, it takes so much less.
+
+use crate::contestant::{OverPair, OverPipes, OverStdio, Ours, RawStd, RawTokio, Started, Unasked, Unheard};
+use crate::flavor::Flavor::CurrentThread;
+use crate::row::Row;
+use crate::table::{Column, Layout, Table};
+use crate::work::{Work, round};
+
+const COLUMNS: [Column; 8] = [
+    ("raw-tokio", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),
+    ("isolated-workers", |row| round::<Ours>(row.work, CurrentThread, row.is_pinned)),
+    ("over `SocketPair`", |row| round::<Started<OverPair>>(row.work, CurrentThread, row.is_pinned)),
+    ("over `Stdio`", |row| round::<Started<OverStdio>>(row.work, CurrentThread, row.is_pinned)),
+    ("over `NamedPipe`", |row| round::<Started<OverPipes>>(row.work, CurrentThread, row.is_pinned)),
+    ("without last words", |row| round::<Started<Unheard>>(row.work, CurrentThread, row.is_pinned)),
+    ("without handshake", |row| round::<Started<Unasked>>(row.work, CurrentThread, row.is_pinned)),
+    ("raw-std", |row| round::<RawStd>(row.work, CurrentThread, row.is_pinned)),
+];
+
+const ROWS: [Row; 2] =
+    [Row::new("spawn to first reply", Work::Spawn), Row::new("the same, pinned", Work::Spawn).pinned()];
+
+pub fn measure(rounds: usize) -> Table {
+    Table::measure("starts", Layout::Turned, &COLUMNS, &ROWS, rounds)
+}
