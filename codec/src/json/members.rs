@@ -1,6 +1,22 @@
 use super::scan;
 use crate::FrameError;
 
+/// A key or a value as it stands in a line.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'a> {
+    pub(super) json: &'a str,
+    /// Whether it is a string in which every character stands for itself.
+    is_plain: bool,
+}
+
+impl<'a> Raw<'a> {
+    /// What is between the quotes of a string, where that is all of it.
+    #[inline]
+    pub(super) fn plain(self) -> Option<&'a str> {
+        if self.is_plain { self.json.get(1..self.json.len() - 1) } else { None }
+    }
+}
+
 /// The members of the object that a line is, each as it stands there: its key, and its value, of which only the end is
 /// looked for. Whoever reads a value finds out whether it is one, so that a payload is read once and not twice.
 pub(super) struct Members<'a> {
@@ -23,7 +39,7 @@ impl<'a> Members<'a> {
     /// # Errors
     /// There is neither.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<(&'a str, &'a str)>, FrameError> {
+    pub(super) fn next(&mut self) -> Result<Option<(Raw<'a>, Raw<'a>)>, FrameError> {
         if self.peek() == Some(b'}') {
             self.at += 1;
             return if self.peek().is_none() { Ok(None) } else { Err(self.expected("its end")) };
@@ -33,7 +49,8 @@ impl<'a> Members<'a> {
         }
         self.expect(b'"')?;
         let key = self.at - 1;
-        let key = &self.line[key..self.string()?];
+        let is_plain = self.string()?;
+        let key = self.raw(key, is_plain);
         self.expect(b':')?;
         Ok(Some((key, self.value()?)))
     }
@@ -58,30 +75,47 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    fn value(&mut self) -> Result<&'a str, FrameError> {
+    #[inline]
+    fn value(&mut self) -> Result<Raw<'a>, FrameError> {
         let first = self.peek();
         let start = self.at;
-        self.at += 1;
-        let end = match first {
-            Some(b'"') => self.string()?,
-            Some(b'{' | b'[') => self.nested()?,
-            _ => self.scalar(start)?,
+        let is_plain = match first {
+            Some(b'"') => {
+                self.at += 1;
+                self.string()?
+            }
+            Some(b'{' | b'[') => {
+                self.at += 1;
+                self.nested()?;
+                false
+            }
+            _ => {
+                self.scalar()?;
+                false
+            }
         };
-        Ok(&self.line[start..end])
+        Ok(self.raw(start, is_plain))
     }
 
-    /// The end of the string of which the first quote has been passed.
+    /// What has been passed since.
     #[inline]
-    fn string(&mut self) -> Result<usize, FrameError> {
+    fn raw(&self, start: usize, is_plain: bool) -> Raw<'a> {
+        Raw { json: &self.line[start..self.at], is_plain }
+    }
+
+    /// Passes the rest of a string, behind its first quote. Returns whether every character in it stands for itself.
+    #[inline]
+    fn string(&mut self) -> Result<bool, FrameError> {
+        let mut is_plain = true;
         while let Some(found) = self.line.as_bytes().get(self.at..).and_then(special) {
             self.at += found;
             match self.line.as_bytes()[self.at] {
                 b'"' => {
                     self.at += 1;
-                    return Ok(self.at);
+                    return Ok(is_plain);
                 }
                 // With what it escapes.
-                b'\\' => self.at += 2,
+                b'\\' => (self.at, is_plain) = (self.at + 2, false),
                 _ => return Err(self.expected("the rest of a string")),
             }
         }
@@ -89,22 +123,21 @@ impl<'a> Members<'a> {
         Err(self.expected("the rest of a string"))
     }
 
-    /// The end of the array or object of which the first bracket has been passed.
-    fn nested(&mut self) -> Result<usize, FrameError> {
-        let length = scan::nested(&self.line.as_bytes()[self.at..]);
-        self.at += length.unwrap_or(self.line.len() - self.at);
-        if length.is_none() { Err(self.expected("a bracket")) } else { Ok(self.at) }
+    /// Passes the rest of an array or object, behind its first bracket.
+    fn nested(&mut self) -> Result<(), FrameError> {
+        let rest = &self.line.as_bytes()[self.at..];
+        let length = scan::nested(rest);
+        self.at += length.unwrap_or(rest.len());
+        length.map(drop).ok_or_else(|| self.expected("a bracket"))
     }
 
-    /// The end of a number or a word.
-    fn scalar(&mut self, start: usize) -> Result<usize, FrameError> {
+    /// Passes a number or a word.
+    fn scalar(&mut self) -> Result<(), FrameError> {
         let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
-        let length = self.line.as_bytes()[start.min(self.line.len())..]
-            .iter()
-            .take_while(|byte| !is_end(byte))
-            .count();
-        self.at = start + length;
-        if length == 0 { Err(self.expected("a value")) } else { Ok(self.at) }
+        let rest = &self.line.as_bytes()[self.at..];
+        let length = rest.iter().position(is_end).unwrap_or(rest.len());
+        self.at += length;
+        if length == 0 { Err(self.expected("a value")) } else { Ok(()) }
     }
 
     #[cold]

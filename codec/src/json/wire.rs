@@ -10,19 +10,19 @@ use serde::de::{Deserialize, IgnoredAny};
 use serde_json::Deserializer;
 
 use super::line::Line;
-use super::members::Members;
+use super::members::{Members, Raw};
 use super::{bounded, error};
 use crate::FrameError;
 
 /// What the keys stand for that are known, each as it stands in the line.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Wire<'a> {
-    kind: Option<&'a str>,
-    name: Option<&'a str>,
-    tx: Option<&'a str>,
-    payload: Option<&'a str>,
-    timeout: Option<&'a str>,
-    meta: Option<&'a str>,
+    kind: Option<Raw<'a>>,
+    name: Option<Raw<'a>>,
+    tx: Option<Raw<'a>>,
+    payload: Option<Raw<'a>>,
+    timeout: Option<Raw<'a>>,
+    meta: Option<Raw<'a>>,
 }
 
 /// What the names of answers end with.
@@ -46,7 +46,7 @@ impl<'a> Wire<'a> {
                 "timeout" => &mut wire.timeout,
                 "meta" => &mut wire.meta,
                 _ => {
-                    read::<IgnoredAny>(&key, value)?;
+                    read::<IgnoredAny>(&key, value.json)?;
                     continue;
                 }
             };
@@ -101,7 +101,7 @@ impl<'a> Wire<'a> {
 
     fn error(self, name: &str, line: &Line<'_>) -> Result<Frame, FrameError> {
         let unknown = || RemoteError::new("", "the other side gave no reason");
-        let error = self.payload().map_or_else(unknown, |payload| error::read(payload, line));
+        let error = self.payload().map_or_else(unknown, |payload| error::read(payload.json, line));
         Ok(Frame::Error { id: self.id()?, name: answered(name, ERROR), error: error.into() })
     }
 
@@ -116,27 +116,27 @@ impl<'a> Wire<'a> {
         self.name.map_or(Ok(Cow::Borrowed("")), |name| text("type", name))
     }
 
-    fn payload(&self) -> Option<&'a str> {
+    fn payload(&self) -> Option<Raw<'a>> {
         self.payload.filter(is_value)
     }
 
     fn body(&self, line: &Line<'_>) -> Body {
-        self.payload().map_or(Body::empty(), |payload| line.body(payload.as_bytes()))
+        self.payload().map_or(Body::empty(), |payload| line.body(payload.json.as_bytes()))
     }
 
     /// In milliseconds.
     fn timeout(&self) -> Result<Option<Duration>, FrameError> {
         let Some(timeout) = self.timeout.filter(is_value) else { return Ok(None) };
-        let timeout = match timeout.parse() {
+        let timeout = match timeout.json.parse() {
             Ok(millis) => Some(Duration::from_millis(millis)),
-            Err(_) => Duration::try_from_secs_f64(read::<f64>("timeout", timeout)? / 1e3).ok(),
+            Err(_) => Duration::try_from_secs_f64(read::<f64>("timeout", timeout.json)? / 1e3).ok(),
         };
         Ok(timeout.filter(|timeout| !timeout.is_zero()))
     }
 
     fn metadata(&self) -> Result<Metadata, FrameError> {
         let Some(meta) = self.meta else { return Ok(Metadata::new()) };
-        let pairs = bounded::metadata(&mut Deserializer::from_str(meta));
+        let pairs = bounded::metadata(&mut Deserializer::from_str(meta.json));
         Ok(pairs.map_err(|error| not_read("meta", error))?.into_iter().collect())
     }
 }
@@ -147,23 +147,21 @@ fn answered(name: &str, suffix: &str) -> Name {
 }
 
 /// A `null` is as good as no member.
-fn is_value(value: &&str) -> bool {
-    *value != "null"
+fn is_value(value: &Raw<'_>) -> bool {
+    value.json != "null"
 }
 
 /// The string that is the value, or the key, of a member.
 #[inline]
-fn text<'a>(member: &str, json: &'a str) -> Result<Cow<'a, str>, FrameError> {
+fn text<'a>(member: &str, raw: Raw<'a>) -> Result<Cow<'a, str>, FrameError> {
     // Inside of anything else, a `Cow` would never borrow.
     #[derive(serde::Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    if let Some(plain) = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
-        && memchr::memchr(b'\\', plain.as_bytes()).is_none()
-    {
-        return Ok(Cow::Borrowed(plain));
+    match raw.plain() {
+        Some(plain) => Ok(Cow::Borrowed(plain)),
+        None => Ok(read::<Text<'_>>(member, raw.json)?.0),
     }
-    Ok(read::<Text<'_>>(member, json)?.0)
 }
 
 fn read<'de, T: Deserialize<'de>>(member: &str, json: &'de str) -> Result<T, FrameError> {

@@ -27,8 +27,9 @@ impl Group {
     /// Starts a process in a group of its own: Ctrl-C at the host's terminal is the host's matter, and the group can be
     /// killed as one.
     pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
-        memory::begin();
         let mut child = command.process_group(0).spawn()?;
+        // While the program is being loaded: the first time, it takes as long as a tenth of that.
+        memory::begin();
         let pid = pid(&child).ok_or(io::ErrorKind::NotFound);
         match pid.map_err(io::Error::from).and_then(Exit::of) {
             Ok(exit) => Ok((child, Self { exit, is_killed: false })),

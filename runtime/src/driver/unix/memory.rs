@@ -21,7 +21,7 @@ struct Counter {
 
 static COUNTER: Mutex<Option<Counter>> = Mutex::new(None);
 
-/// Looks at the count for the first time: later calls do nothing. Called before the first worker is there.
+/// Looks at the count for the first time: later calls do nothing. Called before the first worker can have done anything.
 pub(super) fn begin() {
     let mut counter = lock();
     if counter.is_none() {
