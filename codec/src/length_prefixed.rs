@@ -1,13 +1,13 @@
 mod fields;
 mod header;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use isolated_workers_core::{Body, Budget, Frame, Limits, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
 use self::header::{Header, Kind};
-use crate::framing::{COPIED, copied};
+use crate::framing::COPIED;
 use crate::{FrameError, Framing};
 
 /// Frames with their length in front, for every binary codec.
@@ -54,12 +54,15 @@ pub struct LengthPrefixed {
     limits: Limits,
     /// Of each value that is read.
     budget: Budget,
-    /// The name of the last request that was read.
+    /// The name of the last request that was read, which is that of the next, as a rule.
     name: Name,
 }
 
 /// The length in front, in bytes.
 pub(crate) const LENGTH: usize = 4;
+
+/// Of an answer, which has no name on the wire.
+const NAMELESS: Name = Name::from_static("");
 
 /// How much is reserved ahead for a frame of which nothing has arrived yet.
 const STEP: usize = 64 << 10;
@@ -156,30 +159,42 @@ impl Decoder for LengthPrefixed {
         let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
 
         let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
-        let Header { kind, id, name, timeout, metadata } =
+        let Header { kind, id, timeout, metadata } =
             header::take(&mut fields, self.limits, &mut self.name)?;
         let (left, end) = (fields.left(), LENGTH + length);
-        let mut body: Body = if kind.has_payload() && left <= COPIED {
-            let body = copied(&buffer[end - left..end]);
-            buffer.advance(end);
-            body
-        } else {
-            buffer.advance(end - left);
-            buffer.split_to(left).freeze().into()
-        };
-        body.set_budget(self.budget);
-        Ok(Some(match kind {
+        let mut frame = match kind {
             Kind::Request | Kind::Oneway => {
                 let oneway = matches!(kind, Kind::Oneway);
-                Frame::request(id, name, body, metadata, oneway, timeout)
+                Frame::request(id, self.name.clone(), Body::empty(), metadata, oneway, timeout)
             }
-            Kind::Reply => Frame::reply(id, name, body, metadata),
-            Kind::Error => Frame::Error { id, name, error: header::take_error(&body.into_bytes())?.into() },
+            Kind::Reply => Frame::reply(id, NAMELESS, Body::empty(), metadata),
+            Kind::Error => {
+                buffer.advance(end - left);
+                let error = header::take_error(&buffer.split_to(left).freeze())?;
+                return Ok(Some(Frame::Error { id, name: NAMELESS, error: error.into() }));
+            }
             _ if left > 0 => return Err(FrameError::malformed("there are bytes after its end")),
             Kind::Cancel => Frame::Cancel { id },
             Kind::Ping => Frame::Ping,
             Kind::Pong => Frame::Pong,
             Kind::Goodbye => Frame::Goodbye { stay: timeout },
-        }))
+        };
+        match frame.body_mut() {
+            Some(body) if left > COPIED => {
+                buffer.advance(end - left);
+                *body = buffer.split_to(left).freeze().into();
+                body.set_budget(self.budget);
+            }
+            Some(body) => {
+                let payload = &buffer[end - left..end];
+                if !body.fill(payload) {
+                    *body = Bytes::copy_from_slice(payload).into();
+                }
+                body.set_budget(self.budget);
+                buffer.advance(end);
+            }
+            None => buffer.advance(end),
+        }
+        Ok(Some(frame))
     }
 }

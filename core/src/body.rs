@@ -60,10 +60,22 @@ impl Body {
     /// A body of these bytes, which are copied, where they are so few that this takes no memory: 70 at most.
     #[inline]
     pub fn small(payload: &[u8]) -> Option<Self> {
-        let length = u8::try_from(payload.len()).ok()?;
-        let mut bytes = [0; SMALL];
-        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
-        Some(Self { form: Form::Small { length, bytes }, budget: Budget::DEFAULT })
+        let mut body = Self::empty();
+        body.fill(payload).then_some(body)
+    }
+
+    /// Makes an [empty](Self::empty) body one of these bytes, as [`small`](Self::small) does, and returns whether they were so
+    /// few. Where it is: a body that has just been made and is then moved is waited for by the processor.
+    #[inline]
+    pub fn fill(&mut self, payload: &[u8]) -> bool {
+        match (&mut self.form, u8::try_from(payload.len())) {
+            (Form::Small { length: length @ 0, bytes }, Ok(wanted)) if payload.len() <= SMALL => {
+                bytes[..payload.len()].copy_from_slice(payload);
+                *length = wanted;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A body of buffers one behind the other, none of which is copied.

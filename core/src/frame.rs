@@ -110,6 +110,17 @@ impl Frame {
         }
     }
 
+    /// The same, to be changed.
+    #[inline]
+    pub fn body_mut(&mut self) -> Option<&mut Body> {
+        match self {
+            Self::Request { request, .. } => Some(request.body_mut()),
+            Self::Reply { response, .. } => Some(response.body_mut()),
+            Self::Unmarked { request, .. } => request.body_mut(),
+            _ => None,
+        }
+    }
+
     /// The keys and values beside the payload, in the kinds that have them.
     #[inline]
     pub fn metadata(&self) -> Option<&Metadata> {

@@ -23,7 +23,8 @@ impl Response {
     /// A response with this encoded reply and these keys and values.
     #[inline]
     pub fn with_metadata(body: Body, metadata: Metadata) -> Self {
-        Self(Some(Box::new(Parts { body, metadata })))
+        // Written where it stays: what has just been written in parts and is then moved is waited for by the processor.
+        Self(Some(Box::write(Box::new_uninit(), Parts { body, metadata })))
     }
 
     #[inline]

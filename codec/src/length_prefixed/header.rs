@@ -23,12 +23,6 @@ const KIND: u8 = 0x0f;
 const HAS_TIMEOUT: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
 
-/// Of an answer, which has no name on the wire.
-const NAMELESS: Name = Name::from_static("");
-
-/// In bytes, the longest name that is kept for the next request.
-const LONGEST_KEPT: usize = 64;
-
 const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
@@ -76,7 +70,6 @@ fn put_kind(kind: u8, id: Option<&TxId>, timeout: Option<Duration>, out: &mut By
 pub(super) struct Header {
     pub(super) kind: Kind,
     pub(super) id: TxId,
-    pub(super) name: Name,
     pub(super) timeout: Option<Duration>,
     pub(super) metadata: Metadata,
 }
@@ -114,18 +107,20 @@ impl Kind {
     }
 }
 
-/// Takes the header off. `last` is the name of the last request, which is that of the next, as a rule: it need not be read
-/// anew.
+/// Takes the header off. `name` becomes that of a request; where it is that already, it is not read anew.
 #[inline]
-pub(super) fn take(fields: &mut Fields<'_>, limits: Limits, last: &mut Name) -> Result<Header, FrameError> {
+pub(super) fn take(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> Result<Header, FrameError> {
     let first = fields.byte()?;
     let kind = Kind::of(first)?;
     let has_id = !matches!(kind, Kind::Ping | Kind::Pong | Kind::Goodbye);
     let is_request = matches!(kind, Kind::Request | Kind::Oneway);
+    let id = if has_id { take_id(fields)? } else { 0.into() };
+    if is_request {
+        take_name(fields, name)?;
+    }
     Ok(Header {
         kind,
-        id: if has_id { take_id(fields)? } else { 0.into() },
-        name: if is_request { take_name(fields, last)? } else { NAMELESS },
+        id,
         timeout: if is_request || !has_id { take_timeout(first, fields)? } else { None },
         metadata: if kind.has_payload() && first & HAS_METADATA != 0 {
             take_metadata(fields, limits)?
@@ -174,17 +169,12 @@ fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
 }
 
 #[inline]
-fn take_name(fields: &mut Fields<'_>, last: &mut Name) -> Result<Name, FrameError> {
-    let name = fields.bytes()?;
-    if name == last.as_str().as_bytes() {
-        return Ok(last.clone());
+fn take_name(fields: &mut Fields<'_>, name: &mut Name) -> Result<(), FrameError> {
+    let bytes = fields.bytes()?;
+    if bytes != name.as_str().as_bytes() {
+        *name = Fields::text_of(bytes)?.into();
     }
-    let read = Name::from(Fields::text_of(name)?);
-    // A long one would stay for long.
-    if name.len() <= LONGEST_KEPT {
-        last.clone_from(&read);
-    }
-    Ok(read)
+    Ok(())
 }
 
 /// In microseconds.
