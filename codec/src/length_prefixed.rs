@@ -159,8 +159,7 @@ impl Decoder for LengthPrefixed {
         let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
 
         let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
-        let Header { kind, id, timeout, metadata } =
-            header::take(&mut fields, self.limits, &mut self.name)?;
+        let Header { kind, id, timeout, metadata } = header::take(&mut fields, self.limits, &mut self.name)?;
         let (left, end) = (fields.left(), LENGTH + length);
         let mut frame = match kind {
             Kind::Request | Kind::Oneway => {

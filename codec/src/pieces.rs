@@ -89,6 +89,12 @@ struct Taken {
 }
 
 impl SharedPieces {
+    /// Whether there are none, as a rule: then the value is what is in the buffer.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The encoded value. `buffer` is what is in the buffer of the pieces.
     #[inline]
     pub fn into_body(self, buffer: impl Into<Body>) -> Body {

@@ -17,15 +17,12 @@ pub enum Side {
 ///
 /// Cloning is cheap: a clone shares most of it until one of the two is changed.
 #[derive(Clone)]
-pub struct Request {
-    parts: Arc<Parts>,
-    // What a worker adds to each request is beside the pointer: it can be changed without asking who shares the rest.
-    peer: Option<u32>,
-    deadline: Option<Instant>,
-}
+pub struct Request(
+    // One pointer, which travels in a register: a request goes through many hands, and none of them copies it.
+    Arc<Parts>,
+);
 
-/// Behind one pointer: a request goes through many hands, none of them copies it, and who may have to send it again
-/// keeps it at no cost.
+/// Shared, so that who may have to send a request again keeps it at no cost.
 #[derive(Clone)]
 struct Parts {
     name: Name,
@@ -38,6 +35,8 @@ struct Parts {
     oneway: bool,
     side: Side,
     extensions: Extensions,
+    peer: Option<u32>,
+    deadline: Option<Instant>,
 }
 
 /// The key under which the number of an attempt travels.
@@ -80,87 +79,87 @@ impl Request {
 
     #[inline]
     fn made_of(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), peer: None, deadline: None }
+        Self(Arc::new(parts))
     }
 
     /// The name of the message.
     #[inline]
     pub fn name(&self) -> &str {
-        self.parts.name.as_str()
+        self.0.name.as_str()
     }
 
     /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
     #[inline]
     pub fn to_name(&self) -> Name {
-        self.parts.name.clone()
+        self.0.name.clone()
     }
 
     /// The encoded payload.
     #[inline]
     pub fn body(&self) -> &Body {
-        &self.parts.body
+        &self.0.body
     }
 
     /// The encoded payload, to be changed.
     #[inline]
     pub fn body_mut(&mut self) -> &mut Body {
-        &mut Arc::make_mut(&mut self.parts).body
+        &mut Arc::make_mut(&mut self.0).body
     }
 
     /// Replaces the encoded payload.
     #[inline]
     pub fn set_body(&mut self, body: Body) {
-        Arc::make_mut(&mut self.parts).body = body;
+        Arc::make_mut(&mut self.0).body = body;
     }
 
     /// The keys and values that travel with the request.
     #[inline]
     pub fn metadata(&self) -> &Metadata {
-        &self.parts.metadata
+        &self.0.metadata
     }
 
     /// The keys and values that travel with the request, to be changed.
     #[inline]
     pub fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut Arc::make_mut(&mut self.parts).metadata
+        &mut Arc::make_mut(&mut self.0).metadata
     }
 
     /// What is known of the request on this side alone.
     #[inline]
     pub fn extensions(&self) -> &Extensions {
-        &self.parts.extensions
+        &self.0.extensions
     }
 
     /// What is known of the request on this side alone, to be changed.
     #[inline]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut Arc::make_mut(&mut self.parts).extensions
+        &mut Arc::make_mut(&mut self.0).extensions
     }
 
     /// The id of the transaction. On the host it is `None` until the connection gives one, unless
     /// [`set_id`](Self::set_id) chose it.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
-        self.parts.id.as_ref()
+        self.0.id.as_ref()
     }
 
     /// Chooses the id instead of the connection's generator.
     #[inline]
     pub fn set_id(&mut self, id: TxId) {
-        Arc::make_mut(&mut self.parts).id = Some(id);
+        Arc::make_mut(&mut self.0).id = Some(id);
     }
 
     /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
     /// said of this call in particular.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
-        self.parts.timeout
+        self.0.timeout
     }
 
     /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        Arc::make_mut(&mut self.parts).timeout = timeout;
+        Arc::make_mut(&mut self.0).timeout = timeout;
     }
 
     /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
@@ -168,18 +167,18 @@ impl Request {
     /// the call then but who reads this; the time does not travel, a timeout does.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.0.deadline
     }
 
     /// Sets when the call is to be over.
     #[inline]
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
+        Arc::make_mut(&mut self.0).deadline = deadline;
     }
 
     /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
     pub fn attempt(&self) -> u32 {
-        self.parts.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+        self.0.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
     /// Sets which attempt of the call this is: whoever sends a request again counts up.
@@ -194,38 +193,38 @@ impl Request {
     /// The id of the host's process, on the worker, as the host has told it in the handshake.
     #[inline]
     pub fn peer(&self) -> Option<u32> {
-        self.peer
+        self.0.peer
     }
 
     /// Sets the id of the process that asks.
     #[inline]
     pub fn set_peer(&mut self, peer: Option<u32>) {
-        self.peer = peer;
+        Arc::make_mut(&mut self.0).peer = peer;
     }
 
     /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
     /// says. Always 0 on the worker.
     #[inline]
     pub fn retry(&self) -> u32 {
-        self.parts.retry
+        self.0.retry
     }
 
     /// Sets how many times this call may be run again after a crash.
     #[inline]
     pub fn set_retry(&mut self, times: u32) {
-        Arc::make_mut(&mut self.parts).retry = times;
+        Arc::make_mut(&mut self.0).retry = times;
     }
 
     /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
-        self.parts.idempotent
+        self.0.idempotent
     }
 
     /// Whether no reply is waited for.
     #[inline]
     pub fn is_oneway(&self) -> bool {
-        self.parts.oneway
+        self.0.oneway
     }
 
     /// Makes what the other side has sent a request of this one, where no framing has: one that came by no wire.
@@ -240,21 +239,21 @@ impl Request {
 
     /// Wants no reply.
     pub(crate) fn set_oneway(&mut self) {
-        if !self.parts.oneway {
-            Arc::make_mut(&mut self.parts).oneway = true;
+        if !self.0.oneway {
+            Arc::make_mut(&mut self.0).oneway = true;
         }
     }
 
     /// Where this request is now.
     #[inline]
     pub fn side(&self) -> Side {
-        self.parts.side
+        self.0.side
     }
 
     /// Name, body and metadata. The payload is not copied.
     #[inline]
     pub fn into_parts(self) -> (Name, Body, Metadata) {
-        match Arc::try_unwrap(self.parts) {
+        match Arc::try_unwrap(self.0) {
             Ok(Parts { name, body, metadata, .. }) => (name, body, metadata),
             Err(shared) => (shared.name.clone(), shared.body.clone(), shared.metadata.clone()),
         }
@@ -275,13 +274,15 @@ impl Parts {
             oneway: false,
             side: Side::Host,
             extensions: Extensions::default(),
+            peer: None,
+            deadline: None,
         }
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { name, body, metadata, id, timeout, oneway, side, .. } = &*self.parts;
+        let Parts { name, body, metadata, id, timeout, oneway, side, .. } = &*self.0;
         f.debug_struct("Request")
             .field("name", name)
             .field("body", body)

@@ -63,7 +63,9 @@ impl From<[u8; 16]> for TxId {
 impl From<&str> for TxId {
     fn from(text: &str) -> Self {
         let number = parse_number(text).map(Self::from);
-        number.or_else(|| parse_uuid(text)).unwrap_or_else(|| Self(Repr::Other(Arc::new(Other::Text(text.into())))))
+        number
+            .or_else(|| parse_uuid(text))
+            .unwrap_or_else(|| Self(Repr::Other(Arc::new(Other::Text(text.into())))))
     }
 }
 

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{CallError, Error, Message, Request, Response};
+use isolated_workers_core::{Body, CallError, Error, Message, Request, Response};
 use pin_project_lite::pin_project;
 
 use crate::Service;
-use crate::handler::{decode_error, decode_reply, encode};
+use crate::handler::{decode_error, decode_reply, encode_into};
 
 /// Sends a message and waits for its reply, as [`ServiceExt::send`](crate::ServiceExt::send) does, with errors of a type
 /// that the caller chooses: [`Error`] fits a message that has none of its own.
@@ -47,8 +47,10 @@ where
     M: Message,
     E: From<CallError<M::Error>>,
 {
-    let call = match encode(service.codec(), message, "message", M::NAME) {
-        Ok(body) => Stage::Called { call: service.call(Request::of::<M>(body)) },
+    // Encoded where it stays.
+    let mut request = Request::of::<M>(Body::empty());
+    let call = match encode_into(request.body_mut(), service.codec(), message, "message", M::NAME) {
+        Ok(()) => Stage::Called { call: service.call(request) },
         Err(error) => Stage::Refused { error: Some(error) },
     };
     Sending { codec: service.codec(), call, output: PhantomData::<fn() -> (M, E)> }

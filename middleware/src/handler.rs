@@ -147,7 +147,11 @@ where
 /// `Encode` where a value has no bytes, `Remote` where the handler failed.
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
-        Ok(reply) => encode(codec, &Whatever(&reply), "reply", M::NAME).map(Response::new),
+        Ok(reply) => {
+            let mut response = Response::new(Body::empty());
+            encode_into(response.body_mut(), codec, &Whatever(&reply), "reply", M::NAME)?;
+            Ok(response)
+        }
         Err(failure) => {
             let data = encode(codec, &failure, "error", M::NAME)?;
             let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
@@ -192,16 +196,31 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     what: &str,
     name: &str,
 ) -> Result<Body, Error> {
-    let (body, (shared, encoded)) = scratch::fill(|out| {
+    let mut body = Body::empty();
+    encode_into(&mut body, codec, value, what, name)?;
+    Ok(body)
+}
+
+/// Makes the empty `body` one of the value.
+pub(crate) fn encode_into<C: Codec, T: Serialize>(
+    body: &mut Body,
+    codec: &C,
+    value: &T,
+    what: &str,
+    name: &str,
+) -> Result<(), Error> {
+    let (shared, encoded) = scratch::fill(body, |out| {
         let mut pieces = Pieces::new(out);
         let encoded = codec.encode_pieces(value, &mut pieces);
         (pieces.into_shared(), encoded)
     });
-    let mut body = shared.into_body(body);
+    if !shared.is_empty() {
+        *body = shared.into_body(std::mem::take(body));
+    }
     // There is no need to protect this process from itself.
     body.set_budget(Budget::LOCAL);
     match encoded {
-        Ok(()) => Ok(body),
+        Ok(()) => Ok(()),
         Err(error) => {
             let advice = "change its type, or use a codec that has a form for it";
             let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::NAME);

@@ -36,35 +36,37 @@ struct Large {
     small_ones: u32,
 }
 
-/// What `encode` appends, which may encode something else in its turn, and its result.
-pub(crate) fn fill<T>(encode: impl FnOnce(&mut BytesMut) -> T) -> (Body, T) {
+/// Makes the empty `body` one of what `encode` appends, which may encode something else in its turn, and returns its result.
+pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) -> T {
     let mut scratch = SCRATCH.take().unwrap_or_default();
     // After a large payload the next is one, too, as a rule. It has the memory if the last is gone.
-    let filled = match scratch.large.as_mut().and_then(Large::ready) {
+    let result = match scratch.large.as_mut().and_then(Large::ready) {
         Some(large) => {
             let result = encode(&mut large.memory);
-            (large.take_out(&mut scratch.block).into(), result)
+            *body = large.take_out(&mut scratch.block).into();
+            result
         }
         None => {
             reserve(&mut scratch.block);
             let result = encode(&mut scratch.block);
-            if let Some(body) = Body::small(&scratch.block) {
+            if body.fill(&scratch.block) {
                 scratch.block.clear();
                 SCRATCH.set(Some(scratch));
-                return (body, result);
+                return result;
             }
             let bytes = scratch.block.split().freeze();
             if bytes.len() > BLOCK {
                 let memory = std::mem::take(&mut scratch.block);
                 scratch.large = Some(Large { memory, size: bytes.len(), small_ones: 0 });
             }
-            (bytes.into(), result)
+            *body = bytes.into();
+            result
         }
     };
     scratch.large =
         scratch.large.take().filter(|large| large.size <= MOST_KEPT && large.small_ones < SMALL_ONES);
     SCRATCH.set(Some(scratch));
-    filled
+    result
 }
 
 impl Large {
@@ -100,7 +102,9 @@ mod tests {
     use super::*;
 
     fn filled(size: usize) -> Bytes {
-        fill(|out| out.resize(out.len() + size, 7)).0.into_bytes()
+        let mut body = Body::empty();
+        fill(&mut body, |out| out.resize(out.len() + size, 7));
+        body.into_bytes()
     }
 
     #[test]
@@ -132,7 +136,8 @@ mod tests {
 
     #[test]
     fn what_is_encoded_within_another_payload_is_no_part_of_it() {
-        let (outer, inner) = fill(|out| {
+        let mut outer = Body::empty();
+        let inner = fill(&mut outer, |out| {
             out.extend_from_slice(b"outer");
             let inner = filled(3);
             out.extend_from_slice(b"more");
