@@ -220,8 +220,8 @@ impl<T> Connection<T> {
     }
 
     fn end(&mut self, id: &TxId, result: impl FnOnce(&Name) -> Result<Response, Error>) -> Option<Event<T>> {
-        let call = self.calls.remove(id)?;
-        Some(Event::Answered { token: call.token?, result: result(&call.name) })
+        self.calls
+            .end(id, |call| Some(Event::Answered { token: call.token.take()?, result: result(&call.name) }))?
     }
 
     /// The next frame to send. From now on it may have come to the other side.

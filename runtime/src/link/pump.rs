@@ -264,7 +264,8 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                 Frame::Unmarked { answer, .. } if !I::ANSWERS => *answer,
                 frame => frame,
             };
-            match state.connection.handle_frame(frame)?.and_then(|event| state.settle(event)) {
+            match state.connection.handle_frame(frame)? {
+                Some(Event::Answered { token, result }) => state.settle(token, result),
                 Some(Event::Requested(request)) => self.requests.extend(state.admit(request)),
                 Some(Event::Cancelled(id)) => {
                     // One that came with its request in this very batch never starts.
@@ -282,7 +283,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                         *farewell = Some(End::Farewell { stay });
                     }
                 }
-                Some(Event::Answered { .. }) | None => {}
+                None => {}
             }
         }
         state.take_woken(&mut self.woken);

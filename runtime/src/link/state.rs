@@ -242,18 +242,21 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Takes in the end of a call. Returns what else the event says.
-    pub(super) fn settle(&mut self, event: Event<usize>) -> Option<Event<usize>> {
-        match event {
-            Event::Answered { token, result } => {
-                self.answered += 1;
-                let place = &mut self.calls[token];
-                if let Place::Waiting(waker) = std::mem::replace(place, Place::Answered(result)) {
-                    self.woken.push(waker);
-                }
-                None
+    /// Takes in the end of a call.
+    pub(super) fn settle(&mut self, place: usize, result: Result<Response, Error>) {
+        self.answered += 1;
+        let place = &mut self.calls[place];
+        if let Place::Waiting(waker) = std::mem::replace(place, Place::Answered(result)) {
+            self.woken.push(waker);
+        }
+    }
+
+    /// Takes in the ends of calls.
+    fn settle_all(&mut self, ended: Vec<Event<usize>>) {
+        for event in ended {
+            if let Event::Answered { token, result } = event {
+                self.settle(token, result);
             }
-            other => Some(other),
         }
     }
 
@@ -267,18 +270,14 @@ impl<F: Framing> State<F> {
     fn encode(&mut self) {
         let mut refused = Vec::new();
         self.outgoing.encode(&mut self.connection, &mut refused);
-        for event in refused {
-            self.settle(event);
-        }
+        self.settle_all(refused);
     }
 
     /// Writes as much as the stream takes. `Ready` says that nothing is left.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut refused = Vec::new();
         let flushed = self.outgoing.poll_flush(&mut self.connection, &mut refused, cx);
-        for event in refused {
-            self.settle(event);
-        }
+        self.settle_all(refused);
         if !self.parked.is_empty() && !self.must_wait() {
             self.unpark();
         }
@@ -293,10 +292,9 @@ impl<F: Framing> State<F> {
     pub(super) fn handle_timeout(&mut self) -> Option<Instant> {
         self.begin();
         if self.connection.poll_timeout().is_some() {
-            for event in self.connection.handle_timeout(Instant::now()) {
-                self.overran |= self.on_timeout == OnTimeout::Kill;
-                self.settle(event);
-            }
+            let late = self.connection.handle_timeout(Instant::now());
+            self.overran |= !late.is_empty() && self.on_timeout == OnTimeout::Kill;
+            self.settle_all(late);
         }
         self.armed = self.connection.poll_timeout();
         self.armed
@@ -399,9 +397,8 @@ impl<F: Framing> State<F> {
 
     pub(super) fn fail(&mut self, presence: Presence, error: impl FnMut(&str) -> Error) {
         self.presence = presence;
-        for event in self.connection.fail(error) {
-            self.settle(event);
-        }
+        let ended = self.connection.fail(error);
+        self.settle_all(ended);
         self.outgoing.retract();
         self.wake_pump();
         self.unpark();

@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
@@ -37,8 +37,10 @@ impl<M, F: Future> Future for Room<M, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut future = self.project().future;
         let running = future.as_mut().as_pin_mut().expect("it was started and has not ended");
-        let output = ready!(running.poll(cx));
-        future.set(None);
-        Poll::Ready(output)
+        let polled = running.poll(cx);
+        if polled.is_ready() {
+            future.set(None);
+        }
+        polled
     }
 }
