@@ -88,7 +88,7 @@ impl<T> Connection<T> {
         let time = timeout.map(|timeout| self.turns.take(timeout));
         let call = Call { token: Some(token), name: request.to_name(), time, frame };
         if !self.calls.insert(&id, call) {
-            return Err(duplicate_id(request.name(), &id));
+            return Err(duplicate_id(request.name(), id));
         }
         self.outbox.push(Frame::Request { id, request });
         Ok(())
@@ -164,7 +164,7 @@ impl<T> Connection<T> {
     /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile; but its id may come
     /// again after that, so that an answer to a cancelled request must not be kept for later.
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Error>) {
-        let Some(name) = self.serving.remove(id) else { return };
+        let Some(name) = self.serving.end(id, std::mem::take) else { return };
         let id = id.clone();
         self.outbox.push(match result {
             Ok(response) => Frame::Reply { id, name, response },
@@ -192,7 +192,7 @@ impl<T> Connection<T> {
             Frame::Request { id, mut request } => {
                 request.arrive(&id);
                 if !request.is_oneway() && !self.serving.insert(&id, request.to_name()) {
-                    return Err(reused_id(request.name(), &id));
+                    return Err(reused_id(request.name(), id));
                 }
                 Some(Event::Requested(request))
             }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::{Error, ErrorKind, Executed, Name, TxId};
 
 #[cold]
-pub(super) fn duplicate_id(name: &str, id: &TxId) -> Error {
+pub(super) fn duplicate_id(name: &str, id: TxId) -> Error {
     let why = "a call with this id is in flight, or was given up and is not answered yet";
     let what = "use a generator that does not repeat itself";
     Error::new(ErrorKind::DuplicateId, format!("could not call `{name}` with the id {id}: {why}; {what}"))
 }
 
 #[cold]
-pub(super) fn reused_id(name: &str, id: &TxId) -> Error {
+pub(super) fn reused_id(name: &str, id: TxId) -> Error {
     let why = "while its last request of this id was not answered";
     let what = "it may use an id again only when the answer has come";
     Error::new(ErrorKind::Protocol, format!("the other side sent `{name}` with the id {id} {why}; {what}"))
