@@ -36,10 +36,12 @@ pub trait Framing:
 /// buffer, and a small value that is kept does not keep the buffer.
 pub(crate) const COPIED: usize = 1 << 10;
 
-/// A copy of a payload that is no longer than that.
+/// Makes the empty `body` a copy of a payload that is no longer than that.
 #[inline]
-pub(crate) fn copied(payload: &[u8]) -> Body {
-    Body::small(payload).unwrap_or_else(|| Bytes::copy_from_slice(payload).into())
+pub(crate) fn copy(payload: &[u8], body: &mut Body) {
+    if !body.fill(payload) {
+        *body = Bytes::copy_from_slice(payload).into();
+    }
 }
 
 /// More causes of an error are not sent, and not taken: an empty text is a byte or three there and 24 in memory.

@@ -1,13 +1,13 @@
 mod fields;
 mod header;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use isolated_workers_core::{Body, Budget, Frame, Limits, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
 use self::header::{Header, Kind};
-use crate::framing::COPIED;
+use crate::framing::{COPIED, copy};
 use crate::{FrameError, Framing};
 
 /// Frames with their length in front, for every binary codec.
@@ -63,6 +63,9 @@ pub(crate) const LENGTH: usize = 4;
 
 /// Of an answer, which has no name on the wire.
 const NAMELESS: Name = Name::from_static("");
+
+/// In bytes, the longest name that is kept for the next request.
+const LONGEST_KEPT: usize = 64;
 
 /// How much is reserved ahead for a frame of which nothing has arrived yet.
 const STEP: usize = 64 << 10;
@@ -164,7 +167,10 @@ impl Decoder for LengthPrefixed {
         let mut frame = match kind {
             Kind::Request | Kind::Oneway => {
                 let oneway = matches!(kind, Kind::Oneway);
-                Frame::request(id, self.name.clone(), Body::empty(), metadata, oneway, timeout)
+                // A long name would stay for long.
+                let is_kept = self.name.as_str().len() <= LONGEST_KEPT;
+                let name = if is_kept { self.name.clone() } else { std::mem::take(&mut self.name) };
+                Frame::request(id, name, Body::empty(), metadata, oneway, timeout)
             }
             Kind::Reply => Frame::reply(id, NAMELESS, Body::empty(), metadata),
             Kind::Error => {
@@ -178,6 +184,7 @@ impl Decoder for LengthPrefixed {
             Kind::Pong => Frame::Pong,
             Kind::Goodbye => Frame::Goodbye { stay: timeout },
         };
+        // The payload goes to where it stays.
         match frame.body_mut() {
             Some(body) if left > COPIED => {
                 buffer.advance(end - left);
@@ -185,10 +192,7 @@ impl Decoder for LengthPrefixed {
                 body.set_budget(self.budget);
             }
             Some(body) => {
-                let payload = &buffer[end - left..end];
-                if !body.fill(payload) {
-                    *body = Bytes::copy_from_slice(payload).into();
-                }
+                copy(&buffer[end - left..end], body);
                 body.set_budget(self.budget);
                 buffer.advance(end);
             }

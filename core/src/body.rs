@@ -57,16 +57,23 @@ impl Body {
         Self { form: Form::Small { length: 0, bytes: [0; SMALL] }, budget: Budget::DEFAULT }
     }
 
-    /// A body of these bytes, which are copied, where they are so few that this takes no memory: 70 at most.
+    /// Makes an [empty](Self::empty) body one of these bytes, which are copied, where they are so few that this takes no
+    /// memory: 70 at most. Returns whether they are.
+    ///
+    /// In the place where the body stays, because moving one that has just been written takes longer than writing it: the
+    /// processor waits until the parts have left its store buffer.
+    ///
+    /// ```
+    /// use isolated_workers_core::Body;
+    ///
+    /// let mut body = Body::empty();
+    /// assert!(body.fill(b"small"));
+    /// assert_eq!(body.as_bytes(), b"small");
+    /// assert!(!body.fill(b"other"), "it is not empty any more");
+    /// assert!(!Body::empty().fill(&[7; 71]));
+    /// ```
     #[inline]
-    pub fn small(payload: &[u8]) -> Option<Self> {
-        let mut body = Self::empty();
-        body.fill(payload).then_some(body)
-    }
-
-    /// Makes an [empty](Self::empty) body one of these bytes, as [`small`](Self::small) does, and returns whether they were so
-    /// few. Where it is: a body that has just been made and is then moved is waited for by the processor.
-    #[inline]
+    #[must_use = "a body that is not filled is still what it was"]
     pub fn fill(&mut self, payload: &[u8]) -> bool {
         match (&mut self.form, u8::try_from(payload.len())) {
             (Form::Small { length: length @ 0, bytes }, Ok(wanted)) if payload.len() <= SMALL => {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use isolated_workers_core::Body;
 
-use crate::framing::copied;
+use crate::framing::copy;
 
 /// A line that was read, and how a part of it is kept.
 pub(super) enum Line<'a> {
@@ -22,7 +22,11 @@ impl Line<'_> {
     /// A part of it as a payload.
     pub(super) fn body(&self, part: &[u8]) -> Body {
         match self {
-            Self::Short(_) => copied(part),
+            Self::Short(_) => {
+                let mut body = Body::empty();
+                copy(part, &mut body);
+                body
+            }
             Self::Long(line) => line.slice_ref(part).into(),
         }
     }
