@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The id of a transaction: it ties a reply to its request.
 ///
-/// On the wire of a text codec it is any string; ids that are a number or a UUID in its usual form are held without an
-/// allocation, and compare equal whichever way they were made.
+/// On the wire of a text codec it is any string; ids that are a number or a UUID in its usual form compare equal whichever
+/// way they were made. A number takes no memory of its own, every other id has its clones share some.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TxId(Repr);
 
-// Two words, which travel in registers.
+// Two words, which travel in registers: every call passes its id on many times, and most ids are numbers.
 #[derive(Clone, PartialEq, Eq)]
 enum Repr {
     Number(u64),

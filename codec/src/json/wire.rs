@@ -127,7 +127,7 @@ impl<'a> Wire<'a> {
     /// In milliseconds.
     fn timeout(&self) -> Result<Option<Duration>, FrameError> {
         let Some(timeout) = self.timeout.filter(is_value) else { return Ok(None) };
-        let timeout = match timeout.json.parse() {
+        let timeout = match serde_json::from_str(timeout.json) {
             Ok(millis) => Some(Duration::from_millis(millis)),
             Err(_) => Duration::try_from_secs_f64(read::<f64>("timeout", timeout.json)? / 1e3).ok(),
         };

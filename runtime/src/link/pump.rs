@@ -279,7 +279,8 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                     }
                 }
                 Some(Event::Farewell { stay }) => {
-                    if !state.hear_goodbye(I::ANSWERS) {
+                    let goes_on = state.hear_goodbye(I::ANSWERS);
+                    if !goes_on {
                         *farewell = Some(End::Farewell { stay });
                     }
                 }
