@@ -1,4 +1,4 @@
-//! Whether large bodies were faster in memory that is shared.
+//! Whether large bodies were faster in memory that is shared, or as pages through a pipe.
 
 use crate::contestant::{Ours, RawStd, RawTokio, Sealed, Spliced};
 use crate::flavor::Flavor::CurrentThread;

@@ -3,6 +3,7 @@
 mod blocking;
 #[cfg(feature = "peers")]
 mod capnp;
+mod descriptor;
 mod empty;
 #[cfg(feature = "peers")]
 mod ipc_channel;
@@ -15,11 +16,11 @@ mod records;
 mod remoc;
 mod sealed;
 mod spliced;
-mod started;
 #[cfg(feature = "peers")]
 mod tarpc;
 #[cfg(feature = "peers")]
 mod tonic;
+mod way;
 #[cfg(feature = "peers")]
 mod zbus;
 
@@ -36,7 +37,7 @@ pub use raw_tokio::RawTokio;
 pub use records::Records;
 pub use sealed::Sealed;
 pub use spliced::Spliced;
-pub use started::{OverPair, OverPipes, OverStdio, Started, Unasked, Unheard, Way};
+pub use way::{Unasked, Unheard, Usual, Way};
 
 use crate::flavor::Flavor;
 
@@ -73,7 +74,7 @@ pub fn serve_if_child() -> bool {
         Sealed::CHILD => sealed::serve(),
         Spliced::CHILD => spliced::serve(),
         RawTokio::CHILD => runtime().block_on(raw_tokio::serve()),
-        Ours::CHILD => runtime().block_on(ours::serve(args.next().as_deref())),
+        Ours::CHILD => runtime().block_on(ours::serve(args.next().as_deref(), args.next().as_deref())),
         #[cfg(feature = "peers")]
         Capnp::CHILD => Capnp::block_on(&runtime(), capnp::serve()),
         #[cfg(feature = "peers")]

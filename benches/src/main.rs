@@ -7,7 +7,7 @@
 //! - `peers`: beside what others have made.
 //! - `codecs`, `flavors`, `layers`: what a codec, tokio's flavor and empty middleware cost.
 //! - `growth`: more calls in flight, larger bodies, more workers.
-//! - `bodies`: large bodies over a socket and in shared memory.
+//! - `bodies`: large bodies over a socket, in shared memory and through a pipe.
 //! - `starts`: what a start takes, and what it would without some of it.
 //! - `memory`: what an idle worker and a call in flight hold.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.

@@ -1,17 +1,22 @@
 //! What a start takes, and what of it each part is: without it, it takes so much less.
 
-use crate::contestant::{OverPair, OverPipes, OverStdio, Ours, RawStd, RawTokio, Started, Unasked, Unheard};
+use isolated_workers::{NamedPipe, NoLayers, Platform, Postcard, SocketPair, Stdio};
+
+use crate::contestant::{Ours, RawStd, RawTokio, Stack, Unasked, Unheard};
 use crate::flavor::Flavor::CurrentThread;
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
 use crate::work::{Work, round};
 
+type Over<T> = Stack<Postcard, NoLayers, T>;
+type Started<W> = Stack<Postcard, NoLayers, Platform, W>;
+
 const COLUMNS: [Column; 8] = [
     ("raw-tokio", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),
     ("isolated-workers", |row| round::<Ours>(row.work, CurrentThread, row.is_pinned)),
-    ("over `SocketPair`", |row| round::<Started<OverPair>>(row.work, CurrentThread, row.is_pinned)),
-    ("over `Stdio`", |row| round::<Started<OverStdio>>(row.work, CurrentThread, row.is_pinned)),
-    ("over `NamedPipe`", |row| round::<Started<OverPipes>>(row.work, CurrentThread, row.is_pinned)),
+    ("over `SocketPair`", |row| round::<Over<SocketPair>>(row.work, CurrentThread, row.is_pinned)),
+    ("over `Stdio`", |row| round::<Over<Stdio>>(row.work, CurrentThread, row.is_pinned)),
+    ("over `NamedPipe`", |row| round::<Over<NamedPipe>>(row.work, CurrentThread, row.is_pinned)),
     ("without last words", |row| round::<Started<Unheard>>(row.work, CurrentThread, row.is_pinned)),
     ("without handshake", |row| round::<Started<Unasked>>(row.work, CurrentThread, row.is_pinned)),
     ("raw-std", |row| round::<RawStd>(row.work, CurrentThread, row.is_pinned)),

@@ -1,5 +1,5 @@
 use isolated_workers::{
-    Builder, Codec, Error, Layers, Middleware, NoLayers, Platform, Program, Request, Response, Service, Stack,
+    Builder, Codec, Error, Layers, Middleware, NoLayers, Program, Request, Response, Service, Stack,
 };
 
 /// Does nothing.
@@ -13,17 +13,17 @@ impl Middleware for Empty {
 
 /// None or more of it.
 pub trait Depth: Layers + Sized {
-    fn around<C: Codec>(builder: Builder<Program, C>) -> Builder<Program, C, Platform, Self>;
+    fn around<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T, Self>;
 }
 
 impl Depth for NoLayers {
-    fn around<C: Codec>(builder: Builder<Program, C>) -> Builder<Program, C> {
+    fn around<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T> {
         builder
     }
 }
 
 impl<L: Depth> Depth for Stack<L, Empty> {
-    fn around<C: Codec>(builder: Builder<Program, C>) -> Builder<Program, C, Platform, Self> {
+    fn around<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T, Self> {
         L::around(builder).layer(Empty)
     }
 }

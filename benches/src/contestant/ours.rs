@@ -1,16 +1,20 @@
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use isolated_workers::{
-    Builder, Cbor, Codec, Compressed, Json, Limits, Link, NoLayers, Platform, Postcard, Program, Worker,
+    Builder, Cbor, Codec, Compressed, Json, Limits, Link, NoLayers, Platform, Postcard, Program, Transport,
+    Worker,
 };
 
-use super::{Contestant, Depth, Unasked, Waits, Way};
+use super::{Contestant, Depth, Unasked, Usual, Waits, Way};
 use crate::flavor::Flavor;
 use crate::service::{self, Work as _, WorkClient};
 
 /// The whole stack, as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
-pub struct Stack<C: Codec, L: Depth = NoLayers> {
-    worker: Worker<L::Service<Link<C>>>,
-    pub client: WorkClient<Worker<L::Service<Link<C>>>>,
+pub struct Stack<C: Codec, L: Depth = NoLayers, T: Transport = Platform, W = Usual> {
+    worker: Worker<L::Service<Link<C>>, T>,
+    pub client: WorkClient<Worker<L::Service<Link<C>>, T>>,
+    way: PhantomData<W>,
 }
 
 pub type Ours = Stack<Postcard>;
@@ -40,11 +44,12 @@ impl Ours {
     pub const CHILD: &str = "ours";
 }
 
-impl<C: Choice, L: Depth> Stack<C, L> {
-    fn builder(flavor: Flavor) -> Builder<Program, C, Platform, L> {
+impl<C: Choice, L: Depth, T: Transport + Default, W: Way> Stack<C, L, T, W> {
+    fn builder(flavor: Flavor) -> Builder<Program, C, T, L> {
         let program = Program::current_exe().expect("this program");
-        let program = program.args([Ours::CHILD, flavor.name(), C::CHOICE]);
-        L::around(Worker::builder(program).codec(C::default()).limits(limits()))
+        let program = W::program(program.args([Ours::CHILD, flavor.name(), C::CHOICE, W::NAME]));
+        let builder = Worker::builder(program).transport(T::default()).codec(C::default());
+        L::around(W::builder(builder.limits(limits())))
     }
 }
 
@@ -53,10 +58,10 @@ pub fn limits() -> Limits {
     Limits::default().frame(300 << 20).decoded(300 << 20)
 }
 
-impl<C: Choice, L: Depth> Contestant for Stack<C, L> {
+impl<C: Choice, L: Depth, T: Transport + Default, W: Way> Contestant for Stack<C, L, T, W> {
     async fn start(flavor: Flavor) -> Self {
         let worker = Self::builder(flavor).spawn().await.expect("a worker");
-        Self { client: WorkClient::new(worker.clone()), worker }
+        Self { client: WorkClient::new(worker.clone()), worker, way: PhantomData }
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
@@ -78,12 +83,14 @@ impl Waits for Ours {
     }
 }
 
-pub async fn serve(choice: Option<&str>) {
+/// Serves with the codec and in the way that the host has named.
+pub async fn serve(choice: Option<&str>, way: Option<&str>) {
+    let has_handshake = way != Some(Unasked::NAME);
     match choice {
-        Some(Cbor::CHOICE) => serve_with::<Cbor>(true).await,
-        Some(Json::CHOICE) => serve_with::<Json>(true).await,
-        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>(true).await,
-        choice => serve_with::<Postcard>(choice != Some(Unasked::CHOICE)).await,
+        Some(Cbor::CHOICE) => serve_with::<Cbor>(has_handshake).await,
+        Some(Json::CHOICE) => serve_with::<Json>(has_handshake).await,
+        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>(has_handshake).await,
+        _ => serve_with::<Postcard>(has_handshake).await,
     }
 }
 

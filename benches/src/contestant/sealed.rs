@@ -1,18 +1,14 @@
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
 use memmap2::Mmap;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
 
 use super::blocking::{Blocking, Exchange};
+use super::descriptor::{receive, send};
 use super::raw_std;
 
 /// Memory that both processes share, and that nobody can change once it is sent: each body has some of its own, which is
@@ -62,22 +58,4 @@ fn map(memory: OwnedFd) -> Bytes {
     let mapped = unsafe { Mmap::map(&File::from(memory)) }.expect("a mapping");
     mapped.advise(memmap2::Advice::PopulateRead).expect("pages");
     Bytes::from_owner(mapped)
-}
-
-pub fn send(stream: &UnixStream, descriptor: &OwnedFd) {
-    let descriptor = [descriptor.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptor)));
-    sendmsg(stream, &[IoSlice::new(&[0])], &mut ancillary, SendFlags::empty()).expect("the other side reads");
-}
-
-pub fn receive(stream: &UnixStream) -> Option<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(stream, &mut [IoSliceMut::new(&mut [0])], &mut ancillary, RecvFlags::CMSG_CLOEXEC).ok()?;
-    ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    })
 }

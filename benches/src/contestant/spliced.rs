@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rustix::pipe::{IoSliceRaw, SpliceFlags, fcntl_setpipe_size, pipe, vmsplice};
 
 use super::blocking::{Blocking, Exchange};
-use super::{raw_std, sealed};
+use super::{descriptor, raw_std};
 
 /// The pages of a body go through a pipe as they are, and whoever receives them copies them once. The length goes over the
 /// stream. Blocking, one call at a time.
@@ -28,8 +28,8 @@ impl Exchange for Pages {
             // What anybody may have, as a rule.
             fcntl_setpipe_size(end, 1 << 20).expect("room");
         }
-        sealed::send(stream, &childs_in);
-        sealed::send(stream, &childs_out);
+        descriptor::send(stream, &childs_in);
+        descriptor::send(stream, &childs_out);
         Self { out, back: back.into() }
     }
 
@@ -42,7 +42,7 @@ impl Exchange for Pages {
 
 pub fn serve() {
     let mut stream = raw_std::stream();
-    let [pages, out] = [(); 2].map(|()| sealed::receive(&stream).expect("a pipe"));
+    let [pages, out] = [(); 2].map(|()| descriptor::receive(&stream).expect("a pipe"));
     let mut pages = File::from(pages);
     let mut last = Vec::new();
     while let Ok(data) = receive(&mut stream, &mut pages) {
