@@ -46,9 +46,7 @@ pub fn measure(rounds: usize) -> Table {
 
 fn in_a_process(contestant: &str) -> Vec<f64> {
     let program = std::env::current_exe().expect("this program");
-    let output = Command::new(program).args(["memory-of", contestant]).output().expect("it starts");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    printed.split_whitespace().map(|number| number.parse().expect("a number")).collect()
+    Figures::printed(Command::new(program).args(["memory-of", contestant])).expect("its figures").0
 }
 
 /// Prints the figures of one contestant.

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::contestant::{Ours, Pooled};
+use crate::figures::Figures;
 use crate::flavor::Flavor::CurrentThread;
 use crate::row::Row;
 use crate::service::WorkClient;
@@ -137,7 +138,7 @@ fn source(file: &str) -> PathBuf {
 
 /// The number that a program prints, where it can be started.
 fn printed(program: &mut Command) -> Option<f64> {
-    String::from_utf8(program.output().ok()?.stdout).ok()?.trim().parse().ok()
+    Figures::printed(program)?.0.pop()
 }
 
 /// The same with threads of this process: nothing is isolated, and nothing sent.

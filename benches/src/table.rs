@@ -83,7 +83,7 @@ impl Line {
                     continue;
                 }
                 match host::round(table, number, column) {
-                    Some(round) => figures[column].0.extend(round),
+                    Some(round) => figures[column].0.extend(round.0),
                     // It cannot do this, and its panic says why.
                     None => {
                         eprintln!("{name} cannot do: {}", row.name);

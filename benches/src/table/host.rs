@@ -5,6 +5,7 @@ use std::env::{self, VarError};
 use std::process::{Command, Stdio};
 
 use super::Column;
+use crate::figures::Figures;
 use crate::row::Row;
 
 /// Which round this process was started for: the table's name and the numbers of row and column.
@@ -12,17 +13,10 @@ const VARIABLE: &str = "BENCH_ROUND";
 
 /// Has a process of its own make a round of this column, by starting this program as it was started itself. `None`: it has
 /// failed, and has said why.
-pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Vec<f64>> {
-    let program = env::current_exe().expect("this program");
-    let output = Command::new(program)
-        .args(env::args_os().skip(1))
-        .env(VARIABLE, format!("{table} {row} {column}"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("it starts");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let figures = printed.split_whitespace().map(|number| number.parse().expect("a number"));
-    output.status.success().then(|| figures.collect())
+pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Figures> {
+    let mut program = Command::new(env::current_exe().expect("this program"));
+    program.args(env::args_os().skip(1)).env(VARIABLE, format!("{table} {row} {column}"));
+    Figures::printed(program.stderr(Stdio::inherit()))
 }
 
 /// Whether this process was started for a round, and not of this table. For a round of this table it does not return.
