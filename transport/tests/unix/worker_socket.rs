@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -142,6 +142,10 @@ fn at_a_path_only_a_dead_socket_is_replaced() {
     let error = transport.bind().unwrap_err().to_string();
     assert!(error.contains("another process listens there"), "{error}");
     drop(listener);
+    // A child of another test has it, too, until its program has started.
+    while UnixStream::connect(&path).is_ok() {
+        std::thread::yield_now();
+    }
 
     drop(transport.bind().unwrap());
     assert!(!path.exists() && folder.path().exists());
