@@ -77,6 +77,14 @@ impl Request {
         Self::made_of(parts)
     }
 
+    /// The request that was encoded to what this one was decoded from, to be sent once more: on the host's side, with the id
+    /// that it had. What never travels is not in it, such as its [`extensions`](Self::extensions).
+    pub fn sent_back(mut self, id: TxId) -> Self {
+        let parts = Arc::make_mut(&mut self.0);
+        (parts.side, parts.id, parts.deadline) = (Side::Host, Some(id), None);
+        self
+    }
+
     #[inline]
     fn made_of(parts: Parts) -> Self {
         Self(Arc::new(parts))

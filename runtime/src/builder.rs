@@ -163,7 +163,8 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     /// is dropped.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let (starter, layers, ids) = self.into_parts()?;
-        let (link, control) = starter.launch(ids).await?;
+        let link = starter.link(ids);
+        let control = starter.launch(link.clone()).await?;
         Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
     }
 

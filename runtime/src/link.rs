@@ -8,10 +8,11 @@ mod call;
 mod incoming;
 mod outgoing;
 mod pump;
+mod seats;
 mod state;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -37,6 +38,8 @@ struct Shared<C: Codec> {
     /// For calls that do not say; zero is none.
     timeout: Duration,
     state: Mutex<State<C::Framing>>,
+    /// How many seats are free.
+    free: Arc<AtomicU32>,
     /// How often something has come from the other side.
     heard: AtomicU64,
     /// How many calls in flight want the worker to be started again if it dies.
@@ -62,10 +65,20 @@ impl<C: Codec> Link<C> {
         timeout: Duration,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
-        let state = Mutex::new(State::new(codec.framing(limits), Box::new(writer)));
+        let state = State::new(codec.framing(limits), Box::new(writer));
+        let (free, state) = (state.seats.free(), Mutex::new(state));
         let heard = AtomicU64::new(0);
         let again = AtomicUsize::new(0);
-        Self(Arc::new(Shared { codec, ids, timeout, state, heard, again, probation: Semaphore::new(1) }))
+        Self(Arc::new(Shared {
+            codec,
+            ids,
+            timeout,
+            state,
+            free,
+            heard,
+            again,
+            probation: Semaphore::new(1),
+        }))
     }
 
     /// Says what happens when the time of a call is over, and whether calls wait for a worker that ends by itself to be
@@ -107,6 +120,43 @@ impl<C: Codec> Link<C> {
     /// Whether a call is on probation: it had been in flight when a worker died before.
     pub(crate) fn is_on_probation(&self) -> bool {
         self.0.probation.available_permits() == 0
+    }
+
+    /// How many more calls there may be, where seats are counted, as it was a moment ago.
+    #[inline]
+    pub(crate) fn free_seats(&self) -> u32 {
+        self.0.free.load(Ordering::Relaxed)
+    }
+
+    /// Lets so many calls in at once. From `calls_end` calls on, each one that ends is told to be due.
+    pub(crate) fn open_seats(&self, most: u32, calls_end: u64) {
+        self.lock().seats.open(most, calls_end);
+    }
+
+    /// Lets no more calls in.
+    pub(crate) fn close_seats(&self) {
+        self.lock().seats.close();
+    }
+
+    /// Takes a seat for a call. `false`: there is none.
+    pub(crate) fn take_seat(&self) -> bool {
+        self.lock().take_seat()
+    }
+
+    /// Gives a seat back, and tells whether the worker is due.
+    pub(crate) fn give_seat_back(&self) -> bool {
+        self.lock().seats.give_back()
+    }
+
+    /// Whether calls are let in, how many seats are taken, and how many calls have had one.
+    pub(crate) fn seats(&self) -> (bool, u32, u64) {
+        let seats = &self.lock().seats;
+        (seats.is_open(), seats.taken(), seats.calls())
+    }
+
+    /// Whether nobody else has this link, and no call is at it.
+    pub(crate) fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && self.lock().seats.taken() == 0
     }
 
     /// Changes the state, and wakes those who are to hear of it.

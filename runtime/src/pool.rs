@@ -2,6 +2,8 @@
 
 mod builder;
 mod dispatch;
+mod gate;
+mod links;
 mod map;
 mod memory;
 mod owner;

@@ -55,21 +55,25 @@ pub(crate) struct Greeted<T: Transport> {
 }
 
 impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
-    /// Starts a worker, and the task that owns it from then on. Nothing is left behind where it fails or is dropped.
-    pub(crate) async fn launch(
-        self: &Arc<Self>,
-        ids: Arc<dyn TxIdGenerator>,
-    ) -> Result<(Link<C>, Control<D::Running>), Error> {
+    /// A link to no worker, which [`launch`](Self::launch) connects.
+    pub(crate) fn link(&self, ids: Arc<dyn TxIdGenerator>) -> Link<C> {
         let Settings { limits, timeouts, on_timeout, on_crash, .. } = self.settings;
+        let link = Link::new(self.codec.clone(), limits, ids, timeouts.message, tokio::io::empty());
+        link.set_policy(on_timeout, on_crash.respawns());
+        link
+    }
+
+    /// Starts a worker at the other end of `link`, and the task that owns it from then on. Nothing is left behind where it
+    /// fails or is dropped.
+    pub(crate) async fn launch(self: &Arc<Self>, link: Link<C>) -> Result<Control<D::Running>, Error> {
+        let limits = self.settings.limits;
         let (status, watched) = watch::channel(Status::Starting);
         let Started { running, stream, residue, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
-        let link = Link::new(self.codec.clone(), limits, ids, timeouts.message, writer);
-        link.set_policy(on_timeout, on_crash.respawns());
+        link.renew(limits, writer);
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let starter = Arc::clone(self);
-        let control = supervise(starter, running, residue, address, link.clone(), pump, (status, watched));
-        Ok((link, control))
+        Ok(supervise(starter, running, residue, address, link, pump, (status, watched)))
     }
 
     /// Starts the worker. Nothing is left behind where it fails or is dropped.

@@ -110,3 +110,35 @@ async fn the_future_of_a_call_is_small_because_a_caller_may_have_very_many() {
     let call = client.hold("a path".to_owned(), "a name".to_owned());
     assert!(size_of_val(&call) <= 192, "{} bytes", size_of_val(&call));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_call_finds_a_seat_while_many_threads_look_for_few() {
+    let pool = started(pool(2).max_in_flight(2)).await;
+    let callers = (0..8_u64).map(|caller| {
+        let pool = pool.clone();
+        spawn(async move {
+            for call in 0..2_000 {
+                let number = caller << 32 | call;
+                let answer = match call % 8 {
+                    0 => JobsClient::new(pool.with_key(number)).echo(number).await,
+                    1 => JobsClient::new(pool.with_priority(1)).echo(number).await,
+                    2 => {
+                        // It is given up wherever it is by then.
+                        let client = JobsClient::new(pool.clone());
+                        drop(futures_util::poll!(Box::pin(client.echo(number))));
+                        Ok(number)
+                    }
+                    _ => JobsClient::new(pool.clone()).echo(number).await,
+                };
+                assert_eq!(answer.unwrap(), number);
+            }
+        })
+    });
+    for caller in soon(join_all(callers)).await {
+        caller.unwrap();
+    }
+    let stats = pool.stats();
+    assert_eq!((stats.queued, stats.workers.iter().map(|worker| worker.in_flight).sum::<u32>()), (0, 0));
+    let done: u64 = stats.workers.iter().map(|worker| worker.done).sum();
+    assert!((14_000..=16_000).contains(&done), "{done} calls have had a seat");
+}

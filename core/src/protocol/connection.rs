@@ -325,6 +325,11 @@ impl<T> Connection<T> {
         events
     }
 
+    /// The token of the call that has this id. `None`: there is no such call, or it was given up.
+    pub fn token(&self, id: &TxId) -> Option<&T> {
+        self.calls.get(id)?.token.as_ref()
+    }
+
     /// How many calls of this side wait for their answer, those included that were given up.
     pub fn in_flight(&self) -> usize {
         self.calls.len()

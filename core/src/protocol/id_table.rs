@@ -106,6 +106,13 @@ impl<V> IdTable<V> {
         matches!(self.near.get(place), Some(Some((other, _))) if *other == number).then_some(place)
     }
 
+    pub(super) fn get(&self, id: &TxId) -> Option<&V> {
+        match self.near(id) {
+            Some(place) => self.near[place].as_ref().map(|(_, value)| value),
+            None => self.far.get(id),
+        }
+    }
+
     #[inline]
     pub(super) fn get_mut(&mut self, id: &TxId) -> Option<&mut V> {
         if let Some(place) = self.near(id) {

@@ -158,23 +158,36 @@ impl<F: Framing> Outgoing<F> {
         })
     }
 
-    /// Drops what the stream was not offered yet.
-    pub(super) fn retract(&mut self) {
+    /// Whether what is encoded will be written, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, Ending::Open)
+    }
+
+    /// Takes back what the stream was not offered yet: whole frames, from the last part to the first.
+    pub(super) fn retract(&mut self) -> Vec<Bytes> {
         let mut excess = self.unwritten() - self.offered;
         let end = excess.min(self.buffer.len() - self.written);
-        self.buffer.truncate(self.buffer.len() - end);
+        let mut parts = vec![self.buffer.split_off(self.buffer.len() - end).freeze()];
         excess -= end;
         self.pieces_len -= excess;
         while excess > 0
             && let Some(piece) = self.pieces.back_mut()
         {
             let end = piece.len().min(excess);
-            piece.truncate(piece.len() - end);
+            parts.push(piece.split_off(piece.len() - end));
             excess -= end;
             if piece.is_empty() {
                 self.pieces.pop_back();
             }
         }
+        parts
+    }
+
+    /// The frames that were encoded to what was taken back.
+    pub(super) fn decoded(&mut self, retracted: Vec<Bytes>) -> Vec<Frame> {
+        let mut encoded = BytesMut::new();
+        retracted.iter().rev().for_each(|part| encoded.extend_from_slice(part));
+        std::iter::from_fn(|| self.framing.decode(&mut encoded).ok().flatten()).collect()
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -276,7 +289,10 @@ mod tests {
         for sizes in [&[][..], &[10], &[10, 2_000], &[100_000], &[10, 100_000, 10], &[100_000, 70_000]] {
             let (mut outgoing, mut connection, mut there) = stalled(sizes);
             let events = connection.fail(|_| Error::new(ErrorKind::Crashed, "it is gone"));
-            outgoing.retract();
+            let retracted = outgoing.retract();
+            let back = outgoing.decoded(retracted);
+            let lengths: Vec<_> = back.iter().map(|frame| frame.body().unwrap().len()).collect();
+            assert_eq!(lengths, sizes, "what is taken back is whole frames");
             for event in events {
                 let Event::Answered { token, result: Err(error) } = event else { panic!("{event:?}") };
                 let expected = if token == 0 { Executed::Maybe } else { Executed::No };

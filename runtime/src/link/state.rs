@@ -1,14 +1,16 @@
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
-use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Executed, Frame, Request, Response, TxId};
 use slab::Slab;
 use tokio::io::AsyncWrite;
 
 use super::outgoing::Outgoing;
+use super::seats::Seats;
 use crate::OnTimeout;
 
 /// How many bytes may wait to be written before callers wait for room and a worker stops reading.
@@ -44,6 +46,7 @@ pub(super) struct State<F> {
     overran: bool,
     /// Where this side serves, and is about to leave.
     leave: Option<Leave>,
+    pub(super) seats: Seats,
 }
 
 /// How far a side is that serves and is about to leave.
@@ -76,6 +79,8 @@ pub(crate) enum Presence {
 enum Place {
     Waiting(Waker),
     Answered(Result<Response, Error>),
+    /// It was not sent, and another worker may have it.
+    Unsent(Request),
 }
 
 impl<F: Framing> State<F> {
@@ -96,6 +101,7 @@ impl<F: Framing> State<F> {
             respawns: false,
             overran: false,
             leave: None,
+            seats: Seats::default(),
         }
     }
 
@@ -118,6 +124,16 @@ impl<F: Framing> State<F> {
 
     pub(super) fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// Whether a call can start, as far as is known.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.presence, Presence::Here) && self.outgoing.is_open() && !self.connection.is_left()
+    }
+
+    /// Takes a seat for a call that can start.
+    pub(super) fn take_seat(&mut self) -> bool {
+        self.is_here() && self.seats.take()
     }
 
     fn check_here(&self, name: &str) -> Result<(), Error> {
@@ -229,8 +245,21 @@ impl<F: Framing> State<F> {
             }
             Place::Answered(_) => match self.calls.remove(place) {
                 Place::Answered(result) => Poll::Ready(result),
-                Place::Waiting(_) => unreachable!("it was answered a line ago"),
+                Place::Waiting(_) | Place::Unsent(_) => unreachable!("it was answered a line ago"),
             },
+            Place::Unsent(_) => unreachable!("who has a seat asks for it first"),
+        }
+    }
+
+    /// The request of a call that was not sent, if that is how it has ended.
+    #[inline]
+    pub(super) fn take_unsent(&mut self, place: usize) -> Option<Request> {
+        if !matches!(self.calls[place], Place::Unsent(_)) {
+            return None;
+        }
+        match self.calls.remove(place) {
+            Place::Unsent(request) => Some(request),
+            Place::Waiting(_) | Place::Answered(_) => None,
         }
     }
 
@@ -278,6 +307,9 @@ impl<F: Framing> State<F> {
         let mut refused = Vec::new();
         let flushed = self.outgoing.poll_flush(&mut self.connection, &mut refused, cx);
         self.settle_all(refused);
+        if !self.outgoing.is_open() {
+            self.seats.close();
+        }
         if !self.parked.is_empty() && !self.must_wait() {
             self.unpark();
         }
@@ -295,6 +327,9 @@ impl<F: Framing> State<F> {
             let late = self.connection.handle_timeout(Instant::now());
             self.overran |= !late.is_empty() && self.on_timeout == OnTimeout::Kill;
             self.settle_all(late);
+            if self.overran {
+                self.seats.close();
+            }
         }
         self.armed = self.connection.poll_timeout();
         self.armed
@@ -312,6 +347,7 @@ impl<F: Framing> State<F> {
 
     pub(super) fn drain(&mut self) {
         self.presence = Presence::Draining;
+        self.seats.close();
         self.unpark();
         self.wake_pump();
     }
@@ -331,6 +367,7 @@ impl<F: Framing> State<F> {
             self.leave = self.leave.map(|_| Leave::Heard);
             return self.leave.is_some();
         }
+        self.seats.close();
         // By which the other side knows that no call of this one is on its way to it any more.
         self.connection.say_goodbye(None);
         true
@@ -397,11 +434,38 @@ impl<F: Framing> State<F> {
 
     pub(super) fn fail(&mut self, presence: Presence, error: impl FnMut(&str) -> Error) {
         self.presence = presence;
+        self.seats.close();
+        let retracted = self.outgoing.retract();
+        let unsent = if self.seats.taken() > 0 { self.unsent(retracted) } else { Vec::new() };
         let ended = self.connection.fail(error);
         self.settle_all(ended);
-        self.outgoing.retract();
+        for (place, request) in unsent {
+            self.calls[place] = Place::Unsent(request);
+        }
         self.wake_pump();
         self.unpark();
+    }
+
+    /// The calls that the stream was not offered yet, from what they were encoded to: so nothing has to be kept of a call
+    /// for the case that its worker dies before it is sent.
+    #[cold]
+    fn unsent(&mut self, retracted: Vec<Bytes>) -> Vec<(usize, Request)> {
+        let mut frames = self.outgoing.decoded(retracted);
+        frames.extend(std::iter::from_fn(|| self.connection.poll_encode()));
+        let unsent = frames.into_iter().filter_map(|frame| {
+            let frame = match frame {
+                Frame::Unmarked { request, .. } => *request,
+                frame => frame,
+            };
+            match frame {
+                // A oneway message has no call, but may have the id of one.
+                Frame::Request { id, request } if !request.is_oneway() => {
+                    Some((*self.connection.token(&id)?, request.sent_back(id)))
+                }
+                _ => None,
+            }
+        });
+        unsent.collect()
     }
 
     pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {

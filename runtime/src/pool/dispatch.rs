@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
+use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
-use super::shared::{Admission, Peer, Permit, Shared};
+use super::shared::{Admission, Seat, Shared};
 use super::view::Options;
 use crate::link::Call;
 
@@ -22,111 +22,90 @@ impl<C: Codec> Service for Dispatch<C> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        Dispatching { dispatch: self, request, progress: Progress::New }
+        let options = request.extensions().get::<Options>().copied().map(Box::new);
+        let progress = match options {
+            None => Progress::Called(Call::new(Seat::any(&self.0), request)),
+            Some(_) => Progress::Asking(Some(request)),
+        };
+        Dispatching { shared: &self.0, options, progress }
     }
 }
 
 /// A call on its way. No async function, which would be twice as large, and be moved as often.
 struct Dispatching<'a, C: Codec> {
-    dispatch: &'a Dispatch<C>,
-    /// Kept for the case that its worker is gone before it has the call.
-    request: Request,
+    shared: &'a Shared<C>,
+    /// Where something was said about the call, as a rule nothing.
+    options: Option<Box<Options>>,
     progress: Progress<'a, C>,
 }
 
 enum Progress<'a, C: Codec> {
-    New,
-    // In this order, so that a call that is dropped is given up before its place is.
-    Called(Call<Arc<Peer<C>>>, Permit<'a, C>),
-    /// Where it has to wait for its worker.
+    /// The scheduler is to be asked for a seat.
+    Asking(Option<Request>),
+    Called(Call<Seat<'a, C>>),
+    /// Where it has to wait for its seat.
     Waiting(Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>),
-    Done,
 }
 
 impl<C: Codec> Future for Dispatching<'_, C> {
     type Output = Result<Response, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { dispatch, request, progress } = self.get_mut();
-        let result = loop {
-            match progress {
-                Progress::New => {
-                    let options = request.extensions().get::<Options>().copied().unwrap_or_default();
-                    *progress = match dispatch.0.admit(request.name(), options)? {
-                        Admission::Run(permit, peer) if !options.is_suspect => {
-                            Progress::Called(Call::new(peer, request.clone()), permit)
-                        }
-                        admission => {
-                            Progress::Waiting(Box::pin(dispatch.run(request.clone(), options, admission)))
-                        }
-                    };
-                }
-                Progress::Called(call, permit) => {
-                    let result = ready!(Pin::new(call).poll(cx));
-                    if let Err(error) = &result
-                        && dispatch.has_missed(permit, error)
-                    {
-                        *progress = Progress::New;
-                        continue;
+        let this = self.get_mut();
+        loop {
+            match &mut this.progress {
+                Progress::Called(call) => {
+                    let result = ready!(Pin::new(&mut *call).poll(cx));
+                    match call.take_missed() {
+                        None => return Poll::Ready(result),
+                        missed => this.progress = Progress::Asking(missed),
                     }
-                    break result;
                 }
-                Progress::Waiting(waiting) => break ready!(waiting.as_mut().poll(cx)),
-                Progress::Done => panic!("a call was polled after it had ended"),
+                Progress::Asking(request) => {
+                    let request = request.take().expect("a call was polled after it had ended");
+                    this.ask(request)?;
+                }
+                Progress::Waiting(waiting) => return waiting.as_mut().poll(cx),
             }
-        };
-        *progress = Progress::Done;
-        Poll::Ready(result)
+        }
     }
 }
 
-impl<C: Codec> Dispatch<C> {
-    /// Runs a call that may have to wait.
-    async fn run(
-        &self,
-        request: Request,
-        options: Options,
-        mut admission: Admission<'_, C>,
-    ) -> Result<Response, Error> {
-        let shared = &*self.0;
-        loop {
-            let (mut permit, peer) = match admission {
-                Admission::Run(permit, peer) => (permit, peer),
-                Admission::Wait(turn) => shared.wait(request.name(), turn).await?,
-            };
-            // So that the next crash of this worker has one cause.
-            let alone = if options.is_suspect && !shared.is_exclusive {
-                Some(peer.link.probation().await)
-            } else {
-                None
-            };
-            let result = peer.link.call(request.clone()).await;
-            match &result {
-                Err(error) if self.has_missed(&mut permit, error) => {}
-                _ => return result,
-            }
-            drop((permit, alone));
-            admission = shared.admit(request.name(), options)?;
-        }
-    }
-
-    /// Looks at how a call has failed. Returns whether its worker had ended before the call reached it, so that another
-    /// one is to have it.
+impl<C: Codec> Dispatching<'_, C> {
     #[cold]
-    fn has_missed(&self, permit: &mut Permit<'_, C>, error: &Error) -> bool {
-        let was_run = error.executed() != Executed::No;
-        let is_lost = match error.kind() {
-            // The worker's own answer.
-            _ if error.remote_error().is_some() => false,
-            ErrorKind::Crashed => true,
-            ErrorKind::Closed => !was_run,
-            ErrorKind::Timeout => was_run && self.0.kills_on_timeout,
-            _ => false,
+    fn ask(&mut self, request: Request) -> Result<(), Error> {
+        let options = self.options.as_deref().copied().unwrap_or_default();
+        self.progress = match self.shared.admit(request.name(), options)? {
+            Admission::Run(seat) if !options.is_suspect => Progress::Called(Call::seated(seat, request)),
+            admission => Progress::Waiting(Box::pin(run(self.shared, request, options, admission))),
         };
-        if is_lost {
-            permit.is_lost();
+        Ok(())
+    }
+}
+
+/// Makes a call that may have to wait for its seat, as often as it turns out that its worker has ended before it was sent.
+async fn run<C: Codec>(
+    shared: &Shared<C>,
+    mut request: Request,
+    options: Options,
+    mut admission: Admission<'_, C>,
+) -> Result<Response, Error> {
+    loop {
+        let seat = match admission {
+            Admission::Run(seat) => seat,
+            Admission::Wait(turn) => shared.wait(request.name(), turn).await?,
+        };
+        let link = seat.chosen();
+        let mut call = Call::seated(seat, request);
+        // So that the next crash of this worker has one cause.
+        let _alone =
+            if options.is_suspect && !shared.is_exclusive { Some(link.probation().await) } else { None };
+        let result = (&mut call).await;
+        match call.take_missed() {
+            Some(missed) => request = missed,
+            None => return result,
         }
-        is_lost && !was_run
+        admission = shared.admit(request.name(), options)?;
     }
 }
 

@@ -24,13 +24,13 @@ use crate::supervisor::{Control, Ending, Stop};
 /// How often the memory of workers is looked at that are to be replaced for it.
 const LOOK: Duration = Duration::from_millis(500);
 
-type Launched<D, C> = Result<(Link<C>, Control<<D as Driver>::Running>), Error>;
-type Started<D, C> = Pin<Box<dyn Future<Output = (MemberId, Launched<D, C>)> + Send>>;
+type Launched<D> = Result<Control<<D as Driver>::Running>, Error>;
+type Started<D, C> = Pin<Box<dyn Future<Output = (MemberId, (usize, Link<C>), Launched<D>)> + Send>>;
 type Ended = Pin<Box<dyn Future<Output = (MemberId, Ending)> + Send>>;
 
 /// A worker that has come up.
-struct Member<D: Driver, C: Codec> {
-    peer: Arc<Peer<C>>,
+struct Member<D: Driver> {
+    pid: Option<u32>,
     control: Arc<Control<D::Running>>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Owner<D: Driver, C: Codec, T: Transport> {
     shared: Arc<Shared<C>>,
     starter: Arc<Starter<D, C, T>>,
     ids: Arc<dyn TxIdGenerator>,
-    workers: HashMap<MemberId, Member<D, C>>,
+    workers: HashMap<MemberId, Member<D>>,
     starting: FuturesUnordered<Started<D, C>>,
     ending: FuturesUnordered<Ended>,
     wanted: watch::Receiver<Stop>,
@@ -90,10 +90,10 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
                 biased;
                 Ok(()) = self.wanted.changed() => {
                     stop = *self.wanted.borrow_and_update();
-                    self.shared.lock().scheduler.drain();
+                    self.shared.update(|state| state.scheduler.drain());
                 }
                 Some((id, ending)) = self.ending.next() => self.ended(id, ending),
-                Some((id, launched)) = self.starting.next() => self.started(id, launched),
+                Some((id, link, launched)) = self.starting.next() => self.started(id, link, launched),
                 () = self.shared.notify.notified() => {}
                 _ = look.tick(), if self.watches_memory => self.look(),
                 () = wake => {}
@@ -114,7 +114,11 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
             match order {
                 Order::Start(id) => {
                     let (starter, ids) = (Arc::clone(&self.starter), Arc::clone(&self.ids));
-                    self.starting.push(Box::pin(async move { (id, starter.launch(ids).await) }));
+                    let (at, link) = self.shared.links.unused(id.slot, || starter.link(ids));
+                    self.starting.push(Box::pin(async move {
+                        let launched = starter.launch(link.clone()).await;
+                        (id, (at, link), launched)
+                    }));
                 }
                 Order::Retire(id) => {
                     if let Some(member) = self.workers.get(&id) {
@@ -127,18 +131,19 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
         wake
     }
 
-    fn started(&mut self, id: MemberId, launched: Launched<D, C>) {
+    fn started(&mut self, id: MemberId, (at, link): (usize, Link<C>), launched: Launched<D>) {
         let now = Instant::now();
         match launched {
-            Ok((link, control)) => {
-                let peer = Arc::new(Peer { link, pid: control.identity().pid.into() });
+            Ok(control) => {
+                let pid = control.identity().pid.into();
                 let control = Arc::new(control);
-                self.workers.insert(id, Member { peer: Arc::clone(&peer), control: Arc::clone(&control) });
+                self.workers.insert(id, Member { pid, control: Arc::clone(&control) });
                 self.ending.push(Box::pin(async move { (id, control.ended().await) }));
                 let active = self.shared.update(|state| {
-                    state.scheduler.started(id, peer, now);
+                    state.scheduler.started(id, Peer { link, at, pid }, now);
                     state.scheduler.active()
                 });
+                self.shared.links.show(id.slot, at);
                 if let Some((_, ready)) = self.ready.take_if(|(least, _)| *least <= active) {
                     let _ = ready.send(Ok(()));
                 }
@@ -174,7 +179,7 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
     }
 
     fn look(&self) {
-        let memory = self.workers.iter().filter_map(|(id, member)| Some((*id, resident(member.peer.pid?)?)));
+        let memory = self.workers.iter().filter_map(|(id, member)| Some((*id, resident(member.pid?)?)));
         let memory: Vec<_> = memory.collect();
         self.shared.update(|state| {
             for (id, bytes) in memory {

@@ -1,21 +1,25 @@
 //! What a pool decides: which call runs where and when, and which workers there are.
 //!
 //! There is no socket, clock or task in here. Whoever owns it tells it what has happened and what time it is, and
-//! carries out the [`Action`]s that it asks for. `M` is what the owner knows a worker by.
+//! carries out the [`Action`]s that it asks for. `M` is what the owner knows a worker by, with its [`Seats`]: a call that
+//! finds one by itself is none of the scheduler's, unless it [wants to know](Scheduler::is_crowded).
 
 mod life;
 mod queue;
 mod rendezvous;
+mod seats;
 #[cfg(test)]
 mod simulation;
 mod slot;
 mod window;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
 pub(crate) use self::life::HowEnded;
 use self::queue::{Queue, Waiting};
+pub(crate) use self::seats::Seats;
 use self::slot::{Member, Slot};
 use self::window::Window;
 use super::rules::Rules;
@@ -68,7 +72,7 @@ pub(crate) enum Refusal {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Action<M> {
-    /// Run the call that waits. [`Scheduler::finished`] ends it.
+    /// Run the call that waits. It has a seat.
     Run(Ticket, MemberId, M),
     Fail(Ticket, Refusal),
     /// Start a worker. [`Scheduler::started`] or [`Scheduler::start_failed`] tells how it went.
@@ -120,7 +124,7 @@ pub(crate) struct Scheduler<M> {
     wants_poll: bool,
 }
 
-impl<M: Clone> Scheduler<M> {
+impl<M: Seats> Scheduler<M> {
     pub(crate) fn new(rules: Rules, seed: u64) -> Self {
         let slots = rules.max;
         Self {
@@ -140,17 +144,19 @@ impl<M: Clone> Scheduler<M> {
         }
     }
 
-    /// Takes a call in. It runs at once where a worker has room, because nothing can be waiting for that then.
+    /// Takes a call in. It runs at once, with a seat, where nothing that waits can have that.
     pub(crate) fn submit(&mut self, target: Target, priority: i32) -> Result<Submitted<M>, Refusal> {
         if self.phase != Phase::Open {
             return Err(Refusal::Closed);
         }
         let slot = self.resolve(target)?;
-        let roomy = match slot {
-            Some(slot) => self.has_room(slot).then_some(slot),
-            None => self.least_loaded(),
+        // Seats may have been given back since.
+        self.fill_all();
+        let seated = match slot {
+            Some(slot) => self.seat(slot),
+            None => self.seat_any(),
         };
-        if let Some((id, handle)) = roomy.and_then(|slot| self.seat(slot)) {
+        if let Some((id, handle)) = seated {
             return Ok(Submitted::Run(id, handle));
         }
         if self.is_hopeless(slot) {
@@ -168,36 +174,27 @@ impl<M: Clone> Scheduler<M> {
         self.wants_poll |= self.phase == Phase::Draining;
     }
 
-    /// A worker has turned out to be gone, or about to be killed: it is given no more calls.
-    pub(crate) fn lost(&mut self, id: MemberId) {
-        if let Some(member) = self.slots[id.slot].active.as_mut().filter(|member| member.id == id) {
-            member.is_lost = true;
+    /// A seat in this slot was given back, of the worker that takes calls or of another one.
+    pub(crate) fn vacated(&mut self, slot: usize) {
+        self.wants_poll |= self.phase == Phase::Draining;
+        let Slot { active, retiring, .. } = &mut self.slots[slot];
+        if let Some(member) = active {
+            self.wants_poll |= member.has_had_its_calls();
         }
+        for member in retiring {
+            if !member.is_told && member.seats.taken() == 0 {
+                member.is_told = true;
+                self.actions.push_back(Action::Retire(member.id));
+            }
+        }
+        self.fill(slot);
     }
 
-    /// A call has ended that was run by this worker, however it ended, and whether or not the worker is still there.
-    pub(crate) fn finished(&mut self, id: MemberId) {
-        let slot = &mut self.slots[id.slot];
-        slot.done += 1;
-        match &mut slot.active {
-            Some(member) if member.id == id => {
-                member.in_flight -= 1;
-                self.wants_poll |= member.calls >= member.calls_end || self.phase == Phase::Draining;
-                if self.queue.len() > 0 {
-                    self.fill(id.slot);
-                }
-            }
-            _ => {
-                let retiring = slot.retiring.iter_mut().find(|member| member.id == id);
-                if let Some(member) = retiring {
-                    member.in_flight -= 1;
-                    self.wants_poll |= self.phase == Phase::Draining;
-                    if member.in_flight == 0 {
-                        self.actions.push_back(Action::Retire(id));
-                    }
-                }
-            }
-        }
+    /// Whether every call is to be [submitted](Self::submit), and every seat that is given back to be told of. It is to be
+    /// so while a call asks for a seat here, too: one that was given back before is seen then, and one after is told of.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let is_retiring = |slot: &Slot<M>| slot.retiring.iter().any(|member| !member.is_told);
+        self.queue.len() > 0 || self.phase != Phase::Open || self.slots.iter().any(is_retiring)
     }
 
     pub(crate) fn next_action(&mut self) -> Option<Action<M>> {
@@ -221,11 +218,11 @@ impl<M: Clone> Scheduler<M> {
     /// The slots, each as it is now.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place<'_, M>> {
         self.slots.iter().map(|slot| Place {
-            active: slot.active.as_ref().map(|member| (&member.handle, member.since)),
+            active: slot.active.as_ref().map(|member| (&member.seats, member.since)),
             is_starting: slot.starting.is_some(),
-            in_flight: slot.members().map(|member| member.in_flight).sum(),
+            in_flight: slot.members().map(|member| member.seats.taken()).sum(),
             retiring: slot.retiring.len(),
-            done: slot.done,
+            done: slot.done + slot.members().map(Member::done).sum::<u64>(),
             crashes: slot.crashes,
             starts: slot.starts,
         })
@@ -255,44 +252,35 @@ impl<M: Clone> Scheduler<M> {
         }
     }
 
-    fn has_room(&self, slot: usize) -> bool {
-        let most = self.rules.max_in_flight;
-        self.slots[slot].active.as_ref().is_some_and(|member| !member.is_lost && member.in_flight < most)
+    /// A seat at the worker with the most free ones.
+    fn seat_any(&self) -> Option<(MemberId, M)> {
+        let free = |slot: &Slot<M>| slot.active.as_ref().map_or(0, |member| member.seats.free());
+        let mut slots: Vec<_> = self.slots.iter().map(free).enumerate().collect();
+        slots.sort_by_key(|(_, free)| Reverse(*free));
+        // Those that seem to have none are asked, too: what they show may be old.
+        slots.into_iter().find_map(|(slot, _)| self.seat(slot))
     }
 
-    /// The slot whose worker has the fewest calls in flight and room for one more.
-    fn least_loaded(&self) -> Option<usize> {
-        let mut least = None;
-        let mut load = self.rules.max_in_flight;
-        for (at, slot) in self.slots.iter().enumerate() {
-            if let Some(member) =
-                slot.active.as_ref().filter(|member| !member.is_lost && member.in_flight < load)
-            {
-                (least, load) = (Some(at), member.in_flight);
-                if load == 0 {
-                    break;
-                }
-            }
-        }
-        least
-    }
-
-    /// Gives a call to the worker in this slot.
-    fn seat(&mut self, slot: usize) -> Option<(MemberId, M)> {
-        let member = self.slots[slot].active.as_mut()?;
-        member.in_flight += 1;
-        member.calls += 1;
-        Some((member.id, member.handle.clone()))
+    /// A seat at the worker in this slot.
+    fn seat(&self, slot: usize) -> Option<(MemberId, M)> {
+        let member = self.slots[slot].active.as_ref()?;
+        member.seats.take().then(|| (member.id, member.seats.clone()))
     }
 
     /// Gives the worker in this slot what it has room for.
     fn fill(&mut self, slot: usize) {
-        while self.has_room(slot)
+        // Where it shows none and has one, whoever gives that back tells of it.
+        while self.queue.has_any_for(slot)
+            && self.slots[slot].active.as_ref().is_some_and(|member| member.seats.free() > 0)
+            && let Some((id, seats)) = self.seat(slot)
             && let Some(ticket) = self.queue.take(slot)
-            && let Some((id, handle)) = self.seat(slot)
         {
-            self.actions.push_back(Action::Run(ticket, id, handle));
+            self.actions.push_back(Action::Run(ticket, id, seats));
         }
+    }
+
+    fn fill_all(&mut self) {
+        (0..self.slots.len()).for_each(|slot| self.fill(slot));
     }
 
     /// Whether a call for this slot, or for any, would wait for a worker that may never come up.

@@ -1,7 +1,9 @@
-//! What the callers of a pool and its owner share: the scheduler and those who wait for it, under one short lock.
+//! What the callers of a pool and its owner share: the links to its workers, and, under one short lock, the scheduler and
+//! those who wait for it.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -10,9 +12,11 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::Error;
 use tokio::sync::{Notify, watch};
 
+use super::gate::Gate;
+use super::links::Links;
 use super::memory::resident;
 use super::refusal::{overdue, refused};
-use super::scheduler::{Action, MemberId, Place, Refusal, Scheduler, Submitted, Ticket};
+use super::scheduler::{Action, MemberId, Place, Refusal, Scheduler, Seats, Submitted, Ticket};
 use super::view::Options;
 use super::{Rules, Stats, Waits, WorkerId, WorkerStats};
 use crate::driver::Driver;
@@ -21,21 +25,24 @@ use crate::on_crash::random;
 use crate::starter::Starter;
 use crate::supervisor::Stop;
 use crate::timeouts::elapsed;
-use crate::{Link, OnCrash, OnTimeout, Status};
+use crate::{Link, OnCrash, Status};
 
 pub(super) struct Shared<C: Codec> {
     pub(super) codec: C,
     /// What is run, for errors.
     pub(super) subject: String,
     pub(super) on_crash: OnCrash,
-    pub(super) kills_on_timeout: bool,
     /// Whether a worker has one call at a time.
     pub(super) is_exclusive: bool,
     /// How many calls all workers have room for.
     pub(super) room: usize,
     /// How long a call may wait for a worker; zero is no limit.
     pub(super) queue_timeout: Duration,
-    pub(super) state: Mutex<State<C>>,
+    pub(super) links: Links<C>,
+    /// How many seats a worker has.
+    seats: u32,
+    gate: Gate,
+    state: Mutex<State<C>>,
     /// Wakes the owner.
     pub(super) notify: Notify,
     pub(super) stop: watch::Sender<Stop>,
@@ -45,7 +52,7 @@ pub(super) struct Shared<C: Codec> {
 }
 
 pub(super) struct State<C: Codec> {
-    pub(super) scheduler: Scheduler<Arc<Peer<C>>>,
+    pub(super) scheduler: Scheduler<Peer<C>>,
     waiting: HashMap<Ticket, Outcome<C>>,
     /// What the owner is to do.
     pub(super) orders: Vec<Order>,
@@ -54,10 +61,44 @@ pub(super) struct State<C: Codec> {
     pub(super) last_failure: Option<Error>,
 }
 
-/// A worker that takes calls.
+/// A worker, as the scheduler knows it.
 pub(super) struct Peer<C: Codec> {
     pub(super) link: Link<C>,
+    /// The number of its link in its slot.
+    pub(super) at: usize,
     pub(super) pid: Option<u32>,
+}
+
+impl<C: Codec> Clone for Peer<C> {
+    fn clone(&self) -> Self {
+        Self { link: self.link.clone(), ..*self }
+    }
+}
+
+impl<C: Codec> Seats for Peer<C> {
+    fn open(&self, most: u32, calls_end: u64) {
+        self.link.open_seats(most, calls_end);
+    }
+
+    fn close(&self) {
+        self.link.close_seats();
+    }
+
+    fn take(&self) -> bool {
+        self.link.take_seat()
+    }
+
+    fn give_back(&self) {
+        self.link.give_seat_back();
+    }
+
+    fn free(&self) -> u32 {
+        self.link.free_seats()
+    }
+
+    fn counts(&self) -> (bool, u32, u64) {
+        self.link.seats()
+    }
 }
 
 pub(super) enum Order {
@@ -65,17 +106,9 @@ pub(super) enum Order {
     Retire(MemberId),
 }
 
-impl<C: Codec> Linked for Arc<Peer<C>> {
-    type Codec = C;
-
-    fn link(&self) -> &Link<C> {
-        &self.link
-    }
-}
-
 enum Outcome<C: Codec> {
     Waiting(Waker),
-    Granted(MemberId, Arc<Peer<C>>),
+    Granted(MemberId, Peer<C>),
     Refused(Refusal),
 }
 
@@ -97,10 +130,12 @@ impl<C: Codec> Shared<C> {
             codec: starter.codec.clone(),
             subject: starter.driver.subject(),
             on_crash: settings.on_crash,
-            kills_on_timeout: settings.on_timeout == OnTimeout::Kill,
             room: rules.max.saturating_mul(rules.max_in_flight as usize),
             is_exclusive: rules.max_in_flight == 1,
             queue_timeout,
+            links: Links::new(rules.max),
+            seats: rules.max_in_flight,
+            gate: Gate::new(AtomicBool::new(true)),
             state: Mutex::new(state),
             notify: Notify::new(),
             stop: watch::Sender::new(Stop::Not),
@@ -117,7 +152,7 @@ impl<C: Codec> Shared<C> {
     /// Changes the state, and passes on what the scheduler wants done.
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut State<C>) -> T) -> T {
         let mut state = self.lock();
-        let outcome = change(&mut state);
+        let outcome = self.gate.while_crowded(&mut *state, change, |state| state.scheduler.is_crowded());
         if !state.scheduler.wants_owner() {
             return outcome;
         }
@@ -142,10 +177,15 @@ impl<C: Codec> Shared<C> {
             submitted
         });
         match submitted {
-            Ok(Submitted::Run(id, peer)) => Ok(Admission::Run(Permit::new(self, id), peer)),
+            Ok(Submitted::Run(id, peer)) => Ok(Admission::Run(Seat::of(self, id, peer))),
             Ok(Submitted::Queued(ticket)) => Ok(Admission::Wait(Turn { shared: self, ticket: Some(ticket) })),
             Err(refusal) => Err(refused(self, name, refusal)),
         }
+    }
+
+    #[cold]
+    fn vacated(&self, slot: usize) {
+        self.update(|state| state.scheduler.vacated(slot));
     }
 
     /// Waits until a worker has room for the call.
@@ -197,7 +237,7 @@ impl<C: Codec> Shared<C> {
 
 impl<C: Codec> State<C> {
     fn stats(&self) -> Stats {
-        let worker = |(at, place): (usize, Place<'_, Arc<Peer<C>>>)| WorkerStats {
+        let worker = |(at, place): (usize, Place<'_, Peer<C>>)| WorkerStats {
             id: WorkerId(at),
             status: match place.active {
                 Some(_) => Status::Active,
@@ -242,12 +282,9 @@ impl<C: Codec> State<C> {
 
 /// What becomes of a call that is taken in.
 pub(super) enum Admission<'a, C: Codec> {
-    Run(Permit<'a, C>, Arc<Peer<C>>),
+    Run(Seat<'a, C>),
     Wait(Turn<'a, C>),
 }
-
-/// A place at a worker, and the worker.
-type Seat<'a, C> = (Permit<'a, C>, Arc<Peer<C>>);
 
 /// A call that waits. Dropping it gives the call up.
 pub(super) struct Turn<'a, C: Codec> {
@@ -263,7 +300,7 @@ impl<'a, C: Codec> Turn<'a, C> {
         match state.waiting.remove(&ticket) {
             Some(Outcome::Granted(id, peer)) => {
                 self.ticket = None;
-                Poll::Ready(Ok((Permit::new(self.shared, id), peer)))
+                Poll::Ready(Ok(Seat::of(self.shared, id, peer)))
             }
             Some(Outcome::Refused(refusal)) => {
                 self.ticket = None;
@@ -281,39 +318,69 @@ impl<C: Codec> Drop for Turn<'_, C> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             self.shared.update(|state| match state.waiting.remove(&ticket) {
-                Some(Outcome::Granted(id, _)) => state.scheduler.finished(id),
+                Some(Outcome::Granted(id, peer)) => {
+                    peer.give_back();
+                    state.scheduler.vacated(id.slot);
+                }
                 _ => state.scheduler.cancel(ticket),
             });
         }
     }
 }
 
-/// A call's place at a worker. Dropping it gives the place back.
-pub(super) struct Permit<'a, C: Codec> {
+/// Where a call finds its worker: one that it chooses itself, or the one that the scheduler has chosen.
+pub(super) struct Seat<'a, C: Codec> {
     shared: &'a Shared<C>,
-    id: MemberId,
-    /// Whether the worker has turned out to be gone.
-    is_lost: bool,
+    slot: usize,
+    link: Option<&'a Link<C>>,
 }
 
-impl<'a, C: Codec> Permit<'a, C> {
-    fn new(shared: &'a Shared<C>, id: MemberId) -> Self {
-        Self { shared, id, is_lost: false }
+impl<'a, C: Codec> Seat<'a, C> {
+    /// Wherever there is one.
+    #[inline]
+    pub(super) fn any(shared: &'a Shared<C>) -> Self {
+        Self { shared, slot: 0, link: None }
     }
 
-    /// Says that the worker is gone, or about to be killed.
-    pub(super) fn is_lost(&mut self) {
-        self.is_lost = true;
+    /// One that was taken for a call, and which that gives back.
+    fn of(shared: &'a Shared<C>, id: MemberId, peer: Peer<C>) -> Self {
+        Self { shared, slot: id.slot, link: Some(shared.links.get(id.slot, peer.at)) }
+    }
+
+    /// The link to the worker that was chosen.
+    #[inline]
+    pub(super) fn chosen(&self) -> &'a Link<C> {
+        self.link.expect("a worker was chosen")
     }
 }
 
-impl<C: Codec> Drop for Permit<'_, C> {
-    fn drop(&mut self) {
-        self.shared.update(|state| {
-            if self.is_lost {
-                state.scheduler.lost(self.id);
+impl<C: Codec> Linked for Seat<'_, C> {
+    type Codec = C;
+    const HAS_SEATS: bool = true;
+
+    #[inline]
+    fn link(&self) -> &Link<C> {
+        self.chosen()
+    }
+
+    #[inline]
+    fn choose(&mut self) -> bool {
+        if self.shared.gate.is_crowded() {
+            return false;
+        }
+        match self.shared.links.roomiest(self.shared.seats) {
+            Some((slot, link)) => {
+                (self.slot, self.link) = (slot, Some(link));
+                true
             }
-            state.scheduler.finished(self.id);
-        });
+            None => false,
+        }
+    }
+
+    #[inline]
+    fn vacated(&self, is_due: bool) {
+        if is_due || self.shared.gate.is_crowded() {
+            self.shared.vacated(self.slot);
+        }
     }
 }

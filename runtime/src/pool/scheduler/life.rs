@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Action, Member, MemberId, Phase, Refusal, Scheduler, Slot, rendezvous};
+use super::{Action, Member, MemberId, Phase, Refusal, Scheduler, Seats, Slot, rendezvous};
 use crate::pool::{Restart, Rules};
 use crate::supervisor::GROWN_UP;
 
@@ -23,9 +23,9 @@ fn sooner(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     }
 }
 
-impl<M: Clone> Scheduler<M> {
+impl<M: Seats> Scheduler<M> {
     /// A worker has come up and takes calls. One that was there before in its slot finishes what is in flight.
-    pub(crate) fn started(&mut self, id: MemberId, handle: M, now: Instant) {
+    pub(crate) fn started(&mut self, id: MemberId, seats: M, now: Instant) {
         let slot = &mut self.slots[id.slot];
         if slot.starting.take_if(|starting| *starting == id).is_none() {
             return;
@@ -37,10 +37,8 @@ impl<M: Clone> Scheduler<M> {
         let recycle = self.rules.recycle;
         let member = Member {
             id,
-            handle,
-            in_flight: 0,
-            is_lost: false,
-            calls: 0,
+            seats,
+            is_told: false,
             since: now,
             calls_end: self.limit(recycle.calls),
             age_end: (!recycle.age.is_zero()).then(|| now + self.a_part_less(recycle.age)),
@@ -48,6 +46,7 @@ impl<M: Clone> Scheduler<M> {
             resident: None,
             idle: None,
         };
+        member.seats.open(self.rules.max_in_flight, member.calls_end);
         if let Some(old) = self.slots[id.slot].active.replace(member) {
             self.retire(old);
         }
@@ -68,11 +67,15 @@ impl<M: Clone> Scheduler<M> {
         self.missing(id.slot, self.rules.restart != Restart::Temporary, now);
     }
 
-    /// A worker has ended. Those whose calls were in flight call [`finished`](Self::finished) all the same.
+    /// A worker has ended. What was in flight gives its seats back all the same.
     pub(crate) fn ended(&mut self, id: MemberId, how: HowEnded, now: Instant) {
         let slot = &mut self.slots[id.slot];
-        slot.retiring.retain(|member| member.id != id);
+        for member in slot.retiring.extract_if(.., |member| member.id == id) {
+            slot.done += member.seats.counts().2;
+        }
         let Some(member) = slot.active.take_if(|member| member.id == id) else { return };
+        member.seats.close();
+        slot.done += member.seats.counts().2;
         self.wants_poll = true;
         if how == HowEnded::Overran {
             return self.give_up_hopeless();
@@ -124,7 +127,7 @@ impl<M: Clone> Scheduler<M> {
             }
         }
         // Only when all have moved: the most urgent goes first.
-        (0..self.slots.len()).for_each(|slot| self.fill(slot));
+        self.fill_all();
     }
 
     /// Fails the calls that wait for workers that keep crashing.
@@ -178,7 +181,7 @@ impl<M: Clone> Scheduler<M> {
 
     /// Whether nothing waits and nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        let busy = |slot: &Slot<M>| slot.members().any(|member| member.in_flight > 0);
+        let busy = |slot: &Slot<M>| slot.members().any(|member| member.seats.taken() > 0);
         self.queue.len() == 0 && !self.slots.iter().any(busy)
     }
 
@@ -195,6 +198,8 @@ impl<M: Clone> Scheduler<M> {
         if self.phase == Phase::Closed {
             return None;
         }
+        // With seats that are still to be told of, so that no worker is let go that a call waits for.
+        self.fill_all();
         let started = self.start_missing(now);
         let replaced = self.replace_one(now);
         sooner(sooner(started, replaced), self.retire_idle(now))
@@ -275,16 +280,17 @@ impl<M: Clone> Scheduler<M> {
                 break;
             }
             let Some(member) = &mut slot.active else { continue };
-            // The end of one that is lost is about to be told, and calls may wait for that.
-            if slot.starting.is_some() || member.is_lost {
+            let (is_open, taken, calls) = member.seats.counts();
+            // The end of one that lets no calls in is about to be told, and calls may wait for that.
+            if slot.starting.is_some() || !is_open {
                 continue;
             }
             let (since, _) = match member.idle {
-                Some(idle) if member.in_flight == 0 && idle.1 == member.calls => idle,
-                _ => *member.idle.insert((now, member.calls)),
+                Some(idle) if taken == 0 && idle.1 == calls => idle,
+                _ => *member.idle.insert((now, calls)),
             };
             let end = since + idle_timeout;
-            if member.in_flight == 0 && end <= now {
+            if taken == 0 && end <= now {
                 spare -= 1;
                 self.slots[at].active.take().into_iter().for_each(|member| self.retire(member));
             } else {
@@ -295,8 +301,10 @@ impl<M: Clone> Scheduler<M> {
         wake
     }
 
-    fn retire(&mut self, member: Member<M>) {
-        if member.in_flight == 0 {
+    fn retire(&mut self, mut member: Member<M>) {
+        member.seats.close();
+        if member.seats.taken() == 0 {
+            member.is_told = true;
             self.actions.push_back(Action::Retire(member.id));
         }
         self.slots[member.id.slot].retiring.push(member);

@@ -95,6 +95,11 @@ impl Queue {
         }
     }
 
+    /// Whether a call waits that a worker in this slot may have.
+    pub(super) fn has_any_for(&self, slot: usize) -> bool {
+        self.inside.has_any_for(slot) || self.outside.has_any_for(slot)
+    }
+
     /// All that wait, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ticket, &Waiting)> {
         self.inside.calls.iter().chain(&self.outside.calls).map(|(ticket, call)| (*ticket, call))

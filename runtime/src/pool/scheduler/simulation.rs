@@ -4,6 +4,7 @@
 //! ISOLATED_WORKERS_SEEDS=1000000 cargo test --release -p isolated-workers-runtime --lib pool
 //! ```
 
+mod hand;
 mod model;
 mod world;
 

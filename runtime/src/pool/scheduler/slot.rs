@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::MemberId;
+use super::{MemberId, Seats};
 
 /// A place for one worker at a time. Keys belong to places, so that they stay where they are when a worker is replaced.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct Slot<M> {
     pub(super) not_before: Option<Instant>,
     /// Whether its worker ended and no other is to follow.
     pub(super) is_gone: bool,
+    /// The calls of workers that have ended.
     pub(super) done: u64,
     pub(super) crashes: u64,
     pub(super) starts: u64,
@@ -56,12 +57,9 @@ impl<M> Slot<M> {
 #[derive(Debug)]
 pub(super) struct Member<M> {
     pub(super) id: MemberId,
-    pub(super) handle: M,
-    pub(super) in_flight: u32,
-    /// Calls that it was given.
-    pub(super) calls: u64,
-    /// Whether it is given no more calls because it is gone or about to be; its end is still to be told.
-    pub(super) is_lost: bool,
+    pub(super) seats: M,
+    /// Whether it was retired, and its owner has been told to close it.
+    pub(super) is_told: bool,
     pub(super) since: Instant,
     /// The calls after which it is replaced.
     pub(super) calls_end: u64,
@@ -74,10 +72,20 @@ pub(super) struct Member<M> {
     pub(super) idle: Option<(Instant, u64)>,
 }
 
-impl<M> Member<M> {
+impl<M: Seats> Member<M> {
+    /// How many calls have ended.
+    pub(super) fn done(&self) -> u64 {
+        let (_, taken, calls) = self.seats.counts();
+        calls.saturating_sub(taken.into())
+    }
+
+    pub(super) fn has_had_its_calls(&self) -> bool {
+        self.seats.counts().2 >= self.calls_end
+    }
+
     /// Whether it is to be replaced.
     pub(super) fn is_due(&self, now: Instant, reloaded_from: u64) -> bool {
-        self.calls >= self.calls_end
+        self.has_had_its_calls()
             || self.age_end.is_some_and(|end| end <= now)
             || self.resident.is_some_and(|resident| resident > self.memory_end)
             || self.id.number < reloaded_from

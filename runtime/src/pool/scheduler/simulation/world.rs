@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_core::testing::Rng;
 
-use super::super::{Action, HowEnded, MemberId, Refusal, Scheduler, Submitted, Target, Ticket};
+use super::super::{Action, HowEnded, MemberId, Refusal, Scheduler, Seats, Submitted, Target, Ticket};
+use super::hand::Hand;
 use super::model::{Call, Model};
 use crate::OnCrash;
 use crate::pool::rules::Recycle;
@@ -28,7 +29,7 @@ macro_rules! counts {
 }
 
 counts! {
-    at_once, queued, dispatched, full, dropped, broken, gone, none_left, closed, cancelled, started, start_failed,
+    by_itself, at_once, queued, told_late, dispatched, full, dropped, broken, gone, none_left, closed, cancelled, started, start_failed,
     crashed, ended, overran, lost, retired, replaced, reloaded, reload_failed,
 }
 
@@ -37,7 +38,11 @@ pub(super) struct World {
     rng: Rng,
     now: Instant,
     rules: Rules,
-    scheduler: Scheduler<MemberId>,
+    scheduler: Scheduler<Hand>,
+    /// Every worker that has come up.
+    hands: HashMap<MemberId, Hand>,
+    /// The slots of seats that were given back, which is still to be told of.
+    vacated: Vec<usize>,
     model: Model,
     counts: Counts,
     /// Where the calls of a key go.
@@ -58,6 +63,8 @@ impl World {
             rng,
             now: Instant::now(),
             scheduler,
+            hands: HashMap::new(),
+            vacated: Vec::new(),
             model: Model::new(rules.clone()),
             rules,
             counts: Counts::default(),
@@ -90,16 +97,18 @@ impl World {
 
     fn step(&mut self) {
         match self.rng.below(100) {
-            0..40 => self.submit(),
+            0..10 => self.find_a_seat(),
+            10..40 => self.submit(),
             40..45 => self.cancel(),
-            45..65 => self.finish(),
+            45..63 => self.finish(),
+            63..65 => self.tell(),
             65..75 => self.come_up(),
             75..79 => self.end(),
             79..80 => {
                 if let Some(id) = self.an_active() {
                     self.counts.lost += 1;
                     self.model.lost.insert(id);
-                    self.scheduler.lost(id);
+                    self.hands[&id].close();
                 }
             }
             80..85 => {
@@ -114,6 +123,18 @@ impl World {
         }
     }
 
+    /// A call looks for a seat by itself.
+    fn find_a_seat(&mut self) {
+        if self.scheduler.is_crowded() {
+            return;
+        }
+        let hands = self.model.active.iter().flatten().map(|id| &self.hands[id]);
+        if let Some(hand) = hands.max_by_key(|hand| hand.free()).filter(|hand| hand.take()) {
+            self.counts.by_itself += 1;
+            self.model.run(hand.id);
+        }
+    }
+
     fn submit(&mut self) {
         let slots = self.rules.max as u64;
         let target = match self.rng.below(10) {
@@ -122,9 +143,14 @@ impl World {
             _ => Target::Slot(self.rng.below(slots + 1) as usize),
         };
         let priority = if self.rng.chance(50) { 0 } else { self.rng.below(5) as i32 - 2 };
-        match self.scheduler.submit(target, priority) {
+        let submitted = self.scheduler.submit(target, priority);
+        // Those that had waited for a seat were before it.
+        let (run, other) = std::iter::from_fn(|| self.scheduler.next_action())
+            .partition::<Vec<_>, _>(|action| matches!(action, Action::Run(..)));
+        run.into_iter().for_each(|action| self.carry_out(action));
+        match submitted {
             Ok(Submitted::Run(id, handle)) => {
-                assert_eq!(id, handle);
+                assert_eq!(id, handle.id);
                 self.check_home(target, Some(id.slot));
                 self.counts.at_once += 1;
                 self.model.run(id);
@@ -152,6 +178,7 @@ impl World {
             }
             Err(refusal) => panic!("{refusal:?}"),
         }
+        other.into_iter().for_each(|action| self.carry_out(action));
     }
 
     /// A key stays where it is, as long as its slot is there.
@@ -181,8 +208,21 @@ impl World {
         if !self.model.running.is_empty() {
             let at = self.rng.below(self.model.running.len() as u64) as usize;
             let id = self.model.running.swap_remove(at);
-            self.scheduler.finished(id);
+            let is_due = self.hands[&id].is_left();
+            if is_due || self.scheduler.is_crowded() {
+                self.vacated.push(id.slot);
+                // Others may be at the scheduler first.
+                if self.rng.chance(70) {
+                    self.tell();
+                } else {
+                    self.counts.told_late += 1;
+                }
+            }
         }
+    }
+
+    fn tell(&mut self) {
+        self.vacated.drain(..).for_each(|slot| self.scheduler.vacated(slot));
     }
 
     fn come_up(&mut self) {
@@ -199,7 +239,9 @@ impl World {
             self.counts.replaced += 1;
             self.model.retiring.insert(old);
         }
-        self.scheduler.started(id, id, self.now);
+        let hand = Hand::new(id);
+        self.hands.insert(id, hand.clone());
+        self.scheduler.started(id, hand, self.now);
     }
 
     fn an_active(&mut self) -> Option<MemberId> {
@@ -257,7 +299,9 @@ impl World {
         }
         self.follow_moves();
         self.model.check_bound(self.scheduler.queue.inside(), self.scheduler.queued());
-        self.model.check_nothing_waits_in_vain();
+        if self.vacated.is_empty() {
+            self.model.check_nothing_waits_in_vain();
+        }
         self.model.check_broken(self.scheduler.is_broken());
         if let Some(result) = self.reload.and_then(|from| self.scheduler.reloaded(from)) {
             self.reload = None;
@@ -275,11 +319,11 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, action: Action<MemberId>) {
+    fn carry_out(&mut self, action: Action<Hand>) {
         self.follow_moves();
         match action {
             Action::Run(ticket, id, handle) => {
-                assert_eq!(id, handle);
+                assert_eq!(id, handle.id);
                 if let Some(call) = self.model.waiting.get_mut(&ticket)
                     && let Target::Key(_) = call.target
                 {
@@ -321,6 +365,8 @@ impl World {
             self.settle();
         }
         for _ in 0..10_000 {
+            self.tell();
+            self.settle();
             let is_still = self.model.running.is_empty() && self.model.starting.is_empty();
             if is_still && self.model.waiting.is_empty() {
                 return;
