@@ -15,6 +15,9 @@ use crate::panic_place;
 
 /// Says what becomes of what goes wrong.
 pub(crate) trait Guard {
+    /// Whether panics are looked for.
+    const CATCHES: bool = true;
+
     /// The error that a panic is: `what` begins with "panicked". What the code left half done is its own affair, as with a thread that panics.
     fn panicked(&self, what: &str) -> Error;
 
@@ -45,6 +48,9 @@ impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        if !G::CATCHES {
+            return this.call.poll(cx).map_err(|error| this.guard.failed(error));
+        }
         match catch_unwind(AssertUnwindSafe(|| this.call.poll(cx))) {
             Ok(polled) => polled.map_err(|error| this.guard.failed(error)),
             Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(&what(&*panic))))),

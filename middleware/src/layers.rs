@@ -1,3 +1,5 @@
+use std::marker::PhantomData;
+
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
 use crate::guard::{Guard, Guarded};
@@ -19,6 +21,7 @@ impl<M: Middleware, S: Service> Layered<M, S> {
 
 impl<M: Middleware, S: Service> Service for Layered<M, S> {
     type Codec = S::Codec;
+    const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &S::Codec {
         self.inner.codec()
@@ -64,13 +67,15 @@ impl<S: Service> Service for Inner<S> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        Guarded::new(FromNext, self.0.call(request))
+        Guarded::new(FromNext::<S>(PhantomData), self.0.call(request))
     }
 }
 
-struct FromNext;
+struct FromNext<S>(PhantomData<fn() -> S>);
 
-impl Guard for FromNext {
+impl<S: Service> Guard for FromNext<S> {
+    const CATCHES: bool = !S::CATCHES_PANICS;
+
     fn panicked(&self, what: &str) -> Error {
         Error::new(ErrorKind::Panicked, format!("the service {what}")).executed_is(Executed::Maybe)
     }

@@ -24,6 +24,7 @@ impl<H: Handler, C: Codec> Local<H, C> {
 
 impl<H: Handler, C: Codec> Service for Local<H, C> {
     type Codec = C;
+    const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {
         &self.codec

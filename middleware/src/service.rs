@@ -19,6 +19,10 @@ pub trait Service: Send + Sync {
     /// What bodies on this path are encoded with.
     type Codec: Codec;
 
+    /// Whether a call ends with an error where its code panics, so that nobody around it has to look for that. Default:
+    /// `false`.
+    const CATCHES_PANICS: bool = false;
+
     /// The codec, for those who read or write bodies.
     fn codec(&self) -> &Self::Codec;
 
@@ -31,6 +35,7 @@ pub trait Service: Send + Sync {
 
 impl<S: Service> Service for &S {
     type Codec = S::Codec;
+    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
 
     fn codec(&self) -> &Self::Codec {
         (**self).codec()
@@ -43,6 +48,7 @@ impl<S: Service> Service for &S {
 
 impl<S: Service> Service for Arc<S> {
     type Codec = S::Codec;
+    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
 
     fn codec(&self) -> &Self::Codec {
         (**self).codec()

@@ -216,6 +216,8 @@ impl<C: Codec> Link<C> {
 
 impl<C: Codec> Service for Link<C> {
     type Codec = C;
+    // There is no code of others in it, but that of codecs, whose panics nobody looks for without middleware either.
+    const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {
         &self.0.codec

@@ -16,6 +16,7 @@ pub struct Dispatch<C: Codec>(pub(super) Arc<Shared<C>>);
 
 impl<C: Codec> Service for Dispatch<C> {
     type Codec = C;
+    const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {
         &self.0.codec
