@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::table::{Table, targets};
-use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory, starts};
+use crate::{bodies, codecs, compare, document, flavors, growth, layers, memory, pool, starts};
 #[cfg(feature = "peers")]
 use crate::{chart, peers};
 
@@ -43,6 +43,7 @@ fn tables(rounds: usize) -> Vec<Table> {
     tables.extend([codecs::measure(rounds), flavors::measure(rounds), layers::measure(rounds)]);
     tables.extend(growth::measure(rounds));
     tables.extend([starts::measure(rounds), bodies::measure(rounds), memory::measure(rounds)]);
+    tables.push(pool::dispatch(rounds));
     tables
 }
 

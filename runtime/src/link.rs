@@ -7,6 +7,7 @@
 mod call;
 mod incoming;
 mod outgoing;
+mod places;
 mod pump;
 mod seats;
 mod state;

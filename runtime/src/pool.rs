@@ -10,6 +10,7 @@ mod owner;
 mod refusal;
 mod rules;
 mod scheduler;
+mod seat;
 mod shared;
 mod stats;
 mod view;

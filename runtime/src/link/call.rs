@@ -222,14 +222,14 @@ impl<L: Linked + Unpin> Future for Call<L> {
             Progress::Waiting { place, id } => {
                 let mut state = self.linked.link().lock();
                 if L::HAS_SEATS
-                    && let Some(request) = state.take_unsent(place)
+                    && let Some(request) = state.places.take_unsent(place)
                 {
                     let left = Some(state.seats.give_back());
                     drop(state);
                     self.vacate(left);
                     return self.miss(request);
                 }
-                let answer = state.poll_answer(place, cx);
+                let answer = state.places.poll(place, cx);
                 let left = (L::HAS_SEATS && answer.is_ready()).then(|| state.seats.give_back());
                 drop(state);
                 if answer.is_pending() {

@@ -6,10 +6,10 @@ use hashbrown::HashMap;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Executed, Frame, Request, Response, TxId};
-use slab::Slab;
 use tokio::io::AsyncWrite;
 
 use super::outgoing::Outgoing;
+use super::places::Places;
 use super::seats::Seats;
 use crate::OnTimeout;
 
@@ -23,8 +23,7 @@ const EARLY: usize = 4 << 10;
 pub(super) struct State<F> {
     pub(super) connection: Connection<usize>,
     outgoing: Outgoing<F>,
-    /// A place for each call that somebody waits for.
-    calls: Slab<Place>,
+    pub(super) places: Places,
     /// The task of the connection, while it sleeps.
     pump: Option<Waker>,
     /// Those who wait for the queue to be short enough, or for a worker that is being started.
@@ -76,19 +75,12 @@ pub(crate) enum Presence {
     Gone(Error),
 }
 
-enum Place {
-    Waiting(Waker),
-    Answered(Result<Response, Error>),
-    /// It was not sent, and another worker may have it.
-    Unsent(Request),
-}
-
 impl<F: Framing> State<F> {
     pub(super) fn new(framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
         Self {
             connection: Connection::new(),
             outgoing: Outgoing::new(framing, writer),
-            calls: Slab::new(),
+            places: Places::default(),
             pump: None,
             parked: HashMap::new(),
             next_parked: 0,
@@ -193,9 +185,9 @@ impl<F: Framing> State<F> {
         cx: &mut Context<'_>,
     ) -> Result<usize, Error> {
         self.check_here(request.name())?;
-        let place = self.calls.vacant_key();
+        let place = self.places.next();
         self.connection.call(id, request, timeout, place)?;
-        self.calls.insert(Place::Waiting(cx.waker().clone()));
+        self.places.wait(cx);
         self.send(cx);
         Ok(place)
     }
@@ -237,35 +229,9 @@ impl<F: Framing> State<F> {
         }
     }
 
-    pub(super) fn poll_answer(&mut self, place: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {
-        match &mut self.calls[place] {
-            Place::Waiting(waker) => {
-                waker.clone_from(cx.waker());
-                Poll::Pending
-            }
-            Place::Answered(_) => match self.calls.remove(place) {
-                Place::Answered(result) => Poll::Ready(result),
-                Place::Waiting(_) | Place::Unsent(_) => unreachable!("it was answered a line ago"),
-            },
-            Place::Unsent(_) => unreachable!("who has a seat asks for it first"),
-        }
-    }
-
-    /// The request of a call that was not sent, if that is how it has ended.
-    #[inline]
-    pub(super) fn take_unsent(&mut self, place: usize) -> Option<Request> {
-        if !matches!(self.calls[place], Place::Unsent(_)) {
-            return None;
-        }
-        match self.calls.remove(place) {
-            Place::Unsent(request) => Some(request),
-            Place::Waiting(_) | Place::Answered(_) => None,
-        }
-    }
-
     /// Gives a call up whose future was dropped.
     pub(super) fn abandon(&mut self, place: usize, id: &TxId) {
-        if let Place::Waiting(_) = self.calls.remove(place) {
+        if self.places.remove(place) {
             self.connection.cancel(id);
             self.wake_pump();
         }
@@ -274,8 +240,7 @@ impl<F: Framing> State<F> {
     /// Takes in the end of a call.
     pub(super) fn settle(&mut self, place: usize, result: Result<Response, Error>) {
         self.answered += 1;
-        let place = &mut self.calls[place];
-        if let Place::Waiting(waker) = std::mem::replace(place, Place::Answered(result)) {
+        if let Some(waker) = self.places.answer(place, result) {
             self.woken.push(waker);
         }
     }
@@ -440,7 +405,7 @@ impl<F: Framing> State<F> {
         let ended = self.connection.fail(error);
         self.settle_all(ended);
         for (place, request) in unsent {
-            self.calls[place] = Place::Unsent(request);
+            self.places.send_back(place, request);
         }
         self.wake_pump();
         self.unpark();

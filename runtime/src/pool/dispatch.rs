@@ -7,7 +7,8 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
-use super::shared::{Admission, Seat, Shared};
+use super::seat::Seat;
+use super::shared::{Admission, Shared};
 use super::view::Options;
 use crate::link::Call;
 

@@ -15,7 +15,8 @@ use tokio::time::{interval, sleep_until};
 
 use super::memory::resident;
 use super::scheduler::{HowEnded, MemberId};
-use super::shared::{Order, Peer, Shared};
+use super::seat::Peer;
+use super::shared::{Order, Shared};
 use crate::Link;
 use crate::driver::Driver;
 use crate::starter::Starter;

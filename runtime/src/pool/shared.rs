@@ -17,15 +17,15 @@ use super::links::Links;
 use super::memory::resident;
 use super::refusal::{overdue, refused};
 use super::scheduler::{Action, MemberId, Place, Refusal, Scheduler, Seats, Submitted, Ticket};
+use super::seat::{Peer, Seat};
 use super::view::Options;
 use super::{Rules, Stats, Waits, WorkerId, WorkerStats};
 use crate::driver::Driver;
-use crate::link::Linked;
 use crate::on_crash::random;
 use crate::starter::Starter;
 use crate::supervisor::Stop;
 use crate::timeouts::elapsed;
-use crate::{Link, OnCrash, Status};
+use crate::{OnCrash, Status};
 
 pub(super) struct Shared<C: Codec> {
     pub(super) codec: C,
@@ -40,8 +40,8 @@ pub(super) struct Shared<C: Codec> {
     pub(super) queue_timeout: Duration,
     pub(super) links: Links<C>,
     /// How many seats a worker has.
-    seats: u32,
-    gate: Gate,
+    pub(super) seats: u32,
+    pub(super) gate: Gate,
     state: Mutex<State<C>>,
     /// Wakes the owner.
     pub(super) notify: Notify,
@@ -59,46 +59,6 @@ pub(super) struct State<C: Codec> {
     pub(super) waits: Waits,
     /// How the last worker ended that was not told to, or why one did not come up.
     pub(super) last_failure: Option<Error>,
-}
-
-/// A worker, as the scheduler knows it.
-pub(super) struct Peer<C: Codec> {
-    pub(super) link: Link<C>,
-    /// The number of its link in its slot.
-    pub(super) at: usize,
-    pub(super) pid: Option<u32>,
-}
-
-impl<C: Codec> Clone for Peer<C> {
-    fn clone(&self) -> Self {
-        Self { link: self.link.clone(), ..*self }
-    }
-}
-
-impl<C: Codec> Seats for Peer<C> {
-    fn open(&self, most: u32, calls_end: u64) {
-        self.link.open_seats(most, calls_end);
-    }
-
-    fn close(&self) {
-        self.link.close_seats();
-    }
-
-    fn take(&self) -> bool {
-        self.link.take_seat()
-    }
-
-    fn give_back(&self) {
-        self.link.give_seat_back();
-    }
-
-    fn free(&self) -> u32 {
-        self.link.free_seats()
-    }
-
-    fn counts(&self) -> (bool, u32, u64) {
-        self.link.seats()
-    }
 }
 
 pub(super) enum Order {
@@ -184,7 +144,7 @@ impl<C: Codec> Shared<C> {
     }
 
     #[cold]
-    fn vacated(&self, slot: usize) {
+    pub(super) fn vacated(&self, slot: usize) {
         self.update(|state| state.scheduler.vacated(slot));
     }
 
@@ -324,63 +284,6 @@ impl<C: Codec> Drop for Turn<'_, C> {
                 }
                 _ => state.scheduler.cancel(ticket),
             });
-        }
-    }
-}
-
-/// Where a call finds its worker: one that it chooses itself, or the one that the scheduler has chosen.
-pub(super) struct Seat<'a, C: Codec> {
-    shared: &'a Shared<C>,
-    slot: usize,
-    link: Option<&'a Link<C>>,
-}
-
-impl<'a, C: Codec> Seat<'a, C> {
-    /// Wherever there is one.
-    #[inline]
-    pub(super) fn any(shared: &'a Shared<C>) -> Self {
-        Self { shared, slot: 0, link: None }
-    }
-
-    /// One that was taken for a call, and which that gives back.
-    fn of(shared: &'a Shared<C>, id: MemberId, peer: Peer<C>) -> Self {
-        Self { shared, slot: id.slot, link: Some(shared.links.get(id.slot, peer.at)) }
-    }
-
-    /// The link to the worker that was chosen.
-    #[inline]
-    pub(super) fn chosen(&self) -> &'a Link<C> {
-        self.link.expect("a worker was chosen")
-    }
-}
-
-impl<C: Codec> Linked for Seat<'_, C> {
-    type Codec = C;
-    const HAS_SEATS: bool = true;
-
-    #[inline]
-    fn link(&self) -> &Link<C> {
-        self.chosen()
-    }
-
-    #[inline]
-    fn choose(&mut self) -> bool {
-        if self.shared.gate.is_crowded() {
-            return false;
-        }
-        match self.shared.links.roomiest(self.shared.seats) {
-            Some((slot, link)) => {
-                (self.slot, self.link) = (slot, Some(link));
-                true
-            }
-            None => false,
-        }
-    }
-
-    #[inline]
-    fn vacated(&self, is_due: bool) {
-        if is_due || self.shared.gate.is_crowded() {
-            self.shared.vacated(self.slot);
         }
     }
 }
