@@ -106,7 +106,7 @@ impl<L: Linked> Call<L> {
         }
         let mut state = self.linked.link().lock();
         if needs_seat {
-            if state.must_wait() || !state.take_seat() {
+            if state.must_wait() || !state.seats.take() {
                 drop(state);
                 return self.miss(request);
             }
@@ -215,6 +215,7 @@ fn waited(parked: &Parked, is_starting: bool) -> Error {
 impl<L: Linked + Unpin> Future for Call<L> {
     type Output = Result<Response, Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match std::mem::replace(&mut self.progress, Progress::Done) {
             Progress::New(request) => self.poll_start(request, cx),

@@ -23,13 +23,19 @@ impl<C: Codec> Service for Dispatch<C> {
         &self.0.codec
     }
 
+    #[inline]
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        let options = request.extensions().get::<Options>().copied().map(Box::new);
-        let progress = match options {
-            None => Progress::Called(Call::new(Seat::any(&self.0), request)),
-            Some(_) => Progress::Asking(Some(request)),
-        };
-        Dispatching { shared: &self.0, options, progress }
+        let shared = &*self.0;
+        match request.extensions().get::<Options>() {
+            None => {
+                let progress = Progress::Called(Call::new(Seat::any(shared), request));
+                Dispatching { shared, options: None, progress }
+            }
+            Some(options) => {
+                let options = Some(Box::new(*options));
+                Dispatching { shared, options, progress: Progress::Asking(Some(request)) }
+            }
+        }
     }
 }
 
@@ -52,6 +58,7 @@ enum Progress<'a, C: Codec> {
 impl<C: Codec> Future for Dispatching<'_, C> {
     type Output = Result<Response, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {

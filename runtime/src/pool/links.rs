@@ -45,10 +45,10 @@ impl<C: Codec> Links<C> {
     pub(super) fn roomiest(&self, most: u32) -> Option<(usize, &Link<C>)> {
         let (mut found, mut free) = (None, 0);
         for (at, slot) in self.0.iter().enumerate() {
-            if let Some(link) = slot.links.get(slot.latest.load(Ordering::Acquire))
-                && link.free_seats() > free
-            {
-                (found, free) = (Some((at, link)), link.free_seats());
+            let Some(link) = slot.links.get(slot.latest.load(Ordering::Acquire)) else { continue };
+            let theirs = link.free_seats();
+            if theirs > free {
+                (found, free) = (Some((at, link)), theirs);
                 if free == most {
                     break;
                 }
