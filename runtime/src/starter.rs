@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Schema, TxIdGenerator, Uuid};
-use isolated_workers_transport::{Bound, Channel, Reconnect, Residue, Transport};
+use isolated_workers_transport::{Bound, Channel, Reconnect, Rendezvous, Residue, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -42,6 +42,7 @@ pub(crate) struct Settings {
 pub(crate) struct Started<P, T: Transport> {
     pub(crate) running: P,
     pub(crate) stream: Greeted<T>,
+    pub(crate) rendezvous: Option<Rendezvous>,
     pub(crate) residue: Option<Residue>,
     pub(crate) address: Address,
 }
@@ -68,12 +69,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
     pub(crate) async fn launch(self: &Arc<Self>, link: Link<C>) -> Result<Control<D::Running>, Error> {
         let limits = self.settings.limits;
         let (status, watched) = watch::channel(Status::Starting);
-        let Started { running, stream, residue, address } = self.start(&status).await?;
+        let Started { running, stream, rendezvous, residue, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
         link.renew(limits, writer);
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let starter = Arc::clone(self);
-        Ok(supervise(starter, running, residue, address, link, pump, (status, watched)))
+        Ok(supervise(starter, running, (rendezvous, residue), address, link, pump, (status, watched)))
     }
 
     /// Starts the worker. Nothing is left behind where it fails or is dropped.
@@ -95,8 +96,8 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let connect = async move {
             let mut channel = bound.establish().await?;
             status.send_replace(Status::Connected);
-            let residue = channel.residue.take();
-            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, residue))
+            let (rendezvous, residue) = (channel.rendezvous.take(), channel.residue.take());
+            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, rendezvous, residue))
         };
         let mut connect = pin!(connect);
         let connected = tokio::select! {
@@ -110,7 +111,9 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             () = elapsed(limit) => return Err(silent(driver, running, limit).await),
         };
         match connected {
-            Ok((stream, residue)) => Ok(Started { running, stream, residue, address }),
+            Ok((stream, rendezvous, residue)) => {
+                Ok(Started { running, stream, rendezvous, residue, address })
+            }
             Err(Failure::Refused(error)) => Err(error),
             Err(Failure::Declined(why)) => {
                 let pid = in_parentheses(running.pid());

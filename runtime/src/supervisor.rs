@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
-use isolated_workers_transport::{Residue, Transport};
+use isolated_workers_transport::{Rendezvous, Residue, Transport};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
@@ -47,7 +47,7 @@ const STARTS: u32 = 5;
 pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
     starter: Arc<Starter<D, C, T>>,
     running: D::Running,
-    residue: Option<Residue>,
+    (rendezvous, residue): (Option<Rendezvous>, Option<Residue>),
     address: Address,
     link: Link<C>,
     pump: Pumping,
@@ -62,6 +62,7 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
     let supervisor = Supervisor {
         starter,
         running,
+        rendezvous,
         residue,
         link,
         wanted,
@@ -80,6 +81,8 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
 struct Supervisor<D: Driver, C: Codec, T> {
     starter: Arc<Starter<D, C, T>>,
     running: D::Running,
+    /// What is to be opened before the worker is left.
+    rendezvous: Option<Rendezvous>,
     /// Removed when the worker has ended.
     residue: Option<Residue>,
     link: Link<C>,
@@ -203,6 +206,14 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let Some(connection) = pump else {
             return Err(unchanged("it is disconnected already; `reconnect` reaches it again"));
         };
+        if let Some(rendezvous) = &mut self.rendezvous {
+            let (place, residue) = rendezvous.open().map_err(|error| {
+                let text = "could not leave the worker, which is still connected: there is nowhere to reach it again";
+                Error::with_source(ErrorKind::Config, text, error)
+            })?;
+            (self.rendezvous, self.residue) = (None, Some(residue));
+            self.identity.lock().unwrap_or_else(PoisonError::into_inner).address.place = place;
+        }
         let stay = if stay.is_zero() { FOREVER } else { stay };
         self.link.close(Some(stay), left);
         let heard = timeout(LEAVE, connection).await;
@@ -284,7 +295,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     /// Starts another one in place of a worker that has died. `None`: it was stopped meanwhile, or given up.
     async fn start_again(&mut self) -> Option<Pumping> {
-        self.residue = None;
+        (self.rendezvous, self.residue) = (None, None);
         let grown_up = self.since.elapsed() >= GROWN_UP;
         self.died_young = if grown_up { 0 } else { self.died_young.saturating_add(1) };
         let starter = Arc::clone(&self.starter);
@@ -329,11 +340,12 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     /// Puts a worker in the place of the last one.
     fn install(&mut self, started: Started<D::Running, T>) -> Pumping {
-        let Started { running, stream: Greeted { reader, writer, buffer }, residue, address } = started;
+        let Started { running, stream: Greeted { reader, writer, buffer }, rendezvous, residue, address } =
+            started;
         let identity = Identity { pid: running.pid(), address, captured: running.captured() };
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
         self.running = running;
-        self.residue = residue;
+        (self.rendezvous, self.residue) = (rendezvous, residue);
         self.since = Instant::now();
         let limits = self.starter.settings.limits;
         let pump = Pump::new(self.link.clone(), limits, reader, buffer, Nobody);

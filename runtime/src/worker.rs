@@ -171,7 +171,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// [`Timeouts::disconnected`](crate::Timeouts::disconnected), and then ends.
     ///
     /// # Errors
-    /// `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
+    /// `Config` where there is nowhere to reach it again, such as in a folder for temporary files that cannot be written to: it
+    /// is still connected then. `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
     /// that it stays, `Crashed` where the connection broke.
     pub async fn disconnect(&self) -> Result<(), Error>
     where

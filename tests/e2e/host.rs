@@ -1,6 +1,6 @@
 //! A host that dies in the way its arguments say: `idle|spinning` and `exit|return|panic|abort|wait`. It prints the ids of
 //! its workers first. With `detached` it prints the address of each, too, and leaves it running, with `disconnected` it
-//! leaves it for a while. With `prints` and `inherit|discard|keep|capture` it has one worker print, and prints nothing itself.
+//! leaves it for a while, and with `nowhere` it prints why it could not. With `prints` and `inherit|discard|keep|capture` it has one worker print, and prints nothing itself.
 
 mod faults;
 
@@ -33,6 +33,10 @@ async fn main() -> Result<(), Error> {
                 println!("{}", serde_json::to_string(&worker.detach().await?).unwrap());
             }
             "disconnected" => worker.disconnect().await?,
+            "nowhere" => {
+                println!("{}", worker.disconnect().await.unwrap_err());
+                println!("count {}", client.count().await?);
+            }
             _ => client.echo(vec![1].into()).await.map(drop)?,
         }
         println!("{}", worker.pid());

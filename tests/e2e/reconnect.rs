@@ -133,6 +133,19 @@ async fn a_host_that_has_detached_its_workers_ends_at_once_and_another_process_g
 }
 
 #[tokio::test]
+async fn where_no_folder_can_be_made_a_worker_runs_and_cannot_be_left() {
+    let host = tokio::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+        .args([WORKER, "nowhere", "return"])
+        .env("TMPDIR", "/nowhere")
+        .output();
+    let output = soon(host).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("could not leave the worker, which is still connected"), "{printed}");
+    assert!(printed.contains("count 1"), "{printed}");
+}
+
+#[tokio::test]
 async fn a_detached_worker_refuses_who_does_not_know_its_token() {
     let (process, address) = detached().await;
     let mut wrong = serde_json::to_value(&address).unwrap();

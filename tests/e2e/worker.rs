@@ -5,7 +5,7 @@ mod faults;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -16,7 +16,10 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use bytes::Bytes;
 use faults::{Faults, Tree};
 use isolated_workers::{Error, Limits, Postcard, Trace, is_worker, serve};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{
+    PidfdFlags, PidfdGetfdFlags, Signal, getpid, getppid, kill_process, pidfd_getfd, pidfd_open,
+};
 use tokio::sync::{Notify, oneshot};
 
 /// How many bytes are written when this has served.
@@ -200,7 +203,7 @@ impl Faults for Worker {
     }
 }
 
-/// The socket that this process is connected to its host by: it has the path that the host had bound.
+/// The socket that this process is connected to its host by: the one that the host has made.
 fn channel() -> UnixStream {
     let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -208,9 +211,7 @@ fn channel() -> UnixStream {
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
         .filter_map(|number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok())
         .map(UnixStream::from)
-        .filter(|socket| socket.local_addr().is_ok_and(|address| address.as_pathname().is_some()))
-        // The listener, which is still open, has no other end.
-        .find(|socket| socket.peer_addr().is_ok())
+        .find(|socket| socket_peercred(socket).is_ok_and(|maker| Some(maker.pid) == getppid()))
         .expect("a worker is connected")
 }
 
@@ -244,8 +245,7 @@ fn main() -> Result<(), Error> {
             Ok(())
         }
         "half-a-line" => {
-            let listener = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
-            accept(listener).write_all(b"{\"isolated-workers\":1,").unwrap();
+            stream().write_all(b"{\"isolated-workers\":1,").unwrap();
             std::process::exit(7)
         }
         "cut-reads" | "cut-writes" => {
@@ -284,12 +284,14 @@ fn main() -> Result<(), Error> {
 
 /// Says this instead of the handshake, and waits for the host to go.
 fn say(text: &str) {
-    // The listener is the standard input.
-    let mut stream = accept(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    let mut stream = stream();
     stream.write_all(text.as_bytes()).unwrap();
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-fn accept(listener: OwnedFd) -> UnixStream {
-    std::os::unix::net::UnixListener::from(listener).accept().unwrap().0
+/// The connection is the standard input. A socket comes first, which is to listen, and goes with the byte that it came with.
+fn stream() -> UnixStream {
+    let mut stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    stream.read_exact(&mut [0]).unwrap();
+    stream
 }

@@ -17,6 +17,9 @@ pub struct Channel<R, W> {
     /// On a worker that can be reached again: the connections that follow this one. Dropping it makes the worker
     /// unreachable; what is connected stays so.
     pub incoming: Option<Incoming<R, W>>,
+    /// On the host of a worker that can be reached again, where something has to be done for that: open it before the worker
+    /// is left. `None`: the address that the worker was born with is where it is reached.
+    pub rendezvous: Option<Rendezvous>,
     /// What has to be removed once the worker is gone. On the host keep it until the worker has ended, not only until
     /// this channel has; on the worker until the process ends.
     pub residue: Option<Residue>,
@@ -25,7 +28,7 @@ pub struct Channel<R, W> {
 impl<R, W> Channel<R, W> {
     /// A channel that cannot tell by itself when the other side is gone.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, hangup: None, incoming: None, residue: None }
+        Self { reader, writer, hangup: None, incoming: None, rendezvous: None, residue: None }
     }
 
     /// A channel where `hangup` blocks until the other side is gone.
@@ -39,6 +42,12 @@ impl<R, W> Channel<R, W> {
         self
     }
 
+    /// Adds what has to be opened for the worker to be reached again.
+    pub fn rendezvous(mut self, rendezvous: Rendezvous) -> Self {
+        self.rendezvous = Some(rendezvous);
+        self
+    }
+
     /// Adds what has to be removed once the worker is gone.
     pub fn residue(mut self, residue: Residue) -> Self {
         self.residue = Some(residue);
@@ -49,6 +58,34 @@ impl<R, W> Channel<R, W> {
 impl<R, W> fmt::Debug for Channel<R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel").finish_non_exhaustive()
+    }
+}
+
+type Open = dyn FnMut() -> io::Result<(String, Residue)> + Send;
+
+/// Where a worker will be reached again, which takes a name in the file system or the like: as few workers are ever left,
+/// none is made before.
+pub struct Rendezvous(Box<Open>);
+
+impl Rendezvous {
+    /// One that `open` opens: it returns the address for [`Reconnect::dial`](crate::Reconnect::dial), and what has to be removed
+    /// once the worker is gone. It may be called again where it has failed.
+    pub fn new(open: impl FnMut() -> io::Result<(String, Residue)> + Send + 'static) -> Self {
+        Self(Box::new(open))
+    }
+
+    /// Opens it. From now on the worker can be dialled, and takes the connection once this one has ended.
+    ///
+    /// # Errors
+    /// What kept it from being opened. The connection goes on.
+    pub fn open(&mut self) -> io::Result<(String, Residue)> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Rendezvous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendezvous").finish_non_exhaustive()
     }
 }
 

@@ -56,7 +56,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub use channel::{Channel, Incoming};
+pub use channel::{Channel, Incoming, Rendezvous};
 pub use in_memory::{InMemory, MemoryBound};
 pub use residue::Residue;
 pub use transport::{Bound, INHERIT_VARIABLE, Inheritance, Reconnect, Transport, VARIABLE};

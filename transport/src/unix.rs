@@ -6,6 +6,7 @@ mod fifo;
 mod folder;
 mod inherited;
 mod named_pipe;
+mod passed;
 mod pipe;
 mod socket;
 mod socket_file;

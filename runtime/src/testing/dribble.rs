@@ -79,9 +79,10 @@ where
 type Dribbling<R, W> = Channel<OneByte<R>, OneByte<W>>;
 
 fn dribbling<R: 'static, W: 'static>(channel: Channel<R, W>) -> Dribbling<R, W> {
-    let Channel { reader, writer, hangup, incoming, residue, .. } = channel;
+    let Channel { reader, writer, hangup, incoming, rendezvous, residue, .. } = channel;
     let mut slow = Channel::new(OneByte(reader), OneByte(writer));
     slow.hangup = hangup;
+    slow.rendezvous = rendezvous;
     slow.residue = residue;
     slow.incoming =
         incoming.map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(dribbling)));

@@ -1,14 +1,18 @@
 //! A listening socket and its file: who makes it, who may reach it, who removes it.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::net::SocketAddrUnix;
 use tempfile::TempDir;
 
 use super::folder;
@@ -62,16 +66,28 @@ impl fmt::Display for Place {
     }
 }
 
-/// Listens in a fresh folder that only the user can enter.
-pub(super) fn listen_in_folder() -> io::Result<(OwnedFd, Place, Residue)> {
+/// Has a socket that has no name yet listen in a fresh folder that only the user can enter.
+pub(super) fn listen_in_folder(socket: &OwnedFd) -> io::Result<(Place, Residue)> {
     let (folder, path) = in_folder()?;
-    let listener = bind(&path).map_err(|error| failed(&path, error))?;
-    listen(&listener, &path)?;
+    let bound = SocketAddrUnix::new(&path).and_then(|address| rustix::net::bind(socket, &address));
+    bound.map_err(|error| failed(&path, error.into()))?;
+    listen(socket, &path)?;
     let place = Place { path, with_folder: true };
     let residue = residue(&place)?;
     // From here on it is the residue that removes it.
     let _ = folder.keep();
-    Ok((listener, place, residue))
+    Ok((place, residue))
+}
+
+/// Where the host has had this socket listen.
+pub(super) fn folder_of(listener: impl AsFd) -> Option<Place> {
+    let bound = SocketAddrUnix::try_from(rustix::net::getsockname(listener).ok()?).ok()?;
+    Some(Place { path: OsStr::from_bytes(bound.path_bytes()?).into(), with_folder: true })
+}
+
+/// What is to be removed in the folder that is told of by the time that the worker is gone.
+pub(super) fn residue_in_folder(place: Arc<OnceLock<Place>>) -> Residue {
+    Residue::new(move || place.get().into_iter().for_each(remove_any))
 }
 
 fn in_folder() -> io::Result<(TempDir, PathBuf)> {
@@ -134,14 +150,16 @@ pub(super) fn expect_at(path: &Path) -> io::Result<(Place, Residue)> {
 fn expected(place: Place) -> (Place, Residue) {
     let residue = Residue::new({
         let place = place.clone();
-        move || {
-            if std::fs::symlink_metadata(&place.path).is_ok_and(|found| found.file_type().is_socket()) {
-                let _ = std::fs::remove_file(&place.path);
-            }
-            remove_folder(&place);
-        }
+        move || remove_any(&place)
     });
     (place, residue)
+}
+
+fn remove_any(place: &Place) {
+    if std::fs::symlink_metadata(&place.path).is_ok_and(|found| found.file_type().is_socket()) {
+        let _ = std::fs::remove_file(&place.path);
+    }
+    remove_folder(place);
 }
 
 /// What is to be removed when the worker at `place` is gone: the socket that is there now, and not one that somebody
@@ -201,7 +219,7 @@ fn listen(socket: &OwnedFd, path: &Path) -> io::Result<()> {
 /// Connects without waiting: a socket that listens has room, or has not. The stream does not block.
 pub(super) fn connect(path: &Path) -> io::Result<OwnedFd> {
     let socket = tokio::net::UnixSocket::new_stream()?;
-    rustix::net::connect(&socket, &rustix::net::SocketAddrUnix::new(path)?)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
     socket.as_fd().try_clone_to_owned()
 }
 

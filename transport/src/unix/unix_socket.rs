@@ -1,41 +1,42 @@
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixSocket as UnixSocketBuilder, UnixStream};
 use tokio::time::{Sleep, sleep};
 
-use super::inherited::close_stdin;
+use super::inherited::{close_stdin, identity, is_stdin, take_stdin};
+use super::passed;
 use super::socket::{SocketReader, SocketWriter};
 use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
 use crate::error::{because, not_inherited};
-use crate::{Bound, Incoming, Inheritance, Reconnect, Residue, Transport};
+use crate::{Bound, Incoming, Inheritance, Reconnect, Rendezvous, Residue, Transport};
 
-/// A Unix domain socket that listens in a folder of its own; the worker inherits the listener.
+/// A pair of Unix domain sockets, and a third one that listens once the worker is to be [reached again](Reconnect), by this
+/// host or another one. Who needs neither has less with [`SocketPair`](crate::SocketPair).
 ///
-/// The host is connected before the worker is started, so there is nothing to wait for and nothing to try again. The
-/// worker goes on listening ([`Channel::incoming`](crate::Channel::incoming)), so it can be [reached
-/// again](Reconnect), by this host or another one. Who needs neither has less with [`SocketPair`](crate::SocketPair).
+/// The host is connected before the worker is started, so there is nothing to wait for and nothing to try again. The worker
+/// gets its end as its standard input, because that is the one way to hand a descriptor to a child that no other child,
+/// started by another thread at the same moment, can inherit too. It is moved aside when the worker attaches; from then on
+/// its standard input is empty. The socket that is to listen comes through the connection, before anything else.
 ///
-/// Nobody but the user (and root) can reach the folder, which is made 0700 in the system's folder for temporary files.
-/// Both ends check that the process behind the stream is the same user's.
-///
-/// The worker gets the listener as its standard input, because that is the one way to hand a descriptor to a child
-/// that no other child, started by another thread at the same moment, can inherit too. It is moved aside when the
-/// worker attaches; from then on its standard input is empty.
+/// It has no name until the host [opens](crate::Rendezvous) the rendezvous: then it listens in a folder of its own, which is made
+/// 0700 in the system's folder for temporary files, so that nobody but the user (and root) can reach it, and which the worker
+/// need not see. Whoever connects then, and the worker, check that the process behind the stream is the same user's.
 ///
 /// # What is left on disk
-/// Nothing: socket and folder are removed by the host when the worker is gone and by the worker when it ends
-/// ([`Channel::residue`](crate::Channel::residue)). Only when both are killed at the same moment, or the host is and
-/// the worker never attaches, does a folder with a dead socket stay. It is not searched for, because the only way to
+/// Nothing: as long as a worker is not left there is nothing, and then socket and folder are removed by the host when the
+/// worker is gone and by the worker when it ends ([`Channel::residue`](crate::Channel::residue)). Only when both are killed
+/// does a folder with a dead socket stay. It is not searched for, because the only way to
 /// know that a socket is dead is to connect to it, and it may be that of a worker. A [`dial`](Reconnect::dial) to it
 /// removes it, and so does the system when it clears its folder for temporary files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,17 +69,26 @@ impl Transport for UnixSocket {
     type Bound = UnixBound;
 
     fn bind(&self) -> io::Result<UnixBound> {
-        UnixBound::new(socket_file::listen_in_folder()?)
+        UnixBound::paired()
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        is_inherited(&Place::parse(address))
+        match address.strip_prefix(PAIR) {
+            Some(pair) => is_stdin(pair),
+            None => is_inherited(&Place::parse(address)),
+        }
     }
 
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
-        attach(&Place::parse(address)).await
+        match address.strip_prefix(PAIR) {
+            Some(pair) => attach_to_pair(pair),
+            None => attach(&Place::parse(address)).await,
+        }
     }
 }
+
+/// What the address of a socket begins with that has no name: [`identity`] follows.
+const PAIR: &str = "pair:";
 
 impl Reconnect for UnixSocket {
     async fn dial(&self, address: &str) -> io::Result<SocketChannel> {
@@ -93,7 +103,7 @@ impl Transport for UnixSocketAt {
     type Bound = UnixBound;
 
     fn bind(&self) -> io::Result<UnixBound> {
-        UnixBound::new(socket_file::listen_at(&self.path)?)
+        UnixBound::listening(socket_file::listen_at(&self.path)?)
     }
 
     fn is_inherited(&self, address: &str) -> bool {
@@ -111,21 +121,47 @@ impl Reconnect for UnixSocketAt {
     }
 }
 
-/// The host's end: connected, but to a listener that nobody has accepted from yet.
+/// The host's end: connected from the start.
 #[derive(Debug)]
 pub struct UnixBound {
-    /// Taken by the worker. When the worker is gone, the stream ends, because nobody else has it.
-    listener: Option<OwnedFd>,
+    /// The other end, or a listener that nobody has accepted it from yet. Taken by the worker. When the worker is gone, the
+    /// stream ends, because nobody else has it.
+    workers: Option<OwnedFd>,
     stream: StdStream,
     address: String,
-    residue: Residue,
+    rendezvous: Option<Rendezvous>,
+    residue: Option<Residue>,
 }
 
 impl UnixBound {
-    fn new((listener, place, residue): (OwnedFd, Place, Residue)) -> io::Result<Self> {
+    fn paired() -> io::Result<Self> {
+        let (stream, workers) = StdStream::pair()?;
+        stream.set_nonblocking(true)?;
+        let listener = UnixSocketBuilder::new_stream()?.as_fd().try_clone_to_owned()?;
+        passed::send(&stream, &listener)?;
+        let open = move || {
+            let (place, residue) = socket_file::listen_in_folder(&listener)?;
+            Ok((place.to_string(), residue))
+        };
+        Ok(Self {
+            address: format!("{PAIR}{}", identity(&workers)?),
+            workers: Some(workers.into()),
+            stream,
+            rendezvous: Some(Rendezvous::new(open)),
+            residue: None,
+        })
+    }
+
+    fn listening((listener, place, residue): (OwnedFd, Place, Residue)) -> io::Result<Self> {
         let stream = socket_file::connect(place.path())
             .map_err(|error| because(&format!("could not connect to {}", place.path().display()), error))?;
-        Ok(Self { listener: Some(listener), stream: stream.into(), address: place.to_string(), residue })
+        Ok(Self {
+            workers: Some(listener),
+            stream: stream.into(),
+            address: place.to_string(),
+            rendezvous: None,
+            residue: Some(residue),
+        })
     }
 }
 
@@ -135,14 +171,16 @@ impl Bound for UnixBound {
 
     fn inheritance(&mut self) -> Inheritance {
         let inheritance = Inheritance::new(self.address.clone());
-        match self.listener.take() {
-            Some(listener) => inheritance.stdin(listener),
+        match self.workers.take() {
+            Some(workers) => inheritance.stdin(workers),
             None => inheritance,
         }
     }
 
     async fn establish(self) -> io::Result<SocketChannel> {
-        Ok(stream::channel(self.stream)?.residue(self.residue))
+        let mut channel = stream::channel(self.stream)?;
+        (channel.rendezvous, channel.residue) = (self.rendezvous, self.residue);
+        Ok(channel)
     }
 }
 
@@ -176,6 +214,27 @@ async fn attach(place: &Place) -> io::Result<SocketChannel> {
     close_stdin()?;
     // It is gone where the host has ended, and then so is the stream.
     accept(listener, socket_file::residue(place).ok()).await
+}
+
+fn attach_to_pair(pair: &str) -> io::Result<SocketChannel> {
+    let stream = StdStream::from(take_stdin(pair)?);
+    stream.set_nonblocking(true)?;
+    let listener = passed::receive(&stream)?.into();
+    let place = Arc::new(OnceLock::new());
+    let mut acceptor = Acceptor { listener, waiting: None, pause: None };
+    let incoming = Incoming::new({
+        let place = Arc::clone(&place);
+        move |context| {
+            // By the time that another connection is waited for, the host has had it listen.
+            if place.get().is_none()
+                && let Some(found) = socket_file::folder_of(&acceptor.listener)
+            {
+                place.get_or_init(|| found);
+            }
+            acceptor.poll_trusted(context)
+        }
+    });
+    Ok(stream::watched(stream)?.incoming(incoming).residue(socket_file::residue_in_folder(place)))
 }
 
 /// The worker's channel: the first connection of a listener that does not block, and those that follow it.

@@ -14,13 +14,14 @@ use super::support::{assert_no_file, file, play, runtime, start};
 
 #[test]
 fn a_worker_is_reached_again_with_its_state() {
-    let (bound, mut child, address) = start(&UnixSocket, "again");
+    let (bound, mut child, _) = start(&UnixSocket, "again");
     runtime().block_on(async {
-        let Channel { mut reader, mut writer, residue, .. } = bound.establish().await.unwrap();
+        let Channel { mut reader, mut writer, rendezvous, .. } = bound.establish().await.unwrap();
         for expected in 1..=2 {
             writer.write_u8(b'+').await.unwrap();
             assert_eq!(reader.read_u8().await.unwrap(), expected);
         }
+        let (address, residue) = rendezvous.unwrap().open().unwrap();
         drop((reader, writer));
         for expected in 3..=5 {
             let Channel { mut reader, mut writer, residue, .. } = UnixSocket.dial(&address).await.unwrap();
@@ -39,24 +40,26 @@ fn a_worker_is_reached_again_with_its_state() {
 
 #[test]
 fn a_socket_that_both_sides_left_behind_is_removed_by_whoever_dials_it() {
-    let (bound, mut child, address) = start(&UnixSocket, "dies");
+    let (bound, mut child, _) = start(&UnixSocket, "dies");
     runtime().block_on(async {
         let mut channel = bound.establish().await.unwrap();
         assert_eq!(channel.reader.read_u8().await.unwrap(), b'x');
-        channel.residue.unwrap().leave();
+        let (address, residue) = channel.rendezvous.take().unwrap().open().unwrap();
+        residue.leave();
         child.wait().unwrap();
         assert!(file(&address).unwrap().exists());
         let error = UnixSocket.dial(&address).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_no_file(&address);
     });
-    assert_no_file(&address);
 }
 
 #[test]
 fn a_lack_of_descriptors_is_waited_out() {
-    let (bound, mut child, address) = start(&UnixSocket, "starved");
+    let (bound, mut child, _) = start(&UnixSocket, "starved");
     runtime().block_on(async {
         let mut first = bound.establish().await.unwrap();
+        let (address, _residue) = first.rendezvous.take().unwrap().open().unwrap();
         first.reader.read_u8().await.unwrap();
         let mut second = UnixSocket.dial(&address).await.unwrap();
         first.writer.write_u8(b'd').await.unwrap();
@@ -71,12 +74,39 @@ fn a_lack_of_descriptors_is_waited_out() {
 
 #[test]
 fn folder_and_socket_are_the_users_alone() {
-    let (bound, mut child, address) = start(&UnixSocket, "echo");
+    let (bound, mut child, _) = start(&UnixSocket, "echo");
+    let channel = runtime().block_on(bound.establish()).unwrap();
+    let (address, residue) = channel.rendezvous.unwrap().open().unwrap();
     let socket = file(&address).unwrap();
     assert_eq!(socket.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
     assert_eq!(socket.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
-    drop(bound);
+    drop((channel.reader, channel.writer));
     child.wait().unwrap();
+    drop(residue);
+    assert_no_file(&address);
+}
+
+#[test]
+fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_can_be_tried_again() {
+    let (bound, mut child, address) = start(&UnixSocket, "again");
+    assert_eq!(file(&address), None);
+    let runtime = runtime();
+    runtime.block_on(async {
+        let Channel { mut reader, mut writer, rendezvous, residue, .. } = bound.establish().await.unwrap();
+        assert!(residue.is_none());
+        let mut rendezvous = rendezvous.unwrap();
+        let (address, residue) = rendezvous.open().unwrap();
+        // One that listens already cannot be made to listen elsewhere.
+        let error = rendezvous.open().unwrap_err().to_string();
+        assert!(error.contains("could not listen at"), "{error}");
+        writer.write_u8(b'+').await.unwrap();
+        assert_eq!(reader.read_u8().await.unwrap(), 1);
+        drop((reader, writer));
+        UnixSocket.dial(&address).await.unwrap().writer.write_u8(b'q').await.unwrap();
+        assert!(child.wait().unwrap().success());
+        drop(residue);
+        assert_no_file(&address);
+    });
 }
 
 /// Tests that run as root can become somebody else.
@@ -99,7 +129,10 @@ const DENIED: i32 = 12;
 
 #[test]
 fn another_user_cannot_connect() {
-    let (bound, mut child, address) = start(&UnixSocket, "again");
+    let (bound, mut child, _) = start(&UnixSocket, "again");
+    let runtime = runtime();
+    let mut channel = runtime.block_on(bound.establish()).unwrap();
+    let (address, _residue) = channel.rendezvous.take().unwrap().open().unwrap();
     let Some(code) = as_nobody(&format!("dial {address}")) else {
         eprintln!("skipped: only root can become another user");
         child.kill().unwrap();
@@ -115,10 +148,9 @@ fn another_user_cannot_connect() {
     assert_eq!(as_nobody(&format!("dial {address}")), Some(DENIED));
     std::fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
 
-    runtime().block_on(async {
+    runtime.block_on(async {
         // And where both are open, the worker sees who it is.
-        let Channel { reader, writer, residue: _residue, .. } = bound.establish().await.unwrap();
-        drop((reader, writer));
+        drop((channel.reader, channel.writer));
         assert_eq!(as_nobody(&format!("dial {address}")), Some(CLOSED_AT_ONCE));
         let mut own = UnixSocket.dial(&address).await.unwrap();
         own.writer.write_u8(b'+').await.unwrap();
