@@ -199,7 +199,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
                 Status::Closed => (ErrorKind::Closed, "it has ended; start another"),
                 _ => (ErrorKind::Config, "it is connected; `disconnect` it first"),
             };
-            let text = format!("could not reach the worker at {} again: {why}", address.place);
+            let text = format!("could not reach the worker again: {why}");
             return Err(Error::new(kind, text));
         }
         let Greeted { reader, writer, buffer } = starter.dial(&address).await?;

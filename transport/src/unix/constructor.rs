@@ -105,20 +105,37 @@ mod low {
 
     const MOST: usize = 256;
 
-    /// `None`: there are others, or it is not known whether there are.
+    /// The standard streams, beside which most processes are born with none.
+    const STANDARD: usize = 3;
+
+    /// Those above the standard streams. `None`: there are others, or it is not known whether there are.
     pub(super) fn all() -> Option<impl Iterator<Item = RawFd>> {
         // Their number, or zero before Linux 6.2.
         let number = rustix::fs::stat("/proc/self/fd").ok()?.st_size;
-        let mut asked: [PollFd<'_>; MOST] = std::array::from_fn(|number| {
+        let (standard, mut more) = (first::<STANDARD>()?, None);
+        if count(&standard) != number {
+            let open = first::<MOST>()?;
+            if count(&open) != number {
+                return None;
+            }
+            more = Some(open);
+        }
+        let above = (STANDARD..).zip(more.into_iter().flat_map(|open| open.into_iter().skip(STANDARD)));
+        Some(above.filter_map(|(number, is_open)| is_open.then_some(number as RawFd)))
+    }
+
+    /// Which of the first descriptors are open. It fails where the process may not have so many.
+    fn first<const N: usize>() -> Option<[bool; N]> {
+        let mut asked: [PollFd<'_>; N] = std::array::from_fn(|number| {
             // SAFETY: nothing is done with it. It is open, or `poll` says that it is not.
             let number = unsafe { BorrowedFd::borrow_raw(number as RawFd) };
             PollFd::from_borrowed_fd(number, PollFlags::empty())
         });
-        // It fails where the process may not have so many.
         poll(&mut asked, Some(&Timespec::default())).ok()?;
-        let open = asked.map(|one| !one.revents().contains(PollFlags::NVAL));
-        let found = open.iter().filter(|is_open| **is_open).count();
-        let all = i64::try_from(found).is_ok_and(|found| found == number);
-        all.then(|| (0..).zip(open).filter_map(|(number, is_open)| is_open.then_some(number)))
+        Some(asked.map(|one| !one.revents().contains(PollFlags::NVAL)))
+    }
+
+    fn count(open: &[bool]) -> i64 {
+        open.iter().map(|is_open| i64::from(*is_open)).sum()
     }
 }
