@@ -155,6 +155,11 @@ impl<C: Codec> Link<C> {
         (seats.is_open(), seats.taken(), seats.calls())
     }
 
+    /// Gives the stream up, which is of no use any more: its descriptor is closed, however long the link stays.
+    pub(crate) fn release(&self) {
+        self.lock().release();
+    }
+
     /// Whether nobody else has this link, and no call is at it.
     pub(crate) fn is_unused(&self) -> bool {
         Arc::strong_count(&self.0) == 1 && self.lock().seats.taken() == 0

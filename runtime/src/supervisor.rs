@@ -117,6 +117,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 },
             }
         };
+        self.link.release();
         self.announce(ending);
     }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use isolated_workers::Status;
 use isolated_workers::testing::conformance::alone;
 
 use super::jobs::JobsClient;
+use super::stage::Stage;
 use super::*;
 
 /// So many in CI; `ISOLATED_WORKERS_RECYCLED=10000` by hand.
@@ -44,6 +46,37 @@ async fn recycle() {
     assert!(own_memory() < memory + (4 << 10), "{} KiB, {memory} before", own_memory());
     soon(pool.close()).await.unwrap();
     assert_eq!(children(), 0);
+}
+
+#[test]
+fn workers_that_have_gone_hold_no_descriptor() {
+    alone(concat!(module_path!(), "::workers_that_have_gone_hold_no_descriptor"), || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(come_and_go());
+    });
+}
+
+async fn come_and_go() {
+    let builder = pool(1).size(0..=3).idle_timeout(Duration::from_millis(50));
+    let (pool, stage) = (started(builder).await, Stage::new());
+    let rounds = async |workers: usize| {
+        let calls: Vec<_> = (0..workers).map(|_| tokio::spawn(stage.hold(pool.clone(), "call"))).collect();
+        let mut held = Vec::new();
+        for _ in 0..workers {
+            held.push(stage.next().await);
+        }
+        drop(held);
+        for call in calls {
+            soon(call).await.unwrap().unwrap();
+        }
+        until(&pool, |stats| {
+            stats.workers.iter().all(|worker| worker.status == Status::Closed && worker.retiring == 0)
+        })
+        .await;
+        descriptors()
+    };
+    let before = rounds(1).await;
+    assert_eq!(rounds(3).await, before);
 }
 
 fn descriptors() -> usize {

@@ -190,6 +190,12 @@ impl<F: Framing> Outgoing<F> {
         std::iter::from_fn(|| self.framing.decode(&mut encoded).ok().flatten()).collect()
     }
 
+    /// Gives the stream up, and all that it would have taken.
+    pub(super) fn release(&mut self) {
+        self.break_off(io::ErrorKind::BrokenPipe.into());
+        self.writer = Box::new(tokio::io::empty());
+    }
+
     fn advance(&mut self, mut written: usize) {
         self.offered -= written;
         while let Some(piece) = self.pieces.front_mut() {

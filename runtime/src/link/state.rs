@@ -114,6 +114,10 @@ impl<F: Framing> State<F> {
         self.unpark();
     }
 
+    pub(super) fn release(&mut self) {
+        self.outgoing.release();
+    }
+
     pub(super) fn presence(&self) -> &Presence {
         &self.presence
     }
