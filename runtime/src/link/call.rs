@@ -31,9 +31,7 @@ pub(crate) trait Linked {
     }
 
     /// A seat is free again. `is_due`: the worker has had as many calls as it is to have.
-    fn vacated(&self, is_due: bool) {
-        let _ = is_due;
-    }
+    fn vacated(&self, _is_due: bool) {}
 }
 
 impl<C: Codec> Linked for &Link<C> {

@@ -254,11 +254,11 @@ impl<M: Seats> Scheduler<M> {
 
     /// A seat at the worker with the most free ones.
     fn seat_any(&self) -> Option<(MemberId, M)> {
-        let free = |slot: &Slot<M>| slot.active.as_ref().map_or(0, |member| member.seats.free());
-        let mut slots: Vec<_> = self.slots.iter().map(free).enumerate().collect();
-        slots.sort_by_key(|(_, free)| Reverse(*free));
-        // Those that seem to have none are asked, too: what they show may be old.
-        slots.into_iter().find_map(|(slot, _)| self.seat(slot))
+        let free = |slot: &usize| self.slots[*slot].active.as_ref().map_or(0, |member| member.seats.free());
+        let mut slots = 0..self.slots.len();
+        let roomiest = slots.clone().min_by_key(|slot| Reverse(free(slot)))?;
+        // What they show may be old, so that those that seem to have none are asked, too.
+        self.seat(roomiest).or_else(|| slots.find_map(|slot| self.seat(slot)))
     }
 
     /// A seat at the worker in this slot.

@@ -69,8 +69,7 @@ impl fmt::Display for Place {
 /// Has a socket that has no name yet listen in a fresh folder that only the user can enter.
 pub(super) fn listen_in_folder(socket: &OwnedFd) -> io::Result<(Place, Residue)> {
     let (folder, path) = in_folder()?;
-    let bound = SocketAddrUnix::new(&path).and_then(|address| rustix::net::bind(socket, &address));
-    bound.map_err(|error| failed(&path, error.into()))?;
+    bind(socket, &path).map_err(|error| failed(&path, error))?;
     listen(socket, &path)?;
     let place = Place { path, with_folder: true };
     let residue = residue(&place)?;
@@ -103,15 +102,16 @@ pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Residue)> {
     let (folder, path) = at(path)?;
     // Whoever clears a dead socket away must not take one for dead that is bound and does not listen yet.
     lock(&folder, FlockOperation::NonBlockingLockShared, &path)?;
-    let listener = match bind(&path) {
+    let listener = nameless()?;
+    let bound = match bind(&listener, &path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             lock(&folder, FlockOperation::NonBlockingLockExclusive, &path)?;
             clear_dead(&path)?;
-            bind(&path)
+            bind(&listener, &path)
         }
         bound => bound,
     };
-    let listener = listener.map_err(|error| failed(&path, error))?;
+    bound.map_err(|error| failed(&path, error))?;
     listen(&listener, &path)?;
     let place = Place { path, with_folder: false };
     let residue = residue(&place)?;
@@ -200,11 +200,14 @@ impl Identity {
     }
 }
 
-/// A socket that is bound, and that nobody can connect to yet.
-fn bind(path: &Path) -> io::Result<OwnedFd> {
-    let socket = tokio::net::UnixSocket::new_stream()?;
-    socket.bind(path)?;
-    socket.as_fd().try_clone_to_owned()
+/// A socket that does not block, and that nobody can find.
+pub(super) fn nameless() -> io::Result<OwnedFd> {
+    tokio::net::UnixSocket::new_stream()?.as_fd().try_clone_to_owned()
+}
+
+/// Names a socket. Nobody can connect to it yet.
+fn bind(socket: &OwnedFd, path: &Path) -> io::Result<()> {
+    Ok(rustix::net::bind(socket, &SocketAddrUnix::new(path)?)?)
 }
 
 /// Lets the user connect, and nobody else but root.
@@ -218,9 +221,9 @@ fn listen(socket: &OwnedFd, path: &Path) -> io::Result<()> {
 
 /// Connects without waiting: a socket that listens has room, or has not. The stream does not block.
 pub(super) fn connect(path: &Path) -> io::Result<OwnedFd> {
-    let socket = tokio::net::UnixSocket::new_stream()?;
+    let socket = nameless()?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-    socket.as_fd().try_clone_to_owned()
+    Ok(socket)
 }
 
 fn check_length(path: &Path, advice: &str) -> io::Result<()> {

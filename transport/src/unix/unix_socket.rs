@@ -1,5 +1,5 @@
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
-use tokio::net::{UnixListener, UnixSocket as UnixSocketBuilder, UnixStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Sleep, sleep};
 
 use super::inherited::{close_stdin, identity, is_stdin, take_stdin};
@@ -137,7 +137,7 @@ impl UnixBound {
     fn paired() -> io::Result<Self> {
         let (stream, workers) = StdStream::pair()?;
         stream.set_nonblocking(true)?;
-        let listener = UnixSocketBuilder::new_stream()?.as_fd().try_clone_to_owned()?;
+        let listener = socket_file::nameless()?;
         passed::send(&stream, &listener)?;
         let open = move || {
             let (place, residue) = socket_file::listen_in_folder(&listener)?;
@@ -229,7 +229,7 @@ fn attach_to_pair(pair: &str) -> io::Result<SocketChannel> {
             if place.get().is_none()
                 && let Some(found) = socket_file::folder_of(&acceptor.listener)
             {
-                place.get_or_init(|| found);
+                let _ = place.set(found);
             }
             acceptor.poll_trusted(context)
         }
