@@ -265,7 +265,8 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         }
         let residue = channel.residue.clone();
         let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, residue, is_process };
-        beside_the_sockets(session.run(make, layers, channel, stopped)).await
+        // In a box, because it is large: moved as a whole, it would touch memory that is fresh from the system in two more places.
+        beside_the_sockets(Box::pin(session.run(make, layers, channel, stopped))).await
     }
 }
 
