@@ -16,7 +16,7 @@ const SMALL: Work = Work::Latency { bytes: 64, calls: 20_000 };
 const AT_ONCE: Work = Work::Throughput { in_flight: 256, calls: 300_000 };
 
 const ROWS: [Row; 14] = [
-    Row::new("spawn to first reply", Work::Spawn).target(1.1),
+    Row::new("spawn to first reply", Work::Spawn).pairs(3).target(1.1),
     Row::new("64 B, pinned", SMALL).pinned().target(0.85),
     Row::new("64 B", SMALL),
     Row::new("1 kB, pinned", Work::Latency { bytes: 1_000, calls: 20_000 }).pinned(),
@@ -25,10 +25,10 @@ const ROWS: [Row; 14] = [
     Row::new("10 MB", Work::Latency { bytes: 10_000_000, calls: 30 }).target(0.20),
     Row::new("page faults, 10 MB", Work::Faults { bytes: 10_000_000, calls: 20 }),
     Row::new("64 B, 16 in flight", Work::Throughput { in_flight: 16, calls: 200_000 }),
-    Row::new("64 B, 256 in flight", AT_ONCE).target(1.0 / 1.4),
-    Row::new("processor, 256 in flight", Work::Cpu { calls: 300_000 }).target(0.55),
-    Row::new("64 B, two threads", SMALL).on_two_threads().target(1.5),
-    Row::new("256 in flight, two threads", AT_ONCE).on_two_threads().target(1.0 / 0.55),
+    Row::new("64 B, 256 in flight", AT_ONCE).pairs(3).target(1.0 / 1.4),
+    Row::new("processor, 256 in flight", Work::Cpu { calls: 300_000 }).pairs(3).target(0.55),
+    Row::new("64 B, two threads", SMALL).on_two_threads().pairs(3).target(1.5),
+    Row::new("256 in flight, two threads", AT_ONCE).on_two_threads().pairs(3).target(1.0 / 0.55),
     Row::new("memory of a worker", Work::Memory).target(0.65),
 ];
 

@@ -16,16 +16,15 @@ const COLUMNS: [Column; 4] = [
 ];
 
 const ROWS: [Row; 3] = [
-    Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 20_000 }).pinned().target(1.01),
-    Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 200_000 }),
-    Row::new("processor, 256 in flight", Work::Cpu { calls: 200_000 }).target(1.03),
+    Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 5_000 }).pinned().pairs(8).target(1.01),
+    Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }).pairs(8),
+    Row::new("processor, 256 in flight", Work::Cpu { calls: 100_000 }).pairs(8).target(1.03),
 ];
 
 fn through<L: Depth>(row: &Row) -> f64 {
     round::<Stack<Postcard, L>>(row.work, CurrentThread, row.is_pinned)
 }
 
-/// More rounds than are asked for: the difference is small.
 pub fn measure(rounds: usize) -> Table {
-    Table::measure("layers", Layout::Ratios, &COLUMNS, &ROWS, 2 * rounds)
+    Table::measure("layers", Layout::Ratios, &COLUMNS, &ROWS, rounds)
 }

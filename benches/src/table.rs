@@ -77,7 +77,7 @@ impl Line {
         eprintln!("{}", row.name);
         let mut figures: Vec<Figures> = columns.iter().map(|_| Figures::default()).collect();
         let mut failed = vec![false; columns.len()];
-        for _ in 0..rounds {
+        for _ in 0..rounds * row.pairs {
             for (column, (name, _)) in columns.iter().enumerate() {
                 if failed[column] {
                     continue;
