@@ -25,7 +25,7 @@ const RECORDS: &str = "10 fields, 256 in flight";
 const VALUES: &str = "10 fields, the values alone";
 
 const ROWS: [Row; 7] = [
-    Row::new(RECORD, Work::Latency { bytes: 0, calls: 10_000 }).pinned().target(1.15),
+    Row::new(RECORD, Work::Latency { bytes: 0, calls: 10_000 }).pinned().pairs(3).target(1.15),
     Row::new(RECORDS, Work::Throughput { in_flight: 256, calls: 100_000 }),
     Row::new(VALUES, Work::Latency { bytes: 0, calls: VALUES_MADE }),
     Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 10_000 }).pinned(),

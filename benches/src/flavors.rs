@@ -4,13 +4,14 @@ use crate::contestant::{Ours, RawTokio};
 use crate::flavor::Flavor::{self, CurrentThread, MultiThread};
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::work::{Sides, Work, round};
+use crate::work::{Sides, Work, in_task, round};
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     ("one thread on both", |row| of(row, CurrentThread, CurrentThread)),
     ("host on two", |row| of(row, MultiThread, CurrentThread)),
     ("worker on two", |row| of(row, CurrentThread, MultiThread)),
     ("both on two", |row| of(row, MultiThread, MultiThread)),
+    ("both on two, from a task", |row| in_task(row.work, MultiThread, row.is_pinned)),
     ("raw-tokio, one", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),
     ("raw-tokio, both on two", |row| round::<RawTokio>(row.work, MultiThread, row.is_pinned)),
 ];

@@ -66,7 +66,7 @@ pub fn dispatch(rounds: usize) -> Table {
     ];
     let rows = [
         Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 20_000 }).pinned(),
-        Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 300_000 }).target(1.05),
+        Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 300_000 }).pairs(3).target(1.05),
     ];
     Table::measure("dispatch", Layout::Spread, &columns, &rows, rounds)
 }

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Ours};
 use crate::flavor::Flavor;
 use crate::unit::Unit;
 use crate::usage;
@@ -81,6 +81,14 @@ pub fn round<C: Contestant>(work: Work, sides: impl Into<Sides>, is_pinned: bool
             _ => one::<C>(sides.child, work).await,
         }
     })
+}
+
+/// One round of our stack, made by a task of the host's runtime. In a [`round`] it is `main` that calls, whose thread
+/// hears from no socket where there are others, and has to be woken by one that does.
+pub fn in_task(work: Work, flavor: Flavor, is_pinned: bool) -> f64 {
+    usage::pin(is_pinned);
+    let task = async move { tokio::spawn(one::<Ours>(flavor, work)).await.expect("no panic") };
+    flavor.runtime().block_on(task)
 }
 
 async fn one<C: Contestant>(flavor: Flavor, work: Work) -> f64 {
