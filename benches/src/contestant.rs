@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 
 #[cfg(feature = "peers")]
 pub use self::{capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, zbus::Zbus};
-pub use empty::{Depth, Eight, Four, One};
+pub use empty::{Depth, Eight, Four, Layered, One};
 pub use ours::{Choice, Ours, Stack};
 pub use pooled::Pooled;
 pub use raw_std::RawStd;

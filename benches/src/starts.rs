@@ -1,6 +1,6 @@
 //! What a start takes, and what of it each part is: without it, it takes so much less.
 
-use isolated_workers::{NamedPipe, NoLayers, Platform, Postcard, SocketPair, Stdio};
+use isolated_workers::{NamedPipe, Platform, Postcard, SocketPair, Stdio};
 
 use crate::contestant::{Ours, RawStd, RawTokio, Stack, Unasked, Unheard};
 use crate::flavor::Flavor::CurrentThread;
@@ -8,8 +8,8 @@ use crate::row::Row;
 use crate::table::{Column, Layout, Table};
 use crate::work::{Work, round};
 
-type Over<T> = Stack<Postcard, NoLayers, T>;
-type Started<W> = Stack<Postcard, NoLayers, Platform, W>;
+type Over<T> = Stack<Postcard, T>;
+type Started<W> = Stack<Postcard, Platform, W>;
 
 const COLUMNS: [Column; 8] = [
     ("raw-tokio", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),

@@ -52,14 +52,48 @@ impl Table {
         rows: &[Row],
         rounds: usize,
     ) -> Self {
+        let run =
+            |row: &Row, column: usize| (0..row.work.repeated()).map(|_| columns[column].1(row)).collect();
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        Self::lines(name, layout, &names, rows, rounds, run, |row| {
+            Line::measure(name, row, &rows[row], &names, rounds)
+        })
+    }
+
+    /// Has all contestants in one process for each row and round, where `turns` returns what each took, over and over: for
+    /// differences that are smaller than that between two pairs of processes.
+    pub fn measure_together(
+        name: &'static str,
+        layout: Layout,
+        columns: &[&'static str],
+        rows: &[Row],
+        rounds: usize,
+        turns: fn(&Row) -> Vec<f64>,
+    ) -> Self {
+        Self::lines(
+            name,
+            layout,
+            columns,
+            rows,
+            rounds,
+            |row, _| turns(row),
+            |row| Line::measure_together(name, row, &rows[row], columns.len(), rounds),
+        )
+    }
+
+    fn lines(
+        name: &'static str,
+        layout: Layout,
+        columns: &[&'static str],
+        rows: &[Row],
+        rounds: usize,
+        run: impl Fn(&Row, usize) -> Vec<f64>,
+        measure: impl FnMut(usize) -> Line,
+    ) -> Self {
         let load = Load::watch();
-        let mut lines = Vec::new();
-        if !host::is_another(name, columns, rows) {
-            let measure = |row| Line::measure(name, row, &rows[row], columns, rounds);
-            lines.extend((0..rows.len()).map(measure));
-        }
-        let columns = columns.iter().map(|(name, _)| *name).collect();
-        Self { name, columns, lines, layout, note: format!("{rounds} rounds, {load}") }
+        let is_another = host::is_another(name, rows, run);
+        let lines = if is_another { Vec::new() } else { (0..rows.len()).map(measure).collect() };
+        Self { name, columns: columns.to_vec(), lines, layout, note: format!("{rounds} rounds, {load}") }
     }
 
     /// Of figures that came otherwise.
@@ -73,12 +107,12 @@ impl Line {
         Self { name, unit, target: None, figures }
     }
 
-    fn measure(table: &str, number: usize, row: &Row, columns: &[Column], rounds: usize) -> Self {
+    fn measure(table: &str, number: usize, row: &Row, columns: &[&str], rounds: usize) -> Self {
         eprintln!("{}", row.name);
         let mut figures: Vec<Figures> = columns.iter().map(|_| Figures::default()).collect();
         let mut failed = vec![false; columns.len()];
         for _ in 0..rounds * row.pairs {
-            for (column, (name, _)) in columns.iter().enumerate() {
+            for (column, name) in columns.iter().enumerate() {
                 if failed[column] {
                     continue;
                 }
@@ -91,6 +125,18 @@ impl Line {
                         figures[column].0.clear();
                     }
                 }
+            }
+        }
+        Self { name: row.name, unit: row.unit(), target: row.target, figures }
+    }
+
+    fn measure_together(table: &str, number: usize, row: &Row, columns: usize, rounds: usize) -> Self {
+        eprintln!("{}", row.name);
+        let mut figures: Vec<Figures> = (0..columns).map(|_| Figures::default()).collect();
+        for _ in 0..rounds {
+            let turns = host::round(table, number, 0).map_or(Vec::new(), |round| round.0);
+            for turn in turns.chunks_exact(columns) {
+                figures.iter_mut().zip(turn).for_each(|(figures, took)| figures.0.push(*took));
             }
         }
         Self { name: row.name, unit: row.unit(), target: row.target, figures }

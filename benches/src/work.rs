@@ -96,38 +96,46 @@ async fn one<C: Contestant>(flavor: Flavor, work: Work) -> f64 {
     let contestant = C::start(flavor).await;
     contestant.echo(SMALL).await;
     let started = start.elapsed();
-    let both = |taken: fn(u32) -> f64| taken(std::process::id()) + taken(contestant.pid());
     let figure = match work {
-        Work::Latency { bytes, calls } => latency(&contestant, bytes, calls).await,
-        Work::EachMegabyte { bytes, calls } => {
-            latency(&contestant, bytes, calls).await / (bytes as f64 / 1e6)
-        }
-        Work::Throughput { in_flight, calls } => throughput(&contestant, in_flight, calls).await,
+        Work::Spawn => started.as_secs_f64(),
+        _ => figure(&contestant, work).await,
+    };
+    contestant.stop().await;
+    figure
+}
+
+/// What a contestant that is there takes.
+pub async fn figure<C: Contestant>(contestant: &C, work: Work) -> f64 {
+    let both = |taken: fn(u32) -> f64| taken(std::process::id()) + taken(contestant.pid());
+    match work {
+        Work::Latency { bytes, calls } => latency(contestant, bytes, calls).await,
+        Work::EachMegabyte { bytes, calls } => latency(contestant, bytes, calls).await / (bytes as f64 / 1e6),
+        Work::Throughput { in_flight, calls } => throughput(contestant, in_flight, calls).await,
         Work::Faults { bytes, calls } => {
-            in_a_row(&contestant, bytes, calls).await;
+            in_a_row(contestant, bytes, calls).await;
             let before = both(usage::faults);
-            let made = in_a_row(&contestant, bytes, calls).await.len();
+            let made = in_a_row(contestant, bytes, calls).await.len();
             (both(usage::faults) - before) / made as f64
         }
         Work::Cpu { calls } => {
-            at_once(&contestant, 256, calls / 10, PATIENCE).await;
+            at_once(contestant, 256, calls / 10, PATIENCE).await;
             let before = both(|pid| usage::cpu(pid).as_secs_f64());
-            let (made, _) = at_once(&contestant, 256, calls, PATIENCE).await;
+            let (made, _) = at_once(contestant, 256, calls, PATIENCE).await;
             // Those that were in flight when it was enough have been answered, too.
             (both(|pid| usage::cpu(pid).as_secs_f64()) - before) / (made + 256) as f64
         }
         Work::Memory => {
-            in_a_row(&contestant, 64, 1_000).await;
-            at_once(&contestant, 256, 20_000, PATIENCE).await;
+            in_a_row(contestant, 64, 1_000).await;
+            at_once(contestant, 256, 20_000, PATIENCE).await;
             for (bytes, calls) in [(100_000, 100), (1_000_000, 20), (10_000_000, 5), (64, 1_000)] {
-                in_a_row(&contestant, bytes, calls).await;
+                in_a_row(contestant, bytes, calls).await;
             }
             usage::resident(contestant.pid()) as f64
         }
-        Work::Spawn | Work::SpawnMany { .. } | Work::Workers { .. } => started.as_secs_f64(),
-    };
-    contestant.stop().await;
-    figure
+        Work::Spawn | Work::SpawnMany { .. } | Work::Workers { .. } => {
+            unreachable!("a start is none of one that is there")
+        }
+    }
 }
 
 /// So many workers at once: their start, or the time for each call when all of them have some in flight.

@@ -1,6 +1,12 @@
+use bytes::Bytes;
 use isolated_workers::{
-    Builder, Codec, Error, Layers, Middleware, NoLayers, Program, Request, Response, Service, Stack,
+    Builder, Codec, Error, Layers, Link, Middleware, NoLayers, Postcard, Program, Request, Response, Service,
+    Stack, Worker,
 };
+
+use super::{Contestant, Ours};
+use crate::flavor::Flavor;
+use crate::service::WorkClient;
 
 /// Does nothing.
 pub struct Empty;
@@ -13,16 +19,26 @@ impl Middleware for Empty {
 
 /// None or more of it.
 pub trait Depth: Layers + Sized {
+    fn layers() -> Self;
+
     fn around<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T, Self>;
 }
 
 impl Depth for NoLayers {
+    fn layers() -> Self {
+        Self
+    }
+
     fn around<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T> {
         builder
     }
 }
 
 impl<L: Depth> Depth for Stack<L, Empty> {
+    fn layers() -> Self {
+        Self::new(L::layers(), Empty)
+    }
+
     fn around<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T, Self> {
         L::around(builder).layer(Empty)
     }
@@ -31,3 +47,35 @@ impl<L: Depth> Depth for Stack<L, Empty> {
 pub type One<L = NoLayers> = Stack<L, Empty>;
 pub type Four<L = NoLayers> = One<One<One<One<L>>>>;
 pub type Eight = Four<Four>;
+
+type Bare = Worker<Link<Postcard>>;
+
+/// Our stack with so much of it around a worker, which others may call, too.
+pub struct Layered<L: Depth> {
+    client: WorkClient<L::Service<Bare>>,
+    worker: Bare,
+}
+
+impl<L: Depth> Layered<L> {
+    pub fn over(worker: Bare) -> Self {
+        Self { client: WorkClient::new(L::layers().wrap(worker.clone())), worker }
+    }
+}
+
+impl<L: Depth> Contestant for Layered<L> {
+    async fn start(flavor: Flavor) -> Self {
+        Self::over(Ours::start(flavor).await.worker)
+    }
+
+    async fn echo(&self, data: Bytes) -> Bytes {
+        self.client.echo(data).await.expect("an echo")
+    }
+
+    fn pid(&self) -> u32 {
+        self.worker.pid()
+    }
+
+    async fn stop(self) {
+        self.worker.close().await.expect("it ends when told to");
+    }
+}

@@ -2,18 +2,17 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use isolated_workers::{
-    Builder, Cbor, Codec, Compressed, Json, Limits, Link, NoLayers, Platform, Postcard, Program, Transport,
-    Worker,
+    Builder, Cbor, Codec, Compressed, Json, Limits, Link, Platform, Postcard, Program, Transport, Worker,
 };
 
-use super::{Contestant, Depth, Unasked, Usual, Waits, Way};
+use super::{Contestant, Unasked, Usual, Waits, Way};
 use crate::flavor::Flavor;
 use crate::service::{self, Work as _, WorkClient};
 
 /// The whole stack, as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
-pub struct Stack<C: Codec, L: Depth = NoLayers, T: Transport = Platform, W = Usual> {
-    worker: Worker<L::Service<Link<C>>, T>,
-    pub client: WorkClient<Worker<L::Service<Link<C>>, T>>,
+pub struct Stack<C: Codec, T: Transport = Platform, W = Usual> {
+    pub worker: Worker<Link<C>, T>,
+    pub client: WorkClient<Worker<Link<C>, T>>,
     way: PhantomData<W>,
 }
 
@@ -44,12 +43,12 @@ impl Ours {
     pub const CHILD: &str = "ours";
 }
 
-impl<C: Choice, L: Depth, T: Transport + Default, W: Way> Stack<C, L, T, W> {
-    fn builder(flavor: Flavor) -> Builder<Program, C, T, L> {
+impl<C: Choice, T: Transport + Default, W: Way> Stack<C, T, W> {
+    fn builder(flavor: Flavor) -> Builder<Program, C, T> {
         let program = Program::current_exe().expect("this program");
         let program = W::program(program.args([Ours::CHILD, flavor.name(), C::CHOICE, W::NAME]));
         let builder = Worker::builder(program).transport(T::default()).codec(C::default());
-        L::around(W::builder(builder.limits(limits())))
+        W::builder(builder.limits(limits()))
     }
 }
 
@@ -58,7 +57,7 @@ pub fn limits() -> Limits {
     Limits::default().frame(300 << 20).decoded(300 << 20)
 }
 
-impl<C: Choice, L: Depth, T: Transport + Default, W: Way> Contestant for Stack<C, L, T, W> {
+impl<C: Choice, T: Transport + Default, W: Way> Contestant for Stack<C, T, W> {
     async fn start(flavor: Flavor) -> Self {
         let worker = Self::builder(flavor).spawn().await.expect("a worker");
         Self { client: WorkClient::new(worker.clone()), worker, way: PhantomData }

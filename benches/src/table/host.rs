@@ -4,7 +4,6 @@
 use std::env::{self, VarError};
 use std::process::{Command, Stdio};
 
-use super::Column;
 use crate::figures::Figures;
 use crate::row::Row;
 
@@ -19,8 +18,9 @@ pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Figures> {
     Figures::printed(program.stderr(Stdio::inherit()))
 }
 
-/// Whether this process was started for a round, and not of this table. For a round of this table it does not return.
-pub(super) fn is_another(table: &str, columns: &[Column], rows: &[Row]) -> bool {
+/// Whether this process was started for a round, and not of this table. For a round of this table it does not return, and
+/// prints the figures that `run` makes of a row and a column.
+pub(super) fn is_another(table: &str, rows: &[Row], run: impl Fn(&Row, usize) -> Vec<f64>) -> bool {
     let wanted = match env::var(VARIABLE) {
         Ok(wanted) => wanted,
         Err(VarError::NotPresent) => return false,
@@ -32,9 +32,8 @@ pub(super) fn is_another(table: &str, columns: &[Column], rows: &[Row]) -> bool 
         return true;
     }
     let number = |text: &str| text.parse::<usize>().expect("a number");
-    let (row, (_, round)) = (&rows[number(row)], columns[number(column)]);
-    for _ in 0..row.work.repeated() {
-        println!("{}", round(row));
+    for figure in run(&rows[number(row)], number(column)) {
+        println!("{figure}");
     }
     std::process::exit(0)
 }
