@@ -10,13 +10,14 @@ use isolated_workers::{Dispatch, Error, Pool, Postcard, Program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::contestant::{Ours, Pooled};
+use crate::contestant::{Contestant, Ours, Pooled};
 use crate::figures::Figures;
 use crate::flavor::Flavor::CurrentThread;
 use crate::row::Row;
 use crate::service::WorkClient;
-use crate::table::{Column, Layout, Table};
-use crate::work::{Work, round};
+use crate::table::{Layout, Table};
+use crate::usage;
+use crate::work::{Work, figure};
 
 const SIZES: [usize; 4] = [1, 2, 4, 8];
 
@@ -58,17 +59,32 @@ fn tasks() {
     }
 }
 
-/// What a pool of one costs beside the worker alone.
+/// What a pool of one costs beside the worker alone, turn and turn about in one host.
 pub fn dispatch(rounds: usize) -> Table {
-    let columns: [Column; 2] = [
-        ("the worker alone", |row| round::<Ours>(row.work, CurrentThread, row.is_pinned)),
-        ("a pool of one", |row| round::<Pooled>(row.work, CurrentThread, row.is_pinned)),
-    ];
     let rows = [
-        Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 20_000 }).pinned(),
-        Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 300_000 }).pairs(3).target(1.05),
+        Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 3_000 }).pinned(),
+        Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }).target(1.05),
     ];
-    Table::measure("dispatch", Layout::Spread, &columns, &rows, rounds)
+    let columns = ["the worker alone", "a pool of one"];
+    Table::measure_together("dispatch", Layout::Spread, &columns, &rows, rounds, turns)
+}
+
+/// How often each has a turn in a round.
+const TURNS: usize = 15;
+
+fn turns(row: &Row) -> Vec<f64> {
+    usage::pin(row.is_pinned);
+    CurrentThread.runtime().block_on(async {
+        let (alone, pooled) = (Ours::start(CurrentThread).await, Pooled::start(CurrentThread).await);
+        let mut figures = Vec::new();
+        for _ in 0..TURNS {
+            figures.push(figure(&alone, row.work).await);
+            figures.push(figure(&pooled, row.work).await);
+        }
+        alone.stop().await;
+        pooled.stop().await;
+        figures
+    })
 }
 
 type Workers = Pool<Dispatch<Postcard>>;

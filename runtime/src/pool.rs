@@ -285,6 +285,7 @@ impl<S: Service> Pool<S> {
 
 impl<S: Service> Service for Pool<S> {
     type Codec = S::Codec;
+    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
 
     fn codec(&self) -> &S::Codec {
         self.0.service.codec()

@@ -231,6 +231,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
 impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
     type Codec = S::Codec;
+    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
 
     fn codec(&self) -> &S::Codec {
         self.0.service.codec()
