@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 
-use isolated_workers::{Driver, Launch, Platform, Process, prelude::*};
+use isolated_workers::{DefaultTransport, Driver, Launch, Process, prelude::*};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Niced {
@@ -24,7 +24,7 @@ impl Niced {
 }
 
 impl Driver for Niced {
-    type Transport = Platform;
+    type Transport = DefaultTransport;
     /// `nice` becomes the program, so its process is the worker's, and can do all that one of a `Program` can.
     type Running = Process;
 
@@ -32,8 +32,8 @@ impl Driver for Niced {
         format!("{}, started by nice", self.path.display())
     }
 
-    fn transport(&self) -> Platform {
-        Platform
+    fn transport(&self) -> DefaultTransport {
+        DefaultTransport
     }
 
     fn start(&self, launch: Launch) -> Result<Process, Error> {

@@ -94,12 +94,12 @@ mod book;
 pub use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
     Json, JsonLines, LengthPrefixed, Pieces, Postcard, SharedPieces, decode_body, decode_within, encode_body,
-    shared_bytes,
+    zero_copy_bytes,
 };
 pub use isolated_workers_core::{
-    Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Extensions, Failure,
-    Frame, Limits, Message, Metadata, Name, Never, RemoteError, Request, Response, Schema, Sequential, Side,
-    TxId, TxIdGenerator, Uuid, protocol,
+    Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Extensions, Frame,
+    Limits, Message, Metadata, Name, Never, RandomIds, RemoteError, Request, Response, Role, Schema,
+    SequentialIds, ServiceError, TxId, TxIdGenerator, protocol,
 };
 #[cfg(feature = "macros")]
 pub use isolated_workers_macros::{main, service};
@@ -118,18 +118,18 @@ pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerSer
 pub use isolated_workers_runtime::testing;
 pub use isolated_workers_runtime::{
     Address, Attach, Attached, Builder, Captured, Detach, Dial, Dispatch, Driver, FromStartupData, Heartbeat,
-    Launch, Link, MakeHandler, Map, NoPid, OnCrash, OnTimeout, Output, Pool, PoolBuilder, Process, ProcessId,
-    Program, Progress, Restart, Running, RunningThread, Serve, Server, Stats, Status, Thread, Timeouts, View,
-    Waits, WhenFull, Worker, WorkerId, WorkerStats, is_worker, serve, serve_with,
+    Launch, Link, MakeHandler, Map, MapProgress, NoPid, OnCrash, OnTimeout, Output, Pool, PoolBuilder,
+    Process, ProcessId, Program, QueueStats, Restart, Running, RunningThread, ScopedPool, Serve, Server,
+    Stats, Status, Thread, Timeouts, WhenFull, Worker, WorkerId, WorkerStats, is_worker, serve, serve_with,
 };
-pub use isolated_workers_transport::{InMemory, NamedPipe, Platform, Reconnect, Stdio, Transport};
+pub use isolated_workers_transport::{DefaultTransport, InMemory, NamedPipe, Reconnect, Stdio, Transport};
 #[cfg(unix)]
 pub use isolated_workers_transport::{SocketPair, UnixSocket};
 
 /// What a transport of one's own is made of, and the ends of those in the box.
 pub mod transport {
     pub use isolated_workers_transport::{
-        Bound, Channel, INHERIT_VARIABLE, Incoming, Inheritance, MemoryBound, Residue, StdioBound, VARIABLE,
+        Bound, Channel, Cleanup, INHERIT_VARIABLE, Incoming, Inheritance, MemoryBound, StdioBound, VARIABLE,
     };
     #[cfg(unix)]
     pub use isolated_workers_transport::{
@@ -154,7 +154,7 @@ pub mod prelude {
 pub mod __private {
     pub mod bytes;
 
-    pub use isolated_workers_codec::shared_bytes::any as any_bytes;
+    pub use isolated_workers_codec::zero_copy_bytes::any as any_bytes;
     pub use isolated_workers_runtime::run_worker;
     pub use serde;
 }

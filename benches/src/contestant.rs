@@ -60,7 +60,7 @@ pub trait Contestant: Sized {
 }
 
 /// One that has a call which nobody answers, of which many can be in flight.
-pub trait Waits: Contestant {
+pub trait QueueStats: Contestant {
     async fn wait(&self);
 }
 

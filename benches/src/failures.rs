@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use isolated_workers::{Error, Heartbeat, Link, Platform, Postcard, Program, Worker};
+use isolated_workers::{Error, Heartbeat, Link, DefaultTransport, Postcard, Program, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::service::WorkClient;
@@ -14,7 +14,7 @@ const CALLERS: usize = 256;
 
 const HEARTBEAT: Duration = Duration::from_millis(50);
 
-type Member = Worker<Link<Postcard>, Platform>;
+type Member = Worker<Link<Postcard>, DefaultTransport>;
 
 pub async fn measure(samples: usize) -> Result<(), Error> {
     let mut idle = Vec::new();

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, join_all, select};
 use futures_util::stream::FuturesUnordered;
 
-use crate::contestant::{Contestant, Ours, RawTokio, Waits};
+use crate::contestant::{Contestant, Ours, RawTokio, QueueStats};
 use crate::figures::Figures;
 use crate::flavor::Flavor::CurrentThread;
 use crate::table::{Line, Table};
@@ -59,7 +59,7 @@ pub fn of(contestant: &str) {
     println!("{}", figures.map(|figure| figure.to_string()).join(" "));
 }
 
-fn figures<C: Waits>() -> [f64; 5] {
+fn figures<C: QueueStats>() -> [f64; 5] {
     CurrentThread.runtime().block_on(async {
         let contestant = started::<C>().await;
         let (host, child) = (std::process::id(), contestant.pid());

@@ -1,6 +1,6 @@
 //! What a start takes, and what of it each part is: without it, it takes so much less.
 
-use isolated_workers::{NamedPipe, Platform, Postcard, SocketPair, Stdio};
+use isolated_workers::{NamedPipe, DefaultTransport, Postcard, SocketPair, Stdio};
 
 use crate::contestant::{Ours, RawStd, RawTokio, Stack, Unasked, Unheard};
 use crate::flavor::Flavor::CurrentThread;
@@ -9,7 +9,7 @@ use crate::table::{Column, Layout, Table};
 use crate::work::{Work, round};
 
 type Over<T> = Stack<Postcard, T>;
-type Started<W> = Stack<Postcard, Platform, W>;
+type Started<W> = Stack<Postcard, DefaultTransport, W>;
 
 const COLUMNS: [Column; 8] = [
     ("raw-tokio", |row| round::<RawTokio>(row.work, CurrentThread, row.is_pinned)),

@@ -18,7 +18,7 @@ use serde::de::{Deserialize, Deserializer};
 use self::deserializer::Counted;
 pub(crate) use self::meter::Limit;
 use self::meter::Meter;
-use crate::shared_bytes::source::Lent;
+use crate::zero_copy_bytes::source::Lent;
 use crate::{Codec, CodecError};
 
 /// Decodes a value within `budget`, whatever the codec.
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// Decodes the value of a body within its budget, as calls do: [`shared_bytes`](crate::shared_bytes) are parts of it.
+/// Decodes the value of a body within its budget, as calls do: [`zero_copy_bytes`](crate::zero_copy_bytes) are parts of it.
 ///
 /// ```
 /// use isolated_workers_codec::{Json, decode_body};

@@ -57,13 +57,13 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError>;
 
     /// [`encode`](Self::encode) for calls, whose large `Bytes` need not be copied: see
-    /// [`shared_bytes`](crate::shared_bytes). The default copies them.
+    /// [`zero_copy_bytes`](crate::zero_copy_bytes). The default copies them.
     ///
     /// A codec that writes bytes as they are, and changes nothing of what it has written, can have them shared. It
     /// writes to the [`Pieces`] as to any other writer:
     ///
     /// ```
-    /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, shared_bytes};
+    /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, zero_copy_bytes};
     /// # use isolated_workers_core::Limits;
     /// # use bytes::{BufMut, Bytes, BytesMut};
     /// # use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// #   }
     /// }
     /// # #[derive(Serialize)]
-    /// # struct Picture(#[serde(with = "shared_bytes")] Bytes);
+    /// # struct Picture(#[serde(with = "zero_copy_bytes")] Bytes);
     ///
     /// let pixels = Bytes::from(vec![7; 100_000]);
     /// let body = encode_body(&OwnCbor, &Picture(pixels.clone()))?;

@@ -23,7 +23,7 @@ use crate::{FrameError, Framing};
 /// | 3 | error | id | flags (code 1, stack 2, value 4), name, message, code, stack, causes, value |
 /// | 4 | cancel | id | |
 /// | 5, 6 | ping, pong | | |
-/// | 7 | goodbye | timeout if bit 4 is set: how long to stay | |
+/// | 7 | go-away | timeout if bit 4 is set: how long to linger | |
 ///
 /// An id is a byte and a number (0), the sixteen bytes of a UUID (1) or text (2). Numbers are varints (LEB128), texts are
 /// UTF-8 with their length in front, timeouts are in microseconds, metadata and causes have their count in front. The
@@ -182,7 +182,7 @@ impl Decoder for LengthPrefixed {
             Kind::Cancel => Frame::Cancel { id },
             Kind::Ping => Frame::Ping,
             Kind::Pong => Frame::Pong,
-            Kind::Goodbye => Frame::Goodbye { stay: timeout },
+            Kind::GoAway => Frame::GoAway { linger: timeout },
         };
         // The payload goes to where it stays.
         match frame.body_mut() {

@@ -12,7 +12,7 @@
 //! | [`Compressed<C>`](Compressed) | [`CompressedFrames`]: those of `C`, with zlib | large payloads over what is slower than memory |
 //!
 //! What a value may take while it is decoded is counted for every codec in the same way: [`decode_within`].
-//! Large bytes need not be copied: [`shared_bytes`].
+//! Large bytes need not be copied: [`zero_copy_bytes`].
 
 mod budget;
 mod cbor;
@@ -23,7 +23,7 @@ mod json;
 mod length_prefixed;
 mod pieces;
 mod postcard;
-pub mod shared_bytes;
+pub mod zero_copy_bytes;
 
 pub use budget::{decode_body, decode_within};
 pub use cbor::Cbor;

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use isolated_workers_core::Body;
 use serde::Serialize;
 
-use crate::shared_bytes::offer;
+use crate::zero_copy_bytes::offer;
 use crate::{Codec, CodecError};
 
 /// From this size on in bytes, `Bytes` that are offered are taken as they are. Below it a copy is cheaper than a piece
@@ -47,7 +47,7 @@ impl<'a> Pieces<'a> {
         self.buffer
     }
 
-    /// Appends `bytes`, as [`io::Write`] does. Those of 64 KiB or more that [`shared_bytes`](crate::shared_bytes)
+    /// Appends `bytes`, as [`io::Write`] does. Those of 64 KiB or more that [`zero_copy_bytes`](crate::zero_copy_bytes)
     /// encodes at this moment become a piece of their own and are not copied.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
@@ -117,7 +117,7 @@ impl Taken {
             before = at;
         }
         pieces.push(buffer);
-        Body::of_pieces(pieces)
+        Body::from_pieces(pieces)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 ///
 /// Bytes are copied once where their type says that they are bytes, as `bytes::Bytes` and `serde_bytes::ByteBuf` do, and
 /// so are the `Vec<u8>` arguments of a `#[service]`. Large `Bytes` are not copied at all where
-/// [`shared_bytes`](crate::shared_bytes) says so. Any other `Vec<u8>`, such as a field of a struct, is a sequence of
+/// [`zero_copy_bytes`](crate::zero_copy_bytes) says so. Any other `Vec<u8>`, such as a field of a struct, is a sequence of
 /// numbers to serde: a megabyte takes 1.7 ms to decode instead of 40 µs.
 /// `#[serde(with = "serde_bytes")]` on the field makes it bytes, in the same form.
 #[derive(Clone, Copy, Debug, Default)]

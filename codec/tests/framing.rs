@@ -45,8 +45,8 @@ fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
         Frame::Cancel { id: 8.into() },
         Frame::Ping,
         Frame::Pong,
-        Frame::Goodbye { stay: None },
-        Frame::Goodbye { stay: Some(Duration::from_millis(1500)) },
+        Frame::GoAway { linger: None },
+        Frame::GoAway { linger: Some(Duration::from_millis(1500)) },
     ]
 }
 

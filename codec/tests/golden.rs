@@ -72,8 +72,8 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         ("cancel", Frame::Cancel { id: 7.into() }),
         ("ping", Frame::Ping),
         ("pong", Frame::Pong),
-        ("goodbye", Frame::Goodbye { stay: None }),
-        ("goodbye-stay", Frame::Goodbye { stay: Some(Duration::from_secs(60)) }),
+        ("go-away", Frame::GoAway { linger: None }),
+        ("go-away-linger", Frame::GoAway { linger: Some(Duration::from_secs(60)) }),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, Framing, Json, LengthPrefixed, Postcard, decode_body, decode_within,
-    encode_body, shared_bytes,
+    encode_body, zero_copy_bytes,
 };
 use isolated_workers_core::{Body, Budget, Frame, Limits, Metadata};
 use serde::ser::Error as _;
@@ -18,9 +18,9 @@ const LARGE: usize = 100_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Picture {
     name: String,
-    #[serde(with = "shared_bytes")]
+    #[serde(with = "zero_copy_bytes")]
     pixels: Bytes,
-    #[serde(with = "shared_bytes")]
+    #[serde(with = "zero_copy_bytes")]
     mask: Bytes,
     comment: String,
 }

@@ -92,12 +92,12 @@ impl Body {
     /// use isolated_workers_core::Body;
     ///
     /// let picture = Bytes::from(vec![7; 100_000]);
-    /// let body = Body::of_pieces(vec![Bytes::from_static(b"a picture: "), picture.clone()]);
+    /// let body = Body::from_pieces(vec![Bytes::from_static(b"a picture: "), picture.clone()]);
     /// assert_eq!(body.len(), 100_011);
     /// assert_eq!(body.pieces()[1].as_ptr(), picture.as_ptr());
     /// assert!(body.as_bytes().starts_with(b"a picture: \x07\x07"));
     /// ```
-    pub fn of_pieces(mut pieces: Vec<Bytes>) -> Self {
+    pub fn from_pieces(mut pieces: Vec<Bytes>) -> Self {
         pieces.retain(|piece| !piece.is_empty());
         if pieces.len() < 2 {
             return pieces.pop().unwrap_or_default().into();
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn pieces_are_one_payload() {
         let pieces = [&b"ab"[..], b"", b"cde"].map(Bytes::from_static);
-        let body = Body::of_pieces(pieces.to_vec());
+        let body = Body::from_pieces(pieces.to_vec());
         assert_eq!((body.len(), body.is_empty(), body.pieces().len()), (5, false, 2));
         assert_eq!(body, Body::from(b"abcde".to_vec()));
         assert_ne!(body, Body::from(b"abcd".to_vec()));
@@ -241,9 +241,9 @@ mod tests {
     #[test]
     fn one_piece_is_no_rope() {
         let one = Bytes::from(vec![1; 10]);
-        let body = Body::of_pieces(vec![Bytes::new(), one.clone()]);
+        let body = Body::from_pieces(vec![Bytes::new(), one.clone()]);
         assert_eq!(body.as_bytes().as_ptr(), one.as_ptr());
-        assert_eq!(Body::of_pieces(Vec::new()), Body::empty());
+        assert_eq!(Body::from_pieces(Vec::new()), Body::empty());
         assert!(Body::empty().pieces().is_empty());
     }
 }

@@ -72,7 +72,7 @@ impl Error {
             (_, Executed::No) => Executed::Maybe,
             (_, executed) => executed,
         };
-        Self::build(kind, text, Detail::Remote(remote.into()), None).executed_is(executed)
+        Self::build(kind, text, Detail::Remote(remote.into()), None).with_executed(executed)
     }
 
     fn build(kind: ErrorKind, text: String, detail: Detail, source: Option<BoxError>) -> Self {
@@ -81,12 +81,12 @@ impl Error {
     }
 
     /// Says for certain whether the message was run, where the one who makes the error knows better than its kind.
-    pub fn executed_is(self, executed: Executed) -> Self {
+    pub fn with_executed(self, executed: Executed) -> Self {
         let mut inner = self.0;
         match Arc::get_mut(&mut inner) {
             Some(inner) => inner.executed = executed,
             // A shared error keeps what it said before: someone may already have decided by it.
-            None => debug_assert!(false, "executed_is is for an error that was just made"),
+            None => debug_assert!(false, "with_executed is for an error that was just made"),
         }
         Self(inner)
     }

@@ -42,9 +42,9 @@ pub enum Frame {
     /// Gives it.
     Pong,
     /// The sender starts no more calls and is about to end the stream.
-    Goodbye {
+    GoAway {
         /// How long the receiver is to wait for another connection once this one has ended. `None`: not at all.
-        stay: Option<Duration>,
+        linger: Option<Duration>,
     },
     /// What can be read in two ways, because the other side tells no kinds and the name ends as that of an answer does.
     /// It is the answer where this side has asked, and the request where it has not. Never sent.
@@ -86,7 +86,7 @@ impl Frame {
             | Self::Error { id, .. }
             | Self::Cancel { id } => Some(id),
             Self::Unmarked { request, .. } => request.id(),
-            Self::Ping | Self::Pong | Self::Goodbye { .. } => None,
+            Self::Ping | Self::Pong | Self::GoAway { .. } => None,
         }
     }
 

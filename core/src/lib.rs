@@ -29,10 +29,10 @@ pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteE
 pub use extensions::Extensions;
 pub use frame::Frame;
 pub use limits::Limits;
-pub use message::{Failure, Message, Never};
+pub use message::{Message, Never, ServiceError};
 pub use metadata::Metadata;
 pub use name::Name;
-pub use request::{Request, Side};
+pub use request::{Request, Role};
 pub use response::Response;
 pub use schema::Schema;
-pub use tx_id::{Sequential, TxId, TxIdGenerator, Uuid};
+pub use tx_id::{RandomIds, SequentialIds, TxId, TxIdGenerator};

@@ -34,7 +34,7 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What a successful call returns.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
     /// What the handler itself may fail with; [`Never`] where it cannot.
-    type Error: Failure;
+    type Error: ServiceError;
     /// Whether the caller waits for no reply: the worker sends none, not even an error. Default: `false`.
     const ONEWAY: bool = false;
     /// How long a call may take: `None` (the default) for what the worker's builder says, zero for no limit.
@@ -53,10 +53,10 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
     message = "`{Self}` cannot be the error of a method",
     note = "it travels and is read: it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and owns its data"
 )]
-pub trait Failure: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static {}
+pub trait ServiceError: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static> Failure for E {}
+impl<E: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static> ServiceError for E {}
 
 /// The error of a message that has none of its own. No value of it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::{Body, Extensions, Message, Metadata, Name, TxId};
 
-/// Where a middleware or a service runs.
+/// Role of this process in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// In the process that asks.
-    Host,
-    /// In the process that answers.
-    Worker,
+pub enum Role {
+    /// The process that makes the call.
+    Caller,
+    /// The process that answers it.
+    Callee,
 }
 
 /// A call on its way: the name of its message, its encoded payload, and what was said about how to carry it out.
@@ -33,7 +33,7 @@ struct Parts {
     retry: u32,
     idempotent: bool,
     oneway: bool,
-    side: Side,
+    role: Role,
     extensions: Extensions,
     peer: Option<u32>,
     deadline: Option<Instant>,
@@ -73,7 +73,7 @@ impl Request {
         timeout: Option<Duration>,
     ) -> Self {
         let parts =
-            Parts { metadata, id: Some(id), timeout, oneway, side: Side::Worker, ..Parts::new(name, body) };
+            Parts { metadata, id: Some(id), timeout, oneway, role: Role::Callee, ..Parts::new(name, body) };
         Self::made_of(parts)
     }
 
@@ -81,7 +81,7 @@ impl Request {
     /// that it had. What never travels is not in it, such as its [`extensions`](Self::extensions).
     pub fn sent_back(mut self, id: TxId) -> Self {
         let parts = Arc::make_mut(&mut self.0);
-        (parts.side, parts.id, parts.deadline) = (Side::Host, Some(id), None);
+        (parts.role, parts.id, parts.deadline) = (Role::Caller, Some(id), None);
         self
     }
 
@@ -238,7 +238,7 @@ impl Request {
     /// Makes what the other side has sent a request of this one, where no framing has: one that came by no wire.
     #[inline]
     pub(crate) fn arrive(&mut self, id: &TxId) {
-        if self.side() == Side::Host {
+        if self.role() == Role::Caller {
             let (name, body, metadata) = (self.to_name(), self.body().clone(), self.metadata().clone());
             let timeout = self.timeout().filter(|timeout| !timeout.is_zero());
             *self = Self::received(id.clone(), name, body, metadata, self.is_oneway(), timeout);
@@ -254,8 +254,8 @@ impl Request {
 
     /// Where this request is now.
     #[inline]
-    pub fn side(&self) -> Side {
-        self.0.side
+    pub fn role(&self) -> Role {
+        self.0.role
     }
 
     /// Name, body and metadata. The payload is not copied.
@@ -280,7 +280,7 @@ impl Parts {
             retry: 0,
             idempotent: false,
             oneway: false,
-            side: Side::Host,
+            role: Role::Caller,
             extensions: Extensions::default(),
             peer: None,
             deadline: None,
@@ -290,7 +290,7 @@ impl Parts {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { name, body, metadata, id, timeout, oneway, side, .. } = &*self.0;
+        let Parts { name, body, metadata, id, timeout, oneway, role, .. } = &*self.0;
         f.debug_struct("Request")
             .field("name", name)
             .field("body", body)
@@ -298,7 +298,7 @@ impl fmt::Debug for Request {
             .field("id", id)
             .field("timeout", timeout)
             .field("oneway", oneway)
-            .field("side", side)
+            .field("role", role)
             .finish_non_exhaustive()
     }
 }

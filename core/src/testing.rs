@@ -52,7 +52,7 @@ mod trace;
 mod world;
 
 pub use end::End;
-pub use failure::Failure;
+pub use failure::SimulationFailure;
 pub use pair::Pair;
 pub use rng::Rng;
 pub use simulation::{Simulation, simulate};

@@ -127,7 +127,7 @@ impl fmt::Debug for TxId {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not make ids of calls",
-    note = "pass `Uuid`, `Sequential`, or a closure such as `|| TxId::from(17)`"
+    note = "pass `RandomIds`, `SequentialIds`, or a closure such as `|| TxId::from(17)`"
 )]
 pub trait TxIdGenerator: Send + Sync + 'static {
     /// The next id.
@@ -143,9 +143,9 @@ impl<F: Fn() -> TxId + Send + Sync + 'static> TxIdGenerator for F {
 
 /// Random UUIDs (version 4), unique across connections and machines.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Uuid;
+pub struct RandomIds;
 
-impl TxIdGenerator for Uuid {
+impl TxIdGenerator for RandomIds {
     fn next_id(&self) -> TxId {
         uuid::Uuid::new_v4().into_bytes().into()
     }
@@ -154,9 +154,9 @@ impl TxIdGenerator for Uuid {
 /// 1, 2, 3 …: the default, because they are the smallest on the wire, the quickest to find and the easiest to read in a log.
 /// Unique within one connection.
 #[derive(Debug, Default)]
-pub struct Sequential(AtomicU64);
+pub struct SequentialIds(AtomicU64);
 
-impl TxIdGenerator for Sequential {
+impl TxIdGenerator for SequentialIds {
     fn next_id(&self) -> TxId {
         (self.0.fetch_add(1, Ordering::Relaxed) + 1).into()
     }
@@ -185,15 +185,15 @@ mod tests {
     #[test]
     fn ids_are_equal_whichever_way_they_were_made() {
         assert_eq!(TxId::from(42), TxId::from("42"));
-        let uuid = Uuid.next_id();
+        let uuid = RandomIds.next_id();
         assert_eq!(uuid, TxId::from(uuid.to_string().as_str()));
         assert_ne!(TxId::from("42"), TxId::from("042"));
     }
 
     #[test]
     fn generators_do_not_repeat_themselves() {
-        assert_ne!(Uuid.next_id(), Uuid.next_id());
-        let sequential = Sequential::default();
+        assert_ne!(RandomIds.next_id(), RandomIds.next_id());
+        let sequential = SequentialIds::default();
         assert_eq!((sequential.next_id(), sequential.next_id()), (1.into(), 2.into()));
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, PipeReader, Read, Write};
 
-use isolated_workers::{TxIdGenerator, Uuid};
+use isolated_workers::{RandomIds, TxIdGenerator};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -16,7 +16,7 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn random() -> Self {
-        let [of_worker, of_host] = [(); 2].map(|()| Uuid.next_id().to_string());
+        let [of_worker, of_host] = [(); 2].map(|()| RandomIds.next_id().to_string());
         Self { of_worker, of_host }
     }
 

@@ -88,7 +88,7 @@ impl<'a> Scene<'a> {
                 self.connection.set_cancels_late_calls(late);
                 self.connection.ping();
             }
-            9 if step > 250 => self.connection.say_goodbye(None),
+            9 if step > 250 => self.connection.send_go_away(None),
             10 if step > 250 => self.fail(),
             _ => self.receive(step % 2 == 0),
         }

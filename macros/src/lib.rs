@@ -77,7 +77,7 @@ mod types;
 ///   implementation something to serve.
 /// - `CalculatorClient<S>`, with one method for each of the trait. One that returns `T` there returns
 ///   `Result<T, Error>` here, and one that returns `Result<T, E>` returns `Result<T, CallError<E>>`.
-/// - `CalculatorServer<T>`, a `Handler` that answers each message with the method of the same name.
+/// - `CalculatorService<T>`, a `Handler` that answers each message with the method of the same name.
 /// - `mod calculator`, with a message for each method (`calculator::Add { a, b }`), with `Request`, an enum of all of
 ///   them, and with `SCHEMA`, which tells host and worker whether they were built from the same definition.
 ///

@@ -71,7 +71,7 @@ impl Definition {
     }
 
     pub(crate) fn server(&self) -> Ident {
-        format_ident!("{}Server", self.ident())
+        format_ident!("{}Service", self.ident())
     }
 }
 

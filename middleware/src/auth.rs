@@ -1,7 +1,7 @@
 use std::fmt;
 use std::hint::black_box;
 
-use isolated_workers_core::{Error, ErrorKind, Request, Response, Side};
+use isolated_workers_core::{Error, ErrorKind, Request, Response, Role};
 
 use crate::{Middleware, Service};
 
@@ -42,11 +42,11 @@ impl Auth {
 
 impl Middleware for Auth {
     async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
-        match request.side() {
-            Side::Host => {
+        match request.role() {
+            Role::Caller => {
                 request.metadata_mut().insert(KEY, self.0.as_str());
             }
-            Side::Worker => {
+            Role::Callee => {
                 let token = request.metadata_mut().remove(KEY);
                 if !token.as_ref().is_some_and(|token| self.is_right(token)) {
                     let has = if token.is_some() {

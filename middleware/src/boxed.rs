@@ -185,7 +185,7 @@ fn known<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
             C::NAME,
             S::Codec::NAME
         );
-        Error::new(ErrorKind::Config, text).executed_is(Executed::No)
+        Error::new(ErrorKind::Config, text).with_executed(Executed::No)
     })
 }
 

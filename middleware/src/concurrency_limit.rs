@@ -40,7 +40,7 @@ impl Middleware for ConcurrencyLimit {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
         let _permit = self.0.acquire().await.map_err(|closed| {
             let text = format!("could not call `{}`: the limit is closed", request.name());
-            Error::with_source(ErrorKind::Closed, text, closed).executed_is(Executed::No)
+            Error::with_source(ErrorKind::Closed, text, closed).with_executed(Executed::No)
         })?;
         next.call(request).await
     }

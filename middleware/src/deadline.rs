@@ -74,7 +74,7 @@ impl Middleware for Deadline {
         let left = at.saturating_duration_since(now);
         if left.is_zero() {
             let text = format!("`{name}` was not called: its deadline was over {:?} ago", now - at);
-            return Err(Error::new(ErrorKind::Timeout, text).executed_is(Executed::No));
+            return Err(Error::new(ErrorKind::Timeout, text).with_executed(Executed::No));
         }
         request.set_deadline(Some(at));
         request.set_timeout(Some(left));

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::pin::Pin;
 
-use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::any::Whatever;
 use isolated_workers_codec::{Codec, CodecError, decode_body};
 use isolated_workers_core::{Body, Error, Request, Response};
 use serde::de::{DeserializeOwned, Error as _};

@@ -4,11 +4,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::any::Whatever;
 use isolated_workers_codec::{Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
-    Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
-    Side,
+    Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
+    Schema,
 };
 use serde::Serialize;
 
@@ -135,7 +135,7 @@ where
         // What panics is caught above.
         Err(_) => {
             let text = format!("could not run the handler of `{}`: the runtime of its worker ends", M::NAME);
-            Err(Error::new(ErrorKind::Closed, text).executed_is(Executed::No))
+            Err(Error::new(ErrorKind::Closed, text).with_executed(Executed::No))
         }
     }
 }
@@ -169,15 +169,15 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
     decode_body(codec, request.body()).map_err(|error| {
         let attempt = format!("could not decode `{}` from {}", M::NAME, C::NAME);
-        undecodable(attempt, error, request.side()).executed_is(Executed::No)
+        undecodable(attempt, error, request.role()).with_executed(Executed::No)
     })
 }
 
-fn undecodable(attempt: String, error: CodecError, side: Side) -> Error {
+fn undecodable(attempt: String, error: CodecError, side: Role) -> Error {
     let (kind, advice) = match side {
         _ if !error.is_over_budget() => (ErrorKind::Decode, SKEW),
-        Side::Host => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
-        Side::Worker => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
+        Role::Caller => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
+        Role::Callee => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
     };
     Error::with_source(kind, format!("{attempt}: {error}{advice}"), error)
 }
@@ -234,7 +234,7 @@ pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response)
     decode_body(codec, response.body()).map(|Whatever(reply)| reply).map_err(|error| {
         let reply = std::any::type_name::<M::Reply>();
         let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::NAME);
-        undecodable(attempt, error, Side::Host).executed_is(Executed::Yes)
+        undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)
     })
 }
 
@@ -248,7 +248,7 @@ pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> Cal
         Some(Ok(failure)) => CallError::Service(failure),
         Some(Err(error)) if error.is_over_budget() => {
             let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::NAME);
-            CallError::Call(undecodable(attempt, error, Side::Host).executed_is(Executed::Yes))
+            CallError::Call(undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes))
         }
         // Its text says what it was all the same.
         _ => CallError::Call(error),

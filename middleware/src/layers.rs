@@ -47,7 +47,7 @@ pub(crate) struct By<'a, M>(&'a M);
 impl<M: Middleware> Guard for By<'_, M> {
     fn panicked(&self, what: &str) -> Error {
         // How far it had come is not known.
-        Error::new(ErrorKind::Panicked, format!("it {what}")).executed_is(Executed::Maybe)
+        Error::new(ErrorKind::Panicked, format!("it {what}")).with_executed(Executed::Maybe)
     }
 
     fn failed(&self, error: Error) -> Error {
@@ -77,7 +77,7 @@ impl<S: Service> Guard for FromNext<S> {
     const CATCHES: bool = !S::CATCHES_PANICS;
 
     fn panicked(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Panicked, format!("the service {what}")).executed_is(Executed::Maybe)
+        Error::new(ErrorKind::Panicked, format!("the service {what}")).with_executed(Executed::Maybe)
     }
 
     fn failed(&self, error: Error) -> Error {

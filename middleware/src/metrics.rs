@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response, Side};
+use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response, Role};
 
 use crate::{Middleware, Service};
 
@@ -41,7 +41,7 @@ impl Middleware for Metrics {
 /// A call under way. One that is dropped counts as cancelled.
 struct Call {
     name: Name,
-    side: Side,
+    side: Role,
     bytes: usize,
     begun: Instant,
     ended: bool,
@@ -51,7 +51,7 @@ impl Call {
     fn begin(request: &Request) -> Self {
         let call = Self {
             name: request.to_name(),
-            side: request.side(),
+            side: request.role(),
             bytes: request.body().len(),
             begun: Instant::now(),
             ended: false,
@@ -76,7 +76,7 @@ impl Call {
     /// `handled`: whether a handler knows the message.
     fn count(&self, handled: bool, failed: Option<ErrorKind>) {
         let side = self.side();
-        let trusted = handled || self.side == Side::Host;
+        let trusted = handled || self.side == Role::Caller;
         let message = if trusted { self.name.to_string() } else { String::new() };
         metrics::counter!("isolated_workers_calls_total", "message" => message.clone(), "side" => side)
             .increment(1);
@@ -99,8 +99,8 @@ impl Call {
 
     fn side(&self) -> &'static str {
         match self.side {
-            Side::Host => "host",
-            Side::Worker => "worker",
+            Role::Caller => "host",
+            Role::Callee => "worker",
         }
     }
 }

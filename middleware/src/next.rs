@@ -1,7 +1,7 @@
 use std::fmt;
 
 use isolated_workers_codec::CodecError;
-use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::any::Whatever;
 use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response};
 
 use crate::erased::{ErasedService, Read, read, read_reply};
@@ -56,7 +56,7 @@ impl<'a> Next<'a> {
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         let what = || format!("could not decode `{}`", M::NAME);
-        self.value(request.body(), read::<M>, what).map_err(|error| error.executed_is(Executed::No))
+        self.value(request.body(), read::<M>, what).map_err(|error| error.with_executed(Executed::No))
     }
 
     /// Replaces the payload of `request`, which must be an `M`, by another.
@@ -76,7 +76,7 @@ impl<'a> Next<'a> {
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
         self.value(response.body(), read_reply::<M::Reply>, what)
-            .map_err(|error| error.executed_is(Executed::Yes))
+            .map_err(|error| error.with_executed(Executed::Yes))
     }
 
     /// Replaces the reply of `response` to a message `M` by another.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_codec::shared_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::any::Whatever;
 use isolated_workers_core::{CallError, Error, ErrorKind, Executed, Message, Request, Response};
 
 use crate::handler::{self, decode_reply, encode};
@@ -165,5 +165,5 @@ pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
     }
     let what = "compare `request.name()` with its `NAME` first";
     let text = format!("could not take `{}` for the message `{}`: {what}", request.name(), M::NAME);
-    Err(Error::new(ErrorKind::Decode, text).executed_is(Executed::No))
+    Err(Error::new(ErrorKind::Decode, text).with_executed(Executed::No))
 }

@@ -1,7 +1,7 @@
 mod propagator;
 mod w3c;
 
-use isolated_workers_core::{Error, Request, Response, Side};
+use isolated_workers_core::{Error, Request, Response, Role};
 use tracing::{Instrument, Level, Span, field};
 
 pub use self::propagator::Propagator;
@@ -58,9 +58,9 @@ impl<P: Propagator> Middleware for TraceWith<P> {
         next: &S,
     ) -> impl Future<Output = Result<Response, Error>> + Send {
         traced(request, next, |span, request| {
-            match request.side() {
-                Side::Host => self.0.inject(span, request.metadata_mut()),
-                Side::Worker => self.0.extract(span, request.metadata()),
+            match request.role() {
+                Role::Caller => self.0.inject(span, request.metadata_mut()),
+                Role::Callee => self.0.extract(span, request.metadata()),
             }
             None
         })
@@ -108,9 +108,9 @@ fn span(request: &Request) -> Span {
             )
         };
     }
-    let span = match request.side() {
-        Side::Host => span!("call"),
-        Side::Worker => span!("handle"),
+    let span = match request.role() {
+        Role::Caller => span!("call"),
+        Role::Callee => span!("handle"),
     };
     if let Some(id) = request.id() {
         span.record("tx", field::display(id));

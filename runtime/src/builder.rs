@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{Codec, Json};
-use isolated_workers_core::{Error, ErrorKind, Limits, Schema, Sequential, TxIdGenerator};
+use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, TxIdGenerator};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
-use isolated_workers_transport::{Platform, Transport};
+use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 
 use crate::driver::Driver;
@@ -17,9 +17,9 @@ pub(crate) type Parts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGener
 /// A worker about to be started: [`Worker::builder`].
 ///
 /// The defaults: the codec [`Json`], the transport of the driver, no middleware, [`Timeouts::default`],
-/// [`Limits::default`], ids in a row ([`Sequential`]), any service, no startup data.
+/// [`Limits::default`], ids in a row ([`SequentialIds`]), any service, no startup data.
 #[must_use = "nothing is started until `spawn`"]
-pub struct Builder<D = Program, C = Json, T = Platform, L = NoLayers> {
+pub struct Builder<D = Program, C = Json, T = DefaultTransport, L = NoLayers> {
     driver: D,
     codec: C,
     transport: T,
@@ -43,7 +43,7 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
             startup: None,
         };
         let transport = driver.transport();
-        let ids = Arc::new(Sequential::default());
+        let ids = Arc::new(SequentialIds::default());
         Self { driver, codec: Json, transport, layers: NoLayers, ids, startup: None, settings }
     }
 }
@@ -125,7 +125,7 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         self
     }
 
-    /// Sets what makes the ids of calls. Default: [`Sequential`].
+    /// Sets what makes the ids of calls. Default: [`SequentialIds`].
     pub fn ids(mut self, ids: impl TxIdGenerator) -> Self {
         self.ids = Arc::new(ids);
         self

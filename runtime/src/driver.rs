@@ -69,7 +69,7 @@ pub trait Running: Send + 'static {
     /// The id of its process.
     fn pid(&self) -> Self::Pid;
 
-    /// Waits for its end, and for that of what it prints as far as the host reads it. Cancel-safe; once ended, it answers at
+    /// QueueStats for its end, and for that of what it prints as far as the host reads it. Cancel-safe; once ended, it answers at
     /// once.
     fn wait(&mut self) -> impl Future<Output = ExitReason> + Send;
 

@@ -70,7 +70,7 @@ pub(crate) async fn greet<C: Codec>(
     service: Option<Schema>,
     token: &str,
     startup: Option<&Bytes>,
-) -> Result<BytesMut, Failure> {
+) -> Result<BytesMut, HandshakeError> {
     let own = Hello {
         token: token.into(),
         startup: startup.map(Bytes::len),
@@ -80,19 +80,19 @@ pub(crate) async fn greet<C: Codec>(
     let (line, rest) = match (said, hear(reader).await) {
         (_, Ok(heard)) => heard,
         // A worker that does not want all of the data says why and is gone.
-        (Err(error), Err(Failure::Gone(_))) => return Err(error),
+        (Err(error), Err(HandshakeError::Gone(_))) => return Err(error),
         (_, Err(error)) => return Err(error),
     };
     let theirs = parse(&line)?;
     check(&own, &theirs, "host", "worker")?;
     match theirs.declined {
-        Some(why) => Err(Failure::Declined(why.into_owned())),
+        Some(why) => Err(HandshakeError::Declined(why.into_owned())),
         None => Ok(rest),
     }
 }
 
 /// Why there was no handshake.
-pub(crate) enum Failure {
+pub(crate) enum HandshakeError {
     /// The stream ended or broke: how the process ended says more.
     Gone(std::io::Error),
     /// The two do not fit together.
@@ -101,13 +101,13 @@ pub(crate) enum Failure {
     Declined(String),
 }
 
-impl From<std::io::Error> for Failure {
+impl From<std::io::Error> for HandshakeError {
     fn from(error: std::io::Error) -> Self {
         Self::Gone(error)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for HandshakeError {
     fn from(error: Error) -> Self {
         Self::Refused(error)
     }
@@ -117,7 +117,7 @@ async fn say(
     writer: &mut (impl AsyncWrite + Unpin),
     hello: &Hello<'_>,
     startup: &[u8],
-) -> Result<(), Failure> {
+) -> Result<(), HandshakeError> {
     let mut line = serde_json::to_vec(hello).expect("a hello is made of strings and numbers");
     line.push(b'\n');
     writer.write_all(&line).await?;
@@ -125,7 +125,7 @@ async fn say(
     Ok(writer.flush().await?)
 }
 
-async fn hear(reader: &mut (impl AsyncRead + Unpin)) -> Result<(BytesMut, BytesMut), Failure> {
+async fn hear(reader: &mut (impl AsyncRead + Unpin)) -> Result<(BytesMut, BytesMut), HandshakeError> {
     let mut buffer = BytesMut::with_capacity(1024);
     loop {
         if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
@@ -136,7 +136,7 @@ async fn hear(reader: &mut (impl AsyncRead + Unpin)) -> Result<(BytesMut, BytesM
             return Err(not_a_handshake(&buffer, "its first line does not end").into());
         }
         if reader.read_buf(&mut buffer).await? == 0 {
-            return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+            return Err(HandshakeError::Gone(std::io::ErrorKind::UnexpectedEof.into()));
         }
     }
 }

@@ -32,7 +32,8 @@ pub use inherited::is_worker;
 pub use link::Link;
 pub use on_crash::OnCrash;
 pub use pool::{
-    Dispatch, Map, Pool, PoolBuilder, Progress, Restart, Stats, View, Waits, WhenFull, WorkerId, WorkerStats,
+    Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, Stats, WhenFull,
+    WorkerId, WorkerStats,
 };
 pub use serve::{FromStartupData, MakeHandler, Serve, Server, run_worker, serve, serve_with};
 pub use status::Status;

@@ -113,7 +113,7 @@ impl<C: Codec> Link<C> {
         self.0.again.load(Ordering::Acquire) > 0
     }
 
-    /// Waits until no other call is on probation.
+    /// QueueStats until no other call is on probation.
     pub(crate) async fn probation(&self) -> SemaphorePermit<'_> {
         self.0.probation.acquire().await.expect("it is never closed")
     }
@@ -188,8 +188,8 @@ impl<C: Codec> Link<C> {
 
     /// Fails what is in flight, says goodbye, and ends the stream in this direction. With `stay`, the other side is to
     /// wait for so long until it is reached again, and calls are refused with a word about that.
-    pub(crate) fn close(&self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        self.change(|state| state.close(stay, error));
+    pub(crate) fn close(&self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
+        self.change(|state| state.close(linger, error));
     }
 
     /// Refuses further calls; those in flight go on.

@@ -30,13 +30,13 @@ use tokio::sync::watch;
 
 pub use self::builder::PoolBuilder;
 pub use self::dispatch::Dispatch;
-pub use self::map::{Map, Progress};
+pub use self::map::{Map, MapProgress};
 use self::rules::Rules;
 pub use self::rules::{Restart, WhenFull};
 use self::shared::Shared;
-pub use self::stats::{Stats, Waits, WorkerStats};
+pub use self::stats::{QueueStats, Stats, WorkerStats};
 use self::view::Options;
-pub use self::view::View;
+pub use self::view::ScopedPool;
 use crate::attempts::Attempts;
 use crate::driver::Driver;
 use crate::supervisor::Stop;
@@ -101,19 +101,19 @@ impl<S: Service> Pool<S> {
 
     /// The pool, for calls that all run in the same worker for the same key: for state or a cache that a worker keeps.
     /// The key stays there when the worker is replaced, and moves only where its place is given up for good.
-    pub fn with_key(&self, key: impl Hash) -> View<S> {
-        View::new(self).with_key(key)
+    pub fn with_key(&self, key: impl Hash) -> ScopedPool<S> {
+        ScopedPool::new(self).with_key(key)
     }
 
     /// The pool, for calls of this priority: where calls wait, those with a higher one go first. Default: 0.
-    pub fn with_priority(&self, priority: i32) -> View<S> {
-        View::new(self).with_priority(priority)
+    pub fn with_priority(&self, priority: i32) -> ScopedPool<S> {
+        ScopedPool::new(self).with_priority(priority)
     }
 
     /// The pool, for calls in this worker or the one that has taken its place. One that was idle for too long is
     /// started for it.
-    pub fn on(&self, worker: WorkerId) -> View<S> {
-        View::new(self).on(worker)
+    pub fn on(&self, worker: WorkerId) -> ScopedPool<S> {
+        ScopedPool::new(self).on(worker)
     }
 
     /// Sends a message to every worker that is there or about to be, at the same time, and returns what each has
@@ -257,7 +257,7 @@ impl<S: Service> Pool<S> {
         self.0.shared.stop(Stop::Kill);
     }
 
-    /// Waits until all workers are gone because the pool was drained, closed or killed. Cancel-safe.
+    /// QueueStats until all workers are gone because the pool was drained, closed or killed. Cancel-safe.
     pub async fn closed(&self) {
         // It tells how well that went, which is the matter of those who close.
         let _ = self.ended().await;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{BoxError, Error, ErrorKind, Limits};
 use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_place};
-use isolated_workers_transport::{Residue, Transport};
+use isolated_workers_transport::{Cleanup, Transport};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinSet;
@@ -248,23 +248,23 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         settings.limits.check()?;
         let inherited = Inherited::take()?;
         inherited.check_codec(C::NAME)?;
-        let residue = Arc::new(OnceLock::new());
+        let cleanup = Arc::new(OnceLock::new());
         let is_process = inherited.is_process();
         if is_process {
             // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
-            stopped.obey(Obedience::new(server, Arc::clone(&residue)));
+            stopped.obey(Obedience::new(server, Arc::clone(&cleanup)));
             panic_place::keep();
         }
         settings.handshake &= inherited.has_handshake();
         let transport = inherited.transport().to_owned();
         let Some(channel) = stopped.unless(attach(inherited)).await else { return Ok(()) };
         let channel = channel?;
-        let _cleanup = Cleanup(channel.residue.clone());
-        if let Some(own) = &channel.residue {
-            residue.get_or_init(|| own.clone());
+        let _cleanup = RemoveOnExit(channel.cleanup.clone());
+        if let Some(own) = &channel.cleanup {
+            cleanup.get_or_init(|| own.clone());
         }
-        let residue = channel.residue.clone();
-        let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, residue, is_process };
+        let cleanup = channel.cleanup.clone();
+        let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, cleanup, is_process };
         // In a box, because it is large: moved as a whole, it would touch memory that is fresh from the system in two more places.
         beside_the_sockets(Box::pin(session.run(make, layers, channel, stopped))).await
     }
@@ -293,12 +293,12 @@ where
 }
 
 /// Removes what this end has outside of its process, also where a thread that watches still has a part in it.
-struct Cleanup(Option<Residue>);
+struct RemoveOnExit(Option<Cleanup>);
 
-impl Drop for Cleanup {
+impl Drop for RemoveOnExit {
     fn drop(&mut self) {
-        if let Some(residue) = &self.0 {
-            residue.remove();
+        if let Some(cleanup) = &self.0 {
+            cleanup.remove();
         }
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, Schema, TxIdGenerator, Uuid};
-use isolated_workers_transport::{Bound, Channel, Reconnect, Rendezvous, Residue, Transport};
+use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, RandomIds, Schema, TxIdGenerator};
+use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reconnect, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
-use crate::handshake::{self, Failure};
+use crate::handshake::{self, HandshakeError};
 use crate::link::{Link, Nobody, Pump};
 use crate::supervisor::{Control, LAST_WORDS, LIMBO, supervise};
 use crate::timeouts::elapsed;
@@ -42,8 +42,8 @@ pub(crate) struct Settings {
 pub(crate) struct Started<P, T: Transport> {
     pub(crate) running: P,
     pub(crate) stream: Greeted<T>,
-    pub(crate) rendezvous: Option<Rendezvous>,
-    pub(crate) residue: Option<Residue>,
+    pub(crate) rendezvous: Option<DeferredListener>,
+    pub(crate) cleanup: Option<Cleanup>,
     pub(crate) address: Address,
 }
 
@@ -69,12 +69,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
     pub(crate) async fn launch(self: &Arc<Self>, link: Link<C>) -> Result<Control<D::Running>, Error> {
         let limits = self.settings.limits;
         let (status, watched) = watch::channel(Status::Starting);
-        let Started { running, stream, rendezvous, residue, address } = self.start(&status).await?;
+        let Started { running, stream, rendezvous, cleanup, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
         link.renew(limits, writer);
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let starter = Arc::clone(self);
-        Ok(supervise(starter, running, (rendezvous, residue), address, link, pump, (status, watched)))
+        Ok(supervise(starter, running, (rendezvous, cleanup), address, link, pump, (status, watched)))
     }
 
     /// Starts the worker. Nothing is left behind where it fails or is dropped.
@@ -89,15 +89,15 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             Error::with_source(ErrorKind::Spawn, text, error)
         })?;
         let inheritance = bound.inheritance();
-        let token = driver.token().map_or_else(|| Uuid.next_id().to_string(), str::to_owned);
+        let token = driver.token().map_or_else(|| RandomIds.next_id().to_string(), str::to_owned);
         let address = Address { place: inheritance.address.clone(), token };
         let mut running = driver.start(Launch::new::<T, C>(inheritance, settings.handshake))?;
         let token = address.token.clone();
         let connect = async move {
             let mut channel = bound.establish().await?;
             status.send_replace(Status::Connected);
-            let (rendezvous, residue) = (channel.rendezvous.take(), channel.residue.take());
-            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, rendezvous, residue))
+            let (rendezvous, cleanup) = (channel.rendezvous.take(), channel.cleanup.take());
+            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, rendezvous, cleanup))
         };
         let mut connect = pin!(connect);
         let connected = tokio::select! {
@@ -106,21 +106,21 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             // The stream of a process that has ended ends, too, unless a child of that holds it open.
             _ = running.wait() => match timeout(LAST_WORDS, connect).await {
                 Ok(connected) => connected,
-                Err(late) => Err(Failure::Gone(late.into())),
+                Err(late) => Err(HandshakeError::Gone(late.into())),
             },
             () = elapsed(limit) => return Err(silent(driver, running, limit).await),
         };
         match connected {
-            Ok((stream, rendezvous, residue)) => {
-                Ok(Started { running, stream, rendezvous, residue, address })
+            Ok((stream, rendezvous, cleanup)) => {
+                Ok(Started { running, stream, rendezvous, cleanup, address })
             }
-            Err(Failure::Refused(error)) => Err(error),
-            Err(Failure::Declined(why)) => {
+            Err(HandshakeError::Refused(error)) => Err(error),
+            Err(HandshakeError::Declined(why)) => {
                 let pid = in_parentheses(running.pid());
                 let text = format!("the worker {}{pid} could not start: {why}", driver.subject());
                 Err(Error::new(ErrorKind::Startup, text))
             }
-            Err(Failure::Gone(error)) => Err(stillborn(driver, running, error).await),
+            Err(HandshakeError::Gone(error)) => Err(stillborn(driver, running, error).await),
         }
     }
 
@@ -133,9 +133,9 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let limit = self.settings.timeouts.startup;
         let connect = async {
             let mut channel = self.transport.dial(&address.place).await?;
-            if let Some(residue) = channel.residue.take() {
+            if let Some(cleanup) = channel.cleanup.take() {
                 // The one of the first connection is kept until the worker has ended.
-                residue.leave();
+                cleanup.leave();
             }
             self.greet(channel, &address.token, None).await
         };
@@ -147,9 +147,9 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             }
         };
         connected.map_err(|failure| match failure {
-            Failure::Refused(error) => error,
-            Failure::Declined(why) => Error::new(ErrorKind::Startup, format!("{}: {why}", attempt())),
-            Failure::Gone(error) => Error::with_source(ErrorKind::Startup, attempt(), error),
+            HandshakeError::Refused(error) => error,
+            HandshakeError::Declined(why) => Error::new(ErrorKind::Startup, format!("{}: {why}", attempt())),
+            HandshakeError::Gone(error) => Error::with_source(ErrorKind::Startup, attempt(), error),
         })
     }
 
@@ -158,7 +158,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         channel: Channel<T::Reader, T::Writer>,
         token: &str,
         startup: Option<&Bytes>,
-    ) -> Result<Greeted<T>, Failure> {
+    ) -> Result<Greeted<T>, HandshakeError> {
         let Channel { mut reader, mut writer, .. } = channel;
         let Settings { service, handshake, .. } = &self.settings;
         let buffer = if *handshake {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
-use isolated_workers_transport::{Rendezvous, Residue, Transport};
+use isolated_workers_transport::{Cleanup, DeferredListener, Transport};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
@@ -47,7 +47,7 @@ const STARTS: u32 = 5;
 pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
     starter: Arc<Starter<D, C, T>>,
     running: D::Running,
-    (rendezvous, residue): (Option<Rendezvous>, Option<Residue>),
+    (rendezvous, cleanup): (Option<DeferredListener>, Option<Cleanup>),
     address: Address,
     link: Link<C>,
     pump: Pumping,
@@ -63,7 +63,7 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
         starter,
         running,
         rendezvous,
-        residue,
+        cleanup,
         link,
         wanted,
         orders,
@@ -82,9 +82,9 @@ struct Supervisor<D: Driver, C: Codec, T> {
     starter: Arc<Starter<D, C, T>>,
     running: D::Running,
     /// What is to be opened before the worker is left.
-    rendezvous: Option<Rendezvous>,
+    rendezvous: Option<DeferredListener>,
     /// Removed when the worker has ended.
-    residue: Option<Residue>,
+    cleanup: Option<Cleanup>,
     link: Link<C>,
     wanted: watch::Receiver<Stop>,
     orders: mpsc::Receiver<Order<D::Running>>,
@@ -177,8 +177,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         pump: &mut Option<Pumping>,
     ) -> Result<Option<Ending>, Error> {
         match command {
-            Command::Disconnect { stay } => {
-                self.leave(stay, pump).await?;
+            Command::Disconnect { linger } => {
+                self.leave(linger, pump).await?;
                 self.status.send_replace(Status::Disconnected);
                 Ok(None)
             }
@@ -194,8 +194,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 }
                 let_go(&mut self.running)?;
                 self.link.fail(Presence::Ended, detached);
-                if let Some(residue) = &self.residue {
-                    residue.leave();
+                if let Some(cleanup) = &self.cleanup {
+                    cleanup.leave();
                 }
                 Ok(Some(Ending::of(ExitReason::Detached)))
             }
@@ -203,24 +203,24 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     }
 
     /// Ends the connection, and returns when the worker knows that it is to stay.
-    async fn leave(&mut self, stay: Duration, pump: &mut Option<Pumping>) -> Result<(), Error> {
+    async fn leave(&mut self, linger: Duration, pump: &mut Option<Pumping>) -> Result<(), Error> {
         let Some(connection) = pump else {
             return Err(unchanged("it is disconnected already; `reconnect` reaches it again"));
         };
         if let Some(rendezvous) = &mut self.rendezvous {
-            let (place, residue) = rendezvous.open().map_err(|error| {
+            let (place, cleanup) = rendezvous.open().map_err(|error| {
                 let text = "could not leave the worker, which is still connected: there is nowhere to reach it again";
                 Error::with_source(ErrorKind::Config, text, error)
             })?;
-            (self.rendezvous, self.residue) = (None, Some(residue));
+            (self.rendezvous, self.cleanup) = (None, Some(cleanup));
             self.identity.lock().unwrap_or_else(PoisonError::into_inner).address.place = place;
         }
-        let stay = if stay.is_zero() { FOREVER } else { stay };
-        self.link.close(Some(stay), left);
+        let linger = if linger.is_zero() { FOREVER } else { linger };
+        self.link.close(Some(linger), left);
         let heard = timeout(LEAVE, connection).await;
         *pump = None;
         match heard {
-            Ok(End::Eof | End::Farewell { .. }) => Ok(()),
+            Ok(End::Eof | End::GoAway { .. }) => Ok(()),
             Ok(end) => Err(Error::new(
                 ErrorKind::Crashed,
                 format!("could not leave the worker: the connection broke ({end:?}); start another"),
@@ -251,7 +251,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         self.kill(false).await;
         match end {
             End::Violated(_) => ExitReason::Violated,
-            End::Eof | End::Farewell { .. } | End::Broken(_) | End::Overran => ExitReason::Disconnected,
+            End::Eof | End::GoAway { .. } | End::Broken(_) | End::Overran => ExitReason::Disconnected,
         }
     }
 
@@ -296,7 +296,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     /// Starts another one in place of a worker that has died. `None`: it was stopped meanwhile, or given up.
     async fn start_again(&mut self) -> Option<Pumping> {
-        (self.rendezvous, self.residue) = (None, None);
+        (self.rendezvous, self.cleanup) = (None, None);
         let grown_up = self.since.elapsed() >= GROWN_UP;
         self.died_young = if grown_up { 0 } else { self.died_young.saturating_add(1) };
         let starter = Arc::clone(&self.starter);
@@ -341,12 +341,12 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     /// Puts a worker in the place of the last one.
     fn install(&mut self, started: Started<D::Running, T>) -> Pumping {
-        let Started { running, stream: Greeted { reader, writer, buffer }, rendezvous, residue, address } =
+        let Started { running, stream: Greeted { reader, writer, buffer }, rendezvous, cleanup, address } =
             started;
         let identity = Identity { pid: running.pid(), address, captured: running.captured() };
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
         self.running = running;
-        (self.rendezvous, self.residue) = (rendezvous, residue);
+        (self.rendezvous, self.cleanup) = (rendezvous, cleanup);
         self.since = Instant::now();
         let limits = self.starter.settings.limits;
         let pump = Pump::new(self.link.clone(), limits, reader, buffer, Nobody);
@@ -434,7 +434,7 @@ enum Drained {
     Died(ExitReason),
 }
 
-/// Waits until the connection is over, which it never is where there is none.
+/// QueueStats until the connection is over, which it never is where there is none.
 async fn over(pump: &mut Option<Pumping>) -> End {
     match pump {
         Some(pump) => pump.await,
@@ -442,7 +442,7 @@ async fn over(pump: &mut Option<Pumping>) -> End {
     }
 }
 
-/// Waits until nothing is in flight (`None`), or the connection is over. Where there is none, nothing is.
+/// QueueStats until nothing is in flight (`None`), or the connection is over. Where there is none, nothing is.
 async fn until_idle<C: Codec>(link: &Link<C>, pump: &mut Option<Pumping>) -> Option<End> {
     let Some(pump) = pump else { return None };
     poll_fn(|cx| match pump.as_mut().poll(cx) {
@@ -454,7 +454,7 @@ async fn until_idle<C: Codec>(link: &Link<C>, pump: &mut Option<Pumping>) -> Opt
     .await
 }
 
-/// Waits until at least this is wanted. The last handle says so, too, when it is dropped.
+/// QueueStats until at least this is wanted. The last handle says so, too, when it is dropped.
 async fn wanted(stop: &mut watch::Receiver<Stop>, least: Stop) -> Stop {
     let heard = stop.wait_for(|stop| *stop >= least).await.map(|stop| *stop);
     match heard {

@@ -90,7 +90,7 @@ pub enum OnTimeout {
     Kill,
 }
 
-/// Waits for `limit`, or for ever where it is zero.
+/// QueueStats for `limit`, or for ever where it is zero.
 pub(crate) async fn elapsed(limit: Duration) {
     if limit.is_zero() { std::future::pending().await } else { tokio::time::sleep(limit).await }
 }

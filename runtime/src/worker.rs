@@ -5,7 +5,7 @@ use futures_util::future::Either;
 use isolated_workers_codec::Json;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
 use isolated_workers_middleware::Service;
-use isolated_workers_transport::{Platform, Reconnect};
+use isolated_workers_transport::{DefaultTransport, Reconnect};
 use tokio::sync::watch;
 
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
@@ -21,7 +21,7 @@ use crate::{Builder, Link, Program, Status, attempts};
 ///
 /// `S` is what is called: a [`Link`] with the middleware around it. `T` is the transport and `D` the driver; what they
 /// cannot do is a method that is not there.
-pub struct Worker<S: Service = Link<Json>, T = Platform, D: Driver = Program>(Arc<Inner<S, T, D>>);
+pub struct Worker<S: Service = Link<Json>, T = DefaultTransport, D: Driver = Program>(Arc<Inner<S, T, D>>);
 
 struct Inner<S: Service, T, D: Driver> {
     service: S,
@@ -161,7 +161,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         self.0.control.stop(Stop::Kill);
     }
 
-    /// Waits until the worker's process is gone, for whatever reason, and tells how it ended. Cancel-safe.
+    /// QueueStats until the worker's process is gone, for whatever reason, and tells how it ended. Cancel-safe.
     pub async fn closed(&self) -> ExitReason {
         self.0.control.ended().await.reason
     }
@@ -178,8 +178,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let stay = self.0.starter.settings.timeouts.disconnected;
-        self.0.control.command(Command::Disconnect { stay }).await
+        let linger = self.0.starter.settings.timeouts.disconnected;
+        self.0.control.command(Command::Disconnect { linger }).await
     }
 
     /// Reaches the worker again over a second connection.

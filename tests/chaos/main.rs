@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use api::{ChaosClient, answer};
 use isolated_workers::{
-    Error, ErrorKind, Executed, Link, OnCrash, Platform, Postcard, Program, Worker,
+    DefaultTransport, Error, ErrorKind, Executed, Link, OnCrash, Postcard, Program, Worker,
     testing::conformance::alone,
 };
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -23,7 +23,7 @@ const CALLERS_EACH: usize = 6;
 const KILL_EVERY: Duration = Duration::from_millis(50);
 const ATTEMPTS: u32 = 100;
 
-type Member = Worker<Link<Postcard>, Platform>;
+type Member = Worker<Link<Postcard>, DefaultTransport>;
 
 /// How a call ended, as its caller saw it.
 enum Outcome {

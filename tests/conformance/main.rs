@@ -13,7 +13,7 @@ mod tokens;
 #[cfg(unix)]
 mod unix;
 
-use isolated_workers::testing::conformance::{Role, Suite};
+use isolated_workers::testing::conformance::{Suite, SuiteRole};
 use isolated_workers::testing::conformance_tests;
 use isolated_workers::{
     Cbor, Compressed, InMemory, Json, NamedPipe, Output, Postcard, Program, Stdio, Thread,
@@ -30,12 +30,12 @@ const JSON: usize = 1 << 20;
 /// As does zlib, and a cipher.
 const COMPRESSED: usize = 4 << 20;
 
-fn args(transport: &str, codec: &str, role: Role) -> [String; 3] {
+fn args(transport: &str, codec: &str, role: SuiteRole) -> [String; 3] {
     [transport.to_owned(), codec.to_owned(), role.to_string()]
 }
 
 /// What a worker says that ends as its role wants it is not for the output of the tests.
-fn program(transport: &'static str, codec: &'static str) -> impl Fn(Role) -> Program {
+fn program(transport: &'static str, codec: &'static str) -> impl Fn(SuiteRole) -> Program {
     move |role| Program::new(WORKER).args(args(transport, codec, role)).stderr(Output::Discard)
 }
 

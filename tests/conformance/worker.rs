@@ -13,7 +13,7 @@ mod tcp;
 #[path = "../../examples/custom_transport/tokens.rs"]
 mod tokens;
 
-use isolated_workers::testing::conformance::Role;
+use isolated_workers::testing::conformance::SuiteRole;
 use isolated_workers::{Cbor, Compressed, Error, Json, NamedPipe, Postcard, Stdio, Transport};
 use messagepack::MessagePack;
 use sealed::Sealed;
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Error> {
     }
 }
 
-async fn play(role: Role, codec: &str, transport: impl Transport) -> Result<(), Error> {
+async fn play(role: SuiteRole, codec: &str, transport: impl Transport) -> Result<(), Error> {
     match codec {
         "json" => role.play(Json, transport).await,
         "postcard" => role.play(Postcard, transport).await,

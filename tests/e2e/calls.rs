@@ -192,7 +192,7 @@ async fn a_frame_over_the_limit_fails_its_call_alone_on_either_side() {
 #[tokio::test]
 async fn nothing_that_a_worker_prints_comes_into_a_frame() {
     let (worker, client) = started().await;
-    client.print("{\"kind\":\"goodbye\"}\n".into()).await.unwrap();
+    client.print("{\"kind\":\"go_away\"}\n".into()).await.unwrap();
     assert_eq!(client.stdin().await.unwrap(), "");
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();

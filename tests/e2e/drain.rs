@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use super::process::Watched;
 use super::*;
 
-/// Waits until these gates are there, and opens them.
+/// QueueStats until these gates are there, and opens them.
 async fn release(client: &FaultsClient<Worker>, keys: std::ops::Range<u32>) {
     for key in keys {
         soon(async { while !client.release(key).await.unwrap() {} }).await;

@@ -61,6 +61,6 @@ async fn calls_that_are_dropped_at_any_poll_leave_nothing_in_flight() {
     let (worker, client) = started_binary().await;
     join_all((0..CALLERS).map(|seed| drop_calls(&client, seed, many() / CALLERS))).await;
     soon(async { while client.waiting().await.unwrap() != 0 {} }).await;
-    // Waits for whatever is in flight.
+    // QueueStats for whatever is in flight.
     soon(worker.drain()).await.unwrap();
 }

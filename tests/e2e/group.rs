@@ -88,7 +88,7 @@ async fn what_a_detached_worker_has_started_is_left_alone() {
 #[tokio::test]
 async fn a_wait_that_is_given_up_and_begun_again_tells_the_same() {
     use isolated_workers::{Driver, Running};
-    /// Waits for its process in small pieces.
+    /// QueueStats for its process in small pieces.
     struct Fickle(isolated_workers::Process);
     impl Running for Fickle {
         type Pid = u32;
@@ -109,12 +109,12 @@ async fn a_wait_that_is_given_up_and_begun_again_tells_the_same() {
     }
     struct FickleProgram(Program);
     impl Driver for FickleProgram {
-        type Transport = isolated_workers::Platform;
+        type Transport = isolated_workers::DefaultTransport;
         type Running = Fickle;
         fn subject(&self) -> String {
             self.0.subject()
         }
-        fn transport(&self) -> isolated_workers::Platform {
+        fn transport(&self) -> isolated_workers::DefaultTransport {
             self.0.transport()
         }
         fn start(&self, launch: isolated_workers::Launch) -> Result<Fickle, isolated_workers::Error> {

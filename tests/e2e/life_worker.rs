@@ -6,16 +6,16 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use isolated_workers::{Error, Limits, Postcard, serve, serve_with};
-use life::{Config, Life, LifeServer, Living};
+use life::{Config, Life, LifeService, Living};
 
-async fn made(config: Config) -> Result<LifeServer<Living>, String> {
+async fn made(config: Config) -> Result<LifeService<Living>, String> {
     if config.refuses {
         return Err(format!("there is no service for {}", config.secret));
     }
     Ok(Living { config, ..Living::default() }.into_service())
 }
 
-fn plain() -> LifeServer<Living> {
+fn plain() -> LifeService<Living> {
     Living::default().into_service()
 }
 

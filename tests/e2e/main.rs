@@ -63,7 +63,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("this hangs")
 }
 
-/// Waits until `calls` handlers are waiting in the worker: asking is the only way to know, and each answer is an
+/// QueueStats until `calls` handlers are waiting in the worker: asking is the only way to know, and each answer is an
 /// event.
 async fn waiting(client: &FaultsClient<Worker>, calls: usize) {
     soon(async { while client.waiting().await.unwrap() != calls {} }).await;

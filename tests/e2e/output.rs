@@ -18,7 +18,7 @@ async fn printing(output: Output) -> (Worker, FaultsClient<Worker>) {
     (worker, client)
 }
 
-/// Waits until this is so: each answer of the worker is an event.
+/// QueueStats until this is so: each answer of the worker is an event.
 async fn until(client: &FaultsClient<Worker>, is_so: impl Fn() -> bool) {
     soon(async {
         while !is_so() {

@@ -130,7 +130,7 @@ async fn a_worker_that_waits_for_what_its_host_says_obeys_a_signal() {
 
 /// One that sends what it has, and knows nothing but requests.
 #[tokio::test]
-async fn a_host_that_knows_no_goodbye_is_refused_what_comes_too_late() {
+async fn a_host_that_knows_no_go_away_is_refused_what_comes_too_late() {
     let mut bound = UnixSocket.bind().unwrap();
     let inheritance = bound.inheritance();
     let mut command = tokio::process::Command::new(LIFE);

@@ -43,7 +43,7 @@ async fn answers_and_ends<T: Transport>(transport: T) {
 async fn prints_do_no_harm<T: Transport>(transport: T) {
     let (worker, client) = on(transport).await;
     for _ in 0..10 {
-        client.print("{\"kind\":\"goodbye\"}\n".into()).await.unwrap();
+        client.print("{\"kind\":\"go_away\"}\n".into()).await.unwrap();
     }
     assert_eq!(client.stdin().await.unwrap(), "");
     assert_eq!(client.is_worker().await.unwrap(), (true, false));

@@ -33,12 +33,12 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("this hangs")
 }
 
-/// Waits until the pool is as `is_so` says.
+/// QueueStats until the pool is as `is_so` says.
 async fn until(pool: &Pool, is_so: impl Fn(&Stats) -> bool) {
     soon(pool.watch().wait_for(|_| is_so(&pool.stats()))).await.unwrap();
 }
 
-/// Waits until so many calls are in the queue: nothing tells of that but the pool itself, once the callers have run.
+/// QueueStats until so many calls are in the queue: nothing tells of that but the pool itself, once the callers have run.
 async fn queued(pool: &Pool, calls: usize) {
     soon(async {
         while pool.stats().queued != calls {

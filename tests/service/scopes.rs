@@ -79,9 +79,9 @@ mod inner {
 
 #[tokio::test]
 async fn two_in_one_module() {
-    use self::inner::{Both, FirstClient, FirstServer, SecondClient, SecondServer};
-    let first = FirstClient::new(iw::Local::new(FirstServer::new(Both), iw::Postcard));
-    let second = SecondClient::new(iw::Local::new(SecondServer::new(Both), iw::Postcard));
+    use self::inner::{Both, FirstClient, FirstService, SecondClient, SecondService};
+    let first = FirstClient::new(iw::Local::new(FirstService::new(Both), iw::Postcard));
+    let second = SecondClient::new(iw::Local::new(SecondService::new(Both), iw::Postcard));
     assert_eq!(first.same(5).await.unwrap(), 6);
     assert_eq!(second.same(5).await.unwrap(), 7);
 }

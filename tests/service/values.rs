@@ -99,7 +99,7 @@ async fn text<S: Service>(shapes: ShapesClient<S>) {
         "\\u0000 \\n \\\" \\\\",
         "\u{feff}\u{2028}\u{2029}\u{200d}",
         "naïve e\u{301} ß 漢字 🦀 👩\u{200d}👩\u{200d}👧 \u{fffd} \u{10ffff}",
-        r#"{"kind":"goodbye"}"#,
+        r#"{"kind":"go_away"}"#,
         "</script>\n{\"tx\":\"1\"}\n",
         &"long ".repeat(50_000),
     ] {

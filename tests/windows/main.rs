@@ -60,13 +60,13 @@ impl Registry {
 struct Held(TcpStream);
 
 impl Held {
-    /// Waits for an answer, which only a child of a worker gives.
+    /// QueueStats for an answer, which only a child of a worker gives.
     async fn answers(&mut self) {
         soon(self.0.write_u8(7)).await.unwrap();
         assert_eq!(soon(self.0.read_u8()).await.unwrap(), 7);
     }
 
-    /// Waits for its end.
+    /// QueueStats for its end.
     async fn ended(mut self) {
         // The end of a process may or may not be that of an orderly stream.
         assert_eq!(soon(self.0.read(&mut [0])).await.unwrap_or(0), 0);

@@ -1,6 +1,6 @@
 use std::process::{Child, Command, Stdio};
 
-use isolated_workers::{Detach, Driver, Error, Launch, Platform, Process};
+use isolated_workers::{DefaultTransport, Detach, Driver, Error, Launch, Process};
 
 use super::*;
 
@@ -43,13 +43,13 @@ async fn a_worker_ends_when_its_host_exits() {
 struct LetGo(Program);
 
 impl Driver for LetGo {
-    type Transport = Platform;
+    type Transport = DefaultTransport;
     type Running = Process;
 
     fn subject(&self) -> String {
         self.0.subject()
     }
-    fn transport(&self) -> Platform {
+    fn transport(&self) -> DefaultTransport {
         self.0.transport()
     }
     fn start(&self, launch: Launch) -> Result<Process, Error> {

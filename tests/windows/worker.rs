@@ -56,7 +56,7 @@ impl Chores for Worked {
         }
     }
     async fn start_child(&self, port: u16) -> u32 {
-        this_program().args(["linger", &port.to_string()]).spawn().unwrap().id()
+        this_program().args(["stay", &port.to_string()]).spawn().unwrap().id()
     }
     async fn is_worker(&self) -> (bool, bool) {
         (is_worker(), this_program().arg("am-i").status().unwrap().success())
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Error> {
             std::thread::park();
         },
         ["am-i"] => std::process::exit(if is_worker() { 0 } else { 1 }),
-        ["linger", port] => {
+        ["stay", port] => {
             let stream = connect(port.parse().unwrap());
             std::io::copy(&mut &stream, &mut &stream).unwrap();
             Ok(())

@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
-use crate::Residue;
+use crate::Cleanup;
 
 /// A connected stream of bytes, one direction each.
 #[non_exhaustive]
@@ -19,16 +19,16 @@ pub struct Channel<R, W> {
     pub incoming: Option<Incoming<R, W>>,
     /// On the host of a worker that can be reached again, where something has to be done for that: open it before the worker
     /// is left. `None`: the address that the worker was born with is where it is reached.
-    pub rendezvous: Option<Rendezvous>,
+    pub rendezvous: Option<DeferredListener>,
     /// What has to be removed once the worker is gone. On the host keep it until the worker has ended, not only until
     /// this channel has; on the worker until the process ends.
-    pub residue: Option<Residue>,
+    pub cleanup: Option<Cleanup>,
 }
 
 impl<R, W> Channel<R, W> {
     /// A channel that cannot tell by itself when the other side is gone.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, hangup: None, incoming: None, rendezvous: None, residue: None }
+        Self { reader, writer, hangup: None, incoming: None, rendezvous: None, cleanup: None }
     }
 
     /// A channel where `hangup` blocks until the other side is gone.
@@ -43,14 +43,14 @@ impl<R, W> Channel<R, W> {
     }
 
     /// Adds what has to be opened for the worker to be reached again.
-    pub fn rendezvous(mut self, rendezvous: Rendezvous) -> Self {
+    pub fn rendezvous(mut self, rendezvous: DeferredListener) -> Self {
         self.rendezvous = Some(rendezvous);
         self
     }
 
     /// Adds what has to be removed once the worker is gone.
-    pub fn residue(mut self, residue: Residue) -> Self {
-        self.residue = Some(residue);
+    pub fn cleanup(mut self, cleanup: Cleanup) -> Self {
+        self.cleanup = Some(cleanup);
         self
     }
 }
@@ -61,16 +61,16 @@ impl<R, W> fmt::Debug for Channel<R, W> {
     }
 }
 
-type Open = dyn FnMut() -> io::Result<(String, Residue)> + Send;
+type Open = dyn FnMut() -> io::Result<(String, Cleanup)> + Send;
 
 /// Where a worker will be reached again, which takes a name in the file system or the like: as few workers are ever left,
 /// none is made before.
-pub struct Rendezvous(Box<Open>);
+pub struct DeferredListener(Box<Open>);
 
-impl Rendezvous {
+impl DeferredListener {
     /// One that `open` opens: it returns the address for [`Reconnect::dial`](crate::Reconnect::dial), and what has to be removed
     /// once the worker is gone. It may be called again where it has failed.
-    pub fn new(open: impl FnMut() -> io::Result<(String, Residue)> + Send + 'static) -> Self {
+    pub fn new(open: impl FnMut() -> io::Result<(String, Cleanup)> + Send + 'static) -> Self {
         Self(Box::new(open))
     }
 
@@ -78,14 +78,14 @@ impl Rendezvous {
     ///
     /// # Errors
     /// What kept it from being opened. The connection goes on.
-    pub fn open(&mut self) -> io::Result<(String, Residue)> {
+    pub fn open(&mut self) -> io::Result<(String, Cleanup)> {
         (self.0)()
     }
 }
 
-impl fmt::Debug for Rendezvous {
+impl fmt::Debug for DeferredListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rendezvous").finish_non_exhaustive()
+        f.debug_struct("DeferredListener").finish_non_exhaustive()
     }
 }
 
@@ -102,7 +102,7 @@ impl<R, W> Incoming<R, W> {
         Self(Box::new(poll))
     }
 
-    /// Waits for the next connection. Cancel-safe.
+    /// QueueStats for the next connection. Cancel-safe.
     ///
     /// # Errors
     /// The listener itself is broken. A connection that is refused, and a lack of descriptors, are no errors: the next

@@ -16,7 +16,7 @@
 //! | `NamedPipe` on Windows | Windows | process | nothing | yes | standard input |
 //! | [`InMemory`] | all | thread | nothing | no | a value |
 //!
-//! [`Platform`] is the one of these to use where nothing speaks for another: `UnixSocket` on Unix, `NamedPipe` on
+//! [`DefaultTransport`] is the one of these to use where nothing speaks for another: `UnixSocket` on Unix, `NamedPipe` on
 //! Windows.
 //!
 //! A worker may print on every one of them. With `Stdio`, what it prints on its standard output comes out on its
@@ -47,18 +47,18 @@
 
 mod captured;
 mod channel;
+mod cleanup;
 mod error;
 mod in_memory;
-mod residue;
 mod transport;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub use channel::{Channel, Incoming, Rendezvous};
+pub use channel::{Channel, DeferredListener, Incoming};
+pub use cleanup::Cleanup;
 pub use in_memory::{InMemory, MemoryBound};
-pub use residue::Residue;
 pub use transport::{Bound, INHERIT_VARIABLE, Inheritance, Reconnect, Transport, VARIABLE};
 #[cfg(unix)]
 pub use unix::{
@@ -70,7 +70,7 @@ pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter, S
 
 #[cfg(unix)]
 #[doc(inline)]
-pub use unix::UnixSocket as Platform;
+pub use unix::UnixSocket as DefaultTransport;
 #[cfg(windows)]
 #[doc(inline)]
-pub use windows::NamedPipe as Platform;
+pub use windows::NamedPipe as DefaultTransport;

@@ -19,7 +19,7 @@ pub const INHERIT_VARIABLE: &str = "ISOLATED_WORKERS_INHERIT";
 /// can be used at the same time without a lock on the others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a transport",
-    note = "use `Platform`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for a type of your own"
+    note = "use `DefaultTransport`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for a type of your own"
 )]
 pub trait Transport: Clone + Send + Sync + 'static {
     /// What the handshake compares, and how a worker knows which transport it was started with.
@@ -88,8 +88,8 @@ pub trait Reconnect: Transport {
     /// # Errors
     /// Nobody listens there any more, or the process that does is not to be trusted.
     ///
-    /// Cancel-safe. The channel's [`residue`](Channel::residue) is that of the worker: where this host has one of the
-    /// same worker already, [leave](crate::Residue::leave) the older.
+    /// Cancel-safe. The channel's [`cleanup`](Channel::cleanup) is that of the worker: where this host has one of the
+    /// same worker already, [leave](crate::Cleanup::leave) the older.
     fn dial(
         &self,
         address: &str,
@@ -110,7 +110,7 @@ pub trait Bound: Send + 'static {
     /// What the worker must be born with to reach this end. Asked once.
     fn inheritance(&mut self) -> Inheritance;
 
-    /// Waits for the worker, which has been started.
+    /// QueueStats for the worker, which has been started.
     ///
     /// # Errors
     /// What kept the worker from connecting. That it died is not seen here by every transport; whoever started it drops

@@ -2,15 +2,15 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use isolated_workers::{
-    Builder, Cbor, Codec, Compressed, Json, Limits, Link, Platform, Postcard, Program, Transport, Worker,
+    Builder, Cbor, Codec, Compressed, Json, Limits, Link, DefaultTransport, Postcard, Program, Transport, Worker,
 };
 
-use super::{Contestant, Unasked, Usual, Waits, Way};
+use super::{Contestant, Unasked, Usual, QueueStats, Way};
 use crate::flavor::Flavor;
 use crate::service::{self, Work as _, WorkClient};
 
 /// The whole stack, as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
-pub struct Stack<C: Codec, T: Transport = Platform, W = Usual> {
+pub struct Stack<C: Codec, T: Transport = DefaultTransport, W = Usual> {
     pub worker: Worker<Link<C>, T>,
     pub client: WorkClient<Worker<Link<C>, T>>,
     way: PhantomData<W>,
@@ -76,7 +76,7 @@ impl<C: Choice, T: Transport + Default, W: Way> Contestant for Stack<C, T, W> {
     }
 }
 
-impl Waits for Ours {
+impl QueueStats for Ours {
     async fn wait(&self) {
         let _ = self.client.wait().await;
     }

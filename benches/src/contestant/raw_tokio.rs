@@ -10,7 +10,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
-use super::{Contestant, Waits, raw_std};
+use super::{Contestant, QueueStats, raw_std};
 use crate::flavor::Flavor;
 
 /// The yardstick: what a good engineer writes by hand in an afternoon. A postcard envelope in length-delimited frames, a
@@ -82,7 +82,7 @@ impl Contestant for RawTokio {
     }
 }
 
-impl Waits for RawTokio {
+impl QueueStats for RawTokio {
     async fn wait(&self) {
         self.call("wait", Bytes::new()).await;
     }
@@ -103,7 +103,7 @@ impl RawTokio {
     }
 }
 
-/// Waits until a child has ended, with the stream that its host has dropped.
+/// QueueStats until a child has ended, with the stream that its host has dropped.
 pub async fn wait(mut child: Child) {
     let ended = tokio::task::spawn_blocking(move || child.wait()).await;
     ended.expect("no panic").expect("it ends with its stream");

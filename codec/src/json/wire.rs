@@ -68,7 +68,7 @@ impl<'a> Wire<'a> {
             "cancel" => Frame::Cancel { id: self.id()? },
             "ping" => Frame::Ping,
             "pong" => Frame::Pong,
-            "goodbye" => Frame::Goodbye { stay: self.timeout()? },
+            "go_away" => Frame::GoAway { linger: self.timeout()? },
             unknown => return Err(FrameError::malformed(format!("there is no kind `{unknown}`"))),
         })
     }
@@ -208,9 +208,9 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         }
         Frame::Ping => out.put_slice(b"{\"kind\":\"ping\""),
         Frame::Pong => out.put_slice(b"{\"kind\":\"pong\""),
-        Frame::Goodbye { stay } => {
-            out.put_slice(b"{\"kind\":\"goodbye\"");
-            put_timeout(*stay, out)?;
+        Frame::GoAway { linger } => {
+            out.put_slice(b"{\"kind\":\"go_away\"");
+            put_timeout(*linger, out)?;
         }
         _ => unreachable!("a frame of a kind that core added and this crate does not know"),
     }

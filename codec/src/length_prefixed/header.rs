@@ -16,7 +16,7 @@ const ERROR: u8 = 3;
 const CANCEL: u8 = 4;
 const PING: u8 = 5;
 const PONG: u8 = 6;
-const GOODBYE: u8 = 7;
+const GO_AWAY: u8 = 7;
 
 /// The low bits of the first byte are the kind, the high ones tell what the header has besides.
 const KIND: u8 = 0x0f;
@@ -52,7 +52,7 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
         Frame::Cancel { id } => put_kind(CANCEL, Some(id), None, out),
         Frame::Ping => put_kind(PING, None, None, out),
         Frame::Pong => put_kind(PONG, None, None, out),
-        Frame::Goodbye { stay } => put_kind(GOODBYE, None, *stay, out),
+        Frame::GoAway { linger } => put_kind(GO_AWAY, None, *linger, out),
         _ => unreachable!("a frame of a kind that core added and this crate does not know"),
     }
 }
@@ -83,7 +83,7 @@ pub(super) enum Kind {
     Cancel,
     Ping,
     Pong,
-    Goodbye,
+    GoAway,
 }
 
 impl Kind {
@@ -97,7 +97,7 @@ impl Kind {
             CANCEL => Self::Cancel,
             PING => Self::Ping,
             PONG => Self::Pong,
-            GOODBYE => Self::Goodbye,
+            GO_AWAY => Self::GoAway,
             unknown => return Err(no_kind(unknown)),
         })
     }
@@ -112,7 +112,7 @@ impl Kind {
 pub(super) fn take(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> Result<Header, FrameError> {
     let first = fields.byte()?;
     let kind = Kind::of(first)?;
-    let has_id = !matches!(kind, Kind::Ping | Kind::Pong | Kind::Goodbye);
+    let has_id = !matches!(kind, Kind::Ping | Kind::Pong | Kind::GoAway);
     let is_request = matches!(kind, Kind::Request | Kind::Oneway);
     let id = if has_id { take_id(fields)? } else { 0.into() };
     if is_request {

@@ -39,8 +39,8 @@ pub struct Connection<T> {
     earliest_deadline: Option<Instant>,
     /// Whether the other side is told to stop with a call whose time is over.
     cancels_late: bool,
-    said_goodbye: bool,
-    heard_goodbye: bool,
+    sent_go_away: bool,
+    received_go_away: bool,
     failed: bool,
 }
 
@@ -64,8 +64,8 @@ impl<T> Connection<T> {
             turns: Turns::default(),
             earliest_deadline: None,
             cancels_late: true,
-            said_goodbye: false,
-            heard_goodbye: false,
+            sent_go_away: false,
+            received_go_away: false,
             failed: false,
         }
     }
@@ -175,10 +175,10 @@ impl<T> Connection<T> {
     /// Announces that this side starts no more calls.
     ///
     /// `stay` is how long the other side is to wait for another connection afterwards; `None`: not at all.
-    pub fn say_goodbye(&mut self, stay: Option<Duration>) {
-        if !self.said_goodbye {
-            self.said_goodbye = true;
-            self.outbox.push(Frame::Goodbye { stay });
+    pub fn send_go_away(&mut self, linger: Option<Duration>) {
+        if !self.sent_go_away {
+            self.sent_go_away = true;
+            self.outbox.push(Frame::GoAway { linger });
         }
     }
 
@@ -208,9 +208,9 @@ impl<T> Connection<T> {
                 None
             }
             Frame::Pong => None,
-            Frame::Goodbye { stay } => {
-                self.heard_goodbye = true;
-                Some(Event::Farewell { stay })
+            Frame::GoAway { linger } => {
+                self.received_go_away = true;
+                Some(Event::GoAway { linger })
             }
             Frame::Unmarked { answer, request } => {
                 let asked = answer.id().is_some_and(|id| self.calls.contains(id));
@@ -252,7 +252,7 @@ impl<T> Connection<T> {
             Frame::Request { request, .. } if request.is_oneway() => None,
             Frame::Request { id, .. } => {
                 let call = self.calls.remove(&id)?;
-                Some(Event::Answered { token: call.token?, result: Err(error.executed_is(Executed::No)) })
+                Some(Event::Answered { token: call.token?, result: Err(error.with_executed(Executed::No)) })
             }
             // The error about an error is short; if it has no encoding either, the caller's timeout has to do.
             Frame::Error { ref error, .. } if is_refusal(error) => None,
@@ -299,7 +299,10 @@ impl<T> Connection<T> {
                 // What has been encoded will be sent.
                 let executed = self.outbox.encoded(frame);
                 let token = if self.cancels_late { self.cancel(&id)? } else { self.abandon(&id)? };
-                Some(Event::Answered { token, result: Err(timed_out(&name, timeout).executed_is(executed)) })
+                Some(Event::Answered {
+                    token,
+                    result: Err(timed_out(&name, timeout).with_executed(executed)),
+                })
             })
             .collect()
     }
@@ -317,7 +320,7 @@ impl<T> Connection<T> {
             .into_iter()
             .filter_map(|call| {
                 let executed = self.outbox.executed(call.frame);
-                let error = error(call.name.as_str()).executed_is(executed);
+                let error = error(call.name.as_str()).with_executed(executed);
                 Some(Event::Answered { token: call.token?, result: Err(error) })
             })
             .collect();
@@ -337,7 +340,7 @@ impl<T> Connection<T> {
 
     /// Whether the other side has said goodbye.
     pub fn is_left(&self) -> bool {
-        self.heard_goodbye
+        self.received_go_away
     }
 
     /// How many requests of the other side wait for an answer.
@@ -349,7 +352,7 @@ impl<T> Connection<T> {
         if name.is_empty() {
             return Err(nameless());
         }
-        if self.said_goodbye || self.heard_goodbye || self.failed { Err(closed(name)) } else { Ok(()) }
+        if self.sent_go_away || self.received_go_away || self.failed { Err(closed(name)) } else { Ok(()) }
     }
 }
 

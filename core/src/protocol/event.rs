@@ -17,8 +17,8 @@ pub enum Event<T> {
     /// The other side no longer wants this request handled. It has been answered already.
     Cancelled(TxId),
     /// The other side starts no more calls.
-    Farewell {
+    GoAway {
         /// How long this side is to wait for another connection once this one has ended. `None`: not at all.
-        stay: Option<Duration>,
+        linger: Option<Duration>,
     },
 }

@@ -29,7 +29,7 @@ pub(super) fn nameless() -> Error {
 pub(super) fn closed(name: &str) -> Error {
     let why = "the connection to the worker is closed or about to close";
     Error::new(ErrorKind::Closed, format!("could not call `{name}`: {why}; start another worker"))
-        .executed_is(Executed::No)
+        .with_executed(Executed::No)
 }
 
 #[cold]

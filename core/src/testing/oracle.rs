@@ -95,7 +95,7 @@ impl Oracle {
         result: &Result<(), Error>,
     ) -> Verdict {
         let ledger = self.ledger(from);
-        let expected = if ledger.said_goodbye || ledger.heard_goodbye || ledger.failed {
+        let expected = if ledger.sent_go_away || ledger.received_go_away || ledger.failed {
             self.summary.refused_closed += 1;
             Some(ErrorKind::Closed)
         } else if !oneway && self.with_id(&ledger.in_use, &id).is_some() {
@@ -177,11 +177,11 @@ impl Oracle {
         ledger.outgoing.push_back(Outgoing::Answer(number));
     }
 
-    pub(super) fn said_goodbye(&mut self, end: End) {
+    pub(super) fn sent_go_away(&mut self, end: End) {
         let ledger = self.ledger_mut(end);
-        if !ledger.said_goodbye {
-            ledger.said_goodbye = true;
-            ledger.outgoing.push_back(Outgoing::Goodbye);
+        if !ledger.sent_go_away {
+            ledger.sent_go_away = true;
+            ledger.outgoing.push_back(Outgoing::GoAway);
         }
     }
 
@@ -201,13 +201,13 @@ impl Oracle {
     /// `end` was told that its connection is of no more use, and these calls ended.
     pub(super) fn failed(&mut self, end: End, events: &[Event<usize>]) -> Verdict {
         let ledger = std::mem::take(self.ledger_mut(end));
-        let said_goodbye = ledger.said_goodbye;
+        let sent_go_away = ledger.sent_go_away;
         let open = ledger.in_use.into_iter().filter(|&number| !self.requests[number].ended);
         let open = open.collect::<Vec<_>>();
         self.ended_here(events, &open, ErrorKind::Crashed)?;
         self.summary.failed += open.len() as u64;
         open.into_iter().for_each(|number| self.requests[number].ended = true);
-        *self.ledger_mut(end) = Ledger { said_goodbye, failed: true, ..Ledger::default() };
+        *self.ledger_mut(end) = Ledger { sent_go_away, failed: true, ..Ledger::default() };
         Ok(())
     }
 

@@ -105,8 +105,8 @@ impl<T> Pair<T> {
     }
 
     /// Lets `from` announce that it starts no more calls.
-    pub fn say_goodbye(&mut self, from: End) {
-        self.connection_mut(from).say_goodbye(None);
+    pub fn send_go_away(&mut self, from: End) {
+        self.connection_mut(from).send_go_away(None);
     }
 
     /// Lets `end` give up the calls whose time is over.

@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::trace::Trace;
 use super::world::World;
-use super::{Failure, Summary};
+use super::{SimulationFailure, Summary};
 
 /// A random scene between two connections, checked at every step.
 ///
@@ -25,7 +25,7 @@ impl Simulation {
     ///
     /// # Errors
     /// The first rule that was broken, a panic of a connection included.
-    pub fn run(self) -> Result<Summary, Failure> {
+    pub fn run(self) -> Result<Summary, SimulationFailure> {
         let first = match self.attempt(&mut Trace::default()) {
             Ok(summary) => return Ok(summary),
             Err(reason) => reason,
@@ -35,7 +35,7 @@ impl Simulation {
             Err(reason) if reason == first => reason,
             second => format!("the seed does not do the same twice: {first:?}, then {second:?}"),
         };
-        Err(Failure { seed: self.seed, reason, steps: trace.into_lines() })
+        Err(SimulationFailure { seed: self.seed, reason, steps: trace.into_lines() })
     }
 
     /// Its steps in words, up to the one that breaks a rule if there is such a one.

@@ -57,5 +57,5 @@ summary! {
     /// Pings that were answered.
     pings,
     /// Goodbyes that arrived.
-    goodbyes,
+    go_aways,
 }

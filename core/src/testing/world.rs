@@ -20,7 +20,7 @@ const ACTIONS: [(Action, u64); 15] = [
     (Action::Advance, 5),
     (Action::Expire, 5),
     (Action::Ping, 1),
-    (Action::Goodbye, 1),
+    (Action::GoAway, 1),
     (Action::Break, 1),
     (Action::Fail, 2),
     (Action::Close, 1),
@@ -41,7 +41,7 @@ enum Action {
     Advance,
     Expire,
     Ping,
-    Goodbye,
+    GoAway,
     Break,
     /// Find the connection broken.
     Fail,
@@ -68,7 +68,7 @@ impl<'a> World<'a> {
         // Each seed has habits of its own: what is rare in most is common in some.
         let odds = ACTIONS.map(|(action, odds)| match action {
             Action::Call => (action, odds),
-            Action::Goodbye | Action::Break | Action::Close => (action, odds * u64::from(rng.chance(15))),
+            Action::GoAway | Action::Break | Action::Close => (action, odds * u64::from(rng.chance(15))),
             _ => (action, odds * rng.below(4)),
         });
         Self { pair, oracle: Oracle::default(), host_ids, worker_ids, odds, trace }
@@ -137,7 +137,7 @@ impl<'a> World<'a> {
             }
             Action::Expire => self.expire(end),
             Action::Ping => self.ping(end),
-            Action::Goodbye => self.say_goodbye(end),
+            Action::GoAway => self.send_go_away(end),
             Action::Break => self.break_connection(),
             Action::Fail if self.pair.is_broken() => self.fail(end),
             Action::Fail => Ok(()),

@@ -2,7 +2,7 @@
 
 mod cancel;
 mod failure;
-mod goodbye;
+mod go_away;
 mod ids;
 mod oneway;
 mod queue;

@@ -24,13 +24,13 @@ fn frames_leave_in_the_order_in_which_they_were_made() {
     pair.inject(Host, Frame::Ping);
     pair.deliver(Worker).unwrap();
     pair.send(Worker, id(3), request("")).unwrap();
-    pair.say_goodbye(Worker);
+    pair.send_go_away(Worker);
 
     assert!(matches!(pair.transmit(Worker), Some(Frame::Request { request, .. }) if !request.is_oneway()));
     assert!(matches!(pair.transmit(Worker), Some(Frame::Reply { .. })));
     assert!(matches!(pair.transmit(Worker), Some(Frame::Pong)));
     assert!(matches!(pair.transmit(Worker), Some(Frame::Request { request, .. }) if request.is_oneway()));
-    assert!(matches!(pair.transmit(Worker), Some(Frame::Goodbye { .. })));
+    assert!(matches!(pair.transmit(Worker), Some(Frame::GoAway { .. })));
 }
 
 #[test]

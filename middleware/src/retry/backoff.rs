@@ -12,7 +12,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// Waits after so many retries.
+    /// QueueStats after so many retries.
     pub(super) async fn wait(&self, retries: u32, random: u64) {
         let delay = self.delay(retries, random);
         if !delay.is_zero() {

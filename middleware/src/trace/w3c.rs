@@ -1,6 +1,6 @@
 use std::fmt;
 
-use isolated_workers_core::{Request, Side};
+use isolated_workers_core::{Request, Role};
 use tracing::{Span, field};
 
 use crate::random::random;
@@ -79,7 +79,7 @@ pub(super) fn joined(span: &Span, request: &mut Request) -> Option<TraceContext>
     if let Some(parent) = parent {
         span.record("parent_id", field::display(format_args!("{:016x}", parent.span)));
     }
-    if request.side() == Side::Host {
+    if request.role() == Role::Caller {
         request.metadata_mut().insert(KEY, context.to_string());
     }
     Some(context)

@@ -85,7 +85,7 @@ impl Handler for Calculator {
                         Some(false) => Executed::No,
                         None => Executed::Maybe,
                     };
-                    return Err(Error::new(ErrorKind::Crashed, "crashed").executed_is(executed));
+                    return Err(Error::new(ErrorKind::Crashed, "crashed").with_executed(executed));
                 }
                 handler::reply::<Flaky, C>(codec, Ok(request.attempt()))
             }

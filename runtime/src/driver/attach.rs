@@ -3,7 +3,7 @@ use std::fmt;
 use std::io;
 
 use isolated_workers_core::{Error, ExitReason};
-use isolated_workers_transport::{Bound, Channel, Inheritance, Platform, Reconnect, Transport};
+use isolated_workers_transport::{Bound, Channel, DefaultTransport, Inheritance, Reconnect, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Address {
 ///
 /// The worker is then this host's: it ends when it is closed or its new host dies, unless it is detached again.
 #[derive(Clone, Debug)]
-pub struct Attach<T = Platform> {
+pub struct Attach<T = DefaultTransport> {
     transport: T,
     address: Address,
 }
@@ -37,7 +37,7 @@ pub struct Attach<T = Platform> {
 impl Attach {
     /// The worker at `address`.
     pub fn new(address: Address) -> Self {
-        Self { transport: Platform, address }
+        Self { transport: DefaultTransport, address }
     }
 }
 
@@ -147,9 +147,9 @@ impl<T: Reconnect> Bound for Dial<T> {
 
     async fn establish(self) -> io::Result<Channel<T::Reader, T::Writer>> {
         let channel = self.transport.dial(&self.place).await?;
-        if let Some(residue) = &channel.residue {
+        if let Some(cleanup) = &channel.cleanup {
             // The worker sees to it when it ends. Were it this host's, a refusal would make the worker unreachable.
-            residue.leave();
+            cleanup.leave();
         }
         Ok(channel)
     }

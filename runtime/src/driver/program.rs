@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use isolated_workers_core::{Error, ErrorKind};
-use isolated_workers_transport::{INHERIT_VARIABLE, Platform};
+use isolated_workers_transport::{DefaultTransport, INHERIT_VARIABLE};
 
 use super::{Driver, Launch, Output, Process};
 
@@ -114,15 +114,15 @@ impl Program {
 }
 
 impl Driver for Program {
-    type Transport = Platform;
+    type Transport = DefaultTransport;
     type Running = Process;
 
     fn subject(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn transport(&self) -> Platform {
-        Platform
+    fn transport(&self) -> DefaultTransport {
+        DefaultTransport
     }
 
     fn start(&self, launch: Launch) -> Result<Process, Error> {

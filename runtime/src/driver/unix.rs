@@ -55,7 +55,7 @@ impl Group {
         }
     }
 
-    /// Waits until the process has ended, and leaves it a zombie, so that its group can still be killed.
+    /// QueueStats until the process has ended, and leaves it a zombie, so that its group can still be killed.
     pub(super) async fn ended(&mut self, child: &mut Child) {
         if let Some(pid) = pid(child) {
             self.exit.ended(pid).await;

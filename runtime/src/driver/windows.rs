@@ -49,7 +49,7 @@ impl Group {
         let _ = self.job.terminate(KILLED.cast_unsigned());
     }
 
-    /// Waits until the process has ended.
+    /// QueueStats until the process has ended.
     pub(super) async fn ended(&mut self, child: &mut Child) {
         // What it returns is asked for once more.
         let _ = child.wait().await;

@@ -3,7 +3,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Schema};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{Failure, Hello, check, hear, parse, say, stranger};
+use super::{HandshakeError, Hello, check, hear, parse, say, stranger};
 
 /// How much room is made for startup data before each read.
 const READ: usize = 64 << 10;
@@ -17,7 +17,7 @@ pub(crate) struct Greeting<'a> {
 }
 
 impl<'a> Greeting<'a> {
-    /// Waits for the host's line and its startup data of at most `most` bytes. The first host's token is put into
+    /// QueueStats for the host's line and its startup data of at most `most` bytes. The first host's token is put into
     /// `token`, that of a further one must be the same. A host that does not fit is answered before this fails.
     ///
     /// Not cancel-safe: a connection whose handshake was given up is of no use.
@@ -28,7 +28,7 @@ impl<'a> Greeting<'a> {
         service: Schema,
         token: &mut Option<String>,
         most: usize,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, HandshakeError> {
         let own = Hello::own::<C>(transport, Some(service));
         let (line, mut rest) = hear(reader).await?;
         let theirs = parse(&line)?;
@@ -53,7 +53,7 @@ impl<'a> Greeting<'a> {
                 while rest.len() < len {
                     rest.reserve((len - rest.len()).min(READ));
                     if reader.read_buf(&mut rest).await? == 0 {
-                        return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+                        return Err(HandshakeError::Gone(std::io::ErrorKind::UnexpectedEof.into()));
                     }
                 }
                 Some(rest.split_to(len))
@@ -73,13 +73,20 @@ impl<'a> Greeting<'a> {
     }
 
     /// Tells the host that the worker is ready. Returns the bytes that came behind what the host had to say.
-    pub(crate) async fn accept(self, writer: &mut (impl AsyncWrite + Unpin)) -> Result<BytesMut, Failure> {
+    pub(crate) async fn accept(
+        self,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<BytesMut, HandshakeError> {
         say(writer, &self.own, &[]).await?;
         Ok(self.rest)
     }
 
     /// Tells the host why the worker does not start. Returns the failure that this is.
-    pub(crate) async fn decline(mut self, writer: &mut (impl AsyncWrite + Unpin), error: Error) -> Failure {
+    pub(crate) async fn decline(
+        mut self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        error: Error,
+    ) -> HandshakeError {
         self.own.declined = Some(format!("{error:#}").into());
         // A host that is gone by now needs no reason.
         let _ = say(writer, &self.own, &[]).await;

@@ -207,7 +207,7 @@ fn waited(parked: &Parked, is_starting: bool) -> Error {
         parked.request.name(),
         parked.limit.unwrap_or_default()
     );
-    Error::new(ErrorKind::Timeout, text).executed_is(Executed::No)
+    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
 }
 
 impl<L: Linked + Unpin> Future for Call<L> {
@@ -268,7 +268,7 @@ mod tests {
 
     use bytes::BytesMut;
     use isolated_workers_codec::{Cbor, Compressed, Json, Postcard};
-    use isolated_workers_core::{Body, Limits, Message, Name, Never, Sequential};
+    use isolated_workers_core::{Body, Limits, Message, Name, Never, SequentialIds};
     use tokio::io::duplex;
 
     use super::super::Presence;
@@ -314,7 +314,7 @@ mod tests {
         let link = Link::new(
             codec.clone(),
             Limits::default(),
-            Arc::new(Sequential::default()),
+            Arc::new(SequentialIds::default()),
             Duration::ZERO,
             here,
         );
@@ -343,7 +343,7 @@ mod tests {
             assert_eq!(missed.body().as_bytes(), sent.body().as_bytes());
             assert_eq!((missed.name(), missed.timeout()), (sent.name(), sent.timeout()));
             assert_eq!(missed.metadata().get("number"), sent.metadata().get("number"));
-            assert_eq!((missed.side(), missed.deadline()), (sent.side(), None));
+            assert_eq!((missed.role(), missed.deadline()), (sent.role(), None));
             assert!(sent.id().is_none_or(|id| missed.id() == Some(id)));
         }
         assert_eq!(link.seats(), (false, 0, 4));
@@ -361,7 +361,7 @@ mod tests {
     async fn a_seat_is_given_back_however_its_call_ends() {
         let (here, _there) = duplex(1 << 16);
         let link =
-            Link::new(Postcard, Limits::default(), Arc::new(Sequential::default()), Duration::ZERO, here);
+            Link::new(Postcard, Limits::default(), Arc::new(SequentialIds::default()), Duration::ZERO, here);
         link.open_seats(1, 2);
         // It is dropped before it has begun, and while it is in flight.
         drop(Call::new(Only(&link), request(&Postcard, 1)));

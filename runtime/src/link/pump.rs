@@ -86,7 +86,7 @@ pub(crate) enum End {
     /// The other side ended the stream between two frames.
     Eof,
     /// The other side said goodbye; `stay` is how long this one is to wait until it is reached again, if it is to.
-    Farewell { stay: Option<Duration> },
+    GoAway { linger: Option<Duration> },
     /// The stream broke, or ended within a frame.
     Broken(io::Error),
     /// The other side broke the protocol.
@@ -278,10 +278,10 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                         None => self.inbound.cancel(&id),
                     }
                 }
-                Some(Event::Farewell { stay }) => {
-                    let goes_on = state.hear_goodbye(I::ANSWERS);
+                Some(Event::GoAway { linger }) => {
+                    let goes_on = state.hear_go_away(I::ANSWERS);
                     if !goes_on {
-                        *farewell = Some(End::Farewell { stay });
+                        *farewell = Some(End::GoAway { linger });
                     }
                 }
                 None => {}

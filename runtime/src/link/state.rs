@@ -162,7 +162,7 @@ impl<F: Framing> State<F> {
         !self.is_full()
     }
 
-    /// Waits until there is a reason to try again. `key` is that of a wait that was begun before.
+    /// QueueStats until there is a reason to try again. `key` is that of a wait that was begun before.
     pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
         let key = key.unwrap_or_else(|| {
             self.next_parked += 1;
@@ -323,7 +323,7 @@ impl<F: Framing> State<F> {
 
     pub(super) fn take_leave(&mut self, is_known: bool) {
         if is_known {
-            self.connection.say_goodbye(None);
+            self.connection.send_go_away(None);
         }
         self.leave = Some(if is_known { Leave::Said } else { Leave::Refusing });
         self.wake_pump();
@@ -331,14 +331,14 @@ impl<F: Framing> State<F> {
 
     /// Takes in that the other side asks for nothing more. Returns whether the connection goes on all the same, until what
     /// is in flight is answered.
-    pub(super) fn hear_goodbye(&mut self, serves: bool) -> bool {
+    pub(super) fn hear_go_away(&mut self, serves: bool) -> bool {
         if serves {
             self.leave = self.leave.map(|_| Leave::Heard);
             return self.leave.is_some();
         }
         self.seats.close();
         // By which the other side knows that no call of this one is on its way to it any more.
-        self.connection.say_goodbye(None);
+        self.connection.send_go_away(None);
         true
     }
 
@@ -437,10 +437,10 @@ impl<F: Framing> State<F> {
         unsent.collect()
     }
 
-    pub(super) fn close(&mut self, stay: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        let presence = if stay.is_some() { Presence::Away } else { Presence::Ended };
+    pub(super) fn close(&mut self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
+        let presence = if linger.is_some() { Presence::Away } else { Presence::Ended };
         self.fail(presence, error);
-        self.connection.say_goodbye(stay);
+        self.connection.send_go_away(linger);
         self.outgoing.shut_down_when_written();
     }
 }
@@ -448,7 +448,7 @@ impl<F: Framing> State<F> {
 #[cold]
 fn disconnected(name: &str) -> Error {
     let text = format!("could not call `{name}`: the worker is disconnected; `reconnect` reaches it again");
-    Error::new(ErrorKind::Closed, text).executed_is(Executed::No)
+    Error::new(ErrorKind::Closed, text).with_executed(Executed::No)
 }
 
 #[cold]
@@ -456,5 +456,5 @@ fn draining(name: &str) -> Error {
     let text = format!(
         "could not call `{name}`: the worker is being drained and takes no more calls; start another"
     );
-    Error::new(ErrorKind::Closed, text).executed_is(Executed::No)
+    Error::new(ErrorKind::Closed, text).with_executed(Executed::No)
 }

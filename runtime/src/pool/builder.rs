@@ -6,7 +6,7 @@ use std::time::Duration;
 use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
-use isolated_workers_transport::{Platform, Transport};
+use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -25,7 +25,7 @@ use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 /// of [`Builder`].
 #[must_use = "nothing is started until `spawn`"]
 #[derive(Debug)]
-pub struct PoolBuilder<D = Program, C = Json, T = Platform, L = NoLayers> {
+pub struct PoolBuilder<D = Program, C = Json, T = DefaultTransport, L = NoLayers> {
     worker: Builder<D, C, T, L>,
     settings: Settings,
 }

@@ -24,13 +24,13 @@ pub struct Map<'a, R> {
     early: BTreeMap<u64, R>,
     at_once: usize,
     is_ordered: bool,
-    progress: Progress,
+    progress: MapProgress,
 }
 
 /// How far a [`Map`] has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct MapProgress {
     /// How many items were taken.
     pub begun: u64,
     /// How many of them have a result.
@@ -48,7 +48,7 @@ impl<'a, R: 'a> Map<'a, R> {
             early: BTreeMap::new(),
             at_once,
             is_ordered: true,
-            progress: Progress::default(),
+            progress: MapProgress::default(),
         }
     }
 
@@ -66,7 +66,7 @@ impl<'a, R: 'a> Map<'a, R> {
     }
 
     /// How far it has come.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> MapProgress {
         self.progress
     }
 

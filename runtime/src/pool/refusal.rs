@@ -49,7 +49,7 @@ pub(super) fn refused<C: Codec>(shared: &Shared<C>, name: &str, refusal: Refusal
             (ErrorKind::Closed, format!("its pool ({subject}) was closed or is being drained; build another one"))
         }
     };
-    Error::new(kind, format!("could not call `{name}`: {why}")).executed_is(Executed::No)
+    Error::new(kind, format!("could not call `{name}`: {why}")).with_executed(Executed::No)
 }
 
 #[cold]
@@ -59,5 +59,5 @@ pub(super) fn overdue<C: Codec>(shared: &Shared<C>, name: &str) -> Error {
          give the pool more workers or a longer `queue_timeout`",
         shared.subject, shared.queue_timeout
     );
-    Error::new(ErrorKind::Timeout, text).executed_is(Executed::No)
+    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
 }

@@ -19,7 +19,7 @@ use super::refusal::{overdue, refused};
 use super::scheduler::{Action, MemberId, Place, Refusal, Scheduler, Seats, Submitted, Ticket};
 use super::seat::{Peer, Seat};
 use super::view::Options;
-use super::{Rules, Stats, Waits, WorkerId, WorkerStats};
+use super::{QueueStats, Rules, Stats, WorkerId, WorkerStats};
 use crate::driver::Driver;
 use crate::on_crash::random;
 use crate::starter::Starter;
@@ -56,7 +56,7 @@ pub(super) struct State<C: Codec> {
     waiting: HashMap<Ticket, Outcome<C>>,
     /// What the owner is to do.
     pub(super) orders: Vec<Order>,
-    pub(super) waits: Waits,
+    pub(super) waits: QueueStats,
     /// How the last worker ended that was not told to, or why one did not come up.
     pub(super) last_failure: Option<Error>,
 }
@@ -83,7 +83,7 @@ impl<C: Codec> Shared<C> {
             scheduler: Scheduler::new(rules.clone(), random()),
             waiting: HashMap::new(),
             orders: Vec::new(),
-            waits: Waits::default(),
+            waits: QueueStats::default(),
             last_failure: None,
         };
         Self {
@@ -148,7 +148,7 @@ impl<C: Codec> Shared<C> {
         self.update(|state| state.scheduler.vacated(slot));
     }
 
-    /// Waits until a worker has room for the call.
+    /// QueueStats until a worker has room for the call.
     pub(super) async fn wait<'a>(&'a self, name: &str, mut turn: Turn<'a, C>) -> Result<Seat<'a, C>, Error> {
         let since = Instant::now();
         let outcome = tokio::select! {

@@ -12,7 +12,7 @@ pub struct Stats {
     /// How many calls wait for a worker.
     pub queued: usize,
     /// How long calls have waited.
-    pub waits: Waits,
+    pub waits: QueueStats,
     /// Whether workers keep crashing, more often than the restart limit allows, and no new one has come up since.
     pub is_broken: bool,
 }
@@ -38,7 +38,7 @@ impl Stats {
 /// How long calls have waited for a worker that did not have one at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Waits {
+pub struct QueueStats {
     /// How many calls have waited.
     pub count: u64,
     /// How long, all together.
@@ -47,7 +47,7 @@ pub struct Waits {
     pub longest: Duration,
 }
 
-impl Waits {
+impl QueueStats {
     pub(super) fn add(&mut self, wait: Duration) {
         self.count += 1;
         self.total += wait;

@@ -9,7 +9,7 @@ use super::{Pool, WorkerId};
 /// A pool with something said about its calls: where they run, and how urgent they are. Made by
 /// [`Pool::with_key`], [`Pool::with_priority`] and [`Pool::on`]; cheap to make, and to be made for each call.
 #[derive(Debug)]
-pub struct View<S: Service> {
+pub struct ScopedPool<S: Service> {
     pool: Pool<S>,
     options: Options,
 }
@@ -23,7 +23,7 @@ pub(super) struct Options {
     pub(super) is_suspect: bool,
 }
 
-impl<S: Service> View<S> {
+impl<S: Service> ScopedPool<S> {
     pub(super) fn new(pool: &Pool<S>) -> Self {
         Self { pool: pool.clone(), options: Options::default() }
     }
@@ -50,7 +50,7 @@ impl<S: Service> View<S> {
     }
 }
 
-impl<S: Service> Service for View<S> {
+impl<S: Service> Service for ScopedPool<S> {
     type Codec = S::Codec;
 
     fn codec(&self) -> &S::Codec {
@@ -63,7 +63,7 @@ impl<S: Service> Service for View<S> {
     }
 }
 
-impl<S: Service> Clone for View<S> {
+impl<S: Service> Clone for ScopedPool<S> {
     fn clone(&self) -> Self {
         Self { pool: self.pool.clone(), options: self.options }
     }

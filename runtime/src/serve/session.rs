@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Schema, Sequential};
+use isolated_workers_core::{Error, ErrorKind, Schema, SequentialIds};
 use isolated_workers_middleware::{Layers, Local, Service};
-use isolated_workers_transport::{Channel, Incoming, Residue};
+use isolated_workers_transport::{Channel, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
 
 use super::handlers::Handlers;
@@ -17,7 +17,7 @@ use super::parent::Parent;
 use super::server::Stopped;
 use super::watch::Watch;
 use super::{Settings, host_gone};
-use crate::handshake::{Failure, Greeting};
+use crate::handshake::{Greeting, HandshakeError};
 use crate::inherited::{AnyChannel, AnyReader, AnyWriter};
 use crate::link::{End, Link, Pump};
 use crate::supervisor::FOREVER;
@@ -34,7 +34,7 @@ pub(super) struct Session<C> {
     pub(super) schema: Schema,
     /// The name of the transport, as the host knows it.
     pub(super) transport: String,
-    pub(super) residue: Option<Residue>,
+    pub(super) cleanup: Option<Cleanup>,
     /// Whether this process is there for the worker alone.
     pub(super) is_process: bool,
 }
@@ -67,13 +67,13 @@ impl<C: Codec> Session<C> {
         // One turn a connection.
         loop {
             let parent = connection.parent;
-            let stay = self.serve(&service, connection, &mut stopped).await?;
-            let (Some(stay), Some(incoming)) = (stay, &mut incoming) else { return Ok(()) };
+            let linger = self.serve(&service, connection, &mut stopped).await?;
+            let (Some(linger), Some(incoming)) = (linger, &mut incoming) else { return Ok(()) };
             let next = tokio::select! {
                 biased;
                 () = stopped.stopped() => return Ok(()),
-                () = gone(parent.filter(|_| stay < FOREVER)) => return Ok(()),
-                next = self.next(incoming, stay, &mut token) => next?,
+                () = gone(parent.filter(|_| linger < FOREVER)) => return Ok(()),
+                next = self.next(incoming, linger, &mut token) => next?,
             };
             match next {
                 Some(next) => connection = next,
@@ -92,12 +92,12 @@ impl<C: Codec> Session<C> {
         hangup: Option<Box<dyn FnOnce() + Send>>,
         token: &mut Option<String>,
         stopped: &mut Stopped,
-    ) -> Result<Option<(M::Handler, Connection)>, Failure> {
+    ) -> Result<Option<(M::Handler, Connection)>, HandshakeError> {
         let heard = stopped.unless(self.hear(&mut reader, &mut writer, token)).await;
         let Some(greeting) = heard.transpose()? else { return Ok(None) };
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(Parent::of);
-        let mut watch = Watch::new(hangup, self.residue.clone());
+        let mut watch = Watch::new(hangup, self.cleanup.clone());
         // What makes the handler may keep the runtime busy.
         if M::COMPUTES {
             watch.begin(stopped.take_obedience());
@@ -121,14 +121,14 @@ impl<C: Codec> Session<C> {
         Ok(Some((handler, Connection { reader, writer, buffer, watch, peer, parent })))
     }
 
-    /// Waits for the next host that fits. `None`: none has come in time.
+    /// QueueStats for the next host that fits. `None`: none has come in time.
     async fn next(
         &self,
         incoming: &mut Incoming<AnyReader, AnyWriter>,
-        stay: Duration,
+        linger: Duration,
         token: &mut Option<String>,
     ) -> Result<Option<Connection>, Error> {
-        let mut late = pin!(sleep(stay));
+        let mut late = pin!(sleep(linger));
         loop {
             let channel = tokio::select! {
                 next = incoming.accept() => next.map_err(host_gone)?,
@@ -143,14 +143,18 @@ impl<C: Codec> Session<C> {
     }
 
     /// Owns the stream, so that whoever is refused sees its end at once.
-    async fn resume(&self, channel: AnyChannel, token: &mut Option<String>) -> Result<Connection, Failure> {
+    async fn resume(
+        &self,
+        channel: AnyChannel,
+        token: &mut Option<String>,
+    ) -> Result<Connection, HandshakeError> {
         let Channel { mut reader, mut writer, hangup, .. } = channel;
         let greeting = self.hear(&mut reader, &mut writer, token).await?;
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(Parent::of);
         let buffer = accept(greeting, &mut writer).await?;
         // The end of one that does not fit is not that of this worker.
-        let mut watch = Watch::new(hangup, self.residue.clone());
+        let mut watch = Watch::new(hangup, self.cleanup.clone());
         watch.begin(None);
         Ok(Connection { reader, writer, buffer, watch, peer, parent })
     }
@@ -161,7 +165,7 @@ impl<C: Codec> Session<C> {
         reader: &mut AnyReader,
         writer: &mut AnyWriter,
         token: &mut Option<String>,
-    ) -> Result<Option<Greeting<'_>>, Failure> {
+    ) -> Result<Option<Greeting<'_>>, HandshakeError> {
         let Settings { handshake, connect_timeout, limits, .. } = self.settings;
         if !handshake {
             return Ok(None);
@@ -186,7 +190,7 @@ impl<C: Codec> Session<C> {
         let Connection { reader, writer, buffer, watch, peer, .. } = connection;
         let limits = self.settings.limits;
         let link =
-            Link::new(self.codec.clone(), limits, Arc::new(Sequential::default()), Duration::ZERO, writer);
+            Link::new(self.codec.clone(), limits, Arc::new(SequentialIds::default()), Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
         let mut pump = Pump::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {
@@ -199,12 +203,12 @@ impl<C: Codec> Session<C> {
             end = self.served(&mut pump) => (end?, false),
         };
         match end {
-            End::Farewell { stay: stay @ Some(_) } if !is_stopped => {
+            End::GoAway { linger: linger @ Some(_) } if !is_stopped => {
                 // Before the stream is dropped, from which the host knows that it may go.
                 watch.dismiss();
-                Ok(stay)
+                Ok(linger)
             }
-            End::Eof | End::Farewell { .. } | End::Overran => Ok(None),
+            End::Eof | End::GoAway { .. } | End::Overran => Ok(None),
             End::Broken(error) => Err(host_gone(error)),
             End::Violated(error) => Err(error),
         }
@@ -249,21 +253,21 @@ async fn drained<C: Codec, S: Service + 'static>(pump: &mut Pump<C, AnyReader, H
         }
         let patience = patience.get_or_insert_with(|| Box::pin(sleep(LEAVE)));
         if pump.is_left() || patience.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(End::Farewell { stay: None });
+            return Poll::Ready(End::GoAway { linger: None });
         }
         Poll::Pending
     })
     .await
 }
 
-async fn accept(greeting: Option<Greeting<'_>>, writer: &mut AnyWriter) -> Result<BytesMut, Failure> {
+async fn accept(greeting: Option<Greeting<'_>>, writer: &mut AnyWriter) -> Result<BytesMut, HandshakeError> {
     match greeting {
         Some(greeting) => greeting.accept(writer).await,
         None => Ok(BytesMut::new()),
     }
 }
 
-/// Waits until the parent has ended. `None`: it is not waited for.
+/// QueueStats until the parent has ended. `None`: it is not waited for.
 async fn gone(parent: Option<Parent>) {
     match parent {
         Some(parent) => parent.gone().await,
@@ -271,10 +275,10 @@ async fn gone(parent: Option<Parent>) {
     }
 }
 
-fn error(failure: Failure) -> Error {
+fn error(failure: HandshakeError) -> Error {
     match failure {
-        Failure::Refused(error) => error,
-        Failure::Gone(error) => host_gone(error),
-        Failure::Declined(why) => Error::new(ErrorKind::Startup, why),
+        HandshakeError::Refused(error) => error,
+        HandshakeError::Gone(error) => host_gone(error),
+        HandshakeError::Declined(why) => Error::new(ErrorKind::Startup, why),
     }
 }

@@ -7,7 +7,7 @@ mod system;
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
-use isolated_workers_transport::Residue;
+use isolated_workers_transport::Cleanup;
 
 use self::system::Signals;
 use super::Server;
@@ -16,15 +16,15 @@ use super::Server;
 pub(super) struct Obedience {
     signals: Signals,
     server: Server,
-    residue: Arc<OnceLock<Residue>>,
+    cleanup: Arc<OnceLock<Cleanup>>,
 }
 
 impl Obedience {
     /// Signals are listened for when this returns; what they ask for is done while [`Self::obey`] is awaited. Must be
     /// called within a tokio runtime. `None`: they cannot be.
-    pub(super) fn new(server: Server, residue: Arc<OnceLock<Residue>>) -> Option<Self> {
+    pub(super) fn new(server: Server, cleanup: Arc<OnceLock<Cleanup>>) -> Option<Self> {
         match Signals::new() {
-            Ok(signals) => Some(Self { signals, server, residue }),
+            Ok(signals) => Some(Self { signals, server, cleanup }),
             Err(error) => {
                 tracing::warn!(%error, "signals cannot be listened for: the first one ends this worker at once");
                 None
@@ -37,8 +37,8 @@ impl Obedience {
         loop {
             let code = self.signals.next().await;
             if !self.server.stop_first() {
-                if let Some(residue) = self.residue.get() {
-                    residue.remove();
+                if let Some(cleanup) = self.cleanup.get() {
+                    cleanup.remove();
                 }
                 std::process::exit(code);
             }

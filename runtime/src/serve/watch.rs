@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use isolated_workers_transport::Residue;
+use isolated_workers_transport::Cleanup;
 
 use super::signals::Obedience;
 
@@ -24,13 +24,13 @@ const STACK: usize = 64 << 10;
 pub(super) struct Watch {
     is_dismissed: Arc<AtomicBool>,
     hangup: Option<Box<dyn FnOnce() + Send>>,
-    residue: Option<Residue>,
+    cleanup: Option<Cleanup>,
 }
 
 impl Watch {
     /// Watches nothing yet. `None`: the transport cannot tell, or the host is this process.
-    pub(super) fn new(hangup: Option<Box<dyn FnOnce() + Send>>, residue: Option<Residue>) -> Self {
-        Self { is_dismissed: Arc::default(), hangup, residue }
+    pub(super) fn new(hangup: Option<Box<dyn FnOnce() + Send>>, cleanup: Option<Cleanup>) -> Self {
+        Self { is_dismissed: Arc::default(), hangup, cleanup }
     }
 
     /// Watches the host until `hangup` returns, and has another thread obey signals. Nothing happens the second time.
@@ -41,7 +41,7 @@ impl Watch {
             }
             return;
         };
-        let (is_dismissed, residue) = (Arc::clone(&self.is_dismissed), self.residue.take());
+        let (is_dismissed, cleanup) = (Arc::clone(&self.is_dismissed), self.cleanup.take());
         let watch = move || {
             if let Some(obedience) = obedience {
                 std::thread::sleep(FIRST_CALLS);
@@ -52,8 +52,8 @@ impl Watch {
             if is_dismissed.load(Ordering::Acquire) {
                 return;
             }
-            if let Some(residue) = residue {
-                residue.remove();
+            if let Some(cleanup) = cleanup {
+                cleanup.remove();
             }
             std::process::exit(1);
         };

@@ -40,7 +40,7 @@ pub(crate) type Pumping = Pin<Box<dyn Future<Output = End> + Send>>;
 /// What is done to a running worker.
 pub(crate) enum Command<P> {
     /// Leaves the worker, which is to wait for so long until it is reached again.
-    Disconnect { stay: Duration },
+    Disconnect { linger: Duration },
     /// Goes on with another connection.
     Reconnect { pump: Pumping },
     /// Leaves the worker for good.

@@ -5,11 +5,11 @@
 //! ```no_run
 //! # use isolated_workers_codec::Json as MyCodec;
 //! # use isolated_workers_core::Error;
-//! # use isolated_workers_runtime::testing::conformance::Role;
-//! # use isolated_workers_transport::Platform as MyTransport;
+//! # use isolated_workers_runtime::testing::conformance::SuiteRole;
+//! # use isolated_workers_transport::DefaultTransport as MyTransport;
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Error> {
-//!     let role: Role = std::env::args().nth(1).unwrap_or_default().parse()?;
+//!     let role: SuiteRole = std::env::args().nth(1).unwrap_or_default().parse()?;
 //!     role.play(MyCodec, MyTransport).await
 //! }
 //! ```
@@ -20,7 +20,7 @@
 //! # use isolated_workers_codec::Json as MyCodec;
 //! # use isolated_workers_runtime::testing::{conformance::Suite, conformance_tests};
 //! # use isolated_workers_runtime::{Program, Thread};
-//! # use isolated_workers_transport::{InMemory, Platform as MyTransport};
+//! # use isolated_workers_transport::{InMemory, DefaultTransport as MyTransport};
 //! conformance_tests! {
 //!     mod my_transport = Suite::new(|role| Program::new("./worker").arg(role.to_string()), MyCodec, MyTransport);
 //!     // A driver that needs no program.
@@ -47,7 +47,7 @@ use isolated_workers_core::{Error, Limits};
 use isolated_workers_transport::Transport;
 
 pub use self::alone::{alone, check};
-pub use self::role::Role;
+pub use self::role::SuiteRole;
 pub use self::service::service;
 use crate::{Builder, Driver, Link, Timeouts, Worker};
 
@@ -73,7 +73,7 @@ macro_rules! cases {
     ($($(#[$doc:meta])* $part:ident::$case:ident;)*) => {
         impl<F, D, C, T> Suite<F, C, T>
         where
-            F: Fn(Role) -> D,
+            F: Fn(SuiteRole) -> D,
             D: Driver,
             C: Codec,
             T: Transport,
@@ -144,12 +144,12 @@ cases! {
 
 impl<F, D, C, T> Suite<F, C, T>
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
 {
-    /// A suite whose workers are run by what `driver` makes: a worker that calls [`Role::play`] with the role, and with
+    /// A suite whose workers are run by what `driver` makes: a worker that calls [`SuiteRole::play`] with the role, and with
     /// the same codec and transport.
     pub fn new(driver: F, codec: C, transport: T) -> Self {
         Self { driver, codec, transport, largest: 32 << 20 }
@@ -172,7 +172,7 @@ where
         judge::<C, T>("nothing_left", life::nothing_left(self, rounds).await);
     }
 
-    fn builder(&self, role: Role) -> Builder<D, C, T> {
+    fn builder(&self, role: SuiteRole) -> Builder<D, C, T> {
         Worker::builder((self.driver)(role))
             .codec(self.codec.clone())
             .transport(self.transport.clone())
@@ -183,7 +183,7 @@ where
     }
 
     async fn started(&self) -> Verdict<Worker<Link<C>, T, D>> {
-        Ok(within("the start of a worker", self.builder(Role::Serve).spawn()).await??)
+        Ok(within("the start of a worker", self.builder(SuiteRole::Serve).spawn()).await??)
     }
 }
 

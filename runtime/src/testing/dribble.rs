@@ -13,10 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// ```no_run
 /// use isolated_workers_runtime::testing::Dribble;
 /// use isolated_workers_runtime::{Program, Worker};
-/// use isolated_workers_transport::Platform;
+/// use isolated_workers_transport::DefaultTransport;
 ///
 /// # async fn example() -> Result<(), isolated_workers_core::Error> {
-/// let slow = Worker::builder(Program::new("./worker")).transport(Dribble::new(Platform)).spawn().await?;
+/// let slow = Worker::builder(Program::new("./worker")).transport(Dribble::new(DefaultTransport)).spawn().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -79,11 +79,11 @@ where
 type Dribbling<R, W> = Channel<OneByte<R>, OneByte<W>>;
 
 fn dribbling<R: 'static, W: 'static>(channel: Channel<R, W>) -> Dribbling<R, W> {
-    let Channel { reader, writer, hangup, incoming, rendezvous, residue, .. } = channel;
+    let Channel { reader, writer, hangup, incoming, rendezvous, cleanup, .. } = channel;
     let mut slow = Channel::new(OneByte(reader), OneByte(writer));
     slow.hangup = hangup;
     slow.rendezvous = rendezvous;
-    slow.residue = residue;
+    slow.cleanup = cleanup;
     slow.incoming =
         incoming.map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(dribbling)));
     slow

@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use isolated_workers_codec::Json;
 use isolated_workers_core::{Error, ErrorKind, Schema};
 
-use crate::handshake::{self, Failure, Greeting};
+use crate::handshake::{self, Greeting, HandshakeError};
 
 /// Has a host and a worker hear `bytes` as the first that the other side says. What each leaves for the frames.
 pub fn hear_handshake(mut bytes: &[u8]) -> [Result<BytesMut, Error>; 2] {
@@ -26,9 +26,9 @@ pub fn hear_handshake(mut bytes: &[u8]) -> [Result<BytesMut, Error>; 2] {
             rest.extend_from_slice(unread);
             Ok(rest)
         }
-        Err(Failure::Refused(error)) => Err(error),
-        Err(Failure::Declined(why)) => Err(Error::new(ErrorKind::Startup, why)),
-        Err(Failure::Gone(error)) => {
+        Err(HandshakeError::Refused(error)) => Err(error),
+        Err(HandshakeError::Declined(why)) => Err(Error::new(ErrorKind::Startup, why)),
+        Err(HandshakeError::Gone(error)) => {
             Err(Error::with_source(ErrorKind::Handshake, "the other side ended within its line", error))
         }
     })

@@ -1,9 +1,9 @@
 //! The transports of Unix.
 
-use isolated_workers::testing::{Dribble, conformance::Role};
+use isolated_workers::testing::{Dribble, conformance::SuiteRole};
 use isolated_workers::{Error, SocketPair, UnixSocket};
 
-pub(super) async fn play(role: Role, codec: &str, transport: &str) -> Result<(), Error> {
+pub(super) async fn play(role: SuiteRole, codec: &str, transport: &str) -> Result<(), Error> {
     match transport {
         "unix-socket" => super::play(role, codec, UnixSocket).await,
         "socket-pair" => super::play(role, codec, SocketPair).await,

@@ -1,8 +1,8 @@
 //! What only Windows has: nothing.
 
 use isolated_workers::Error;
-use isolated_workers::testing::conformance::Role;
+use isolated_workers::testing::conformance::SuiteRole;
 
-pub(super) async fn play(_: Role, _: &str, transport: &str) -> Result<(), Error> {
+pub(super) async fn play(_: SuiteRole, _: &str, transport: &str) -> Result<(), Error> {
     panic!("{transport} is no transport of the matrix")
 }

@@ -2,16 +2,16 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use bytes::Bytes;
-use isolated_workers::{service, shared_bytes};
+use isolated_workers::{service, zero_copy_bytes};
 use serde::{Deserialize, Serialize};
 
 /// Of a message type that is written by hand, or a part of one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Album {
-    #[serde(with = "shared_bytes")]
+    #[serde(with = "zero_copy_bytes")]
     pub(crate) first: Bytes,
     pub(crate) title: String,
-    #[serde(with = "shared_bytes")]
+    #[serde(with = "zero_copy_bytes")]
     pub(crate) second: Bytes,
 }
 

@@ -24,7 +24,7 @@ impl Changes {
         Self(Watch::new(folder).ok())
     }
 
-    /// Waits for the next change. Cancel-safe.
+    /// QueueStats for the next change. Cancel-safe.
     pub(super) async fn next(&mut self) {
         let told = match &mut self.0 {
             Some(watch) => watch.next().await.is_ok(),

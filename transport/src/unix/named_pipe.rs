@@ -121,7 +121,7 @@ impl Bound for FifoBound {
     }
 }
 
-/// Waits until the worker says so, or is gone: then the pipe that it reads from breaks.
+/// QueueStats until the worker says so, or is gone: then the pipe that it reads from breaks.
 async fn opened(reader: &Receiver, writer: &Sender) -> io::Result<()> {
     let mut said = pin!(hear(reader));
     let mut gone = pin!(writer.ready(Interest::ERROR));

@@ -16,7 +16,7 @@ use rustix::net::SocketAddrUnix;
 use tempfile::TempDir;
 
 use super::folder;
-use crate::Residue;
+use crate::Cleanup;
 use crate::error::because;
 
 /// The longest path of a socket in bytes: 107 on Linux, 103 on macOS. A zero follows it.
@@ -67,15 +67,15 @@ impl fmt::Display for Place {
 }
 
 /// Has a socket that has no name yet listen in a fresh folder that only the user can enter.
-pub(super) fn listen_in_folder(socket: &OwnedFd) -> io::Result<(Place, Residue)> {
+pub(super) fn listen_in_folder(socket: &OwnedFd) -> io::Result<(Place, Cleanup)> {
     let (folder, path) = in_folder()?;
     bind(socket, &path).map_err(|error| failed(&path, error))?;
     listen(socket, &path)?;
     let place = Place { path, with_folder: true };
-    let residue = residue(&place)?;
-    // From here on it is the residue that removes it.
+    let cleanup = cleanup(&place)?;
+    // From here on it is the cleanup that removes it.
     let _ = folder.keep();
-    Ok((place, residue))
+    Ok((place, cleanup))
 }
 
 /// Where the host has had this socket listen.
@@ -85,8 +85,8 @@ pub(super) fn folder_of(listener: impl AsFd) -> Option<Place> {
 }
 
 /// What is to be removed in the folder that is told of by the time that the worker is gone.
-pub(super) fn residue_in_folder(place: Arc<OnceLock<Place>>) -> Residue {
-    Residue::new(move || place.get().into_iter().for_each(remove_any))
+pub(super) fn residue_in_folder(place: Arc<OnceLock<Place>>) -> Cleanup {
+    Cleanup::new(move || place.get().into_iter().for_each(remove_any))
 }
 
 fn in_folder() -> io::Result<(TempDir, PathBuf)> {
@@ -98,7 +98,7 @@ fn in_folder() -> io::Result<(TempDir, PathBuf)> {
 }
 
 /// Listens at `path`, in a folder that the user has made.
-pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Residue)> {
+pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Cleanup)> {
     let (folder, path) = at(path)?;
     // Whoever clears a dead socket away must not take one for dead that is bound and does not listen yet.
     lock(&folder, FlockOperation::NonBlockingLockShared, &path)?;
@@ -114,8 +114,8 @@ pub(super) fn listen_at(path: &Path) -> io::Result<(OwnedFd, Place, Residue)> {
     bound.map_err(|error| failed(&path, error))?;
     listen(&listener, &path)?;
     let place = Place { path, with_folder: false };
-    let residue = residue(&place)?;
-    Ok((listener, place, residue))
+    let cleanup = cleanup(&place)?;
+    Ok((listener, place, cleanup))
 }
 
 fn at(path: &Path) -> io::Result<(File, PathBuf)> {
@@ -129,15 +129,15 @@ fn at(path: &Path) -> io::Result<(File, PathBuf)> {
 }
 
 /// A place for a socket that the worker makes, in a fresh folder that only the user can enter.
-pub(super) fn expect_in_folder() -> io::Result<(Place, Residue)> {
+pub(super) fn expect_in_folder() -> io::Result<(Place, Cleanup)> {
     let (folder, path) = in_folder()?;
-    // From here on it is the residue that removes it.
+    // From here on it is the cleanup that removes it.
     let _ = folder.keep();
     Ok(expected(Place { path, with_folder: true }))
 }
 
 /// A place for a socket that the worker makes at `path`, where there is none but perhaps a dead one, which is removed.
-pub(super) fn expect_at(path: &Path) -> io::Result<(Place, Residue)> {
+pub(super) fn expect_at(path: &Path) -> io::Result<(Place, Cleanup)> {
     let (folder, path) = at(path)?;
     if path.symlink_metadata().is_ok() {
         lock(&folder, FlockOperation::NonBlockingLockExclusive, &path)?;
@@ -147,12 +147,12 @@ pub(super) fn expect_at(path: &Path) -> io::Result<(Place, Residue)> {
 }
 
 /// With what is to be removed where the host never gets to see whose socket it is.
-fn expected(place: Place) -> (Place, Residue) {
-    let residue = Residue::new({
+fn expected(place: Place) -> (Place, Cleanup) {
+    let cleanup = Cleanup::new({
         let place = place.clone();
         move || remove_any(&place)
     });
-    (place, residue)
+    (place, cleanup)
 }
 
 fn remove_any(place: &Place) {
@@ -164,11 +164,11 @@ fn remove_any(place: &Place) {
 
 /// What is to be removed when the worker at `place` is gone: the socket that is there now, and not one that somebody
 /// puts there later.
-pub(super) fn residue(place: &Place) -> io::Result<Residue> {
+pub(super) fn cleanup(place: &Place) -> io::Result<Cleanup> {
     let found = std::fs::symlink_metadata(&place.path).map_err(|error| failed(&place.path, error))?;
     let made = Identity::of(&found);
     let place = place.clone();
-    Ok(Residue::new(move || remove(&place, made)))
+    Ok(Cleanup::new(move || remove(&place, made)))
 }
 
 fn remove(place: &Place, made: Identity) {

@@ -19,7 +19,7 @@ use super::socket::{SocketReader, SocketWriter};
 use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
 use crate::error::{because, not_inherited};
-use crate::{Bound, Incoming, Inheritance, Reconnect, Rendezvous, Residue, Transport};
+use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, Transport};
 
 /// A pair of Unix domain sockets, and a third one that listens once the worker is to be [reached again](Reconnect), by this
 /// host or another one. Who needs neither has less with [`SocketPair`](crate::SocketPair).
@@ -29,13 +29,13 @@ use crate::{Bound, Incoming, Inheritance, Reconnect, Rendezvous, Residue, Transp
 /// started by another thread at the same moment, can inherit too. It is moved aside when the worker attaches; from then on
 /// its standard input is empty. The socket that is to listen comes through the connection, before anything else.
 ///
-/// It has no name until the host [opens](crate::Rendezvous) the rendezvous: then it listens in a folder of its own, which is made
+/// It has no name until the host [opens](crate::DeferredListener) the rendezvous: then it listens in a folder of its own, which is made
 /// 0700 in the system's folder for temporary files, so that nobody but the user (and root) can reach it, and which the worker
 /// need not see. Whoever connects then, and the worker, check that the process behind the stream is the same user's.
 ///
 /// # What is left on disk
 /// Nothing: as long as a worker is not left there is nothing, and then socket and folder are removed by the host when the
-/// worker is gone and by the worker when it ends ([`Channel::residue`](crate::Channel::residue)). Only when both are killed
+/// worker is gone and by the worker when it ends ([`Channel::cleanup`](crate::Channel::cleanup)). Only when both are killed
 /// does a folder with a dead socket stay. It is not searched for, because the only way to
 /// know that a socket is dead is to connect to it, and it may be that of a worker. A [`dial`](Reconnect::dial) to it
 /// removes it, and so does the system when it clears its folder for temporary files.
@@ -129,8 +129,8 @@ pub struct UnixBound {
     workers: Option<OwnedFd>,
     stream: StdStream,
     address: String,
-    rendezvous: Option<Rendezvous>,
-    residue: Option<Residue>,
+    rendezvous: Option<DeferredListener>,
+    cleanup: Option<Cleanup>,
 }
 
 impl UnixBound {
@@ -140,19 +140,19 @@ impl UnixBound {
         let listener = socket_file::nameless()?;
         passed::send(&stream, &listener)?;
         let open = move || {
-            let (place, residue) = socket_file::listen_in_folder(&listener)?;
-            Ok((place.to_string(), residue))
+            let (place, cleanup) = socket_file::listen_in_folder(&listener)?;
+            Ok((place.to_string(), cleanup))
         };
         Ok(Self {
             address: format!("{PAIR}{}", identity(&workers)?),
             workers: Some(workers.into()),
             stream,
-            rendezvous: Some(Rendezvous::new(open)),
-            residue: None,
+            rendezvous: Some(DeferredListener::new(open)),
+            cleanup: None,
         })
     }
 
-    fn listening((listener, place, residue): (OwnedFd, Place, Residue)) -> io::Result<Self> {
+    fn listening((listener, place, cleanup): (OwnedFd, Place, Cleanup)) -> io::Result<Self> {
         let stream = socket_file::connect(place.path())
             .map_err(|error| because(&format!("could not connect to {}", place.path().display()), error))?;
         Ok(Self {
@@ -160,7 +160,7 @@ impl UnixBound {
             stream: stream.into(),
             address: place.to_string(),
             rendezvous: None,
-            residue: Some(residue),
+            cleanup: Some(cleanup),
         })
     }
 }
@@ -179,7 +179,7 @@ impl Bound for UnixBound {
 
     async fn establish(self) -> io::Result<SocketChannel> {
         let mut channel = stream::channel(self.stream)?;
-        (channel.rendezvous, channel.residue) = (self.rendezvous, self.residue);
+        (channel.rendezvous, channel.cleanup) = (self.rendezvous, self.cleanup);
         Ok(channel)
     }
 }
@@ -189,7 +189,7 @@ async fn dial(place: &Place) -> io::Result<SocketChannel> {
     let stream = UnixStream::connect(path).await.map_err(|error| unreachable(place, error))?;
     let stream = stream.into_std()?;
     check_user(&stream)?;
-    Ok(stream::channel(stream)?.residue(socket_file::residue(place)?))
+    Ok(stream::channel(stream)?.cleanup(socket_file::cleanup(place)?))
 }
 
 fn unreachable(place: &Place, error: io::Error) -> io::Error {
@@ -197,7 +197,7 @@ fn unreachable(place: &Place, error: io::Error) -> io::Error {
         io::ErrorKind::NotFound => "the worker has ended",
         io::ErrorKind::ConnectionRefused => {
             // Nobody listens, and nobody will: in a folder of its own the socket is found by those only who were told.
-            if let (true, Ok(dead)) = (place.is_private(), socket_file::residue(place)) {
+            if let (true, Ok(dead)) = (place.is_private(), socket_file::cleanup(place)) {
                 dead.remove();
             }
             "the worker has ended, or takes no connections any more"
@@ -213,7 +213,7 @@ async fn attach(place: &Place) -> io::Result<SocketChannel> {
     listener.set_nonblocking(true)?;
     close_stdin()?;
     // It is gone where the host has ended, and then so is the stream.
-    accept(listener, socket_file::residue(place).ok()).await
+    accept(listener, socket_file::cleanup(place).ok()).await
 }
 
 fn attach_to_pair(pair: &str) -> io::Result<SocketChannel> {
@@ -234,18 +234,18 @@ fn attach_to_pair(pair: &str) -> io::Result<SocketChannel> {
             acceptor.poll_trusted(context)
         }
     });
-    Ok(stream::watched(stream)?.incoming(incoming).residue(socket_file::residue_in_folder(place)))
+    Ok(stream::watched(stream)?.incoming(incoming).cleanup(socket_file::residue_in_folder(place)))
 }
 
 /// The worker's channel: the first connection of a listener that does not block, and those that follow it.
-pub(super) async fn accept(listener: StdListener, residue: Option<Residue>) -> io::Result<SocketChannel> {
+pub(super) async fn accept(listener: StdListener, cleanup: Option<Cleanup>) -> io::Result<SocketChannel> {
     let mut acceptor = Acceptor { listener, waiting: None, pause: None };
     let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
     check_user(&stream)?;
     let channel =
         stream::watched(stream)?.incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
-    Ok(match residue {
-        Some(residue) => channel.residue(residue),
+    Ok(match cleanup {
+        Some(cleanup) => channel.cleanup(cleanup),
         None => channel,
     })
 }

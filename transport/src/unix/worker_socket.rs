@@ -11,7 +11,7 @@ use super::socket_file::{self, Place};
 use super::stream::{self, SocketChannel, check_user};
 use super::unix_socket::accept;
 use crate::error::because;
-use crate::{Bound, Inheritance, Reconnect, Residue, Transport, UnixSocket};
+use crate::{Bound, Cleanup, Inheritance, Reconnect, Transport, UnixSocket};
 
 impl UnixSocket {
     /// A socket that the worker binds and the host connects to, in a fresh folder (0700) of the host's: for workers in
@@ -56,12 +56,12 @@ impl Transport for WorkerSocket {
     type Bound = WorkerSocketBound;
 
     fn bind(&self) -> io::Result<WorkerSocketBound> {
-        let (place, residue) = match &self.path {
+        let (place, cleanup) = match &self.path {
             Some(path) => socket_file::expect_at(path)?,
             None => socket_file::expect_in_folder()?,
         };
         let changes = Changes::of(place.folder());
-        Ok(WorkerSocketBound { place, residue, changes })
+        Ok(WorkerSocketBound { place, cleanup, changes })
     }
 
     /// Whether nobody listens there yet: what a worker starts finds the worker's own socket.
@@ -72,9 +72,9 @@ impl Transport for WorkerSocket {
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
         let place = Place::parse(address);
         let (listener, _, of_the_socket) = socket_file::listen_at(place.path())?;
-        let residue = socket_file::residue(&place)?;
+        let cleanup = socket_file::cleanup(&place)?;
         of_the_socket.leave();
-        accept(listener.into(), Some(residue)).await
+        accept(listener.into(), Some(cleanup)).await
     }
 }
 
@@ -87,7 +87,7 @@ impl Reconnect for WorkerSocket {
 /// The host's end: a path at which there is no socket yet.
 pub struct WorkerSocketBound {
     place: Place,
-    residue: Residue,
+    cleanup: Cleanup,
     changes: Changes,
 }
 
@@ -102,15 +102,15 @@ impl Bound for WorkerSocketBound {
     async fn establish(mut self) -> io::Result<SocketChannel> {
         let stream = self.connect().await?;
         check_user(&stream)?;
-        let residue = match socket_file::residue(&self.place) {
+        let cleanup = match socket_file::cleanup(&self.place) {
             Ok(of_this_socket) => {
-                self.residue.leave();
+                self.cleanup.leave();
                 of_this_socket
             }
             // The worker takes no further connections, and has removed it.
-            Err(_) => self.residue,
+            Err(_) => self.cleanup,
         };
-        Ok(stream::channel(stream)?.residue(residue))
+        Ok(stream::channel(stream)?.cleanup(cleanup))
     }
 }
 

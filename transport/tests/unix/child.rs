@@ -48,15 +48,15 @@ async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
         "hangup" => {
             let channel = transport.attach(address).await.unwrap();
             channel.hangup.unwrap()();
-            if let Some(residue) = &channel.residue {
-                residue.remove();
+            if let Some(cleanup) = &channel.cleanup {
+                cleanup.remove();
             }
             eprintln!("hung up");
             exit(0);
         }
         "half" => half(transport.attach(address).await.unwrap()).await,
         "closes" => {
-            let Channel { mut reader, mut writer, hangup, residue: _residue, .. } =
+            let Channel { mut reader, mut writer, hangup, cleanup: _residue, .. } =
                 transport.attach(address).await.unwrap();
             std::thread::spawn(hangup.unwrap());
             writer.shutdown().await.unwrap();
@@ -98,7 +98,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, residue: _residue, .. } = channel;
+    let Channel { mut reader, mut writer, cleanup: _residue, .. } = channel;
     copy(&mut reader, &mut writer).await.unwrap();
     writer.shutdown().await.unwrap();
 }
@@ -109,7 +109,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, hangup, residue, .. } = channel;
+    let Channel { mut reader, mut writer, hangup, cleanup, .. } = channel;
     let (fired, hung_up) = mpsc::channel();
     let hangup = hangup.unwrap();
     std::thread::spawn(move || {
@@ -122,7 +122,7 @@ where
     let early = hung_up.recv_timeout(Duration::from_millis(100)).is_ok();
     writer.write_all(if early { b"fired" } else { b"quiet" }).await.unwrap();
     hung_up.recv().unwrap();
-    drop(residue);
+    drop(cleanup);
     exit(7);
 }
 
@@ -132,7 +132,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, incoming, residue: _residue, .. } = channel;
+    let Channel { mut reader, mut writer, incoming, cleanup: _residue, .. } = channel;
     let mut incoming = incoming.unwrap();
     let mut count = 0u8;
     loop {
@@ -153,7 +153,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, incoming, residue: _residue, .. } = channel;
+    let Channel { mut reader, mut writer, incoming, cleanup: _residue, .. } = channel;
     let mut incoming = incoming.unwrap();
     let limit = getrlimit(Resource::Nofile);
     // The least number that is free is the first that may not be used.
@@ -233,8 +233,8 @@ fn dial(address: &str) {
     let code = runtime().block_on(async {
         match UnixSocket.dial(address).await {
             Ok(mut channel) => {
-                if let Some(residue) = &channel.residue {
-                    residue.leave();
+                if let Some(cleanup) = &channel.cleanup {
+                    cleanup.leave();
                 }
                 match channel.reader.read(&mut [0]).await {
                     Ok(0) | Err(_) => 11,

@@ -21,17 +21,17 @@ fn a_worker_is_reached_again_with_its_state() {
             writer.write_u8(b'+').await.unwrap();
             assert_eq!(reader.read_u8().await.unwrap(), expected);
         }
-        let (address, residue) = rendezvous.unwrap().open().unwrap();
+        let (address, cleanup) = rendezvous.unwrap().open().unwrap();
         drop((reader, writer));
         for expected in 3..=5 {
-            let Channel { mut reader, mut writer, residue, .. } = UnixSocket.dial(&address).await.unwrap();
-            residue.unwrap().leave();
+            let Channel { mut reader, mut writer, cleanup, .. } = UnixSocket.dial(&address).await.unwrap();
+            cleanup.unwrap().leave();
             writer.write_u8(b'+').await.unwrap();
             assert_eq!(reader.read_u8().await.unwrap(), expected);
         }
         UnixSocket.dial(&address).await.unwrap().writer.write_u8(b'q').await.unwrap();
         assert!(child.wait().unwrap().success());
-        drop(residue);
+        drop(cleanup);
         assert_no_file(&address);
         let error = UnixSocket.dial(&address).await.unwrap_err();
         assert!(error.to_string().contains("the worker has ended"), "{error}");
@@ -44,8 +44,8 @@ fn a_socket_that_both_sides_left_behind_is_removed_by_whoever_dials_it() {
     runtime().block_on(async {
         let mut channel = bound.establish().await.unwrap();
         assert_eq!(channel.reader.read_u8().await.unwrap(), b'x');
-        let (address, residue) = channel.rendezvous.take().unwrap().open().unwrap();
-        residue.leave();
+        let (address, cleanup) = channel.rendezvous.take().unwrap().open().unwrap();
+        cleanup.leave();
         child.wait().unwrap();
         assert!(file(&address).unwrap().exists());
         let error = UnixSocket.dial(&address).await.unwrap_err();
@@ -76,13 +76,13 @@ fn a_lack_of_descriptors_is_waited_out() {
 fn folder_and_socket_are_the_users_alone() {
     let (bound, mut child, _) = start(&UnixSocket, "echo");
     let channel = runtime().block_on(bound.establish()).unwrap();
-    let (address, residue) = channel.rendezvous.unwrap().open().unwrap();
+    let (address, cleanup) = channel.rendezvous.unwrap().open().unwrap();
     let socket = file(&address).unwrap();
     assert_eq!(socket.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
     assert_eq!(socket.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
     drop((channel.reader, channel.writer));
     child.wait().unwrap();
-    drop(residue);
+    drop(cleanup);
     assert_no_file(&address);
 }
 
@@ -92,10 +92,10 @@ fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_c
     assert_eq!(file(&address), None);
     let runtime = runtime();
     runtime.block_on(async {
-        let Channel { mut reader, mut writer, rendezvous, residue, .. } = bound.establish().await.unwrap();
-        assert!(residue.is_none());
+        let Channel { mut reader, mut writer, rendezvous, cleanup, .. } = bound.establish().await.unwrap();
+        assert!(cleanup.is_none());
         let mut rendezvous = rendezvous.unwrap();
-        let (address, residue) = rendezvous.open().unwrap();
+        let (address, cleanup) = rendezvous.open().unwrap();
         // One that listens already cannot be made to listen elsewhere.
         let error = rendezvous.open().unwrap_err().to_string();
         assert!(error.contains("could not listen at"), "{error}");
@@ -104,7 +104,7 @@ fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_c
         drop((reader, writer));
         UnixSocket.dial(&address).await.unwrap().writer.write_u8(b'q').await.unwrap();
         assert!(child.wait().unwrap().success());
-        drop(residue);
+        drop(cleanup);
         assert_no_file(&address);
     });
 }

@@ -38,7 +38,7 @@ fn a_worker_echoes_is_reached_again_and_leaves_nothing() {
         again.writer.write_all(b"+q").await.unwrap();
         assert_eq!(again.reader.read_u8().await.unwrap(), 2);
         assert!(child.wait().unwrap().success());
-        drop((again, channel.residue));
+        drop((again, channel.cleanup));
         assert_no_file(&address);
     });
 }
@@ -63,7 +63,7 @@ fn a_worker_removes_it_all_where_its_host_is_killed() {
         let (bound, mut child, address) = start(&UnixSocket::bound_by_worker(), "hangup");
         let channel = timeout(PATIENCE, bound.establish()).await.unwrap().unwrap();
         // As one that was killed, which removes nothing.
-        channel.residue.as_ref().unwrap().leave();
+        channel.cleanup.as_ref().unwrap().leave();
         drop(channel);
         assert!(last_words(&mut child).contains("hung up"));
         assert!(child.wait().unwrap().success());

@@ -84,7 +84,7 @@ fn start(role: &str) -> (<NamedPipe as Transport>::Bound, Child) {
     (bound, child)
 }
 
-/// Waits without blocking the runtime: it is what closes an end that was dropped.
+/// QueueStats without blocking the runtime: it is what closes an end that was dropped.
 async fn ended(mut child: Child) -> ExitStatus {
     tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
 }

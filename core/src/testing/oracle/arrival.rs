@@ -11,7 +11,7 @@ impl Oracle {
         let expected = self.ledger_mut(from).outgoing.pop_front();
         let right = match (&expected, frame) {
             (None, None) | (Some(Outgoing::Pong), Some(Frame::Pong)) => true,
-            (Some(Outgoing::Goodbye), Some(Frame::Goodbye { .. })) => true,
+            (Some(Outgoing::GoAway), Some(Frame::GoAway { .. })) => true,
             (Some(Outgoing::Cancel(expected)), Some(Frame::Cancel { id })) => id == expected,
             (Some(Outgoing::Request(number)), Some(Frame::Request { id, request: sent })) => {
                 let request = &mut self.requests[*number];
@@ -98,11 +98,11 @@ impl Oracle {
                 nothing(event)
             }
             Frame::Pong => nothing(event),
-            Frame::Goodbye { .. } => {
-                self.summary.goodbyes += 1;
-                self.ledger_mut(to).heard_goodbye = true;
+            Frame::GoAway { .. } => {
+                self.summary.go_aways += 1;
+                self.ledger_mut(to).received_go_away = true;
                 match event {
-                    Some(Event::Farewell { .. }) => Ok(()),
+                    Some(Event::GoAway { .. }) => Ok(()),
                     other => Err(format!("a goodbye became {other:?}")),
                 }
             }

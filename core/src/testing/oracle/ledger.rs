@@ -40,7 +40,7 @@ pub(super) enum Outgoing {
     Answer(usize),
     Cancel(TxId),
     Pong,
-    Goodbye,
+    GoAway,
 }
 
 /// What an end must know, kept in the plainest way there is.
@@ -54,7 +54,7 @@ pub(super) struct Ledger {
     pub(super) serving: Vec<usize>,
     /// The newest request that was seen: none comes out of order, or again.
     pub(super) newest: Option<usize>,
-    pub(super) said_goodbye: bool,
-    pub(super) heard_goodbye: bool,
+    pub(super) sent_go_away: bool,
+    pub(super) received_go_away: bool,
     pub(super) failed: bool,
 }

@@ -175,10 +175,10 @@ impl World<'_> {
         self.check()
     }
 
-    pub(super) fn say_goodbye(&mut self, from: End) -> Verdict {
+    pub(super) fn send_go_away(&mut self, from: End) -> Verdict {
         self.step(|| format!("{from} says goodbye"));
-        self.pair.say_goodbye(from);
-        self.oracle.said_goodbye(from);
+        self.pair.send_go_away(from);
+        self.oracle.sent_go_away(from);
         self.check()
     }
 
@@ -191,7 +191,7 @@ impl World<'_> {
     /// What an owner does that does not wait for what is in flight.
     pub(super) fn close(&mut self, end: End) -> Verdict {
         self.fail(end)?;
-        self.say_goodbye(end)?;
+        self.send_go_away(end)?;
         self.transmit(end)?;
         self.break_connection()
     }

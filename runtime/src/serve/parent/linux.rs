@@ -16,7 +16,7 @@ impl Parent {
         (getppid() == Some(host)).then_some(Self(host))
     }
 
-    /// Waits until it has ended. Where the system cannot tell, that is never.
+    /// QueueStats until it has ended. Where the system cannot tell, that is never.
     pub(in crate::serve) async fn gone(self) {
         let descriptor = match pidfd_open(self.0, PidfdFlags::empty()) {
             Ok(descriptor) => descriptor,

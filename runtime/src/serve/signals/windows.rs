@@ -13,7 +13,7 @@ impl Signals {
         Ok(Self { interrupt: ctrl_c()?, stop: ctrl_break()? })
     }
 
-    /// Waits for the next one, and returns the exit code that tells of it.
+    /// QueueStats for the next one, and returns the exit code that tells of it.
     pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => {}

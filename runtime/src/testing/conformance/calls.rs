@@ -16,13 +16,13 @@ use super::service::{
     Divide, DivideError, Echo, Gate, Hold, Mirror, Note, Noted, Notes, OpenGates, Reflect, Wait, WaitALittle,
     Waiting,
 };
-use super::{Role, Suite, Verdict, ensure, equal, failure, within};
+use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
 use crate::Driver;
 use crate::testing::Dribble;
 
 pub(super) async fn calls<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -55,7 +55,7 @@ async fn few(worker: &impl Service) -> Verdict {
 
 pub(super) async fn in_flight<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -80,7 +80,7 @@ where
 
 pub(super) async fn oneway<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -96,7 +96,7 @@ where
 
 pub(super) async fn bodies<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -133,7 +133,7 @@ fn text(size: usize) -> String {
 
 pub(super) async fn metadata<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -155,7 +155,7 @@ async fn begin<O>(mut future: std::pin::Pin<&mut impl Future<Output = O>>) -> Po
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// Waits until so many calls wait in the worker: asking is the only way to know, and each answer is an event.
+/// QueueStats until so many calls wait in the worker: asking is the only way to know, and each answer is an event.
 pub(super) async fn waiting(worker: &impl Service, calls: usize) -> Verdict {
     let asked = async {
         while worker.send(&Waiting {}).await? != calls {}
@@ -166,7 +166,7 @@ pub(super) async fn waiting(worker: &impl Service, calls: usize) -> Verdict {
 
 pub(super) async fn cancellation<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -189,7 +189,7 @@ where
 
 pub(super) async fn timeouts<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -207,7 +207,7 @@ where
 
 pub(super) async fn unknown_message<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -217,7 +217,7 @@ where
 
 pub(super) async fn undecodable<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -228,7 +228,7 @@ where
 
 async fn fails_alone<F, D, C, T>(suite: &Suite<F, C, T>, name: &'static str, kind: ErrorKind) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -247,7 +247,7 @@ where
 
 pub(super) async fn mixed_sizes<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -269,7 +269,7 @@ const SURPLUS: usize = 8 << 20;
 
 pub(super) async fn slow_reader<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -304,12 +304,12 @@ where
 
 pub(super) async fn dribble<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
 {
-    let builder = suite.builder(Role::Serve).transport(Dribble::new(suite.transport.clone()));
+    let builder = suite.builder(SuiteRole::Serve).transport(Dribble::new(suite.transport.clone()));
     let worker = within("the start of a worker", builder.spawn()).await??;
     few(&worker).await?;
     whole(&worker, 2000).await?;

@@ -1,5 +1,5 @@
 //! Peers that vanish, talk nonsense or close one direction. The host is made by hand here, of the public parts of the
-//! transport; the worker plays a [`Role`].
+//! transport; the worker plays a [`SuiteRole`].
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, ExitReason};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::role::GARBAGE;
 use super::service::{Echo, SCHEMA};
-use super::{Role, Suite, Unmet, Verdict, ensure, equal, failure, within};
+use super::{Suite, SuiteRole, Unmet, Verdict, ensure, equal, failure, within};
 use crate::driver::{Launch, Running};
 use crate::{Driver, handshake};
 
@@ -20,9 +20,10 @@ struct ByHand<D: Driver, T: Transport> {
 }
 
 impl<D: Driver, T: Transport> ByHand<D, T> {
-    fn start<F: Fn(Role) -> D, C: Codec>(suite: &Suite<F, C, T>) -> Verdict<Self> {
+    fn start<F: Fn(SuiteRole) -> D, C: Codec>(suite: &Suite<F, C, T>) -> Verdict<Self> {
         let mut bound = suite.transport.bind()?;
-        let running = (suite.driver)(Role::Serve).start(Launch::new::<T, C>(bound.inheritance(), true))?;
+        let running =
+            (suite.driver)(SuiteRole::Serve).start(Launch::new::<T, C>(bound.inheritance(), true))?;
         Ok(Self { running, bound })
     }
 
@@ -52,7 +53,7 @@ async fn ends(what: &str, mut running: impl Running) -> Verdict<ExitReason> {
 
 pub(super) async fn vanishing_host<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -105,26 +106,28 @@ async fn greet<T: Transport>(hello: &[u8], channel: &mut Channel<T::Reader, T::W
 
 pub(super) async fn vanishing_worker<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
 {
-    let within_hello = [1, 17, 60, 120, usize::MAX].map(|bytes| Role::EndWithinHello { bytes });
-    for role in [Role::End, Role::EndAttached].into_iter().chain(within_hello) {
+    let within_hello = [1, 17, 60, 120, usize::MAX].map(|bytes| SuiteRole::EndWithinHello { bytes });
+    for role in [SuiteRole::End, SuiteRole::EndAttached].into_iter().chain(within_hello) {
         let what = format!("the start of a worker in the role `{role}`");
         let outcome = within(&what, suite.builder(role).spawn()).await?;
         equal(&what, failure(&what, outcome)?.kind(), ErrorKind::Startup)?;
     }
-    match within("the start of a worker that ends at once", suite.builder(Role::EndGreeted).spawn()).await? {
-        Ok(worker) => crashed(Role::EndGreeted, &worker).await,
+    match within("the start of a worker that ends at once", suite.builder(SuiteRole::EndGreeted).spawn())
+        .await?
+    {
+        Ok(worker) => crashed(SuiteRole::EndGreeted, &worker).await,
         // It was seen to be gone before the handshake was read.
         Err(error) => equal("the start of a worker that ends at once", error.kind(), ErrorKind::Startup),
     }
 }
 
 async fn crashed<C: Codec, T: Transport, D: Driver>(
-    role: Role,
+    role: SuiteRole,
     worker: &crate::Worker<crate::Link<C>, T, D>,
 ) -> Verdict {
     let what = format!("a call to a worker in the role `{role}`");
@@ -136,13 +139,13 @@ async fn crashed<C: Codec, T: Transport, D: Driver>(
 
 pub(super) async fn garbage<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
 {
     let what = "the start of a worker that speaks another protocol";
-    let outcome = within(what, suite.builder(Role::Garbage).spawn()).await?;
+    let outcome = within(what, suite.builder(SuiteRole::Garbage).spawn()).await?;
     equal(what, failure(what, outcome)?.kind(), ErrorKind::Handshake)?;
 
     let (running, mut channel) = ByHand::start(suite)?.establish().await?;
@@ -156,7 +159,7 @@ where
 
 pub(super) async fn half_close<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -173,9 +176,10 @@ where
     ends("writes no more", running).await?;
 
     let worker =
-        within("the start of a worker that writes no more", suite.builder(Role::HalfClose).spawn()).await?;
+        within("the start of a worker that writes no more", suite.builder(SuiteRole::HalfClose).spawn())
+            .await?;
     match worker {
-        Ok(worker) => crashed(Role::HalfClose, &worker).await,
+        Ok(worker) => crashed(SuiteRole::HalfClose, &worker).await,
         Err(error) => Err(Unmet(format!("a worker that writes no more after the handshake: {error:#}"))),
     }
 }

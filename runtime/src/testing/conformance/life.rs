@@ -12,12 +12,12 @@ use tokio::net::TcpListener;
 
 use super::calls::waiting;
 use super::service::{Divide, Echo, Tether, Wait};
-use super::{Role, Suite, Verdict, ensure, equal, failure, within};
+use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
 use crate::Driver;
 
 pub(super) async fn close_idle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -37,7 +37,7 @@ where
 
 pub(super) async fn close_in_flight<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -58,7 +58,7 @@ where
 
 pub(super) async fn close_twice<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -75,7 +75,7 @@ where
 
 pub(super) async fn last_handle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -99,7 +99,7 @@ where
 
 pub(super) async fn nothing_left<F, D, C, T>(suite: &Suite<F, C, T>, rounds: usize) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -122,7 +122,7 @@ where
 
 async fn start_and_stop<F, D, C, T>(suite: &Suite<F, C, T>, rounds: usize) -> Verdict
 where
-    F: Fn(Role) -> D,
+    F: Fn(SuiteRole) -> D,
     D: Driver,
     C: Codec,
     T: Transport,
@@ -130,7 +130,7 @@ where
     for round in 0..rounds {
         if round % 4 == 3 {
             // One that does not come up.
-            let outcome = within("the start of a worker", suite.builder(Role::End).spawn()).await?;
+            let outcome = within("the start of a worker", suite.builder(SuiteRole::End).spawn()).await?;
             failure("the start of a worker that ends", outcome)?;
             continue;
         }

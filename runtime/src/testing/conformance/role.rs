@@ -14,16 +14,16 @@ use crate::serve;
 /// What the worker under test does. A driver passes it on as it likes; as an argument it is a word.
 ///
 /// ```
-/// use isolated_workers_runtime::testing::conformance::Role;
+/// use isolated_workers_runtime::testing::conformance::SuiteRole;
 ///
-/// let role = Role::EndWithinHello { bytes: 17 };
+/// let role = SuiteRole::EndWithinHello { bytes: 17 };
 /// assert_eq!(role.to_string(), "end-within-hello-17");
-/// assert_eq!("end-within-hello-17".parse::<Role>()?, role);
+/// assert_eq!("end-within-hello-17".parse::<SuiteRole>()?, role);
 /// # Ok::<(), isolated_workers_core::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Role {
+pub enum SuiteRole {
     /// It serves.
     Serve,
     /// It ends and never attaches.
@@ -43,7 +43,7 @@ pub enum Role {
     HalfClose,
 }
 
-impl Role {
+impl SuiteRole {
     /// Does it. This is all that the program of a worker under test has to call; it is no worker for anything else.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Role {
     async fn fail<C: Codec, T: Transport>(self, transport: T) -> std::io::Result<()> {
         let inherited = Inherited::take().map_err(std::io::Error::other)?;
         let attached = inherited.attach_by(transport).await.map_err(std::io::Error::other)?;
-        let Channel { mut reader, mut writer, residue: _residue, hangup, incoming, .. } = attached;
+        let Channel { mut reader, mut writer, cleanup: _residue, hangup, incoming, .. } = attached;
         // They may hold on to copies of the channel, and what is closed here has to be closed.
         drop((hangup, incoming));
         if self == Self::EndAttached {
@@ -105,7 +105,7 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
 
 const WITHIN_HELLO: &str = "end-within-hello-";
 
-impl fmt::Display for Role {
+impl fmt::Display for SuiteRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Serve => f.write_str("serve"),
@@ -119,7 +119,7 @@ impl fmt::Display for Role {
     }
 }
 
-impl FromStr for Role {
+impl FromStr for SuiteRole {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self, Error> {

@@ -14,7 +14,7 @@ use isolated_workers_middleware::{Handler, handler};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-/// What the worker under test serves, with [`limits`](super::limits). [`Role::play`](super::Role::play) does so.
+/// What the worker under test serves, with [`limits`](super::limits). [`SuiteRole::play`](super::SuiteRole::play) does so.
 pub fn service() -> impl Handler {
     Served::default()
 }
@@ -53,7 +53,7 @@ message!(
     Noted {} -> (usize, usize), Never
 );
 message!(
-    /// Waits until the gates are opened.
+    /// QueueStats until the gates are opened.
     Gate { key: u32 } -> u32, Never
 );
 message!(

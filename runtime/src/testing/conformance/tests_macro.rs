@@ -7,10 +7,10 @@
 /// use isolated_workers_codec::Postcard;
 /// use isolated_workers_runtime::Program;
 /// use isolated_workers_runtime::testing::{conformance::Suite, conformance_tests};
-/// use isolated_workers_transport::Platform;
+/// use isolated_workers_transport::DefaultTransport;
 ///
 /// conformance_tests! {
-///     mod postcard = Suite::new(|role| Program::new("./worker").arg(role.to_string()), Postcard, Platform);
+///     mod postcard = Suite::new(|role| Program::new("./worker").arg(role.to_string()), Postcard, DefaultTransport);
 /// }
 /// ```
 #[macro_export]

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// It is removed when the last clone is dropped. Both sides have one, so that either can die without a word; the second
 /// one to remove finds nothing left to do.
 #[derive(Clone)]
-pub struct Residue(Arc<Guard>);
+pub struct Cleanup(Arc<Guard>);
 
-impl Residue {
+impl Cleanup {
     /// Something that `remove` removes. It runs once at most, on whichever thread drops the last clone, and should take
     /// microseconds.
     pub fn new(remove: impl FnOnce() + Send + 'static) -> Self {
@@ -28,9 +28,9 @@ impl Residue {
     }
 }
 
-impl fmt::Debug for Residue {
+impl fmt::Debug for Cleanup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Residue").finish_non_exhaustive()
+        f.debug_struct("Cleanup").finish_non_exhaustive()
     }
 }
 
@@ -58,27 +58,27 @@ mod tests {
 
     use super::*;
 
-    fn counted() -> (Residue, Arc<AtomicUsize>) {
+    fn counted() -> (Cleanup, Arc<AtomicUsize>) {
         let removed = Arc::new(AtomicUsize::new(0));
         let count = removed.clone();
-        (Residue::new(move || count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed)), removed)
+        (Cleanup::new(move || count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed)), removed)
     }
 
     #[test]
     fn it_is_removed_once_with_the_last_clone() {
-        let (residue, removed) = counted();
-        drop(residue.clone());
+        let (cleanup, removed) = counted();
+        drop(cleanup.clone());
         assert_eq!(removed.load(Ordering::Relaxed), 0);
-        residue.remove();
-        drop(residue);
+        cleanup.remove();
+        drop(cleanup);
         assert_eq!(removed.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn what_is_left_is_not_removed() {
-        let (residue, removed) = counted();
-        residue.leave();
-        drop(residue);
+        let (cleanup, removed) = counted();
+        cleanup.leave();
+        drop(cleanup);
         assert_eq!(removed.load(Ordering::Relaxed), 0);
     }
 }

@@ -12,22 +12,22 @@ fn assert_closed(pair: &mut Scene, from: End) {
 }
 
 #[test]
-fn after_a_goodbye_neither_end_starts_a_call() {
+fn after_a_go_away_neither_end_starts_a_call() {
     let mut pair = scene();
-    pair.say_goodbye(Host);
+    pair.send_go_away(Host);
     assert_closed(&mut pair, Host);
     pair.transmit(Host);
-    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Farewell { .. }))));
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::GoAway { .. }))));
     assert_closed(&mut pair, Worker);
     assert_idle(&mut pair);
 }
 
 #[test]
-fn answers_in_flight_still_arrive_after_a_goodbye() {
+fn answers_in_flight_still_arrive_after_a_go_away() {
     for from in End::BOTH {
         let mut pair = scene();
         handled(&mut pair, 1, "call");
-        pair.say_goodbye(from);
+        pair.send_go_away(from);
         pair.settle().unwrap();
         assert_closed(&mut pair, Host);
 
@@ -36,20 +36,20 @@ fn answers_in_flight_still_arrive_after_a_goodbye() {
         assert_eq!(
             replied(pair.deliver(Host).unwrap().unwrap()),
             ("call", "done".into()),
-            "goodbye of {from}"
+            "go_away of {from}"
         );
         assert_idle(&mut pair);
     }
 }
 
 #[test]
-fn requests_that_cross_the_goodbye_are_served() {
+fn requests_that_cross_the_go_away_are_served() {
     let mut pair = scene();
     called(&mut pair, 1, "call");
-    pair.say_goodbye(Worker);
+    pair.send_go_away(Worker);
     pair.transmit(Worker);
     assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
-    assert!(matches!(pair.deliver(Host), Ok(Some(Event::Farewell { .. }))));
+    assert!(matches!(pair.deliver(Host), Ok(Some(Event::GoAway { .. }))));
 
     pair.answer(Worker, &id(1), reply("done"));
     pair.transmit(Worker);
@@ -57,26 +57,26 @@ fn requests_that_cross_the_goodbye_are_served() {
 }
 
 #[test]
-fn a_call_in_flight_can_be_given_up_after_a_goodbye() {
+fn a_call_in_flight_can_be_given_up_after_a_go_away() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
-    pair.say_goodbye(Host);
+    pair.send_go_away(Host);
     assert_eq!(pair.cancel(Host, &id(1)), Some("call"));
     let events = pair.settle().unwrap();
     assert!(
-        matches!(&events[..], [(Worker, Event::Farewell { .. }), (Worker, Event::Cancelled(_))]),
+        matches!(&events[..], [(Worker, Event::GoAway { .. }), (Worker, Event::Cancelled(_))]),
         "{events:?}"
     );
     assert_idle(&mut pair);
 }
 
 #[test]
-fn a_goodbye_is_said_once_and_after_what_was_called_before() {
+fn a_go_away_is_said_once_and_after_what_was_called_before() {
     let mut pair = scene();
     pair.call(Host, id(1), request(""), NO_LIMIT, "call").unwrap();
-    pair.say_goodbye(Host);
-    pair.say_goodbye(Host);
+    pair.send_go_away(Host);
+    pair.send_go_away(Host);
     assert!(matches!(pair.transmit(Host), Some(Frame::Request { .. })));
-    assert!(matches!(pair.transmit(Host), Some(Frame::Goodbye { .. })));
+    assert!(matches!(pair.transmit(Host), Some(Frame::GoAway { .. })));
     assert!(pair.transmit(Host).is_none());
 }

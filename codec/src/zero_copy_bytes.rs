@@ -9,13 +9,13 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use isolated_workers_codec::{Postcard, decode_body, encode_body, shared_bytes};
+//! use isolated_workers_codec::{Postcard, decode_body, encode_body, zero_copy_bytes};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Picture {
 //!     name: String,
-//!     #[serde(with = "shared_bytes")]
+//!     #[serde(with = "zero_copy_bytes")]
 //!     pixels: Bytes,
 //! }
 //!
