@@ -129,15 +129,16 @@ pub use isolated_workers_transport::{SocketPair, UnixSocket};
 /// What a transport of one's own is made of, and the ends of those in the box.
 pub mod transport {
     pub use isolated_workers_transport::{
-        Bound, Channel, Cleanup, INHERIT_VARIABLE, Incoming, Inheritance, MemoryBound, StdioBound, VARIABLE,
-    };
-    #[cfg(unix)]
-    pub use isolated_workers_transport::{
-        FifoBound, PipeWriter, SocketPairBound, SocketReader, SocketWriter, UnixBound, UnixSocketAt,
-        WorkerSocket, WorkerSocketBound,
+        Bound, CHANNEL_VARIABLE, Channel, Cleanup, INHERIT_VARIABLE, InMemoryBound, Incoming, Inheritance,
+        StdioBound,
     };
     #[cfg(windows)]
     pub use isolated_workers_transport::{NamedPipeBound, NamedPipeReader, NamedPipeWriter};
+    #[cfg(unix)]
+    pub use isolated_workers_transport::{
+        NamedPipeBound, PipeWriter, SocketPairBound, SocketReader, SocketWriter, UnixSocketAt,
+        UnixSocketBound, WorkerSocket, WorkerSocketBound,
+    };
 }
 
 /// What nearly every host and worker needs.

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind};
-use isolated_workers_transport::{Channel, InMemory, Incoming, Transport, VARIABLE};
+use isolated_workers_transport::{CHANNEL_VARIABLE, Channel, InMemory, Incoming, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::driver::Launch;
@@ -42,7 +42,7 @@ pub(crate) fn variable(
     address: &str,
     handshake: bool,
 ) -> (&'static str, String) {
-    let own = || (VARIABLE, format!("{transport}:{address}"));
+    let own = || (CHANNEL_VARIABLE, format!("{transport}:{address}"));
     system::variable(transport, codec, address, handshake).unwrap_or_else(own)
 }
 
@@ -66,7 +66,7 @@ struct Elsewhere {
 }
 
 impl Told {
-    /// What the value of [`VARIABLE`] says.
+    /// What the value of [`CHANNEL_VARIABLE`] says.
     fn parse(value: &str) -> Option<Self> {
         let (transport, address) = value.split_once(':')?;
         Some(Self { transport: transport.to_owned(), address: address.to_owned(), elsewhere: None })
@@ -79,7 +79,7 @@ fn of_this_process() -> Option<Result<Told, Error>> {
     // A transport that is not known here: its variable is all there is to go by.
     let is_meant = |told: &Told| system::is_inherited(&told.transport, &told.address).unwrap_or(true);
     let ask = || {
-        let own = std::env::var(VARIABLE).ok().and_then(|value| Told::parse(&value));
+        let own = std::env::var(CHANNEL_VARIABLE).ok().and_then(|value| Told::parse(&value));
         let other = || system::from_environment().filter(|told| told.as_ref().map_or(true, is_meant));
         own.filter(is_meant).map(Ok).or_else(other)
     };

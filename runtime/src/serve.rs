@@ -298,7 +298,7 @@ struct RemoveOnExit(Option<Cleanup>);
 impl Drop for RemoveOnExit {
     fn drop(&mut self) {
         if let Some(cleanup) = &self.0 {
-            cleanup.remove();
+            cleanup.run();
         }
     }
 }

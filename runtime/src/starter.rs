@@ -42,7 +42,7 @@ pub(crate) struct Settings {
 pub(crate) struct Started<P, T: Transport> {
     pub(crate) running: P,
     pub(crate) stream: Greeted<T>,
-    pub(crate) rendezvous: Option<DeferredListener>,
+    pub(crate) deferred_listener: Option<DeferredListener>,
     pub(crate) cleanup: Option<Cleanup>,
     pub(crate) address: Address,
 }
@@ -69,12 +69,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
     pub(crate) async fn launch(self: &Arc<Self>, link: Link<C>) -> Result<Control<D::Running>, Error> {
         let limits = self.settings.limits;
         let (status, watched) = watch::channel(Status::Starting);
-        let Started { running, stream, rendezvous, cleanup, address } = self.start(&status).await?;
+        let Started { running, stream, deferred_listener, cleanup, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
         link.renew(limits, writer);
         let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let starter = Arc::clone(self);
-        Ok(supervise(starter, running, (rendezvous, cleanup), address, link, pump, (status, watched)))
+        Ok(supervise(starter, running, (deferred_listener, cleanup), address, link, pump, (status, watched)))
     }
 
     /// Starts the worker. Nothing is left behind where it fails or is dropped.
@@ -96,8 +96,8 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let connect = async move {
             let mut channel = bound.establish().await?;
             status.send_replace(Status::Connected);
-            let (rendezvous, cleanup) = (channel.rendezvous.take(), channel.cleanup.take());
-            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, rendezvous, cleanup))
+            let (deferred_listener, cleanup) = (channel.deferred_listener.take(), channel.cleanup.take());
+            Ok((self.greet(channel, &token, settings.startup.as_ref()).await?, deferred_listener, cleanup))
         };
         let mut connect = pin!(connect);
         let connected = tokio::select! {
@@ -111,8 +111,8 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             () = elapsed(limit) => return Err(silent(driver, running, limit).await),
         };
         match connected {
-            Ok((stream, rendezvous, cleanup)) => {
-                Ok(Started { running, stream, rendezvous, cleanup, address })
+            Ok((stream, deferred_listener, cleanup)) => {
+                Ok(Started { running, stream, deferred_listener, cleanup, address })
             }
             Err(HandshakeError::Refused(error)) => Err(error),
             Err(HandshakeError::Declined(why)) => {
@@ -135,7 +135,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             let mut channel = self.transport.dial(&address.place).await?;
             if let Some(cleanup) = channel.cleanup.take() {
                 // The one of the first connection is kept until the worker has ended.
-                cleanup.leave();
+                cleanup.disarm();
             }
             self.greet(channel, &address.token, None).await
         };

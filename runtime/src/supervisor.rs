@@ -47,7 +47,7 @@ const STARTS: u32 = 5;
 pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
     starter: Arc<Starter<D, C, T>>,
     running: D::Running,
-    (rendezvous, cleanup): (Option<DeferredListener>, Option<Cleanup>),
+    (deferred_listener, cleanup): (Option<DeferredListener>, Option<Cleanup>),
     address: Address,
     link: Link<C>,
     pump: Pumping,
@@ -62,7 +62,7 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
     let supervisor = Supervisor {
         starter,
         running,
-        rendezvous,
+        deferred_listener,
         cleanup,
         link,
         wanted,
@@ -82,7 +82,7 @@ struct Supervisor<D: Driver, C: Codec, T> {
     starter: Arc<Starter<D, C, T>>,
     running: D::Running,
     /// What is to be opened before the worker is left.
-    rendezvous: Option<DeferredListener>,
+    deferred_listener: Option<DeferredListener>,
     /// Removed when the worker has ended.
     cleanup: Option<Cleanup>,
     link: Link<C>,
@@ -195,7 +195,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 let_go(&mut self.running)?;
                 self.link.fail(Presence::Ended, detached);
                 if let Some(cleanup) = &self.cleanup {
-                    cleanup.leave();
+                    cleanup.disarm();
                 }
                 Ok(Some(Ending::of(ExitReason::Detached)))
             }
@@ -207,12 +207,12 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let Some(connection) = pump else {
             return Err(unchanged("it is disconnected already; `reconnect` reaches it again"));
         };
-        if let Some(rendezvous) = &mut self.rendezvous {
-            let (place, cleanup) = rendezvous.open().map_err(|error| {
+        if let Some(deferred_listener) = &mut self.deferred_listener {
+            let (place, cleanup) = deferred_listener.open().map_err(|error| {
                 let text = "could not leave the worker, which is still connected: there is nowhere to reach it again";
                 Error::with_source(ErrorKind::Config, text, error)
             })?;
-            (self.rendezvous, self.cleanup) = (None, Some(cleanup));
+            (self.deferred_listener, self.cleanup) = (None, Some(cleanup));
             self.identity.lock().unwrap_or_else(PoisonError::into_inner).address.place = place;
         }
         let linger = if linger.is_zero() { FOREVER } else { linger };
@@ -296,7 +296,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     /// Starts another one in place of a worker that has died. `None`: it was stopped meanwhile, or given up.
     async fn start_again(&mut self) -> Option<Pumping> {
-        (self.rendezvous, self.cleanup) = (None, None);
+        (self.deferred_listener, self.cleanup) = (None, None);
         let grown_up = self.since.elapsed() >= GROWN_UP;
         self.died_young = if grown_up { 0 } else { self.died_young.saturating_add(1) };
         let starter = Arc::clone(&self.starter);
@@ -341,12 +341,17 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     /// Puts a worker in the place of the last one.
     fn install(&mut self, started: Started<D::Running, T>) -> Pumping {
-        let Started { running, stream: Greeted { reader, writer, buffer }, rendezvous, cleanup, address } =
-            started;
+        let Started {
+            running,
+            stream: Greeted { reader, writer, buffer },
+            deferred_listener,
+            cleanup,
+            address,
+        } = started;
         let identity = Identity { pid: running.pid(), address, captured: running.captured() };
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
         self.running = running;
-        (self.rendezvous, self.cleanup) = (rendezvous, cleanup);
+        (self.deferred_listener, self.cleanup) = (deferred_listener, cleanup);
         self.since = Instant::now();
         let limits = self.starter.settings.limits;
         let pump = Pump::new(self.link.clone(), limits, reader, buffer, Nobody);

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
-use isolated_workers::transport::{Bound, Channel, VARIABLE};
+use isolated_workers::transport::{Bound, CHANNEL_VARIABLE, Channel};
 use isolated_workers::{Transport, UnixSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -15,7 +15,7 @@ async fn started_by_hand(how: &str) -> (Child, Stream) {
     let inheritance = bound.inheritance();
     let child = Command::new(WORKER)
         .args([how].iter().filter(|how| !how.is_empty()))
-        .env(VARIABLE, format!("unix-socket:{}", inheritance.address))
+        .env(CHANNEL_VARIABLE, format!("unix-socket:{}", inheritance.address))
         .stdin(inheritance.stdin.unwrap())
         .stderr(Stdio::piped())
         .spawn()

@@ -1,5 +1,5 @@
 use futures_util::future::join_all;
-use isolated_workers::transport::{Bound, VARIABLE};
+use isolated_workers::transport::{Bound, CHANNEL_VARIABLE};
 use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, Thread, Transport, UnixSocket, serve};
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -109,7 +109,7 @@ async fn a_worker_that_waits_for_what_its_host_says_obeys_a_signal() {
     let mut bound = UnixSocket.bind().unwrap();
     let inheritance = bound.inheritance();
     let mut command = tokio::process::Command::new(LIFE);
-    command.arg("plain").env(VARIABLE, format!("unix-socket:{}", inheritance.address));
+    command.arg("plain").env(CHANNEL_VARIABLE, format!("unix-socket:{}", inheritance.address));
     let mut child = command.stdin(inheritance.stdin.unwrap()).kill_on_drop(true).spawn().unwrap();
     let _channel = bound.establish().await.unwrap();
     let status = format!("/proc/{}/status", child.id().unwrap());
@@ -134,7 +134,7 @@ async fn a_host_that_knows_no_go_away_is_refused_what_comes_too_late() {
     let mut bound = UnixSocket.bind().unwrap();
     let inheritance = bound.inheritance();
     let mut command = tokio::process::Command::new(LIFE);
-    command.arg("no-handshake").env(VARIABLE, format!("unix-socket:{}", inheritance.address));
+    command.arg("no-handshake").env(CHANNEL_VARIABLE, format!("unix-socket:{}", inheritance.address));
     let mut child = command.stdin(inheritance.stdin.unwrap()).kill_on_drop(true).spawn().unwrap();
     let mut channel = bound.establish().await.unwrap();
     let mut lines = BufReader::new(channel.reader).lines();

@@ -19,7 +19,7 @@ pub struct Channel<R, W> {
     pub incoming: Option<Incoming<R, W>>,
     /// On the host of a worker that can be reached again, where something has to be done for that: open it before the worker
     /// is left. `None`: the address that the worker was born with is where it is reached.
-    pub rendezvous: Option<DeferredListener>,
+    pub deferred_listener: Option<DeferredListener>,
     /// What has to be removed once the worker is gone. On the host keep it until the worker has ended, not only until
     /// this channel has; on the worker until the process ends.
     pub cleanup: Option<Cleanup>,
@@ -28,7 +28,7 @@ pub struct Channel<R, W> {
 impl<R, W> Channel<R, W> {
     /// A channel that cannot tell by itself when the other side is gone.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, hangup: None, incoming: None, rendezvous: None, cleanup: None }
+        Self { reader, writer, hangup: None, incoming: None, deferred_listener: None, cleanup: None }
     }
 
     /// A channel where `hangup` blocks until the other side is gone.
@@ -43,8 +43,8 @@ impl<R, W> Channel<R, W> {
     }
 
     /// Adds what has to be opened for the worker to be reached again.
-    pub fn rendezvous(mut self, rendezvous: DeferredListener) -> Self {
-        self.rendezvous = Some(rendezvous);
+    pub fn deferred_listener(mut self, deferred_listener: DeferredListener) -> Self {
+        self.deferred_listener = Some(deferred_listener);
         self
     }
 

@@ -16,14 +16,14 @@ impl Cleanup {
     }
 
     /// Removes it now. For a process that is about to end without dropping its values.
-    pub fn remove(&self) {
+    pub fn run(&self) {
         if let Some(remove) = self.0.take() {
             remove();
         }
     }
 
     /// Leaves it to the other side: a worker that is detached is found by it.
-    pub fn leave(&self) {
+    pub fn disarm(&self) {
         drop(self.0.take());
     }
 }
@@ -69,7 +69,7 @@ mod tests {
         let (cleanup, removed) = counted();
         drop(cleanup.clone());
         assert_eq!(removed.load(Ordering::Relaxed), 0);
-        cleanup.remove();
+        cleanup.run();
         drop(cleanup);
         assert_eq!(removed.load(Ordering::Relaxed), 1);
     }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn what_is_left_is_not_removed() {
         let (cleanup, removed) = counted();
-        cleanup.leave();
+        cleanup.disarm();
         drop(cleanup);
         assert_eq!(removed.load(Ordering::Relaxed), 0);
     }

@@ -25,15 +25,15 @@ impl Transport for InMemory {
     const NAME: &'static str = "in-memory";
     type Reader = DuplexStream;
     type Writer = DuplexStream;
-    type Bound = MemoryBound;
+    type Bound = InMemoryBound;
 
-    fn bind(&self) -> io::Result<MemoryBound> {
+    fn bind(&self) -> io::Result<InMemoryBound> {
         // A stream for each direction: dropping one end of it is then felt by the other alone, and no lock is shared by
         // a reader and a writer.
         let (host_writer, worker_reader) = duplex(BUFFER);
         let (worker_writer, host_reader) = duplex(BUFFER);
         let end = MemoryEnd(MemoryChannel::new(worker_reader, worker_writer));
-        Ok(MemoryBound { own: MemoryChannel::new(host_reader, host_writer), end: Some(end) })
+        Ok(InMemoryBound { own: MemoryChannel::new(host_reader, host_writer), end: Some(end) })
     }
 
     /// A process never has: the end is not in its environment.
@@ -57,7 +57,7 @@ struct MemoryEnd(MemoryChannel);
 
 /// The host's end: connected from the start.
 #[derive(Debug)]
-pub struct MemoryBound {
+pub struct InMemoryBound {
     own: MemoryChannel,
     end: Option<MemoryEnd>,
 }
@@ -68,7 +68,7 @@ impl std::fmt::Debug for MemoryEnd {
     }
 }
 
-impl Bound for MemoryBound {
+impl Bound for InMemoryBound {
     type Reader = DuplexStream;
     type Writer = DuplexStream;
 

@@ -58,12 +58,12 @@ mod windows;
 
 pub use channel::{Channel, DeferredListener, Incoming};
 pub use cleanup::Cleanup;
-pub use in_memory::{InMemory, MemoryBound};
-pub use transport::{Bound, INHERIT_VARIABLE, Inheritance, Reconnect, Transport, VARIABLE};
+pub use in_memory::{InMemory, InMemoryBound};
+pub use transport::{Bound, CHANNEL_VARIABLE, INHERIT_VARIABLE, Inheritance, Reconnect, Transport};
 #[cfg(unix)]
 pub use unix::{
-    FifoBound, NamedPipe, PipeWriter, SocketPair, SocketPairBound, SocketReader, SocketWriter, Stdio,
-    StdioBound, UnixBound, UnixSocket, UnixSocketAt, WorkerSocket, WorkerSocketBound,
+    NamedPipe, NamedPipeBound, PipeWriter, SocketPair, SocketPairBound, SocketReader, SocketWriter, Stdio,
+    StdioBound, UnixSocket, UnixSocketAt, UnixSocketBound, WorkerSocket, WorkerSocketBound,
 };
 #[cfg(windows)]
 pub use windows::{NamedPipe, NamedPipeBound, NamedPipeReader, NamedPipeWriter, Stdio, StdioBound};

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::Channel;
 
 /// The environment variable that tells a worker its channel: [`Transport::NAME`], a colon, [`Inheritance::address`].
-pub const VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
+pub const CHANNEL_VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
 
 /// The environment variable that, whatever its value, lets a worker keep the descriptors that it was born with. Without
 /// it they are closed before `main`, but for the standard streams.
@@ -89,7 +89,7 @@ pub trait Reconnect: Transport {
     /// Nobody listens there any more, or the process that does is not to be trusted.
     ///
     /// Cancel-safe. The channel's [`cleanup`](Channel::cleanup) is that of the worker: where this host has one of the
-    /// same worker already, [leave](crate::Cleanup::leave) the older.
+    /// same worker already, [leave](crate::Cleanup::disarm) the older.
     fn dial(
         &self,
         address: &str,

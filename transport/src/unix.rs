@@ -16,10 +16,10 @@ mod stream;
 mod unix_socket;
 mod worker_socket;
 
-pub use named_pipe::{FifoBound, NamedPipe};
+pub use named_pipe::{NamedPipe, NamedPipeBound};
 pub use pipe::PipeWriter;
 pub use socket::{SocketReader, SocketWriter};
 pub use socket_pair::{SocketPair, SocketPairBound};
 pub use stdio::{Stdio, StdioBound};
-pub use unix_socket::{UnixBound, UnixSocket, UnixSocketAt};
+pub use unix_socket::{UnixSocket, UnixSocketAt, UnixSocketBound};
 pub use worker_socket::{WorkerSocket, WorkerSocketBound};

@@ -149,7 +149,7 @@ impl<T: Reconnect> Bound for Dial<T> {
         let channel = self.transport.dial(&self.place).await?;
         if let Some(cleanup) = &channel.cleanup {
             // The worker sees to it when it ends. Were it this host's, a refusal would make the worker unreachable.
-            cleanup.leave();
+            cleanup.disarm();
         }
         Ok(channel)
     }

@@ -38,7 +38,7 @@ impl Obedience {
             let code = self.signals.next().await;
             if !self.server.stop_first() {
                 if let Some(cleanup) = self.cleanup.get() {
-                    cleanup.remove();
+                    cleanup.run();
                 }
                 std::process::exit(code);
             }

@@ -53,7 +53,7 @@ impl Watch {
                 return;
             }
             if let Some(cleanup) = cleanup {
-                cleanup.remove();
+                cleanup.run();
             }
             std::process::exit(1);
         };

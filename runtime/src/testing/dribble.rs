@@ -79,10 +79,10 @@ where
 type Dribbling<R, W> = Channel<OneByte<R>, OneByte<W>>;
 
 fn dribbling<R: 'static, W: 'static>(channel: Channel<R, W>) -> Dribbling<R, W> {
-    let Channel { reader, writer, hangup, incoming, rendezvous, cleanup, .. } = channel;
+    let Channel { reader, writer, hangup, incoming, deferred_listener, cleanup, .. } = channel;
     let mut slow = Channel::new(OneByte(reader), OneByte(writer));
     slow.hangup = hangup;
-    slow.rendezvous = rendezvous;
+    slow.deferred_listener = deferred_listener;
     slow.cleanup = cleanup;
     slow.incoming =
         incoming.map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(dribbling)));

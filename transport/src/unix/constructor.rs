@@ -11,7 +11,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use rustix::io::{FdFlags, fcntl_getfd};
 
 use super::{NamedPipe, SocketPair, Stdio, UnixSocket, stdio};
-use crate::{INHERIT_VARIABLE, Transport, VARIABLE};
+use crate::{CHANNEL_VARIABLE, INHERIT_VARIABLE, Transport};
 
 // SAFETY: this section holds functions that the loader calls, one after the other, with arguments that a C function may
 // ignore. `prepare` needs nothing of the standard library that `main` has to prepare:
@@ -23,7 +23,7 @@ use crate::{INHERIT_VARIABLE, Transport, VARIABLE};
 static PREPARE: extern "C" fn() = prepare;
 
 extern "C" fn prepare() {
-    let Some(channel) = variable(VARIABLE) else { return };
+    let Some(channel) = variable(CHANNEL_VARIABLE) else { return };
     let Some((transport, address)) = channel.split_once(':') else { return };
     let is_worker = match transport {
         Stdio::NAME => stdio::capture(address),

@@ -40,9 +40,9 @@ impl Transport for NamedPipe {
     const NAME: &'static str = "named-pipe";
     type Reader = Receiver;
     type Writer = PipeWriter;
-    type Bound = FifoBound;
+    type Bound = NamedPipeBound;
 
-    fn bind(&self) -> io::Result<FifoBound> {
+    fn bind(&self) -> io::Result<NamedPipeBound> {
         let folder = folder::private()?;
         let to_worker = folder.path().join("to-worker");
         fifo::make(&to_worker).map_err(|error| failed("make", &to_worker, error))?;
@@ -56,7 +56,7 @@ impl Transport for NamedPipe {
         let reader = open(&to_host, Direction::Read)?;
         let workers = open(&to_host, Direction::Write)?;
         let address = format!("{}:{}", identity(&stdin)?, folder::text(&to_host)?);
-        Ok(FifoBound {
+        Ok(NamedPipeBound {
             stdin: Some(stdin.into()),
             address,
             reader: reader.into(),
@@ -86,7 +86,7 @@ impl Transport for NamedPipe {
 
 /// The host's end, before the worker has opened its pipe.
 #[derive(Debug)]
-pub struct FifoBound {
+pub struct NamedPipeBound {
     /// Taken by the worker. When the worker is gone, the pipe breaks, because nobody else reads from it.
     stdin: Option<OwnedFd>,
     address: String,
@@ -97,7 +97,7 @@ pub struct FifoBound {
     folder: TempDir,
 }
 
-impl Bound for FifoBound {
+impl Bound for NamedPipeBound {
     type Reader = Receiver;
     type Writer = PipeWriter;
 

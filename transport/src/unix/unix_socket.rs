@@ -29,7 +29,7 @@ use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, 
 /// started by another thread at the same moment, can inherit too. It is moved aside when the worker attaches; from then on
 /// its standard input is empty. The socket that is to listen comes through the connection, before anything else.
 ///
-/// It has no name until the host [opens](crate::DeferredListener) the rendezvous: then it listens in a folder of its own, which is made
+/// It has no name until the host [opens](crate::DeferredListener) the deferred_listener: then it listens in a folder of its own, which is made
 /// 0700 in the system's folder for temporary files, so that nobody but the user (and root) can reach it, and which the worker
 /// need not see. Whoever connects then, and the worker, check that the process behind the stream is the same user's.
 ///
@@ -66,10 +66,10 @@ impl Transport for UnixSocket {
     const NAME: &'static str = "unix-socket";
     type Reader = SocketReader;
     type Writer = SocketWriter;
-    type Bound = UnixBound;
+    type Bound = UnixSocketBound;
 
-    fn bind(&self) -> io::Result<UnixBound> {
-        UnixBound::paired()
+    fn bind(&self) -> io::Result<UnixSocketBound> {
+        UnixSocketBound::paired()
     }
 
     fn is_inherited(&self, address: &str) -> bool {
@@ -100,10 +100,10 @@ impl Transport for UnixSocketAt {
     const NAME: &'static str = UnixSocket::NAME;
     type Reader = SocketReader;
     type Writer = SocketWriter;
-    type Bound = UnixBound;
+    type Bound = UnixSocketBound;
 
-    fn bind(&self) -> io::Result<UnixBound> {
-        UnixBound::listening(socket_file::listen_at(&self.path)?)
+    fn bind(&self) -> io::Result<UnixSocketBound> {
+        UnixSocketBound::listening(socket_file::listen_at(&self.path)?)
     }
 
     fn is_inherited(&self, address: &str) -> bool {
@@ -123,17 +123,17 @@ impl Reconnect for UnixSocketAt {
 
 /// The host's end: connected from the start.
 #[derive(Debug)]
-pub struct UnixBound {
+pub struct UnixSocketBound {
     /// The other end, or a listener that nobody has accepted it from yet. Taken by the worker. When the worker is gone, the
     /// stream ends, because nobody else has it.
     workers: Option<OwnedFd>,
     stream: StdStream,
     address: String,
-    rendezvous: Option<DeferredListener>,
+    deferred_listener: Option<DeferredListener>,
     cleanup: Option<Cleanup>,
 }
 
-impl UnixBound {
+impl UnixSocketBound {
     fn paired() -> io::Result<Self> {
         let (stream, workers) = StdStream::pair()?;
         stream.set_nonblocking(true)?;
@@ -147,7 +147,7 @@ impl UnixBound {
             address: format!("{PAIR}{}", identity(&workers)?),
             workers: Some(workers.into()),
             stream,
-            rendezvous: Some(DeferredListener::new(open)),
+            deferred_listener: Some(DeferredListener::new(open)),
             cleanup: None,
         })
     }
@@ -159,13 +159,13 @@ impl UnixBound {
             workers: Some(listener),
             stream: stream.into(),
             address: place.to_string(),
-            rendezvous: None,
+            deferred_listener: None,
             cleanup: Some(cleanup),
         })
     }
 }
 
-impl Bound for UnixBound {
+impl Bound for UnixSocketBound {
     type Reader = SocketReader;
     type Writer = SocketWriter;
 
@@ -179,7 +179,7 @@ impl Bound for UnixBound {
 
     async fn establish(self) -> io::Result<SocketChannel> {
         let mut channel = stream::channel(self.stream)?;
-        (channel.rendezvous, channel.cleanup) = (self.rendezvous, self.cleanup);
+        (channel.deferred_listener, channel.cleanup) = (self.deferred_listener, self.cleanup);
         Ok(channel)
     }
 }
@@ -198,7 +198,7 @@ fn unreachable(place: &Place, error: io::Error) -> io::Error {
         io::ErrorKind::ConnectionRefused => {
             // Nobody listens, and nobody will: in a folder of its own the socket is found by those only who were told.
             if let (true, Ok(dead)) = (place.is_private(), socket_file::cleanup(place)) {
-                dead.remove();
+                dead.run();
             }
             "the worker has ended, or takes no connections any more"
         }

@@ -73,7 +73,7 @@ impl Transport for WorkerSocket {
         let place = Place::parse(address);
         let (listener, _, of_the_socket) = socket_file::listen_at(place.path())?;
         let cleanup = socket_file::cleanup(&place)?;
-        of_the_socket.leave();
+        of_the_socket.disarm();
         accept(listener.into(), Some(cleanup)).await
     }
 }
@@ -104,7 +104,7 @@ impl Bound for WorkerSocketBound {
         check_user(&stream)?;
         let cleanup = match socket_file::cleanup(&self.place) {
             Ok(of_this_socket) => {
-                self.cleanup.leave();
+                self.cleanup.disarm();
                 of_this_socket
             }
             // The worker takes no further connections, and has removed it.

@@ -10,12 +10,12 @@ mod system;
 use std::io::Read;
 use std::process::{Command, exit};
 
-use isolated_workers_transport::{Bound, Channel, Stdio, Transport, VARIABLE};
+use isolated_workers_transport::{Bound, CHANNEL_VARIABLE, Channel, Stdio, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    match std::env::var(VARIABLE).ok().as_deref().and_then(|channel| channel.split_once(':')) {
+    match std::env::var(CHANNEL_VARIABLE).ok().as_deref().and_then(|channel| channel.split_once(':')) {
         Some((_, address)) if Stdio.is_inherited(address) => runtime.block_on(worker(address)),
         Some(_) => grandchild(),
         None => {
@@ -61,7 +61,7 @@ async fn nothing_that_is_printed_gets_into_a_frame() {
     let mut bound = Stdio.bind().unwrap();
     let inheritance = bound.inheritance();
     let child = Command::new(std::env::current_exe().unwrap())
-        .env(VARIABLE, format!("stdio:{}", inheritance.address))
+        .env(CHANNEL_VARIABLE, format!("stdio:{}", inheritance.address))
         .stdin(inheritance.stdin.unwrap())
         .stdout(inheritance.stdout.unwrap())
         .stderr(std::process::Stdio::piped())

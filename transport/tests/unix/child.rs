@@ -6,7 +6,7 @@ use std::process::{Stdio, exit};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use isolated_workers_transport::{Bound, Channel, Reconnect, Transport, UnixSocket, VARIABLE};
+use isolated_workers_transport::{Bound, CHANNEL_VARIABLE, Channel, Reconnect, Transport, UnixSocket};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
 
@@ -30,7 +30,7 @@ fn plays_its_role() {
 }
 
 fn channel() -> (String, String) {
-    let channel = std::env::var(VARIABLE).unwrap();
+    let channel = std::env::var(CHANNEL_VARIABLE).unwrap();
     let (name, address) = channel.split_once(':').unwrap();
     (name.to_owned(), address.to_owned())
 }
@@ -49,14 +49,14 @@ async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
             let channel = transport.attach(address).await.unwrap();
             channel.hangup.unwrap()();
             if let Some(cleanup) = &channel.cleanup {
-                cleanup.remove();
+                cleanup.run();
             }
             eprintln!("hung up");
             exit(0);
         }
         "half" => half(transport.attach(address).await.unwrap()).await,
         "closes" => {
-            let Channel { mut reader, mut writer, hangup, cleanup: _residue, .. } =
+            let Channel { mut reader, mut writer, hangup, cleanup: _cleanup, .. } =
                 transport.attach(address).await.unwrap();
             std::thread::spawn(hangup.unwrap());
             writer.shutdown().await.unwrap();
@@ -98,7 +98,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, cleanup: _residue, .. } = channel;
+    let Channel { mut reader, mut writer, cleanup: _cleanup, .. } = channel;
     copy(&mut reader, &mut writer).await.unwrap();
     writer.shutdown().await.unwrap();
 }
@@ -132,7 +132,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, incoming, cleanup: _residue, .. } = channel;
+    let Channel { mut reader, mut writer, incoming, cleanup: _cleanup, .. } = channel;
     let mut incoming = incoming.unwrap();
     let mut count = 0u8;
     loop {
@@ -153,7 +153,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Channel { mut reader, mut writer, incoming, cleanup: _residue, .. } = channel;
+    let Channel { mut reader, mut writer, incoming, cleanup: _cleanup, .. } = channel;
     let mut incoming = incoming.unwrap();
     let limit = getrlimit(Resource::Nofile);
     // The least number that is free is the first that may not be used.
@@ -234,7 +234,7 @@ fn dial(address: &str) {
         match UnixSocket.dial(address).await {
             Ok(mut channel) => {
                 if let Some(cleanup) = &channel.cleanup {
-                    cleanup.leave();
+                    cleanup.disarm();
                 }
                 match channel.reader.read(&mut [0]).await {
                     Ok(0) | Err(_) => 11,

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use isolated_workers_transport::{Bound, Inheritance, Transport, VARIABLE};
+use isolated_workers_transport::{Bound, CHANNEL_VARIABLE, Inheritance, Transport};
 
 /// What the program that is started does.
 pub(crate) const ROLE: &str = "TRANSPORT_TEST_ROLE";
@@ -55,7 +55,7 @@ pub(crate) fn play(command: &mut Command, role: &str) {
 /// A worker with what it is born with.
 pub(crate) fn worker<T: Transport>(_: &T, role: &str, inheritance: Inheritance) -> Command {
     let mut command = program(role);
-    command.env(VARIABLE, format!("{}:{}", T::NAME, inheritance.address));
+    command.env(CHANNEL_VARIABLE, format!("{}:{}", T::NAME, inheritance.address));
     command.stdin(inheritance.stdin.unwrap_or_else(Stdio::null));
     command.stdout(inheritance.stdout.unwrap_or_else(Stdio::null));
     command

@@ -16,16 +16,16 @@ use super::support::{assert_no_file, file, play, runtime, start};
 fn a_worker_is_reached_again_with_its_state() {
     let (bound, mut child, _) = start(&UnixSocket, "again");
     runtime().block_on(async {
-        let Channel { mut reader, mut writer, rendezvous, .. } = bound.establish().await.unwrap();
+        let Channel { mut reader, mut writer, deferred_listener, .. } = bound.establish().await.unwrap();
         for expected in 1..=2 {
             writer.write_u8(b'+').await.unwrap();
             assert_eq!(reader.read_u8().await.unwrap(), expected);
         }
-        let (address, cleanup) = rendezvous.unwrap().open().unwrap();
+        let (address, cleanup) = deferred_listener.unwrap().open().unwrap();
         drop((reader, writer));
         for expected in 3..=5 {
             let Channel { mut reader, mut writer, cleanup, .. } = UnixSocket.dial(&address).await.unwrap();
-            cleanup.unwrap().leave();
+            cleanup.unwrap().disarm();
             writer.write_u8(b'+').await.unwrap();
             assert_eq!(reader.read_u8().await.unwrap(), expected);
         }
@@ -44,8 +44,8 @@ fn a_socket_that_both_sides_left_behind_is_removed_by_whoever_dials_it() {
     runtime().block_on(async {
         let mut channel = bound.establish().await.unwrap();
         assert_eq!(channel.reader.read_u8().await.unwrap(), b'x');
-        let (address, cleanup) = channel.rendezvous.take().unwrap().open().unwrap();
-        cleanup.leave();
+        let (address, cleanup) = channel.deferred_listener.take().unwrap().open().unwrap();
+        cleanup.disarm();
         child.wait().unwrap();
         assert!(file(&address).unwrap().exists());
         let error = UnixSocket.dial(&address).await.unwrap_err();
@@ -59,7 +59,7 @@ fn a_lack_of_descriptors_is_waited_out() {
     let (bound, mut child, _) = start(&UnixSocket, "starved");
     runtime().block_on(async {
         let mut first = bound.establish().await.unwrap();
-        let (address, _residue) = first.rendezvous.take().unwrap().open().unwrap();
+        let (address, _cleanup) = first.deferred_listener.take().unwrap().open().unwrap();
         first.reader.read_u8().await.unwrap();
         let mut second = UnixSocket.dial(&address).await.unwrap();
         first.writer.write_u8(b'd').await.unwrap();
@@ -76,7 +76,7 @@ fn a_lack_of_descriptors_is_waited_out() {
 fn folder_and_socket_are_the_users_alone() {
     let (bound, mut child, _) = start(&UnixSocket, "echo");
     let channel = runtime().block_on(bound.establish()).unwrap();
-    let (address, cleanup) = channel.rendezvous.unwrap().open().unwrap();
+    let (address, cleanup) = channel.deferred_listener.unwrap().open().unwrap();
     let socket = file(&address).unwrap();
     assert_eq!(socket.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
     assert_eq!(socket.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
@@ -92,12 +92,13 @@ fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_c
     assert_eq!(file(&address), None);
     let runtime = runtime();
     runtime.block_on(async {
-        let Channel { mut reader, mut writer, rendezvous, cleanup, .. } = bound.establish().await.unwrap();
+        let Channel { mut reader, mut writer, deferred_listener, cleanup, .. } =
+            bound.establish().await.unwrap();
         assert!(cleanup.is_none());
-        let mut rendezvous = rendezvous.unwrap();
-        let (address, cleanup) = rendezvous.open().unwrap();
+        let mut deferred_listener = deferred_listener.unwrap();
+        let (address, cleanup) = deferred_listener.open().unwrap();
         // One that listens already cannot be made to listen elsewhere.
-        let error = rendezvous.open().unwrap_err().to_string();
+        let error = deferred_listener.open().unwrap_err().to_string();
         assert!(error.contains("could not listen at"), "{error}");
         writer.write_u8(b'+').await.unwrap();
         assert_eq!(reader.read_u8().await.unwrap(), 1);
@@ -132,7 +133,7 @@ fn another_user_cannot_connect() {
     let (bound, mut child, _) = start(&UnixSocket, "again");
     let runtime = runtime();
     let mut channel = runtime.block_on(bound.establish()).unwrap();
-    let (address, _residue) = channel.rendezvous.take().unwrap().open().unwrap();
+    let (address, _cleanup) = channel.deferred_listener.take().unwrap().open().unwrap();
     let Some(code) = as_nobody(&format!("dial {address}")) else {
         eprintln!("skipped: only root can become another user");
         child.kill().unwrap();

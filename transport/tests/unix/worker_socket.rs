@@ -63,7 +63,7 @@ fn a_worker_removes_it_all_where_its_host_is_killed() {
         let (bound, mut child, address) = start(&UnixSocket::bound_by_worker(), "hangup");
         let channel = timeout(PATIENCE, bound.establish()).await.unwrap().unwrap();
         // As one that was killed, which removes nothing.
-        channel.cleanup.as_ref().unwrap().leave();
+        channel.cleanup.as_ref().unwrap().disarm();
         drop(channel);
         assert!(last_words(&mut child).contains("hung up"));
         assert!(child.wait().unwrap().success());

@@ -4,7 +4,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio, exit};
 
-use isolated_workers_transport::{Bound, Channel, Inheritance, NamedPipe, Reconnect, Transport, VARIABLE};
+use isolated_workers_transport::{
+    Bound, CHANNEL_VARIABLE, Channel, Inheritance, NamedPipe, Reconnect, Transport,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROLE: &str = "TRANSPORT_TEST_ROLE";
@@ -22,7 +24,7 @@ fn program(role: &str) -> Command {
 
 fn worker(role: &str, inheritance: Inheritance) -> Command {
     let mut command = program(role);
-    command.env(VARIABLE, format!("{}:{}", NamedPipe::NAME, inheritance.address));
+    command.env(CHANNEL_VARIABLE, format!("{}:{}", NamedPipe::NAME, inheritance.address));
     command.stdin(inheritance.stdin.unwrap());
     command
 }
@@ -42,7 +44,7 @@ async fn play(role: &str) {
         child.wait().unwrap();
         exit(1);
     }
-    let channel = std::env::var(VARIABLE).unwrap();
+    let channel = std::env::var(CHANNEL_VARIABLE).unwrap();
     let address = channel.split_once(':').unwrap().1;
     match role {
         "asked" => exit(i32::from(NamedPipe.is_inherited(address))),

@@ -61,7 +61,7 @@ impl SuiteRole {
     async fn fail<C: Codec, T: Transport>(self, transport: T) -> std::io::Result<()> {
         let inherited = Inherited::take().map_err(std::io::Error::other)?;
         let attached = inherited.attach_by(transport).await.map_err(std::io::Error::other)?;
-        let Channel { mut reader, mut writer, cleanup: _residue, hangup, incoming, .. } = attached;
+        let Channel { mut reader, mut writer, cleanup: _cleanup, hangup, incoming, .. } = attached;
         // They may hold on to copies of the channel, and what is closed here has to be closed.
         drop((hangup, incoming));
         if self == Self::EndAttached {

@@ -15,7 +15,7 @@ use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use crate::captured::Captured;
 use crate::windows::system::{self, told};
-use crate::{Transport, VARIABLE};
+use crate::{CHANNEL_VARIABLE, Transport};
 
 /// Reader, writer, and the process id of the host.
 pub(super) static CAPTURED: Captured<(OwnedHandle, OwnedHandle, u32)> = Captured::nothing();
@@ -36,7 +36,7 @@ extern "C" fn capture() {
 
 /// The address of the pipes that a host says it has handed over. They may be those of the process that started this one.
 fn announced() -> Option<String> {
-    let value = std::env::var(VARIABLE).ok()?;
+    let value = std::env::var(CHANNEL_VARIABLE).ok()?;
     Some(value.strip_prefix(super::Stdio::NAME)?.strip_prefix(':')?.to_owned())
 }
 
