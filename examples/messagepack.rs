@@ -12,7 +12,7 @@ pub(crate) struct MessagePack;
 const NIL: &[u8] = &[0xc0];
 
 impl Codec for MessagePack {
-    const NAME: &'static str = "messagepack";
+    const ID: &'static str = "messagepack";
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

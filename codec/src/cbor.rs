@@ -29,7 +29,7 @@ const RECURSION: usize = 128;
 const NULL: u8 = 0xf6;
 
 impl Codec for Cbor {
-    const NAME: &'static str = "cbor";
+    const ID: &'static str = "cbor";
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

@@ -9,7 +9,7 @@ use crate::{Framing, Pieces};
 
 /// Turns values into bytes and back, and delimits frames of them in a stream.
 ///
-/// Both sides of a connection must use the same one; the handshake compares [`NAME`](Self::NAME). A codec of your own
+/// Both sides of a connection must use the same one; the handshake compares [`ID`](Self::ID). A codec of your own
 /// needs the two functions and a framing; [`LengthPrefixed`](crate::LengthPrefixed) fits every binary format:
 ///
 /// ```
@@ -23,7 +23,7 @@ use crate::{Framing, Pieces};
 /// struct LengthJson;
 ///
 /// impl Codec for LengthJson {
-///     const NAME: &'static str = "length-json";
+///     const ID: &'static str = "length-json";
 ///     type Framing = LengthPrefixed;
 ///
 ///     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
@@ -45,7 +45,7 @@ use crate::{Framing, Pieces};
 )]
 pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// What the handshake compares; change it with the format.
-    const NAME: &'static str;
+    const ID: &'static str;
 
     /// How frames are delimited in the stream.
     type Framing: Framing;
@@ -82,7 +82,7 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     ///         ciborium::into_writer(value, out).map_err(|error| CodecError::new(error.to_string()))
     ///     }
     ///     // …
-    /// #   const NAME: &'static str = "own-cbor";
+    /// #   const ID: &'static str = "own-cbor";
     /// #   type Framing = LengthPrefixed;
     /// #   fn decode<'de, T: Deserialize<'de>>(&self, _: &'de [u8]) -> Result<T, CodecError> {
     /// #       unimplemented!()

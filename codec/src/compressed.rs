@@ -19,7 +19,7 @@ use crate::{Codec, CodecError, Pieces};
 /// use isolated_workers_codec::{Codec, Compressed, Postcard};
 ///
 /// let codec = Compressed::new(Postcard).threshold(16 << 10).level(1);
-/// # fn name<C: Codec>(_: C) -> &'static str { C::NAME }
+/// # fn name<C: Codec>(_: C) -> &'static str { C::ID }
 /// assert_eq!(name(codec), "compressed+postcard");
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,7 +90,7 @@ impl<C: Codec> Compressed<C> {
 }
 
 impl<C: Codec> Codec for Compressed<C> {
-    const NAME: &'static str = Name::<C>::TEXT;
+    const ID: &'static str = Name::<C>::TEXT;
     type Framing = CompressedFrames<C::Framing>;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
@@ -122,14 +122,14 @@ const PREFIX: &str = "compressed+";
 const LONGEST: usize = 128;
 
 impl<C: Codec> Name<C> {
-    const LEN: usize = PREFIX.len() + C::NAME.len();
+    const LEN: usize = PREFIX.len() + C::ID.len();
 
     const BYTES: [u8; LONGEST] = {
         assert!(Self::LEN <= LONGEST, "the name of a compressed codec may have 117 bytes");
         let mut bytes = [0; LONGEST];
         let (prefix, name) = bytes.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX.as_bytes());
-        name.split_at_mut(C::NAME.len()).0.copy_from_slice(C::NAME.as_bytes());
+        name.split_at_mut(C::ID.len()).0.copy_from_slice(C::ID.as_bytes());
         bytes
     };
 

@@ -33,7 +33,7 @@ use crate::{Codec, CodecError};
 pub struct Json;
 
 impl Codec for Json {
-    const NAME: &'static str = "json";
+    const ID: &'static str = "json";
     type Framing = JsonLines;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

@@ -21,7 +21,7 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 pub struct Postcard;
 
 impl Codec for Postcard {
-    const NAME: &'static str = "postcard";
+    const ID: &'static str = "postcard";
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

@@ -100,7 +100,7 @@ fn each_codec_inside() {
 #[test]
 fn its_name_tells_what_is_inside() {
     fn name<C: Codec>(_: C) -> &'static str {
-        C::NAME
+        C::ID
     }
     assert_eq!(name(Compressed::new(Json)), "compressed+json");
     assert_eq!(name(Compressed::new(Compressed::new(Cbor))), "compressed+compressed+cbor");

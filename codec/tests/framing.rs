@@ -250,7 +250,7 @@ suite! {
 struct NulJson;
 
 impl Codec for NulJson {
-    const NAME: &'static str = "json-nul";
+    const ID: &'static str = "json-nul";
     type Framing = JsonLines;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

@@ -100,14 +100,14 @@ fn decoded<C: Codec>(codec: &C, wire: &[u8]) -> Frame {
 fn held<C: Codec>(codec: &C, page: BTreeMap<String, Vec<u8>>, received: impl Fn(Frame) -> Frame) {
     let mut page = page;
     for (name, frame) in frames(codec) {
-        let Some(golden) = page.remove(name) else { panic!("docs/wire.md has no {name} of {}", C::NAME) };
+        let Some(golden) = page.remove(name) else { panic!("docs/wire.md has no {name} of {}", C::ID) };
         let mut wire = BytesMut::new();
         codec.framing(Limits::default()).encode(&frame, &mut wire).unwrap();
         let text = |bytes: &[u8]| format!("{}\n{}", String::from_utf8_lossy(bytes), hex(bytes));
-        assert_eq!(text(&wire), text(&golden), "{name} of {}", C::NAME);
+        assert_eq!(text(&wire), text(&golden), "{name} of {}", C::ID);
         assert_eq!(format!("{:?}", decoded(codec, &golden)), format!("{:?}", received(frame)), "{name}");
     }
-    assert!(page.is_empty(), "nobody sends {:?} of {}", page.keys(), C::NAME);
+    assert!(page.is_empty(), "nobody sends {:?} of {}", page.keys(), C::ID);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn held_compressed<C: Codec>(codec: C, received: impl Fn(Frame) -> Frame) {
     let long = Frame::request(7.into(), name, body, metadata, true, None);
     let (_, short) = frames(&codec).into_iter().find(|(name, _)| *name == "reply").unwrap();
 
-    let kind = format!("compressed-{}", C::NAME);
+    let kind = format!("compressed-{}", C::ID);
     let mut page = page::binary(&kind);
     let codec = Compressed::new(codec);
     for (name, frame, flag) in [("reply", short, 0), ("long", long, 1)] {

@@ -33,8 +33,8 @@ fn taken<C: Codec>(codec: &C, megabytes: usize) -> Duration {
 
 fn linear<C: Codec>(codec: C) {
     let [small, middle, large] = [50, 100, 200].map(|megabytes| taken(&codec, megabytes));
-    println!("{}: 50 MB {small:.2?}, 100 MB {middle:.2?}, 200 MB {large:.2?}", C::NAME);
-    assert!(large < 12 * small, "{}: {small:?} and {large:?}", C::NAME);
+    println!("{}: 50 MB {small:.2?}, 100 MB {middle:.2?}, 200 MB {large:.2?}", C::ID);
+    assert!(large < 12 * small, "{}: {small:?} and {large:?}", C::ID);
 }
 
 #[test]

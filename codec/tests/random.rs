@@ -74,7 +74,7 @@ fn encoded<C: Codec>(codec: &C, value: &impl Serialize) -> BytesMut {
 
 fn comes_back<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &C, value: &T) {
     let back: T = decode_within(codec, &encoded(codec, value), Budget::default()).unwrap();
-    assert_eq!(&back, value, "{}", C::NAME);
+    assert_eq!(&back, value, "{}", C::ID);
 }
 
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ fn travels<C: Codec>(codec: &C, sent: &Sent) {
         }
     }
     assert!(buffer.is_empty());
-    assert_eq!(format!("{received:?}"), format!("{frames:?}"), "{}", C::NAME);
+    assert_eq!(format!("{received:?}"), format!("{frames:?}"), "{}", C::ID);
 }
 
 proptest! {
@@ -190,7 +190,7 @@ fn compressed_values<C: Codec>(codec: C) {
         prop_assert_eq!(decode_within::<_, Tree>(&codec, bytes, Budget::default()).unwrap(), tree);
         Ok(())
     });
-    checked.unwrap_or_else(|error| panic!("{}: {error}", C::NAME));
+    checked.unwrap_or_else(|error| panic!("{}: {error}", C::ID));
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn what_is_encoded_large_is_a_piece() {
 fn a_part_is_shared<C: Codec>(codec: C) {
     let body = Body::from(encoded(&codec, &picture(16 << 10, (16 << 10) - 1)));
     let back: Picture = decode_body(&codec, &body).unwrap();
-    assert!(is_within(&back.pixels, body.as_bytes()), "{}: large", C::NAME);
-    assert!(!is_within(&back.mask, body.as_bytes()), "{}: small", C::NAME);
+    assert!(is_within(&back.pixels, body.as_bytes()), "{}: large", C::ID);
+    assert!(!is_within(&back.mask, body.as_bytes()), "{}: small", C::ID);
     // Nothing lends its memory here.
     let alone: Picture = decode_within(&codec, body.as_bytes(), body.budget()).unwrap();
     assert!(!is_within(&alone.pixels, body.as_bytes()));
@@ -247,7 +247,7 @@ fn nothing_is_held_after_an_error_or_a_panic() {
 struct Turned;
 
 impl Codec for Turned {
-    const NAME: &'static str = "turned";
+    const ID: &'static str = "turned";
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

@@ -11,7 +11,7 @@ use tokio_util::codec::{Decoder, Encoder};
 pub(crate) struct Sealed(pub(crate) Key);
 
 impl Codec for Sealed {
-    const NAME: &'static str = "sealed+postcard";
+    const ID: &'static str = "sealed+postcard";
     type Framing = SealedFrames;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

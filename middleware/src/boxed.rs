@@ -50,7 +50,7 @@ impl<C: Codec> Clone for BoxService<C> {
 
 impl<C: Codec> fmt::Debug for BoxService<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoxService").field("codec", &C::NAME).finish_non_exhaustive()
+        f.debug_struct("BoxService").field("codec", &C::ID).finish_non_exhaustive()
     }
 }
 
@@ -182,8 +182,8 @@ fn known<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
         let text = format!(
             "a `BoxMiddleware` for the codec {} is around a service with the codec {}: name its codec, as in \
              `BoxMiddleware<Postcard>`",
-            C::NAME,
-            S::Codec::NAME
+            C::ID,
+            S::Codec::ID
         );
         Error::new(ErrorKind::Config, text).with_executed(Executed::No)
     })

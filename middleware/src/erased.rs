@@ -29,7 +29,7 @@ impl<S: Service> ErasedService for S {
     }
 
     fn codec_name(&self) -> &'static str {
-        S::Codec::NAME
+        S::Codec::ID
     }
 
     fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error> {

@@ -168,7 +168,7 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
 /// `Decode` where it is not one, `TooLarge` where it takes more than the budget.
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
     decode_body(codec, request.body()).map_err(|error| {
-        let attempt = format!("could not decode `{}` from {}", M::NAME, C::NAME);
+        let attempt = format!("could not decode `{}` from {}", M::NAME, C::ID);
         undecodable(attempt, error, request.role()).with_executed(Executed::No)
     })
 }
@@ -223,7 +223,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
         Ok(()) => Ok(()),
         Err(error) => {
             let advice = "change its type, or use a codec that has a form for it";
-            let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::NAME);
+            let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::ID);
             Err(Error::with_source(ErrorKind::Encode, text, error))
         }
     }
@@ -233,7 +233,7 @@ pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response)
     // Nobody answers a oneway message, and its reply type is ().
     decode_body(codec, response.body()).map(|Whatever(reply)| reply).map_err(|error| {
         let reply = std::any::type_name::<M::Reply>();
-        let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::NAME);
+        let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::ID);
         undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)
     })
 }
@@ -247,7 +247,7 @@ pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> Cal
     match error.remote_error().and_then(decode) {
         Some(Ok(failure)) => CallError::Service(failure),
         Some(Err(error)) if error.is_over_budget() => {
-            let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::NAME);
+            let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::ID);
             CallError::Call(undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes))
         }
         // Its text says what it was all the same.

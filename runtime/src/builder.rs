@@ -224,7 +224,7 @@ fn encoded<C: Codec>(
     }
     let mut bytes = BytesMut::new();
     codec.encode(data, &mut bytes).map_err(|error| {
-        Error::with_source(ErrorKind::Encode, format!("{}: it has no {}: {error}", attempt(), C::NAME), error)
+        Error::with_source(ErrorKind::Encode, format!("{}: it has no {}: {error}", attempt(), C::ID), error)
     })?;
     let (len, most) = (bytes.len(), settings.limits.frame);
     if len > most {

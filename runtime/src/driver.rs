@@ -150,7 +150,7 @@ pub struct Launch {
 
 impl Launch {
     pub(crate) fn new<T: Transport, C: Codec>(inheritance: Inheritance, handshake: bool) -> Self {
-        let variable = crate::inherited::variable(T::NAME, C::NAME, &inheritance.address, handshake);
+        let variable = crate::inherited::variable(T::NAME, C::ID, &inheritance.address, handshake);
         Self { variable, inheritance }
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Hello<'a> {
     fn own<C: Codec>(transport: &'a str, service: Option<Schema>) -> Self {
         Self {
             protocol: PROTOCOL,
-            codec: C::NAME.into(),
+            codec: C::ID.into(),
             transport: transport.into(),
             service,
             pid: std::process::id(),

@@ -242,6 +242,6 @@ impl<C: Codec> Clone for Link<C> {
 
 impl<C: Codec> fmt::Debug for Link<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("codec", &C::NAME).finish_non_exhaustive()
+        f.debug_struct("Link").field("codec", &C::ID).finish_non_exhaustive()
     }
 }

@@ -247,7 +247,7 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         let Self { make, codec, attach, layers, mut settings } = self;
         settings.limits.check()?;
         let inherited = Inherited::take()?;
-        inherited.check_codec(C::NAME)?;
+        inherited.check_codec(C::ID)?;
         let cleanup = Arc::new(OnceLock::new());
         let is_process = inherited.is_process();
         if is_process {

@@ -16,7 +16,7 @@ use isolated_workers::{Codec, Link, Program, Worker};
 
 /// A worker that serves one of the [`services`].
 async fn worker<C: Codec>(service: &str, codec: C) -> Worker<Link<C>> {
-    Worker::builder(program(service, C::NAME)).codec(codec).spawn().await.expect("a worker")
+    Worker::builder(program(service, C::ID)).codec(codec).spawn().await.expect("a worker")
 }
 
 fn program(service: &str, codec: &str) -> Program {

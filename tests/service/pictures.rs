@@ -132,7 +132,7 @@ async fn they_are_sent_again_when_a_worker_has_died() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let data = noise(300_000, 4);
 
-    let program = || crate::program("pictures", Postcard::NAME);
+    let program = || crate::program("pictures", Postcard::ID);
     let builder = Worker::builder(program()).codec(Postcard).on_crash(OnCrash::retry(3));
     let client = PicturesClient::new(builder.spawn().await.unwrap());
     assert!(client.echo_the_second_time(path("worker"), data.clone()).await.unwrap() == data);

@@ -18,7 +18,7 @@ fn fingerprints_tell_definitions_apart() {
 }
 
 async fn refused<C: Codec>(service: Schema, codec: C) -> Error {
-    let builder = Worker::builder(program("shop", Json::NAME)).codec(codec).service(service);
+    let builder = Worker::builder(program("shop", Json::ID)).codec(codec).service(service);
     builder.spawn().await.expect_err("no worker")
 }
 
@@ -43,7 +43,7 @@ async fn another_codec_is_refused() {
 
 #[tokio::test]
 async fn the_same_definition_is_taken() {
-    let builder = Worker::builder(program("shop", Json::NAME)).service(reordered::shop::SCHEMA);
+    let builder = Worker::builder(program("shop", Json::ID)).service(reordered::shop::SCHEMA);
     let worker = builder.spawn().await.unwrap();
     let shop = reordered::ShopClient::new(&worker);
     assert_eq!(shop.buy("cup".into(), 2).await.unwrap(), 6);

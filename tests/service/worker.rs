@@ -17,9 +17,9 @@ async fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [service, codec] = &arguments[..] else { panic!("not a service and a codec: {arguments:?}") };
     match codec.as_str() {
-        Json::NAME => run(service, Json).await,
-        Postcard::NAME => run(service, Postcard).await,
-        Cbor::NAME => run(service, Cbor).await,
+        Json::ID => run(service, Json).await,
+        Postcard::ID => run(service, Postcard).await,
+        Cbor::ID => run(service, Cbor).await,
         "compressed+postcard" => run(service, Compressed::new(Postcard)).await,
         other => panic!("no codec: {other}"),
     }

@@ -66,7 +66,7 @@ impl JsonLines {
     /// struct NulJson;
     ///
     /// impl Codec for NulJson {
-    ///     const NAME: &'static str = "json-nul";
+    ///     const ID: &'static str = "json-nul";
     ///     type Framing = JsonLines;
     ///
     ///     fn framing(&self, limits: Limits) -> JsonLines {

@@ -140,7 +140,7 @@ fn within<C: Codec, T: DeserializeOwned>(most: f64, codec: &C, bytes: &[u8]) {
     let (peak, _) = measured(|| decode_within::<_, T>(codec, bytes, budget).map(drop));
     let times = peak as f64 / budget.decoded as f64;
     let what = std::any::type_name::<T>();
-    assert!(times <= most, "{times:.2} budgets for {what} of {}, not {most}", C::NAME);
+    assert!(times <= most, "{times:.2} budgets for {what} of {}, not {most}", C::ID);
 }
 
 const SIZE: usize = 1 << 20;

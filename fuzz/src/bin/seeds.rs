@@ -63,7 +63,7 @@ fn values<C: Codec>(codec: &C, choice: u8) -> io::Result<()> {
         let mut out = BytesMut::from(&[choice + 3 * kind][..]);
         encode(&mut out);
         kind += 1;
-        put("values", &format!("{}-{kind}", C::NAME), &out)
+        put("values", &format!("{}-{kind}", C::ID), &out)
     };
     let fits = "every codec can write these";
     seed(&|out| codec.encode(&all, out).expect(fits))?;

@@ -44,7 +44,7 @@ pub(super) fn written(address: &str, codec: &str, handshake: bool) -> String {
     let data = StartupData {
         driver: "child_process".to_owned(),
         socket_path: path.to_owned(),
-        serializer: Some(if codec == Json::NAME { JSON } else { codec }.to_owned()),
+        serializer: Some(if codec == Json::ID { JSON } else { codec }.to_owned()),
         server_connect_timeout: Some(CONNECT_TIMEOUT),
         handshake,
         address: (address != path).then(|| address.to_owned()),
@@ -64,7 +64,7 @@ pub(super) fn read(value: &str) -> Result<Told, Error> {
         Error::with_source(ErrorKind::Startup, text, error)
     })?;
     let limit = data.server_connect_timeout.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
-    let codec = data.serializer.map(|name| if name == JSON { Json::NAME.to_owned() } else { name });
+    let codec = data.serializer.map(|name| if name == JSON { Json::ID.to_owned() } else { name });
     let elsewhere =
         Elsewhere { codec, connect_timeout: limit.unwrap_or_default(), handshake: data.handshake };
     Ok(Told {

@@ -201,7 +201,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
             (_, Poll::Ready(Err(end))) => end,
             (error, _) => {
                 let what = "nothing but frames may be written to the connection, with the codec of this side";
-                let text = format!("the other side sent what is no frame of {}: {error}; {what}", C::NAME);
+                let text = format!("the other side sent what is no frame of {}: {error}; {what}", C::ID);
                 End::Violated(Error::new(ErrorKind::Protocol, text))
             }
         }

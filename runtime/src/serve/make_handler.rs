@@ -83,7 +83,7 @@ where
             let text = format!(
                 "could not decode the {} bytes of startup data as {data} from {}: {error}; {what}",
                 startup.len(),
-                C::NAME
+                C::ID
             );
             Error::new(ErrorKind::Startup, text)
         })?;

@@ -204,7 +204,7 @@ type Verdict<T = ()> = Result<T, Unmet>;
 
 fn judge<C: Codec, T: Transport>(case: &str, verdict: Verdict) {
     if let Err(Unmet(why)) = verdict {
-        panic!("conformance case `{case}` with codec {} on transport {}: {why}", C::NAME, T::NAME);
+        panic!("conformance case `{case}` with codec {} on transport {}: {why}", C::ID, T::NAME);
     }
 }
 

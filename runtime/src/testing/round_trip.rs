@@ -64,7 +64,7 @@ pub struct Loss {
 impl RoundTrip {
     /// Through every codec of the box.
     pub fn new() -> Self {
-        Self { codecs: vec![Json::NAME, Cbor::NAME, Postcard::NAME], losses: Vec::new() }
+        Self { codecs: vec![Json::ID, Cbor::ID, Postcard::ID], losses: Vec::new() }
     }
 
     /// Leaves out the codec of this name for all values that follow.
@@ -128,11 +128,11 @@ impl RoundTrip {
     where
         T: Serialize + DeserializeOwned + PartialEq,
     {
-        if self.codecs.contains(&C::NAME)
+        if self.codecs.contains(&C::ID)
             && let Err(became) = there_and_back(codec, value)
         {
-            let why = format!("{became}; {}", advice(C::NAME));
-            self.losses.push(Loss { codec: C::NAME, what: what.to_owned(), why });
+            let why = format!("{became}; {}", advice(C::ID));
+            self.losses.push(Loss { codec: C::ID, what: what.to_owned(), why });
         }
         self
     }
@@ -166,11 +166,11 @@ where
 /// What the format is known not to have.
 fn advice(codec: &str) -> &'static str {
     match codec {
-        Postcard::NAME => {
+        Postcard::ID => {
             "look for `skip_serializing_if`, `flatten`, `untagged` and `tag` of serde in its type, and drop them or use \
              `Json` or `Cbor`"
         }
-        Cbor::NAME => "look for `Some(None)` and `Some(())` in it, which are the same as `None` there",
+        Cbor::ID => "look for `Some(None)` and `Some(())` in it, which are the same as `None` there",
         _ => {
             "look for NaN, infinities, `Some(None)`, `Some(())` and for maps with keys that are no text in it"
         }

@@ -84,7 +84,7 @@ where
     let (running, mut channel) = ByHand::start(suite)?.establish().await?;
     greet::<T>(&hello, &mut channel).await?;
     // The beginning of a length, or of an object.
-    channel.writer.write_all(if C::NAME == "json" { b"{" } else { b"\0" }).await?;
+    channel.writer.write_all(if C::ID == "json" { b"{" } else { b"\0" }).await?;
     channel.writer.flush().await?;
     drop(channel);
     ends("vanished within a frame", running).await?;
