@@ -155,7 +155,7 @@ pub mod prelude {
 pub mod __private {
     pub mod bytes;
 
-    pub use isolated_workers_codec::zero_copy_bytes::any as any_bytes;
+    pub use isolated_workers_codec::zero_copy_bytes::maybe_bytes;
     pub use isolated_workers_runtime::run_worker;
     pub use serde;
 }

@@ -33,7 +33,7 @@
 //! for a `Vec<u8>`.
 
 #[doc(hidden)]
-pub mod any;
+pub mod maybe_bytes;
 pub(crate) mod offer;
 pub(crate) mod source;
 

@@ -68,7 +68,7 @@ fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &
     } else if types::is_bytes(&argument.ty) {
         Some(quote!(#krate::__private::bytes))
     } else if types::may_be_shared(&argument.ty) {
-        Some(quote!(#krate::__private::any_bytes))
+        Some(quote!(#krate::__private::maybe_bytes))
     } else {
         None
     };

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::pin::Pin;
 
-use isolated_workers_codec::zero_copy_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{Codec, CodecError, decode_body};
 use isolated_workers_core::{Body, Error, Request, Response};
 use serde::de::{DeserializeOwned, Error as _};
@@ -58,7 +58,7 @@ pub(crate) fn read<T: DeserializeOwned + 'static>(
 pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
     from: &mut dyn erased_serde::Deserializer<'_>,
 ) -> erased_serde::Result<Box<dyn Any>> {
-    erased_serde::deserialize::<Whatever<T>>(from).map(|Whatever(value)| Box::new(value) as Box<dyn Any>)
+    erased_serde::deserialize::<MaybeBytes<T>>(from).map(|MaybeBytes(value)| Box::new(value) as Box<dyn Any>)
 }
 
 thread_local! {

@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use isolated_workers_codec::zero_copy_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
@@ -149,7 +149,7 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
     match result {
         Ok(reply) => {
             let mut response = Response::new(Body::empty());
-            encode_into(response.body_mut(), codec, &Whatever(&reply), "reply", M::NAME)?;
+            encode_into(response.body_mut(), codec, &MaybeBytes(&reply), "reply", M::NAME)?;
             Ok(response)
         }
         Err(failure) => {
@@ -231,7 +231,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
 
 pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
     // Nobody answers a oneway message, and its reply type is ().
-    decode_body(codec, response.body()).map(|Whatever(reply)| reply).map_err(|error| {
+    decode_body(codec, response.body()).map(|MaybeBytes(reply)| reply).map_err(|error| {
         let reply = std::any::type_name::<M::Reply>();
         let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::ID);
         undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)

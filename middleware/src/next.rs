@@ -1,7 +1,7 @@
 use std::fmt;
 
 use isolated_workers_codec::CodecError;
-use isolated_workers_codec::zero_copy_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response};
 
 use crate::erased::{ErasedService, Read, read, read_reply};
@@ -84,7 +84,7 @@ impl<'a> Next<'a> {
     /// # Errors
     /// `Encode` where that has no bytes. The response stays as it was.
     pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        response.set_body(self.0.encode(&Whatever(reply), "reply", M::NAME)?);
+        response.set_body(self.0.encode(&MaybeBytes(reply), "reply", M::NAME)?);
         Ok(())
     }
 

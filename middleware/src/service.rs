@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_codec::zero_copy_bytes::any::Whatever;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_core::{CallError, Error, ErrorKind, Executed, Message, Request, Response};
 
 use crate::handler::{self, decode_reply, encode};
@@ -143,7 +143,7 @@ pub trait ServiceExt: Service {
     /// # Errors
     /// `Encode` where that has no bytes. The response stays as it was.
     fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        response.set_body(encode(self.codec(), &Whatever(reply), "reply", M::NAME)?);
+        response.set_body(encode(self.codec(), &MaybeBytes(reply), "reply", M::NAME)?);
         Ok(())
     }
 
