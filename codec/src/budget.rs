@@ -88,7 +88,7 @@ where
 fn failure(error: CodecError, passage: Passage, budget: Budget) -> CodecError {
     match passage {
         Passage::Exceeded(limit) => CodecError::over_budget(limit, budget),
-        Passage::Refused => error.explained(told::reason()),
+        Passage::Refused => error.with_lost_reason(told::reason()),
         Passage::Nothing | Passage::Budget => error,
     }
 }

@@ -123,58 +123,61 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     fn framing(&self, limits: Limits) -> Self::Framing;
 }
 
-/// Why a value could not be encoded or decoded.
+/// Error of encoding or decoding a value.
 #[derive(Debug)]
 pub struct CodecError(
-    // One pointer, because it sits in the result of every value.
-    Box<(Nature, BoxError)>,
+    // One pointer, because it is in the result of every value.
+    Box<Details>,
 );
 
 #[derive(Debug)]
-enum Nature {
-    Told,
-    /// The format's library has dropped what the type said.
-    Untold,
-    OverBudget,
+struct Details {
+    cause: BoxError,
+    /// `true` if the budget of the value was exceeded.
+    over_budget: bool,
+    /// `true` if the type gave a reason that the library of the format has dropped.
+    lost_reason: bool,
 }
 
 impl CodecError {
-    /// An error of the format's library, or a text.
-    pub fn new(why: impl Into<BoxError>) -> Self {
-        Self(Box::new((Nature::Told, why.into())))
+    /// Wraps an error of the library of the format, or a text.
+    pub fn new(cause: impl Into<BoxError>) -> Self {
+        Self(Box::new(Details { cause: cause.into(), over_budget: false, lost_reason: false }))
     }
 
-    /// An error that stands for the reason that a type gave, which the format's library does not keep.
-    pub(crate) fn untold(why: &'static str) -> Self {
-        Self(Box::new((Nature::Untold, why.into())))
+    /// Stands for the reason that a type gave if the library of the format has dropped it.
+    /// [`with_lost_reason`](Self::with_lost_reason) puts it back.
+    #[cfg(feature = "postcard")]
+    pub(crate) fn without_reason(fallback: &'static str) -> Self {
+        Self(Box::new(Details { cause: fallback.into(), over_budget: false, lost_reason: true }))
     }
 
-    /// With the reason, where it has none of its own.
-    pub(crate) fn explained(self, reason: String) -> Self {
-        match self.0.0 {
-            Nature::Untold => Self::new(reason),
-            _ => self,
-        }
+    /// Replaces the text with `reason` if the library has dropped it.
+    pub(crate) fn with_lost_reason(self, reason: String) -> Self {
+        if self.0.lost_reason { Self::new(reason) } else { self }
     }
 
     pub(crate) fn over_budget(limit: Limit, budget: Budget) -> Self {
-        Self(Box::new((Nature::OverBudget, limit.text(budget).into())))
+        let cause = limit.text(budget).into();
+        Self(Box::new(Details { cause, over_budget: true, lost_reason: false }))
     }
 
-    /// Whether the bytes may well be such a value, of which decoding would take more than was allowed.
+    /// Returns `true` if decoding was stopped because the value exceeds its budget.
+    ///
+    /// The bytes may be valid then.
     pub fn is_over_budget(&self) -> bool {
-        matches!(self.0.0, Nature::OverBudget)
+        self.0.over_budget
     }
 }
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.1.fmt(f)
+        self.0.cause.fmt(f)
     }
 }
 
 impl std::error::Error for CodecError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.1.source()
+        self.0.cause.source()
     }
 }

@@ -15,22 +15,34 @@
 //! Large bytes need not be copied: [`zero_copy_bytes`].
 
 mod budget;
+#[cfg(feature = "cbor")]
 mod cbor;
 mod codec;
+#[cfg(feature = "compression")]
 mod compressed;
+mod default_codec;
 mod framing;
+#[cfg(feature = "json")]
 mod json;
 mod length_prefixed;
 mod pieces;
+#[cfg(feature = "postcard")]
 mod postcard;
 pub mod zero_copy_bytes;
 
 pub use budget::{decode_body, decode_within};
+#[cfg(feature = "cbor")]
 pub use cbor::Cbor;
 pub use codec::{Codec, CodecError};
+#[cfg(feature = "compression")]
 pub use compressed::{Compressed, CompressedFrames};
+pub use default_codec::DefaultCodec;
+#[cfg(not(feature = "json"))]
+pub use default_codec::NoCodec;
 pub use framing::{FrameError, Framing};
+#[cfg(feature = "json")]
 pub use json::{Delimiter, DelimiterError, Json, JsonLines};
 pub use length_prefixed::LengthPrefixed;
 pub use pieces::{Pieces, SharedPieces, encode_body};
+#[cfg(feature = "postcard")]
 pub use postcard::Postcard;

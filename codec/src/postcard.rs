@@ -58,7 +58,7 @@ impl Codec for Postcard {
 #[cold]
 fn readable(error: postcard::Error) -> CodecError {
     match error {
-        postcard::Error::SerdeDeCustom => CodecError::untold("the type refuses them"),
+        postcard::Error::SerdeDeCustom => CodecError::without_reason("the type refuses them"),
         postcard::Error::SerdeSerCustom => CodecError::new("the type refuses to be encoded"),
         postcard::Error::WontImplement => CodecError::new(
             "the type asks what the bytes are, which postcard cannot tell: `flatten`, `untagged` and `tag` of serde need \

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use isolated_workers_codec::{Codec, Json};
+use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
 use crate::erased::BoxFuture;
@@ -21,7 +21,7 @@ use crate::{Middleware, Service};
 ///     if verbose { BoxService::new(service.layer(Trace)) } else { BoxService::new(service) }
 /// }
 /// ```
-pub struct BoxService<C: Codec = Json>(Arc<dyn DynService<C>>);
+pub struct BoxService<C: Codec = DefaultCodec>(Arc<dyn DynService<C>>);
 
 impl<C: Codec> BoxService<C> {
     /// Hides the type of `service`.
@@ -75,7 +75,7 @@ impl<C: Codec> fmt::Debug for BoxService<C> {
 ///
 /// # Errors
 /// Around a service of another codec each call fails with `Config`.
-pub struct BoxMiddleware<C: Codec = Json>(Arc<dyn DynMiddleware<C>>);
+pub struct BoxMiddleware<C: Codec = DefaultCodec>(Arc<dyn DynMiddleware<C>>);
 
 impl<C: Codec> BoxMiddleware<C> {
     /// Hides the type of `middleware`.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use isolated_workers_codec::{Codec, Json};
+use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, TxIdGenerator};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
@@ -16,10 +16,10 @@ pub(crate) type Parts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGener
 
 /// A worker about to be started: [`Worker::builder`].
 ///
-/// The defaults: the codec [`Json`], the transport of the driver, no middleware, [`Timeouts::default`],
+/// The defaults: the codec [`DefaultCodec`], the transport of the driver, no middleware, [`Timeouts::default`],
 /// [`Limits::default`], ids in a row ([`SequentialIds`]), any service, no startup data.
 #[must_use = "nothing is started until `spawn`"]
-pub struct Builder<D = Program, C = Json, T = DefaultTransport, L = NoLayers> {
+pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
     driver: D,
     codec: C,
     transport: T,
@@ -30,7 +30,7 @@ pub struct Builder<D = Program, C = Json, T = DefaultTransport, L = NoLayers> {
     pub(crate) settings: Settings,
 }
 
-impl<D: Driver> Builder<D, Json, D::Transport> {
+impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
     pub(crate) fn new(driver: D) -> Self {
         let settings = Settings {
             timeouts: Timeouts::default(),
@@ -44,12 +44,20 @@ impl<D: Driver> Builder<D, Json, D::Transport> {
         };
         let transport = driver.transport();
         let ids = Arc::new(SequentialIds::default());
-        Self { driver, codec: Json, transport, layers: NoLayers, ids, startup: None, settings }
+        Self {
+            driver,
+            codec: DefaultCodec::default(),
+            transport,
+            layers: NoLayers,
+            ids,
+            startup: None,
+            settings,
+        }
     }
 }
 
 impl<D, C, T, L> Builder<D, C, T, L> {
-    /// Uses another codec than [`Json`]. The worker must use it, too.
+    /// Uses another codec than [`DefaultCodec`]. The worker must use it, too.
     pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L> {
         let Self { driver, transport, layers, ids, startup, settings, .. } = self;
         Builder { driver, codec, transport, layers, ids, startup, settings }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use futures_util::future::{Either, join_all};
 use futures_util::stream::{self, Stream};
 use futures_util::{FutureExt, StreamExt};
-use isolated_workers_codec::Json;
+use isolated_workers_codec::DefaultCodec;
 use isolated_workers_core::{CallError, Error, ErrorKind, Message, Request, Response};
 use isolated_workers_middleware::{Service, ServiceExt};
 use tokio::sync::watch;
@@ -69,7 +69,7 @@ use crate::supervisor::Stop;
 /// Of the calls that wait, the most urgent goes first, and of those the oldest; but after 15 in a row that were not the
 /// oldest it is the oldest one's turn. So no priority and no key waits for ever: one with `n` older calls before it waits
 /// for `16 * (n + 1)` others at most in the worker that it is for.
-pub struct Pool<S: Service = Dispatch<Json>>(Arc<Inner<S>>);
+pub struct Pool<S: Service = Dispatch<DefaultCodec>>(Arc<Inner<S>>);
 
 struct Inner<S: Service> {
     service: S,
@@ -89,7 +89,7 @@ impl fmt::Display for WorkerId {
 impl Pool {
     /// A pool of workers that are run by `driver`, as a rule a [`Program`](crate::Program); [`PoolBuilder::spawn`] starts
     /// it.
-    pub fn builder<D: Driver>(driver: D) -> PoolBuilder<D, Json, D::Transport> {
+    pub fn builder<D: Driver>(driver: D) -> PoolBuilder<D, DefaultCodec, D::Transport> {
         PoolBuilder::new(driver)
     }
 }

@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use isolated_workers_codec::{Codec, Json};
+use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{BoxError, Error, ErrorKind, Limits};
 use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_place};
 use isolated_workers_transport::{Cleanup, Transport};
@@ -36,7 +36,7 @@ use crate::inherited::{AnyChannel, Inherited};
 
 /// Answers the host that started this process with `handler`, until the host is done or gone.
 ///
-/// Await what this returns, after choosing what differs from the defaults: the codec [`Json`], which must be the host's,
+/// Await what this returns, after choosing what differs from the defaults: the codec [`DefaultCodec`], which must be the host's,
 /// and no middleware. Transport and driver are those that the host has chosen.
 ///
 /// It runs on the tokio runtime that it is awaited on; a current-thread runtime is the fastest unless handlers compute
@@ -119,7 +119,7 @@ where
 
 /// A worker about to serve; await it.
 #[must_use = "nothing is served until this is awaited"]
-pub struct Serve<M, C = Json, L = NoLayers> {
+pub struct Serve<M, C = DefaultCodec, L = NoLayers> {
     make: M,
     codec: C,
     attach: Attach,
@@ -148,12 +148,12 @@ impl<M> Serve<M> {
             exit_on_panic: false,
         };
         let attach: Attach = Box::new(|inherited| Box::pin(inherited.attach()));
-        Self { make, codec: Json, attach, layers: NoLayers, settings }
+        Self { make, codec: DefaultCodec::default(), attach, layers: NoLayers, settings }
     }
 }
 
 impl<M, C, L> Serve<M, C, L> {
-    /// Uses another codec than [`Json`].
+    /// Uses another codec than [`DefaultCodec`].
     pub fn codec<C2: Codec>(self, codec: C2) -> Serve<M, C2, L> {
         let Self { make, attach, layers, settings, .. } = self;
         Serve { make, codec, attach, layers, settings }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::Either;
-use isolated_workers_codec::Json;
+use isolated_workers_codec::DefaultCodec;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
 use isolated_workers_middleware::Service;
 use isolated_workers_transport::{DefaultTransport, Reconnect};
@@ -21,7 +21,9 @@ use crate::{Builder, Link, Program, Status, attempts};
 ///
 /// `S` is what is called: a [`Link`] with the middleware around it. `T` is the transport and `D` the driver; what they
 /// cannot do is a method that is not there.
-pub struct Worker<S: Service = Link<Json>, T = DefaultTransport, D: Driver = Program>(Arc<Inner<S, T, D>>);
+pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driver = Program>(
+    Arc<Inner<S, T, D>>,
+);
 
 struct Inner<S: Service, T, D: Driver> {
     service: S,
@@ -34,7 +36,7 @@ type Pid<D> = <<D as Driver>::Running as Running>::Pid;
 
 impl Worker {
     /// A worker that is run by `driver`, as a rule a [`Program`]; [`Builder::spawn`] starts it.
-    pub fn builder<D: Driver>(driver: D) -> Builder<D, Json, D::Transport> {
+    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
         Builder::new(driver)
     }
 }

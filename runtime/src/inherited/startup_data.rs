@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use isolated_workers_codec::{Codec, Json};
 use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{Transport, WorkerSocket};
 use serde::{Deserialize, Serialize};
@@ -12,8 +11,11 @@ use crate::inherited::{Elsewhere, Told};
 /// The variable of the environment.
 pub(super) const VARIABLE: &str = "ISOLATED_WORKERS_STARTUP_DATA";
 
-/// What the codec [`Json`] is called there.
-const JSON: &str = "JsonSerializer";
+/// Id of the codec `Json` in a host in Node.js.
+const NODE_JSON: &str = "JsonSerializer";
+
+/// Id of the codec `Json` here, which is not compiled without its feature.
+const JSON: &str = "json";
 
 /// How long a worker waits for its host to connect, in milliseconds. A host here connects as soon as the worker listens;
 /// one that has not done so by then is dead.
@@ -44,7 +46,7 @@ pub(super) fn written(address: &str, codec: &str, handshake: bool) -> String {
     let data = StartupData {
         driver: "child_process".to_owned(),
         socket_path: path.to_owned(),
-        serializer: Some(if codec == Json::ID { JSON } else { codec }.to_owned()),
+        serializer: Some(if codec == JSON { NODE_JSON } else { codec }.to_owned()),
         server_connect_timeout: Some(CONNECT_TIMEOUT),
         handshake,
         address: (address != path).then(|| address.to_owned()),
@@ -64,7 +66,7 @@ pub(super) fn read(value: &str) -> Result<Told, Error> {
         Error::with_source(ErrorKind::Startup, text, error)
     })?;
     let limit = data.server_connect_timeout.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
-    let codec = data.serializer.map(|name| if name == JSON { Json::ID.to_owned() } else { name });
+    let codec = data.serializer.map(|name| if name == NODE_JSON { JSON.to_owned() } else { name });
     let elsewhere =
         Elsewhere { codec, connect_timeout: limit.unwrap_or_default(), handshake: data.handshake };
     Ok(Told {

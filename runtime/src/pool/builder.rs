@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use isolated_workers_codec::{Codec, Json};
+use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
@@ -25,7 +25,7 @@ use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 /// of [`Builder`].
 #[must_use = "nothing is started until `spawn`"]
 #[derive(Debug)]
-pub struct PoolBuilder<D = Program, C = Json, T = DefaultTransport, L = NoLayers> {
+pub struct PoolBuilder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
     worker: Builder<D, C, T, L>,
     settings: Settings,
 }
@@ -44,7 +44,7 @@ struct Settings {
     recycle: Recycle,
 }
 
-impl<D: Driver> PoolBuilder<D, Json, D::Transport> {
+impl<D: Driver> PoolBuilder<D, DefaultCodec, D::Transport> {
     pub(super) fn new(driver: D) -> Self {
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let settings = Settings {
