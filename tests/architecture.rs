@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn crates_use_each_other_in_one_direction() {
+fn crates_depend_on_each_other_in_one_direction() {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
         .arg("--manifest-path")
@@ -46,6 +46,6 @@ fn crates_use_each_other_in_one_direction() {
             assert!(allowed.contains(dependency), "{name} must not use {dependency}");
         }
     }
-    used.retain(|name, _| *name != "isolated-workers-tests");
+    used.retain(|name, _| !name.starts_with("isolated-workers-test"));
     assert!(used.is_empty(), "say in ALLOWED what {:?} may use", used.keys());
 }

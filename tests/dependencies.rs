@@ -28,7 +28,7 @@ fn named(manifest: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_dependency_has_its_reason_in_the_book() {
+fn every_dependency_has_a_documented_reason() {
     let page = read("docs/dependencies.md");
     let reasons: BTreeSet<_> = page
         .lines()

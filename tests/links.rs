@@ -62,7 +62,7 @@ fn paths(line: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_and_path_exists() {
     let root = root();
     let mut found = Vec::new();
     pages(&root, &mut found);
@@ -117,7 +117,7 @@ fn a_link_in_the_book_stays_in_the_book() {
 }
 
 #[test]
-fn a_heading_is_linked_as_forges_do_it() {
+fn heading_anchors_follow_the_rules_of_forges() {
     assert_eq!(anchor(" `Overloaded`"), "overloaded");
     assert_eq!(anchor(" What's left, and what's not"), "whats-left-and-whats-not");
     assert_eq!(anchor(" exec-time & more_or_less"), "exec-time--more_or_less");

@@ -10,13 +10,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use isolated_workers_test_support::entries as names;
+use isolated_workers_test_support::process::{self, PidFd};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 const BROKEN: [&str; 3] = ["bomb.png", "broken.png", "not-an-image.jpg"];
 
 #[test]
-fn every_good_image_is_written_and_each_broken_one_is_named() {
+fn valid_images_are_written_and_broken_ones_are_named() {
     let out = TempDir::new().unwrap();
     fs::write(out.path().join("julia.png.png.part"), "left by a host that was killed").unwrap();
     let run = run(thumbnails().arg(samples()).arg(out.path()).args(["--size", "100"]));
@@ -31,7 +33,7 @@ fn every_good_image_is_written_and_each_broken_one_is_named() {
 }
 
 #[test]
-fn without_arguments_the_samples_fail_exactly_as_they_should() {
+fn without_arguments_exactly_the_broken_samples_fail() {
     let run = run(&mut thumbnails());
     assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
     let expected = format!("3 failed, as they should: {}\n", BROKEN.join(", "));
@@ -39,7 +41,7 @@ fn without_arguments_the_samples_fail_exactly_as_they_should() {
 }
 
 #[test]
-fn without_isolation_the_thumbnails_are_the_same() {
+fn thumbnails_are_the_same_without_isolation() {
     let (isolated, in_process) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     run(thumbnails().arg(samples()).arg(isolated.path()));
     let run = run(thumbnails().arg(samples()).arg(in_process.path()).arg("--in-process"));
@@ -52,7 +54,7 @@ fn without_isolation_the_thumbnails_are_the_same() {
 }
 
 #[test]
-fn a_kill_every_100_ms_costs_no_image() {
+fn a_kill_every_100_ms_loses_no_image() {
     const COPIES: usize = 40;
     const EVERY: Duration = Duration::from_millis(100);
     let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
@@ -64,8 +66,8 @@ fn a_kill_every_100_ms_costs_no_image() {
             Some(at) => at.elapsed() > EVERY,
             None => !names(out.path()).is_empty(),
         };
-        if let (true, Some(&worker)) = (is_time, children(host.0.id()).first()) {
-            signal(worker, Signal::KILL);
+        if let (true, Some(&worker)) = (is_time, process::children_of(host.0.id()).first()) {
+            process::kill(worker);
             killed_at = Some(Instant::now());
             kills += 1;
         }
@@ -87,7 +89,7 @@ fn a_kill_every_100_ms_costs_no_image() {
 
 /// The limit on the size of files makes it so: to write a thumbnail that is larger is deadly.
 #[test]
-fn an_image_that_kills_its_workers_is_given_up_alone() {
+fn only_an_image_that_kills_its_workers_is_given_up() {
     const DEADLY: [&str; 2] = ["julia.jpg", "julia.webp"];
     let out = TempDir::new().unwrap();
     let limited = |args: &[&str]| {
@@ -117,7 +119,7 @@ fn ctrl_c_leaves_nothing_behind() {
         let mut host = Host::start(&mut command);
         let begun = || (names(out.path()).len() > 2).then_some(());
         within(Duration::from_secs(60), "the first thumbnails", begun);
-        signal(host.0.id(), Signal::INT);
+        PidFd::open(host.0.id()).signal(Signal::INT);
         let end = within(Duration::from_secs(60), "the end after Ctrl-C", || host.0.try_wait().unwrap());
 
         let run = host.output(end);
@@ -131,7 +133,7 @@ fn ctrl_c_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_cannot_begin_exits_with_2_and_says_why() {
+fn invalid_arguments_exit_with_code_2_and_a_reason() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -204,11 +206,6 @@ fn copies(count: usize) -> TempDir {
     folder
 }
 
-fn names(folder: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
-
 /// Looks at both ends of the file, so that one that was cut off is noticed.
 fn size_of_png(path: &Path) -> (u32, u32) {
     let bytes = fs::read(path).unwrap();
@@ -274,28 +271,6 @@ fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) ->
     }
 }
 
-fn signal(process: u32, signal: Signal) {
-    // It may have ended by itself meanwhile.
-    let _ = kill_process(Pid::from_raw(process.cast_signed()).unwrap(), signal);
-}
-
-fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
-    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    entries.filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path)))
-}
-
-/// The processes whose parent this is.
-fn children(parent: u32) -> Vec<u32> {
-    let parent = parent.to_string();
-    let is_child = |folder: &Path| {
-        // `pid (name) state parent …`, where the name may be anything.
-        let stat = fs::read_to_string(folder.join("stat")).ok()?;
-        let (_, rest) = stat.rsplit_once(") ")?;
-        (rest.split(' ').nth(1)? == parent).then_some(())
-    };
-    processes().filter_map(|(pid, folder)| is_child(&folder).map(|()| pid)).collect()
-}
-
 /// The processes with this folder in their environment: the host that was given it, and all that it started.
 fn processes_that_know(folder: &Path) -> Vec<u32> {
     let folder = folder.to_str().unwrap();
@@ -303,5 +278,5 @@ fn processes_that_know(folder: &Path) -> Vec<u32> {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
         String::from_utf8_lossy(&environment).contains(folder)
     };
-    processes().filter(|(_, process)| knows(process)).map(|(pid, _)| pid).collect()
+    process::all().filter(|(_, process)| knows(process)).map(|(pid, _)| pid).collect()
 }

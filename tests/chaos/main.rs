@@ -3,7 +3,7 @@
 //!
 //! `ISOLATED_WORKERS_CHAOS` says for how many seconds; four if it does not.
 
-mod api;
+mod service;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use api::{ChaosClient, answer};
 use isolated_workers::{
     DefaultTransport, Error, ErrorKind, Executed, Link, OnCrash, Postcard, Program, Worker,
     testing::conformance::alone,
 };
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use isolated_workers_test_support::{count_from_env, process::PidFd};
+use rustix::process::Signal;
+use service::{ChaosClient, answer};
 
 const WORKERS: usize = 8;
 const CALLERS_EACH: usize = 6;
@@ -40,9 +41,9 @@ struct Seen {
 }
 
 #[test]
-fn no_call_is_lost_doubled_or_swapped_while_workers_are_killed() {
-    alone(concat!(module_path!(), "::no_call_is_lost_doubled_or_swapped_while_workers_are_killed"), || {
-        let seconds = std::env::var("ISOLATED_WORKERS_CHAOS").map_or(4, |text| text.parse().unwrap());
+fn kills_under_load_never_lose_duplicate_or_swap_a_call() {
+    alone(concat!(module_path!(), "::kills_under_load_never_lose_duplicate_or_swap_a_call"), || {
+        let seconds = count_from_env("ISOLATED_WORKERS_CHAOS", 4);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.unwrap().block_on(chaos(Duration::from_secs(seconds)));
     });
@@ -96,10 +97,9 @@ async fn started(journal: &Path) -> Member {
 /// Kills the worker as it is now, unless it is about to be another one.
 fn kill(worker: &Member) -> bool {
     let pid = worker.pid();
-    let Some(process) = Pid::from_raw(pid.cast_signed()) else { return false };
-    let Ok(process) = pidfd_open(process, PidfdFlags::empty()) else { return false };
+    let Some(process) = PidFd::try_open(pid) else { return false };
     // Had it ended before it was held on to, its host would know of another one or of none.
-    worker.pid() == pid && worker.is_active() && pidfd_send_signal(process, Signal::KILL).is_ok()
+    worker.pid() == pid && worker.is_active() && process.try_signal(Signal::KILL).is_ok()
 }
 
 async fn call(client: ChaosClient<Member>, next: Arc<AtomicU64>, over: Arc<AtomicBool>) -> Vec<Seen> {

@@ -1,13 +1,13 @@
 //! A worker whose first argument is the journal of all workers.
 
-mod api;
+mod service;
 
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
-use api::{Chaos, answer};
 use isolated_workers::{Error, Postcard, serve};
+use service::{Chaos, answer};
 
 struct Worker(File);
 

@@ -6,15 +6,13 @@ use isolated_workers::{Body, Error, ErrorKind, Executed, Name, Request, Service,
 use super::*;
 
 #[tokio::test]
-async fn many_calls_in_flight_each_get_their_own_answer() {
+async fn concurrent_calls_each_get_their_own_reply() {
     let (worker, client) = started().await;
     let keys: Vec<u32> = (0..500).collect();
     let gates = join_all(keys.iter().map(|key| client.gate(*key)));
     let releases = async {
         // Answered in the reverse order of the questions.
-        for key in keys.iter().rev() {
-            soon(async { while !client.release(*key).await.unwrap() {} }).await;
-        }
+        release(&client, keys.iter().rev().copied()).await;
     };
     let (answers, ()) = soon(async { tokio::join!(gates, releases) }).await;
     let answers: Vec<u32> = answers.into_iter().map(Result::unwrap).collect();
@@ -23,7 +21,7 @@ async fn many_calls_in_flight_each_get_their_own_answer() {
 }
 
 #[tokio::test]
-async fn bodies_of_every_size_come_back() {
+async fn bodies_of_every_size_round_trip() {
     let (worker, client) = started().await;
     for size in [0, 1, 63, 64 << 10, (64 << 10) + 1, 1 << 20, 4 << 20] {
         let data: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
@@ -45,7 +43,7 @@ async fn large_and_small_calls_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_worker_on_many_threads_answers_all_the_same() {
+async fn a_worker_on_a_multi_thread_runtime_answers_every_call() {
     let worker = Worker::builder(Program::new(WORKER).arg("threads")).spawn().await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let calls = (0..2000u32).map(|i| {
@@ -57,31 +55,31 @@ async fn a_worker_on_many_threads_answers_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_dropped_call_is_dropped_in_the_worker() {
+async fn dropping_a_call_cancels_its_handler() {
     let (worker, client) = started().await;
     let mut calls: Vec<_> = (0..20).map(|_| Box::pin(client.wait())).collect();
     for call in &mut calls {
         assert!(futures_util::poll!(call).is_pending());
     }
-    waiting(&client, 20).await;
+    until_waiting(&client, 20).await;
     drop(calls);
-    waiting(&client, 0).await;
+    until_waiting(&client, 0).await;
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..], "the connection is in step");
     worker.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_message_has_its_own_timeout_and_the_worker_stops_with_it() {
+async fn a_message_timeout_fails_the_call_and_cancels_its_handler() {
     let (worker, client) = started().await;
     let error = soon(client.wait_a_little()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
     assert!(error.to_string().contains("`wait_a_little` was not answered within 50ms"), "{error}");
-    waiting(&client, 0).await;
+    until_waiting(&client, 0).await;
     worker.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_worker_has_a_timeout_for_messages_that_do_not_say() {
+async fn messages_without_a_timeout_use_the_default_of_the_worker() {
     let worker = worker().timeouts(Timeouts::default().message(Duration::from_millis(30)));
     let worker = worker.spawn().await.unwrap();
     let client = FaultsClient::new(worker.clone());
@@ -90,7 +88,7 @@ async fn the_worker_has_a_timeout_for_messages_that_do_not_say() {
 }
 
 #[tokio::test]
-async fn an_id_in_use_is_refused_and_the_first_call_goes_on() {
+async fn a_duplicate_id_is_refused_and_the_first_call_continues() {
     let taken = || TxId::from("the one id");
     let worker = worker().ids(taken).spawn().await.unwrap();
     let client = FaultsClient::new(worker.clone());
@@ -108,7 +106,7 @@ async fn an_id_in_use_is_refused_and_the_first_call_goes_on() {
 }
 
 #[tokio::test]
-async fn a_message_without_a_name_is_refused_before_it_leaves() {
+async fn a_message_without_a_name_is_refused_before_it_is_sent() {
     for codec in ["json", "postcard"] {
         let (error, sum) = match codec {
             "json" => nameless(&started().await.0).await,
@@ -128,17 +126,20 @@ async fn nameless<S: Service>(worker: &S) -> (Error, bool) {
 }
 
 #[tokio::test]
-async fn a_panic_fails_its_call_alone() {
+async fn a_panic_fails_only_its_own_call() {
     let (worker, client) = started().await;
     let error = soon(client.panic("out of cheese".into())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Panicked);
-    assert!(error.to_string().contains("the handler of `panic` panicked at tests/e2e/worker.rs:"), "{error}");
+    assert!(
+        error.to_string().contains("the handler of `panic` panicked at tests/e2e/programs/faults_worker.rs:"),
+        "{error}"
+    );
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_value_without_a_form_in_the_codec_fails_its_call_alone() {
+async fn a_reply_that_the_codec_cannot_encode_fails_only_its_own_call() {
     let (worker, client) = started().await;
     let error = soon(client.unspeakable()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
@@ -159,7 +160,7 @@ async fn oneway_messages_arrive_in_order_and_before_later_calls() {
 }
 
 #[tokio::test]
-async fn a_frame_over_the_limit_fails_its_call_alone_on_either_side() {
+async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     let small = |limits: Limits| async move {
         let worker = Worker::builder(Program::new(WORKER).arg("postcard"))
             .codec(Postcard)
@@ -190,7 +191,7 @@ async fn a_frame_over_the_limit_fails_its_call_alone_on_either_side() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_worker_prints_comes_into_a_frame() {
+async fn printed_output_never_enters_a_frame() {
     let (worker, client) = started().await;
     client.print("{\"kind\":\"go_away\"}\n".into()).await.unwrap();
     assert_eq!(client.stdin().await.unwrap(), "");
@@ -199,7 +200,7 @@ async fn nothing_that_a_worker_prints_comes_into_a_frame() {
 }
 
 #[tokio::test]
-async fn a_worker_knows_itself_and_its_children_do_not_take_themselves_for_one() {
+async fn is_worker_is_true_in_a_worker_and_false_in_its_children() {
     let (worker, client) = started().await;
     assert_eq!(client.is_worker().await.unwrap(), (true, false));
     assert!(!isolated_workers::is_worker());

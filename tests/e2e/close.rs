@@ -2,14 +2,15 @@ use std::time::{Duration, Instant};
 
 use isolated_workers::testing::conformance::alone;
 use isolated_workers::{ErrorKind, Executed, ExitReason, Timeouts};
+use isolated_workers_test_support::process::{PidFd, children, descriptors};
+use isolated_workers_test_support::{block_on, runtime};
 
-use super::process::{Watched, children, descriptors};
 use super::*;
 
 const GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn an_idle_worker_ends_by_itself_at_once() {
+async fn closing_an_idle_worker_does_not_wait_for_the_grace_period() {
     let (worker, client) = started().await;
     client.echo(vec![].into()).await.unwrap();
     let before = Instant::now();
@@ -21,10 +22,10 @@ async fn an_idle_worker_ends_by_itself_at_once() {
 }
 
 #[tokio::test]
-async fn close_fails_what_is_in_flight_and_does_not_wait_for_it() {
+async fn close_fails_calls_in_flight_without_waiting_for_them() {
     let (worker, client) = started().await;
     let close = async {
-        waiting(&client, 1).await;
+        until_waiting(&client, 1).await;
         worker.close().await
     };
     let (call, close) = soon(async { tokio::join!(client.wait(), close) }).await;
@@ -39,7 +40,7 @@ async fn close_fails_what_is_in_flight_and_does_not_wait_for_it() {
 }
 
 #[tokio::test]
-async fn close_twice_at_once_and_again_does_no_harm() {
+async fn close_can_be_called_more_than_once() {
     let (worker, _client) = started().await;
     let (one, two) = soon(async { tokio::join!(worker.close(), worker.close()) }).await;
     one.and(two).unwrap();
@@ -49,7 +50,7 @@ async fn close_twice_at_once_and_again_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_worker_that_does_not_end_is_killed_after_the_grace() {
+async fn a_worker_that_does_not_exit_is_killed_after_the_grace_period() {
     let worker = worker().timeouts(Timeouts::default().close(Duration::from_millis(100)));
     let worker = worker.spawn().await.unwrap();
     let client = FaultsClient::new(worker.clone());
@@ -62,7 +63,7 @@ async fn a_worker_that_does_not_end_is_killed_after_the_grace() {
 }
 
 #[tokio::test]
-async fn kill_stops_a_busy_loop_and_overrules_a_close() {
+async fn kill_stops_a_busy_loop_and_overrides_close() {
     let (worker, client) = started().await;
     let mut spin = Box::pin(client.spin());
     assert!(futures_util::poll!(&mut spin).is_pending());
@@ -78,35 +79,34 @@ async fn kill_stops_a_busy_loop_and_overrules_a_close() {
 }
 
 #[tokio::test]
-async fn dropping_the_last_handle_closes() {
+async fn dropping_the_last_handle_closes_the_worker() {
     let (worker, client) = started().await;
-    let process = Watched::new(worker.pid());
+    let process = PidFd::open(worker.pid());
     drop(worker);
     client.echo(vec![].into()).await.unwrap();
     drop(client);
-    let ends = tokio::task::spawn_blocking(move || process.ends_within(PATIENCE));
+    let ends = tokio::task::spawn_blocking(move || process.ends_within(HANG_TIMEOUT));
     assert!(ends.await.unwrap());
 }
 
 #[test]
-fn a_runtime_that_goes_away_takes_its_workers_with_it() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+fn dropping_the_runtime_ends_its_workers() {
+    let runtime = runtime();
     let (worker, _client) = runtime.block_on(started());
-    let process = Watched::new(worker.pid());
+    let process = PidFd::open(worker.pid());
     drop(runtime);
-    assert!(process.ends_within(PATIENCE));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(soon(worker.closed()));
+    assert!(process.ends_within(HANG_TIMEOUT));
+    block_on(soon(worker.closed()));
 }
 
 /// In a process of its own, because it counts what the whole process has.
 #[test]
-fn nothing_is_left_of_a_hundred_workers() {
-    alone(concat!(module_path!(), "::nothing_is_left_of_a_hundred_workers"), hundred_workers);
+fn a_hundred_workers_leave_no_process_or_descriptor() {
+    alone(concat!(module_path!(), "::a_hundred_workers_leave_no_process_or_descriptor"), hundred_workers);
 }
 
 fn hundred_workers() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let rounds = |count: usize| {
         runtime.block_on(async {
             for round in 0..count {

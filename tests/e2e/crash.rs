@@ -1,8 +1,8 @@
 use futures_util::future::join_all;
 use isolated_workers::{ErrorKind, Executed, ExitReason};
+use isolated_workers_test_support::{KILLED, process::PidFd};
 use rustix::process::Signal;
 
-use super::process::Watched;
 use super::*;
 
 fn reason<T: std::fmt::Debug>(result: Result<T, isolated_workers::Error>) -> (ErrorKind, ExitReason) {
@@ -10,10 +10,8 @@ fn reason<T: std::fmt::Debug>(result: Result<T, isolated_workers::Error>) -> (Er
     (error.kind(), error.crash().expect("a crash has a reason").reason)
 }
 
-const KILLED: ExitReason = ExitReason::Signalled { signal: 9, core_dumped: false };
-
 #[tokio::test]
-async fn a_crash_tells_the_true_code_or_signal_and_what_was_in_flight() {
+async fn a_crash_reports_its_exit_code_or_signal_and_the_call_in_flight() {
     let (worker, client) = started().await;
     let error = soon(client.exit(42)).await.unwrap_err();
     let crash = error.crash().unwrap();
@@ -29,7 +27,7 @@ async fn a_crash_tells_the_true_code_or_signal_and_what_was_in_flight() {
 }
 
 #[tokio::test]
-async fn a_crash_tells_the_panic_that_the_process_died_of() {
+async fn a_crash_reports_the_panic_that_ended_the_process() {
     for (aborts, how) in [(false, "exited with code 101"), (true, "was killed by signal 6 (SIGABRT)")] {
         let (_worker, client) = started().await;
         // Caught by the worker, so that it is not what the process dies of.
@@ -38,14 +36,14 @@ async fn a_crash_tells_the_panic_that_the_process_died_of() {
         let crash = error.crash().unwrap();
         let panic = crash.panic.as_deref().unwrap_or_else(|| panic!("no panic in {}", crash.stderr));
         assert!(panic.starts_with("out of cheese\n  and wine, at "), "{panic}");
-        assert!(panic.contains("e2e/worker.rs:"), "{panic}");
+        assert!(panic.contains("programs/faults_worker.rs:"), "{panic}");
         let text = error.to_string();
         assert!(text.contains(how) && text.ends_with(&format!("; it panicked: {panic}")), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_panic_that_was_caught_is_not_what_the_process_died_of() {
+async fn a_caught_panic_is_not_reported_as_the_cause_of_a_crash() {
     let (_worker, client) = started().await;
     soon(client.panic("no matter".into())).await.unwrap_err();
     let error = soon(client.exit(3)).await.unwrap_err();
@@ -53,11 +51,11 @@ async fn a_panic_that_was_caught_is_not_what_the_process_died_of() {
 }
 
 #[tokio::test]
-async fn who_is_killed_by_anybody_has_not_run_out_of_memory() {
+async fn a_plain_sigkill_is_not_reported_as_oom() {
     let (worker, client) = started().await;
     let kill = async {
-        waiting(&client, 1).await;
-        Watched::new(worker.pid()).signal(Signal::KILL);
+        until_waiting(&client, 1).await;
+        PidFd::open(worker.pid()).signal(Signal::KILL);
     };
     let (end, ()) = soon(async { tokio::join!(client.wait(), kill) }).await;
     let error = end.unwrap_err();
@@ -67,12 +65,12 @@ async fn who_is_killed_by_anybody_has_not_run_out_of_memory() {
 }
 
 #[tokio::test]
-async fn every_call_in_flight_fails_once_and_none_is_lost() {
+async fn a_crash_fails_every_call_in_flight_exactly_once() {
     let (worker, client) = started().await;
     let calls = join_all((0..300).map(|_| client.wait()));
     let kill = async {
-        waiting(&client, 300).await;
-        Watched::new(worker.pid()).signal(Signal::KILL);
+        until_waiting(&client, 300).await;
+        PidFd::open(worker.pid()).signal(Signal::KILL);
     };
     let (ends, ()) = soon(async { tokio::join!(calls, kill) }).await;
     assert_eq!(ends.len(), 300);
@@ -86,20 +84,20 @@ async fn every_call_in_flight_fails_once_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_that_dies_is_seen() {
+async fn the_crash_of_an_idle_worker_is_noticed() {
     let (worker, _client) = started().await;
-    Watched::new(worker.pid()).signal(Signal::KILL);
+    PidFd::open(worker.pid()).signal(Signal::KILL);
     assert_eq!(soon(worker.closed()).await, KILLED);
 }
 
 #[tokio::test]
-async fn a_child_of_the_worker_that_holds_its_socket_does_not_hide_the_crash() {
+async fn a_child_that_holds_the_socket_does_not_hide_a_crash() {
     let (worker, client) = started().await;
-    let child = Watched::new(client.start_child_apart().await.unwrap());
+    let child = PidFd::open(client.start_child_apart().await.unwrap());
     let call = client.wait();
     let kill = async {
-        waiting(&client, 1).await;
-        Watched::new(worker.pid()).signal(Signal::KILL);
+        until_waiting(&client, 1).await;
+        PidFd::open(worker.pid()).signal(Signal::KILL);
     };
     let (end, ()) = soon(async { tokio::join!(call, kill) }).await;
     assert_eq!(reason(end), (ErrorKind::Crashed, KILLED));
@@ -107,15 +105,15 @@ async fn a_child_of_the_worker_that_holds_its_socket_does_not_hide_the_crash() {
 }
 
 #[tokio::test]
-async fn a_worker_that_leaves_its_connection_is_killed() {
+async fn a_worker_that_closes_its_connection_is_killed() {
     let (worker, client) = started().await;
     let (kind, reason) = reason(soon(client.hang_up()).await);
     assert_eq!((kind, reason), (ErrorKind::Crashed, ExitReason::Disconnected));
-    assert!(Watched::try_new(worker.pid()).is_none());
+    assert!(PidFd::try_open(worker.pid()).is_none());
 }
 
 #[tokio::test]
-async fn a_worker_that_sends_no_frames_is_killed() {
+async fn a_worker_that_sends_invalid_frames_is_killed() {
     let (worker, client) = started().await;
     let error = soon(client.babble()).await.unwrap_err();
     let violation = error.crash().unwrap().violation.clone().unwrap();
@@ -125,11 +123,11 @@ async fn a_worker_that_sends_no_frames_is_killed() {
     );
     let (kind, reason) = reason(Err::<(), _>(error));
     assert_eq!((kind, reason), (ErrorKind::Crashed, ExitReason::Violated));
-    assert!(Watched::try_new(worker.pid()).is_none());
+    assert!(PidFd::try_open(worker.pid()).is_none());
 }
 
 #[tokio::test]
-async fn answers_that_were_sent_before_the_crash_arrive() {
+async fn replies_sent_before_a_crash_arrive() {
     for _ in 0..20 {
         let (_worker, client) = started().await;
         let (echo, exit) =
@@ -140,10 +138,10 @@ async fn answers_that_were_sent_before_the_crash_arrive() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_killed_within_a_frame_crashes_and_nothing_is_decoded() {
+async fn a_partial_frame_of_a_killed_worker_is_never_decoded() {
     for turns in 0..30 {
         let (worker, client) = started_binary().await;
-        let process = Watched::new(worker.pid());
+        let process = PidFd::open(worker.pid());
         // More than the socket holds, so that it is under way for a while in each direction.
         let call = client.echo(vec![7; 7 << 20].into());
         let kill = async {

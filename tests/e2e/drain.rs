@@ -1,25 +1,18 @@
 use futures_util::future::join_all;
 use isolated_workers::{ErrorKind, Executed, ExitReason, Status};
+use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 
-use super::process::Watched;
 use super::*;
 
-/// QueueStats until these gates are there, and opens them.
-async fn release(client: &FaultsClient<Worker>, keys: std::ops::Range<u32>) {
-    for key in keys {
-        soon(async { while !client.release(key).await.unwrap() {} }).await;
-    }
-}
-
 #[tokio::test]
-async fn calls_in_flight_are_finished_and_further_ones_refused() {
+async fn drain_finishes_calls_in_flight_and_refuses_new_ones() {
     let (worker, client) = started().await;
     let mut status = worker.status();
     let mut calls = Box::pin(join_all((0..10).map(|key| client.gate(key))));
     assert!(futures_util::poll!(&mut calls).is_pending());
     release(&client, 0..9).await;
-    waiting(&client, 0).await;
+    until_waiting(&client, 0).await;
     // The last one opens by a message that was sent before.
     let mut last = Box::pin(client.release(9));
     assert!(futures_util::poll!(&mut last).is_pending());
@@ -38,7 +31,7 @@ async fn calls_in_flight_are_finished_and_further_ones_refused() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_is_drained_at_once() {
+async fn draining_an_idle_worker_ends_it() {
     let (worker, _client) = started().await;
     soon(worker.drain()).await.unwrap();
     soon(worker.drain()).await.unwrap();
@@ -47,10 +40,10 @@ async fn an_idle_worker_is_drained_at_once() {
 }
 
 #[tokio::test]
-async fn a_drain_is_overruled_by_close() {
+async fn close_overrides_drain() {
     let (worker, client) = started().await;
     let close = async {
-        waiting(&client, 1).await;
+        until_waiting(&client, 1).await;
         let (drained, ()) = tokio::join!(worker.drain(), async {
             let mut status = worker.status();
             status.wait_for(|status| *status == Status::Closing).await.unwrap();
@@ -63,11 +56,11 @@ async fn a_drain_is_overruled_by_close() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_does_not_hold_a_drain() {
+async fn a_dropped_call_does_not_delay_drain() {
     let (worker, client) = started().await;
     let mut call = Box::pin(client.wait());
     assert!(futures_util::poll!(&mut call).is_pending());
-    waiting(&client, 1).await;
+    until_waiting(&client, 1).await;
     let mut status = worker.status();
     let drop_it = async {
         status.wait_for(|status| *status == Status::Closing).await.unwrap();
@@ -78,16 +71,16 @@ async fn a_call_that_is_given_up_does_not_hold_a_drain() {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_while_it_is_drained_is_not_started_again() {
+async fn a_worker_that_crashes_during_drain_is_not_respawned() {
     let policy = isolated_workers::OnCrash::retry(5).any_message();
     let worker = soon(worker().on_crash(policy).spawn()).await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let kill = async {
-        waiting(&client, 1).await;
+        until_waiting(&client, 1).await;
         let mut status = worker.status();
         let kill = async {
             status.wait_for(|status| *status == Status::Closing).await.unwrap();
-            Watched::new(worker.pid()).signal(Signal::KILL);
+            PidFd::open(worker.pid()).signal(Signal::KILL);
         };
         tokio::join!(worker.drain(), kill).0.unwrap();
     };

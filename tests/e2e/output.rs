@@ -5,7 +5,9 @@ use isolated_workers::testing::conformance::alone;
 use rustix::process::Signal;
 
 use self::recorder::{Line, Recorder};
-use super::process::Watched;
+use isolated_workers_test_support::block_on;
+use isolated_workers_test_support::process::{PidFd, peak_resident_kib};
+
 use super::*;
 
 /// What is kept of a stream, in bytes.
@@ -29,7 +31,7 @@ async fn until(client: &FaultsClient<Worker>, is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn what_is_captured_can_be_read_while_the_worker_runs_and_after() {
+async fn captured_output_is_readable_while_the_worker_runs_and_after() {
     let (worker, client) = printing(Output::Capture).await;
     assert_eq!((worker.stdout(), worker.stderr()), (String::new(), String::new()));
     client.write(false, "one\n".into()).await.unwrap();
@@ -41,7 +43,7 @@ async fn what_is_captured_can_be_read_while_the_worker_runs_and_after() {
 }
 
 #[tokio::test]
-async fn what_the_host_does_not_read_cannot_be_read() {
+async fn discarded_output_is_empty() {
     let (worker, client) = printing(Output::Discard).await;
     client.print("nobody hears".into()).await.unwrap();
     soon(worker.close()).await.unwrap();
@@ -49,7 +51,7 @@ async fn what_the_host_does_not_read_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn the_last_words_after_the_end_of_the_connection_are_heard() {
+async fn output_after_the_end_of_the_connection_is_captured() {
     for output in [Output::Capture, Output::Trace] {
         let (worker, client) = printing(output).await;
         // More than a pipe holds, so that the worker cannot end before it is read.
@@ -63,36 +65,28 @@ async fn the_last_words_after_the_end_of_the_connection_are_heard() {
 
 /// It neither blocks the worker nor fills the host. In a process of its own, because it asks how much memory that has taken.
 #[test]
-fn a_flood_is_drained() {
-    alone(concat!(module_path!(), "::a_flood_is_drained"), flood);
+fn a_flood_of_output_neither_blocks_the_worker_nor_fills_memory() {
+    alone(concat!(module_path!(), "::a_flood_of_output_neither_blocks_the_worker_nor_fills_memory"), flood);
 }
 
 fn flood() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    block_on(async {
         for output in [Output::Capture, Output::Trace] {
             let (worker, client) = printing(output).await;
             soon(client.flood(1)).await.unwrap();
-            let before = most_memory();
+            let before = peak_resident_kib();
             soon(client.flood(128)).await.unwrap();
             soon(worker.close()).await.unwrap();
             let kept = "x".repeat(KEPT);
             assert!(worker.stdout() == kept && worker.stderr() == kept);
-            let more = most_memory() - before;
+            let more = peak_resident_kib() - before;
             assert!(more < 4 << 10, "{output:?}: {more} KiB more for 256 MiB of output");
         }
     });
 }
 
-/// The most memory that this process has ever had, in KiB.
-fn most_memory() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[tokio::test]
-async fn traced_lines_are_events_with_their_origin() {
+async fn traced_lines_are_events_with_pid_name_and_stream() {
     let recorder = Recorder::default();
     let _guard = tracing::subscriber::set_default(recorder.clone());
     let (worker, client) = printing(Output::Trace).await;
@@ -118,7 +112,7 @@ async fn traced_lines_are_events_with_their_origin() {
 }
 
 #[tokio::test]
-async fn a_character_that_comes_in_two_pieces_is_traced_whole() {
+async fn a_character_split_between_reads_is_traced_whole() {
     let recorder = Recorder::default();
     let _guard = tracing::subscriber::set_default(recorder.clone());
     let (worker, client) = printing(Output::Trace).await;
@@ -132,7 +126,7 @@ async fn a_character_that_comes_in_two_pieces_is_traced_whole() {
 }
 
 #[tokio::test]
-async fn a_long_line_is_cut_between_characters_and_says_so() {
+async fn a_long_line_is_cut_between_characters_and_marked() {
     let recorder = Recorder::default();
     let _guard = tracing::subscriber::set_default(recorder.clone());
     let (worker, client) = printing(Output::Trace).await;
@@ -144,7 +138,7 @@ async fn a_long_line_is_cut_between_characters_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_crash_has_its_last_words_however_they_were_read() {
+async fn a_crash_reports_the_last_output_with_every_policy() {
     for output in [Output::Keep, Output::Capture, Output::Trace] {
         let (worker, client) = printing(output).await;
         client.write(true, format!("{}\n", "y".repeat(5000)).into()).await.unwrap();
@@ -158,9 +152,9 @@ async fn a_crash_has_its_last_words_however_they_were_read() {
 }
 
 #[tokio::test]
-async fn a_process_that_holds_the_streams_is_not_waited_for() {
+async fn a_child_that_holds_the_streams_does_not_delay_the_end() {
     let (worker, client) = printing(Output::Capture).await;
-    let child = Watched::new(client.start_child_apart().await.unwrap());
+    let child = PidFd::open(client.start_child_apart().await.unwrap());
     client.print("last words".into()).await.unwrap();
     let error = soon(client.exit(1)).await.unwrap_err();
     assert_eq!(error.crash().unwrap().stderr, "last words");
@@ -171,7 +165,7 @@ async fn a_process_that_holds_the_streams_is_not_waited_for() {
 }
 
 #[test]
-fn what_is_passed_on_comes_out_of_the_host() {
+fn inherited_and_kept_output_appears_in_the_streams_of_the_host() {
     for (policy, comes) in [("inherit", true), ("keep", true), ("discard", false), ("capture", false)] {
         let host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
             .args([WORKER, "prints", policy])

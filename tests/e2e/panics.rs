@@ -1,20 +1,20 @@
 use isolated_workers::{Error, ErrorKind, Executed, ExitReason, OnCrash, Output, Thread, serve};
 
-use super::life::{Life, Living};
+use super::services::life::{Life, Living};
 use super::*;
 
 /// Whether the error tells message and place, of which the message knows the line, too.
 fn is_placed(error: &Error) {
     let text = error.to_string();
     let line = text.rsplit_once("on line ").unwrap().1;
-    let expected = format!("panicked at tests/e2e/life.rs:{line}:9: on line {line}");
+    let expected = format!("panicked at tests/e2e/services/life.rs:{line}:9: on line {line}");
     assert!(text.contains(&expected), "{text}\n  does not say: {expected}");
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Yes));
 }
 
 #[tokio::test]
-async fn an_error_tells_message_and_place_and_the_worker_goes_on() {
-    let program = Program::new(LIFE).arg("plain").stderr(Output::Capture);
+async fn a_panic_error_has_message_and_location_and_the_worker_keeps_serving() {
+    let program = Program::new(LIFE_WORKER).arg("plain").stderr(Output::Capture);
     let worker = soon(Worker::builder(program).spawn()).await.unwrap();
     let client = LifeClient::new(worker.clone());
     is_placed(&soon(client.panic()).await.unwrap_err());
@@ -23,11 +23,16 @@ async fn an_error_tells_message_and_place_and_the_worker_goes_on() {
     assert_eq!(soon(client.pid()).await.unwrap(), worker.pid());
     soon(worker.close()).await.unwrap();
     // The hook that was there before tells of each.
-    assert_eq!(worker.stderr().matches("panicked at tests/e2e/life.rs").count(), 3, "{}", worker.stderr());
+    assert_eq!(
+        worker.stderr().matches("panicked at tests/e2e/services/life.rs").count(),
+        3,
+        "{}",
+        worker.stderr()
+    );
 }
 
 #[tokio::test]
-async fn a_thread_of_the_host_keeps_the_hook_of_the_host() {
+async fn a_thread_worker_leaves_the_panic_hook_of_the_host_alone() {
     let thread = Thread::new(|| async { serve(Living::default().into_service()).await });
     let worker = soon(Worker::builder(thread).spawn()).await.unwrap();
     let error = soon(LifeClient::new(worker).panic()).await.unwrap_err();
@@ -35,8 +40,8 @@ async fn a_thread_of_the_host_keeps_the_hook_of_the_host() {
 }
 
 #[tokio::test]
-async fn a_fragile_worker_answers_and_ends() {
-    let worker = soon(living("fragile").spawn()).await.unwrap();
+async fn exit_on_panic_answers_the_call_and_then_exits() {
+    let worker = soon(life_worker("fragile").spawn()).await.unwrap();
     let client = LifeClient::new(worker.clone());
     let mut neighbour = Box::pin(client.wait());
     assert!(futures_util::poll!(&mut neighbour).is_pending());
@@ -47,8 +52,8 @@ async fn a_fragile_worker_answers_and_ends() {
 }
 
 #[tokio::test]
-async fn a_fragile_worker_ends_for_a_panic_that_nobody_hears_of_too() {
-    let worker = soon(living("fragile").on_crash(OnCrash::respawn()).spawn()).await.unwrap();
+async fn exit_on_panic_also_exits_for_a_oneway_message() {
+    let worker = soon(life_worker("fragile").on_crash(OnCrash::respawn()).spawn()).await.unwrap();
     let (client, first) = (LifeClient::new(worker.clone()), worker.pid());
     soon(client.panic_unheard()).await.unwrap();
     // Those that came before the end are answered or fail with it.

@@ -5,13 +5,13 @@ async fn client(program: Program) -> FaultsClient<Worker> {
 }
 
 #[tokio::test]
-async fn arguments_reach_the_worker_as_they_are() {
+async fn arguments_reach_the_worker_unchanged() {
     let client = client(Program::new(WORKER).arg("").args(["two words", "$HOME"]).arg("--flag='*'")).await;
     assert_eq!(client.arguments().await.unwrap(), ["", "two words", "$HOME", "--flag='*'"]);
 }
 
 #[tokio::test]
-async fn variables_are_the_hosts_and_those_that_are_set_less_those_that_are_removed() {
+async fn a_worker_has_the_environment_of_its_host_with_set_and_removed_variables() {
     let program =
         Program::new(WORKER).env("KEY", "first").env("KEY", "value").env("GONE", "1").env_remove("GONE");
     let environment = client(program.env_remove("HOME")).await.environment().await.unwrap();
@@ -24,7 +24,7 @@ async fn variables_are_the_hosts_and_those_that_are_set_less_those_that_are_remo
 }
 
 #[tokio::test]
-async fn a_cleared_environment_has_what_is_set_and_the_channel() {
+async fn a_cleared_environment_holds_only_set_variables_and_those_of_the_library() {
     let program = Program::new(WORKER).env("BEFORE", "1").env_clear().env("AFTER", "2");
     let environment = client(program).await.environment().await.unwrap();
     let others: Vec<_> =
@@ -33,7 +33,7 @@ async fn a_cleared_environment_has_what_is_set_and_the_channel() {
 }
 
 #[tokio::test]
-async fn the_folder_is_that_of_the_host_or_another() {
+async fn a_worker_starts_in_the_folder_of_the_host_or_the_given_one() {
     let here = std::env::current_dir().unwrap().display().to_string();
     assert_eq!(client(Program::new(WORKER)).await.current_dir().await.unwrap(), here);
     let folder = tempfile::tempdir().unwrap();

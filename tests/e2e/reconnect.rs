@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use isolated_workers::{Address, Attach, ErrorKind, Executed, ExitReason, Output, Timeouts};
+use isolated_workers_test_support::{block_on, process::PidFd, runtime};
 
-use super::process::Watched;
 use super::*;
 
 #[tokio::test]
-async fn a_worker_is_reached_again_with_its_state_intact() {
+async fn reconnect_finds_the_state_of_the_worker_intact() {
     let (worker, client) = started().await;
     assert_eq!(client.count().await.unwrap(), 1);
     let connected = soon(worker.reconnect()).await.unwrap_err();
@@ -25,7 +25,7 @@ async fn a_worker_is_reached_again_with_its_state_intact() {
 async fn calls_fail_while_a_worker_is_disconnected() {
     let (worker, client) = started().await;
     let disconnect = async {
-        waiting(&client, 1).await;
+        until_waiting(&client, 1).await;
         worker.disconnect().await.unwrap();
     };
     let (call, ()) = soon(async { tokio::join!(client.wait(), disconnect) }).await;
@@ -46,7 +46,7 @@ async fn calls_fail_while_a_worker_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_not_reached_again_in_time_ends() {
+async fn a_worker_that_is_not_reconnected_in_time_exits() {
     let worker = worker().timeouts(Timeouts::default().disconnected(Duration::from_millis(50)));
     let worker = worker.spawn().await.unwrap();
     soon(worker.disconnect()).await.unwrap();
@@ -56,26 +56,26 @@ async fn a_worker_that_is_not_reached_again_in_time_ends() {
 }
 
 #[tokio::test]
-async fn a_crash_is_seen_while_a_worker_is_disconnected() {
+async fn a_crash_is_noticed_while_a_worker_is_disconnected() {
     let (worker, _client) = started().await;
     soon(worker.disconnect()).await.unwrap();
-    Watched::new(worker.pid()).signal(rustix::process::Signal::KILL);
+    PidFd::open(worker.pid()).signal(rustix::process::Signal::KILL);
     assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
 }
 
 #[tokio::test]
-async fn a_disconnected_worker_is_closed_all_the_same() {
+async fn close_ends_a_disconnected_worker() {
     let (worker, _client) = started().await;
-    let process = Watched::new(worker.pid());
+    let process = PidFd::open(worker.pid());
     soon(worker.disconnect()).await.unwrap();
     soon(worker.close()).await.unwrap();
-    assert!(process.ends_within(PATIENCE));
+    assert!(process.ends_within(HANG_TIMEOUT));
 }
 
-async fn detached() -> (Watched, Address) {
+async fn detached() -> (PidFd, Address) {
     let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
     let worker = Worker::builder(program).spawn().await.unwrap();
-    let process = Watched::new(worker.pid());
+    let process = PidFd::open(worker.pid());
     let client = FaultsClient::new(worker.clone());
     assert_eq!(client.count().await.unwrap(), 1);
     let address = soon(worker.detach()).await.unwrap();
@@ -85,12 +85,9 @@ async fn detached() -> (Watched, Address) {
 }
 
 #[tokio::test]
-async fn a_detached_worker_outlives_its_host_and_answers_the_next() {
+async fn a_detached_worker_outlives_its_host_and_serves_the_next() {
     // A runtime of its own is a host that has ended.
-    let first = std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(detached())
-    });
+    let first = std::thread::spawn(|| block_on(detached()));
     let (process, address) = first.join().unwrap();
     assert!(!process.ends_within(Duration::from_millis(800)), "past the grace that orphans have");
 
@@ -105,11 +102,11 @@ async fn a_detached_worker_outlives_its_host_and_answers_the_next() {
     let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
     assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 3);
     soon(worker.close()).await.unwrap();
-    assert!(process.ends_within(PATIENCE));
+    assert!(process.ends_within(HANG_TIMEOUT));
 }
 
 #[tokio::test]
-async fn a_host_that_has_detached_its_workers_ends_at_once_and_another_process_goes_on_with_them() {
+async fn a_host_exits_after_detach_and_another_process_attaches() {
     let folder = tempfile::tempdir().unwrap();
     let host = tokio::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
         .args([WORKER, "detached", "return"])
@@ -121,19 +118,19 @@ async fn a_host_that_has_detached_its_workers_ends_at_once_and_another_process_g
     let addresses: Vec<Address> =
         printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let processes: Vec<_> =
-        printed.lines().filter_map(|line| Some(Watched::new(line.parse().ok()?))).collect();
+        printed.lines().filter_map(|line| Some(PidFd::open(line.parse().ok()?))).collect();
     assert_eq!((addresses.len(), processes.len()), (2, 2), "{printed}");
     for address in addresses {
         let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
         assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 2);
         soon(worker.close()).await.unwrap();
     }
-    assert!(processes.iter().all(|process| process.ends_within(PATIENCE)));
+    assert!(processes.iter().all(|process| process.ends_within(HANG_TIMEOUT)));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a socket was left behind");
 }
 
 #[tokio::test]
-async fn where_no_folder_can_be_made_a_worker_runs_and_cannot_be_left() {
+async fn without_a_temporary_folder_a_worker_runs_but_cannot_disconnect() {
     let host = tokio::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
         .args([WORKER, "nowhere", "return"])
         .env("TMPDIR", "/nowhere")
@@ -146,7 +143,7 @@ async fn where_no_folder_can_be_made_a_worker_runs_and_cannot_be_left() {
 }
 
 #[tokio::test]
-async fn a_detached_worker_refuses_who_does_not_know_its_token() {
+async fn a_detached_worker_refuses_a_wrong_token() {
     let (process, address) = detached().await;
     let mut wrong = serde_json::to_value(&address).unwrap();
     wrong["token"] = "a guess".into();
@@ -158,11 +155,11 @@ async fn a_detached_worker_refuses_who_does_not_know_its_token() {
     let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
     assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 2, "the guess has done no harm");
     soon(worker.close()).await.unwrap();
-    assert!(process.ends_within(PATIENCE));
+    assert!(process.ends_within(HANG_TIMEOUT));
 }
 
 #[tokio::test]
-async fn a_worker_that_prints_through_its_host_cannot_be_detached() {
+async fn a_worker_whose_host_reads_its_output_cannot_be_detached() {
     let (worker, client) = started().await;
     let error = soon(worker.detach()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -172,8 +169,8 @@ async fn a_worker_that_prints_through_its_host_cannot_be_detached() {
 }
 
 #[test]
-fn a_worker_that_does_not_confirm_that_it_stays_is_still_its_hosts() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+fn a_worker_that_does_not_confirm_detach_still_ends_with_its_host() {
+    let runtime = runtime();
     let process = runtime.block_on(async {
         let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
         let worker = Worker::builder(program).spawn().await.unwrap();
@@ -181,8 +178,8 @@ fn a_worker_that_does_not_confirm_that_it_stays_is_still_its_hosts() {
         let mut spin = Box::pin(client.spin());
         assert!(futures_util::poll!(&mut spin).is_pending());
         assert_eq!(soon(worker.detach()).await.unwrap_err().kind(), ErrorKind::Timeout);
-        Watched::new(worker.pid())
+        PidFd::open(worker.pid())
     });
     drop(runtime);
-    assert!(process.ends_within(PATIENCE));
+    assert!(process.ends_within(HANG_TIMEOUT));
 }

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use isolated_workers::{
     Error, ErrorKind, Executed, ExitReason, Next, OnCrash, Request, Status, Timeouts, from_fn,
 };
+use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::process::Watched;
 use super::*;
 
 async fn under(policy: OnCrash) -> (Worker, FaultsClient<Worker>) {
@@ -34,7 +34,7 @@ fn killed(error: &Error) -> bool {
 }
 
 #[tokio::test]
-async fn a_message_with_a_number_of_its_own_is_made_again_under_any_policy() {
+async fn a_message_with_retry_is_retried_under_any_crash_policy() {
     let (_folder, path) = journal();
     let (worker, client) = under(OnCrash::reject()).await;
     let first = worker.pid();
@@ -46,7 +46,7 @@ async fn a_message_with_a_number_of_its_own_is_made_again_under_any_policy() {
 }
 
 #[tokio::test]
-async fn a_call_that_ends_every_worker_is_stopped_and_named() {
+async fn a_poison_call_is_given_up_and_named() {
     let (_folder, path) = journal();
     let (_worker, client) = under(OnCrash::reject()).await;
     let error = soon(client.die_at_first(path.clone(), usize::MAX)).await.unwrap_err();
@@ -58,7 +58,7 @@ async fn a_call_that_ends_every_worker_is_stopped_and_named() {
 }
 
 #[tokio::test]
-async fn only_idempotent_messages_are_made_again_unless_all_are_asked_for() {
+async fn only_idempotent_messages_are_retried_unless_any_message_is_set() {
     let (_folder, path) = journal();
     let (_worker, client) = under(OnCrash::retry(3)).await;
     assert_eq!(soon(client.die_until(path.clone(), 3)).await.unwrap(), 4);
@@ -72,7 +72,7 @@ async fn only_idempotent_messages_are_made_again_unless_all_are_asked_for() {
 }
 
 #[tokio::test]
-async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
+async fn other_calls_survive_a_poison_call() {
     let (_folder, path) = journal();
     let (_worker, client) = under(OnCrash::retry(2)).await;
     let poison = client.die_until(path.clone(), usize::MAX);
@@ -92,12 +92,12 @@ async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_that_dies_is_started_again_where_the_policy_says_so() {
+async fn an_idle_worker_that_crashes_is_respawned_if_the_policy_says_so() {
     let (worker, client) = under(OnCrash::respawn()).await;
     let mut status = worker.status();
     for round in 0..3 {
         let pid = worker.pid();
-        Watched::new(pid).signal(Signal::KILL);
+        PidFd::open(pid).signal(Signal::KILL);
         soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
         assert!(!worker.is_active(), "round {round}");
         soon(status.wait_for(|status| *status == Status::Active)).await.unwrap();
@@ -109,19 +109,19 @@ async fn an_idle_worker_that_dies_is_started_again_where_the_policy_says_so() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_that_dies_is_gone_where_the_policy_says_so() {
+async fn an_idle_worker_that_crashes_stays_closed_if_the_policy_says_so() {
     let (worker, client) = under(OnCrash::reject()).await;
-    Watched::new(worker.pid()).signal(Signal::KILL);
+    PidFd::open(worker.pid()).signal(Signal::KILL);
     assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
     let error = soon(client.count()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
 }
 
 #[tokio::test]
-async fn calls_made_while_a_worker_is_started_again_wait_for_it() {
+async fn calls_made_during_a_respawn_wait_for_it() {
     let (worker, client) = under(OnCrash::respawn()).await;
     let mut status = worker.status();
-    Watched::new(worker.pid()).signal(Signal::KILL);
+    PidFd::open(worker.pid()).signal(Signal::KILL);
     soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
     let calls = join_all((0..50u8).map(|i| client.echo(vec![i].into())));
     for (i, answer) in (0..).zip(soon(calls).await) {
@@ -130,11 +130,11 @@ async fn calls_made_while_a_worker_is_started_again_wait_for_it() {
 }
 
 #[tokio::test]
-async fn a_call_does_not_wait_longer_for_a_worker_than_it_may_take() {
+async fn the_timeout_of_a_call_includes_the_wait_for_a_respawn() {
     let policy = OnCrash::respawn().backoff(Duration::from_secs(60), Duration::from_secs(60));
     let (worker, client) = under(policy).await;
     let mut status = worker.status();
-    Watched::new(worker.pid()).signal(Signal::KILL);
+    PidFd::open(worker.pid()).signal(Signal::KILL);
     soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
     let error = soon(client.wait_a_little()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No));
@@ -144,7 +144,7 @@ async fn a_call_does_not_wait_longer_for_a_worker_than_it_may_take() {
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_be_started_again_is_given_up_with_the_reason() {
+async fn a_worker_that_cannot_be_respawned_is_closed_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("worker");
     std::fs::copy(WORKER, &copy).unwrap();
@@ -160,7 +160,7 @@ async fn a_worker_that_cannot_be_started_again_is_given_up_with_the_reason() {
 }
 
 #[tokio::test]
-async fn each_run_passes_the_middleware() {
+async fn every_attempt_passes_the_middleware() {
     let (_folder, path) = journal();
     static ATTEMPTS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
     let counting = from_fn(async |request: Request, next: Next<'_>| {
@@ -174,7 +174,7 @@ async fn each_run_passes_the_middleware() {
 }
 
 #[tokio::test]
-async fn a_call_takes_no_longer_for_being_made_again() {
+async fn retries_share_the_timeout_of_the_call() {
     let timeouts = Timeouts::default().message(Duration::from_millis(300));
     let policy = OnCrash::retry(1000).backoff(Duration::ZERO, Duration::ZERO);
     let worker = soon(worker().on_crash(policy).timeouts(timeouts).spawn()).await.unwrap();

@@ -1,16 +1,19 @@
 use futures_util::future::join_all;
 use isolated_workers::transport::{Bound, CHANNEL_VARIABLE};
 use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, Thread, Transport, UnixSocket, serve};
+use isolated_workers_test_support::{
+    Fifo,
+    process::{PidFd, catches},
+};
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use super::life::{Life, Living};
-use super::process::Watched;
+use super::services::life::{Life, Living};
 use super::*;
 
-async fn plain() -> (Worker, LifeClient<Worker>, Watched) {
-    let worker = soon(living("plain").spawn()).await.unwrap();
-    let process = Watched::new(worker.pid());
+async fn plain() -> (Worker, LifeClient<Worker>, PidFd) {
+    let worker = soon(life_worker("plain").spawn()).await.unwrap();
+    let process = PidFd::open(worker.pid());
     (worker.clone(), LifeClient::new(worker), process)
 }
 
@@ -27,12 +30,12 @@ async fn refused(client: &LifeClient<Worker>) -> isolated_workers::Error {
 }
 
 #[tokio::test]
-async fn a_signal_lets_a_worker_finish_what_is_in_flight() {
+async fn a_signal_drains_a_worker() {
     for signal in [Signal::TERM, Signal::INT] {
         let (worker, client, process) = plain().await;
-        let (pipe, oneway) = (Pipe::new(), Pipe::new());
-        let copy = oneway.0.path().join("copy");
-        soon(client.copy(oneway.path(), copy.display().to_string())).await.unwrap();
+        let (pipe, oneway) = (Fifo::new(), Fifo::new());
+        let copy = oneway.sibling("copy");
+        soon(client.copy(oneway.path(), copy.clone())).await.unwrap();
         let finish = async {
             let (mut read, mut copied) = (pipe.opened().await, oneway.opened().await);
             process.signal(signal);
@@ -51,7 +54,7 @@ async fn a_signal_lets_a_worker_finish_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_ends_at_once() {
+async fn a_signal_ends_an_idle_worker() {
     let (worker, _client, process) = plain().await;
     process.signal(Signal::TERM);
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
@@ -63,14 +66,14 @@ async fn an_idle_worker_ends_at_once() {
 }
 
 #[tokio::test]
-async fn no_call_is_lost_while_workers_are_told_to_end_and_others_take_their_place() {
-    let worker = soon(living("plain").on_crash(OnCrash::respawn()).spawn()).await.unwrap();
+async fn no_call_is_lost_while_signalled_workers_are_replaced() {
+    let worker = soon(life_worker("plain").on_crash(OnCrash::respawn()).spawn()).await.unwrap();
     for _ in 0..10 {
         let (before, client) = (worker.pid(), LifeClient::new(worker.clone()));
         let calls = join_all((0..8).map(|_| async { while client.pid().await.unwrap() == before {} }));
         let signal = async {
             client.pid().await.unwrap();
-            Watched::new(before).signal(Signal::TERM);
+            PidFd::open(before).signal(Signal::TERM);
         };
         soon(async { tokio::join!(calls, signal) }).await;
     }
@@ -92,7 +95,7 @@ async fn a_second_signal_ends_a_worker_at_once() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_busy_hears_signals_all_the_same() {
+async fn a_busy_worker_still_handles_signals() {
     let (worker, client, process) = plain().await;
     let mut spin = Box::pin(client.spin());
     assert!(futures_util::poll!(&mut spin).is_pending());
@@ -105,46 +108,41 @@ async fn a_worker_that_is_busy_hears_signals_all_the_same() {
 
 /// Before the thread is there that obeys them later.
 #[tokio::test]
-async fn a_worker_that_waits_for_what_its_host_says_obeys_a_signal() {
+async fn a_signal_ends_a_worker_that_waits_for_the_handshake() {
     let mut bound = UnixSocket.bind().unwrap();
     let inheritance = bound.inheritance();
-    let mut command = tokio::process::Command::new(LIFE);
+    let mut command = tokio::process::Command::new(LIFE_WORKER);
     command.arg("plain").env(CHANNEL_VARIABLE, format!("unix-socket:{}", inheritance.address));
     let mut child = command.stdin(inheritance.stdin.unwrap()).kill_on_drop(true).spawn().unwrap();
     let _channel = bound.establish().await.unwrap();
-    let status = format!("/proc/{}/status", child.id().unwrap());
-    let listens = || {
-        let status = std::fs::read_to_string(&status).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << (Signal::TERM.as_raw() - 1) != 0
-    };
+    let pid = child.id().unwrap();
     soon(async {
-        while !listens() {
+        while !catches(pid, Signal::TERM) {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     })
     .await;
-    Watched::new(child.id().unwrap()).signal(Signal::TERM);
+    PidFd::open(pid).signal(Signal::TERM);
     assert!(soon(child.wait()).await.unwrap().success());
 }
 
 /// One that sends what it has, and knows nothing but requests.
 #[tokio::test]
-async fn a_host_that_knows_no_go_away_is_refused_what_comes_too_late() {
+async fn a_draining_worker_refuses_late_requests_of_a_host_without_go_away() {
     let mut bound = UnixSocket.bind().unwrap();
     let inheritance = bound.inheritance();
-    let mut command = tokio::process::Command::new(LIFE);
+    let mut command = tokio::process::Command::new(LIFE_WORKER);
     command.arg("no-handshake").env(CHANNEL_VARIABLE, format!("unix-socket:{}", inheritance.address));
     let mut child = command.stdin(inheritance.stdin.unwrap()).kill_on_drop(true).spawn().unwrap();
     let mut channel = bound.establish().await.unwrap();
     let mut lines = BufReader::new(channel.reader).lines();
 
-    let pipe = Pipe::new();
+    let pipe = Fifo::new();
     let request =
         format!("{{\"type\":\"read\",\"payload\":{{\"path\":\"{}\"}},\"tx\":\"1\"}}\n", pipe.path());
     channel.writer.write_all(request.as_bytes()).await.unwrap();
     let mut read = pipe.opened().await;
-    Watched::new(child.id().unwrap()).signal(Signal::TERM);
+    PidFd::open(child.id().unwrap()).signal(Signal::TERM);
     let refused = async {
         loop {
             channel.writer.write_all(b"{\"type\":\"pid\",\"tx\":\"2\"}\n").await.unwrap();
@@ -165,14 +163,14 @@ async fn a_host_that_knows_no_go_away_is_refused_what_comes_too_late() {
 }
 
 #[tokio::test]
-async fn a_worker_stops_itself_by_its_server() {
-    let worker = soon(living("stoppable").spawn()).await.unwrap();
+async fn server_stop_drains_the_worker() {
+    let worker = soon(life_worker("stoppable").spawn()).await.unwrap();
     assert!(soon(LifeClient::new(worker.clone()).stop()).await.unwrap(), "it runs until it has drained");
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
 }
 
 #[tokio::test]
-async fn a_server_on_a_thread_tells_whether_it_runs() {
+async fn is_running_of_a_thread_server_is_true_until_it_stops() {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     let mut told: tokio::sync::mpsc::UnboundedReceiver<bool> = told;
     let thread = Thread::new(move || {

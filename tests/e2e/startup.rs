@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use isolated_workers::{
     Error, ErrorKind, Executed, NamedPipe, SocketPair, Stdio, Timeouts, Transport, UnixSocket,
 };
+use isolated_workers_test_support::{assert_error, process::PidFd};
 
-use super::process::Watched;
 use super::*;
 
 async fn refused(program: Program) -> Error {
@@ -15,43 +15,36 @@ async fn refused(program: Program) -> Error {
     error
 }
 
-fn says(error: &Error, kind: ErrorKind, parts: &[&str]) {
-    assert_eq!(error.kind(), kind, "{error:?}");
-    for part in parts {
-        assert!(format!("{error:#}").contains(part), "{error:#}\n  does not say: {part}");
-    }
-}
-
 #[tokio::test]
-async fn a_program_that_cannot_be_started_is_told_apart() {
+async fn each_spawn_failure_has_its_own_message() {
     let missing = refused(Program::new("/no/such/program")).await;
-    says(&missing, ErrorKind::Spawn, &["/no/such/program", "there is no such file"]);
+    assert_error(&missing, ErrorKind::Spawn, &["/no/such/program", "there is no such file"]);
 
     let unknown = refused(Program::new("no-such-program-in-the-path")).await;
-    says(&unknown, ErrorKind::Spawn, &["no program of this name is in PATH"]);
+    assert_error(&unknown, ErrorKind::Spawn, &["no program of this name is in PATH"]);
 
     let folder = tempfile::tempdir().unwrap();
     let plain = folder.path().join("plain.txt");
     std::fs::write(&plain, "text").unwrap();
     std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o644)).unwrap();
     let not_executable = refused(Program::new(&plain)).await;
-    says(&not_executable, ErrorKind::Spawn, &["plain.txt", "the file is not executable"]);
+    assert_error(&not_executable, ErrorKind::Spawn, &["plain.txt", "the file is not executable"]);
 
     let nowhere = refused(Program::new(WORKER).current_dir("/no/such/folder")).await;
-    says(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder is not there"]);
+    assert_error(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder is not there"]);
 }
 
 #[tokio::test]
-async fn a_worker_that_ends_before_it_is_ready_says_how() {
+async fn a_worker_that_exits_before_it_is_ready_reports_how() {
     let exited = refused(Program::new(WORKER).arg("exit")).await;
-    says(&exited, ErrorKind::Startup, &["e2e-worker", "exited with code 3 before it was ready"]);
-    says(&exited, ErrorKind::Startup, &["its last words:\na first line\nno luck today"]);
+    assert_error(&exited, ErrorKind::Startup, &["e2e-worker", "exited with code 3 before it was ready"]);
+    assert_error(&exited, ErrorKind::Startup, &["its last words:\na first line\nno luck today"]);
 
     let returned = refused(Program::new(WORKER).arg("return")).await;
-    says(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
+    assert_error(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
 
     let half = refused(Program::new(WORKER).arg("half-a-line")).await;
-    says(&half, ErrorKind::Startup, &["exited with code 7"]);
+    assert_error(&half, ErrorKind::Startup, &["exited with code 7"]);
 
     let before = Instant::now();
     refused(Program::new("false")).await;
@@ -59,26 +52,30 @@ async fn a_worker_that_ends_before_it_is_ready_says_how() {
 }
 
 #[tokio::test]
-async fn a_worker_that_never_serves_is_killed_at_the_timeout() {
+async fn a_worker_that_never_serves_is_killed_at_the_startup_timeout() {
     let program = Program::new(WORKER).arg("never-serve");
     let worker = Worker::builder(program).timeouts(Timeouts::default().startup(Duration::from_millis(200)));
     let error = soon(worker.spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Startup, &["was not ready within 200ms and was killed", "it must call `serve`"]);
+    assert_error(
+        &error,
+        ErrorKind::Startup,
+        &["was not ready within 200ms and was killed", "it must call `serve`"],
+    );
     let pid = format!("{error}").split_once("(pid ").unwrap().1.split_once(')').unwrap().0.parse().unwrap();
-    assert!(Watched::try_new(pid).is_none_or(|process| process.ends_within(PATIENCE)));
+    assert!(PidFd::try_open(pid).is_none_or(|process| process.ends_within(HANG_TIMEOUT)));
 }
 
 #[tokio::test]
-async fn two_that_do_not_fit_together_say_so() {
+async fn a_handshake_mismatch_is_reported() {
     let other_codec = refused(Program::new(WORKER).arg("postcard")).await;
-    says(
+    assert_error(
         &other_codec,
         ErrorKind::Handshake,
         &["the codec of this host is json, that of the worker is postcard", "`.codec(…)`"],
     );
 
     let no_protocol = refused(Program::new(WORKER).arg("babble")).await;
-    says(&no_protocol, ErrorKind::Handshake, &["does not speak the protocol", "HTTP/1.1 400"]);
+    assert_error(&no_protocol, ErrorKind::Handshake, &["does not speak the protocol", "HTTP/1.1 400"]);
 
     let hello = |protocol: u32, transport: &str| {
         let hello = serde_json::json!({
@@ -93,20 +90,24 @@ async fn two_that_do_not_fit_together_say_so() {
     let other_protocol = refused(hello(99, "unix-socket")).await;
     let versions =
         ["protocol of this host is 1 (isolated-workers 0.1.0)", "worker is 99 (isolated-workers test)"];
-    says(&other_protocol, ErrorKind::Handshake, &versions);
+    assert_error(&other_protocol, ErrorKind::Handshake, &versions);
 
     let other_transport = refused(hello(1, "pigeons")).await;
     let transports = "the transport of this host is unix-socket, that of the worker is pigeons";
-    says(&other_transport, ErrorKind::Handshake, &[transports, "`.transport(…)`"]);
+    assert_error(&other_transport, ErrorKind::Handshake, &[transports, "`.transport(…)`"]);
 
     let other = isolated_workers::Schema::new("Other", 7);
     let error = soon(worker().service(other).spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Handshake, &["service of this host is Other (0000000000000007)", "Faults ("]);
-    soon(worker().service(faults::faults::SCHEMA).spawn()).await.unwrap();
+    assert_error(
+        &error,
+        ErrorKind::Handshake,
+        &["service of this host is Other (0000000000000007)", "Faults ("],
+    );
+    soon(worker().service(services::faults::faults::SCHEMA).spawn()).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_handshake_can_be_left_out() {
+async fn the_handshake_can_be_disabled() {
     let quiet = || Worker::builder(Program::new(WORKER).arg("no-handshake")).without_handshake();
     let worker = soon(quiet().spawn()).await.unwrap();
     let client = FaultsClient::new(worker.clone());
@@ -119,15 +120,15 @@ async fn the_handshake_can_be_left_out() {
     // A worker that waits for it takes the first request for one.
     let worker = soon(Worker::builder(Program::new(WORKER)).without_handshake().spawn()).await.unwrap();
     let error = soon(FaultsClient::new(worker).count()).await.unwrap_err();
-    says(&error, ErrorKind::Crashed, &["exited with code 1 while `count` was in flight"]);
+    assert_error(&error, ErrorKind::Crashed, &["exited with code 1 while `count` was in flight"]);
     assert!(error.crash().unwrap().stderr.contains("`.without_handshake()` leaves it out"), "{error:?}");
 
     // And a worker that does not takes what its host says for a frame.
     let error = soon(Worker::builder(Program::new(WORKER).arg("no-handshake")).spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", "no frame of json"]);
+    assert_error(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", "no frame of json"]);
 
-    let error = soon(quiet().service(faults::faults::SCHEMA).spawn()).await.unwrap_err();
-    says(
+    let error = soon(quiet().service(services::faults::faults::SCHEMA).spawn()).await.unwrap_err();
+    assert_error(
         &error,
         ErrorKind::Config,
         &["could not make sure that the worker serves Faults", "remove one of the two"],
@@ -135,7 +136,7 @@ async fn the_handshake_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn a_program_that_nobody_started_as_a_worker_says_so() {
+async fn a_worker_program_started_by_hand_explains_itself() {
     let alone = tokio::process::Command::new(WORKER).output().await.unwrap();
     let stderr = String::from_utf8_lossy(&alone.stderr).into_owned();
     assert!(!alone.status.success());
@@ -143,13 +144,13 @@ async fn a_program_that_nobody_started_as_a_worker_says_so() {
 }
 
 #[tokio::test]
-async fn a_setting_that_makes_no_sense_is_refused_before_anything_starts() {
+async fn an_invalid_setting_is_refused_before_the_program_starts() {
     let error = soon(worker().limits(Limits::default().frame(10)).spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Config, &["Limits::frame is 10 bytes"]);
+    assert_error(&error, ErrorKind::Config, &["Limits::frame is 10 bytes"]);
 }
 
 #[tokio::test]
-async fn many_workers_start_at_once() {
+async fn many_workers_start_concurrently() {
     let workers = soon(join_all((0..64).map(|_| worker().spawn()))).await;
     for worker in workers {
         worker.unwrap().close().await.unwrap();
@@ -157,7 +158,7 @@ async fn many_workers_start_at_once() {
 }
 
 #[tokio::test]
-async fn a_worker_inherits_its_channel_and_nothing_else() {
+async fn a_worker_inherits_only_its_connection() {
     // Workers that are started at the same time do not see each other's, nor those of this process.
     let workers = soon(join_all((0..8).map(|_| worker().spawn()))).await;
     for worker in workers {
@@ -174,7 +175,7 @@ async fn a_worker_inherits_its_channel_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_worker_keeps_no_descriptor_that_nobody_meant_for_it() {
+async fn a_worker_closes_descriptors_that_its_host_inherited() {
     // Like one that this process was born with: its children inherit it.
     let mut stray = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(stray.as_file_mut(), rustix::io::FdFlags::empty()).unwrap();

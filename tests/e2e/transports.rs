@@ -7,9 +7,10 @@ use isolated_workers::testing::conformance::alone;
 use isolated_workers::{
     ErrorKind, ExitReason, Json, NamedPipe, Service, SocketPair, Stdio, Thread, Transport, UnixSocket, serve,
 };
+use isolated_workers_test_support::process::{PidFd, children, descriptors, resident_kib, threads};
+use isolated_workers_test_support::{KILLED, count_from_env, runtime};
 use rustix::process::Signal;
 
-use super::process::{Watched, children, descriptors, resident, threads};
 use super::*;
 
 async fn on<T: Transport>(transport: T) -> (Worker<Link<Json>, T>, FaultsClient<Worker<Link<Json>, T>>) {
@@ -30,17 +31,17 @@ async fn calls<S: Service>(client: &FaultsClient<S>) {
     assert_eq!(client.notes().await.unwrap(), ["noted"]);
     assert_eq!(soon(client.panic("as told".into())).await.unwrap_err().kind(), ErrorKind::Panicked);
     assert_eq!(soon(client.wait_a_little()).await.unwrap_err().kind(), ErrorKind::Timeout);
-    soon(async { while client.waiting().await.unwrap() != 0 {} }).await;
+    until_waiting(client, 0).await;
 }
 
-async fn answers_and_ends<T: Transport>(transport: T) {
+async fn calls_are_answered_and_close_succeeds<T: Transport>(transport: T) {
     let (worker, client) = on(transport).await;
     calls(&client).await;
     soon(worker.close()).await.unwrap();
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
 }
 
-async fn prints_do_no_harm<T: Transport>(transport: T) {
+async fn printing_does_no_harm<T: Transport>(transport: T) {
     let (worker, client) = on(transport).await;
     for _ in 0..10 {
         client.print("{\"kind\":\"go_away\"}\n".into()).await.unwrap();
@@ -51,21 +52,21 @@ async fn prints_do_no_harm<T: Transport>(transport: T) {
     worker.close().await.unwrap();
 }
 
-async fn a_crash_is_seen<T: Transport>(transport: T) {
+async fn a_crash_fails_calls_in_flight<T: Transport>(transport: T) {
     let (worker, client) = on(transport).await;
     let calls = join_all((0..20).map(|_| client.wait()));
     let kill = async {
-        soon(async { while client.waiting().await.unwrap() != 20 {} }).await;
-        Watched::new(worker.pid()).signal(Signal::KILL);
+        until_waiting(&client, 20).await;
+        PidFd::open(worker.pid()).signal(Signal::KILL);
     };
     let (ends, ()) = soon(async { tokio::join!(calls, kill) }).await;
     for end in ends {
         let reason = end.unwrap_err().crash().unwrap().reason;
-        assert_eq!(reason, ExitReason::Signalled { signal: 9, core_dumped: false });
+        assert_eq!(reason, KILLED);
     }
 }
 
-async fn a_start_that_fails_says_why<T: Transport>(transport: T) {
+async fn a_failed_start_reports_why<T: Transport>(transport: T) {
     for (how, kind, text) in [
         ("exit", ErrorKind::Startup, "exited with code 3"),
         ("return", ErrorKind::Startup, "never called `serve`"),
@@ -78,14 +79,14 @@ async fn a_start_that_fails_says_why<T: Transport>(transport: T) {
     }
 }
 
-/// How often a worker is started and ended where nothing may be left: 500 times, or as `ISOLATED_WORKERS_ROUNDS` says.
+/// Number of workers that a leak test starts and ends.
 fn many() -> usize {
-    std::env::var("ISOLATED_WORKERS_ROUNDS").map_or(500, |rounds| rounds.parse().unwrap())
+    count_from_env("ISOLATED_WORKERS_ROUNDS", 500)
 }
 
 /// In a process of its own, because it counts what the whole process has.
 fn nothing_is_left<T: Transport>(transport: T) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let rounds = |count: usize| {
         runtime.block_on(async {
             for round in 0..count {
@@ -101,10 +102,10 @@ fn nothing_is_left<T: Transport>(transport: T) {
     };
     // What is made once is there then.
     rounds(50);
-    let (before, memory) = ((descriptors(), threads()), resident());
+    let (before, memory) = ((descriptors(), threads()), resident_kib());
     rounds(many());
     assert_eq!((descriptors(), threads()), before);
-    assert!(resident() <= memory + 1024, "{} KiB, {memory} before", resident());
+    assert!(resident_kib() <= memory + 1024, "{} KiB, {memory} before", resident_kib());
     assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
 }
 
@@ -114,13 +115,13 @@ macro_rules! matrix {
             use super::*;
 
             #[tokio::test]
-            async fn answers_and_ends() { super::answers_and_ends($transport).await }
+            async fn calls_are_answered_and_close_succeeds() { super::calls_are_answered_and_close_succeeds($transport).await }
             #[tokio::test]
-            async fn prints_do_no_harm() { super::prints_do_no_harm($transport).await }
+            async fn printing_does_no_harm() { super::printing_does_no_harm($transport).await }
             #[tokio::test]
-            async fn a_crash_is_seen() { super::a_crash_is_seen($transport).await }
+            async fn a_crash_fails_calls_in_flight() { super::a_crash_fails_calls_in_flight($transport).await }
             #[tokio::test]
-            async fn a_start_that_fails_says_why() { super::a_start_that_fails_says_why($transport).await }
+            async fn a_failed_start_reports_why() { super::a_failed_start_reports_why($transport).await }
             #[test]
             fn nothing_is_left() {
                 let test = concat!(module_path!(), "::nothing_is_left");
@@ -175,7 +176,7 @@ mod thread {
     }
 
     #[tokio::test]
-    async fn a_thread_answers_and_ends() {
+    async fn a_thread_worker_answers_and_closes() {
         let worker = soon(Worker::builder(driver().name("calculator")).spawn()).await.unwrap();
         assert!(!isolated_workers::is_worker());
         let client = SmallClient::new(worker.clone());
@@ -189,7 +190,7 @@ mod thread {
     }
 
     #[tokio::test]
-    async fn a_thread_is_killed_at_its_next_await() {
+    async fn a_thread_worker_is_killed_at_its_next_await() {
         let worker = soon(Worker::builder(driver()).spawn()).await.unwrap();
         let client = SmallClient::new(worker.clone());
         let kill = async {
@@ -202,7 +203,7 @@ mod thread {
     }
 
     #[tokio::test]
-    async fn a_thread_that_does_not_serve_says_so() {
+    async fn a_thread_that_never_serves_fails_to_start() {
         let idle = Thread::new(|| async { Ok(()) });
         let error = soon(Worker::builder(idle).spawn()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Startup);
@@ -214,7 +215,7 @@ mod thread {
     }
 
     #[tokio::test]
-    async fn a_thread_cannot_use_the_transport_of_a_process() {
+    async fn a_thread_worker_cannot_use_the_transport_of_a_process() {
         let timeouts = isolated_workers::Timeouts::default().startup(Duration::from_secs(5));
         let builder = Worker::builder(driver()).transport(SocketPair).timeouts(timeouts);
         assert_eq!(soon(builder.spawn()).await.unwrap_err().kind(), ErrorKind::Startup);
@@ -223,7 +224,7 @@ mod thread {
     #[test]
     fn nothing_is_left() {
         alone(concat!(module_path!(), "::nothing_is_left"), || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = runtime();
             let rounds = |count: usize| {
                 runtime.block_on(async {
                     for round in 0..count {
@@ -244,7 +245,7 @@ mod thread {
             // The thread of the test, and that which waits for it. The last worker has said that it ends; its thread
             // does so in the next moment.
             let threads = async {
-                while std::fs::read_dir("/proc/self/task").unwrap().count() > 2 {
+                while threads() > 2 {
                     tokio::task::yield_now().await;
                 }
             };

@@ -6,15 +6,6 @@ mod node_worker;
 mod service;
 
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// Long enough that only what would hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Fails a test that hangs, and says where.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("this hangs")
-}
 
 /// The path of a script, where there is something to run it.
 fn script(name: &str) -> Option<PathBuf> {

@@ -2,9 +2,10 @@
 
 use std::process::{Output, Stdio};
 
+use isolated_workers_test_support::soon;
 use tokio::process::Command;
 
-use super::{script, soon};
+use super::script;
 
 async fn host(case: &str) -> Option<Output> {
     let mut command = Command::new("node");
@@ -28,23 +29,23 @@ macro_rules! cases {
 }
 
 cases! {
-    calls_are_answered_and_the_worker_ends_with_its_connection: "calls";
-    errors_and_unknown_messages_are_answers: "errors";
-    a_message_may_have_the_name_of_an_answer: "names";
-    any_string_is_an_id: "ids";
-    many_calls_are_in_flight_at_once: "many";
-    bytes_may_come_one_by_one: "torn";
-    large_payloads_go_both_ways: "large";
-    a_signal_ends_the_worker_and_its_socket: "sigterm";
-    a_signal_before_there_is_a_connection_does_so_too: "sigterm-unconnected";
-    a_crash_is_seen_by_its_exit_code: "crash";
-    another_serializer_is_told_at_the_start: "serializer";
-    a_host_that_never_connects_is_not_waited_for: "impatient";
-    startup_data_that_is_none_is_named: "nonsense";
+    calls_are_answered_and_the_end_of_the_connection_ends_the_worker: "calls";
+    errors_and_unknown_messages_get_error_replies: "errors";
+    a_message_can_be_named_like_a_reply: "names";
+    any_string_works_as_an_id: "ids";
+    many_calls_run_concurrently: "many";
+    frames_may_arrive_byte_by_byte: "torn";
+    large_payloads_travel_in_both_directions: "large";
+    a_signal_ends_the_worker_and_removes_its_socket: "sigterm";
+    a_signal_before_the_connection_ends_the_worker_and_removes_its_socket: "sigterm-unconnected";
+    a_crash_shows_as_an_exit_code: "crash";
+    a_serializer_mismatch_is_reported_at_startup: "serializer";
+    a_worker_exits_if_its_host_never_connects: "impatient";
+    invalid_startup_data_is_reported: "nonsense";
 }
 
 #[tokio::test]
-async fn a_worker_does_not_outlive_a_host_that_is_killed() {
+async fn a_worker_does_not_outlive_a_killed_host() {
     // Both have the same output, so that this waits for the end of both.
     let Some(output) = host("orphan").await else { return };
     let folder = String::from_utf8_lossy(&output.stdout);

@@ -9,9 +9,10 @@ use isolated_workers::{
     Body, Builder, CallError, Error, ErrorKind, ExitReason, Json, Output, Program, Request, Service,
     Timeouts, TxId, UnixSocket, Worker,
 };
+use isolated_workers_test_support::{assert_error, soon};
 
+use super::script;
 use super::service::InteropClient;
-use super::{script, soon};
 
 /// `None`: it cannot be run here.
 fn builder(how: &str) -> Option<Builder<Program, Json, WorkerSocket>> {
@@ -26,15 +27,8 @@ async fn started() -> Option<(NodeWorker, InteropClient<NodeWorker>)> {
     Some((worker.clone(), InteropClient::new(worker)))
 }
 
-fn says(error: &Error, kind: ErrorKind, parts: &[&str]) {
-    assert_eq!(error.kind(), kind, "{error:?}");
-    for part in parts {
-        assert!(format!("{error:#}").contains(part), "{error:#}\n  does not say: {part}");
-    }
-}
-
 #[tokio::test]
-async fn calls_are_answered_and_the_worker_ends_with_its_connection() {
+async fn calls_are_answered_and_the_end_of_the_connection_ends_the_worker() {
     let Some((worker, client)) = started().await else { return };
     assert_eq!(soon(client.add(5, 3)).await.unwrap(), 8);
     soon(client.nothing()).await.unwrap();
@@ -44,7 +38,7 @@ async fn calls_are_answered_and_the_worker_ends_with_its_connection() {
 
 /// The worker answers it all the same, because it knows no better. Nobody takes that for a question.
 #[tokio::test]
-async fn a_oneway_message_arrives() {
+async fn oneway_messages_arrive() {
     let Some((worker, client)) = started().await else { return };
     for line in ["one", "two"] {
         client.note(line.into()).await.unwrap();
@@ -59,7 +53,7 @@ async fn a_oneway_message_arrives() {
 async fn an_error_keeps_its_name_message_stack_and_code() {
     let Some((_worker, client)) = started().await else { return };
     let Err(CallError::Call(error)) = soon(client.boom()).await else { panic!("no error of ours") };
-    says(&error, ErrorKind::Remote, &["the handler of `boom` failed: too much"]);
+    assert_error(&error, ErrorKind::Remote, &["the handler of `boom` failed: too much"]);
     let remote = error.remote_error().unwrap();
     assert_eq!((remote.name.as_str(), remote.message.as_str()), ("RangeError", "too much"));
     assert_eq!(remote.code.as_deref(), Some("E_MUCH"));
@@ -71,23 +65,27 @@ async fn called(worker: &NodeWorker, name: &str) -> Error {
 }
 
 #[tokio::test]
-async fn what_is_thrown_and_is_no_error_has_a_text_and_an_unknown_message_a_name() {
+async fn thrown_strings_and_unknown_messages_are_remote_errors() {
     let Some((worker, _)) = started().await else { return };
-    says(&called(&worker, "text").await, ErrorKind::Remote, &["only a text"]);
+    assert_error(&called(&worker, "text").await, ErrorKind::Remote, &["only a text"]);
     for name in ["nope", "toString"] {
-        says(&called(&worker, name).await, ErrorKind::Remote, &[&format!("Unknown message type: {name}")]);
+        assert_error(
+            &called(&worker, name).await,
+            ErrorKind::Remote,
+            &[&format!("Unknown message type: {name}")],
+        );
     }
 }
 
 #[tokio::test]
-async fn a_message_may_have_the_name_of_an_answer() {
+async fn a_message_can_be_named_like_a_reply() {
     let Some((_worker, client)) = started().await else { return };
     assert_eq!(soon(client.get_result()).await.unwrap(), "getResult");
     assert_eq!(soon(client.foo_error()).await.unwrap(), "fooError");
 }
 
 #[tokio::test]
-async fn any_string_is_an_id() {
+async fn any_string_works_as_an_id() {
     let count = AtomicUsize::new(0);
     let ids = move || {
         let ids = ["", "007", "C0FFEE", "a \"b\"\\\n\0ü😀"];
@@ -101,7 +99,7 @@ async fn any_string_is_an_id() {
 }
 
 #[tokio::test]
-async fn many_calls_are_in_flight_at_once() {
+async fn many_calls_run_concurrently() {
     let Some((_worker, client)) = started().await else { return };
     let calls = 500;
     let answers = soon(join_all((0..calls).map(|number| client.gather(calls, number)))).await;
@@ -109,7 +107,7 @@ async fn many_calls_are_in_flight_at_once() {
 }
 
 #[tokio::test]
-async fn characters_may_be_torn_and_payloads_large() {
+async fn split_characters_and_large_payloads_arrive_intact() {
     let Some((_worker, client)) = started().await else { return };
     for text in ["a € and a 😀".to_owned(), "ü".repeat(1 << 19)] {
         assert!(soon(client.echo(text.clone())).await.unwrap() == text);
@@ -117,33 +115,37 @@ async fn characters_may_be_torn_and_payloads_large() {
 }
 
 #[tokio::test]
-async fn a_crash_is_seen_with_its_exit_code_and_last_words() {
+async fn a_crash_reports_its_exit_code_and_last_output() {
     let Some((worker, client)) = started().await else { return };
     let error = soon(client.exit(7)).await.unwrap_err();
-    says(&error, ErrorKind::Crashed, &["exited with code 7 while `exit` was in flight", "as told"]);
+    assert_error(&error, ErrorKind::Crashed, &["exited with code 7 while `exit` was in flight", "as told"]);
     assert_eq!(error.crash().unwrap().reason, ExitReason::Exited(7));
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(7));
 }
 
 #[tokio::test]
-async fn a_worker_that_does_not_come_up_says_why() {
+async fn a_failed_start_reports_its_cause() {
     let Some(failing) = builder("fail") else { return };
     let error = soon(failing.spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Startup, &["exited with code 3 before it was ready", "no luck today"]);
+    assert_error(&error, ErrorKind::Startup, &["exited with code 3 before it was ready", "no luck today"]);
 
     let no_script = Worker::builder(Program::new("node").arg("/no/such/script.mjs").stderr(Output::Keep))
         .transport(UnixSocket::bound_by_worker())
         .without_handshake();
     let error = soon(no_script.spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", "/no/such/script.mjs"]);
+    assert_error(
+        &error,
+        ErrorKind::Startup,
+        &["exited with code 1 before it was ready", "/no/such/script.mjs"],
+    );
 
     let never = builder("never").unwrap().timeouts(Timeouts::default().startup(Duration::from_millis(300)));
     let error = soon(never.spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Startup, &["was not ready within 300ms and was killed"]);
+    assert_error(&error, ErrorKind::Startup, &["was not ready within 300ms and was killed"]);
 }
 
 #[tokio::test]
-async fn the_socket_is_gone_when_the_worker_is() {
+async fn the_socket_file_is_removed_with_the_worker() {
     let folder = tempfile::tempdir().unwrap();
     let Some(builder) = builder("") else { return };
     let transport = UnixSocket::bound_by_worker().at(folder.path().join("worker.sock"));
@@ -154,7 +156,7 @@ async fn the_socket_is_gone_when_the_worker_is() {
 }
 
 #[tokio::test]
-async fn a_worker_may_have_the_handshake_in_any_language() {
+async fn a_node_worker_can_take_part_in_the_handshake() {
     let Some(script) = script("worker.mjs") else { return };
     let greeting = |how: &str| {
         let program = Program::new("node").arg(&script).arg(how);
@@ -165,16 +167,20 @@ async fn a_worker_may_have_the_handshake_in_any_language() {
     soon(worker.close()).await.unwrap();
 
     let error = soon(greeting("greet-wrongly")).await.unwrap_err();
-    says(&error, ErrorKind::Handshake, &["the protocol of this host is 1", "that of the worker is 99"]);
+    assert_error(
+        &error,
+        ErrorKind::Handshake,
+        &["the protocol of this host is 1", "that of the worker is 99"],
+    );
 }
 
 #[tokio::test]
-async fn a_worker_without_a_handshake_is_named_where_one_is_expected() {
+async fn a_missing_handshake_is_reported_at_the_startup_timeout() {
     let Some(script) = script("worker.mjs") else { return };
     let worker = Worker::builder(Program::new("node").arg(&script))
         .transport(UnixSocket::bound_by_worker())
         .timeouts(Timeouts::default().startup(Duration::from_millis(500)));
     // It passes over what has no `type`.
     let error = soon(worker.spawn()).await.unwrap_err();
-    says(&error, ErrorKind::Startup, &["was not ready within 500ms"]);
+    assert_error(&error, ErrorKind::Startup, &["was not ready within 500ms"]);
 }

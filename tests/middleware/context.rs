@@ -1,13 +1,14 @@
 //! What a method sees of its call.
 
 use isolated_workers::{Request, Service, SetMetadata};
+use isolated_workers_test_support::soon;
 
-use crate::api::desk::Describe;
-use crate::api::{Described, DeskClient};
-use crate::{desk, program, soon};
+use crate::support::service::desk::Describe;
+use crate::support::service::{Described, DeskClient};
+use crate::{desk, program};
 
 #[tokio::test]
-async fn a_context_tells_of_the_call() {
+async fn a_context_describes_its_call() {
     let worker = program(&["plain"]).layer(SetMetadata::new([("tenant", "acme")])).spawn().await.unwrap();
     let described = soon(DeskClient::new(worker).describe("tenant".into())).await.unwrap();
     let left = described.left.unwrap();
@@ -25,7 +26,7 @@ async fn a_context_tells_of_the_call() {
 }
 
 #[tokio::test]
-async fn the_number_of_an_attempt_travels() {
+async fn the_attempt_number_reaches_the_worker() {
     let worker = program(&["plain"]).spawn().await.unwrap();
     let mut request = Request::of::<Describe>(br#"{"key":"x"}"#.to_vec().into());
     request.set_attempt(7);
@@ -35,7 +36,7 @@ async fn the_number_of_an_attempt_travels() {
 }
 
 #[tokio::test]
-async fn its_token_fires_when_the_caller_gives_up() {
+async fn the_cancellation_token_fires_when_the_call_is_dropped() {
     let desk = desk(&["plain"]).await;
     for given_up in 1..=3 {
         // The hanging call is written before the one behind it is answered.

@@ -1,23 +1,20 @@
 //! Middleware on both sides of a real process.
 
-mod api;
 mod context;
-mod faults;
-mod limits;
-mod mark;
-mod marks;
-mod observe;
-mod recorder;
-mod refuse;
+mod deadlines;
+mod injected_faults;
+mod layer_order;
+mod observability;
+mod refusals;
 mod retry;
+mod support {
+    pub(crate) mod mark;
+    pub(crate) mod recorder;
+    pub(crate) mod service;
+}
 
-use std::time::Duration;
-
-use api::DeskClient;
 use isolated_workers::{Builder, Program, Worker};
-
-/// Long enough that only what would hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::service::DeskClient;
 
 /// A worker with this stack.
 fn program(stack: &[&str]) -> Builder {
@@ -28,9 +25,4 @@ fn program(stack: &[&str]) -> Builder {
 /// A client of it, with nothing around.
 async fn desk(stack: &[&str]) -> DeskClient<Worker> {
     DeskClient::new(program(stack).spawn().await.unwrap())
-}
-
-/// Fails a test that hangs, and says where.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("this hangs")
 }

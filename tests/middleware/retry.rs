@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use isolated_workers::{Error, ErrorKind, Executed, Request, Retry, on_request};
+use isolated_workers_test_support::soon;
 
-use crate::api::DeskClient;
-use crate::{desk, program, soon};
+use crate::support::service::DeskClient;
+use crate::{desk, program};
 
 #[tokio::test]
-async fn an_attempt_on_the_host_tells_its_number_to_the_worker() {
+async fn a_retry_on_the_host_sends_its_attempt_number() {
     let calls = AtomicU32::new(0);
     let fails_twice = on_request(move |_: &mut Request| match calls.fetch_add(1, Ordering::SeqCst) {
         0 | 1 => Err(Error::new(ErrorKind::Overloaded, "not yet")),
@@ -21,14 +22,14 @@ async fn an_attempt_on_the_host_tells_its_number_to_the_worker() {
 }
 
 #[tokio::test]
-async fn a_worker_may_try_again_itself() {
+async fn a_worker_can_retry_itself() {
     let desk = desk(&["retry"]).await;
     assert_eq!(soon(desk.describe(String::new())).await.unwrap().attempt, 2);
     assert_eq!(soon(desk.describe(String::new())).await.unwrap().attempt, 1);
 }
 
 #[tokio::test]
-async fn a_worker_that_is_gone_is_asked_as_often_as_the_layer_says() {
+async fn a_closed_worker_is_retried_up_to_the_limit_of_the_layer() {
     let attempts = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&attempts);
     let counts = on_request(move |_: &mut Request| {

@@ -1,24 +1,26 @@
 //! The worker of these tests: `middleware-worker STACK`, where the stack is a name, `marks` and a number of them, or `faults`
 //! and the name of one.
 
-mod api;
-mod counters;
-mod mark;
-mod recorder;
+mod support {
+    pub(crate) mod counters;
+    pub(crate) mod mark;
+    pub(crate) mod recorder;
+    pub(crate) mod service;
+}
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use api::{Described, Desk, desk};
-use counters::Counters;
 use isolated_workers::testing::{Fault, Faults};
 use isolated_workers::{
     Auth, ConcurrencyLimit, Context, Deadline, Error, ErrorKind, LoadShed, Metrics, Middleware, RateLimit,
     Request, Response, Retry, Service, Timeout, Trace, Validate, for_message, serve, tower_layer,
 };
-use mark::Mark;
-use recorder::Recorder;
+use support::counters::Counters;
+use support::mark::Mark;
+use support::recorder::Recorder;
+use support::service::{Described, Desk, desk};
 
 #[derive(Default)]
 struct MyDesk {

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use isolated_workers::{ErrorKind, Executed, OnCrash};
+use isolated_workers_test_support::count_from_env;
 
 use super::jobs::JobsClient;
 use super::*;
 
 /// How long workers are killed for: a kill every 50 ms.
 fn time() -> Duration {
-    let seconds = std::env::var("ISOLATED_WORKERS_CHAOS").map_or(3, |text| text.parse().expect("seconds"));
-    Duration::from_secs(seconds)
+    Duration::from_secs(count_from_env("ISOLATED_WORKERS_CHAOS", 3))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use isolated_workers::Status;
 use isolated_workers::testing::conformance::alone;
+use isolated_workers_test_support::process::{children, descriptors, resident_kib};
+use isolated_workers_test_support::{block_on, count_from_env};
 
 use super::jobs::JobsClient;
 use super::stage::Stage;
@@ -11,14 +13,13 @@ use super::*;
 
 /// So many in CI; `ISOLATED_WORKERS_RECYCLED=10000` by hand.
 fn workers() -> u64 {
-    std::env::var("ISOLATED_WORKERS_RECYCLED").map_or(200, |text| text.parse().expect("a number"))
+    count_from_env("ISOLATED_WORKERS_RECYCLED", 200)
 }
 
 #[test]
 fn many_recycled_workers_leave_nothing_behind() {
     alone(concat!(module_path!(), "::many_recycled_workers_leave_nothing_behind"), || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(recycle());
+        block_on(recycle());
     });
 }
 
@@ -33,26 +34,25 @@ async fn recycle() {
     };
     // What is allocated once is there after the first few.
     recycle(20).await;
-    let (before, memory) = (descriptors(), own_memory());
+    let (before, memory) = (descriptors(), resident_kib());
     recycle(20 + workers()).await;
     println!(
         "{} workers recycled: descriptors {before} -> {}, memory {memory} -> {} KiB",
         pool.stats().restarts(),
         descriptors(),
-        own_memory()
+        resident_kib()
     );
     // One may be coming up at this moment.
     assert!(descriptors() <= before + 8, "{} descriptors, {before} before", descriptors());
-    assert!(own_memory() < memory + (4 << 10), "{} KiB, {memory} before", own_memory());
+    assert!(resident_kib() < memory + (4 << 10), "{} KiB, {memory} before", resident_kib());
     soon(pool.close()).await.unwrap();
-    assert_eq!(children(), 0);
+    assert_eq!(children(), Vec::<u32>::new());
 }
 
 #[test]
 fn workers_that_have_gone_hold_no_descriptor() {
     alone(concat!(module_path!(), "::workers_that_have_gone_hold_no_descriptor"), || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(come_and_go());
+        block_on(come_and_go());
     });
 }
 
@@ -77,20 +77,4 @@ async fn come_and_go() {
     };
     let before = rounds(1).await;
     assert_eq!(rounds(3).await, before);
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-fn own_memory() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4
-}
-
-/// The children of this process, zombies included.
-fn children() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists.map(|list| list.split_whitespace().count()).sum()
 }

@@ -11,14 +11,11 @@ mod queue;
 mod recycle;
 mod stage;
 
-use std::time::Duration;
-
 use isolated_workers::{Error, Pool, PoolBuilder, Program, Stats};
+use isolated_workers_test_support::process::kill;
+use isolated_workers_test_support::soon;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_pool-worker");
-
-/// Long enough that only what would hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn pool(workers: usize) -> PoolBuilder {
     Pool::builder(Program::new(WORKER)).workers(workers)
@@ -26,11 +23,6 @@ fn pool(workers: usize) -> PoolBuilder {
 
 async fn started(builder: PoolBuilder) -> Pool {
     soon(builder.spawn()).await.unwrap()
-}
-
-/// Fails a test that hangs, and says where.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("this hangs")
 }
 
 /// QueueStats until the pool is as `is_so` says.
@@ -50,12 +42,6 @@ async fn queued(pool: &Pool, calls: usize) {
 
 fn pids(pool: &Pool) -> Vec<u32> {
     pool.stats().workers.iter().filter_map(|worker| worker.pid).collect()
-}
-
-fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
-    // It may have ended by itself meanwhile.
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 fn last_line(error: &Error) -> String {

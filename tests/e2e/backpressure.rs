@@ -1,0 +1,74 @@
+use std::task::Poll;
+
+use futures_util::future::join_all;
+use isolated_workers_test_support::process::PidFd;
+use rustix::process::Signal;
+
+use super::*;
+
+/// Far more than all buffers on the way hold.
+const FLOOD: usize = 64 << 20;
+const PIECE: usize = 1 << 20;
+
+#[tokio::test]
+async fn a_worker_that_does_not_read_stops_its_callers_and_loses_nothing() {
+    let (worker, client) = started_binary().await;
+    let process = PidFd::open(worker.pid());
+    process.signal(Signal::STOP);
+    let mut sent = 0;
+    let flood = async {
+        for _ in 0..FLOOD / PIECE {
+            client.note("x".repeat(PIECE)).await.unwrap();
+            sent += 1;
+        }
+    };
+    let mut flood = Box::pin(flood);
+    // The stopped worker takes nothing, so the caller is stopped, too, long before all is in memory.
+    let progress = std::future::poll_fn(|cx| Poll::Ready(flood.as_mut().poll(cx))).await;
+    assert!(progress.is_pending(), "64 MiB were taken for a worker that reads nothing");
+
+    process.signal(Signal::CONT);
+    soon(flood).await;
+    assert_eq!(sent, FLOOD / PIECE);
+    assert_eq!(soon(client.noted()).await.unwrap(), (sent, FLOOD));
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn replies_to_a_slow_host_all_arrive() {
+    let (worker, client) = started_binary().await;
+    let calls = (0..FLOOD / PIECE).map(|_| client.echo(vec![7; PIECE / 4].into()));
+    let answers = soon(join_all(calls)).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap().len() == PIECE / 4));
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_room_can_be_dropped() {
+    let (worker, client) = started_binary().await;
+    let process = PidFd::open(worker.pid());
+    process.signal(Signal::STOP);
+    let mut calls: Vec<_> =
+        (0..FLOOD / PIECE).map(|_| Box::pin(client.echo(vec![7; PIECE].into()))).collect();
+    for call in &mut calls {
+        assert!(futures_util::poll!(call).is_pending());
+    }
+    drop(calls);
+    process.signal(Signal::CONT);
+    assert_eq!(soon(client.echo(vec![1].into())).await.unwrap(), [1][..]);
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_ends_the_wait_for_room() {
+    let (worker, client) = started_binary().await;
+    let process = PidFd::open(worker.pid());
+    process.signal(Signal::STOP);
+    let calls = join_all((0..FLOOD / PIECE).map(|_| client.echo(vec![7; PIECE].into())));
+    let kill = async {
+        tokio::task::yield_now().await;
+        process.signal(Signal::KILL);
+    };
+    let (ends, ()) = soon(async { tokio::join!(calls, kill) }).await;
+    assert!(ends.into_iter().all(|end| end.is_err()));
+}

@@ -1,0 +1,150 @@
+//! A worker whose host misbehaves. The host here is made by hand, of the public parts of a transport.
+
+use std::process::{Child, Command, Output, Stdio};
+
+use isolated_workers::transport::{Bound, CHANNEL_VARIABLE, Channel};
+use isolated_workers::{Transport, UnixSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+type Stream = Channel<<UnixSocket as Transport>::Reader, <UnixSocket as Transport>::Writer>;
+
+async fn started_by_hand(how: &str) -> (Child, Stream) {
+    let mut bound = UnixSocket.bind().unwrap();
+    let inheritance = bound.inheritance();
+    let child = Command::new(WORKER)
+        .args([how].iter().filter(|how| !how.is_empty()))
+        .env(CHANNEL_VARIABLE, format!("unix-socket:{}", inheritance.address))
+        .stdin(inheritance.stdin.unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, bound.establish().await.unwrap())
+}
+
+const HELLO: &str =
+    r#"{"isolated-workers":1,"codec":"json","transport":"unix-socket","pid":1,"build":"test","new key":[]}"#;
+
+/// Says hello, and reads what the worker says of itself.
+async fn greeted() -> (Child, Stream) {
+    let (child, mut stream) = started_by_hand("").await;
+    stream.writer.write_all(format!("{HELLO}\n").as_bytes()).await.unwrap();
+    let mut answer = vec![];
+    while !answer.ends_with(b"\n") {
+        answer.push(soon(stream.reader.read_u8()).await.unwrap());
+    }
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((&answer["codec"], &answer["pid"]), (&"json".into(), &child.id().into()));
+    (child, stream)
+}
+
+async fn ended(child: Child) -> (Option<i32>, String) {
+    let output: Output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn end_of_file_ends_the_worker_with_success() {
+    let (child, stream) = greeted().await;
+    drop(stream);
+    assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn a_truncated_frame_ends_the_worker_with_an_error() {
+    let (child, mut stream) = greeted().await;
+    stream.writer.write_all(b"{\"type\":\"echo\",\"pay").await.unwrap();
+    drop(stream);
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the connection to the host broke"), "{stderr}");
+}
+
+#[tokio::test]
+async fn an_invalid_frame_ends_the_worker_with_an_error() {
+    let (child, mut stream) = greeted().await;
+    stream.writer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("Protocol: the other side sent what is no frame of json"), "{stderr}");
+}
+
+#[tokio::test]
+async fn an_invalid_payload_fails_only_its_own_call() {
+    let (child, mut stream) = greeted().await;
+    let calls = "{\"type\":\"gate\",\"payload\":{\"key\"=7},\"tx\":\"1\"}\n{\"type\":\"release\",\"payload\":{\"key\":7},\"tx\":\"2\"}\n";
+    stream.writer.write_all(calls.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    while answers.lines().count() < 2 || !answers.ends_with('\n') {
+        answers.push(soon(stream.reader.read_u8()).await.unwrap().into());
+    }
+    assert!(answers.contains(r#""tx":"1","type":"gateError""#), "{answers}");
+    assert!(answers.contains(r#""code":"IW_DECODE""#), "{answers}");
+    assert!(
+        answers.contains(r#""tx":"2","type":"releaseResult","kind":"reply","payload":false"#),
+        "{answers}"
+    );
+    drop(stream);
+    assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn a_reused_id_ends_the_worker_with_an_error() {
+    let (child, mut stream) = greeted().await;
+    let twice = "{\"type\":\"wait\",\"tx\":\"7\"}\n".repeat(2);
+    stream.writer.write_all(twice.as_bytes()).await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("sent `wait` with the id 7 while its last request of this id"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_host_without_a_valid_hello_ends_the_worker() {
+    let (child, mut stream) = started_by_hand("").await;
+    stream.writer.write_all(b"what?\n").await.unwrap();
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("does not speak the protocol of isolated-workers"), "{stderr}");
+
+    let (child, _stream) = started_by_hand("impatient").await;
+    let (code, stderr) = soon(ended(child)).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the host did not say what it is within 50ms"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_worker_reports_a_handshake_mismatch_and_still_sends_its_hello() {
+    let service = services::faults::faults::SCHEMA;
+    let cases = [
+        (
+            HELLO.replace("\"isolated-workers\":1", "\"isolated-workers\":99"),
+            "the protocol of this worker is 1 (isolated-workers 0.1.0), that of the host is 99 (isolated-workers test)"
+                .to_owned(),
+        ),
+        (
+            HELLO.replace("\"json\"", "\"postcard\""),
+            "the codec of this worker is json, that of the host is postcard".to_owned(),
+        ),
+        (
+            HELLO.replace("\"unix-socket\"", "\"pigeons\""),
+            "the transport of this worker is unix-socket, that of the host is pigeons".to_owned(),
+        ),
+        (
+            HELLO.replace("\"pid\"", "\"service\":{\"service\":\"Other\",\"fingerprint\":7},\"pid\""),
+            format!("the service of this worker is {service}, that of the host is Other (0000000000000007)"),
+        ),
+    ];
+    for (hello, named) in cases {
+        let (child, mut stream) = started_by_hand("").await;
+        stream.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
+        // The worker's own line, by which the host knows the difference, too.
+        let mut said = Vec::new();
+        soon(stream.reader.read_to_end(&mut said)).await.unwrap();
+        let own: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        assert_eq!((&own["isolated-workers"], &own["codec"]), (&1.into(), &"json".into()));
+        let (code, stderr) = soon(ended(child)).await;
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains(&named), "{stderr}\n  does not say: {named}");
+    }
+}

@@ -1,0 +1,130 @@
+use futures_util::FutureExt;
+use isolated_workers::{Attach, ExitReason, Output};
+use isolated_workers_test_support::process::PidFd;
+use rustix::process::{Pid, Signal, getpgid};
+
+use super::*;
+
+async fn with_child() -> (Worker, FaultsClient<Worker>, PidFd) {
+    let (worker, client) = started().await;
+    let child = PidFd::open(client.start_child().await.unwrap());
+    (worker, client, child)
+}
+
+#[tokio::test]
+async fn a_worker_leads_its_own_process_group() {
+    let (worker, _client) = started().await;
+    let pid = Pid::from_raw(worker.pid().cast_signed());
+    assert_eq!(Some(getpgid(pid).unwrap()), pid);
+}
+
+#[tokio::test]
+async fn killing_a_worker_kills_its_process_group() {
+    let (worker, _client, child) = with_child().await;
+    worker.kill();
+    soon(worker.closed()).await;
+    assert!(child.ends_within(HANG_TIMEOUT));
+}
+
+#[tokio::test]
+async fn closing_a_worker_kills_its_process_group() {
+    let (worker, _client, child) = with_child().await;
+    soon(worker.close()).await.unwrap();
+    assert_eq!(worker.closed().await, ExitReason::Exited(0));
+    assert!(child.ends_within(HANG_TIMEOUT));
+}
+
+#[tokio::test]
+async fn a_worker_that_exits_takes_its_process_group_with_it() {
+    for code in [0, 1] {
+        let (_worker, client, child) = with_child().await;
+        let error = soon(client.exit(code)).await.unwrap_err();
+        assert_eq!(error.crash().unwrap().reason, ExitReason::Exited(code));
+        assert!(child.ends_within(HANG_TIMEOUT));
+    }
+    let (worker, client, child) = with_child().await;
+    soon(client.abort()).await.unwrap_err();
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 6, .. }));
+    assert!(child.ends_within(HANG_TIMEOUT));
+}
+
+#[tokio::test]
+async fn a_failed_start_kills_the_process_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("pid");
+    let program =
+        Program::new("sh").args(["-c", "sleep 600 & echo $! > \"$TOLD\"; exit 3"]).env("TOLD", &told);
+    let error = soon(Worker::builder(program).spawn()).await.unwrap_err();
+    assert!(error.to_string().contains("exited with code 3"), "{error}");
+    let pid = std::fs::read_to_string(told).unwrap().trim().parse().unwrap();
+    assert!(PidFd::try_open(pid).is_none_or(|child| child.ends_within(HANG_TIMEOUT)));
+}
+
+#[tokio::test]
+async fn a_child_in_another_process_group_survives() {
+    let (worker, client) = started().await;
+    let child = PidFd::open(client.start_child_apart().await.unwrap());
+    soon(worker.close()).await.unwrap();
+    assert!(!child.has_ended());
+    child.signal(Signal::KILL);
+}
+
+#[tokio::test]
+async fn children_of_a_detached_worker_survive() {
+    let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
+    let worker = Worker::builder(program).spawn().await.unwrap();
+    let process = PidFd::open(worker.pid());
+    let child = PidFd::open(FaultsClient::new(worker.clone()).start_child().await.unwrap());
+    let address = soon(worker.detach()).await.unwrap();
+    soon(worker.closed()).await;
+    let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    let process = tokio::task::spawn_blocking(move || process.ends_within(HANG_TIMEOUT));
+    assert!(process.await.unwrap());
+    assert!(!child.has_ended());
+    child.signal(Signal::KILL);
+}
+
+#[tokio::test]
+async fn wait_can_be_cancelled_and_restarted() {
+    use isolated_workers::{Driver, Running};
+    /// QueueStats for its process in small pieces.
+    struct Fickle(isolated_workers::Process);
+    impl Running for Fickle {
+        type Pid = u32;
+        fn pid(&self) -> u32 {
+            self.0.pid()
+        }
+        async fn wait(&mut self) -> ExitReason {
+            loop {
+                if let Some(reason) = self.0.wait().now_or_never() {
+                    return reason;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        fn kill(&mut self) {
+            self.0.kill();
+        }
+    }
+    struct FickleProgram(Program);
+    impl Driver for FickleProgram {
+        type Transport = isolated_workers::DefaultTransport;
+        type Running = Fickle;
+        fn subject(&self) -> String {
+            self.0.subject()
+        }
+        fn transport(&self) -> isolated_workers::DefaultTransport {
+            self.0.transport()
+        }
+        fn start(&self, launch: isolated_workers::Launch) -> Result<Fickle, isolated_workers::Error> {
+            self.0.start(launch).map(Fickle)
+        }
+    }
+    let worker = Worker::builder(FickleProgram(Program::new(WORKER))).spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let child = PidFd::open(client.start_child().await.unwrap());
+    let error = soon(client.exit(9)).await.unwrap_err();
+    assert_eq!(error.crash().unwrap().reason, ExitReason::Exited(9));
+    assert!(child.ends_within(HANG_TIMEOUT));
+}

@@ -1,0 +1,298 @@
+//! The worker of the end-to-end tests. Its first argument is how it fails before it serves, if it does.
+
+mod cut;
+#[path = "../services/faults.rs"]
+mod faults;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use faults::{Faults, Tree};
+use isolated_workers::{Error, Limits, Postcard, Trace, is_worker, serve};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{
+    PidfdFlags, PidfdGetfdFlags, Signal, getpid, getppid, kill_process, pidfd_getfd, pidfd_open,
+};
+use tokio::sync::{Notify, oneshot};
+
+/// How many bytes are written when this has served.
+static LAST: AtomicUsize = AtomicUsize::new(0);
+
+/// What the main thread panics with.
+static FALL: Mutex<String> = Mutex::new(String::new());
+static FALLS: Notify = Notify::const_new();
+
+#[derive(Default)]
+struct Worker {
+    waiting: AtomicUsize,
+    gates: Mutex<HashMap<u32, oneshot::Sender<()>>>,
+    notes: Mutex<Vec<String>>,
+    counter: AtomicU32,
+}
+
+/// Counts down when the future that holds it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Worker {
+    async fn wait_counted(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        std::future::pending().await
+    }
+}
+
+impl Faults for Worker {
+    async fn echo(&self, data: Bytes) -> Bytes {
+        data
+    }
+    async fn wait(&self) {
+        self.wait_counted().await
+    }
+    async fn wait_a_little(&self) {
+        self.wait_counted().await
+    }
+    async fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+    async fn gate(&self, key: u32) -> u32 {
+        let (open, opened) = oneshot::channel();
+        self.gates.lock().unwrap().insert(key, open);
+        opened.await.unwrap();
+        key
+    }
+    async fn release(&self, key: u32) -> bool {
+        let open = self.gates.lock().unwrap().remove(&key);
+        open.is_some_and(|open| open.send(()).is_ok())
+    }
+    async fn note(&self, text: String) {
+        self.notes.lock().unwrap().push(text);
+    }
+    async fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap().clone()
+    }
+    async fn noted(&self) -> (usize, usize) {
+        let notes = self.notes.lock().unwrap();
+        (notes.len(), notes.iter().map(String::len).sum())
+    }
+    async fn spin(&self) {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    async fn unspeakable(&self) -> BTreeMap<(u8, u8), u8> {
+        [((1, 2), 3)].into()
+    }
+    async fn exit(&self, code: i32) {
+        // The answers to what came with this message are on their way by then.
+        tokio::task::yield_now().await;
+        std::process::exit(code)
+    }
+    async fn abort(&self) {
+        std::process::abort()
+    }
+    async fn die_at_first(&self, path: String, runs: usize) -> usize {
+        self.die_until(path, runs).await
+    }
+    async fn die_until(&self, path: String, runs: usize) -> usize {
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        file.write_all(b"run\n").unwrap();
+        let ran = std::fs::read_to_string(&path).unwrap().lines().count();
+        if ran <= runs {
+            kill_process(getpid(), Signal::KILL).unwrap();
+            std::future::pending().await
+        }
+        ran
+    }
+    async fn gate_again(&self, key: u32) -> u32 {
+        self.gate(key).await
+    }
+    async fn stop(&self) {
+        kill_process(getpid(), Signal::STOP).unwrap();
+    }
+    async fn panic(&self, text: String) {
+        panic!("{text}")
+    }
+    async fn count(&self) -> u32 {
+        self.counter.fetch_add(1, Ordering::SeqCst) + 1
+    }
+    async fn print(&self, text: String) {
+        print!("{text}");
+        eprint!("{text}");
+        std::io::stdout().flush().unwrap();
+    }
+    async fn write(&self, to_error: bool, data: Bytes) {
+        let mut to: Box<dyn Write> =
+            if to_error { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+        to.write_all(&data).and_then(|()| to.flush()).unwrap();
+    }
+    async fn flood(&self, mebibytes: u32) {
+        let mebibyte = vec![b'x'; 1 << 20];
+        for _ in 0..mebibytes {
+            std::io::stdout().write_all(&mebibyte).unwrap();
+            std::io::stderr().write_all(&mebibyte).unwrap();
+        }
+        std::io::stdout().flush().unwrap();
+    }
+    async fn write_last(&self, bytes: usize) {
+        LAST.store(bytes, Ordering::SeqCst);
+    }
+    async fn fall(&self, text: String, aborts: bool) {
+        if aborts {
+            let tell = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                tell(panic);
+                std::process::abort()
+            }));
+        }
+        *FALL.lock().unwrap() = text;
+        FALLS.notify_one();
+        std::future::pending().await
+    }
+    async fn arguments(&self) -> Vec<String> {
+        std::env::args().skip(1).collect()
+    }
+    async fn environment(&self) -> Vec<String> {
+        std::env::vars().map(|(key, value)| format!("{key}={value}")).collect()
+    }
+    async fn current_dir(&self) -> String {
+        std::env::current_dir().unwrap().display().to_string()
+    }
+    async fn hang_up(&self) {
+        channel().shutdown(std::net::Shutdown::Both).unwrap();
+        kill_process(getpid(), Signal::STOP).unwrap();
+    }
+    async fn babble(&self) {
+        channel().write_all(b"no frame\n").unwrap();
+        std::future::pending().await
+    }
+    async fn start_child(&self) -> u32 {
+        Command::new("sleep").arg("600").spawn().unwrap().id()
+    }
+    async fn start_child_apart(&self) -> u32 {
+        Command::new("sleep").arg("600").process_group(0).spawn().unwrap().id()
+    }
+    async fn descriptors(&self) -> Vec<String> {
+        let folder = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+        let streams = ["0", "1", "2"].map(|number| Path::new("/proc/self/fd").join(number));
+        let targets = folder.filter(|path| !streams.contains(path)).map(std::fs::read_link);
+        // The listing itself is gone by now.
+        targets.flatten().map(|target| target.display().to_string()).collect()
+    }
+    async fn stdin(&self) -> String {
+        std::io::read_to_string(std::io::stdin()).unwrap()
+    }
+    async fn mirror(&self, tree: Tree, fail: bool) -> Result<Tree, Tree> {
+        if fail { Err(tree) } else { Ok(tree) }
+    }
+    async fn is_worker(&self) -> (bool, bool) {
+        let child = Command::new(std::env::current_exe().unwrap()).arg("am-i").status().unwrap();
+        (is_worker(), child.success())
+    }
+}
+
+/// The socket that this process is connected to its host by: the one that the host has made.
+fn channel() -> UnixStream {
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    descriptors
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter_map(|number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok())
+        .map(UnixStream::from)
+        .find(|socket| socket_peercred(socket).is_ok_and(|maker| Some(maker.pid) == getppid()))
+        .expect("a worker is connected")
+}
+
+fn main() -> Result<(), Error> {
+    let how = std::env::args().nth(1).unwrap_or_default();
+    let runtime = |threads: bool| {
+        let mut builder = if threads {
+            tokio::runtime::Builder::new_multi_thread()
+        } else {
+            tokio::runtime::Builder::new_current_thread()
+        };
+        builder.enable_all().build().unwrap()
+    };
+    let worker = Worker::default().into_service();
+    match how.as_str() {
+        "am-i" => std::process::exit(if is_worker() { 0 } else { 1 }),
+        "exit" => {
+            eprintln!("a first line\nno luck today");
+            std::process::exit(3)
+        }
+        "return" => Ok(()),
+        "never-serve" => loop {
+            std::thread::park();
+        },
+        "babble" => {
+            say("HTTP/1.1 400 Bad Request\r\n\r\n");
+            Ok(())
+        }
+        "say" => {
+            say(&std::env::args().nth(2).unwrap());
+            Ok(())
+        }
+        "half-a-line" => {
+            stream().write_all(b"{\"isolated-workers\":1,").unwrap();
+            std::process::exit(7)
+        }
+        "cut-reads" | "cut-writes" => {
+            let bytes = std::env::args().nth(2).unwrap().parse().unwrap();
+            let mut cut = cut::Cut { reads: usize::MAX, writes: usize::MAX };
+            *(if how == "cut-reads" { &mut cut.reads } else { &mut cut.writes }) = bytes;
+            runtime(false).block_on(async { serve(worker).transport(cut).await })
+        }
+        "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
+        "no-handshake" => runtime(false).block_on(async { serve(worker).without_handshake().await }),
+        "frugal" => runtime(false).block_on(async {
+            serve(worker).codec(Postcard).limits(Limits::default().depth(9).elements(100)).await
+        }),
+        "no-depth" => {
+            runtime(false).block_on(async { serve(worker).limits(Limits::default().depth(0)).await })
+        }
+        "impatient" => runtime(false)
+            .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
+        "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
+        "" => {
+            let served = runtime(false).block_on(async {
+                tokio::select! {
+                    served = serve(worker).limits(Limits::default().frame(256 << 20)) => served,
+                    () = FALLS.notified() => panic!("{}", FALL.lock().unwrap()),
+                }
+            });
+            match LAST.load(Ordering::SeqCst) {
+                0 => {}
+                bytes => println!("{}the end", "x".repeat(bytes)),
+            }
+            served
+        }
+        other => panic!("{other} is no way to fail"),
+    }
+}
+
+/// Says this instead of the handshake, and waits for the host to go.
+fn say(text: &str) {
+    let mut stream = stream();
+    stream.write_all(text.as_bytes()).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// The connection is the standard input. A socket comes first, which is to listen, and goes with the byte that it came with.
+fn stream() -> UnixStream {
+    let mut stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    stream.read_exact(&mut [0]).unwrap();
+    stream
+}

@@ -1,0 +1,42 @@
+//! The worker of the tests of a worker's own side of its life. Its first argument is how it serves.
+
+#[path = "../services/life.rs"]
+mod life;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use isolated_workers::{Error, Limits, Postcard, serve, serve_with};
+use life::{Config, Life, LifeService, Living};
+
+async fn made(config: Config) -> Result<LifeService<Living>, String> {
+    if config.refuses {
+        return Err(format!("there is no service for {}", config.secret));
+    }
+    Ok(Living { config, ..Living::default() }.into_service())
+}
+
+fn plain() -> LifeService<Living> {
+    Living::default().into_service()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    match std::env::args().nth(1).as_deref() {
+        None => serve_with(made).await,
+        Some("postcard") => serve_with(made).codec(Postcard).await,
+        Some("frugal") => serve_with(made).limits(Limits::default().frame(2 << 10).depth(5)).await,
+        Some("number") => serve_with(async |_: u32| Ok::<_, Infallible>(plain())).await,
+        Some("plain") => serve(plain()).await,
+        Some("no-handshake") => serve(plain()).without_handshake().await,
+        Some("fragile") => serve(plain()).exit_on_panic().await,
+        Some("stoppable") => {
+            let living = Living::default();
+            let server = Arc::clone(&living.server);
+            let (handle, serving) = serve(living.into_service()).start();
+            server.get_or_init(|| handle);
+            serving.await
+        }
+        Some(other) => panic!("{other} is no way to serve"),
+    }
+}

@@ -1,0 +1,221 @@
+//! An error of each kind, made the way in which its users meet it.
+
+use std::time::Duration;
+
+use futures_util::poll;
+use isolated_workers::protocol::Connection;
+use isolated_workers::{
+    Builder, CallError, Error, Frame, Json, Limits, LoadShed, Message, Name, Never, OnCrash, Postcard,
+    Program, Request, Schema, Service, ServiceExt, Timeouts, TxId, Validate, Worker, tower_layer,
+};
+use serde::{Deserialize, Serialize};
+use tower::timeout::TimeoutLayer;
+
+use crate::service::{CalculatorClient, calculator};
+
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_calculator");
+
+pub(crate) const SOON: Duration = Duration::from_millis(50);
+
+pub(crate) fn worker() -> Builder {
+    Worker::builder(Program::new(WORKER))
+}
+
+pub(crate) async fn started() -> (Worker, CalculatorClient<Worker>) {
+    let worker = worker().spawn().await.unwrap();
+    (worker.clone(), CalculatorClient::new(worker))
+}
+
+pub(crate) async fn refused<D: isolated_workers::Driver>(builder: Builder<D, Json, D::Transport>) -> Error {
+    builder.spawn().await.unwrap_err()
+}
+
+fn request(name: &'static str, payload: &str) -> Request {
+    Request::new(Name::from_static(name), payload.as_bytes().to_vec().into())
+}
+
+pub(crate) async fn config_limit() -> Error {
+    refused(worker().limits(Limits::default().frame(10))).await
+}
+
+pub(crate) async fn config_timeout() -> Error {
+    refused(worker().timeouts(Timeouts::default().message(Duration::MAX))).await
+}
+
+pub(crate) async fn config_detach() -> Error {
+    started().await.0.detach().await.unwrap_err()
+}
+
+pub(crate) async fn spawn_program() -> Error {
+    refused(Worker::builder(Program::new("./calculatr"))).await
+}
+
+pub(crate) async fn spawn_folder() -> Error {
+    refused(Worker::builder(Program::new(WORKER).current_dir("/srv/no-such-folder"))).await
+}
+
+pub(crate) async fn startup_exit() -> Error {
+    refused(Worker::builder(Program::new(WORKER).arg("exit"))).await
+}
+
+pub(crate) async fn startup_silent() -> Error {
+    let program = Program::new(WORKER).arg("sleep");
+    refused(Worker::builder(program).timeouts(Timeouts::default().startup(4 * SOON))).await
+}
+
+pub(crate) async fn handshake_codec() -> Error {
+    worker().codec(Postcard).spawn().await.unwrap_err()
+}
+
+pub(crate) async fn handshake_service() -> Error {
+    refused(worker().service(Schema::new("Calculator", 1))).await
+}
+
+pub(crate) async fn closed_in_flight() -> Error {
+    let (worker, client) = started().await;
+    let mut call = Box::pin(client.pi());
+    assert!(poll!(&mut call).is_pending());
+    worker.close().await.unwrap();
+    call.await.unwrap_err()
+}
+
+pub(crate) async fn closed_before() -> Error {
+    let (worker, client) = started().await;
+    worker.close().await.unwrap();
+    client.add(2, 3).await.unwrap_err()
+}
+
+pub(crate) async fn closed_disconnected() -> Error {
+    let (worker, client) = started().await;
+    worker.disconnect().await.unwrap();
+    client.add(2, 3).await.unwrap_err()
+}
+
+pub(crate) async fn crashed() -> Error {
+    started().await.1.exit(3).await.unwrap_err()
+}
+
+pub(crate) async fn crashed_each_time() -> Error {
+    started().await.1.halt().await.unwrap_err()
+}
+
+pub(crate) async fn timeout() -> Error {
+    started().await.1.pi_soon().await.unwrap_err()
+}
+
+pub(crate) async fn timeout_starting() -> Error {
+    let never = Duration::from_secs(600);
+    let worker = worker().on_crash(OnCrash::respawn().backoff(never, never)).spawn().await.unwrap();
+    let client = CalculatorClient::new(worker);
+    client.exit(3).await.unwrap_err();
+    client.pi_soon().await.unwrap_err()
+}
+
+/// Two ends of a connection, because nobody waits for a call that was given up.
+pub(crate) async fn cancelled() -> Error {
+    let (mut host, mut worker) = (Connection::<()>::new(), Connection::<()>::new());
+    let id = TxId::from(1);
+    host.call(id.clone(), request("pi", ""), None, ()).unwrap();
+    worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
+    host.cancel(&id).unwrap();
+    worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
+    match worker.poll_transmit().unwrap() {
+        Frame::Error { error, .. } => Error::remote("pi", *error),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn remote() -> Error {
+    started().await.0.call(request("divide", r#"{"a":1,"b":0}"#)).await.unwrap_err()
+}
+
+pub(crate) async fn panicked() -> Error {
+    started().await.1.root(-1).await.unwrap_err()
+}
+
+pub(crate) async fn unknown_message() -> Error {
+    started().await.0.call(request("cube", "{}")).await.unwrap_err()
+}
+
+pub(crate) async fn encode() -> Error {
+    started().await.1.table().await.unwrap_err()
+}
+
+pub(crate) async fn decode_message() -> Error {
+    started().await.0.call(request("add", r#"{"a":2}"#)).await.unwrap_err()
+}
+
+/// As a host knows it that was built from another definition.
+#[derive(Serialize, Deserialize)]
+struct Add {
+    a: i64,
+    b: i64,
+}
+
+impl Message for Add {
+    const NAME: &'static str = calculator::Add::NAME;
+    type Reply = String;
+    type Error = Never;
+}
+
+pub(crate) async fn decode_reply() -> Error {
+    match started().await.0.send(&Add { a: 2, b: 3 }).await.unwrap_err() {
+        CallError::Call(error) => error,
+        CallError::Service(never) => match never {},
+    }
+}
+
+pub(crate) async fn too_large_to_send() -> Error {
+    let worker = worker().limits(Limits::default().frame(1 << 10)).spawn().await.unwrap();
+    CalculatorClient::new(worker).sum(vec![7; 1 << 10]).await.unwrap_err()
+}
+
+pub(crate) async fn too_large_to_decode() -> Error {
+    let worker = Worker::builder(Program::new(WORKER).arg("frugal")).spawn().await.unwrap();
+    CalculatorClient::new(worker).sum(vec![7; 1 << 10]).await.unwrap_err()
+}
+
+/// What a worker's `serve` returns.
+pub(crate) async fn protocol() -> Error {
+    let mut worker = Connection::<()>::new();
+    let request =
+        Frame::request(7.into(), Name::from_static("pi"), Vec::new().into(), Default::default(), false, None);
+    worker.handle_frame(request.clone()).unwrap();
+    worker.handle_frame(request).unwrap_err()
+}
+
+pub(crate) async fn duplicate_id() -> Error {
+    let worker = worker().ids(|| TxId::from(7)).spawn().await.unwrap();
+    let client = CalculatorClient::new(worker);
+    let mut first = Box::pin(client.pi());
+    assert!(poll!(&mut first).is_pending());
+    client.add(2, 3).await.unwrap_err()
+}
+
+pub(crate) async fn overloaded() -> Error {
+    let client = CalculatorClient::new(worker().layer(LoadShed::new(1)).spawn().await.unwrap());
+    let mut first = Box::pin(client.pi());
+    assert!(poll!(&mut first).is_pending());
+    client.add(2, 3).await.unwrap_err()
+}
+
+pub(crate) async fn denied() -> Error {
+    let worker = Worker::builder(Program::new(WORKER).arg("auth")).spawn().await.unwrap();
+    CalculatorClient::new(worker).add(2, 3).await.unwrap_err()
+}
+
+pub(crate) async fn invalid() -> Error {
+    let small =
+        |sum: &calculator::Sum| if sum.numbers.len() < 3 { Ok(()) } else { Err("three are too many") };
+    let client = CalculatorClient::new(worker().layer(Validate::new(small)).spawn().await.unwrap());
+    client.sum(vec![1, 2, 3]).await.unwrap_err()
+}
+
+pub(crate) async fn nameless() -> Error {
+    worker().spawn().await.unwrap().call(request("", "")).await.unwrap_err()
+}
+
+pub(crate) async fn middleware() -> Error {
+    let limit = tower_layer(TimeoutLayer::new(SOON));
+    CalculatorClient::new(worker().layer(limit).spawn().await.unwrap()).pi().await.unwrap_err()
+}

@@ -1,0 +1,72 @@
+//! A calculator. Its argument is how it differs: `exit`, `return` and `sleep` do not serve, `auth` asks for a token, `frugal`
+//! takes little, `configured` wants to know its digits, and `stdio` takes one transport alone.
+
+mod service;
+
+use std::collections::BTreeMap;
+use std::future::pending;
+
+use isolated_workers::{Auth, Error, Limits, Stdio, serve, serve_with};
+use service::{Calculator, DivideError};
+
+struct MyCalculator;
+
+impl Calculator for MyCalculator {
+    async fn add(&self, a: i64, b: i64) -> i64 {
+        a + b
+    }
+    async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError> {
+        a.checked_div(b).ok_or(DivideError::ByZero)
+    }
+    async fn sum(&self, numbers: Vec<i64>) -> i64 {
+        numbers.iter().sum()
+    }
+    async fn root(&self, number: i64) -> i64 {
+        number.checked_isqrt().expect("a number that has a root")
+    }
+    async fn table(&self) -> BTreeMap<(i64, i64), i64> {
+        [((2, 3), 6)].into()
+    }
+    async fn pi(&self) {
+        pending().await
+    }
+    async fn pi_soon(&self) {
+        pending().await
+    }
+    async fn brood(&self) {
+        loop {
+            std::thread::park();
+        }
+    }
+    async fn exit(&self, code: i32) {
+        eprintln!("the battery is empty");
+        std::process::exit(code)
+    }
+    async fn halt(&self) {
+        std::process::exit(4)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let calculator = serve(MyCalculator.into_service());
+    match std::env::args().nth(1).unwrap_or_default().as_str() {
+        "exit" => {
+            eprintln!("calculator: no display found");
+            std::process::exit(3)
+        }
+        "return" => Ok(()),
+        "sleep" => pending().await,
+        "stdio" => calculator.transport(Stdio).await,
+        "configured" => {
+            serve_with(async |digits: u8| match digits {
+                0 => Err("a calculator needs a digit"),
+                _ => Ok(MyCalculator.into_service()),
+            })
+            .await
+        }
+        "auth" => calculator.layer(Auth::new("the token")).await,
+        "frugal" => calculator.limits(Limits::default().elements(100)).await,
+        _ => calculator.await,
+    }
+}

@@ -1,0 +1,85 @@
+//! Limits of time, across processes.
+
+use std::time::{Duration, Instant};
+
+use isolated_workers::{ConcurrencyLimit, Deadline, ErrorKind, Executed, Timeout};
+use isolated_workers_test_support::soon;
+
+use crate::support::service::DeskClient;
+use crate::{desk, program};
+
+const SHORT: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn a_host_timeout_cancels_the_call_on_the_worker() {
+    let worker = program(&["plain"]).layer(Timeout::new(SHORT)).spawn().await.unwrap();
+    let desk = DeskClient::new(worker);
+    let error = soon(desk.hang()).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
+    soon(async { while desk.given_up().await.unwrap() == 0 {} }).await;
+    // The worker knows how long the call has.
+    let left = soon(desk.describe(String::new())).await.unwrap().left.unwrap();
+    assert!(left <= 50, "{left}");
+}
+
+#[tokio::test]
+async fn a_worker_timeout_ends_its_handler() {
+    let desk = desk(&["timeout"]).await;
+    let error = soon(desk.hang()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(
+        error.to_string().starts_with("in the middleware `Timeout`: `hang` was not answered within 50ms")
+    );
+    assert_eq!(soon(desk.given_up()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_remaining_deadline_reaches_the_worker() {
+    let worker = program(&["deadline"]).layer(Deadline::new()).spawn().await.unwrap();
+    let desk = DeskClient::new(worker);
+    let at = Instant::now() + Duration::from_secs(10);
+    let described = soon(Deadline::scope(at, desk.describe(String::new()))).await.unwrap();
+    let left = described.left.unwrap();
+    assert!((1..=10_000).contains(&left), "{left}");
+    // That of the message itself is 60 s.
+    let left = soon(desk.describe(String::new())).await.unwrap().left.unwrap();
+    assert!((50_000..=60_000).contains(&left), "{left}");
+    assert_eq!(soon(desk.add(1, 1)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_call_whose_deadline_passes_in_the_queue_is_not_handled() {
+    let desk = desk(&["queue"]).await;
+    let hang = desk.hang();
+    tokio::select! {
+        biased;
+        _ = hang => panic!("it hangs"),
+        () = async {
+            // It has 1 ms, and waits behind the call that hangs.
+            desk.note().await.unwrap();
+            tokio::time::sleep(SHORT).await;
+        } => {}
+    }
+    assert_eq!(soon(desk.noted()).await.unwrap(), 0);
+    soon(desk.note()).await.unwrap();
+    soon(async {
+        while desk.noted().await.unwrap() == 0 {
+            desk.note().await.unwrap()
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_queued_on_the_host_are_not_sent() {
+    let worker = program(&["plain"]).layer(ConcurrencyLimit::new(1)).spawn().await.unwrap();
+    let desk = DeskClient::new(worker.clone());
+    let hang = desk.hang();
+    tokio::select! {
+        biased;
+        _ = hang => panic!("it hangs"),
+        _ = desk.describe(String::new()) => panic!("the place is taken"),
+        _ = tokio::task::yield_now() => {}
+    }
+    assert_eq!(soon(desk.described()).await.unwrap(), 0);
+}

@@ -1,0 +1,97 @@
+//! Calls that go wrong on purpose, on either side.
+
+use std::time::Duration;
+
+use futures_util::poll;
+use isolated_workers::testing::{Fault, Faults};
+use isolated_workers::{
+    Cbor, Codec, Error, ErrorKind, Executed, Handler, Json, Local, Postcard, Request, Response, Schema,
+    ServiceExt, handler, on_request,
+};
+use isolated_workers_test_support::soon;
+
+use crate::support::service::{DeskClient, desk::Add};
+use crate::{desk, program};
+
+struct Sum;
+
+impl Handler for Sum {
+    const SCHEMA: Schema = Schema::new("Sum", 1);
+
+    async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
+        handler::respond(codec, request, async |Add { a, b }| Ok(a + b)).await
+    }
+}
+
+async fn garbled(codec: impl Codec) -> Error {
+    let service = Local::new(Sum, codec).layer(Faults::in_order([Some(Fault::Garble)]));
+    let desk = DeskClient::new(service);
+    let error = desk.add(2, 3).await.unwrap_err();
+    assert_eq!(desk.add(2, 3).await.unwrap(), 5, "the next call has no fault");
+    error
+}
+
+#[tokio::test]
+async fn a_garbled_reply_fails_to_decode_in_every_codec() {
+    for error in [garbled(Json).await, garbled(Cbor).await, garbled(Postcard).await] {
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::Yes), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_fault_without_a_worker_is_only_an_error() {
+    let desk = DeskClient::new(Local::new(Sum, Json).layer(Faults::in_order([Some(Fault::Crash)])));
+    let error = desk.add(2, 3).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
+    assert_eq!(error.crash().unwrap().message.as_deref(), Some("add"));
+    assert_eq!(desk.add(2, 3).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_crash_fault_in_a_worker_ends_the_process_and_the_call_is_retried() {
+    let worker = program(&["faults", "crash"]).spawn().await.unwrap();
+    let (first, desk) = (worker.pid(), DeskClient::new(worker.clone()));
+    assert_eq!(soon(desk.describe(String::new())).await.unwrap().attempt, 2);
+    assert_ne!(worker.pid(), first);
+}
+
+#[tokio::test]
+async fn a_garble_fault_in_a_worker_fails_only_its_own_call() {
+    let desk = desk(&["faults", "garble"]).await;
+    assert_eq!(soon(desk.describe(String::new())).await.unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(soon(desk.add(2, 3)).await.unwrap(), 5);
+}
+
+/// How many calls the handler has seen when the first one of them is lost.
+async fn seen_of(fault: Fault) -> u32 {
+    let lost = Faults::new(move |request| (request.name() == "describe").then_some(fault));
+    let desk = DeskClient::new(program(&["plain"]).layer(lost).spawn().await.unwrap());
+    let mut call = Box::pin(desk.describe(String::new()));
+    assert!(poll!(&mut call).is_pending());
+    let seen = soon(desk.described()).await.unwrap();
+    assert!(poll!(&mut call).is_pending());
+    seen
+}
+
+#[tokio::test]
+async fn a_lost_request_does_not_run_and_a_lost_reply_did() {
+    assert_eq!(seen_of(Fault::LoseRequest).await, 0);
+    assert_eq!(seen_of(Fault::LoseReply).await, 1);
+}
+
+#[tokio::test]
+async fn the_timeout_of_the_host_ends_a_call_whose_reply_is_lost() {
+    let short = on_request(|request| {
+        request.set_timeout(Some(Duration::from_millis(50)));
+        Ok(())
+    });
+    let desk = DeskClient::new(program(&["faults", "lose-reply"]).layer(short).spawn().await.unwrap());
+    assert_eq!(soon(desk.describe(String::new())).await.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_delayed_call_is_answered() {
+    let delayed = Faults::in_order([Some(Fault::Delay(Duration::from_millis(1)))]);
+    let desk = DeskClient::new(Local::new(Sum, Json).layer(delayed));
+    assert_eq!(soon(desk.add(2, 3)).await.unwrap(), 5);
+}

@@ -1,0 +1,81 @@
+//! Helpers that the tests of this project share: waiting, processes, named pipes, and assertions on
+//! errors.
+
+#[cfg(unix)]
+mod fifo;
+#[cfg(target_os = "linux")]
+pub mod process;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use isolated_workers_core::{Error, ErrorKind, ExitReason};
+
+#[cfg(unix)]
+pub use fifo::Fifo;
+
+/// Time after which a test counts as hung. Only a test that would never end reaches it.
+pub const HANG_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Exit reason of a worker that SIGKILL ended, without a core dump.
+pub const KILLED: ExitReason = ExitReason::Signalled { signal: 9, core_dumped: false };
+
+/// Awaits the future, and panics if it takes longer than [`HANG_TIMEOUT`].
+///
+/// # Panics
+/// If the future does not complete in time.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(HANG_TIMEOUT, future).await.expect("the test hangs")
+}
+
+/// Runs the future on a new current-thread runtime, and drops the runtime afterwards.
+///
+/// # Panics
+/// If the runtime cannot be built, or the future panics.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    runtime().block_on(future)
+}
+
+/// A new current-thread runtime.
+///
+/// # Panics
+/// If the runtime cannot be built.
+pub fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a current-thread runtime")
+}
+
+/// The number in an environment variable, or `default` if the variable is not set.
+///
+/// # Panics
+/// If the variable holds anything but a number.
+pub fn count_from_env<T: FromStr>(variable: &str, default: T) -> T {
+    std::env::var(variable).map_or(default, |text| match text.parse() {
+        Ok(count) => count,
+        Err(_) => panic!("{variable} is {text:?}; set it to a number"),
+    })
+}
+
+/// Names of the files and folders in a folder.
+///
+/// # Panics
+/// If the folder cannot be read.
+pub fn entries(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder that can be read");
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Asserts the kind of an error, and that its text with all causes contains each part.
+///
+/// # Panics
+/// If the kind differs, or a part is missing.
+#[track_caller]
+pub fn assert_error(error: &Error, kind: ErrorKind, parts: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    let text = format!("{error:#}");
+    for part in parts {
+        assert!(text.contains(part), "{text}\n  does not contain: {part}");
+    }
+}
