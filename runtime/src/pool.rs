@@ -37,9 +37,9 @@ use self::shared::Shared;
 pub use self::stats::{QueueStats, Stats, WorkerStats};
 use self::view::Options;
 pub use self::view::ScopedPool;
-use crate::attempts::Attempts;
 use crate::driver::Driver;
-use crate::supervisor::Stop;
+use crate::host::attempts::Attempts;
+use crate::host::supervisor::Stop;
 
 /// Many workers of one program behind one [`Service`]: a call runs in the one that has the fewest calls, or waits in the
 /// queue until one has room.

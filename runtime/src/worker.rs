@@ -1,271 +1,319 @@
+//! The worker's side.
+
+mod handlers;
+mod heap;
+mod make_handler;
+mod pace;
+#[cfg_attr(target_os = "linux", path = "worker/parent/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "worker/parent/other.rs")]
+mod parent;
+mod place;
+mod server;
+mod session;
+mod signals;
+mod watch;
+
 use std::fmt;
-use std::sync::Arc;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use futures_util::future::Either;
-use isolated_workers_codec::DefaultCodec;
-use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
-use isolated_workers_middleware::Service;
-use isolated_workers_transport::{DefaultTransport, Reconnect};
-use tokio::sync::watch;
+use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_core::{BoxError, Error, ErrorKind, Limits};
+use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_place};
+use isolated_workers_transport::{Cleanup, Transport};
+use serde::de::DeserializeOwned;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinSet;
 
-use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
-use crate::link::{Nobody, Pump};
-use crate::starter::{Greeted, Starter};
-use crate::supervisor::{Command, Control, Stop};
-use crate::{Builder, Link, Program, Status, attempts};
+pub use self::make_handler::{FromStartupData, MakeHandler};
+pub use self::server::Server;
+use self::server::Stopped;
+use self::session::Session;
+use self::signals::Obedience;
+use crate::inherited::{AnyChannel, Inherited};
 
-/// A running worker, as its host sees it: a [`Service`], with the middleware of its builder around it.
+/// Answers the host that started this process with `handler`, until the host is done or gone.
 ///
-/// Cloning is cheap and all clones are the same worker. It is closed when the last one is dropped, and does not
-/// outlive this process.
+/// Await what this returns, after choosing what differs from the defaults: the codec [`DefaultCodec`], which must be the host's,
+/// and no middleware. Transport and driver are those that the host has chosen.
 ///
-/// `S` is what is called: a [`Link`] with the middleware around it. `T` is the transport and `D` the driver; what they
-/// cannot do is a method that is not there.
-pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driver = Program>(
-    Arc<Inner<S, T, D>>,
-);
-
-struct Inner<S: Service, T, D: Driver> {
-    service: S,
-    control: Control<D::Running>,
-    starter: Arc<Starter<D, S::Codec, T>>,
-    link: Link<S::Codec>,
+/// It runs on the tokio runtime that it is awaited on; a current-thread runtime is the fastest unless handlers compute
+/// side by side. When the host is gone and the process has not ended half a second later, it is ended with exit
+/// code 1, whatever it does.
+///
+/// SIGTERM and SIGINT (on Windows Ctrl-C and Ctrl-Break) drain a worker that is a process, as [`Server::stop`] does; a
+/// second one ends it at once, with the exit code that tells of the signal (143, 130).
+///
+/// A handler that panics fails its call, and the worker goes on; the error tells message and place.
+///
+/// # Errors
+/// `Config` where a limit makes no sense, `Startup` where this process was not started by a host, `Handshake` where host
+/// and worker do not fit together, `Protocol` where the host sent something that is no frame, `Crashed` where the
+/// connection broke.
+///
+/// ```no_run
+/// # use isolated_workers_codec::{Codec, Postcard};
+/// # use isolated_workers_core::{Error, Request, Response, Schema};
+/// # use isolated_workers_middleware::{Handler, Trace};
+/// # use isolated_workers_runtime::serve;
+/// # struct Calculator;
+/// # impl Handler for Calculator {
+/// #     const SCHEMA: Schema = Schema::new("Calculator", 1);
+/// #     async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+/// #         Err(isolated_workers_middleware::handler::unknown_message(&Self::SCHEMA, &request))
+/// #     }
+/// # }
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Error> {
+///     serve(Calculator).codec(Postcard).layer(Trace).await
+/// }
+/// ```
+pub fn serve<H: Handler>(handler: H) -> Serve<H> {
+    Serve::new(handler)
 }
 
-type Pid<D> = <<D as Driver>::Running as Running>::Pid;
+/// As [`serve`], with a handler that is made of what the host says with
+/// [`Builder::startup_data`](crate::Builder::startup_data). The host's `spawn` returns when the handler is made.
+///
+/// The data is decoded by the codec of the connection within [`Serve::limits`]. Where there is none, it is not a `T`, or
+/// `make` fails, both sides hear why: here it is a `Startup` error, and so it is on the host.
+///
+/// ```no_run
+/// # use isolated_workers_codec::Codec;
+/// # use isolated_workers_core::{Error, Request, Response, Schema};
+/// # use isolated_workers_middleware::Handler;
+/// # use isolated_workers_runtime::serve_with;
+/// # struct Calculator { digits: u32 }
+/// # impl Handler for Calculator {
+/// #     const SCHEMA: Schema = Schema::new("Calculator", 1);
+/// #     async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+/// #         Err(isolated_workers_middleware::handler::unknown_message(&Self::SCHEMA, &request))
+/// #     }
+/// # }
+/// #[derive(serde::Deserialize)]
+/// struct Config {
+///     digits: u32,
+/// }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Error> {
+///     serve_with(async |config: Config| match config.digits {
+///         0 => Err("a calculator needs a digit"),
+///         digits => Ok(Calculator { digits }),
+///     })
+///     .await
+/// }
+/// ```
+pub fn serve_with<T, F, Fut, H, E>(make: F) -> Serve<FromStartupData<T, F>>
+where
+    T: DeserializeOwned + Send + 'static,
+    F: FnOnce(T) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<H, E>> + Send,
+    H: Handler,
+    E: Into<BoxError>,
+{
+    Serve::new(FromStartupData::new(make))
+}
 
-impl Worker {
-    /// A worker that is run by `driver`, as a rule a [`Program`]; [`Builder::spawn`] starts it.
-    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
-        Builder::new(driver)
+/// A worker about to serve; await it.
+#[must_use = "nothing is served until this is awaited"]
+pub struct Serve<M, C = DefaultCodec, L = NoLayers> {
+    make: M,
+    codec: C,
+    attach: Attach,
+    layers: L,
+    settings: Settings,
+}
+
+#[derive(Debug)]
+struct Settings {
+    limits: Limits,
+    connect_timeout: Duration,
+    handshake: bool,
+    exit_on_panic: bool,
+}
+
+/// How a worker gets its channel.
+type Attach = Box<dyn FnOnce(Inherited) -> Attaching + Send>;
+type Attaching = Pin<Box<dyn Future<Output = Result<AnyChannel, Error>> + Send>>;
+
+impl<M> Serve<M> {
+    fn new(make: M) -> Self {
+        let settings = Settings {
+            limits: Limits::default(),
+            connect_timeout: Duration::from_secs(30),
+            handshake: true,
+            exit_on_panic: false,
+        };
+        let attach: Attach = Box::new(|inherited| Box::pin(inherited.attach()));
+        Self { make, codec: DefaultCodec::default(), attach, layers: NoLayers, settings }
     }
 }
 
-// The bounds are those of methods, not of the block: so the compiler says why one is not there in our words.
-impl<S: Service, T, D: Driver> Worker<S, T, D> {
-    pub(crate) fn new(
-        service: S,
-        control: Control<D::Running>,
-        starter: Arc<Starter<D, S::Codec, T>>,
-        link: Link<S::Codec>,
-    ) -> Self {
-        Self(Arc::new(Inner { service, control, starter, link }))
+impl<M, C, L> Serve<M, C, L> {
+    /// Uses another codec than [`DefaultCodec`].
+    pub fn codec<C2: Codec>(self, codec: C2) -> Serve<M, C2, L> {
+        let Self { make, attach, layers, settings, .. } = self;
+        Serve { make, codec, attach, layers, settings }
     }
 
-    /// The id of the worker's process, another one each time that it is started again. Once the worker is
-    /// [closed](Self::closed) it may be that of another process.
-    pub fn pid(&self) -> u32
+    /// Takes this transport and no other. Without it, the worker takes whichever of the box its host has chosen; a
+    /// transport of your own must be named.
+    pub fn transport<T: Transport>(mut self, transport: T) -> Self {
+        self.attach = Box::new(|inherited| Box::pin(inherited.attach_by(transport)));
+        self
+    }
+
+    /// Adds a middleware around the handler. The first one added sees a request first and its reply last.
+    pub fn layer<W: Middleware>(self, middleware: W) -> Serve<M, C, Stack<L, W>>
     where
-        Pid<D>: ProcessId,
+        L: Layers,
     {
-        self.0.control.identity().pid.number()
+        let Self { make, codec, attach, layers, settings } = self;
+        let layers = Stack::new(layers, middleware);
+        Serve { make, codec, attach, layers, settings }
     }
 
-    /// The end of what the worker has written to its standard output, as text: the last 64 KiB with [`Output::Capture`],
-    /// which is complete once the worker is [closed](Self::closed). Empty where the host does not read it, as with
-    /// [`Output::Inherit`] and [`Output::Discard`]. Bytes that are no UTF-8 become `\u{fffd}`.
+    /// Sets how long the host may take to say what it is, which it does at once as a rule. Zero is no limit. Default:
+    /// 30 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// Begins with the first message, for a host that knows no handshake, such as one in another language:
+    /// [`Builder::without_handshake`](crate::Builder::without_handshake) says what is not checked then. A worker that is
+    /// started by a host in Node.js does so by itself.
+    pub fn without_handshake(mut self) -> Self {
+        self.settings.handshake = false;
+        self
+    }
+
+    /// Ends the worker when a handler has panicked, for one whose state cannot be trusted then: the error reply goes out, and
+    /// serving ends with a `Panicked` error, so that a `main` that returns it has exit code 1. What else was in flight fails
+    /// as it does in a crash, and the host starts the worker again where it is told to. Default: the worker goes on.
+    pub fn exit_on_panic(mut self) -> Self {
+        self.settings.exit_on_panic = true;
+        self
+    }
+
+    /// Sets what is accepted from the host and sent to it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+}
+
+impl<M, C, L> fmt::Debug for Serve<M, C, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<M: MakeHandler, C: Codec, L: Layers> IntoFuture for Serve<M, C, L> {
+    type Output = Result<(), Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.start().1)
+    }
+}
+
+impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
+    /// Returns a handle to stop the worker with from within, and the future that serves, which has to be awaited as
+    /// [`Serve`] itself otherwise. Dropping the future ends the connection and what is in flight at once.
     ///
     /// ```no_run
     /// # use isolated_workers_core::Error;
-    /// # use isolated_workers_runtime::{Output, Program, Worker};
-    /// # async fn example() -> Result<(), Error> {
-    /// let program = Program::new("./thumbnailer").stdout(Output::Capture);
-    /// let worker = Worker::builder(program).spawn().await?;
-    /// worker.close().await?;
-    /// println!("it said {}", worker.stdout());
-    /// # Ok(())
+    /// # use isolated_workers_middleware::Handler;
+    /// # use isolated_workers_runtime::serve;
+    /// # async fn example(calculator: impl Handler, licence_is_over: impl Future<Output = ()>) -> Result<(), Error> {
+    /// let (server, serving) = serve(calculator).start();
+    /// let watch = async {
+    ///     licence_is_over.await;
+    ///     server.stop();
+    /// };
+    /// tokio::join!(serving, watch).0
     /// # }
     /// ```
-    ///
-    /// [`Output::Capture`]: crate::Output::Capture
-    /// [`Output::Inherit`]: crate::Output::Inherit
-    /// [`Output::Discard`]: crate::Output::Discard
-    pub fn stdout(&self) -> String
-    where
-        Pid<D>: ProcessId,
-    {
-        self.0.control.identity().captured.stdout()
+    pub fn start(self) -> (Server, impl Future<Output = Result<(), Error>> + Send + use<M, C, L>) {
+        let (server, stopped) = Server::new();
+        (server.clone(), self.run(server, stopped))
     }
 
-    /// The end of what the worker has written to its standard error, as [`stdout`](Self::stdout) does it.
-    pub fn stderr(&self) -> String
-    where
-        Pid<D>: ProcessId,
-    {
-        self.0.control.identity().captured.stderr()
-    }
-
-    /// Where the worker is in its life, to look at or to wait for:
-    ///
-    /// ```no_run
-    /// # use isolated_workers_runtime::{OnCrash, Program, Status, Worker};
-    /// # async fn example() -> Result<(), isolated_workers_core::Error> {
-    /// let worker = Worker::builder(Program::new("./worker")).on_crash(OnCrash::respawn()).spawn().await?;
-    /// let mut status = worker.status();
-    /// assert_eq!(*status.borrow(), Status::Active);
-    /// let _ = status.wait_for(|status| *status == Status::Starting).await; // it has died, and the next one comes
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.0.control.status().clone()
-    }
-
-    /// Whether the worker is there and is to stay: false from the moment that it is drained, closed, killed or found
-    /// dead, and while it is started again. [`is_connected`](Self::is_connected) tells whether calls reach it.
-    pub fn is_active(&self) -> bool {
-        self.0.control.is_active()
-    }
-
-    /// Whether there is a connection to the worker.
-    pub fn is_connected(&self) -> bool {
-        matches!(*self.0.control.status().borrow(), Status::Connected | Status::Active | Status::Closing)
-    }
-
-    /// Lets the worker finish the calls in flight, then closes it as [`close`](Self::close) does. Further calls fail with
-    /// [`Closed`](ErrorKind::Closed) and were not run. Calls have their timeouts; where that is too long,
-    /// [`close`](Self::close) or [`kill`](Self::kill) ends the wait. Cancel-safe: it is drained all the same.
-    ///
-    /// # Errors
-    /// `Closed` where the worker had to be killed in the end.
-    pub async fn drain(&self) -> Result<(), Error> {
-        self.0.control.stop(Stop::Drain);
-        self.ended().await
-    }
-
-    /// Ends the worker in an orderly way and waits until its process is gone: calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed), the worker is told to end, and is killed where it has not done so within
-    /// [`Timeouts::close`](crate::Timeouts::close).
-    ///
-    /// Calling it again, or on a worker that is gone already, does no harm. Cancel-safe: the worker ends all the same.
-    ///
-    /// # Errors
-    /// `Closed` where the worker had to be killed.
-    pub async fn close(&self) -> Result<(), Error> {
-        self.0.control.stop(Stop::Close);
-        self.ended().await
-    }
-
-    async fn ended(&self) -> Result<(), Error> {
-        let ending = self.0.control.ended().await;
-        if ending.killed_after_grace {
-            let why =
-                "it did not end by itself in time and was killed; a longer `Timeouts::close` gives it more";
-            let pid = in_parentheses(self.0.control.identity().pid);
-            return Err(Error::new(ErrorKind::Closed, format!("closing the worker{pid}: {why}")));
+    async fn run(self, server: Server, mut stopped: Stopped) -> Result<(), Error> {
+        let Self { make, codec, attach, layers, mut settings } = self;
+        settings.limits.check()?;
+        let inherited = Inherited::take()?;
+        inherited.check_codec(C::ID)?;
+        let cleanup = Arc::new(OnceLock::new());
+        let is_process = inherited.is_process();
+        if is_process {
+            // First, so that there is nothing to clean up yet when a signal comes that is not listened for.
+            stopped.obey(Obedience::new(server, Arc::clone(&cleanup)));
+            panic_place::keep();
         }
-        Ok(())
-    }
-
-    /// Kills the worker and all processes of its group at once. Calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed). Wait for [`closed`](Self::closed) to know that it is gone.
-    pub fn kill(&self) {
-        self.0.control.stop(Stop::Kill);
-    }
-
-    /// QueueStats until the worker's process is gone, for whatever reason, and tells how it ended. Cancel-safe.
-    pub async fn closed(&self) -> ExitReason {
-        self.0.control.ended().await.reason
-    }
-
-    /// Ends the connection and leaves the worker running, its state as it is. Calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed), and so do all until [`reconnect`](Self::reconnect). The worker waits for that for
-    /// [`Timeouts::disconnected`](crate::Timeouts::disconnected), and then ends.
-    ///
-    /// # Errors
-    /// `Config` where there is nowhere to reach it again, such as in a folder for temporary files that cannot be written to: it
-    /// is still connected then. `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
-    /// that it stays, `Crashed` where the connection broke.
-    pub async fn disconnect(&self) -> Result<(), Error>
-    where
-        T: Reconnect,
-    {
-        let linger = self.0.starter.settings.timeouts.disconnected;
-        self.0.control.command(Command::Disconnect { linger }).await
-    }
-
-    /// Reaches the worker again over a second connection.
-    ///
-    /// # Errors
-    /// `Config` where the worker is not disconnected, `Startup` where nobody answers within
-    /// [`Timeouts::startup`](crate::Timeouts::startup), `Closed` where the worker has ended, `Handshake` where
-    /// somebody else answers.
-    pub async fn reconnect(&self) -> Result<(), Error>
-    where
-        T: Reconnect,
-    {
-        let Inner { starter, link, control, .. } = &*self.0;
-        let address = control.identity().address;
-        if !link.is_away() {
-            let (kind, why) = match *control.status().borrow() {
-                Status::Closed => (ErrorKind::Closed, "it has ended; start another"),
-                _ => (ErrorKind::Config, "it is connected; `disconnect` it first"),
-            };
-            let text = format!("could not reach the worker again: {why}");
-            return Err(Error::new(kind, text));
+        settings.handshake &= inherited.has_handshake();
+        let transport = inherited.transport().to_owned();
+        let Some(channel) = stopped.unless(attach(inherited)).await else { return Ok(()) };
+        let channel = channel?;
+        let _cleanup = RemoveOnExit(channel.cleanup.clone());
+        if let Some(own) = &channel.cleanup {
+            cleanup.get_or_init(|| own.clone());
         }
-        let Greeted { reader, writer, buffer } = starter.dial(&address).await?;
-        let limits = starter.settings.limits;
-        link.renew(limits, writer);
-        let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
-        control.command(Command::Reconnect { pump }).await
-    }
-
-    /// Lets the worker go: it outlives this host, which may end at once, and waits for the next one, which
-    /// [attaches](crate::Attach) to the address that this returns. Calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed), and so do all further ones.
-    ///
-    /// # Errors
-    /// `Config` where the worker needs this host for what it prints, otherwise those of
-    /// [`disconnect`](Self::disconnect). Where it fails, the worker is still this host's.
-    pub async fn detach(&self) -> Result<Address, Error>
-    where
-        T: Reconnect,
-        D::Running: Detach,
-    {
-        self.0
-            .control
-            .command(Command::Detach { check: D::Running::can_detach, let_go: D::Running::detach })
-            .await?;
-        Ok(self.0.control.identity().address)
+        let cleanup = channel.cleanup.clone();
+        let session = Session { codec, settings, schema: M::Handler::SCHEMA, transport, cleanup, is_process };
+        // In a box, because it is large: moved as a whole, it would touch memory that is fresh from the system in two more places.
+        beside_the_sockets(Box::pin(session.run(make, layers, channel, stopped))).await
     }
 }
 
-impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
-    type Codec = S::Codec;
-    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
-
-    fn codec(&self) -> &S::Codec {
-        self.0.service.codec()
+/// Awaits `future`, on a runtime of many threads as a task of its own: that is polled by the thread that hears from the
+/// socket, while the one that `main` is awaited on would have to be woken for each message.
+async fn beside_the_sockets<F>(future: F) -> F::Output
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return future.await;
     }
-
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        let Inner { service, link, starter, .. } = &*self.0;
-        match starter.settings.on_crash.attempts(&request) {
-            1 => Either::Left(service.call(request)),
-            // In a box, so that a call that is made once is small.
-            most => Either::Right(Box::pin(attempts::call(service, link, request, most))),
-        }
-    }
-}
-
-impl<S: Service, T, D: Driver> Clone for Worker<S, T, D> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+    // A set of one, because it ends its task when it is dropped.
+    let mut task = JoinSet::new();
+    task.spawn(future);
+    match task.join_next().await.expect("a task was spawned") {
+        Ok(output) => output,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // It is ended with its runtime, and so is whoever waits for it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
-impl<S: Service, T, D: Driver> Drop for Inner<S, T, D> {
+/// Removes what this end has outside of its process, also where a thread that watches still has a part in it.
+struct RemoveOnExit(Option<Cleanup>);
+
+impl Drop for RemoveOnExit {
     fn drop(&mut self) {
-        self.control.stop(Stop::Close);
+        if let Some(cleanup) = &self.0 {
+            cleanup.run();
+        }
     }
 }
 
-impl<S: Service, T, D: Driver> fmt::Debug for Worker<S, T, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker")
-            .field("pid", &Into::<Option<u32>>::into(self.0.control.identity().pid))
-            .field("active", &self.is_active())
-            .finish()
-    }
+fn host_gone(error: std::io::Error) -> Error {
+    Error::with_source(ErrorKind::Crashed, "the connection to the host broke", error)
+}
+
+/// Runs `main` on a current-thread runtime: what `#[isolated_workers::main]` expands to.
+#[doc(hidden)]
+pub fn run_worker<F: Future>(main: F) -> F::Output {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime for the worker");
+    let output = runtime.block_on(main);
+    // Nobody waits any more for what a blocking handler still does.
+    runtime.shutdown_background();
+    output
 }

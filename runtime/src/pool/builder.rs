@@ -14,8 +14,8 @@ use super::owner::Owner;
 use super::rules::{Recycle, Rules};
 use super::shared::Shared;
 use super::{Dispatch, Pool, Restart, WhenFull};
-use crate::builder::Builder;
 use crate::driver::Driver;
+use crate::host::builder::Builder;
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
 /// A pool about to be started: [`Pool::builder`].

@@ -10,7 +10,7 @@ use isolated_workers_middleware::Service;
 use super::seat::Seat;
 use super::shared::{Admission, Shared};
 use super::view::Options;
-use crate::link::Call;
+use crate::connection::Call;
 
 /// The workers of a pool, without any middleware around them: each call goes to the one that is to have it.
 pub struct Dispatch<C: Codec>(pub(super) Arc<Shared<C>>);

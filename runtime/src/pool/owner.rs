@@ -19,8 +19,8 @@ use super::seat::Peer;
 use super::shared::{Order, Shared};
 use crate::Link;
 use crate::driver::Driver;
-use crate::starter::Starter;
-use crate::supervisor::{Control, Ending, Stop};
+use crate::host::starter::Starter;
+use crate::host::supervisor::{Control, Ending, Stop};
 
 /// How often the memory of workers is looked at that are to be replaced for it.
 const LOOK: Duration = Duration::from_millis(500);

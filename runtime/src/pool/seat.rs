@@ -5,7 +5,7 @@ use isolated_workers_codec::Codec;
 use super::scheduler::{MemberId, Seats};
 use super::shared::Shared;
 use crate::Link;
-use crate::link::Linked;
+use crate::connection::Linked;
 
 /// A worker, as the scheduler knows it.
 pub(super) struct Peer<C: Codec> {

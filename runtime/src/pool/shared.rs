@@ -21,9 +21,9 @@ use super::seat::{Peer, Seat};
 use super::view::Options;
 use super::{QueueStats, Rules, Stats, WorkerId, WorkerStats};
 use crate::driver::Driver;
-use crate::on_crash::random;
-use crate::starter::Starter;
-use crate::supervisor::Stop;
+use crate::host::crash_policy::random;
+use crate::host::starter::Starter;
+use crate::host::supervisor::Stop;
 use crate::timeouts::elapsed;
 use crate::{OnCrash, Status};
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Action, Member, MemberId, Phase, Refusal, Scheduler, Seats, Slot, rendezvous};
+use crate::host::supervisor::GROWN_UP;
 use crate::pool::{Restart, Rules};
-use crate::supervisor::GROWN_UP;
 
 /// How a worker ended that was not told to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

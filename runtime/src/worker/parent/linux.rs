@@ -7,17 +7,17 @@ use tokio::io::unix::AsyncFd;
 
 /// The host of this worker, where it is the parent of its process.
 #[derive(Clone, Copy)]
-pub(in crate::serve) struct Parent(Pid);
+pub(in crate::worker) struct Parent(Pid);
 
 impl Parent {
     /// `None`: the process `host` is not this one's parent.
-    pub(in crate::serve) fn of(host: u32) -> Option<Self> {
+    pub(in crate::worker) fn of(host: u32) -> Option<Self> {
         let host = Pid::from_raw(host.cast_signed())?;
         (getppid() == Some(host)).then_some(Self(host))
     }
 
     /// QueueStats until it has ended. Where the system cannot tell, that is never.
-    pub(in crate::serve) async fn gone(self) {
+    pub(in crate::worker) async fn gone(self) {
         let descriptor = match pidfd_open(self.0, PidfdFlags::empty()) {
             Ok(descriptor) => descriptor,
             Err(Errno::SRCH) => return,

@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::unchanged;
 use crate::Status;
+use crate::connection::End;
 use crate::driver::{Address, Captured, Running};
-use crate::link::End;
 
 /// What is wanted of a worker. A later one overrules an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,10 +17,10 @@ use super::parent::Parent;
 use super::server::Stopped;
 use super::watch::Watch;
 use super::{Settings, host_gone};
+use crate::connection::{End, Link, Pump};
 use crate::handshake::{Greeting, HandshakeError};
+use crate::host::supervisor::FOREVER;
 use crate::inherited::{AnyChannel, AnyReader, AnyWriter};
-use crate::link::{End, Link, Pump};
-use crate::supervisor::FOREVER;
 use crate::timeouts::elapsed;
 
 /// How long a host may take to hear that its worker leaves, once nothing else is left to do; and to take an answer that

@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::heap;
 use super::pace::Pace;
 use super::place::{Place, place};
-use crate::link::{Answer, Inbound};
+use crate::connection::{Answer, Inbound};
 
 /// The handlers at work for one connection.
 pub(super) struct Handlers<S> {

@@ -11,10 +11,10 @@ use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reco
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::connection::{Link, Nobody, Pump};
 use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
-use crate::link::{Link, Nobody, Pump};
-use crate::supervisor::{Control, LAST_WORDS, LIMBO, supervise};
+use crate::host::supervisor::{Control, LAST_WORDS, LIMBO, supervise};
 use crate::timeouts::elapsed;
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 

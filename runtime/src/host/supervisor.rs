@@ -18,10 +18,10 @@ use tokio::time::{sleep, timeout};
 use self::control::Order;
 pub(crate) use self::control::{Command, Control, Ending, Identity, Pumping, Stop};
 use crate::Status;
+use crate::connection::{End, Link, Nobody, Presence, Pump};
 use crate::driver::{Address, Driver, Running};
-use crate::link::{End, Link, Nobody, Presence, Pump};
-use crate::on_crash::random;
-use crate::starter::{Greeted, Started, Starter};
+use crate::host::crash_policy::random;
+use crate::host::starter::{Greeted, Started, Starter};
 use crate::timeouts::elapsed;
 
 /// How long a process that has ended its connection may take to end itself before it is killed.

@@ -7,9 +7,9 @@ use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 
+use crate::connection::Link;
 use crate::driver::Driver;
-use crate::link::Link;
-use crate::starter::{Settings, Starter};
+use crate::host::starter::{Settings, Starter};
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts, Worker};
 
 pub(crate) type Parts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
@@ -83,7 +83,7 @@ impl<D, C, T, L> Builder<D, C, T, L> {
     /// Tells the worker this when it starts, and each that is started in its place: what
     /// [`serve_with`](crate::serve_with) makes its handler of. It goes over the connection, encoded by its codec, so that it
     /// may hold secrets: nobody else sees it, and no argument, variable, file or log has it. [`Limits::frame`] limits it. A
-    /// worker that calls [`serve`](crate::serve) passes over it.
+    /// worker that calls [`serve`](crate::worker) passes over it.
     ///
     /// ```no_run
     /// # use isolated_workers_runtime::{Program, Worker};

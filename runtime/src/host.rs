@@ -1,0 +1,16 @@
+//! The host's side: starting workers, calling them and seeing them to their end.
+
+pub(crate) mod attempts;
+pub(crate) mod builder;
+pub(crate) mod crash_policy;
+mod heartbeat;
+pub(crate) mod starter;
+mod status;
+pub(crate) mod supervisor;
+mod worker;
+
+pub use self::builder::Builder;
+pub use self::crash_policy::OnCrash;
+pub use self::heartbeat::Heartbeat;
+pub use self::status::Status;
+pub use self::worker::Worker;
