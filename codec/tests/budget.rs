@@ -169,7 +169,7 @@ fn the_deepest_that_can_be_allowed_fits_a_thread<C: Codec>(codec: C) {
         room: [u64; 16],
         next: Option<Box<Wide>>,
     }
-    let deepest = limits().depth(Limits::MOST_DEPTH);
+    let deepest = limits().depth(Limits::MAX_DEPTH);
     let decode = move || {
         let wide = (0..200).fold(None, |next, _| Some(Box::new(Wide { room: [7; 16], next })));
         let bytes = encoded(&codec, &wide);

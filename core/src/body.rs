@@ -5,11 +5,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::Budget;
 
-/// The encoded payload of a request or a response.
+/// Encoded payload of a request or a response, in memory.
 ///
-/// Opaque on purpose: it is one buffer, or several of which the large ones are shared with the value that was encoded;
-/// later it may be a stream or a piece of shared memory, and no signature changes. Cloning is cheap and copies no
-/// payload but a small one. Two bodies are equal where their bytes are.
+/// A body holds its bytes inline, in one buffer, or in several buffers of which the large ones are shared with the
+/// encoded value. A clone is cheap: it copies only an inline payload. Two bodies are equal if their bytes are equal.
 #[derive(Clone)]
 pub struct Body {
     form: Form,
@@ -18,24 +17,24 @@ pub struct Body {
 
 #[derive(Clone)]
 enum Form {
-    /// Most payloads are so small that memory of their own costs more than they do.
+    /// Inline: most payloads are so small that an allocation costs more than a copy.
     Small {
         length: u8,
-        bytes: [u8; SMALL],
+        bytes: [u8; INLINE_BYTES],
     },
     One(Bytes),
-    // One pointer, so that a body is no larger for it.
+    // One pointer, so that it does not enlarge the body.
     Rope(Arc<Rope>),
 }
 
-/// As much as a payload of 64 bytes takes, and what is left of the words that it needs.
-const SMALL: usize = 70;
+/// Maximum size of an inline payload in bytes: a payload of 64 bytes and its length, rounded up to whole words.
+const INLINE_BYTES: usize = 70;
 
-/// Buffers that belong one behind the other.
+/// Sequence of buffers.
 struct Rope {
     pieces: Vec<Bytes>,
     len: usize,
-    /// All in one, once somebody has asked for that.
+    /// Concatenation of the pieces, made on first use.
     flat: OnceLock<Bytes>,
 }
 
@@ -51,17 +50,17 @@ impl Rope {
 }
 
 impl Body {
-    /// A body without a byte: what a message without a payload carries.
+    /// Creates an empty body: that of a message without a payload.
     #[inline]
     pub const fn empty() -> Self {
-        Self { form: Form::Small { length: 0, bytes: [0; SMALL] }, budget: Budget::DEFAULT }
+        Self { form: Form::Small { length: 0, bytes: [0; INLINE_BYTES] }, budget: Budget::DEFAULT }
     }
 
-    /// Makes an [empty](Self::empty) body one of these bytes, which are copied, where they are so few that this takes no
-    /// memory: 70 at most. Returns whether they are.
+    /// Copies `payload` into an [empty](Self::empty) body if it fits inline, which takes 70 bytes at most. Returns `true` if
+    /// it did.
     ///
-    /// In the place where the body stays, because moving one that has just been written takes longer than writing it: the
-    /// processor waits until the parts have left its store buffer.
+    /// It fills the body in place. A move of a body that was just written takes longer than the write: the processor waits
+    /// until the parts have left its store buffer.
     ///
     /// ```
     /// use isolated_workers_core::Body;
@@ -69,14 +68,14 @@ impl Body {
     /// let mut body = Body::empty();
     /// assert!(body.fill(b"small"));
     /// assert_eq!(body.as_bytes(), b"small");
-    /// assert!(!body.fill(b"other"), "it is not empty any more");
+    /// assert!(!body.fill(b"other"), "the body is no longer empty");
     /// assert!(!Body::empty().fill(&[7; 71]));
     /// ```
     #[inline]
-    #[must_use = "a body that is not filled is still what it was"]
+    #[must_use = "the body is unchanged if this returns `false`"]
     pub fn fill(&mut self, payload: &[u8]) -> bool {
         match (&mut self.form, u8::try_from(payload.len())) {
-            (Form::Small { length: length @ 0, bytes }, Ok(wanted)) if payload.len() <= SMALL => {
+            (Form::Small { length: length @ 0, bytes }, Ok(wanted)) if payload.len() <= INLINE_BYTES => {
                 bytes[..payload.len()].copy_from_slice(payload);
                 *length = wanted;
                 true
@@ -85,7 +84,7 @@ impl Body {
         }
     }
 
-    /// A body of buffers one behind the other, none of which is copied.
+    /// Creates a body from consecutive buffers without a copy.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -107,8 +106,8 @@ impl Body {
         Self { form: Form::Rope(Arc::new(rope)), budget: Budget::default() }
     }
 
-    /// The buffers that the payload is in, one behind the other: what a vectored write takes. None where it is so small
-    /// that it needs none: [`as_bytes`](Self::as_bytes) has it then.
+    /// Buffers of the payload, in order, for a vectored write. Empty if the payload is inline; use
+    /// [`as_bytes`](Self::as_bytes) then.
     #[inline]
     pub fn pieces(&self) -> &[Bytes] {
         match &self.form {
@@ -118,8 +117,7 @@ impl Body {
         }
     }
 
-    /// The encoded bytes. Where they are in several [`pieces`](Self::pieces), they are copied into one buffer the first
-    /// time.
+    /// The encoded bytes. The first use copies several [`pieces`](Self::pieces) into one buffer.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.form {
@@ -129,8 +127,8 @@ impl Body {
         }
     }
 
-    /// The encoded bytes; without a copy where they are in one buffer, as those of every body that came from a peer and is
-    /// not small.
+    /// The encoded bytes as one buffer. Copies unless the body is in one buffer already. A body from a peer that is not
+    /// inline always is.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.form {
@@ -140,7 +138,7 @@ impl Body {
         }
     }
 
-    /// The encoded bytes in one buffer, to share parts of it; `None` where they are so few that there is none. Copies where
+    /// The encoded bytes as one buffer, to share parts of it. `None` if the payload is inline. Copies if
     /// [`as_bytes`](Self::as_bytes) does.
     #[inline]
     pub fn flat(&self) -> Option<&Bytes> {
@@ -151,7 +149,7 @@ impl Body {
         }
     }
 
-    /// How many bytes the payload takes.
+    /// Size of the payload in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         match &self.form {
@@ -161,20 +159,20 @@ impl Body {
         }
     }
 
-    /// Whether there is no byte at all.
+    /// Returns `true` if the payload is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What the value may take that is decoded from this. A body that came from a peer has the budget of its
-    /// connection's [`Limits`](crate::Limits), one that was made of bytes [`Budget::default`].
+    /// Budget of the value decoded from this body. A body from a peer has the budget of its connection's
+    /// [`Limits`](crate::Limits). A body made from bytes has [`Budget::default`].
     #[inline]
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Sets what the value may take that is decoded from this.
+    /// Sets the budget of the value decoded from this body.
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         self.budget = budget;
@@ -224,22 +222,26 @@ impl From<Vec<u8>> for Body {
 mod tests {
     use super::*;
 
-    // A body passes through many hands, and a reply of 64 bytes and their length is to fit.
-    const _: () = assert!(size_of::<Form>() == 72 && SMALL >= 65);
+    // A body is moved often, so it stays small. A reply of 64 bytes and its length must fit inline.
+    const _: () = assert!(size_of::<Form>() == 72 && INLINE_BYTES >= 65);
 
     #[test]
-    fn pieces_are_one_payload() {
+    fn pieces_form_one_payload() {
         let pieces = [&b"ab"[..], b"", b"cde"].map(Bytes::from_static);
         let body = Body::from_pieces(pieces.to_vec());
         assert_eq!((body.len(), body.is_empty(), body.pieces().len()), (5, false, 2));
         assert_eq!(body, Body::from(b"abcde".to_vec()));
         assert_ne!(body, Body::from(b"abcd".to_vec()));
-        assert_eq!(body.as_bytes().as_ptr(), body.clone().as_bytes().as_ptr(), "it was copied once");
+        assert_eq!(
+            body.as_bytes().as_ptr(),
+            body.clone().as_bytes().as_ptr(),
+            "the pieces are concatenated once"
+        );
         assert_eq!(body.into_bytes(), &b"abcde"[..]);
     }
 
     #[test]
-    fn one_piece_is_no_rope() {
+    fn a_single_piece_is_not_copied() {
         let one = Bytes::from(vec![1; 10]);
         let body = Body::from_pieces(vec![Bytes::new(), one.clone()]);
         assert_eq!(body.as_bytes().as_ptr(), one.as_ptr());

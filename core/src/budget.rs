@@ -1,33 +1,33 @@
 use crate::Limits;
 
-/// What one decoded value may take of the process that decodes it. [`Limits::budget`] makes it; a body that came from
-/// a peer carries it.
+/// Resources that one decoded value may take. [`Limits::budget`] creates it; a body from a peer carries it.
 ///
-/// The memory that a value takes has little to do with the size of its frame: a byte may stand for a kilobyte, or for
-/// one more level of nesting. So it is counted while the value is decoded, whatever the codec.
+/// The size of a frame says little about the memory of its value: one byte may stand for a kilobyte, or for one more
+/// level of nesting. Therefore the value is metered while it is decoded, whatever the codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// Bytes of memory: the size of each element, key and value of a sequence or map and of each value in a box, and
-    /// the length of each string. What is reserved beside it is not counted: a `Vec` that grows takes up to three times
-    /// as much for a moment, small hash maps four times, and B-tree maps of a single entry, as those of a
-    /// `serde_json::Value`, up to twelve times. `usize::MAX`: no limit.
+    /// Bytes of memory: the size of each element, key, value and boxed value, and the length of each string.
+    /// `usize::MAX`: no limit.
+    ///
+    /// Spare capacity is not counted. A growing `Vec` takes up to three times as much for a moment, a small hash map
+    /// four times, and a B-tree map of one entry, as in `serde_json::Value`, up to twelve times.
     pub decoded: usize,
-    /// Elements of all sequences and maps together, also those that take no memory. `u32::MAX`: no limit.
+    /// Number of elements of all sequences and maps, including elements without a size. `u32::MAX`: no limit.
     pub elements: u32,
-    /// Levels of nesting: sequences, maps, structs, tuples, enums, newtypes and options each count as one, because
-    /// each takes a part of the stack.
+    /// Levels of nesting. Sequences, maps, structs, tuples, enums, newtypes and options count as one level each,
+    /// because each takes stack.
     pub depth: u32,
 }
 
 impl Budget {
-    /// For what this process has encoded itself: limited in depth alone.
-    pub const LOCAL: Self = Self { decoded: usize::MAX, elements: u32::MAX, depth: Limits::MOST_DEPTH };
+    /// Budget for bytes that this process encoded: limited in depth only.
+    pub const LOCAL: Self = Self { decoded: usize::MAX, elements: u32::MAX, depth: Limits::MAX_DEPTH };
 
     pub(crate) const DEFAULT: Self = Limits::DEFAULT.budget();
 }
 
-/// That of [`Limits::default`].
+/// Budget of [`Limits::default`].
 impl Default for Budget {
     fn default() -> Self {
         Self::DEFAULT
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_costs_a_body_two_words() {
+    fn a_budget_takes_at_most_two_words() {
         assert!(size_of::<Budget>() <= 16);
     }
 }

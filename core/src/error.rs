@@ -1,8 +1,8 @@
-//! Why a call, a worker or a connection failed.
+//! Error of a call, a worker or a connection.
 //!
-//! One opaque type for all of it: callers decide by [`Error::kind`], people read the text, and a new reason can be
-//! told without breaking either. It is one pointer in size, because it sits in the `Result` of every call, and cheap
-//! to clone, because one dead connection fails many calls.
+//! One opaque type: programs match on [`Error::kind`], people read the text, and a new cause breaks neither. It is one
+//! pointer in size, because it is part of the `Result` of every call. A clone is cheap, because a lost connection fails
+//! many calls.
 
 mod crash;
 mod kind;
@@ -19,11 +19,11 @@ pub use self::remote::RemoteError;
 /// An error of any type that can be sent between threads.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Why a call, a worker or a connection failed.
+/// Error of a call, a worker or a connection.
 ///
-/// Its text says what was attempted, on what, why that failed and what to do; `{:#}` adds the chain of causes, but for
-/// those that the text tells already.
-/// `Debug` prints the same as `{:#}` with the kind in front, because that is what a `main` that returns it shows.
+/// `Display` writes what was attempted, the cause and a remedy. `{:#}` adds the causes from [`source`](StdError::source)
+/// that the text does not contain. `Debug` writes the kind and `{:#}`, because a `main` that returns an error prints it
+/// with `Debug`.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -33,7 +33,7 @@ struct Inner {
     text: String,
     detail: Detail,
     source: Option<BoxError>,
-    /// The middleware that made the error; `Some(None)` where it came from further in than any.
+    /// Middleware that made the error. `Some(None)` if the innermost service made it.
     middleware: OnceLock<Option<Box<str>>>,
 }
 
@@ -44,29 +44,29 @@ enum Detail {
 }
 
 impl Error {
-    /// An error of this kind; `text` says what was attempted, on what, why it failed and what to do.
+    /// Creates an error. `text` says what was attempted, the cause and a remedy.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self::build(kind, text.into(), Detail::None, None)
     }
 
-    /// The same with the error that caused it.
+    /// Creates an error with a source. `text` should not repeat the source.
     pub fn with_source(kind: ErrorKind, text: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::build(kind, text.into(), Detail::None, Some(source.into()))
     }
 
-    /// The worker went away with a call in flight, or before it came up.
+    /// Creates the error of a worker that crashed, with a call in flight or before it was ready.
     pub fn crashed(crash: Crash) -> Self {
         Self::build(ErrorKind::Crashed, crash.to_string(), Detail::Crash(crash), None)
     }
 
-    /// The answer of the other side to `message`.
+    /// Creates the error that the peer sent as the answer to `message`.
     pub fn remote(message: &str, remote: RemoteError) -> Self {
         let kind = remote.code.as_deref().and_then(ErrorKind::from_code).unwrap_or(ErrorKind::Remote);
         let text = match kind {
             ErrorKind::Remote => format!("the handler of `{message}` failed: {}", remote.message),
             _ => remote.message.clone(),
         };
-        // A kind that means "not run" of a call from here does not mean it of one that a handler made in its turn.
+        // The handler may have passed on the error of a call of its own, so a kind that implies "not run" proves nothing.
         let executed = match (kind, kind.executed()) {
             (ErrorKind::UnknownMessage, executed) => executed,
             (_, Executed::No) => Executed::Maybe,
@@ -80,48 +80,46 @@ impl Error {
         Self(Arc::new(Inner { kind, executed, text, detail, source, middleware: OnceLock::new() }))
     }
 
-    /// Says for certain whether the message was run, where the one who makes the error knows better than its kind.
+    /// Sets whether the message was run, if that is known better than from the kind. Call it only on a new error.
     pub fn with_executed(self, executed: Executed) -> Self {
         let mut inner = self.0;
         match Arc::get_mut(&mut inner) {
             Some(inner) => inner.executed = executed,
-            // A shared error keeps what it said before: someone may already have decided by it.
-            None => debug_assert!(false, "with_executed is for an error that was just made"),
+            // A shared error stays unchanged: another holder may have acted on it.
+            None => debug_assert!(false, "with_executed was called on a shared error; call it on a new one"),
         }
         Self(inner)
     }
 
-    /// Names the middleware that made the error, unless that is settled already. A stack does it for each of its
-    /// middleware; the name stands in front of the text, also on the other side.
+    /// Names the middleware that made the error, unless its origin is set. A stack calls it for each of its middleware.
+    /// The name precedes the text, also on the peer's side.
     pub fn in_middleware(self, name: &str) -> Self {
         self.0.middleware.get_or_init(|| Some(name.into()));
         self
     }
 
-    /// Says that the error came to a middleware from what that calls, so that none is named for it that only passes
-    /// it on.
+    /// Marks the error as made by the next service, so that a middleware that only passes it on is not named.
     pub fn from_next(self) -> Self {
         self.0.middleware.get_or_init(|| None);
         self
     }
 
-    /// The middleware of this process that made the error.
+    /// Name of the middleware that made the error, if one of this process did.
     pub fn middleware(&self) -> Option<&str> {
         self.0.middleware.get()?.as_deref()
     }
 
-    /// What went wrong, to decide by.
+    /// Kind of the error, to match on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the message may have been run: only [`Executed::No`] makes it safe to run one again that is not
-    /// idempotent.
+    /// Tells if the message may have been run. Retry a message that is not idempotent only after [`Executed::No`].
     pub fn executed(&self) -> Executed {
         self.0.executed
     }
 
-    /// How the worker ended, where that is why the call failed.
+    /// Details of the crash, if the worker crashed.
     pub fn crash(&self) -> Option<&Crash> {
         match &self.0.detail {
             Detail::Crash(crash) => Some(crash),
@@ -129,7 +127,7 @@ impl Error {
         }
     }
 
-    /// What the other side answered, where it answered with an error.
+    /// Error that the peer sent, if it sent one.
     pub fn remote_error(&self) -> Option<&RemoteError> {
         match &self.0.detail {
             Detail::Remote(remote) => Some(remote),
@@ -137,7 +135,7 @@ impl Error {
         }
     }
 
-    /// The error as it goes to the other side.
+    /// Converts the error to the form that is sent to the peer.
     pub fn to_remote(&self) -> RemoteError {
         if let Some(remote) = self.remote_error() {
             return remote.clone();
@@ -149,7 +147,7 @@ impl Error {
     }
 }
 
-/// The causes of an error, nearest first.
+/// Causes of an error, the nearest first.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(error.source(), |&cause| cause.source())
 }
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn its_text_tells_the_chain_when_asked() {
+    fn the_alternate_form_adds_causes_that_the_text_lacks() {
         let error = Error::with_source(
             ErrorKind::Spawn,
             "could not start `worker`",
@@ -200,13 +198,13 @@ mod tests {
         assert_eq!(error.to_string(), "could not start `worker`");
         assert_eq!(format!("{error:#}"), "could not start `worker`: no such file");
         assert_eq!(format!("{error:?}"), "Spawn: could not start `worker`: no such file");
-        let told =
+        let included =
             Error::with_source(ErrorKind::Decode, "no `add`: no number", std::io::Error::other("no number"));
-        assert_eq!(format!("{told:#}"), "no `add`: no number");
+        assert_eq!(format!("{included:#}"), "no `add`: no number");
     }
 
     #[test]
-    fn it_names_the_middleware_that_made_it() {
+    fn the_middleware_that_made_an_error_is_named() {
         let made = Error::new(ErrorKind::Denied, "no token").in_middleware("Auth").in_middleware("Trace");
         assert_eq!(made.to_string(), "in the middleware `Auth`: no token");
         assert_eq!(Error::remote("add", made.to_remote()).to_string(), made.to_string());
@@ -216,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_kind_survives_the_wire() {
-        for kind in ErrorKind::ALL {
+        for &kind in ErrorKind::ALL {
             let error = Error::new(kind, "why");
             let there = Error::remote("add", error.to_remote());
             let expected = if kind == ErrorKind::Remote { "the handler of `add` failed: why" } else { "why" };
@@ -225,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_of_the_handler_is_no_kind() {
+    fn a_code_of_a_handler_does_not_change_the_kind() {
         let mut remote = RemoteError::new("MyError", "no");
         remote.code = Some("E_MY".into());
         let error = Error::remote("add", remote);

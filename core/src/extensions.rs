@@ -2,10 +2,10 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
-/// Values that go with a request on one side and do not travel, one of a type: what a middleware or a view of a service
-/// says to those further in.
+/// Typed values attached to a request in one process, at most one of each type. They do not travel.
 ///
-/// Empty ones take no memory. Look-ups are linear: this is meant for a handful of values.
+/// A middleware or a service view uses them to pass values to inner layers. Empty extensions take no memory. Lookups
+/// are linear: this is meant for a few values.
 ///
 /// ```
 /// use isolated_workers_core::{Body, Name, Request};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub struct Extensions(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
 
 impl Extensions {
-    /// Sets the value of this type.
+    /// Inserts a value, replacing the previous one of its type.
     pub fn insert<T: Any + Send + Sync>(&mut self, value: T) {
         let key = TypeId::of::<T>();
         self.0.retain(|(other, _)| *other != key);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_has_one_value() {
+    fn a_later_value_replaces_the_one_of_its_type() {
         let mut extensions = Extensions::default();
         assert_eq!(extensions.get::<u8>(), None);
         extensions.insert(1_u8);

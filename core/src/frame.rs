@@ -2,52 +2,51 @@ use std::time::Duration;
 
 use crate::{Body, Budget, Metadata, Name, RemoteError, Request, Response, TxId};
 
-/// One unit of the wire. A codec's framing turns it into bytes and back; [`protocol`](crate::protocol) gives it its
-/// meaning.
+/// Unit of the wire. The framing of a codec encodes and decodes it; [`protocol`](crate::protocol) defines its meaning.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Frame {
-    /// The sender wants a message handled.
+    /// Asks the receiver to handle a message.
     Request {
-        /// Ties the answer to this request.
+        /// Matches the answer to this request.
         id: TxId,
-        /// What is wanted. One that was read has the id, too.
+        /// The request. If it was received, it holds the id as well.
         request: Request,
     },
-    /// The answer to a request.
+    /// Successful answer to a request.
     Reply {
-        /// The id of the request.
+        /// Id of the request.
         id: TxId,
-        /// The message that is answered; empty where the codec does not write it.
+        /// Name of the message. Empty if the codec does not write it.
         name: Name,
-        /// The encoded reply, and what travels beside it.
+        /// Encoded reply and metadata.
         response: Response,
     },
-    /// The answer to a request that failed.
+    /// Answer to a request that failed.
     Error {
-        /// The id of the request.
+        /// Id of the request.
         id: TxId,
-        /// The message that failed; empty where the codec does not write it.
+        /// Name of the message. Empty if the codec does not write it.
         name: Name,
-        /// Why.
+        /// The error.
         error: Box<RemoteError>,
     },
-    /// The sender no longer wants the answer to a request; it gets one all the same, so that its id is free again.
+    /// The sender cancels a request. It still gets an answer, which frees the id.
     Cancel {
-        /// The id of the request.
+        /// Id of the request.
         id: TxId,
     },
-    /// Asks for a sign of life.
+    /// Keep-alive probe.
     Ping,
-    /// Gives it.
+    /// Answer to `Ping`.
     Pong,
     /// The sender starts no more calls and is about to end the stream.
     GoAway {
-        /// How long the receiver is to wait for another connection once this one has ended. `None`: not at all.
+        /// Time that the receiver waits for another connection after this one has ended. `None`: it does not wait.
         linger: Option<Duration>,
     },
-    /// What can be read in two ways, because the other side tells no kinds and the name ends as that of an answer does.
-    /// It is the answer where this side has asked, and the request where it has not. Never sent.
+    /// Frame of a peer that writes no kinds, whose name ends like that of an answer. It is the answer if a call with
+    /// its id is in flight, and the request otherwise. It is never sent.
     Unmarked {
         /// A [`Reply`](Self::Reply) or an [`Error`](Self::Error).
         answer: Box<Frame>,
@@ -57,8 +56,8 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// A request as a framing has read it: `timeout` is how long the sender will wait, where it said so for this message or
-    /// call. A duration, because two processes need not agree on the time.
+    /// Creates a received request. `timeout` is the time that the sender waits, if it sent one. It is a duration, because two
+    /// processes need not share a clock.
     #[inline]
     pub fn request(
         id: TxId,
@@ -71,13 +70,13 @@ impl Frame {
         Self::Request { request: Request::received(id.clone(), name, body, metadata, oneway, timeout), id }
     }
 
-    /// A reply as a framing has read it.
+    /// Creates a received reply.
     #[inline]
     pub fn reply(id: TxId, name: Name, body: Body, metadata: Metadata) -> Self {
         Self::Reply { id, name, response: Response::with_metadata(body, metadata) }
     }
 
-    /// The id of the transaction, in the kinds that have one.
+    /// Id of the transaction. `None` for kinds without one.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
         match self {
@@ -90,7 +89,7 @@ impl Frame {
         }
     }
 
-    /// How long the sender of a request says that it will wait: what is written of its timeout, where zero is no limit.
+    /// Timeout of a request as it is written on the wire. `None` if the request has none, or no limit.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         match self {
@@ -99,7 +98,7 @@ impl Frame {
         }
     }
 
-    /// The encoded payload, in the kinds that have one.
+    /// Encoded payload. `None` for kinds without one.
     #[inline]
     pub fn body(&self) -> Option<&Body> {
         match self {
@@ -110,7 +109,7 @@ impl Frame {
         }
     }
 
-    /// The same, to be changed.
+    /// Encoded payload, mutable. `None` for kinds without one.
     #[inline]
     pub fn body_mut(&mut self) -> Option<&mut Body> {
         match self {
@@ -121,7 +120,7 @@ impl Frame {
         }
     }
 
-    /// The keys and values beside the payload, in the kinds that have them.
+    /// Keys and values beside the payload. `None` for kinds without them.
     #[inline]
     pub fn metadata(&self) -> Option<&Metadata> {
         match self {
@@ -132,11 +131,11 @@ impl Frame {
         }
     }
 
-    /// Sets what the value may take that the frame carries: what whoever receives a frame does, whatever its framing.
+    /// Sets the budget of the value in the frame. The receiver calls it for every frame, whatever the framing.
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         match self {
-            // The framing may have done it already.
+            // The framing may have set it already.
             Self::Request { request, .. } if request.body().budget() != budget => {
                 request.body_mut().set_budget(budget);
             }
@@ -148,7 +147,9 @@ impl Frame {
         }
     }
 
-    /// How many bytes the frame will take at most, or 0 where that is small and fixed: what the out queue counts.
+    /// Approximate size of the payload in bytes, which the outbox counts for backpressure. 0 for kinds without a payload.
+    ///
+    /// It leaves out names, ids and metadata, so the encoded frame may be larger.
     #[inline]
     pub fn weight(&self) -> usize {
         match self {

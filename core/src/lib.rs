@@ -1,8 +1,8 @@
-//! The vocabulary of `isolated-workers`, and the state machine of one of its connections.
+//! Vocabulary of `isolated-workers`, and the state machine of a connection.
 //!
-//! Nothing in here does I/O, reads a clock or starts a task: a [`Message`] names what may be asked, a [`Request`] and
-//! a [`Response`] carry it encoded, a [`Frame`] is what travels, an [`Error`] says why a call failed, and
-//! [`protocol::Connection`] decides what happens to each of them. Every other crate of the project builds on this one.
+//! This crate does no I/O, reads no clock and starts no task. A [`Message`] is a typed call. A [`Request`] and a
+//! [`Response`] carry it encoded. A [`Frame`] is the unit on the wire. An [`Error`] says why a call failed.
+//! [`protocol::Connection`] holds the rules. Every other crate of the project builds on this one.
 
 mod body;
 mod budget;
@@ -17,7 +17,7 @@ mod name;
 pub mod protocol;
 mod request;
 mod response;
-mod schema;
+mod service_id;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx_id;
@@ -34,5 +34,5 @@ pub use metadata::Metadata;
 pub use name::Name;
 pub use request::{Request, Role};
 pub use response::Response;
-pub use schema::Schema;
+pub use service_id::Schema;
 pub use tx_id::{RandomIds, SequentialIds, TxId, TxIdGenerator};

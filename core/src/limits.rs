@@ -1,8 +1,8 @@
 use crate::{Budget, Error, ErrorKind};
 
-/// What a connection accepts from its peer and refuses to send, checked before memory is taken.
+/// Limits of a connection. They apply to received and to sent frames, and are checked before memory is allocated.
 ///
-/// What is not set follows from [`frame`](Self::frame): a larger frame may hold larger values.
+/// A limit that is not set follows from [`frame`](Self::frame): a larger frame may hold larger values.
 ///
 /// ```
 /// use isolated_workers_core::Limits;
@@ -15,60 +15,61 @@ use crate::{Budget, Error, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest frame in bytes, header and body together. Default: 8 MiB.
+    /// Maximum size of a frame in bytes, header and body together. Default: 8 MiB.
     pub frame: usize,
-    /// The most bytes of keys and values in the metadata of one frame, beside
-    /// [`Metadata::MAX_KEYS`](crate::Metadata::MAX_KEYS). Default: 64 KiB.
+    /// Maximum size in bytes of the keys and values in the metadata of one frame. Default: 64 KiB.
+    /// [`Metadata::MAX_KEYS`](crate::Metadata::MAX_KEYS) applies as well.
     pub metadata: usize,
-    /// How deep a decoded value may nest. Default: 64.
+    /// Maximum nesting depth of a decoded value, in levels. Default: 64.
     pub depth: u32,
     decoded: Option<usize>,
     elements: Option<u32>,
 }
 
 impl Limits {
-    /// The smallest frame, in bytes, that an error about a frame fits into.
-    pub const LEAST_FRAME: usize = 1 << 10;
+    /// Minimum of [`frame`](Self::frame): an error about a frame must fit.
+    pub const MIN_FRAME_BYTES: usize = 1 << 10;
 
-    /// The deepest nesting that can be allowed: one that the 2 MiB of a thread's stack hold with room to spare.
-    pub const MOST_DEPTH: u32 = 512;
+    /// Maximum of [`depth`](Self::depth) in levels: it fits into the 2 MiB stack of a thread with room to spare.
+    pub const MAX_DEPTH: u32 = 512;
 
     pub(crate) const DEFAULT: Self =
         Self { frame: 8 << 20, metadata: 64 << 10, depth: 64, decoded: None, elements: None };
 
-    /// Sets the largest frame, in bytes. It must fit what the other side allows, too.
+    /// Sets the maximum size of a frame in bytes. The limit of the peer applies as well.
     pub const fn frame(mut self, bytes: usize) -> Self {
         self.frame = bytes;
         self
     }
 
-    /// Sets the most bytes of metadata in one frame. It must fit what the other side allows, too.
+    /// Sets the maximum size in bytes of the metadata of one frame. The limit of the peer applies as well.
     pub const fn metadata(mut self, bytes: usize) -> Self {
         self.metadata = bytes;
         self
     }
 
-    /// Sets how many bytes of memory one decoded value may take ([`Budget::decoded`]); `usize::MAX` is no limit.
-    /// Default: eight times [`frame`](Self::frame).
+    /// Sets the maximum memory in bytes of one decoded value ([`Budget::decoded`]). `usize::MAX` is no limit. Default:
+    /// eight times [`frame`](Self::frame).
     pub const fn decoded(mut self, bytes: usize) -> Self {
         self.decoded = Some(bytes);
         self
     }
 
-    /// Sets how many elements all sequences and maps of one decoded value may have together ([`Budget::elements`]);
-    /// `u32::MAX` is no limit. Default: two for each byte of [`frame`](Self::frame).
+    /// Sets the maximum number of elements of one decoded value ([`Budget::elements`]). `u32::MAX` is no limit.
+    /// Default: two for each byte of [`frame`](Self::frame).
     pub const fn elements(mut self, elements: u32) -> Self {
         self.elements = Some(elements);
         self
     }
 
-    /// Sets how deep a decoded value may nest ([`Budget::depth`]), up to [`MOST_DEPTH`](Self::MOST_DEPTH).
+    /// Sets the maximum nesting depth of a decoded value in levels ([`Budget::depth`]), up to
+    /// [`MAX_DEPTH`](Self::MAX_DEPTH).
     pub const fn depth(mut self, levels: u32) -> Self {
         self.depth = levels;
         self
     }
 
-    /// What one value may take that is decoded from a frame within these limits.
+    /// Budget of one value decoded from a frame within these limits.
     pub const fn budget(&self) -> Budget {
         let decoded = match self.decoded {
             Some(decoded) => decoded,
@@ -82,25 +83,25 @@ impl Limits {
         Budget { decoded, elements, depth: self.depth }
     }
 
-    /// Refuses limits that nothing could be sent within, or that protect nothing.
+    /// Refuses limits that allow nothing, or that protect nothing.
     ///
     /// # Errors
-    /// `Config`, with the limit, its value and what it may be.
+    /// `Config`, with the limit, its value and its valid range.
     pub fn check(&self) -> Result<(), Error> {
         let Budget { decoded, elements, depth } = self.budget();
-        within("frame", "bytes", self.frame, Self::LEAST_FRAME, u32::MAX as usize)?;
+        within("frame", "bytes", self.frame, Self::MIN_FRAME_BYTES, u32::MAX as usize)?;
         within("metadata", "bytes", self.metadata, 0, u32::MAX as usize)?;
-        within("decoded", "bytes", decoded, Self::LEAST_FRAME, usize::MAX)?;
+        within("decoded", "bytes", decoded, Self::MIN_FRAME_BYTES, usize::MAX)?;
         within("elements", "elements", elements as usize, 1, u32::MAX as usize)?;
-        within("depth", "levels", depth as usize, 1, Self::MOST_DEPTH as usize)
+        within("depth", "levels", depth as usize, 1, Self::MAX_DEPTH as usize)
     }
 }
 
-fn within(limit: &str, unit: &str, value: usize, least: usize, most: usize) -> Result<(), Error> {
-    if (least..=most).contains(&value) {
+fn within(limit: &str, unit: &str, value: usize, min: usize, max: usize) -> Result<(), Error> {
+    if (min..=max).contains(&value) {
         return Ok(());
     }
-    let text = format!("Limits::{limit} is {value} {unit}; it must be {least} to {most}");
+    let text = format!("invalid `Limits::{limit}` of {value} {unit}: it must be between {min} and {max}");
     Err(Error::new(ErrorKind::Config, text))
 }
 
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_set_follows_the_frame() {
+    fn unset_limits_follow_from_the_frame_limit() {
         let budget = |limits: Limits| (limits.budget().decoded, limits.budget().elements);
         let limits = Limits::default();
         assert_eq!(budget(limits), (64 << 20, 16 << 20));
@@ -125,21 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_make_no_sense_are_refused_by_name() {
+    fn an_invalid_limit_is_refused_by_name() {
         let limits = Limits::default();
         limits.check().unwrap();
-        limits.metadata(0).elements(1).depth(Limits::MOST_DEPTH).decoded(usize::MAX).check().unwrap();
+        limits.metadata(0).elements(1).depth(Limits::MAX_DEPTH).decoded(usize::MAX).check().unwrap();
         for (wrong, name) in [
-            (limits.frame(1023), "frame is 1023 bytes"),
+            (limits.frame(1023), "frame` of 1023 bytes"),
             (limits.metadata(1 << 40), "metadata"),
-            (limits.decoded(0), "decoded is 0 bytes"),
+            (limits.decoded(0), "decoded` of 0 bytes"),
             (limits.elements(0), "elements"),
-            (limits.depth(0), "depth is 0 levels; it must be 1 to 512"),
+            (limits.depth(0), "depth` of 0 levels: it must be between 1 and 512"),
             (limits.depth(513), "depth"),
         ] {
             let error = wrong.check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.to_string().starts_with(&format!("Limits::{name}")), "{error}");
+            assert!(error.to_string().starts_with(&format!("invalid `Limits::{name}")), "{error}");
         }
     }
 }

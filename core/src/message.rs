@@ -4,9 +4,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Something that a host can ask of a worker: a name, a payload (the type itself) and the reply it gets.
+/// Typed message of a service: its name, its payload (the type itself), its reply and its error.
 ///
-/// `#[service]` writes these; by hand it is:
+/// `#[service]` generates the implementations. By hand:
 ///
 /// ```
 /// use isolated_workers_core::{Message, Never};
@@ -29,36 +29,36 @@ use serde::{Deserialize, Serialize};
     note = "declare it as a method of a `#[service]` trait, or implement `Message` for it by hand"
 )]
 pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What the message is called on the wire; unique within its service.
+    /// Name of the message on the wire. Unique within its service.
     const NAME: &'static str;
-    /// What a successful call returns.
+    /// Reply of a successful call.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
-    /// What the handler itself may fail with; [`Never`] where it cannot.
+    /// Error of the handler. [`Never`] if it cannot fail.
     type Error: ServiceError;
-    /// Whether the caller waits for no reply: the worker sends none, not even an error. Default: `false`.
+    /// `true` if the message has no reply, not even an error. Default: `false`.
     const ONEWAY: bool = false;
-    /// How long a call may take: `None` (the default) for what the worker's builder says, zero for no limit.
+    /// Timeout of a call. `None`, the default, is the setting of the worker's builder. Zero is no limit.
     const TIMEOUT: Option<Duration> = None;
-    /// How many times the message may be run again after its worker crashed: 0, the default, for what the worker's
-    /// builder says. Anything else says that the message is idempotent.
+    /// Maximum number of retries after the worker crashed. 0, the default, is the setting of the worker's builder. Any
+    /// other number marks the message as idempotent.
     const RETRY: u32 = 0;
-    /// Whether the message can be run twice without harm. Default: where [`RETRY`](Self::RETRY) is not 0.
+    /// `true` if the message may run twice without harm. Default: `true` if [`RETRY`](Self::RETRY) is not 0.
     const IDEMPOTENT: bool = Self::RETRY > 0;
 }
 
-/// What a handler may fail with: any error that can travel and be read.
+/// Error of a handler: any type that can be serialized and displayed.
 ///
-/// Implemented for every type that can; a type from `thiserror`, or `String`, will do.
+/// Implemented for every such type, for example a `thiserror` type or `String`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a method",
-    note = "it travels and is read: it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and owns its data"
+    note = "an error travels to the caller: it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and must own its data"
 )]
 pub trait ServiceError: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static> ServiceError for E {}
 
-/// The error of a message that has none of its own. No value of it exists.
+/// Error type of a message that cannot fail. It has no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Never {}
 

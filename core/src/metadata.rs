@@ -1,19 +1,19 @@
 use std::fmt;
 
-/// Keys and values that travel beside a payload: trace context, a tenant, a token.
+/// Keys and values that travel beside a payload: a trace context, a tenant, a token.
 ///
-/// Middleware writes and reads them; a peer that does not know a key passes over it. Empty metadata takes no memory
-/// and no byte on the wire. Look-ups are linear: this is meant for a handful of keys.
+/// Middleware writes and reads them. A peer ignores keys that it does not know. Empty metadata takes no memory and no
+/// bytes on the wire. Lookups are linear: this is meant for a few keys.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[expect(clippy::box_collection, reason = "one word, because every frame has one and most are empty")]
+#[expect(clippy::box_collection, reason = "one word: every frame has metadata, and most are empty")]
 pub struct Metadata(Option<Box<Vec<(String, String)>>>);
 
 impl Metadata {
-    /// How many keys a connection carries; a frame with more is refused on both sides, because looking for each of very
-    /// many would take a peer's word for how long this side works.
+    /// Maximum number of keys in a frame. Both sides refuse more, because lookups are linear and a peer could otherwise
+    /// choose how long they take.
     pub const MAX_KEYS: usize = 256;
 
-    /// Metadata without a key.
+    /// Creates empty metadata.
     #[inline]
     pub const fn new() -> Self {
         Self(None)
@@ -24,12 +24,12 @@ impl Metadata {
         self.0.as_ref().map_or(&[], |pairs| pairs)
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.pairs().iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
-    /// Sets `key`, and returns the value that it had before.
+    /// Sets `key` and returns its previous value.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) -> Option<String> {
         let (key, value) = (key.into(), value.into());
         let pairs = self.0.get_or_insert_default();
@@ -42,7 +42,7 @@ impl Metadata {
         }
     }
 
-    /// Takes `key` out, and returns its value.
+    /// Removes `key` and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         let pairs = self.0.as_mut()?;
         let at = pairs.iter().position(|(k, _)| k == key)?;
@@ -53,24 +53,24 @@ impl Metadata {
         Some(value)
     }
 
-    /// The keys and values, in the order in which they were first set.
+    /// Iterates over the keys and values, in the order in which they were first set.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.pairs().iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// How many bytes all keys and values take together.
+    /// Total size of all keys and values in bytes.
     #[inline]
     pub fn bytes(&self) -> usize {
         self.pairs().iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 
-    /// How many keys there are.
+    /// Number of keys.
     #[inline]
     pub fn len(&self) -> usize {
         self.pairs().len()
     }
 
-    /// Whether there is no key.
+    /// Returns `true` if there is no key.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.pairs().is_empty()
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_there_once() {
+    fn a_key_has_one_value() {
         let mut metadata = Metadata::new();
         assert_eq!(metadata.insert("tenant", "a"), None);
         assert_eq!(metadata.insert("tenant", "b"), Some("a".into()));

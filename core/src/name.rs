@@ -2,14 +2,14 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-/// The name of a message, as it travels.
+/// Name of a message on the wire.
 ///
-/// Names of up to 24 bytes and names known when compiling take no allocation, whichever way they came.
+/// A name of up to 24 bytes, or one known at compile time, takes no allocation.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Name(CompactString);
 
 impl Name {
-    /// A name that is part of the program.
+    /// Creates a name from a string of the program.
     #[inline]
     pub const fn from_static(name: &'static str) -> Self {
         Self(CompactString::const_new(name))

@@ -1,22 +1,24 @@
-//! The rules of a connection, without a socket, a clock or a task in them.
+//! Rules of a connection as a sans-io state machine: no socket, no clock, no task.
 //!
-//! A [`Connection`] is told what its owner wants (`call`, `cancel`, `answer`), what came in (`handle_frame`) and how
-//! late it is (`handle_timeout`); it says what to send (`poll_transmit`), what happened (an [`Event`]) and when it
-//! wants to be woken (`poll_timeout`). It is the same on both sides, and either may call the other. Because nothing in
-//! here waits for the world, tests drive two of them against each other through every order of events.
+//! A [`Connection`] owns the calls of both directions. Its owner feeds it commands (`call`, `cancel`, `answer`), input
+//! (`handle_frame`, `handle_timeout`) and asks it for output (`poll_transmit`, `poll_timeout`). A result is an
+//! [`Event`]. The state machine is the same on both sides, and either side may call the other. A test drives two of them
+//! against each other through every order of events.
 //!
-//! The rules:
-//! - Every request that is not oneway is answered exactly once, by a reply or an error.
-//! - A cancelled request is answered, too. Until then its id stays in use, so that an answer which crossed the cancel
-//!   on its way can never be taken for that of another call.
-//! - After its goodbye a side starts no more calls.
+//! Rules:
+//! - Every request is answered exactly once, by a reply or an error. A oneway message is not answered.
+//! - A cancelled request is answered too. Its id stays in use until then, so a late answer never reaches a later call.
+//! - A side starts no calls after it has sent or received a go-away.
+//!
+//! The [`handshake`] precedes the first frame and is sans-io as well.
 
 mod connection;
+mod errors;
 mod event;
+pub mod handshake;
 mod id_table;
 mod outbox;
-mod refusal;
-mod turns;
+mod timer_batches;
 
 pub use connection::Connection;
 pub use event::Event;

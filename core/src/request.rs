@@ -6,63 +6,81 @@ use crate::{Body, Extensions, Message, Metadata, Name, TxId};
 
 /// Role of this process in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Role {
     /// The process that makes the call.
     Caller,
-    /// The process that answers it.
+    /// The process that answers the call.
     Callee,
 }
 
-/// A call on its way: the name of its message, its encoded payload, and what was said about how to carry it out.
+/// Call in transit: name of the message, encoded payload, metadata and call options.
 ///
-/// Cloning is cheap: a clone shares most of it until one of the two is changed.
+/// A clone is cheap: it shares its contents until one of the two changes.
 #[derive(Clone)]
 pub struct Request(
-    // One pointer, which travels in a register: a request goes through many hands, and none of them copies it.
-    Arc<Parts>,
+    // One pointer, which travels in a register: a request is moved through many functions.
+    Arc<Inner>,
 );
 
-/// Shared, so that who may have to send a request again keeps it at no cost.
+/// Shared, so that a copy kept for a retry costs nothing.
 #[derive(Clone)]
-struct Parts {
+struct Inner {
+    wire: Wire,
+    policy: RerunPolicy,
+    local: Local,
+}
+
+/// Parts that travel to the peer.
+#[derive(Clone)]
+struct Wire {
     name: Name,
     body: Body,
     metadata: Metadata,
     id: Option<TxId>,
     timeout: Option<Duration>,
-    retry: u32,
-    idempotent: bool,
     oneway: bool,
-    role: Role,
-    extensions: Extensions,
-    peer: Option<u32>,
-    deadline: Option<Instant>,
 }
 
-/// The key under which the number of an attempt travels.
+/// Rules of the caller for a call whose worker crashed.
+#[derive(Clone, Copy, Default)]
+struct RerunPolicy {
+    retry: u32,
+    idempotent: bool,
+}
+
+/// Parts that never travel.
+#[derive(Clone)]
+struct Local {
+    role: Role,
+    /// Process id of the peer.
+    peer: Option<u32>,
+    deadline: Option<Instant>,
+    extensions: Extensions,
+}
+
+/// Metadata key of the attempt number.
 const ATTEMPT: &str = "iw-attempt";
 
 impl Request {
-    /// A request on the host's side for the message `M`, with a payload that its codec has encoded.
+    /// Creates a request of a caller for the message `M`. `body` is the message, encoded with the codec of the
+    /// connection.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
-        Self::made_of(Parts {
-            timeout: M::TIMEOUT,
-            retry: M::RETRY,
-            idempotent: M::IDEMPOTENT,
-            oneway: M::ONEWAY,
-            ..Parts::new(Name::from_static(M::NAME), body)
-        })
+        let wire =
+            Wire { timeout: M::TIMEOUT, oneway: M::ONEWAY, ..Wire::new(Name::from_static(M::NAME), body) };
+        let policy = RerunPolicy { retry: M::RETRY, idempotent: M::IDEMPOTENT };
+        Self(Arc::new(Inner { wire, policy, local: Local::new(Role::Caller) }))
     }
 
-    /// A request on the host's side for a message that is known by name only: answered, with the worker's default
-    /// timeout, and not to be run again.
+    /// Creates a request of a caller for a message known only by name. It has a reply and the default timeout of the
+    /// worker, and it is not idempotent.
     #[inline]
     pub fn new(name: Name, body: Body) -> Self {
-        Self::made_of(Parts::new(name, body))
+        Self::with_defaults(Wire::new(name, body), Role::Caller)
     }
 
-    /// The request as a worker sees it that has just read it from its connection.
+    /// Creates the request of a callee from a frame of the caller.
     #[inline]
     pub(crate) fn received(
         id: TxId,
@@ -72,124 +90,135 @@ impl Request {
         oneway: bool,
         timeout: Option<Duration>,
     ) -> Self {
-        let parts =
-            Parts { metadata, id: Some(id), timeout, oneway, role: Role::Callee, ..Parts::new(name, body) };
-        Self::made_of(parts)
+        let wire = Wire { metadata, id: Some(id), timeout, oneway, ..Wire::new(name, body) };
+        Self::with_defaults(wire, Role::Callee)
     }
 
-    /// The request that was encoded to what this one was decoded from, to be sent once more: on the host's side, with the id
-    /// that it had. What never travels is not in it, such as its [`extensions`](Self::extensions).
+    #[inline]
+    fn with_defaults(wire: Wire, role: Role) -> Self {
+        Self(Arc::new(Inner { wire, policy: RerunPolicy::default(), local: Local::new(role) }))
+    }
+
+    /// Turns a request that was decoded from its own encoding back into that of the caller, with the same `id`, to send
+    /// it again. Parts that never travel are lost, such as its [`extensions`](Self::extensions).
     pub fn sent_back(mut self, id: TxId) -> Self {
-        let parts = Arc::make_mut(&mut self.0);
-        (parts.role, parts.id, parts.deadline) = (Role::Caller, Some(id), None);
+        let inner = Arc::make_mut(&mut self.0);
+        inner.wire.id = Some(id);
+        (inner.local.role, inner.local.deadline) = (Role::Caller, None);
         self
     }
 
     #[inline]
-    fn made_of(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+    fn wire_mut(&mut self) -> &mut Wire {
+        &mut Arc::make_mut(&mut self.0).wire
     }
 
-    /// The name of the message.
+    #[inline]
+    fn local_mut(&mut self) -> &mut Local {
+        &mut Arc::make_mut(&mut self.0).local
+    }
+
+    /// Name of the message.
     #[inline]
     pub fn name(&self) -> &str {
-        self.0.name.as_str()
+        self.0.wire.name.as_str()
     }
 
-    /// The name of the message, to be kept. No allocation where it is known when compiling or at most 24 bytes long.
+    /// Owned name of the message. Takes no allocation if the name is static or at most 24 bytes long.
     #[inline]
     pub fn to_name(&self) -> Name {
-        self.0.name.clone()
+        self.0.wire.name.clone()
     }
 
-    /// The encoded payload.
+    /// Encoded payload.
     #[inline]
     pub fn body(&self) -> &Body {
-        &self.0.body
+        &self.0.wire.body
     }
 
-    /// The encoded payload, to be changed.
+    /// Encoded payload, mutable.
     #[inline]
     pub fn body_mut(&mut self) -> &mut Body {
-        &mut Arc::make_mut(&mut self.0).body
+        &mut self.wire_mut().body
     }
 
     /// Replaces the encoded payload.
     #[inline]
     pub fn set_body(&mut self, body: Body) {
-        Arc::make_mut(&mut self.0).body = body;
+        self.wire_mut().body = body;
     }
 
-    /// The keys and values that travel with the request.
+    /// Keys and values that travel with the request.
     #[inline]
     pub fn metadata(&self) -> &Metadata {
-        &self.0.metadata
+        &self.0.wire.metadata
     }
 
-    /// The keys and values that travel with the request, to be changed.
+    /// Keys and values that travel with the request, mutable.
     #[inline]
     pub fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut Arc::make_mut(&mut self.0).metadata
+        &mut self.wire_mut().metadata
     }
 
-    /// What is known of the request on this side alone.
+    /// Values attached to the request in this process. They do not travel.
     #[inline]
     pub fn extensions(&self) -> &Extensions {
-        &self.0.extensions
+        &self.0.local.extensions
     }
 
-    /// What is known of the request on this side alone, to be changed.
+    /// Values attached to the request in this process, mutable.
     #[inline]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut Arc::make_mut(&mut self.0).extensions
+        &mut self.local_mut().extensions
     }
 
-    /// The id of the transaction. On the host it is `None` until the connection gives one, unless
+    /// Id of the transaction. On the caller's side it is `None` until the connection assigns one, unless
     /// [`set_id`](Self::set_id) chose it.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
-        self.0.id.as_ref()
+        self.0.wire.id.as_ref()
     }
 
-    /// Chooses the id instead of the connection's generator.
+    /// Sets the id, instead of the connection's generator.
     #[inline]
     pub fn set_id(&mut self, id: TxId) {
-        Arc::make_mut(&mut self.0).id = Some(id);
+        self.wire_mut().id = Some(id);
     }
 
-    /// How long the call may take: `None` for the worker's default, zero for no limit. On the worker: what the host
-    /// said of this call in particular.
+    /// Timeout of the call. On the caller's side, `None` is the default of the worker and zero is no limit. On the
+    /// callee's side, it is the timeout that the caller sent with this call.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
-        self.0.timeout
+        self.0.wire.timeout
     }
 
-    /// Sets how long the call may take: `None` for the worker's default, zero for no limit.
+    /// Sets the timeout of the call. `None` is the default of the worker, zero is no limit.
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        Arc::make_mut(&mut self.0).timeout = timeout;
+        self.wire_mut().timeout = timeout;
     }
 
-    /// When the call is to be over, on this process's clock, where that is known: on the worker from the moment that
-    /// the request arrived with a [`timeout`](Self::timeout), on the host where a middleware has set it. Nothing ends
-    /// the call then but who reads this; the time does not travel, a timeout does.
+    /// Deadline of the call on the clock of this process, if known.
+    ///
+    /// On the callee's side it is set on arrival of a request with a [`timeout`](Self::timeout). On the caller's side a
+    /// middleware may set it. It ends no call and does not travel: it informs whoever reads it.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline
+        self.0.local.deadline
     }
 
-    /// Sets when the call is to be over.
+    /// Sets the deadline.
     #[inline]
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        Arc::make_mut(&mut self.0).deadline = deadline;
+        self.local_mut().deadline = deadline;
     }
 
-    /// Which attempt of the call this is, from 1. It travels as metadata where it is not the first.
+    /// Number of this attempt, from 1. It travels as metadata from the second attempt on.
     pub fn attempt(&self) -> u32 {
-        self.0.metadata.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+        self.metadata().get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
-    /// Sets which attempt of the call this is: whoever sends a request again counts up.
+    /// Sets the number of this attempt. Increment it whenever you send a request again.
     pub fn set_attempt(&mut self, attempt: u32) {
         if attempt > 1 {
             self.metadata_mut().insert(ATTEMPT, attempt.to_string());
@@ -198,44 +227,45 @@ impl Request {
         }
     }
 
-    /// The id of the host's process, on the worker, as the host has told it in the handshake.
+    /// Process id of the caller, which it sent in the handshake. Set on the callee's side only.
     #[inline]
     pub fn peer(&self) -> Option<u32> {
-        self.0.peer
+        self.0.local.peer
     }
 
-    /// Sets the id of the process that asks.
+    /// Sets the process id of the caller.
     #[inline]
     pub fn set_peer(&mut self, peer: Option<u32>) {
-        Arc::make_mut(&mut self.0).peer = peer;
+        self.local_mut().peer = peer;
     }
 
-    /// How many times the message may be run again after a crash ([`Message::RETRY`]): 0 for what the worker's builder
-    /// says. Always 0 on the worker.
+    /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 is the setting of the worker's builder. Always 0
+    /// on the callee's side.
     #[inline]
     pub fn retry(&self) -> u32 {
-        self.0.retry
+        self.0.policy.retry
     }
 
-    /// Sets how many times this call may be run again after a crash.
+    /// Sets the maximum number of retries after a crash.
     #[inline]
     pub fn set_retry(&mut self, times: u32) {
-        Arc::make_mut(&mut self.0).retry = times;
+        Arc::make_mut(&mut self.0).policy.retry = times;
     }
 
-    /// Whether the message can be run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the worker.
+    /// Returns `true` if the message may run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the
+    /// callee's side.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
-        self.0.idempotent
+        self.0.policy.idempotent
     }
 
-    /// Whether no reply is waited for.
+    /// Returns `true` if the message has no reply.
     #[inline]
     pub fn is_oneway(&self) -> bool {
-        self.0.oneway
+        self.0.wire.oneway
     }
 
-    /// Makes what the other side has sent a request of this one, where no framing has: one that came by no wire.
+    /// Turns the request of a caller into that of a callee if no framing has done so: if it came over no wire.
     #[inline]
     pub(crate) fn arrive(&mut self, id: &TxId) {
         if self.role() == Role::Caller {
@@ -245,52 +275,46 @@ impl Request {
         }
     }
 
-    /// Wants no reply.
+    /// Makes the message oneway.
     pub(crate) fn set_oneway(&mut self) {
-        if !self.0.oneway {
-            Arc::make_mut(&mut self.0).oneway = true;
+        if !self.is_oneway() {
+            self.wire_mut().oneway = true;
         }
     }
 
-    /// Where this request is now.
+    /// Role of this process in the call.
     #[inline]
     pub fn role(&self) -> Role {
-        self.0.role
+        self.0.local.role
     }
 
-    /// Name, body and metadata. The payload is not copied.
+    /// Splits the request into name, body and metadata. Does not copy the payload.
     #[inline]
     pub fn into_parts(self) -> (Name, Body, Metadata) {
         match Arc::try_unwrap(self.0) {
-            Ok(Parts { name, body, metadata, .. }) => (name, body, metadata),
-            Err(shared) => (shared.name.clone(), shared.body.clone(), shared.metadata.clone()),
+            Ok(Inner { wire: Wire { name, body, metadata, .. }, .. }) => (name, body, metadata),
+            Err(shared) => (shared.wire.name.clone(), shared.wire.body.clone(), shared.wire.metadata.clone()),
         }
     }
 }
 
-impl Parts {
+impl Wire {
     #[inline]
     fn new(name: Name, body: Body) -> Self {
-        Self {
-            name,
-            body,
-            metadata: Metadata::new(),
-            id: None,
-            timeout: None,
-            retry: 0,
-            idempotent: false,
-            oneway: false,
-            role: Role::Caller,
-            extensions: Extensions::default(),
-            peer: None,
-            deadline: None,
-        }
+        Self { name, body, metadata: Metadata::new(), id: None, timeout: None, oneway: false }
+    }
+}
+
+impl Local {
+    #[inline]
+    fn new(role: Role) -> Self {
+        Self { role, peer: None, deadline: None, extensions: Extensions::default() }
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { name, body, metadata, id, timeout, oneway, role, .. } = &*self.0;
+        let Wire { name, body, metadata, id, timeout, oneway } = &self.0.wire;
         f.debug_struct("Request")
             .field("name", name)
             .field("body", body)
@@ -298,7 +322,7 @@ impl fmt::Debug for Request {
             .field("id", id)
             .field("timeout", timeout)
             .field("oneway", oneway)
-            .field("role", role)
+            .field("role", &self.role())
             .finish_non_exhaustive()
     }
 }
@@ -308,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_second_attempt_takes_metadata() {
+    fn the_first_attempt_takes_no_metadata() {
         let mut request = Request::new(Name::from_static("add"), Body::empty());
         request.set_attempt(1);
         assert_eq!((request.attempt(), request.metadata().is_empty()), (1, true));
@@ -317,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_calls_an_attempt_need_not_be_one() {
+    fn an_invalid_attempt_number_from_a_peer_counts_as_the_first() {
         let mut request = Request::new(Name::from_static("add"), Body::empty());
         for attempt in ["0", "-1", "many", ""] {
             request.metadata_mut().insert(ATTEMPT, attempt);

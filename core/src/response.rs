@@ -1,10 +1,10 @@
 use crate::{Body, Metadata};
 
-/// The successful answer to a [`Request`](crate::Request): its encoded reply.
+/// Successful answer to a [`Request`](crate::Request): its encoded reply and metadata.
 #[derive(Clone, Debug, Default)]
 pub struct Response(Option<Box<Parts>>);
 
-/// Behind a pointer, because a response goes through many hands. An empty one takes no memory.
+/// Boxed, because a response is moved through many functions. An empty response takes no memory.
 #[derive(Clone, Debug)]
 struct Parts {
     body: Body,
@@ -14,16 +14,16 @@ struct Parts {
 static EMPTY: Parts = Parts { body: Body::empty(), metadata: Metadata::new() };
 
 impl Response {
-    /// A response with this encoded reply.
+    /// Creates a response with this encoded reply.
     #[inline]
     pub fn new(body: Body) -> Self {
         Self::with_metadata(body, Metadata::new())
     }
 
-    /// A response with this encoded reply and these keys and values.
+    /// Creates a response with this encoded reply and metadata.
     #[inline]
     pub fn with_metadata(body: Body, metadata: Metadata) -> Self {
-        // Written where it stays: what has just been written in parts and is then moved is waited for by the processor.
+        // Written in place: the processor stalls on a move of parts that were written just before.
         Self(Some(Box::write(Box::new_uninit(), Parts { body, metadata })))
     }
 
@@ -37,13 +37,13 @@ impl Response {
         self.0.get_or_insert_with(|| Box::new(EMPTY.clone()))
     }
 
-    /// The encoded reply.
+    /// Encoded reply.
     #[inline]
     pub fn body(&self) -> &Body {
         &self.parts().body
     }
 
-    /// The encoded reply, to be changed.
+    /// Encoded reply, mutable.
     #[inline]
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.parts_mut().body
@@ -54,18 +54,18 @@ impl Response {
         self.parts_mut().body = body;
     }
 
-    /// The keys and values that travel with the reply.
+    /// Keys and values that travel with the reply.
     #[inline]
     pub fn metadata(&self) -> &Metadata {
         &self.parts().metadata
     }
 
-    /// The keys and values that travel with the reply, to be changed.
+    /// Keys and values that travel with the reply, mutable.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.parts_mut().metadata
     }
 
-    /// Body and metadata, without a copy.
+    /// Splits the response into body and metadata without a copy.
     #[inline]
     pub fn into_parts(self) -> (Body, Metadata) {
         let Parts { body, metadata } = self.0.map_or_else(|| EMPTY.clone(), |parts| *parts);

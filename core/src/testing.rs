@@ -1,31 +1,31 @@
-//! The test bench of [`protocol::Connection`](crate::protocol::Connection): two of them, a virtual clock and a network
-//! that the test holds in its hand.
+//! Test bench of [`protocol::Connection`](crate::protocol::Connection): two connections, a virtual clock and a network
+//! that the test controls.
 //!
-//! Behind the feature `testing`. A [`Pair`] is for a test that sets a scene by hand, such as a reply that crosses a
-//! cancel on its way:
+//! Requires the feature `testing`. A [`Pair`] is for a test that scripts its scenario, such as a reply that crosses a
+//! cancel:
 //!
 //! ```
 //! use isolated_workers_core::protocol::Event;
-//! use isolated_workers_core::testing::{End, Pair};
+//! use isolated_workers_core::testing::{Endpoint, Pair};
 //! use isolated_workers_core::{Body, Name, Request, Response};
 //!
 //! let mut pair = Pair::new(1);
 //! let add = Request::new(Name::from_static("add"), Body::empty());
-//! pair.call(End::Host, 7.into(), add, None, "my call")?;
-//! pair.transmit(End::Host);
-//! let Some(Event::Requested(_)) = pair.deliver(End::Worker)? else { panic!() };
+//! pair.call(Endpoint::Host, 7.into(), add, None, "my call")?;
+//! pair.transmit(Endpoint::Host);
+//! let Some(Event::Requested(_)) = pair.deliver(Endpoint::Worker)? else { panic!() };
 //!
-//! pair.answer(End::Worker, &7.into(), Ok(Response::default()));
-//! pair.transmit(End::Worker);
-//! assert_eq!(pair.cancel(End::Host, &7.into()), Some("my call"));
+//! pair.answer(Endpoint::Worker, &7.into(), Ok(Response::default()));
+//! pair.transmit(Endpoint::Worker);
+//! assert_eq!(pair.cancel(Endpoint::Host, &7.into()), Some("my call"));
 //!
-//! // The reply finds nobody who waits for it, and the cancel nothing to stop.
+//! // No call waits for the reply, and no request is left to cancel.
 //! assert!(pair.settle()?.is_empty());
-//! assert_eq!(pair.connection(End::Host).in_flight(), 0);
+//! assert_eq!(pair.connection(Endpoint::Host).in_flight(), 0);
 //! # Ok::<(), isolated_workers_core::Error>(())
 //! ```
 //!
-//! A [`Simulation`] plays a random scene, which its seed decides, and checks every step of it against the rules:
+//! A [`Simulation`] runs a random scenario, determined by its seed, and checks every step against a model of the rules:
 //!
 //! ```
 //! use isolated_workers_core::testing::simulate;
@@ -35,10 +35,10 @@
 //! }
 //! ```
 //!
-//! The crate's own tests do so with some thousands of seeds; the environment variable `ISOLATED_WORKERS_SEEDS` says
-//! how many (`1000000`) or which (`17..18`).
+//! The tests of this crate run some thousands of seeds. The environment variable `ISOLATED_WORKERS_SEEDS` sets their number
+//! (`1000000`) or range (`17..18`).
 
-mod end;
+mod endpoint;
 mod failure;
 mod ids;
 mod network;
@@ -51,7 +51,7 @@ mod summary;
 mod trace;
 mod world;
 
-pub use end::End;
+pub use endpoint::Endpoint;
 pub use failure::SimulationFailure;
 pub use pair::Pair;
 pub use rng::Rng;

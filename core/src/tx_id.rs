@@ -3,14 +3,14 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The id of a transaction: it ties a reply to its request.
+/// Id of a transaction, which matches a reply to its request.
 ///
-/// On the wire of a text codec it is any string; ids that are a number or a UUID in its usual form compare equal whichever
-/// way they were made. A number takes no memory of its own, every other id has its clones share some.
+/// A text codec writes it as a string. A number or a canonical UUID equals its text form. A number takes no allocation;
+/// clones of any other id share one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TxId(Repr);
 
-// Two words, which travel in registers: every call passes its id on many times, and most ids are numbers.
+// Two words, which travel in registers: a call passes its id on many times, and most ids are numbers.
 #[derive(Clone, PartialEq, Eq)]
 enum Repr {
     Number(u64),
@@ -24,7 +24,7 @@ enum Other {
 }
 
 impl TxId {
-    /// The number, where the id is one.
+    /// The number, if the id is one.
     #[inline]
     pub fn as_number(&self) -> Option<u64> {
         match self.0 {
@@ -33,7 +33,7 @@ impl TxId {
         }
     }
 
-    /// The sixteen bytes, where the id is a UUID.
+    /// The 16 bytes, if the id is a UUID.
     #[inline]
     pub fn as_uuid_bytes(&self) -> Option<[u8; 16]> {
         match &self.0 {
@@ -54,7 +54,7 @@ impl From<u64> for TxId {
 }
 
 impl From<[u8; 16]> for TxId {
-    /// The sixteen bytes of a UUID.
+    /// Creates an id from the 16 bytes of a UUID.
     fn from(uuid: [u8; 16]) -> Self {
         Self(Repr::Other(Arc::new(Other::Uuid(uuid))))
     }
@@ -69,7 +69,7 @@ impl From<&str> for TxId {
     }
 }
 
-/// Only the form that `Display` writes, so that an id goes back to its peer letter for letter.
+/// Parses only the form that `Display` writes, so that an id returns to its peer unchanged.
 fn parse_number(text: &str) -> Option<u64> {
     let canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
     if canonical { text.parse().ok() } else { None }
@@ -81,7 +81,7 @@ fn parse_uuid(text: &str) -> Option<TxId> {
 }
 
 impl Hash for TxId {
-    /// In whole words and without the form: every call hashes its id a few times.
+    /// Hashes whole words and no discriminant: a call hashes its id several times.
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
@@ -114,10 +114,13 @@ impl fmt::Debug for TxId {
     }
 }
 
-/// Makes the ids of the calls of a connection.
+/// Generator of the ids of the calls of a connection.
 ///
-/// An id must not be in use: one that is still in flight, or was given up and not yet answered, is refused at the
-/// caller with [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId). Any closure is a generator:
+/// It must not return an id in use. A call with the id of one that is in flight, or was cancelled and is not yet answered,
+/// fails with [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId). The generator may skip ids. If it panics, the
+/// call fails with [`ErrorKind::Panicked`](crate::ErrorKind::Panicked) and the connection is unaffected.
+///
+/// A closure is a generator:
 ///
 /// ```
 /// use isolated_workers_core::{TxId, TxIdGenerator};
@@ -126,11 +129,11 @@ impl fmt::Debug for TxId {
 /// assert_eq!(named.next_id().to_string(), "job-17");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not make ids of calls",
+    message = "`{Self}` is not a generator of transaction ids",
     note = "pass `RandomIds`, `SequentialIds`, or a closure such as `|| TxId::from(17)`"
 )]
 pub trait TxIdGenerator: Send + Sync + 'static {
-    /// The next id.
+    /// Returns the next id.
     fn next_id(&self) -> TxId;
 }
 
@@ -141,7 +144,7 @@ impl<F: Fn() -> TxId + Send + Sync + 'static> TxIdGenerator for F {
     }
 }
 
-/// Random UUIDs (version 4), unique across connections and machines.
+/// Random UUIDs (version 4). Unique across connections and machines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 
@@ -151,8 +154,8 @@ impl TxIdGenerator for RandomIds {
     }
 }
 
-/// 1, 2, 3 …: the default, because they are the smallest on the wire, the quickest to find and the easiest to read in a log.
-/// Unique within one connection.
+/// Sequential numbers 1, 2, 3 …: the default. They are the smallest on the wire, the fastest to look up and the easiest to
+/// read in a log. Unique within one connection.
 #[derive(Debug, Default)]
 pub struct SequentialIds(AtomicU64);
 
@@ -167,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_goes_back_letter_for_letter() {
+    fn an_id_returns_to_its_peer_unchanged() {
         for text in
             ["0", "7", "18446744073709551615", "18446744073709551616", "007", "+7", "", "job", "C0FFEE"]
                 .into_iter()
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_equal_whichever_way_they_were_made() {
+    fn an_id_equals_its_text_form() {
         assert_eq!(TxId::from(42), TxId::from("42"));
         let uuid = RandomIds.next_id();
         assert_eq!(uuid, TxId::from(uuid.to_string().as_str()));
@@ -191,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn generators_do_not_repeat_themselves() {
+    fn generators_do_not_repeat_ids() {
         assert_ne!(RandomIds.next_id(), RandomIds.next_id());
         let sequential = SequentialIds::default();
         assert_eq!((sequential.next_id(), sequential.next_id()), (1.into(), 2.into()));
     }
 
     #[test]
-    fn an_id_stays_small() {
+    fn an_id_takes_two_words() {
         assert_eq!(size_of::<TxId>(), 16);
     }
 }

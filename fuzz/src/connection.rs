@@ -75,7 +75,8 @@ impl<'a> Scene<'a> {
             }
             4 => {
                 let id = self.id();
-                self.connection.answer(&id, Err(Error::new(ErrorKind::Remote, "no")));
+                let error = Error::new(ErrorKind::Remote, "no").to_remote();
+                self.connection.answer(&id, Err(Box::new(error)));
             }
             5 => drop(self.transmit()),
             6 => self.refuse(),
@@ -85,7 +86,7 @@ impl<'a> Scene<'a> {
             }
             8 => {
                 let late = self.byte().unwrap_or_default() % 2 == 0;
-                self.connection.set_cancels_late_calls(late);
+                self.connection.set_cancel_on_timeout(late);
                 self.connection.ping();
             }
             9 if step > 250 => self.connection.send_go_away(None),
@@ -101,7 +102,7 @@ impl<'a> Scene<'a> {
         let token = self.calls;
         self.calls += 1;
         if self.connection.call(id, request(), timeout, token).is_ok() {
-            self.connection.begin(self.now);
+            self.connection.start_timeouts(self.now);
             self.open.insert(token);
         }
     }
@@ -151,7 +152,7 @@ impl<'a> Scene<'a> {
         if let Frame::Reply { id, .. } | Frame::Error { id, .. } = &frame {
             *self.owed.get_mut(id).expect("it was owed") += 1;
         }
-        let event = self.connection.refuse(frame, Error::new(ErrorKind::TooLarge, "too large"));
+        let event = self.connection.handle_encode_error(frame, Error::new(ErrorKind::TooLarge, "too large"));
         self.happened(event);
     }
 

@@ -46,7 +46,7 @@ impl Middleware for Auth {
             Role::Caller => {
                 request.metadata_mut().insert(KEY, self.0.as_str());
             }
-            Role::Callee => {
+            _ => {
                 let token = request.metadata_mut().remove(KEY);
                 if !token.as_ref().is_some_and(|token| self.is_right(token)) {
                     let has = if token.is_some() {

@@ -177,7 +177,7 @@ fn undecodable(attempt: String, error: CodecError, side: Role) -> Error {
     let (kind, advice) = match side {
         _ if !error.is_over_budget() => (ErrorKind::Decode, SKEW),
         Role::Caller => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
-        Role::Callee => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
+        _ => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
     };
     Error::with_source(kind, format!("{attempt}: {error}{advice}"), error)
 }

@@ -100,7 +100,7 @@ impl Call {
     fn side(&self) -> &'static str {
         match self.side {
             Role::Caller => "host",
-            Role::Callee => "worker",
+            _ => "worker",
         }
     }
 }

@@ -87,7 +87,7 @@ impl Retry {
                 *runs -= 1;
                 true
             }
-            Executed::Maybe | Executed::Yes => false,
+            _ => false,
         };
         harmless && (self.may_pass)(error) && self.budget.as_ref().is_none_or(Budget::withdraw)
     }

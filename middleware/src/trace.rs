@@ -60,7 +60,7 @@ impl<P: Propagator> Middleware for TraceWith<P> {
         traced(request, next, |span, request| {
             match request.role() {
                 Role::Caller => self.0.inject(span, request.metadata_mut()),
-                Role::Callee => self.0.extract(span, request.metadata()),
+                _ => self.0.extract(span, request.metadata()),
             }
             None
         })
@@ -110,7 +110,7 @@ fn span(request: &Request) -> Span {
     }
     let span = match request.role() {
         Role::Caller => span!("call"),
-        Role::Callee => span!("handle"),
+        _ => span!("handle"),
     };
     if let Some(id) = request.id() {
         span.record("tx", field::display(id));

@@ -73,7 +73,10 @@ async fn a_message_timeout_fails_the_call_and_cancels_its_handler() {
     let (worker, client) = started().await;
     let error = soon(client.wait_a_little()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
-    assert!(error.to_string().contains("`wait_a_little` was not answered within 50ms"), "{error}");
+    assert!(
+        error.to_string().contains("could not complete `wait_a_little`: it was not answered within 50ms"),
+        "{error}"
+    );
     until_waiting(&client, 0).await;
     worker.close().await.unwrap();
 }

@@ -93,8 +93,11 @@ async fn invalid_limits_fail_the_start_on_either_side() {
     let spawn = |how: &str, limits| Worker::builder(Program::new(WORKER).arg(how)).limits(limits).spawn();
     let error: Error = soon(spawn("", Limits::default().depth(0))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("Limits::depth is 0 levels"), "{error}");
+    assert!(error.to_string().contains("invalid `Limits::depth` of 0 levels"), "{error}");
     let error = soon(spawn("no-depth", Limits::default())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Startup);
-    assert!(error.to_string().contains("Limits::depth is 0 levels; it must be 1 to 512"), "{error}");
+    assert!(
+        error.to_string().contains("invalid `Limits::depth` of 0 levels: it must be between 1 and 512"),
+        "{error}"
+    );
 }

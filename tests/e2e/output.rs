@@ -144,7 +144,7 @@ async fn a_crash_reports_the_last_output_with_every_policy() {
         client.write(true, format!("{}\n", "y".repeat(5000)).into()).await.unwrap();
         client.write(true, "out of cheese\n".into()).await.unwrap();
         let error = soon(client.exit(1)).await.unwrap_err();
-        assert!(error.to_string().ends_with("; its last words: out of cheese"), "{output:?}: {error}");
+        assert!(error.to_string().ends_with("; its last output: out of cheese"), "{output:?}: {error}");
         let said = &error.crash().unwrap().stderr;
         assert_eq!((said.len(), said.lines().count()), ((4 << 10) - 1, 2), "{output:?}");
         assert!(worker.stderr().ends_with("y\nout of cheese\n"), "{output:?}");

@@ -38,7 +38,7 @@ async fn each_spawn_failure_has_its_own_message() {
 async fn a_worker_that_exits_before_it_is_ready_reports_how() {
     let exited = refused(Program::new(WORKER).arg("exit")).await;
     assert_error(&exited, ErrorKind::Startup, &["e2e-worker", "exited with code 3 before it was ready"]);
-    assert_error(&exited, ErrorKind::Startup, &["its last words:\na first line\nno luck today"]);
+    assert_error(&exited, ErrorKind::Startup, &["its last output:\na first line\nno luck today"]);
 
     let returned = refused(Program::new(WORKER).arg("return")).await;
     assert_error(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
@@ -121,7 +121,7 @@ async fn the_handshake_can_be_disabled() {
     let worker = soon(Worker::builder(Program::new(WORKER)).without_handshake().spawn()).await.unwrap();
     let error = soon(FaultsClient::new(worker).count()).await.unwrap_err();
     assert_error(&error, ErrorKind::Crashed, &["exited with code 1 while `count` was in flight"]);
-    assert!(error.crash().unwrap().stderr.contains("`.without_handshake()` leaves it out"), "{error:?}");
+    assert!(error.crash().unwrap().stderr.contains("call `.without_handshake()`"), "{error:?}");
 
     // And a worker that does not takes what its host says for a frame.
     let error = soon(Worker::builder(Program::new(WORKER).arg("no-handshake")).spawn()).await.unwrap_err();
@@ -146,7 +146,7 @@ async fn a_worker_program_started_by_hand_explains_itself() {
 #[tokio::test]
 async fn an_invalid_setting_is_refused_before_the_program_starts() {
     let error = soon(worker().limits(Limits::default().frame(10)).spawn()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Config, &["Limits::frame is 10 bytes"]);
+    assert_error(&error, ErrorKind::Config, &["invalid `Limits::frame` of 10 bytes"]);
 }
 
 #[tokio::test]

@@ -126,11 +126,11 @@ async fn startup_data_respects_the_limits_of_both_sides() {
 
     let frugal = || Worker::builder(program().arg("frugal"));
     let error = soon(frugal().startup_data(large).spawn()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Startup, &["more than the 2048 of this worker's `Limits::frame`"]);
+    assert_error(&error, ErrorKind::Startup, &["`Limits::frame` of this worker allows 2048 bytes"]);
     // So much that it cannot all be on its way.
     let huge = Config { secret: "x".repeat(7 << 20), ..config() };
     let error = soon(frugal().startup_data(huge).spawn()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Startup, &["more than the 2048 of this worker's `Limits::frame`"]);
+    assert_error(&error, ErrorKind::Startup, &["`Limits::frame` of this worker allows 2048 bytes"]);
 
     let deep = (0..9).fold(config(), |nested, _| Config { nested: Some(nested.into()), ..config() });
     let error = soon(frugal().startup_data(deep).spawn()).await.unwrap_err();

@@ -88,7 +88,7 @@ fn no_page_shows_an_error_that_no_case_makes() {
 #[test]
 fn the_errors_page_lists_every_kind_with_its_executed_value() {
     assert_eq!(page::table(), page::kinds());
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         let kind = format!("{kind:?}");
         assert!(
             page::shown(ERRORS).iter().any(|shown| shown.section == kind),

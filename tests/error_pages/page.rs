@@ -51,7 +51,7 @@ pub(crate) fn table() -> Vec<(String, String)> {
 /// What [`table`] should say.
 pub(crate) fn kinds() -> Vec<(String, String)> {
     let default = |kind| isolated_workers::Error::new(kind, "").executed();
-    ErrorKind::ALL.map(|kind| (format!("{kind:?}"), named(default(kind)))).into()
+    ErrorKind::ALL.iter().map(|&kind| (format!("{kind:?}"), named(default(kind)))).collect()
 }
 
 pub(crate) fn named(executed: Executed) -> String {

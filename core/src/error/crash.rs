@@ -1,35 +1,35 @@
 use std::fmt;
 
-/// How a worker ended, and what it was doing.
+/// End of a worker, and the call that was in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Crash {
-    /// How it ended.
+    /// Reason why the worker ended.
     pub reason: ExitReason,
-    /// The message of this call, which was in flight; `None` where the worker had not come up yet.
+    /// Name of the message that was in flight. `None` if the worker was not ready yet.
     pub message: Option<String>,
-    /// The worker's process, where it is one.
+    /// Process id of the worker, if it is a process.
     pub pid: Option<u32>,
-    /// The last 4 KiB of what it wrote to its standard error, where that is kept; empty otherwise.
+    /// Last 4 KiB of the worker's standard error. Empty if it is not captured.
     pub stderr: String,
-    /// The message and the place of the panic that it died of, as far as its standard error tells:
+    /// Message and location of the panic that ended the worker, parsed from its standard error:
     /// `out of cheese, at src/main.rs:7:5`.
     pub panic: Option<String>,
-    /// Whether there is evidence that the system killed it for want of memory: a SIGKILL that its host did not send, and
-    /// a kernel that has counted such a kill since. Linux tells, other systems do not.
+    /// `true` if the OOM killer probably killed the worker: it got a SIGKILL that its host did not send, and the kernel
+    /// counted an OOM kill. Always `false` on systems other than Linux.
     pub out_of_memory: bool,
-    /// What it sent against the protocol, where it did.
+    /// Violation of the protocol by the worker, if any.
     pub violation: Option<String>,
-    /// Which run of the call this was, from 1 on.
+    /// Number of this attempt, from 1.
     pub attempt: u32,
-    /// How many runs the call may have.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// Whether another call is taken to be the cause: one that had been in flight when a worker crashed before.
+    /// `true` if another call is the suspected cause: one that was in flight at an earlier crash.
     pub bystander: bool,
 }
 
 impl Crash {
-    /// The end of a worker for this reason.
+    /// Creates a crash with this reason.
     pub fn new(reason: ExitReason) -> Self {
         Self {
             reason,
@@ -45,7 +45,7 @@ impl Crash {
         }
     }
 
-    /// Whether the call has ended as many workers as it may, each time as the one that is taken to be the cause.
+    /// Returns `true` for a poison call: it is the suspected cause of a crash in each of its attempts, and none is left.
     pub fn is_poison(&self) -> bool {
         self.max_attempts > 1 && self.attempt >= self.max_attempts && !self.bystander
     }
@@ -64,54 +64,51 @@ impl fmt::Display for Crash {
         if self.max_attempts > 1 {
             write!(f, "; attempt {} of {}", self.attempt, self.max_attempts)?;
             if self.is_poison() {
-                f.write_str(": this call ends every worker that it is given to")?;
+                f.write_str(": every worker that ran this call crashed")?;
             }
         }
         if let Some(violation) = &self.violation {
             write!(f, "; {violation}")?;
         }
         if self.reason == ExitReason::Unresponsive {
-            f.write_str(
-                "; a handler that computes for long needs a thread of its own, or its host a longer `Heartbeat::timeout`",
-            )?;
+            f.write_str("; move long computations to a thread, or raise `Heartbeat::timeout` of the host")?;
         }
         if self.out_of_memory {
             f.write_str(
-                "; it seems that the system killed it for want of memory: give the machine or the control group more, or \
-                 the worker less to hold at once",
+                "; it was probably killed by the OOM killer; raise the memory limit, or lower what the worker holds at once",
             )?;
         }
         match (&self.panic, self.stderr.lines().next_back()) {
             (Some(panic), _) => write!(f, "; it panicked: {panic}"),
-            (None, Some(line)) => write!(f, "; its last words: {line}"),
+            (None, Some(line)) => write!(f, "; its last output: {line}"),
             (None, None) => Ok(()),
         }
     }
 }
 
-/// How a process ended. `Display` makes it the end of a sentence: "exited with code 3".
+/// Reason why a worker ended. `Display` writes the end of a sentence, such as "exited with code 3".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// It exited by itself, with this code. On Windows it is negative where the system has ended the process: its status,
-    /// such as 0xC0000005, an access violation, which `Display` shows in place of the number.
+    /// The process exited with this code. On Windows it is negative if the system ended the process. `Display` then shows
+    /// it as a status, such as 0xC0000005, an access violation.
     Exited(i32),
-    /// A signal ended it.
+    /// A signal ended the process.
     Signalled {
-        /// The number of the signal.
+        /// Number of the signal.
         signal: i32,
-        /// Whether it left a core dump.
+        /// `true` if the process left a core dump.
         core_dumped: bool,
     },
-    /// It closed its connection and was still running when it was killed for that.
+    /// The worker closed its connection, kept running and was killed.
     Disconnected,
-    /// It sent bytes that break the protocol, and was killed for that.
+    /// The worker broke the protocol and was killed.
     Violated,
-    /// It gave no sign of life for as long as its host allows, and was killed for that.
+    /// The worker did not answer keep-alive pings in time and was killed.
     Unresponsive,
-    /// It did not answer a call in time, and was killed for that, as its host's policy says.
+    /// The worker did not answer a call in time and was killed, because the host has set that policy.
     Overran,
-    /// It has not ended: it was detached, and runs on without this host.
+    /// The worker has not ended: it was detached and runs on without this host.
     Detached,
 }
 
@@ -129,14 +126,14 @@ impl fmt::Display for ExitReason {
             }
             Self::Disconnected => f.write_str("closed its connection without ending"),
             Self::Violated => f.write_str("broke the protocol"),
-            Self::Unresponsive => f.write_str("gave no sign of life and was killed"),
+            Self::Unresponsive => f.write_str("did not respond to pings and was killed"),
             Self::Overran => f.write_str("did not answer a call in time and was killed"),
             Self::Detached => f.write_str("was detached and runs on"),
         }
     }
 }
 
-/// The names of the signals that end a process, where their numbers are known for certain.
+/// Name of a signal that ends a process, if its number is the same on all supported systems.
 fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "SIGHUP",
@@ -164,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_shown_as_it_is_looked_up() {
+    fn a_windows_status_is_shown_in_hexadecimal() {
         let shown = |code| ExitReason::Exited(code).to_string();
         assert_eq!(shown(-1_073_740_791), "exited with status 0xC0000409");
         assert_eq!(shown(-1), "exited with status 0xFFFFFFFF");
@@ -186,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_instead_of_the_last_line() {
+    fn a_panic_is_shown_instead_of_the_last_output() {
         let mut crash = Crash::new(ExitReason::Exited(101));
         crash.stderr = "out of cheese\nnote: run with `RUST_BACKTRACE=1`".into();
         assert_eq!(
             crash.to_string(),
-            "the worker exited with code 101; its last words: note: run with `RUST_BACKTRACE=1`"
+            "the worker exited with code 101; its last output: note: run with `RUST_BACKTRACE=1`"
         );
         crash.panic = Some("out of cheese, at src/main.rs:7:5".into());
         assert_eq!(
@@ -201,26 +198,34 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_told_where_there_is_more_than_one() {
+    fn the_attempt_is_shown_if_a_call_may_have_several() {
         let mut crash = Crash::new(ExitReason::Exited(3));
         (crash.attempt, crash.max_attempts) = (2, 3);
         crash.stderr = "oh no".into();
-        assert_eq!(crash.to_string(), "the worker exited with code 3; attempt 2 of 3; its last words: oh no");
+        assert_eq!(
+            crash.to_string(),
+            "the worker exited with code 3; attempt 2 of 3; its last output: oh no"
+        );
     }
 
     #[test]
-    fn a_worker_that_hangs_comes_with_advice() {
+    fn an_unresponsive_worker_comes_with_a_remedy() {
         let text = Crash::new(ExitReason::Unresponsive).to_string();
-        assert!(text.ends_with("was killed; a handler that computes for long needs a thread of its own, or its host a longer `Heartbeat::timeout`"), "{text}");
+        assert!(
+            text.ends_with(
+                "was killed; move long computations to a thread, or raise `Heartbeat::timeout` of the host"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
-    fn a_worker_without_memory_comes_with_advice() {
+    fn an_oom_kill_comes_with_a_remedy() {
         let mut crash = Crash::new(ExitReason::Signalled { signal: 9, core_dumped: false });
         crash.out_of_memory = true;
         let text = crash.to_string();
         assert!(
-            text.contains("(SIGKILL); it seems that the system killed it for want of memory: give "),
+            text.contains("(SIGKILL); it was probably killed by the OOM killer; raise the memory limit"),
             "{text}"
         );
     }

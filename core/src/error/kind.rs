@@ -1,7 +1,7 @@
-/// Declares the kinds once, with the code that tells each of them on the wire.
+/// Declares each kind with its code on the wire.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $code:literal, $executed:ident;)*) => {
-        /// What went wrong, to decide by.
+        /// Kind of an [`Error`](crate::Error), to match on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind {
@@ -9,17 +9,17 @@ macro_rules! kinds {
         }
 
         impl ErrorKind {
-            /// Every kind there is.
-            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$kind),*];
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
-            /// The code that tells this kind on the wire. It never changes.
+            /// Code of this kind on the wire. It never changes.
             pub const fn code(self) -> &'static str {
                 match self {
                     $(Self::$kind => $code,)*
                 }
             }
 
-            /// The kind of this code, if it is one.
+            /// Kind with this code.
             pub fn from_code(code: &str) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$kind),)*
@@ -27,7 +27,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What is known of the message when nothing more is said.
+            /// Default of [`Error::executed`](crate::Error::executed).
             pub(super) const fn executed(self) -> Executed {
                 match self {
                     $(Self::$kind => Executed::$executed,)*
@@ -38,55 +38,56 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A setting makes no sense; found before anything was started.
+    /// A setting is invalid. Detected before anything was started.
     Config = "IW_CONFIG", No;
-    /// The program of the worker could not be started: not there, not executable, a bad working directory.
+    /// The program of the worker could not be started: it is missing or not executable, or its working directory is invalid.
     Spawn = "IW_SPAWN", No;
-    /// The worker was started and did not come up: it ended or said nothing until the startup timeout.
+    /// The worker was started but did not become ready: it exited, or was silent until the startup timeout.
     Startup = "IW_STARTUP", No;
-    /// Host and worker do not fit together: another protocol, codec or service.
+    /// Host and worker do not match: they have different protocols, codecs, transports or services.
     Handshake = "IW_HANDSHAKE", No;
-    /// The worker was closed, by this side or the other.
+    /// The worker was closed, by either side.
     Closed = "IW_CLOSED", Maybe;
-    /// The worker died, or its connection broke.
+    /// The worker crashed, or its connection broke.
     Crashed = "IW_CRASHED", Maybe;
-    /// The time for the call was over.
+    /// The call did not finish within its timeout.
     Timeout = "IW_TIMEOUT", Maybe;
-    /// The call was given up.
+    /// The caller cancelled the call.
     Cancelled = "IW_CANCELLED", Maybe;
     /// The handler returned an error.
     Remote = "IW_REMOTE", Yes;
-    /// The handler panicked.
+    /// The handler panicked, or other user code that the call ran.
     Panicked = "IW_PANICKED", Yes;
     /// The worker has no handler for a message of this name.
     UnknownMessage = "IW_UNKNOWN_MESSAGE", No;
-    /// A value could not be turned into bytes.
+    /// A value could not be encoded.
     Encode = "IW_ENCODE", Maybe;
-    /// Bytes could not be turned into the value that was expected.
+    /// Bytes could not be decoded as the expected type.
     Decode = "IW_DECODE", Maybe;
-    /// A frame, or the value in one, is larger than the limits allow.
+    /// A frame or a value exceeds the limits.
     TooLarge = "IW_TOO_LARGE", Maybe;
-    /// The other side broke the rules of the protocol; its connection is closed.
+    /// The peer broke the rules of the protocol. Its connection is closed.
     Protocol = "IW_PROTOCOL", Maybe;
-    /// The id chosen for the call is still in use.
+    /// The id of the call is in use.
     DuplicateId = "IW_DUPLICATE_ID", No;
-    /// There is more to do than there is room for: the call was not taken in, or made way for another.
+    /// Too many calls wait: the call was not admitted, or was displaced by another one.
     Overloaded = "IW_OVERLOADED", No;
-    /// The caller may not do this, or has not shown that it may.
+    /// The caller is not authenticated or not authorized.
     Denied = "IW_DENIED", No;
-    /// The message is one that the service does not accept.
+    /// The message is not valid for the service.
     Invalid = "IW_INVALID", No;
-    /// A middleware failed, for a reason that has no kind of its own.
+    /// A middleware failed for a reason without a kind of its own.
     Middleware = "IW_MIDDLEWARE", Maybe;
 }
 
-/// Whether a message whose call failed may have been run.
+/// Knowledge of whether the message of a failed call was run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Executed {
-    /// It was not: no handler saw it.
+    /// The message was not run: no handler saw it.
     No,
-    /// Nobody can tell: it had left for the worker.
+    /// Unknown: the message may have reached the worker.
     Maybe,
-    /// It was, at least in part: its handler answered.
+    /// The message was run, at least in part: its handler answered.
     Yes,
 }

@@ -2,28 +2,27 @@ use bytes::Bytes;
 
 use crate::Budget;
 
-/// An error as the other side told it.
+/// Error in the form that travels between the sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteError {
-    /// The name of the error's type there: `DivideError`.
+    /// Name of the error's type, for example `DivideError`.
     pub name: String,
-    /// Its text.
+    /// Text of the error.
     pub message: String,
-    /// A code to decide by, where the other side gave one. Codes that begin with `IW_` are those of
-    /// [`ErrorKind`](crate::ErrorKind).
+    /// Code to match on. Codes that begin with `IW_` belong to [`ErrorKind`](crate::ErrorKind).
     pub code: Option<String>,
-    /// Where it happened, where the other side tells.
+    /// Stack trace, if the peer sent one.
     pub stack: Option<String>,
-    /// The texts of its causes, nearest first.
+    /// Texts of the causes, the nearest first.
     pub chain: Vec<String>,
-    /// The error value itself, encoded: what a typed call decodes.
+    /// Encoded error value, which a typed call decodes.
     pub data: Option<Bytes>,
     budget: Budget,
 }
 
 impl RemoteError {
-    /// An error with this name and text.
+    /// Creates an error with this name and text.
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -36,12 +35,12 @@ impl RemoteError {
         }
     }
 
-    /// What the error value may take that is decoded from [`data`](Self::data); as [`Body::budget`](crate::Body::budget).
+    /// Budget of the error value decoded from [`data`](Self::data). See [`Body::budget`](crate::Body::budget).
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Sets what the error value may take.
+    /// Sets the budget of the error value.
     pub fn set_budget(&mut self, budget: Budget) {
         self.budget = budget;
     }

@@ -1,15 +1,24 @@
 use std::time::{Duration, Instant};
 
 use super::Event;
+use super::errors::{cancelled, closed, duplicate_id, nameless, reused_id, timed_out};
 use super::id_table::IdTable;
 use super::outbox::Outbox;
-use super::refusal::{closed, duplicate_id, given_up, nameless, reused_id, timed_out};
-use super::turns::{End, Time, Turns};
+use super::timer_batches::{CallTimer, Expiry, TimerBatches};
 use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
-/// One end of a connection.
+/// One side of a connection.
 ///
-/// `T` is what the owner wants back with the end of a call: an index, a waker, a channel.
+/// `T` is the token of a call. The owner passes it to [`call`](Self::call) and gets it back when the call ends: an
+/// index, a waker or a channel.
+///
+/// The methods come in four groups:
+/// - Commands of the owner: [`call`](Self::call), [`send`](Self::send), [`cancel`](Self::cancel),
+///   [`answer`](Self::answer), [`ping`](Self::ping), [`send_go_away`](Self::send_go_away), [`fail`](Self::fail),
+///   [`start_timeouts`](Self::start_timeouts).
+/// - Inputs, `handle_*`: a frame of the peer, the passing of time, a frame without an encoding.
+/// - Outputs, `poll_*`: frames to send and the next time to call [`handle_timeout`](Self::handle_timeout).
+/// - Getters, which change nothing.
 ///
 /// ```
 /// use isolated_workers_core::protocol::{Connection, Event};
@@ -31,14 +40,15 @@ use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Respo
 #[derive(Debug)]
 pub struct Connection<T> {
     calls: IdTable<Call<T>>,
+    /// Unanswered requests of the peer.
     serving: IdTable<Name>,
     outbox: Outbox,
-    turns: Turns,
-    /// No deadline of a call is before this. It may be too early, because a call that ends does not look for the next
-    /// one: that is found when the time is over, for all calls at once.
+    timers: TimerBatches,
+    /// Lower bound of all deadlines. It may be too early, because a call that ends does not recompute it.
+    /// [`handle_timeout`](Self::handle_timeout) recomputes it for all calls when it has passed.
     earliest_deadline: Option<Instant>,
-    /// Whether the other side is told to stop with a call whose time is over.
-    cancels_late: bool,
+    /// `true` if a timeout sends a cancel.
+    cancel_on_timeout: bool,
     sent_go_away: bool,
     received_go_away: bool,
     failed: bool,
@@ -46,36 +56,37 @@ pub struct Connection<T> {
 
 #[derive(Debug)]
 struct Call<T> {
-    /// `None` when the owner has given the call up and only its answer is still to come.
+    /// `None` if the owner gave the call up and only the peer's answer is outstanding.
     token: Option<T>,
     name: Name,
-    time: Option<Time>,
-    /// Which frame of this connection the request was.
+    timer: Option<CallTimer>,
+    /// Number of the request's frame in the outbox.
     frame: u64,
 }
 
+/// Commands of the owner.
 impl<T> Connection<T> {
-    /// A connection on which nothing has happened.
+    /// Creates a connection without calls.
     pub fn new() -> Self {
         Self {
             calls: IdTable::new(),
             serving: IdTable::new(),
             outbox: Outbox::default(),
-            turns: Turns::default(),
+            timers: TimerBatches::default(),
             earliest_deadline: None,
-            cancels_late: true,
+            cancel_on_timeout: true,
             sent_go_away: false,
             received_go_away: false,
             failed: false,
         }
     }
 
-    /// Starts a call; its end is an [`Event::Answered`] with `token`. It is given up after `timeout`, if there is one, which
-    /// runs from when [`begin`](Self::begin) is called next.
+    /// Starts a call. It ends with an [`Event::Answered`] that returns `token`. A `timeout` runs from the next
+    /// [`start_timeouts`](Self::start_timeouts).
     ///
     /// # Errors
-    /// `DuplicateId` where the id is in use, `Closed` after a goodbye of either side, `Invalid` where the message has no
-    /// name. The token is dropped.
+    /// `DuplicateId` if the id is in use, `Closed` after a go-away of either side, `Invalid` if the message has no name.
+    /// The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -85,8 +96,8 @@ impl<T> Connection<T> {
     ) -> Result<(), Error> {
         self.check_call(request.name())?;
         let frame = self.outbox.next_number();
-        let time = timeout.map(|timeout| self.turns.take(timeout));
-        let call = Call { token: Some(token), name: request.to_name(), time, frame };
+        let timer = timeout.map(|timeout| self.timers.add(timeout));
+        let call = Call { token: Some(token), name: request.to_name(), timer, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), id));
         }
@@ -94,33 +105,31 @@ impl<T> Connection<T> {
         Ok(())
     }
 
-    /// Whether there are calls whose time does not run yet.
-    #[inline]
-    pub fn has_begun(&self) -> bool {
-        self.turns.has_waiting()
-    }
-
-    /// Has the time of the calls run that have started since the last time: one look at the clock for all of them.
-    pub fn begin(&mut self, now: Instant) {
-        let first = self.turns.begin(now);
+    /// Starts the timeouts of all calls made since the previous `start_timeouts`, so that a batch of calls needs one
+    /// clock read.
+    ///
+    /// Separate from [`call`](Self::call) on purpose. A clock read with the first call of a batch would let later calls
+    /// of the same batch time out too early. The clock is read after all of them instead.
+    pub fn start_timeouts(&mut self, now: Instant) {
+        let first = self.timers.start(now);
         self.earliest_deadline = self.earliest_deadline.into_iter().chain(first).min();
-        if self.turns.are_many() {
-            self.set_deadlines();
+        if self.timers.is_full() {
+            self.resolve_timers();
         }
     }
 
-    /// Has each call that has begun know its end by itself.
-    fn set_deadlines(&mut self) {
-        for time in self.calls.values_mut().filter_map(|call| call.time.as_mut()) {
-            self.turns.settle(time);
+    /// Replaces the batch number of each call by its deadline.
+    fn resolve_timers(&mut self) {
+        for timer in self.calls.values_mut().filter_map(|call| call.timer.as_mut()) {
+            self.timers.resolve(timer);
         }
-        self.turns.forget();
+        self.timers.drop_started();
     }
 
-    /// Sends a message that nobody answers.
+    /// Sends a oneway message, which has no answer.
     ///
     /// # Errors
-    /// `Closed` after a goodbye of either side, `Invalid` where the message has no name.
+    /// `Closed` after a go-away of either side, `Invalid` if the message has no name.
     pub fn send(&mut self, id: TxId, mut request: Request) -> Result<(), Error> {
         self.check_call(request.name())?;
         request.set_oneway();
@@ -128,7 +137,7 @@ impl<T> Connection<T> {
         Ok(())
     }
 
-    /// Gives a call up and returns its token. `None`: there is no such call, or it has ended already.
+    /// Cancels a call and returns its token. Returns `None` if no such call is in flight.
     pub fn cancel(&mut self, id: &TxId) -> Option<T> {
         let call = self.calls.get_mut(id)?;
         let token = call.token.take()?;
@@ -140,7 +149,7 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Gives a call up without a word to the other side, which goes on with it.
+    /// Gives a call up without a cancel. The peer keeps working on it.
     fn abandon(&mut self, id: &TxId) -> Option<T> {
         let call = self.calls.get_mut(id)?;
         let token = call.token.take()?;
@@ -150,31 +159,32 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Whether the other side is told to stop with a call whose time is over, which is the default. Otherwise it goes
-    /// on with it, and its answer is passed over.
-    pub fn set_cancels_late_calls(&mut self, cancels: bool) {
-        self.cancels_late = cancels;
+    /// Sets the effect of a timeout on the peer. `true`, the default: the peer gets a cancel. `false`: the peer keeps
+    /// working, and its answer is ignored.
+    pub fn set_cancel_on_timeout(&mut self, cancel: bool) {
+        self.cancel_on_timeout = cancel;
     }
 
-    /// Asks the other side for a sign of life, which it gives as soon as it reads.
+    /// Sends a keep-alive probe. The peer answers as soon as it reads.
     pub fn ping(&mut self) {
         self.outbox.push(Frame::Ping);
     }
 
-    /// Answers a request of the other side. Nothing happens where it has been cancelled meanwhile; but its id may come
-    /// again after that, so that an answer to a cancelled request must not be kept for later.
-    pub fn answer(&mut self, id: &TxId, result: Result<Response, Error>) {
-        let Some(name) = self.serving.end(id, std::mem::take) else { return };
+    /// Answers a request of the peer. Does nothing if the request was cancelled.
+    ///
+    /// The peer may reuse an id after its cancel. Therefore never keep an answer to a cancelled request for later.
+    pub fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
+        let Some(name) = self.serving.remove_with(id, std::mem::take) else { return };
         let id = id.clone();
         self.outbox.push(match result {
             Ok(response) => Frame::Reply { id, name, response },
-            Err(error) => Frame::Error { id, name, error: Box::new(error.to_remote()) },
+            Err(error) => Frame::Error { id, name, error },
         });
     }
 
     /// Announces that this side starts no more calls.
     ///
-    /// `stay` is how long the other side is to wait for another connection afterwards; `None`: not at all.
+    /// `linger`: time that the peer waits for another connection afterwards. `None`: it does not wait.
     pub fn send_go_away(&mut self, linger: Option<Duration>) {
         if !self.sent_go_away {
             self.sent_go_away = true;
@@ -182,11 +192,35 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Takes in a frame of the other side.
+    /// Ends every call in flight because the connection is lost, the oldest call first. `error` makes the error of a
+    /// call from the name of its message.
+    pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
+        self.failed = true;
+        self.serving.clear();
+        self.timers = TimerBatches::default();
+        self.earliest_deadline = None;
+        let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
+        calls.sort_unstable_by_key(|call| call.frame);
+        let events = calls
+            .into_iter()
+            .filter_map(|call| {
+                let executed = self.outbox.executed_if_closed(call.frame);
+                let error = error(call.name.as_str()).with_executed(executed);
+                Some(Event::Answered { token: call.token?, result: Err(error) })
+            })
+            .collect();
+        self.outbox = Outbox::default();
+        events
+    }
+}
+
+/// Inputs.
+impl<T> Connection<T> {
+    /// Processes a frame of the peer.
     ///
     /// # Errors
-    /// `Protocol` where the other side broke the rules: the connection is of no more use, and
-    /// [`fail`](Self::fail) ends what is in flight. An answer to nothing is no such breach, and is passed over.
+    /// `Protocol` if the peer broke the rules. Close the connection and call [`fail`](Self::fail). An answer to an
+    /// unknown call is not an error and is ignored.
     pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
         Ok(match frame {
             Frame::Request { id, mut request } => {
@@ -196,10 +230,12 @@ impl<T> Connection<T> {
                 }
                 Some(Event::Requested(request))
             }
-            Frame::Reply { id, response, .. } => self.end(&id, |_| Ok(response)),
-            Frame::Error { id, error, .. } => self.end(&id, |name| Err(Error::remote(name.as_str(), *error))),
+            Frame::Reply { id, response, .. } => self.finish(&id, |_| Ok(response)),
+            Frame::Error { id, error, .. } => {
+                self.finish(&id, |name| Err(Error::remote(name.as_str(), *error)))
+            }
             Frame::Cancel { id } => self.serving.remove(&id).map(|name| {
-                let error = given_up(name.as_str());
+                let error = cancelled(name.as_str());
                 self.outbox.push(Frame::Error { id: id.clone(), name, error: Box::new(error.to_remote()) });
                 Event::Cancelled(id)
             }),
@@ -213,49 +249,34 @@ impl<T> Connection<T> {
                 Some(Event::GoAway { linger })
             }
             Frame::Unmarked { answer, request } => {
-                let asked = answer.id().is_some_and(|id| self.calls.contains(id));
-                return self.handle_frame(if asked { *answer } else { *request });
+                let is_answer = answer.id().is_some_and(|id| self.calls.contains(id));
+                return self.handle_frame(if is_answer { *answer } else { *request });
             }
         })
     }
 
-    fn end(&mut self, id: &TxId, result: impl FnOnce(&Name) -> Result<Response, Error>) -> Option<Event<T>> {
-        self.calls
-            .end(id, |call| Some(Event::Answered { token: call.token.take()?, result: result(&call.name) }))?
+    fn finish(
+        &mut self,
+        id: &TxId,
+        result: impl FnOnce(&Name) -> Result<Response, Error>,
+    ) -> Option<Event<T>> {
+        self.calls.remove_with(id, |call| {
+            Some(Event::Answered { token: call.token.take()?, result: result(&call.name) })
+        })?
     }
 
-    /// The next frame to send. From now on it may have come to the other side.
-    pub fn poll_transmit(&mut self) -> Option<Frame> {
-        let frame = self.outbox.pop();
-        self.transmitted();
-        frame
-    }
-
-    /// The next frame to encode. Nothing of it is sent before [`transmitted`](Self::transmitted) says so, and nothing
-    /// after [`fail`](Self::fail).
-    #[inline]
-    pub fn poll_encode(&mut self) -> Option<Frame> {
-        self.outbox.pop()
-    }
-
-    /// Says that all frames that [`poll_encode`](Self::poll_encode) gave are about to be sent.
-    #[inline]
-    pub fn transmitted(&mut self) {
-        self.outbox.transmitted();
-    }
-
-    /// Takes a frame back that turned out to have no encoding, for the reason that `error` tells: the call that it
-    /// began ends with it, the request that it answers is answered by it.
-    pub fn refuse(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
+    /// Takes back a frame that has no encoding because of `error`. A request ends its call with `error`. A reply is
+    /// replaced by an error frame.
+    pub fn handle_encode_error(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
         match frame {
-            // A oneway message has no call, but may have the id of one.
+            // A oneway message has no call, but its id may equal that of a call.
             Frame::Request { request, .. } if request.is_oneway() => None,
             Frame::Request { id, .. } => {
                 let call = self.calls.remove(&id)?;
                 Some(Event::Answered { token: call.token?, result: Err(error.with_executed(Executed::No)) })
             }
-            // The error about an error is short; if it has no encoding either, the caller's timeout has to do.
-            Frame::Error { ref error, .. } if is_refusal(error) => None,
+            // Error frames about encoding are short. If one has no encoding either, the caller's timeout applies.
+            Frame::Error { ref error, .. } if is_encode_error(error) => None,
             Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
                 self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
                 None
@@ -264,41 +285,32 @@ impl<T> Connection<T> {
         }
     }
 
-    /// About how many bytes of memory wait to be sent, for backpressure: the payloads and the queue itself, because
-    /// pongs and empty replies to a peer that does not read them take memory, too. 0 exactly if nothing waits.
-    pub fn queued_bytes(&self) -> usize {
-        self.outbox.bytes()
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, at the earliest.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.earliest_deadline
-    }
-
-    /// Gives up the calls whose time is over, the oldest first.
+    /// Ends the calls whose timeout has elapsed, the oldest call first.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Event<T>> {
         if self.earliest_deadline.is_none_or(|at| now < at) {
             return Vec::new();
         }
-        self.set_deadlines();
+        self.resolve_timers();
         self.earliest_deadline = None;
-        let mut late = Vec::new();
+        let mut expired = Vec::new();
         for (id, call) in self.calls.iter() {
-            if let (Some(Time { timeout, end: End::At(at) }), Some(_)) = (call.time, &call.token) {
+            if let (Some(CallTimer { timeout, expiry: Expiry::At(at) }), Some(_)) = (call.timer, &call.token)
+            {
                 if at <= now {
-                    late.push((call.frame, id, call.name.clone(), timeout));
+                    expired.push((call.frame, id, call.name.clone(), timeout));
                 } else {
                     self.earliest_deadline = self.earliest_deadline.into_iter().chain([at]).min();
                 }
             }
         }
-        // The order of the table is another one in each process.
-        late.sort_unstable_by_key(|&(frame, ..)| frame);
-        late.into_iter()
+        // The order of the table differs from process to process.
+        expired.sort_unstable_by_key(|&(frame, ..)| frame);
+        expired
+            .into_iter()
             .filter_map(|(frame, id, name, timeout)| {
-                // What has been encoded will be sent.
-                let executed = self.outbox.encoded(frame);
-                let token = if self.cancels_late { self.cancel(&id)? } else { self.abandon(&id)? };
+                // Encoded frames will be sent.
+                let executed = self.outbox.executed_if_flushed(frame);
+                let token = if self.cancel_on_timeout { self.cancel(&id)? } else { self.abandon(&id)? };
                 Some(Event::Answered {
                     token,
                     result: Err(timed_out(&name, timeout).with_executed(executed)),
@@ -306,46 +318,69 @@ impl<T> Connection<T> {
             })
             .collect()
     }
+}
 
-    /// Ends every call in flight, because the connection is of no more use: what `error` makes of the message's name
-    /// is its answer, the oldest first.
-    pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
-        self.failed = true;
-        self.serving.clear();
-        self.turns = Turns::default();
-        self.earliest_deadline = None;
-        let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
-        calls.sort_unstable_by_key(|call| call.frame);
-        let events = calls
-            .into_iter()
-            .filter_map(|call| {
-                let executed = self.outbox.executed(call.frame);
-                let error = error(call.name.as_str()).with_executed(executed);
-                Some(Event::Answered { token: call.token?, result: Err(error) })
-            })
-            .collect();
-        self.outbox = Outbox::default();
-        events
+/// Outputs.
+impl<T> Connection<T> {
+    /// Returns the next frame to send. It counts as sent: it may reach the peer.
+    pub fn poll_transmit(&mut self) -> Option<Frame> {
+        let frame = self.outbox.pop();
+        self.mark_transmitted();
+        frame
     }
 
-    /// The token of the call that has this id. `None`: there is no such call, or it was given up.
+    /// Returns the next frame to encode. The owner sends it only after [`mark_transmitted`](Self::mark_transmitted),
+    /// and never after [`fail`](Self::fail).
+    #[inline]
+    pub fn poll_encode(&mut self) -> Option<Frame> {
+        self.outbox.pop()
+    }
+
+    /// Records that all frames from [`poll_encode`](Self::poll_encode) are about to be sent.
+    #[inline]
+    pub fn mark_transmitted(&mut self) {
+        self.outbox.mark_transmitted();
+    }
+
+    /// Returns the earliest time to call [`handle_timeout`](Self::handle_timeout).
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.earliest_deadline
+    }
+}
+
+/// Getters.
+impl<T> Connection<T> {
+    /// Returns `true` if calls wait for [`start_timeouts`](Self::start_timeouts).
+    #[inline]
+    pub fn has_unstarted_timeouts(&self) -> bool {
+        self.timers.has_unstarted()
+    }
+
+    /// Approximate size in bytes of the queue of frames to send, for backpressure. 0 if and only if the queue is empty.
+    ///
+    /// Counts payloads and queue slots: pongs and empty replies to a peer that does not read take memory too.
+    pub fn queued_bytes(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Token of the call with this id. `None` if there is no such call, or it was given up.
     pub fn token(&self, id: &TxId) -> Option<&T> {
         self.calls.get(id)?.token.as_ref()
     }
 
-    /// How many calls of this side wait for their answer, those included that were given up.
+    /// Number of calls of this side that have no answer yet. Includes calls that were given up.
     pub fn in_flight(&self) -> usize {
         self.calls.len()
     }
 
-    /// Whether the other side has said goodbye.
-    pub fn is_left(&self) -> bool {
-        self.received_go_away
-    }
-
-    /// How many requests of the other side wait for an answer.
+    /// Number of requests of the peer that have no answer yet.
     pub fn serving(&self) -> usize {
         self.serving.len()
+    }
+
+    /// Returns `true` if the peer has sent a go-away.
+    pub fn has_received_go_away(&self) -> bool {
+        self.received_go_away
     }
 
     fn check_call(&self, name: &str) -> Result<(), Error> {
@@ -362,8 +397,8 @@ impl<T> Default for Connection<T> {
     }
 }
 
-/// Another one would be refused for the same reason, and so on without an end.
-fn is_refusal(error: &RemoteError) -> bool {
+/// Returns `true` if the error itself reports a frame without an encoding. Another one would fail in the same way.
+fn is_encode_error(error: &RemoteError) -> bool {
     let kind = error.code.as_deref().and_then(ErrorKind::from_code);
     matches!(kind, Some(ErrorKind::TooLarge | ErrorKind::Encode))
 }

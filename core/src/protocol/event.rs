@@ -2,23 +2,24 @@ use std::time::Duration;
 
 use crate::{Error, Request, Response, TxId};
 
-/// What a frame, or time, did to a connection.
+/// Result of an input to a [`Connection`](super::Connection).
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<T> {
-    /// A call of this side is over.
+    /// A call of this side ended.
     Answered {
-        /// What the owner gave with the call.
+        /// Token that the owner passed to [`call`](super::Connection::call).
         token: T,
-        /// How it went.
+        /// Reply or error of the call.
         result: Result<Response, Error>,
     },
-    /// The other side wants a message handled, and, unless it is oneway, answered.
+    /// The peer sent a request. Answer it, unless it is oneway.
     Requested(Request),
-    /// The other side no longer wants this request handled. It has been answered already.
+    /// The peer cancelled the request with this id. The connection has already answered it.
     Cancelled(TxId),
-    /// The other side starts no more calls.
+    /// The peer starts no more calls.
     GoAway {
-        /// How long this side is to wait for another connection once this one has ended. `None`: not at all.
+        /// Time to wait for another connection after this one has ended. `None`: do not wait.
         linger: Option<Duration>,
     },
 }

@@ -3,82 +3,82 @@ use hashbrown::hash_map::Entry;
 
 use crate::TxId;
 
-/// Values by the id of their transaction.
+/// Map from transaction id to value, with a fast path for sequential numbers.
 ///
-/// Most ids are numbers that follow one another, and those in use at a time are close together. So a number has a place
-/// that its low bits tell, which takes no hashing; where that is taken, and for ids of every other form, there is a map.
-/// Whatever ids a peer picks, it gains nothing but the map.
+/// Most ids are consecutive numbers, and the ids in use at one time are close together. The low bits of a number select
+/// its slot, which needs no hashing. If that slot is taken, or the id is not a number, the entry goes to a hash map.
+/// A peer that picks hostile ids reaches only the hash map.
 #[derive(Debug)]
 pub(super) struct IdTable<V> {
-    /// As many as a power of two.
-    near: Vec<Option<(u64, V)>>,
-    /// How many of them are taken.
-    taken: usize,
-    far: HashMap<TxId, V>,
+    /// Slots, a power of two in number.
+    slots: Vec<Option<(u64, V)>>,
+    /// Number of slots in use.
+    used: usize,
+    overflow: HashMap<TxId, V>,
 }
 
-/// How many places there are once there is a number.
-const LEAST: usize = 64;
+/// Number of slots after the first numeric id.
+const MIN_SLOTS: usize = 64;
 
-/// There are never more: 4,096 calls in flight with ids in a row have each its own.
-const MOST: usize = 4096;
+/// Maximum number of slots: up to 4,096 calls in flight with sequential ids need no hashing.
+const MAX_SLOTS: usize = 4096;
 
 impl<V> IdTable<V> {
     pub(super) fn new() -> Self {
-        Self { near: Vec::new(), taken: 0, far: HashMap::new() }
+        Self { slots: Vec::new(), used: 0, overflow: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.taken + self.far.len()
+        self.used + self.overflow.len()
     }
 
     #[inline]
-    fn place(&self, number: u64) -> usize {
-        number as usize & self.near.len().wrapping_sub(1)
+    fn index(&self, number: u64) -> usize {
+        number as usize & self.slots.len().wrapping_sub(1)
     }
 
-    /// Adds a value, and tells whether it did: there is at most one of an id.
+    /// Adds a value. Returns `false` if the id is in use.
     #[inline]
     pub(super) fn insert(&mut self, id: &TxId, value: V) -> bool {
         if let Some(number) = id.as_number()
-            && self.far.is_empty()
+            && self.overflow.is_empty()
         {
-            let place = self.place(number);
-            if let Some(place @ None) = self.near.get_mut(place) {
-                *place = Some((number, value));
-                self.taken += 1;
+            let index = self.index(number);
+            if let Some(slot @ None) = self.slots.get_mut(index) {
+                *slot = Some((number, value));
+                self.used += 1;
                 return true;
             }
         }
-        self.insert_slowly(id.clone(), value)
+        self.insert_slow(id.clone(), value)
     }
 
-    /// Where the place of the number is taken, there is none yet, or there may be one of this id in the map.
+    /// Slow path: the slot is taken, no slots exist, or the id may be in the overflow map.
     ///
-    /// The id by value, as wherever the map is asked: its two words stay in registers where no address of them is taken.
+    /// Takes the id by value, as do the other slow paths: its two words stay in registers if no address is taken.
     #[inline(never)]
-    fn insert_slowly(&mut self, id: TxId, value: V) -> bool {
-        let Some(number) = id.as_number() else { return self.insert_far(id, value) };
+    fn insert_slow(&mut self, id: TxId, value: V) -> bool {
+        let Some(number) = id.as_number() else { return self.insert_overflow(id, value) };
         if self.get_mut(&id).is_some() {
             return false;
         }
         loop {
-            let place = self.place(number);
-            let grows = self.near.len() < MOST && self.taken >= self.near.len() / 2;
-            match self.near.get_mut(place) {
-                Some(place @ None) => {
-                    *place = Some((number, value));
-                    self.taken += 1;
+            let index = self.index(number);
+            let may_grow = self.slots.len() < MAX_SLOTS && self.used >= self.slots.len() / 2;
+            match self.slots.get_mut(index) {
+                Some(slot @ None) => {
+                    *slot = Some((number, value));
+                    self.used += 1;
                     return true;
                 }
-                None | Some(_) if grows => self.grow(),
-                _ => return self.insert_far(id, value),
+                None | Some(_) if may_grow => self.grow(),
+                _ => return self.insert_overflow(id, value),
             }
         }
     }
 
-    fn insert_far(&mut self, id: TxId, value: V) -> bool {
-        match self.far.entry(id) {
+    fn insert_overflow(&mut self, id: TxId, value: V) -> bool {
+        match self.overflow.entry(id) {
             Entry::Occupied(_) => false,
             Entry::Vacant(entry) => {
                 entry.insert(value);
@@ -87,75 +87,75 @@ impl<V> IdTable<V> {
         }
     }
 
-    /// Two numbers that have different places have different ones among more places, too.
+    /// Doubles the slots. Two numbers in different slots stay in different slots.
     fn grow(&mut self) {
-        let places = (2 * self.near.len()).max(LEAST);
-        let old = std::mem::take(&mut self.near);
-        self.near.resize_with(places, || None);
+        let slots = (2 * self.slots.len()).max(MIN_SLOTS);
+        let old = std::mem::take(&mut self.slots);
+        self.slots.resize_with(slots, || None);
         for (number, value) in old.into_iter().flatten() {
-            let place = self.place(number);
-            self.near[place] = Some((number, value));
+            let index = self.index(number);
+            self.slots[index] = Some((number, value));
         }
     }
 
-    /// The place of the number that this id is, where it is taken by it.
+    /// Index of the slot that holds this id.
     #[inline]
-    fn near(&self, id: &TxId) -> Option<usize> {
+    fn find(&self, id: &TxId) -> Option<usize> {
         let number = id.as_number()?;
-        let place = self.place(number);
-        matches!(self.near.get(place), Some(Some((other, _))) if *other == number).then_some(place)
+        let index = self.index(number);
+        matches!(self.slots.get(index), Some(Some((other, _))) if *other == number).then_some(index)
     }
 
     pub(super) fn get(&self, id: &TxId) -> Option<&V> {
-        match self.near(id) {
-            Some(place) => self.near[place].as_ref().map(|(_, value)| value),
-            None => self.far.get(id),
+        match self.find(id) {
+            Some(index) => self.slots[index].as_ref().map(|(_, value)| value),
+            None => self.overflow.get(id),
         }
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, id: &TxId) -> Option<&mut V> {
-        if let Some(place) = self.near(id) {
-            return self.near[place].as_mut().map(|(_, value)| value);
+        if let Some(index) = self.find(id) {
+            return self.slots[index].as_mut().map(|(_, value)| value);
         }
-        if self.far.is_empty() { None } else { self.get_far(id.clone()) }
+        if self.overflow.is_empty() { None } else { self.get_overflow(id.clone()) }
     }
 
     #[inline(never)]
-    fn get_far(&mut self, id: TxId) -> Option<&mut V> {
-        self.far.get_mut(&id)
+    fn get_overflow(&mut self, id: TxId) -> Option<&mut V> {
+        self.overflow.get_mut(&id)
     }
 
     pub(super) fn contains(&self, id: &TxId) -> bool {
-        self.near(id).is_some() || self.far.contains_key(id)
+        self.find(id).is_some() || self.overflow.contains_key(id)
     }
 
     #[inline]
     pub(super) fn remove(&mut self, id: &TxId) -> Option<V> {
-        if let Some(place) = self.near(id) {
-            self.taken -= 1;
-            return self.near[place].take().map(|(_, value)| value);
+        if let Some(index) = self.find(id) {
+            self.used -= 1;
+            return self.slots[index].take().map(|(_, value)| value);
         }
-        if self.far.is_empty() { None } else { self.remove_far(id.clone()) }
+        if self.overflow.is_empty() { None } else { self.remove_overflow(id.clone()) }
     }
 
     #[inline(never)]
-    fn remove_far(&mut self, id: TxId) -> Option<V> {
-        self.far.remove(&id)
+    fn remove_overflow(&mut self, id: TxId) -> Option<V> {
+        self.overflow.remove(&id)
     }
 
-    /// Removes a value where it is, once `last` has taken of it what it wants.
+    /// Removes an entry without moving its value: `extract` takes what it needs in place.
     #[inline]
-    pub(super) fn end<T>(&mut self, id: &TxId, last: impl FnOnce(&mut V) -> T) -> Option<T> {
-        match self.near(id) {
-            Some(place) => {
-                let place = &mut self.near[place];
-                let taken = place.as_mut().map(|(_, value)| last(value));
-                *place = None;
-                self.taken -= 1;
-                taken
+    pub(super) fn remove_with<T>(&mut self, id: &TxId, extract: impl FnOnce(&mut V) -> T) -> Option<T> {
+        match self.find(id) {
+            Some(index) => {
+                let slot = &mut self.slots[index];
+                let extracted = slot.as_mut().map(|(_, value)| extract(value));
+                *slot = None;
+                self.used -= 1;
+                extracted
             }
-            None => self.remove(id).map(|mut value| last(&mut value)),
+            None => self.remove(id).map(|mut value| extract(&mut value)),
         }
     }
 
@@ -163,19 +163,20 @@ impl<V> IdTable<V> {
         *self = Self::new();
     }
 
-    /// In no order.
+    /// All entries, in arbitrary order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TxId, &V)> {
-        let near = self.near.iter().flatten().map(|(number, value)| ((*number).into(), value));
-        near.chain(self.far.iter().map(|(id, value)| (id.clone(), value)))
+        let slots = self.slots.iter().flatten().map(|(number, value)| ((*number).into(), value));
+        slots.chain(self.overflow.iter().map(|(id, value)| (id.clone(), value)))
     }
 
-    /// In no order.
+    /// All values, in arbitrary order.
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.near.iter_mut().flatten().map(|(_, value)| value).chain(self.far.values_mut())
+        self.slots.iter_mut().flatten().map(|(_, value)| value).chain(self.overflow.values_mut())
     }
 
+    /// All values, in arbitrary order.
     pub(super) fn into_values(self) -> impl Iterator<Item = V> {
-        self.near.into_iter().flatten().map(|(_, value)| value).chain(self.far.into_values())
+        self.slots.into_iter().flatten().map(|(_, value)| value).chain(self.overflow.into_values())
     }
 }
 
@@ -183,9 +184,9 @@ impl<V> IdTable<V> {
 mod tests {
     use super::*;
 
-    /// A table that behaves as a map, whatever the ids: in a row, far apart, with the same low bits, and no numbers.
+    /// The ids: consecutive numbers, numbers with equal low bits, UUIDs and text.
     #[test]
-    fn it_is_a_map() {
+    fn it_behaves_as_a_hash_map_for_every_form_of_id() {
         let mut ids: Vec<TxId> = (0..6_000_u64).map(TxId::from).collect();
         ids.extend((0..200_u64).map(|high| TxId::from(high << 40 | 7)));
         ids.extend((0..200_u8).map(|number| TxId::from([number; 16])));
@@ -194,9 +195,9 @@ mod tests {
         let mut random = 1_u64;
         for step in 0..200_000 {
             random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            // More and more of them, and fewer and fewer.
-            let most = ids.len().min(10 + step % 20_000);
-            let id = &ids[(random >> 33) as usize % most];
+            // The number of distinct ids grows and shrinks.
+            let in_play = ids.len().min(10 + step % 20_000);
+            let id = &ids[(random >> 33) as usize % in_play];
             match random >> 62 {
                 0 | 1 => {
                     let is_new = !map.contains_key(id);
@@ -204,7 +205,7 @@ mod tests {
                     map.entry(id.clone()).or_insert(step);
                 }
                 2 if step % 2 == 0 => assert_eq!(table.remove(id), map.remove(id)),
-                2 => assert_eq!(table.end(id, |value| *value), map.remove(id)),
+                2 => assert_eq!(table.remove_with(id, |value| *value), map.remove(id)),
                 _ => {
                     assert_eq!(table.get_mut(id), map.get_mut(id));
                     assert_eq!(table.contains(id), map.contains_key(id));
@@ -224,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_cannot_make_it_large() {
+    fn scattered_ids_do_not_make_it_grow() {
         let mut table = IdTable::new();
         for number in [u64::MAX, 0, 1 << 63, 4095, 4096] {
             assert!(table.insert(&number.into(), ()));
         }
-        assert!(table.near.len() <= LEAST);
+        assert!(table.slots.len() <= MIN_SLOTS);
     }
 }

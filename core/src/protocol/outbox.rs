@@ -2,21 +2,22 @@ use std::collections::VecDeque;
 
 use crate::{Executed, Frame};
 
-/// The frames that wait to be sent, numbered, so that one can be taken back without a search.
+/// Queue of frames to send. Frames are numbered, so that one can be retracted without a search.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     frames: VecDeque<Option<Frame>>,
-    /// How many frames have left to be encoded.
-    gone: u64,
-    /// How many of those may have come to the other side.
-    sent: u64,
+    /// Number of frames taken to be encoded.
+    popped: u64,
+    /// Number of those that may have reached the peer.
+    transmitted: u64,
     weight: usize,
 }
 
 impl Outbox {
+    /// Number of the frame that is pushed next.
     #[inline]
     pub(super) fn next_number(&self) -> u64 {
-        self.gone + self.frames.len() as u64
+        self.popped + self.frames.len() as u64
     }
 
     #[inline]
@@ -29,7 +30,7 @@ impl Outbox {
     pub(super) fn pop(&mut self) -> Option<Frame> {
         loop {
             let slot = self.frames.pop_front()?;
-            self.gone += 1;
+            self.popped += 1;
             if let Some(frame) = slot {
                 self.weight -= frame.weight();
                 return Some(frame);
@@ -37,35 +38,35 @@ impl Outbox {
         }
     }
 
-    /// How much waits: the payloads, and for each frame its place, because frames without a payload add up, too.
+    /// Size of the queue: the payloads and the slots. Slots count because frames without a payload add up too.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.weight + self.frames.len() * size_of::<Frame>()
     }
 
-    /// All that has left is about to be sent.
+    /// Marks all popped frames as about to be sent.
     #[inline]
-    pub(super) fn transmitted(&mut self) {
-        self.sent = self.gone;
+    pub(super) fn mark_transmitted(&mut self) {
+        self.transmitted = self.popped;
     }
 
-    /// Whether a message whose request is this frame may have been run, where nothing more is sent.
-    pub(super) fn executed(&self, number: u64) -> Executed {
-        if number < self.sent { Executed::Maybe } else { Executed::No }
+    /// Outcome for the request with this frame number if nothing more is sent.
+    pub(super) fn executed_if_closed(&self, number: u64) -> Executed {
+        if number < self.transmitted { Executed::Maybe } else { Executed::No }
     }
 
-    /// The same where all that has left will be sent.
-    pub(super) fn encoded(&self, number: u64) -> Executed {
-        if number < self.gone { Executed::Maybe } else { Executed::No }
+    /// Outcome for the request with this frame number if all popped frames are sent.
+    pub(super) fn executed_if_flushed(&self, number: u64) -> Executed {
+        if number < self.popped { Executed::Maybe } else { Executed::No }
     }
 
-    /// Takes a frame back that has not left.
+    /// Removes a frame that was not popped. Returns `true` if there was one.
     pub(super) fn retract(&mut self, number: u64) -> bool {
-        let Some(at) = number.checked_sub(self.gone) else { return false };
+        let Some(at) = number.checked_sub(self.popped) else { return false };
         match self.frames.get_mut(at as usize).and_then(Option::take) {
             Some(frame) => {
                 self.weight -= frame.weight();
-                // Nobody asks for the numbers of frames that were taken back, so they may be given again.
+                // Nothing refers to the number of a retracted frame, so it may be assigned again.
                 while let Some(None) = self.frames.back() {
                     self.frames.pop_back();
                 }

@@ -1,17 +1,16 @@
 use super::Rng;
 use crate::TxId;
 
-/// How an end of a simulation chooses the ids of its requests. [`TxIdGenerator`](crate::TxIdGenerator) is not used,
-/// because its generators are random without a seed.
+/// Seeded generator of transaction ids. [`TxIdGenerator`](crate::TxIdGenerator) does not fit: its generators take no seed.
 #[derive(Debug)]
 pub(super) enum Ids {
-    /// 1, 2, 3 …
+    /// 1, 2, 3 ….
     Sequential(u64),
-    /// Sixteen random bytes.
+    /// 16 random bytes.
     Uuid,
-    /// One of a few numbers, so that ids are in use more often than not.
+    /// Numbers from a small range, so that ids collide often.
     Few(u64),
-    /// One of a few texts.
+    /// Texts from a small set.
     Text(u64),
 }
 

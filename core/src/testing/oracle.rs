@@ -1,5 +1,5 @@
-//! What must be true of two connections, from their documentation and not from their code: every request is followed
-//! from its call to its end, and both ends are held against it at every step.
+//! Model of two connections, written from their documentation and not from their code. It follows every request from its
+//! call to its end, and compares both endpoints with the model at every step.
 
 mod arrival;
 mod audit;
@@ -7,12 +7,12 @@ mod ledger;
 
 use std::time::Instant;
 
-use self::ledger::{Answer, Ledger, Outgoing, Tracked};
-use super::{End, Summary, payload};
+use self::ledger::{Answer, Ledger, QueuedFrame, Tracked};
+use super::{Endpoint, Summary, payload};
 use crate::protocol::{Connection, Event};
 use crate::{Body, Error, ErrorKind, Executed, Frame, TxId};
 
-/// `Err`: which rule was broken.
+/// Result of a check. `Err` names the rule that was broken.
 pub(super) type Verdict = Result<(), String>;
 
 macro_rules! ensure {
@@ -33,52 +33,52 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    fn ledger(&self, end: End) -> &Ledger {
+    fn ledger(&self, end: Endpoint) -> &Ledger {
         match end {
-            End::Host => &self.host,
-            End::Worker => &self.worker,
+            Endpoint::Host => &self.host,
+            Endpoint::Worker => &self.worker,
         }
     }
 
-    fn ledger_mut(&mut self, end: End) -> &mut Ledger {
+    fn ledger_mut(&mut self, end: Endpoint) -> &mut Ledger {
         match end {
-            End::Host => &mut self.host,
-            End::Worker => &mut self.worker,
+            Endpoint::Host => &mut self.host,
+            Endpoint::Worker => &mut self.worker,
         }
     }
 
-    /// The number of the next request that is accepted.
+    /// Number of the next accepted request.
     pub(super) fn next_number(&self) -> usize {
         self.requests.len()
     }
 
-    /// The id of an accepted request.
+    /// Id of an accepted request.
     pub(super) fn id(&self, number: usize) -> &TxId {
         &self.requests[number].id
     }
 
-    /// The id of this request, where `at` has seen it and has nothing of that id left to answer.
-    pub(super) fn finished_id(&self, at: End, number: usize) -> Option<&TxId> {
+    /// Id of this request, if `at` has received it and serves no request with that id.
+    pub(super) fn finished_id(&self, at: Endpoint, number: usize) -> Option<&TxId> {
         let request = self.requests.get(number)?;
         let over = request.from == at.other() && request.seen;
         (over && self.with_id(self.serving(at), &request.id).is_none()).then_some(&request.id)
     }
 
-    /// The calls of `end` whose ids are in use.
-    pub(super) fn in_use(&self, end: End) -> &[usize] {
+    /// Calls of `end` whose ids are in use.
+    pub(super) fn in_use(&self, end: Endpoint) -> &[usize] {
         &self.ledger(end).in_use
     }
 
-    /// The requests that `end` has to answer.
-    pub(super) fn serving(&self, end: End) -> &[usize] {
+    /// Requests that `end` has to answer.
+    pub(super) fn serving(&self, end: Endpoint) -> &[usize] {
         &self.ledger(end).serving
     }
 
-    pub(super) fn has_failed(&self, end: End) -> bool {
+    pub(super) fn has_failed(&self, end: Endpoint) -> bool {
         self.ledger(end).failed
     }
 
-    pub(super) fn has_to_transmit(&self, end: End) -> bool {
+    pub(super) fn has_to_transmit(&self, end: Endpoint) -> bool {
         !self.ledger(end).outgoing.is_empty()
     }
 
@@ -86,10 +86,10 @@ impl Oracle {
         numbers.iter().copied().find(|&number| self.requests[number].id == *id)
     }
 
-    /// `from` has called, or sent a oneway message.
+    /// Records that `from` made a call or sent a oneway message.
     pub(super) fn called(
         &mut self,
-        (from, id, body): (End, TxId, Body),
+        (from, id, body): (Endpoint, TxId, Body),
         deadline: Option<Instant>,
         oneway: bool,
         result: &Result<(), Error>,
@@ -106,10 +106,10 @@ impl Oracle {
         };
         let refused = result.as_ref().err();
         let kind = refused.map(Error::kind);
-        ensure!(kind == expected, "refused with {kind:?}, where {expected:?} was right");
+        ensure!(kind == expected, "refused with {kind:?}, expected {expected:?}");
         if let Some(error) = refused {
             let executed = error.executed();
-            ensure!(executed == Executed::No, "a refused request says executed: {executed:?}");
+            ensure!(executed == Executed::No, "a refused request has executed: {executed:?}");
             return Ok(());
         }
         let number = self.next_number();
@@ -119,14 +119,14 @@ impl Oracle {
             oneway,
             body,
             deadline,
-            left: false,
+            sent: false,
             seen: false,
             never: false,
             ended: oneway,
             answer: None,
         });
         let ledger = self.ledger_mut(from);
-        ledger.outgoing.push_back(Outgoing::Request(number));
+        ledger.outgoing.push_back(QueuedFrame::Request(number));
         if oneway {
             self.summary.oneways += 1;
         } else {
@@ -136,11 +136,11 @@ impl Oracle {
         Ok(())
     }
 
-    /// `end` has given a call up and got this token back.
-    pub(super) fn cancelled(&mut self, end: End, id: &TxId, token: Option<usize>) -> Verdict {
+    /// Records that `end` cancelled a call and got this token back.
+    pub(super) fn cancelled(&mut self, end: Endpoint, id: &TxId, token: Option<usize>) -> Verdict {
         let known = self.with_id(self.in_use(end), id);
         let expected = known.filter(|&number| !self.requests[number].ended);
-        ensure!(token == expected, "the cancel of {id} returned {token:?}, where {expected:?} was right");
+        ensure!(token == expected, "the cancel of {id} returned {token:?}, expected {expected:?}");
         if let Some(number) = token {
             self.summary.cancelled += 1;
             self.give_up(number);
@@ -148,45 +148,45 @@ impl Oracle {
         Ok(())
     }
 
-    /// A request that has not left never leaves; of one that has, the other end is told, and the id stays in use.
+    /// Gives up a request. If it was not sent, it never will be. Otherwise the peer gets a cancel and the id stays in use.
     fn give_up(&mut self, number: usize) {
         let request = &mut self.requests[number];
         request.ended = true;
-        let (from, left) = (request.from, request.left);
-        if left {
-            let cancel = Outgoing::Cancel(request.id.clone());
+        let (from, sent) = (request.from, request.sent);
+        if sent {
+            let cancel = QueuedFrame::Cancel(request.id.clone());
             self.ledger_mut(from).outgoing.push_back(cancel);
         } else {
             request.never = true;
             self.summary.retracted += 1;
             let ledger = self.ledger_mut(from);
             ledger.in_use.retain(|&other| other != number);
-            ledger.outgoing.retain(|frame| *frame != Outgoing::Request(number));
+            ledger.outgoing.retain(|frame| *frame != QueuedFrame::Request(number));
         }
     }
 
-    /// `at` has answered a request.
-    pub(super) fn answered(&mut self, at: End, number: usize, result: Result<Body, ErrorKind>) {
+    /// Records that `at` answered a request.
+    pub(super) fn answered(&mut self, at: Endpoint, number: usize, result: Result<Body, ErrorKind>) {
         self.requests[number].answer = Some(result.map_or_else(Answer::Error, Answer::Reply));
         self.stop_serving(at, number);
     }
 
-    fn stop_serving(&mut self, at: End, number: usize) {
+    fn stop_serving(&mut self, at: Endpoint, number: usize) {
         let ledger = self.ledger_mut(at);
         ledger.serving.retain(|&other| other != number);
-        ledger.outgoing.push_back(Outgoing::Answer(number));
+        ledger.outgoing.push_back(QueuedFrame::Answer(number));
     }
 
-    pub(super) fn sent_go_away(&mut self, end: End) {
+    pub(super) fn sent_go_away(&mut self, end: Endpoint) {
         let ledger = self.ledger_mut(end);
         if !ledger.sent_go_away {
             ledger.sent_go_away = true;
-            ledger.outgoing.push_back(Outgoing::GoAway);
+            ledger.outgoing.push_back(QueuedFrame::GoAway);
         }
     }
 
-    /// Time has gone by at `end`, and these calls were given up.
-    pub(super) fn expired(&mut self, end: End, now: Instant, events: &[Event<usize>]) -> Verdict {
+    /// Records that `end` handled timeouts, and these calls ended.
+    pub(super) fn expired(&mut self, end: Endpoint, now: Instant, events: &[Event<usize>]) -> Verdict {
         let late = |&number: &usize| {
             let request = &self.requests[number];
             !request.ended && request.deadline.is_some_and(|at| at <= now)
@@ -198,8 +198,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// `end` was told that its connection is of no more use, and these calls ended.
-    pub(super) fn failed(&mut self, end: End, events: &[Event<usize>]) -> Verdict {
+    /// Records that the connection of `end` failed, and these calls ended.
+    pub(super) fn failed(&mut self, end: Endpoint, events: &[Event<usize>]) -> Verdict {
         let ledger = std::mem::take(self.ledger_mut(end));
         let sent_go_away = ledger.sent_go_away;
         let open = ledger.in_use.into_iter().filter(|&number| !self.requests[number].ended);
@@ -211,21 +211,21 @@ impl Oracle {
         Ok(())
     }
 
-    /// Exactly these calls have ended without the other end's doing, the oldest first.
+    /// Checks that exactly the expected calls ended locally, the oldest first.
     fn ended_here(&mut self, events: &[Event<usize>], expected: &[usize], kind: ErrorKind) -> Verdict {
         let ended = events.iter().map(|event| match event {
             Event::Answered { token, result: Err(error) } if error.kind() == kind => {
-                let request = self.requests.get_mut(*token).ok_or("an end of an unknown call")?;
+                let request = self.requests.get_mut(*token).ok_or("an unknown call ended")?;
                 request.never = error.executed() == Executed::No;
-                let rightly = if request.left { Executed::Maybe } else { Executed::No };
+                let expected = if request.sent { Executed::Maybe } else { Executed::No };
                 let executed = error.executed();
-                ensure!(executed == rightly, "#{token} says executed: {executed:?}, not {rightly:?}");
+                ensure!(executed == expected, "#{token} has executed: {executed:?}, expected {expected:?}");
                 Ok(*token)
             }
-            other => Err(format!("{other:?} is no end of a call with {kind:?}")),
+            other => Err(format!("{other:?} does not end a call with {kind:?}")),
         });
         let ended = ended.collect::<Result<Vec<_>, _>>()?;
-        ensure!(ended == expected, "{kind:?} ended the calls {ended:?}, where {expected:?} was right");
+        ensure!(ended == expected, "{kind:?} ended the calls {ended:?}, expected {expected:?}");
         Ok(())
     }
 }

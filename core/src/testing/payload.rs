@@ -1,5 +1,4 @@
-//! The bodies of a simulation: the number of a request, so that every answer can be traced to it, then some bytes
-//! that make the sizes differ.
+//! Bodies of a simulation: the number of the request, which identifies its answer, then padding of random length.
 
 use super::Rng;
 use crate::Body;

@@ -1,16 +1,16 @@
-/// A random generator (splitmix64) that gives the same numbers for the same seed on every machine.
+/// Random number generator (splitmix64). A seed yields the same numbers on every machine.
 ///
-/// Its own few lines instead of a dependency: a seed in a bug report must mean the same for ever.
+/// Implemented here and not a dependency, so that a seed in a bug report never changes its meaning.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// The generator of this seed.
+    /// Creates a generator with this seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// Returns any number.
     pub const fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -19,17 +19,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`; 0 where `end` is 0.
+    /// Returns a number below `end`, or 0 if `end` is 0.
     pub const fn below(&mut self, end: u64) -> u64 {
         ((self.number() as u128 * end as u128) >> 64) as u64
     }
 
-    /// Whether something happens that does so in `percent` of all cases.
+    /// Returns `true` with a probability of `percent`.
     pub const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of `items`; `None` where there are none.
+    /// Returns one of `items`, or `None` if there are none.
     pub fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
         items.get(self.below(items.len() as u64) as usize).copied()
     }
@@ -40,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_of_a_seed_are_those_of_splitmix64() {
+    fn a_seed_yields_the_numbers_of_splitmix64() {
         let mut rng = Rng::new(1_234_567);
         assert_eq!(rng.number(), 6_457_827_717_110_365_317);
         assert_eq!(rng.number(), 3_203_168_211_198_807_973);
     }
 
     #[test]
-    fn numbers_stay_below_the_end() {
+    fn numbers_are_below_the_given_end() {
         let mut rng = Rng::new(1);
         assert!((0..1000).all(|_| rng.below(3) < 3));
         assert_eq!((rng.below(0), rng.pick::<u8>(&[])), (0, None));

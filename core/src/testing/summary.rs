@@ -2,8 +2,7 @@ use std::ops::AddAssign;
 
 macro_rules! summary {
     ($($(#[$doc:meta])* $count:ident,)*) => {
-        /// What happened in a simulation, to see that it did not pass because nothing did. All are counts, of both
-        /// ends.
+        /// Counts of events in a simulation, at both endpoints. They show that a run passed although much happened.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Summary {
@@ -17,7 +16,7 @@ macro_rules! summary {
         }
 
         impl Summary {
-            /// Each count with its name.
+            /// Iterates over the counts and their names.
             pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                 [$((stringify!($count), self.$count)),*].into_iter()
             }
@@ -34,28 +33,28 @@ summary! {
     oneways,
     /// Calls refused because their id was in use.
     refused_duplicate,
-    /// Calls and oneway messages refused because of a goodbye or a failed connection.
+    /// Calls and oneway messages refused because of a go-away or a failed connection.
     refused_closed,
-    /// Frames that had no encoding.
+    /// Frames without an encoding.
     refused_frame,
     /// Calls that ended with a reply.
     replies,
-    /// Calls that ended with an error of the other side.
+    /// Calls that ended with an error of the peer.
     errors,
-    /// Calls that their owner gave up.
+    /// Calls that their owner cancelled.
     cancelled,
-    /// Calls whose time was over.
+    /// Calls that timed out.
     timed_out,
-    /// Calls given up before they had left, which the other side never saw.
+    /// Calls given up before they were sent. The peer never saw them.
     retracted,
-    /// Calls that the other side stopped to handle, because the cancel came before its answer.
+    /// Requests cancelled at the peer before it answered.
     stopped,
-    /// Answers of a handler that came when their call had been given up.
+    /// Answers of a handler that arrived after their call was given up.
     crossed,
     /// Calls that ended because the connection failed.
     failed,
     /// Pings that were answered.
     pings,
-    /// Goodbyes that arrived.
+    /// Go-aways that arrived.
     go_aways,
 }

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
-/// The steps of a simulation in words. Recorded only when asked for: a seed does the same again, so that the million
-/// seeds that pass need not pay for it.
+/// Text log of the steps of a simulation. Recorded on request only: a failing seed is repeated, so the seeds that pass do
+/// not pay for it.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     lines: Option<Vec<String>>,
@@ -13,7 +13,7 @@ impl Trace {
         Self { lines: Some(Vec::new()), start: None }
     }
 
-    /// What is about to be done, so that a panic has its step.
+    /// Records the step before it is done, so that a panic has its step.
     pub(super) fn step(&mut self, now: Instant, line: impl FnOnce() -> String) {
         let start = *self.start.get_or_insert(now);
         if let Some(lines) = &mut self.lines {

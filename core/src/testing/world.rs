@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::ids::Ids;
 use super::oracle::{Oracle, Verdict};
 use super::trace::Trace;
-use super::{End, Pair, Rng, Summary};
+use super::{Endpoint, Pair, Rng, Summary};
 
-/// What may be done next, and how often in proportion.
+/// Actions and their relative frequencies.
 const ACTIONS: [(Action, u64); 15] = [
     (Action::Call, 16),
     (Action::Send, 2),
@@ -32,10 +32,10 @@ enum Action {
     Send,
     Cancel,
     Answer,
-    /// What has been cancelled or answered already.
+    /// Answers a request that was cancelled or answered already.
     AnswerLate,
     Transmit,
-    /// To encode a frame.
+    /// Reports a frame that has no encoding.
     Refuse,
     Deliver,
     Advance,
@@ -43,13 +43,13 @@ enum Action {
     Ping,
     GoAway,
     Break,
-    /// Find the connection broken.
+    /// Reports the broken connection to an endpoint.
     Fail,
-    /// Break it off.
+    /// Closes the connection at once.
     Close,
 }
 
-/// The pair, those who use it, and the oracle that looks on.
+/// The pair, its users and the oracle that checks it.
 #[derive(Debug)]
 pub(super) struct World<'a> {
     pair: Pair<usize>,
@@ -65,7 +65,7 @@ impl<'a> World<'a> {
         let mut pair = Pair::new(seed);
         let rng = pair.rng();
         let (host_ids, worker_ids) = (Ids::random(rng), Ids::random(rng));
-        // Each seed has habits of its own: what is rare in most is common in some.
+        // Frequencies vary by seed, so that an action that is rare in most seeds is common in some.
         let odds = ACTIONS.map(|(action, odds)| match action {
             Action::Call => (action, odds),
             Action::GoAway | Action::Break | Action::Close => (action, odds * u64::from(rng.chance(15))),
@@ -77,21 +77,21 @@ impl<'a> World<'a> {
     pub(super) fn run(mut self) -> Result<Summary, String> {
         for _ in 0..20 + self.rng().below(180) {
             let action = self.choose();
-            let end = if self.rng().chance(60) { End::Host } else { End::Worker };
+            let end = if self.rng().chance(60) { Endpoint::Host } else { Endpoint::Worker };
             self.act(action, end)?;
         }
         if self.pair.is_broken() {
-            End::BOTH.into_iter().try_for_each(|end| self.fail(end))?;
+            Endpoint::BOTH.into_iter().try_for_each(|end| self.fail(end))?;
         } else {
             self.drain()?;
         }
-        // Whatever a connection still wants to be woken for must do no harm.
+        // A late wake-up must do no harm.
         self.advance(Duration::from_secs(24 * 60 * 60))?;
-        for end in End::BOTH {
+        for end in Endpoint::BOTH {
             self.expire(end)?;
             self.transmit(end)?;
             if self.pair.connection(end).poll_timeout().is_some() {
-                return Err(format!("{end}: poll_timeout() wants to be woken with no call left"));
+                return Err(format!("{end}: poll_timeout() returns a time, but no call is left"));
             }
         }
         self.oracle.finish(!self.pair.is_broken())?;
@@ -111,24 +111,24 @@ impl<'a> World<'a> {
                 None => return action,
             }
         }
-        unreachable!("a number below the sum lies in one of its parts")
+        unreachable!("the number is below the sum of the odds")
     }
 
-    fn act(&mut self, action: Action, end: End) -> Verdict {
+    fn act(&mut self, action: Action, end: Endpoint) -> Verdict {
         match action {
             Action::Call => self.call(end, false),
             Action::Send => self.call(end, true),
             Action::Cancel => self.cancel(end),
             Action::Answer => self.answer(end),
             Action::AnswerLate => self.answer_late(end),
-            // Once at least, because to have nothing to send is checked, too.
-            Action::Transmit => self.a_few_times(|world| {
+            // At least once, because an empty queue is checked too.
+            Action::Transmit => self.repeat(|world| {
                 let more = world.oracle.has_to_transmit(end);
                 world.transmit(end).map(|()| more)
             }),
             Action::Refuse => self.refuse(end),
-            Action::Deliver => self.a_few_times(|world| {
-                let more = world.pair.on_the_way(end) > 0;
+            Action::Deliver => self.repeat(|world| {
+                let more = world.pair.in_transit(end) > 0;
                 world.deliver(end).map(|()| more)
             }),
             Action::Advance => {
@@ -145,8 +145,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Until `step` returns that there is no more to do, or a few times.
-    fn a_few_times(&mut self, mut step: impl FnMut(&mut Self) -> Result<bool, String>) -> Verdict {
+    /// Repeats `step` until it returns `false`, at most a few times.
+    fn repeat(&mut self, mut step: impl FnMut(&mut Self) -> Result<bool, String>) -> Verdict {
         for _ in 0..1 + self.rng().below(6) {
             if !step(self)? {
                 break;
@@ -155,18 +155,18 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Delivers and answers until there is nothing left to do.
+    /// Delivers and answers until nothing is left to do.
     fn drain(&mut self) -> Verdict {
         loop {
             let before = self.oracle.summary.steps;
-            for end in End::BOTH {
+            for end in Endpoint::BOTH {
                 while !self.oracle.serving(end).is_empty() {
                     self.answer(end)?;
                 }
                 while self.oracle.has_to_transmit(end) {
                     self.transmit(end)?;
                 }
-                while self.pair.on_the_way(end) > 0 {
+                while self.pair.in_transit(end) > 0 {
                     self.deliver(end)?;
                 }
             }

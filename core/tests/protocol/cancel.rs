@@ -1,4 +1,4 @@
-use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::testing::Endpoint::{Host, Worker};
 use isolated_workers_core::{ErrorKind, Frame};
 
 use crate::*;

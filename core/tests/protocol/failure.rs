@@ -1,4 +1,4 @@
-use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::testing::Endpoint::{Host, Worker};
 use isolated_workers_core::{ErrorKind, Frame};
 
 use crate::*;
@@ -33,7 +33,7 @@ fn a_failed_connection_has_nothing_left_and_starts_no_more_calls() {
     pair.call(Host, id(2), request("kept"), Some(ms(10)), "kept").unwrap();
     pair.call(Worker, id(1), request("back"), NO_LIMIT, "back").unwrap();
     pair.break_connection();
-    for end in End::BOTH {
+    for end in Endpoint::BOTH {
         pair.fail(end, gone);
         let error = pair.call(end, id(3), request(""), NO_LIMIT, "late").unwrap_err();
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
@@ -59,7 +59,7 @@ fn what_came_through_before_the_loss_still_counts() {
             pair.transmit(Worker);
         }
         pair.break_connection();
-        let through = pair.on_the_way(Host);
+        let through = pair.in_transit(Host);
         arrived[through] += 1;
 
         let mut ends = Vec::new();
@@ -75,7 +75,7 @@ fn what_came_through_before_the_loss_still_counts() {
 
 #[test]
 fn an_error_of_a_handler_never_says_that_it_was_not_run() {
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         let mut pair = scene();
         handled(&mut pair, 1, "call");
         // Such as a worker that could not start a worker of its own.

@@ -1,9 +1,9 @@
-use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::testing::Endpoint::{Host, Worker};
 use isolated_workers_core::{ErrorKind, Frame};
 
 use crate::*;
 
-fn assert_closed(pair: &mut Scene, from: End) {
+fn assert_closed(pair: &mut Scene, from: Endpoint) {
     let call = pair.call(from, id(99), request(""), NO_LIMIT, "refused").unwrap_err();
     let sent = pair.send(from, id(99), request("")).unwrap_err();
     for error in [call, sent] {
@@ -24,7 +24,7 @@ fn after_a_go_away_neither_end_starts_a_call() {
 
 #[test]
 fn answers_in_flight_still_arrive_after_a_go_away() {
-    for from in End::BOTH {
+    for from in Endpoint::BOTH {
         let mut pair = scene();
         handled(&mut pair, 1, "call");
         pair.send_go_away(from);

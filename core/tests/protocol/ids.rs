@@ -1,4 +1,4 @@
-use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::testing::Endpoint::{Host, Worker};
 use isolated_workers_core::{ErrorKind, Frame, Metadata, RemoteError};
 
 use crate::*;
@@ -74,7 +74,7 @@ fn a_peer_that_uses_an_id_again_breaks_the_protocol() {
     assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))));
     let error = pair.deliver(Worker).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert!(error.to_string().contains("`work` with the id 1"), "{error}");
+    assert!(error.to_string().contains("reused the id 1"), "{error}");
 }
 
 #[test]

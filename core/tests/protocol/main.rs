@@ -11,7 +11,7 @@ mod timeout;
 use std::time::Duration;
 
 use isolated_workers_core::protocol::Event;
-use isolated_workers_core::testing::End::{self, Host, Worker};
+use isolated_workers_core::testing::Endpoint::{self, Host, Worker};
 use isolated_workers_core::testing::Pair;
 use isolated_workers_core::{Body, Error, Executed, Name, Request, Response, TxId};
 
@@ -76,9 +76,9 @@ fn failures(events: Vec<Happened>) -> Vec<(&'static str, Executed)> {
 
 /// Neither end has anything left to send, to wait for or to answer.
 fn assert_idle(pair: &mut Scene) {
-    for end in End::BOTH {
+    for end in Endpoint::BOTH {
         assert!(pair.transmit(end).is_none(), "{end} has something to send");
-        assert_eq!(pair.on_the_way(end), 0, "to {end}");
+        assert_eq!(pair.in_transit(end), 0, "to {end}");
         let connection = pair.connection(end);
         assert_eq!(
             (connection.in_flight(), connection.serving(), connection.queued_bytes()),

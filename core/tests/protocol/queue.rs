@@ -1,11 +1,11 @@
 use isolated_workers_core::Frame;
-use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::testing::Endpoint::{Host, Worker};
 
 use crate::*;
 
 #[test]
 fn a_ping_is_answered_by_a_pong() {
-    for from in End::BOTH {
+    for from in Endpoint::BOTH {
         let mut pair = scene();
         pair.inject(from, Frame::Ping);
         assert!(pair.deliver(from.other()).unwrap().is_none());

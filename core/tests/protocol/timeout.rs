@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use isolated_workers_core::ErrorKind;
 use isolated_workers_core::protocol::Connection;
-use isolated_workers_core::testing::End::{Host, Worker};
+use isolated_workers_core::testing::Endpoint::{Host, Worker};
 
 use crate::*;
 
@@ -179,11 +179,11 @@ fn the_time_of_a_call_runs_from_its_turn_also_when_others_are_over_meanwhile() {
     let mut connection = Connection::new();
     let start = Instant::now();
     connection.call(id(1), request(""), Some(ms(10)), "first").unwrap();
-    connection.begin(start);
+    connection.start_timeouts(start);
     connection.call(id(2), request(""), Some(ms(10)), "second").unwrap();
     assert_eq!(tokens(connection.handle_timeout(start + ms(10))), ["first"]);
     assert_eq!(connection.poll_timeout(), None);
-    connection.begin(start + ms(11));
+    connection.start_timeouts(start + ms(11));
     assert_eq!(connection.poll_timeout(), Some(start + ms(21)));
     assert!(connection.handle_timeout(start + ms(20)).is_empty());
     assert_eq!(tokens(connection.handle_timeout(start + ms(21))), ["second"]);

@@ -88,7 +88,7 @@ impl<F: Framing> Outgoing<F> {
             if self.unwritten() == 0 {
                 return self.poll_end(cx);
             }
-            connection.transmitted();
+            connection.mark_transmitted();
             self.offered = self.unwritten();
             match self.poll_write(cx) {
                 Poll::Ready(Ok(written)) => self.advance(written),
@@ -107,7 +107,7 @@ impl<F: Framing> Outgoing<F> {
             }
             if let Err(error) = self.put(&frame) {
                 let error = unsendable(&frame, error);
-                refused.extend(connection.refuse(frame, error));
+                refused.extend(connection.handle_encode_error(frame, error));
             }
         }
     }

@@ -284,7 +284,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
                         *farewell = Some(End::GoAway { linger });
                     }
                 }
-                None => {}
+                _ => {}
             }
         }
         state.take_woken(&mut self.woken);
@@ -296,7 +296,7 @@ impl<C: Codec, R: AsyncRead + Unpin, I: Inbound> Pump<C, R, I> {
     fn put_out(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.link.lock();
         for (id, result) in self.answers.drain(..) {
-            state.connection.answer(&id, result);
+            state.connection.answer(&id, result.map_err(|error| Box::new(error.to_remote())));
         }
         while let Some(at) = state.handle_timeout() {
             if !elapsed(&mut self.timer, at, cx) {

@@ -100,7 +100,7 @@ impl<F: Framing> State<F> {
     pub(super) fn set_policy(&mut self, on_timeout: OnTimeout, respawns: bool) {
         self.on_timeout = on_timeout;
         self.respawns = respawns;
-        self.connection.set_cancels_late_calls(on_timeout != OnTimeout::Abandon);
+        self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
     }
 
     /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
@@ -124,7 +124,9 @@ impl<F: Framing> State<F> {
 
     /// Whether a call can start, as far as is known.
     pub(super) fn is_here(&self) -> bool {
-        matches!(self.presence, Presence::Here) && self.outgoing.is_open() && !self.connection.is_left()
+        matches!(self.presence, Presence::Here)
+            && self.outgoing.is_open()
+            && !self.connection.has_received_go_away()
     }
 
     /// Takes a seat for a call that can start.
@@ -151,7 +153,9 @@ impl<F: Framing> State<F> {
     pub(super) fn must_wait(&self) -> bool {
         match self.presence {
             // One that is about to be killed would take the call with it.
-            Presence::Here => self.is_full() || self.overran || (self.respawns && self.connection.is_left()),
+            Presence::Here => {
+                self.is_full() || self.overran || (self.respawns && self.connection.has_received_go_away())
+            }
             Presence::Starting => true,
             Presence::Away | Presence::Draining | Presence::Ended | Presence::Gone(_) => false,
         }
@@ -260,8 +264,8 @@ impl<F: Framing> State<F> {
 
     /// Has the time of calls run that the task does not know of yet.
     fn begin(&mut self) {
-        if self.connection.has_begun() {
-            self.connection.begin(Instant::now());
+        if self.connection.has_unstarted_timeouts() {
+            self.connection.start_timeouts(Instant::now());
         }
     }
 
@@ -352,7 +356,7 @@ impl<F: Framing> State<F> {
                 "could not call `{}`: the worker finishes what it has begun and ends",
                 request.name()
             );
-            self.connection.answer(id, Err(Error::new(ErrorKind::Closed, text)));
+            self.connection.answer(id, Err(Box::new(Error::new(ErrorKind::Closed, text).to_remote())));
         }
         None
     }

@@ -201,7 +201,7 @@ async fn not_up<D: Driver>(driver: &D, mut running: D::Running, why: &str) -> Er
     let pid = in_parentheses(running.pid());
     let words = match running.last_words().await {
         words if words.is_empty() => String::new(),
-        words => format!("; its last words:\n{words}"),
+        words => format!("; its last output:\n{words}"),
     };
     Error::new(ErrorKind::Startup, format!("the worker {}{pid} {why}{words}", driver.subject()))
 }

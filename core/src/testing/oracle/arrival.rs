@@ -1,36 +1,36 @@
-//! The part of the oracle that looks at frames: what leaves an end, and what it does to the other.
+//! Checks of frames: those that leave an endpoint, and their effect on the other one.
 
 use super::{
-    Answer, Body, End, Error, ErrorKind, Event, Executed, Frame, Oracle, Outgoing, TxId, Verdict, ensure,
-    payload,
+    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Oracle, QueuedFrame, TxId, Verdict,
+    ensure, payload,
 };
 
 impl Oracle {
-    /// This frame has left `from`: the right one, and only because there was one to leave.
-    pub(in super::super) fn transmitted(&mut self, from: End, frame: Option<&Frame>) -> Verdict {
+    /// Checks the frame that left `from`, or that none did.
+    pub(in super::super) fn transmitted(&mut self, from: Endpoint, frame: Option<&Frame>) -> Verdict {
         let expected = self.ledger_mut(from).outgoing.pop_front();
         let right = match (&expected, frame) {
-            (None, None) | (Some(Outgoing::Pong), Some(Frame::Pong)) => true,
-            (Some(Outgoing::GoAway), Some(Frame::GoAway { .. })) => true,
-            (Some(Outgoing::Cancel(expected)), Some(Frame::Cancel { id })) => id == expected,
-            (Some(Outgoing::Request(number)), Some(Frame::Request { id, request: sent })) => {
+            (None, None) | (Some(QueuedFrame::Pong), Some(Frame::Pong)) => true,
+            (Some(QueuedFrame::GoAway), Some(Frame::GoAway { .. })) => true,
+            (Some(QueuedFrame::Cancel(expected)), Some(Frame::Cancel { id })) => id == expected,
+            (Some(QueuedFrame::Request(number)), Some(Frame::Request { id, request: sent })) => {
                 let request = &mut self.requests[*number];
-                request.left = true;
+                request.sent = true;
                 *id == request.id && *sent.body() == request.body && sent.is_oneway() == request.oneway
             }
-            (Some(Outgoing::Answer(number)), Some(frame)) => self.is_answer_to(*number, frame),
+            (Some(QueuedFrame::Answer(number)), Some(frame)) => self.is_answer_to(*number, frame),
             _ => false,
         };
-        ensure!(right, "{frame:?} has left, where {expected:?} was right");
+        ensure!(right, "sent {frame:?}, expected {expected:?}");
         Ok(())
     }
 
-    /// The next frame of `from` as one that can be refused: which request it is or answers.
-    pub(in super::super) fn refusable(&self, from: End) -> Option<usize> {
+    /// Number of the request that the next frame of `from` starts or answers, if the frame may have no encoding.
+    pub(in super::super) fn refusable(&self, from: Endpoint) -> Option<usize> {
         match *self.ledger(from).outgoing.front()? {
-            Outgoing::Request(number) => Some(number),
-            Outgoing::Answer(number) => match self.requests[number].answer {
-                // The refusal of a refusal is not answered: a call would have no end here.
+            QueuedFrame::Request(number) => Some(number),
+            QueuedFrame::Answer(number) => match self.requests[number].answer {
+                // An encode error without an encoding is not answered, so its call would never end here.
                 Some(Answer::Error(ErrorKind::TooLarge | ErrorKind::Encode)) | None => None,
                 Some(_) => Some(number),
             },
@@ -38,16 +38,16 @@ impl Oracle {
         }
     }
 
-    /// The next frame of `from` had no encoding.
+    /// Checks the effect of a frame of `from` without an encoding.
     pub(in super::super) fn refused(
         &mut self,
-        from: End,
+        from: Endpoint,
         kind: ErrorKind,
         event: Option<Event<usize>>,
     ) -> Verdict {
         self.summary.refused_frame += 1;
         match self.ledger_mut(from).outgoing.pop_front() {
-            Some(Outgoing::Request(number)) => {
+            Some(QueuedFrame::Request(number)) => {
                 self.ledger_mut(from).in_use.retain(|&other| other != number);
                 let request = &mut self.requests[number];
                 request.never = true;
@@ -55,9 +55,9 @@ impl Oracle {
                 let expected = if ended { &[][..] } else { &[number] };
                 self.ended_here(event.as_slice(), expected, kind)
             }
-            Some(Outgoing::Answer(number)) => {
+            Some(QueuedFrame::Answer(number)) => {
                 self.requests[number].answer = Some(Answer::Error(kind));
-                self.ledger_mut(from).outgoing.push_back(Outgoing::Answer(number));
+                self.ledger_mut(from).outgoing.push_back(QueuedFrame::Answer(number));
                 nothing(event)
             }
             other => Err(format!("{other:?} was refused")),
@@ -80,21 +80,21 @@ impl Oracle {
         }
     }
 
-    /// This frame was handed to `to`, and this came of it.
+    /// Checks the effect of a frame that was delivered to `to`.
     pub(in super::super) fn delivered(
         &mut self,
-        to: End,
+        to: Endpoint,
         frame: &Frame,
         outcome: Result<Option<Event<usize>>, Error>,
     ) -> Verdict {
-        let event = outcome.map_err(|error| format!("a peer that keeps the rules was refused: {error:?}"))?;
+        let event = outcome.map_err(|error| format!("a correct peer was refused: {error:?}"))?;
         match frame {
             Frame::Request { request, .. } => self.request_arrived(to, request.body(), event),
             Frame::Reply { id, .. } | Frame::Error { id, .. } => self.answer_arrived(to, id, frame, event),
             Frame::Cancel { id } => self.cancel_arrived(to, id, event),
             Frame::Ping => {
                 self.summary.pings += 1;
-                self.ledger_mut(to).outgoing.push_back(Outgoing::Pong);
+                self.ledger_mut(to).outgoing.push_back(QueuedFrame::Pong);
                 nothing(event)
             }
             Frame::Pong => nothing(event),
@@ -103,14 +103,14 @@ impl Oracle {
                 self.ledger_mut(to).received_go_away = true;
                 match event {
                     Some(Event::GoAway { .. }) => Ok(()),
-                    other => Err(format!("a goodbye became {other:?}")),
+                    other => Err(format!("a go-away became {other:?}")),
                 }
             }
-            Frame::Unmarked { .. } => Err("a connection told no kind".to_owned()),
+            Frame::Unmarked { .. } => Err("a connection sent a frame without a kind".to_owned()),
         }
     }
 
-    fn request_arrived(&mut self, to: End, body: &Body, event: Option<Event<usize>>) -> Verdict {
+    fn request_arrived(&mut self, to: Endpoint, body: &Body, event: Option<Event<usize>>) -> Verdict {
         let Some(Event::Requested(arrived)) = event else {
             return Err(format!("a request became {event:?}"));
         };
@@ -122,7 +122,7 @@ impl Oracle {
             && *arrived.body() == request.body
             && arrived.is_oneway() == request.oneway;
         ensure!(request.from == to.other() && same, "#{number} changed on its way: {arrived:?}");
-        ensure!(!request.never, "#{number} arrived, but its owner was told that it is not run");
+        ensure!(!request.never, "#{number} arrived, but its owner got `Executed::No`");
         request.seen = true;
         let oneway = request.oneway;
         let ledger = self.ledger_mut(to);
@@ -133,7 +133,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn cancel_arrived(&mut self, to: End, id: &TxId, event: Option<Event<usize>>) -> Verdict {
+    fn cancel_arrived(&mut self, to: Endpoint, id: &TxId, event: Option<Event<usize>>) -> Verdict {
         let Some(number) = self.with_id(self.serving(to), id) else { return nothing(event) };
         ensure!(
             matches!(&event, Some(Event::Cancelled(it)) if it == id),
@@ -145,13 +145,19 @@ impl Oracle {
         Ok(())
     }
 
-    fn answer_arrived(&mut self, to: End, id: &TxId, frame: &Frame, event: Option<Event<usize>>) -> Verdict {
-        // An answer to nothing is passed over.
+    fn answer_arrived(
+        &mut self,
+        to: Endpoint,
+        id: &TxId,
+        frame: &Frame,
+        event: Option<Event<usize>>,
+    ) -> Verdict {
+        // An answer to an unknown call is ignored.
         let Some(number) = self.with_id(self.in_use(to), id) else { return nothing(event) };
         ensure!(self.is_answer_to(number, frame), "#{number} got the answer of another call: {frame:?}");
         self.ledger_mut(to).in_use.retain(|&other| other != number);
         let request = &mut self.requests[number];
-        ensure!(request.seen, "#{number} was answered unseen");
+        ensure!(request.seen, "#{number} was answered before it arrived");
         if std::mem::replace(&mut request.ended, true) {
             if !matches!(request.answer, Some(Answer::Cancelled)) {
                 self.summary.crossed += 1;
@@ -169,11 +175,11 @@ impl Oracle {
             }
             (Err(error), Some(Answer::Error(kind))) => {
                 let text = error.to_string();
-                let own = error.kind() == *kind && text.ends_with(&format!("#{number}"));
-                ensure!(own, "#{number} got another error than its {kind:?}: {error:?}");
-                // Whoever answers has seen the request; only that there is no handler for it still means `No`.
+                let matches = error.kind() == *kind && text.ends_with(&format!("#{number}"));
+                ensure!(matches, "#{number} got another error than its {kind:?}: {error:?}");
+                // An answer proves that the request arrived. Only a missing handler still means `No`.
                 let never = error.executed() == Executed::No && *kind != ErrorKind::UnknownMessage;
-                ensure!(!never, "#{number} was answered with {kind:?}, which says that it was not run");
+                ensure!(!never, "#{number} was answered with {kind:?} and has `Executed::No`");
                 self.summary.errors += 1;
             }
             (result, answer) => return Err(format!("#{number} got {result:?} instead of {answer:?}")),
@@ -183,6 +189,6 @@ impl Oracle {
 }
 
 fn nothing(event: Option<Event<usize>>) -> Verdict {
-    ensure!(event.is_none(), "nothing should have come of it, but: {event:?}");
+    ensure!(event.is_none(), "expected no event, got {event:?}");
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! The part of the oracle that looks at the connections as a whole: after each step, and when all is over.
+//! Checks of a whole connection: after each step, and at the end.
 
-use super::{Answer, Connection, End, Oracle, Outgoing, Verdict, ensure};
+use super::{Answer, Connection, Endpoint, Oracle, QueuedFrame, Verdict, ensure};
 
 impl Oracle {
-    /// What a connection says of itself is true.
-    pub(in super::super) fn check(&self, end: End, connection: &Connection<usize>) -> Verdict {
+    /// Checks the getters of a connection.
+    pub(in super::super) fn check(&self, end: Endpoint, connection: &Connection<usize>) -> Verdict {
         let ledger = self.ledger(end);
         let (is, must) = (connection.in_flight(), ledger.in_use.len());
         ensure!(is == must, "{end}: in_flight() is {is}, not {must}");
@@ -13,8 +13,8 @@ impl Oracle {
 
         let queued = connection.queued_bytes();
         let least = ledger.outgoing.iter().map(|frame| match frame {
-            Outgoing::Request(number) => self.requests[*number].body.len(),
-            Outgoing::Answer(number) => match &self.requests[*number].answer {
+            QueuedFrame::Request(number) => self.requests[*number].body.len(),
+            QueuedFrame::Answer(number) => match &self.requests[*number].answer {
                 Some(Answer::Reply(body)) => body.len(),
                 _ => 0,
             },
@@ -23,7 +23,7 @@ impl Oracle {
         let least = least.sum::<usize>();
         ensure!(queued >= least, "{end}: queued_bytes() is {queued}, but {least} bytes of bodies are queued");
         let empty = ledger.outgoing.is_empty();
-        ensure!((queued == 0) == empty, "{end}: queued_bytes() is {queued}; is the queue empty: {empty}");
+        ensure!((queued == 0) == empty, "{end}: queued_bytes() is {queued}, but the queue is empty: {empty}");
 
         let waiting = ledger.in_use.iter().map(|&number| &self.requests[number]);
         let first = waiting.filter(|request| !request.ended).filter_map(|request| request.deadline).min();
@@ -35,13 +35,13 @@ impl Oracle {
         Ok(())
     }
 
-    /// Everything has come to its end; `lossless`: and nothing was lost on the way.
+    /// Checks that every request has ended. `lossless`: also that none was lost.
     pub(in super::super) fn finish(&self, lossless: bool) -> Verdict {
         for (number, request) in self.requests.iter().enumerate() {
             ensure!(request.ended, "#{number} never ended");
             ensure!(!lossless || request.never != request.seen, "#{number} got lost");
         }
-        for end in End::BOTH {
+        for end in Endpoint::BOTH {
             let ledger = self.ledger(end);
             let rest = (ledger.outgoing.len(), ledger.in_use.len(), ledger.serving.len());
             ensure!(rest == (0, 0, 0), "{end}: to transmit, in flight, serving: {rest:?}");

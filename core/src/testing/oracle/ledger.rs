@@ -1,41 +1,41 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::testing::End;
+use crate::testing::Endpoint;
 use crate::{Body, ErrorKind, TxId};
 
-/// All that there is to know of one accepted request, at both ends. Its number is its place in the oracle's list, the
-/// token of its call and the beginning of its body.
+/// State of one accepted request at both endpoints. Its number is its index in the oracle, the token of its call and the
+/// beginning of its body.
 #[derive(Debug)]
 pub(super) struct Tracked {
-    pub(super) from: End,
+    pub(super) from: Endpoint,
     pub(super) id: TxId,
     pub(super) oneway: bool,
     pub(super) body: Body,
     pub(super) deadline: Option<Instant>,
-    /// Its frame has left its end.
-    pub(super) left: bool,
-    /// The other end's owner was told of it.
+    /// `true` if its frame was sent.
+    pub(super) sent: bool,
+    /// `true` if the peer received it.
     pub(super) seen: bool,
-    /// Its owner was promised that it is not run.
+    /// `true` if its owner got `Executed::No`.
     pub(super) never: bool,
-    /// Its owner has got its end, or has given it up. Whoever sends a oneway message waits for nothing.
+    /// `true` if its owner got the result or gave the call up. A oneway message has ended at once.
     pub(super) ended: bool,
     pub(super) answer: Option<Answer>,
 }
 
-/// What the other end made of a request.
+/// Answer of the peer to a request.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Reply(Body),
     Error(ErrorKind),
-    /// The connection's own, to a cancel.
+    /// Answer of the connection to a cancel.
     Cancelled,
 }
 
-/// A frame that must leave.
+/// Frame that an endpoint must send.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outgoing {
+pub(super) enum QueuedFrame {
     Request(usize),
     Answer(usize),
     Cancel(TxId),
@@ -43,16 +43,16 @@ pub(super) enum Outgoing {
     GoAway,
 }
 
-/// What an end must know, kept in the plainest way there is.
+/// Expected state of one endpoint, in the simplest form.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// In the order in which they must leave.
-    pub(super) outgoing: VecDeque<Outgoing>,
-    /// The calls whose id is in use, the oldest first.
+    /// Frames to send, in order.
+    pub(super) outgoing: VecDeque<QueuedFrame>,
+    /// Calls whose ids are in use, the oldest first.
     pub(super) in_use: Vec<usize>,
-    /// The requests of the other end that are not answered, the oldest first.
+    /// Unanswered requests of the peer, the oldest first.
     pub(super) serving: Vec<usize>,
-    /// The newest request that was seen: none comes out of order, or again.
+    /// Newest request that arrived. None arrives out of order or twice.
     pub(super) newest: Option<usize>,
     pub(super) sent_go_away: bool,
     pub(super) received_go_away: bool,

@@ -1,16 +1,16 @@
-//! The steps: each is done to the pair, then told to the oracle.
+//! Steps of a simulation: each acts on the pair and then reports to the oracle.
 
 use std::time::Duration;
 
 use super::{Ids, World};
 use crate::testing::oracle::Verdict;
-use crate::testing::{End, payload};
+use crate::testing::{Endpoint, payload};
 use crate::{Error, ErrorKind, Frame, Name, Request, Response, TxId};
 
 const MESSAGE: Name = Name::from_static("work");
 
-/// What handlers fail with here. The kinds that say "not run" of a call that was never made must not do so of a
-/// handler that passes on such an error of its own.
+/// Error kinds of handlers. A kind that implies "not run" for a local error must not do so for a handler that passes on an
+/// error of a call of its own.
 const ERRORS: [ErrorKind; 6] = [
     ErrorKind::Remote,
     ErrorKind::Panicked,
@@ -26,20 +26,20 @@ impl World<'_> {
         self.trace.step(self.pair.now(), line);
     }
 
-    /// The end of every step.
+    /// Checks both connections. Every step ends with it.
     fn check(&self) -> Verdict {
-        End::BOTH.into_iter().try_for_each(|end| self.oracle.check(end, self.pair.connection(end)))
+        Endpoint::BOTH.into_iter().try_for_each(|end| self.oracle.check(end, self.pair.connection(end)))
     }
 
-    fn next_id(&mut self, end: End) -> TxId {
+    fn next_id(&mut self, end: Endpoint) -> TxId {
         let ids: &mut Ids = match end {
-            End::Host => &mut self.host_ids,
-            End::Worker => &mut self.worker_ids,
+            Endpoint::Host => &mut self.host_ids,
+            Endpoint::Worker => &mut self.worker_ids,
         };
         ids.next(self.pair.rng())
     }
 
-    pub(super) fn call(&mut self, from: End, oneway: bool) -> Verdict {
+    pub(super) fn call(&mut self, from: Endpoint, oneway: bool) -> Verdict {
         let id = self.next_id(from);
         let number = self.oracle.next_number();
         let timeout = if oneway { None } else { self.timeout() };
@@ -66,12 +66,12 @@ impl World<'_> {
             0..4 => None,
             4 => Some(Duration::ZERO),
             5 => Some(Duration::MAX),
-            // Few different ones, so that some are over at the same time.
+            // Few distinct values, so that some calls expire at the same time.
             _ => Some(Duration::from_millis(5 * (1 + rng.below(6)))),
         }
     }
 
-    pub(super) fn cancel(&mut self, from: End) -> Verdict {
+    pub(super) fn cancel(&mut self, from: Endpoint) -> Verdict {
         let in_use = self.oracle.in_use(from);
         let id = match self.pair.rng().pick(in_use) {
             Some(number) => self.oracle.id(number).clone(),
@@ -84,7 +84,7 @@ impl World<'_> {
         self.check()
     }
 
-    pub(super) fn answer(&mut self, at: End) -> Verdict {
+    pub(super) fn answer(&mut self, at: Endpoint) -> Verdict {
         let Some(number) = self.pair.rng().pick(self.oracle.serving(at)) else { return Ok(()) };
         let id = self.oracle.id(number).clone();
         if self.rng().chance(70) {
@@ -101,9 +101,9 @@ impl World<'_> {
         self.check()
     }
 
-    /// A handler that has not heard of the cancel yet, or answers twice, changes nothing. Ids that came again are
-    /// left out: to know its own request from a later one is the owner's part.
-    pub(super) fn answer_late(&mut self, at: End) -> Verdict {
+    /// Answers a request twice, or after its cancel. It changes nothing. Reused ids are left out: the owner must tell its
+    /// requests apart.
+    pub(super) fn answer_late(&mut self, at: Endpoint) -> Verdict {
         let number = self.pair.rng().below(self.oracle.next_number() as u64) as usize;
         let Some(id) = self.oracle.finished_id(at, number).cloned() else { return Ok(()) };
         self.step(|| format!("{at} answers #{number}, id {id}, too late"));
@@ -111,7 +111,7 @@ impl World<'_> {
         self.check()
     }
 
-    pub(super) fn transmit(&mut self, from: End) -> Verdict {
+    pub(super) fn transmit(&mut self, from: Endpoint) -> Verdict {
         self.step(|| format!("{from} transmits"));
         let frame = self.pair.transmit(from);
         self.trace.outcome(|| frame.as_ref().map_or("nothing".into(), describe));
@@ -119,7 +119,7 @@ impl World<'_> {
         self.check()
     }
 
-    pub(super) fn refuse(&mut self, from: End) -> Verdict {
+    pub(super) fn refuse(&mut self, from: Endpoint) -> Verdict {
         let Some(number) = self.oracle.refusable(from) else { return Ok(()) };
         let kind = if self.rng().chance(50) { ErrorKind::TooLarge } else { ErrorKind::Encode };
         self.step(|| format!("{from} cannot encode its frame of #{number}: {kind:?}"));
@@ -129,8 +129,8 @@ impl World<'_> {
         self.check()
     }
 
-    pub(super) fn deliver(&mut self, to: End) -> Verdict {
-        // Whose connection has failed no longer reads from it.
+    pub(super) fn deliver(&mut self, to: Endpoint) -> Verdict {
+        // A failed connection is not read any more.
         let frame = self.pair.peek(to).filter(|_| !self.oracle.has_failed(to)).cloned();
         let Some(frame) = frame else { return Ok(()) };
         self.step(|| format!("{to} receives {}", describe(&frame)));
@@ -139,10 +139,11 @@ impl World<'_> {
         self.check()
     }
 
-    /// How long nothing happens: a little, or just until something is to happen, or nearly so.
+    /// Length of a pause: a few milliseconds, or until the next deadline, or 1 ns less.
     pub(super) fn pause(&mut self) -> Duration {
         let now = self.pair.now();
-        let wakes = End::BOTH.into_iter().filter_map(|end| self.pair.connection(end).poll_timeout()).min();
+        let wakes =
+            Endpoint::BOTH.into_iter().filter_map(|end| self.pair.connection(end).poll_timeout()).min();
         let wakes = wakes.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         match self.rng().below(4) {
             0 => wakes,
@@ -152,31 +153,31 @@ impl World<'_> {
     }
 
     pub(super) fn advance(&mut self, by: Duration) -> Verdict {
-        self.step(|| format!("{by:?} go by"));
+        self.step(|| format!("{by:?} elapse"));
         self.pair.advance(by);
         self.check()
     }
 
-    pub(super) fn expire(&mut self, end: End) -> Verdict {
-        self.step(|| format!("{end} looks at the time"));
+    pub(super) fn expire(&mut self, end: Endpoint) -> Verdict {
+        self.step(|| format!("{end} handles timeouts"));
         let events = self.pair.expire(end);
         self.trace.outcome(|| format!("{events:?}"));
         self.oracle.expired(end, self.pair.now(), &events)?;
         let wakes = self.pair.connection(end).poll_timeout();
         if wakes.is_some_and(|at| at <= self.pair.now()) {
-            return Err(format!("{end}: poll_timeout() is over right after handle_timeout()"));
+            return Err(format!("{end}: poll_timeout() is not later than now right after handle_timeout()"));
         }
         self.check()
     }
 
-    pub(super) fn ping(&mut self, from: End) -> Verdict {
+    pub(super) fn ping(&mut self, from: Endpoint) -> Verdict {
         self.step(|| format!("{from} pings"));
         self.pair.inject(from, Frame::Ping);
         self.check()
     }
 
-    pub(super) fn send_go_away(&mut self, from: End) -> Verdict {
-        self.step(|| format!("{from} says goodbye"));
+    pub(super) fn send_go_away(&mut self, from: Endpoint) -> Verdict {
+        self.step(|| format!("{from} sends a go-away"));
         self.pair.send_go_away(from);
         self.oracle.sent_go_away(from);
         self.check()
@@ -188,16 +189,16 @@ impl World<'_> {
         self.check()
     }
 
-    /// What an owner does that does not wait for what is in flight.
-    pub(super) fn close(&mut self, end: End) -> Verdict {
+    /// Closes a connection without waiting for the calls in flight.
+    pub(super) fn close(&mut self, end: Endpoint) -> Verdict {
         self.fail(end)?;
         self.send_go_away(end)?;
         self.transmit(end)?;
         self.break_connection()
     }
 
-    pub(super) fn fail(&mut self, end: End) -> Verdict {
-        self.step(|| format!("{end} finds its connection broken"));
+    pub(super) fn fail(&mut self, end: Endpoint) -> Verdict {
+        self.step(|| format!("{end} detects the broken connection"));
         let events = self.pair.fail(end, |_| Error::new(ErrorKind::Crashed, "the connection broke"));
         self.trace.outcome(|| format!("{events:?}"));
         self.oracle.failed(end, &events)?;
@@ -205,7 +206,7 @@ impl World<'_> {
     }
 }
 
-/// A frame without its bytes.
+/// Describes a frame without its payload.
 fn describe(frame: &Frame) -> String {
     match frame {
         Frame::Request { id, request } => {

@@ -2,11 +2,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a service is called and what it looks like, compared in the handshake.
+/// Identity of a service: its name and a fingerprint of its messages. The handshake compares it.
 ///
-/// The fingerprint covers the names and types of messages, arguments and replies as they are written in the source,
-/// so that a host and a worker that were built from different definitions find out at the start and not by a value
-/// that decodes wrongly.
+/// The fingerprint covers the names and types of messages, arguments and replies as written in the source. A host and a
+/// worker built from different definitions find out at startup, and not from a value that decodes wrongly.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     service: std::borrow::Cow<'static, str>,
@@ -14,18 +13,18 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema of this name and fingerprint. `#[service]` computes both; by hand, count the fingerprint up with
-    /// each change that the other side must know of.
+    /// Creates a schema. `#[service]` computes both arguments. If you write it by hand, increment the fingerprint with
+    /// each incompatible change.
     pub const fn new(service: &'static str, fingerprint: u64) -> Self {
         Self { service: std::borrow::Cow::Borrowed(service), fingerprint }
     }
 
-    /// The name of the service.
+    /// Name of the service.
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// The fingerprint of its messages.
+    /// Fingerprint of the messages.
     pub const fn fingerprint(&self) -> u64 {
         self.fingerprint
     }

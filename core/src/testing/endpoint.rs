@@ -1,19 +1,19 @@
 use std::fmt;
 
-/// One of the two ends of a connection. They follow the same rules, and either may call the other.
+/// Endpoint of a connection. Both follow the same rules, and either may call the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
-    /// The end of the process that started the other.
+pub enum Endpoint {
+    /// Endpoint of the process that started the other one.
     Host,
-    /// The end of the process that was started.
+    /// Endpoint of the process that was started.
     Worker,
 }
 
-impl End {
-    /// Both ends, the host first.
+impl Endpoint {
+    /// Both endpoints, the host first.
     pub const BOTH: [Self; 2] = [Self::Host, Self::Worker];
 
-    /// The end across from this one.
+    /// The opposite endpoint.
     pub const fn other(self) -> Self {
         match self {
             Self::Host => Self::Worker,
@@ -22,7 +22,7 @@ impl End {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Host => "host",

@@ -1,0 +1,45 @@
+//! Errors of calls that could not start or finish.
+
+use std::time::Duration;
+
+use crate::{Error, ErrorKind, Executed, Name, TxId};
+
+#[cold]
+pub(super) fn duplicate_id(name: &str, id: TxId) -> Error {
+    let cause = format!("an earlier call with the id {id} has not been answered yet");
+    let remedy = "use an id generator that does not repeat ids";
+    Error::new(ErrorKind::DuplicateId, format!("could not call `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn reused_id(name: &str, id: TxId) -> Error {
+    let cause = format!("the peer reused the id {id} before its earlier request was answered");
+    let remedy = "make the peer reuse an id only after its answer";
+    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn nameless() -> Error {
+    let text = "could not call a message: its name is empty, which has no wire form; give it a name";
+    Error::new(ErrorKind::Invalid, text.to_owned())
+}
+
+#[cold]
+pub(super) fn closed(name: &str) -> Error {
+    let cause = "the connection to the worker is closed or closing";
+    Error::new(ErrorKind::Closed, format!("could not call `{name}`: {cause}; start another worker"))
+        .with_executed(Executed::No)
+}
+
+#[cold]
+pub(super) fn cancelled(name: &str) -> Error {
+    let text =
+        format!("could not finish `{name}`: its caller cancelled it; call it again if you need the reply");
+    Error::new(ErrorKind::Cancelled, text)
+}
+
+#[cold]
+pub(super) fn timed_out(name: &Name, timeout: Duration) -> Error {
+    let remedy = "raise the timeout of the worker, the message or the call, or set it to zero for no limit";
+    Error::new(ErrorKind::Timeout, format!("`{name}` was not answered within {timeout:?}; {remedy}"))
+}

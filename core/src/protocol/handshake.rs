@@ -1,0 +1,197 @@
+//! Handshake: one line of JSON in each direction before the first frame, whatever the codec.
+//!
+//! Each half is a state machine without I/O. Its owner sends the bytes that it returns, reads into its
+//! [`input`](HostHandshake::input) and calls [`handle_input`](HostHandshake::handle_input) until that returns a result;
+//! `Ok(None)` means that it needs more bytes. Bytes behind the handshake are returned to the owner: they are frames.
+//!
+//! ```
+//! use isolated_workers_core::Schema;
+//! use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
+//!
+//! let schema = Schema::new("Calculator", 1);
+//! let host = Identity { codec: "json", transport: "stdio", service: Some(schema.clone()), pid: 1 };
+//! let worker = Identity { codec: "json", transport: "stdio", service: Some(schema), pid: 2 };
+//!
+//! let mut host = HostHandshake::new(host, "a secret token", None);
+//! let mut token = None;
+//! let mut worker = WorkerHandshake::new(worker, &mut token, 1024);
+//!
+//! worker.input().extend_from_slice(&host.hello());
+//! let greeting = worker.handle_input().ok().flatten().expect("both sides match");
+//! assert_eq!(greeting.host_pid(), 1);
+//!
+//! let (answer, _frames) = greeting.accept();
+//! host.input().extend_from_slice(&answer);
+//! assert!(host.handle_input().is_ok_and(|frames| frames.is_some()));
+//! ```
+
+mod hello;
+mod host;
+mod worker;
+
+use std::fmt;
+
+use self::hello::{Hello, Line};
+pub use self::host::HostHandshake;
+pub use self::worker::{Greeting, Rejection, WorkerHandshake};
+use crate::{Error, Schema};
+
+/// Values that one side announces and that both sides compare.
+#[derive(Clone, Debug)]
+pub struct Identity<'a> {
+    /// Name of the codec.
+    pub codec: &'a str,
+    /// Name of the transport.
+    pub transport: &'a str,
+    /// Service of the worker. `None` on a host that accepts any service.
+    pub service: Option<Schema>,
+    /// Id of this process.
+    pub pid: u32,
+}
+
+/// Result of a handshake that gives the host no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandshakeFailure {
+    /// The sides do not match, or the peer speaks another protocol.
+    Refused(Error),
+    /// The sides match, but the worker declined to start for this reason.
+    Declined(String),
+}
+
+impl fmt::Display for HandshakeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::Declined(reason) => write!(f, "the worker declined to start: {reason}"),
+        }
+    }
+}
+
+impl From<Error> for HandshakeFailure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Line that docs/wire.md shows for this side.
+    fn documented(side: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, block) = page.split_once(&format!("```json hello:{side}\n")).unwrap();
+        block.split_once("```").unwrap().0.to_owned()
+    }
+
+    fn keys(line: &[u8]) -> Vec<String> {
+        let Value::Object(line) = serde_json::from_slice(line).unwrap() else { panic!("no object") };
+        line.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn identity(pid: u32) -> Identity<'static> {
+        let service = Some(Schema::new("Calculator", 1));
+        Identity { codec: "json", transport: "unix-socket", service, pid }
+    }
+
+    /// Startup data of the length that the page shows.
+    const STARTUP: &[u8] = b"{\"digits\":12}";
+
+    #[test]
+    fn the_documented_worker_line_is_accepted_and_the_host_line_has_the_documented_keys() {
+        let mut host = HostHandshake::new(identity(1), "a token", Some(STARTUP.len()));
+        assert_eq!(keys(&host.hello()), keys(documented("host").as_bytes()));
+        host.input().extend_from_slice(documented("worker").as_bytes());
+        assert!(host.handle_input().unwrap().is_some_and(|rest| rest.is_empty()));
+    }
+
+    #[test]
+    fn the_documented_host_line_is_accepted_and_the_worker_line_has_the_documented_keys() {
+        let mut token = None;
+        let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
+        worker.input().extend_from_slice(documented("host").as_bytes());
+        worker.input().extend_from_slice(STARTUP);
+        worker.input().extend_from_slice(b"a frame");
+        let greeting = worker.handle_input().unwrap().unwrap();
+        assert_eq!((greeting.host_pid(), greeting.startup()), (4711, Some(STARTUP)));
+        let (answer, rest) = greeting.accept();
+        assert_eq!((keys(&answer), &rest[..]), (keys(documented("worker").as_bytes()), &b"a frame"[..]));
+        assert_eq!(token.as_deref(), Some("5fd0c6f1-8a39-4a2e-9c65-4f2a2ac1b1de"));
+    }
+
+    #[test]
+    fn a_handshake_may_arrive_byte_by_byte() {
+        let mut host = HostHandshake::new(identity(1), "a token", Some(STARTUP.len()));
+        let mut token = None;
+        let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
+        let sent = [&host.hello()[..], STARTUP].concat();
+        let mut greeting = None;
+        for byte in sent {
+            assert!(greeting.is_none());
+            worker.input().extend_from_slice(&[byte]);
+            greeting = worker.handle_input().unwrap();
+        }
+        let (answer, _) = greeting.expect("the host has sent everything").accept();
+        let (last, first) = answer.split_last().unwrap();
+        for byte in first {
+            host.input().extend_from_slice(&[*byte]);
+            assert!(host.handle_input().unwrap().is_none());
+        }
+        host.input().extend_from_slice(&[*last, b'f']);
+        assert_eq!(host.handle_input().unwrap().unwrap(), &b"f"[..]);
+    }
+
+    #[test]
+    fn both_sides_name_a_difference() {
+        let mut token = None;
+        let mut host = HostHandshake::new(Identity { codec: "cbor", ..identity(1) }, "a token", None);
+        let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
+        worker.input().extend_from_slice(&host.hello());
+        let Rejection { answer, error } = worker.handle_input().unwrap_err();
+        assert!(error.to_string().contains("the codec of this worker is json, that of the host is cbor"));
+        host.input().extend_from_slice(&answer.expect("a host that does not match gets an answer"));
+        let failure = host.handle_input().unwrap_err().to_string();
+        assert!(failure.contains("the codec of this host is cbor, that of the worker is json"), "{failure}");
+    }
+
+    #[test]
+    fn a_peer_without_the_token_gets_no_answer() {
+        let mut token = Some("the first token".to_owned());
+        let host = HostHandshake::new(identity(1), "another token", None);
+        let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
+        worker.input().extend_from_slice(&host.hello());
+        assert!(worker.handle_input().unwrap_err().answer.is_none());
+        assert_eq!(token.as_deref(), Some("the first token"));
+    }
+
+    #[test]
+    fn startup_data_is_limited_and_only_for_the_first_host() {
+        for (known, max, reason) in
+            [(None, 5, "allows 5 bytes"), (Some("t".to_owned()), 99, "already started")]
+        {
+            let mut token = known;
+            let mut host = HostHandshake::new(identity(1), "t", Some(6));
+            let mut worker = WorkerHandshake::new(identity(2), &mut token, max);
+            worker.input().extend_from_slice(&host.hello());
+            let rejection = worker.handle_input().unwrap_err();
+            assert!(rejection.error.to_string().contains(reason), "{}", rejection.error);
+            host.input().extend_from_slice(&rejection.answer.unwrap());
+            let failure = host.handle_input().unwrap_err();
+            assert!(matches!(&failure, HandshakeFailure::Declined(why) if why.contains(reason)), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused_at_the_limit() {
+        let mut host = HostHandshake::new(identity(1), "a token", None);
+        host.input().extend_from_slice(&[b'x'; Line::MAX_BYTES]);
+        assert!(host.handle_input().unwrap().is_none());
+        host.input().extend_from_slice(b"x");
+        let failure = host.handle_input().unwrap_err().to_string();
+        assert!(failure.contains("first line does not end"), "{failure}");
+    }
+}

@@ -1,0 +1,134 @@
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use crate::{Error, ErrorKind, Schema};
+
+/// Version of the protocol. It changes only if two versions cannot understand each other.
+const PROTOCOL: u32 = 1;
+
+/// Line of one side. A receiver ignores keys that it does not know.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Hello<'a> {
+    #[serde(rename = "isolated-workers")]
+    protocol: u32,
+    #[serde(borrow)]
+    codec: Cow<'a, str>,
+    #[serde(borrow)]
+    transport: Cow<'a, str>,
+    /// `None` from a host that accepts any service.
+    #[serde(default)]
+    service: Option<Schema>,
+    pub(super) pid: u32,
+    /// Version of isolated-workers.
+    #[serde(borrow)]
+    build: Cow<'a, str>,
+    /// Secret that the host that started the worker made. Every later host must know it. Empty from a worker.
+    #[serde(borrow, default)]
+    pub(super) token: Cow<'a, str>,
+    /// Number of bytes of startup data behind the host's line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) startup: Option<usize>,
+    /// Reason why a matching worker does not start.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) declined: Option<Cow<'a, str>>,
+}
+
+impl<'a> Hello<'a> {
+    pub(super) fn new(identity: Identity<'a>) -> Self {
+        Self {
+            protocol: PROTOCOL,
+            codec: identity.codec.into(),
+            transport: identity.transport.into(),
+            service: identity.service,
+            pid: identity.pid,
+            build: env!("CARGO_PKG_VERSION").into(),
+            token: "".into(),
+            startup: None,
+            declined: None,
+        }
+    }
+
+    pub(super) fn to_line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("a hello holds only strings and numbers");
+        line.push(b'\n');
+        line
+    }
+
+    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Error> {
+        serde_json::from_slice(line).map_err(|error| not_a_handshake(line, &error.to_string()))
+    }
+
+    /// Compares this side (`here`) with the peer (`there`).
+    pub(super) fn check(&self, theirs: &Hello<'_>, here: &str, there: &str) -> Result<(), Error> {
+        let differ = |what: &str, own: &dyn Display, theirs: &dyn Display, remedy: &str| {
+            let cause = format!("the {what} of this {here} is {own}, that of the {there} is {theirs}");
+            Err(Error::new(
+                ErrorKind::Handshake,
+                format!("could not connect host and worker: {cause}; {remedy}"),
+            ))
+        };
+        if self.protocol != theirs.protocol {
+            let version =
+                |hello: &Hello<'_>| format!("{} (isolated-workers {})", hello.protocol, hello.build);
+            return differ("protocol", &version(self), &version(theirs), "build both with the same version");
+        }
+        if self.codec != theirs.codec {
+            let remedy = "pass the same codec to `.codec(…)` on both sides";
+            return differ("codec", &self.codec, &theirs.codec, remedy);
+        }
+        if self.transport != theirs.transport {
+            let remedy = "pass the same transport to `.transport(…)` on both sides";
+            return differ("transport", &self.transport, &theirs.transport, remedy);
+        }
+        match (&self.service, &theirs.service) {
+            (Some(own), Some(theirs)) if own != theirs => {
+                differ("service", own, theirs, "build both from the same definition of the service")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Input buffer that ends up with one line.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) buffer: BytesMut,
+    /// Number of bytes known to contain no line feed.
+    scanned: usize,
+}
+
+impl Line {
+    /// Maximum length of a line.
+    pub(super) const MAX_BYTES: usize = 64 << 10;
+
+    pub(super) fn new() -> Self {
+        Self { buffer: BytesMut::with_capacity(1024), scanned: 0 }
+    }
+
+    /// Takes the line, with its line feed, out of the buffer. `Ok(None)`: more bytes are needed.
+    pub(super) fn take(&mut self) -> Result<Option<BytesMut>, Error> {
+        if let Some(at) = self.buffer[self.scanned..].iter().position(|byte| *byte == b'\n') {
+            let end = self.scanned + at + 1;
+            self.scanned = 0;
+            return Ok(Some(self.buffer.split_to(end)));
+        }
+        self.scanned = self.buffer.len();
+        if self.scanned > Self::MAX_BYTES {
+            return Err(not_a_handshake(&self.buffer, "its first line does not end"));
+        }
+        Ok(None)
+    }
+}
+
+fn not_a_handshake(line: &[u8], cause: &str) -> Error {
+    let start = String::from_utf8_lossy(&line[..line.len().min(80)]);
+    let text = format!(
+        "could not complete the handshake: the peer does not speak the protocol of isolated-workers: {cause}, in \
+         {start:?}; call `.without_handshake()` if the peer has none"
+    );
+    Error::new(ErrorKind::Handshake, text)
+}

@@ -1,0 +1,44 @@
+use bytes::BytesMut;
+
+use super::{HandshakeFailure, Hello, Identity, Line};
+
+/// Handshake of a host.
+#[derive(Debug)]
+pub struct HostHandshake<'a> {
+    own: Hello<'a>,
+    input: Line,
+}
+
+impl<'a> HostHandshake<'a> {
+    /// Creates the handshake. `token` is the secret that every later host of this worker must know. `startup_bytes`
+    /// is the length of the startup data, if the worker gets some.
+    pub fn new(identity: Identity<'a>, token: &'a str, startup_bytes: Option<usize>) -> Self {
+        let mut own = Hello::new(identity);
+        (own.token, own.startup) = (token.into(), startup_bytes);
+        Self { own, input: Line::new() }
+    }
+
+    /// Line to send first. The startup data follows it.
+    pub fn hello(&self) -> Vec<u8> {
+        self.own.to_line()
+    }
+
+    /// Buffer to append the bytes of the worker to.
+    pub fn input(&mut self) -> &mut BytesMut {
+        &mut self.input.buffer
+    }
+
+    /// Processes the input. Returns the bytes behind the worker's line, or `Ok(None)` if it needs more bytes.
+    ///
+    /// # Errors
+    /// `Refused` if the sides do not match, `Declined` if the worker does not start.
+    pub fn handle_input(&mut self) -> Result<Option<BytesMut>, HandshakeFailure> {
+        let Some(line) = self.input.take()? else { return Ok(None) };
+        let theirs = Hello::parse(&line)?;
+        self.own.check(&theirs, "host", "worker")?;
+        match theirs.declined {
+            Some(reason) => Err(HandshakeFailure::Declined(reason.into_owned())),
+            None => Ok(Some(std::mem::take(&mut self.input.buffer))),
+        }
+    }
+}
