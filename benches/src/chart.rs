@@ -10,8 +10,8 @@ const PANELS: [(&str, &str); 6] = [
     ("100 kB, pinned", "a call of 100 kB"),
     ("10 MB", "a call of 10 MB"),
     ("256 in flight", "one of 256 calls in flight"),
-    ("processor", "processor time of such a call"),
-    ("spawn", "start of a worker, to its first reply"),
+    ("CPU time", "CPU time of such a call"),
+    ("spawn", "start of a worker until its first reply"),
 ];
 
 const ACROSS: usize = 2;
@@ -55,9 +55,9 @@ pub fn draw(table: &Table, own: &str, is_drawn: impl Fn(&str) -> bool) -> String
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {all}\" width=\"{width}\" \
          height=\"{all}\" role=\"img\" aria-labelledby=\"title\">\n  \
-         <title id=\"title\">What a call takes, as a ratio to {base}: less is better</title>\n  \
+         <title id=\"title\">Time of a call relative to {base}: less is better</title>\n  \
          <style>{STYLE}</style>\n  <rect class=\"ground\" width=\"{width}\" height=\"{all}\" rx=\"8\"/>\n  \
-         <text class=\"small\" x=\"20\" y=\"28\">Time as a ratio to {base} (dashed), shorter is better; \
+         <text class=\"small\" x=\"20\" y=\"28\">Time relative to {base} (dashed), shorter is better; \
          the scale is logarithmic</text>\n",
         base = table.columns[0],
     );

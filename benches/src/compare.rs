@@ -26,7 +26,7 @@ const ROWS: [Row; 14] = [
     Row::new("page faults, 10 MB", Work::Faults { bytes: 10_000_000, calls: 20 }),
     Row::new("64 B, 16 in flight", Work::Throughput { in_flight: 16, calls: 200_000 }),
     Row::new("64 B, 256 in flight", AT_ONCE).pairs(3).target(1.0 / 1.4),
-    Row::new("processor, 256 in flight", Work::Cpu { calls: 300_000 }).pairs(3).target(0.55),
+    Row::new("CPU time, 256 in flight", Work::Cpu { calls: 300_000 }).pairs(3).target(0.55),
     Row::new("64 B, two threads", SMALL).on_two_threads().pairs(3).target(1.5),
     Row::new("256 in flight, two threads", AT_ONCE).on_two_threads().pairs(3).target(1.0 / 0.55),
     Row::new("memory of a worker", Work::Memory).target(0.65),

@@ -21,7 +21,7 @@ const ROWS: [Row; 5] = [
     Row::new("64 B", Work::Latency { bytes: 64, calls: 10_000 }),
     Row::new("1 MB", Work::Latency { bytes: 1_000_000, calls: 100 }),
     Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }),
-    Row::new("processor, 256 in flight", Work::Cpu { calls: 100_000 }),
+    Row::new("CPU time, 256 in flight", Work::Cpu { calls: 100_000 }),
 ];
 
 fn of(row: &Row, host: Flavor, child: Flavor) -> f64 {

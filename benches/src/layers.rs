@@ -15,7 +15,7 @@ const COLUMNS: [&str; 4] = ["0 layers", "1", "4", "8"];
 const ROWS: [Row; 3] = [
     Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 1_500 }).pinned().target(1.01),
     Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 50_000 }),
-    Row::new("processor, 256 in flight, pinned", Work::Cpu { calls: 20_000 }).pinned().target(1.03),
+    Row::new("CPU time, 256 in flight, pinned", Work::Cpu { calls: 20_000 }).pinned().target(1.03),
 ];
 
 /// How often each has a turn in a round.

@@ -11,7 +11,7 @@
 //! - `starts`: what a start takes, and what it would without some of it.
 //! - `memory`: what an idle worker and a call in flight hold.
 //! - `failures`: from the death, or the stop, of a worker to the error at its callers.
-//! - `pool`: what dispatch costs, tasks a second beside Python's `ProcessPoolExecutor`, start and recovery.
+//! - `pool`: what dispatch costs, tasks per second beside Python's `ProcessPoolExecutor`, start and recovery.
 //! - `profile <contestant> <in flight> <calls> <threads>`: one of `ours`, `pool`, `raw-tokio`, `raw-std`, for a profiler, on
 //!   one thread or two.
 //! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;

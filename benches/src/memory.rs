@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, join_all, select};
 use futures_util::stream::FuturesUnordered;
 
-use crate::contestant::{Contestant, Ours, RawTokio, QueueStats};
+use crate::contestant::{Contestant, Ours, QueueStats, RawTokio};
 use crate::figures::Figures;
 use crate::flavor::Flavor::CurrentThread;
 use crate::table::{Line, Table};
@@ -21,10 +21,10 @@ const CALLS: usize = 10_000;
 
 const LINES: [&str; 5] = [
     "idle worker, resident",
-    "idle worker, shared with nobody",
-    "host, for each worker",
-    "host, for each call in flight",
-    "worker, for each call in flight",
+    "idle worker, private",
+    "host, per worker",
+    "host, per call in flight",
+    "worker, per call in flight",
 ];
 
 const CONTESTANTS: [&str; 2] = [RawTokio::CHILD, Ours::CHILD];

@@ -36,7 +36,7 @@ const ROWS: [Row; 11] = [
     Row::new("10 MB", Work::Latency { bytes: 10_000_000, calls: 10 }),
     Row::new("16 in flight", Work::Throughput { in_flight: 16, calls: 50_000 }),
     Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 50_000 }),
-    Row::new("processor", Work::Cpu { calls: 50_000 }),
+    Row::new("CPU time", Work::Cpu { calls: 50_000 }),
     Row::new("memory", Work::Memory),
 ];
 

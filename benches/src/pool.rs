@@ -1,4 +1,4 @@
-//! What a pool costs and does: dispatch, tasks a second, start and recovery.
+//! What a pool costs and does: dispatch, tasks per second, start and recovery.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,7 +42,7 @@ fn tasks() {
     if let Err(why) = &piscina {
         println!("\nskipped: piscina: {why}");
     }
-    println!("\n| tasks a second | 1 worker | 2 | 4 | 8 |\n|---|---:|---:|---:|---:|");
+    println!("\n| tasks per second | 1 worker | 2 | 4 | 8 |\n|---|---:|---:|---:|---:|");
     for micros in TASKS {
         let tasks = if micros == 0 { 50_000 } else { 3_000 };
         let row = |name: &str, rate: &dyn Fn(usize) -> Option<f64>| {

@@ -1,6 +1,6 @@
 //! What a start takes, and what of it each part is: without it, it takes so much less.
 
-use isolated_workers::{NamedPipe, DefaultTransport, Postcard, SocketPair, Stdio};
+use isolated_workers::{DefaultTransport, NamedPipe, Postcard, SocketPair, Stdio};
 
 use crate::contestant::{Ours, RawStd, RawTokio, Stack, Unasked, Unheard};
 use crate::flavor::Flavor::CurrentThread;
@@ -17,13 +17,13 @@ const COLUMNS: [Column; 8] = [
     ("over `SocketPair`", |row| round::<Over<SocketPair>>(row.work, CurrentThread, row.is_pinned)),
     ("over `Stdio`", |row| round::<Over<Stdio>>(row.work, CurrentThread, row.is_pinned)),
     ("over `NamedPipe`", |row| round::<Over<NamedPipe>>(row.work, CurrentThread, row.is_pinned)),
-    ("without last words", |row| round::<Started<Unheard>>(row.work, CurrentThread, row.is_pinned)),
+    ("without stderr capture", |row| round::<Started<Unheard>>(row.work, CurrentThread, row.is_pinned)),
     ("without handshake", |row| round::<Started<Unasked>>(row.work, CurrentThread, row.is_pinned)),
     ("raw-std", |row| round::<RawStd>(row.work, CurrentThread, row.is_pinned)),
 ];
 
 const ROWS: [Row; 2] =
-    [Row::new("spawn to first reply", Work::Spawn), Row::new("the same, pinned", Work::Spawn).pinned()];
+    [Row::new("spawn to first reply", Work::Spawn), Row::new("pinned", Work::Spawn).pinned()];
 
 pub fn measure(rounds: usize) -> Table {
     Table::measure("starts", Layout::Turned, &COLUMNS, &ROWS, rounds)

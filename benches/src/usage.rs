@@ -54,7 +54,7 @@ fn stat(pid: &str, at: usize) -> u64 {
     rest.split(' ').nth(at).and_then(|number| number.parse().ok()).expect("a number")
 }
 
-/// What others took of the machine while something was measured.
+/// CPU time that other processes used during a measurement.
 pub struct Load {
     since: Instant,
     busy: u64,
@@ -74,7 +74,7 @@ impl fmt::Display for Load {
         let now = Self::watch();
         let others = (now.busy - self.busy).saturating_sub(now.own - self.own);
         let part = 100 * others / (now.all - self.all).max(1);
-        write!(f, "{:.0?}; others took {part} % of the machine's processors.", self.since.elapsed())
+        write!(f, "{:.0?}; other processes used {part} % of the CPU time.", self.since.elapsed())
     }
 }
 

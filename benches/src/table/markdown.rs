@@ -51,18 +51,18 @@ impl Table {
     }
 }
 
-/// Of all targets of these tables, which are held.
+/// Table of all targets, with a count of those that are met.
 pub fn targets(tables: &[Table]) -> String {
     let lines = tables.iter().flat_map(|table| table.lines.iter().map(move |line| (table, line)));
     let mut text = "| | ratio | quartiles | target |\n|---|---:|---:|---|\n".to_owned();
-    let (mut held, mut all) = (0, 0);
+    let (mut met, mut all) = (0, 0);
     for (table, line) in lines.filter(|(_, line)| line.target.is_some()) {
         let cells = [line.shown_ratio(), line.quartiles(), line.target_and_verdict()];
         text += &format!("| {}: {} | {} |\n", table.name, line.name, cells.join(" | "));
         all += 1;
-        held += usize::from(line.is_held() == Some(true));
+        met += usize::from(line.is_met() == Some(true));
     }
-    text + &format!("\n{held} of {all} are held.")
+    text + &format!("\n{met} of {all} targets are met.")
 }
 
 /// Columns of numbers, and then those of words.
@@ -100,16 +100,16 @@ impl Line {
         }
     }
 
-    /// Whether the second column is what it is to be.
-    fn is_held(&self) -> Option<bool> {
+    /// Returns `true` if the second column meets the target, and `None` if there is none.
+    fn is_met(&self) -> Option<bool> {
         let target = self.target?;
         Some(self.ratio(1).is_some_and(|ratio| ratio <= target))
     }
 
     fn target_and_verdict(&self) -> String {
-        match (self.target, self.is_held()) {
-            (Some(target), Some(true)) => format!("{target:.2}x: held"),
-            (Some(target), _) => format!("{target:.2}x: **not held**"),
+        match (self.target, self.is_met()) {
+            (Some(target), Some(true)) => format!("{target:.2}x: met"),
+            (Some(target), _) => format!("{target:.2}x: **missed**"),
             (None, _) => String::new(),
         }
     }
