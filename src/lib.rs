@@ -129,14 +129,14 @@ pub use isolated_workers_transport::{SocketPair, UnixSocket};
 /// What a transport of one's own is made of, and the ends of those in the box.
 pub mod transport {
     pub use isolated_workers_transport::{
-        Bound, CHANNEL_VARIABLE, Channel, Cleanup, INHERIT_VARIABLE, InMemoryBound, Incoming, Inheritance,
-        StdioBound,
+        Bound, CHANNEL_VARIABLE, Channel, Cleanup, DeferredListener, InMemoryBound, InMemoryReader,
+        InMemoryWriter, Incoming, Inheritance, STRAY_DESCRIPTORS_VARIABLE, StdioBound, stray_descriptors,
     };
     #[cfg(windows)]
     pub use isolated_workers_transport::{NamedPipeBound, NamedPipeReader, NamedPipeWriter};
     #[cfg(unix)]
     pub use isolated_workers_transport::{
-        NamedPipeBound, PipeWriter, SocketPairBound, SocketReader, SocketWriter, UnixSocketAt,
+        NamedPipeBound, PipeReader, PipeWriter, SocketPairBound, SocketReader, SocketWriter, UnixSocketAt,
         UnixSocketBound, WorkerSocket, WorkerSocketBound,
     };
 }

@@ -1,28 +1,31 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What an end has outside of its process, such as the file of a socket.
+/// Cleanup for something that an endpoint leaves outside the process, such as a socket file.
 ///
-/// It is removed when the last clone is dropped. Both sides have one, so that either can die without a word; the second
-/// one to remove finds nothing left to do.
+/// Runs when the last clone is dropped. Host and worker each hold one, so that either can die without
+/// notice. The side that runs second finds nothing left to do.
 #[derive(Clone)]
-pub struct Cleanup(Arc<Guard>);
+pub struct Cleanup(Arc<PendingAction>);
 
 impl Cleanup {
-    /// Something that `remove` removes. It runs once at most, on whichever thread drops the last clone, and should take
+    /// Returns a cleanup that calls `action`.
+    ///
+    /// `action` runs at most once, on the thread that drops the last clone. It should take
     /// microseconds.
-    pub fn new(remove: impl FnOnce() + Send + 'static) -> Self {
-        Self(Arc::new(Guard(Mutex::new(Some(Box::new(remove))))))
+    pub fn new(action: impl FnOnce() + Send + 'static) -> Self {
+        Self(Arc::new(PendingAction(Mutex::new(Some(Box::new(action))))))
     }
 
-    /// Removes it now. For a process that is about to end without dropping its values.
+    /// Runs the cleanup now. Use it in a process that is about to end without dropping its values.
     pub fn run(&self) {
-        if let Some(remove) = self.0.take() {
-            remove();
+        if let Some(action) = self.0.take() {
+            action();
         }
     }
 
-    /// Leaves it to the other side: a worker that is detached is found by it.
+    /// Drops the action without running it. Use it if the other side still needs the resource: a
+    /// detached worker is found by its socket file.
     pub fn disarm(&self) {
         drop(self.0.take());
     }
@@ -34,20 +37,20 @@ impl fmt::Debug for Cleanup {
     }
 }
 
-type Remove = Box<dyn FnOnce() + Send>;
+type Action = Box<dyn FnOnce() + Send>;
 
-struct Guard(Mutex<Option<Remove>>);
+struct PendingAction(Mutex<Option<Action>>);
 
-impl Guard {
-    fn take(&self) -> Option<Remove> {
+impl PendingAction {
+    fn take(&self) -> Option<Action> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl Drop for Guard {
+impl Drop for PendingAction {
     fn drop(&mut self) {
-        if let Some(remove) = self.take() {
-            remove();
+        if let Some(action) = self.take() {
+            action();
         }
     }
 }
@@ -58,27 +61,30 @@ mod tests {
 
     use super::*;
 
-    fn counted() -> (Cleanup, Arc<AtomicUsize>) {
-        let removed = Arc::new(AtomicUsize::new(0));
-        let count = removed.clone();
-        (Cleanup::new(move || count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed)), removed)
+    fn counting() -> (Cleanup, Arc<AtomicUsize>) {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = runs.clone();
+        let cleanup = Cleanup::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        (cleanup, runs)
     }
 
     #[test]
-    fn it_is_removed_once_with_the_last_clone() {
-        let (cleanup, removed) = counted();
+    fn cleanup_runs_once_and_not_before_the_last_clone_is_dropped() {
+        let (cleanup, runs) = counting();
         drop(cleanup.clone());
-        assert_eq!(removed.load(Ordering::Relaxed), 0);
+        assert_eq!(runs.load(Ordering::Relaxed), 0);
         cleanup.run();
         drop(cleanup);
-        assert_eq!(removed.load(Ordering::Relaxed), 1);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
     }
 
     #[test]
-    fn what_is_left_is_not_removed() {
-        let (cleanup, removed) = counted();
+    fn a_disarmed_cleanup_does_not_run() {
+        let (cleanup, runs) = counting();
         cleanup.disarm();
         drop(cleanup);
-        assert_eq!(removed.load(Ordering::Relaxed), 0);
+        assert_eq!(runs.load(Ordering::Relaxed), 0);
     }
 }

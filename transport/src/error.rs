@@ -1,16 +1,30 @@
-//! The texts of errors that several transports have.
+//! Error texts shared by several transports.
 
 use std::io;
 
-/// The error with what was attempted before it.
-pub(crate) fn because(attempt: &str, error: io::Error) -> io::Error {
+/// Puts what was attempted in front of an error's text, and keeps its kind.
+pub(crate) fn with_context(attempt: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{attempt}: {error}"))
 }
 
-/// The end that a worker is to take over is not there.
+/// The error of a worker whose standard streams are not the ones that its host handed over.
 pub(crate) fn not_inherited() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotConnected,
-        "the standard input of this process is not that of its host; leave it alone until `serve`",
+        "could not attach to the host: the standard input is not the one that the host handed over; do not read, \
+         close or replace it before `serve`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_keeps_the_kind_and_precedes_the_cause() {
+        let error =
+            with_context("could not open /tmp/x", io::Error::new(io::ErrorKind::NotFound, "no such file"));
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert_eq!(error.to_string(), "could not open /tmp/x: no such file");
+    }
 }

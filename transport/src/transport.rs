@@ -1,77 +1,72 @@
 use std::any::Any;
-use std::process::Stdio;
-use std::{fmt, io};
+use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::Channel;
+use crate::{Channel, Inheritance};
 
-/// The environment variable that tells a worker its channel: [`Transport::NAME`], a colon, [`Inheritance::address`].
-pub const CHANNEL_VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
-
-/// The environment variable that, whatever its value, lets a worker keep the descriptors that it was born with. Without
-/// it they are closed before `main`, but for the standard streams.
-pub const INHERIT_VARIABLE: &str = "ISOLATED_WORKERS_INHERIT";
-
-/// A way for bytes to travel between a host and a worker process.
+/// A way for bytes to travel between a host and a worker.
 ///
-/// Reading and writing are separate types, because they are separate things on some transports (a pair of pipes) and
-/// can be used at the same time without a lock on the others.
+/// Reader and writer are separate types. On some transports they are separate objects (a pair of
+/// pipes); on the others they can be used at the same time without a lock.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a transport",
     note = "use `DefaultTransport`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for a type of your own"
 )]
 pub trait Transport: Clone + Send + Sync + 'static {
-    /// What the handshake compares, and how a worker knows which transport it was started with.
+    /// Name of the transport. The handshake compares it, and a worker learns from it which transport
+    /// it was started with.
     const NAME: &'static str;
-    /// Whether a direction can be closed alone: whether shutting the writer down ends the other side's reader, while
-    /// this side goes on reading. Where it is `false`, a side is heard to be done when it has dropped both. Default:
-    /// `true`.
+    /// `true` if one direction can be closed alone: shutting the writer down ends the other side's
+    /// reader, and this side goes on reading. If `false`, the other side sees the end only after both
+    /// halves were dropped. Default: `true`.
     const HALF_CLOSE: bool = true;
 
-    /// Where frames come from.
+    /// The half that frames are read from.
     type Reader: AsyncRead + Send + Unpin + 'static;
-    /// Where frames go.
+    /// The half that frames are written to.
     type Writer: AsyncWrite + Send + Unpin + 'static;
     /// The host's end before the worker is connected.
     type Bound: Bound<Reader = Self::Reader, Writer = Self::Writer>;
 
-    /// On the host, before the worker exists: makes an end that it can reach. Must be called within a tokio runtime
-    /// with I/O enabled.
+    /// On the host, before the worker exists: makes an end that the worker can reach. Call it within a
+    /// tokio runtime with I/O enabled.
     ///
     /// # Errors
-    /// What kept the end from being made; the text names it.
+    /// Returns the error that kept the end from being made; its text names the end.
     fn bind(&self) -> io::Result<Self::Bound>;
 
-    /// On the worker: whether this process has inherited the end that `address` tells of. A process that a worker
-    /// starts has the worker's environment, but not its end.
+    /// On the worker: returns `true` if this process has inherited the end at `address`. A process
+    /// that a worker starts has the worker's environment, but not its end.
     fn is_inherited(&self, address: &str) -> bool;
 
-    /// On the worker: takes the inherited end over. Must be called within a tokio runtime with I/O and time enabled, and
-    /// once. Not cancel-safe: an end that was taken over halfway is lost.
+    /// On the worker: takes the inherited end over. Call it once, within a tokio runtime with I/O and
+    /// time enabled. Not cancel-safe: a cancelled `attach` loses the end.
     ///
     /// # Errors
-    /// The end is not there, or the process behind it is not to be trusted.
+    /// Returns an error if the end was not inherited, or if the process behind it belongs to another
+    /// user.
     fn attach(
         &self,
         address: &str,
     ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
 
-    /// On a worker in the host's process: takes over the end that [`Inheritance::local`] holds. The default refuses,
-    /// because most transports reach another process only.
+    /// On a worker in the host's process: takes over the end in [`Inheritance::local`]. The default
+    /// returns an error, because most transports only reach another process.
     ///
     /// # Errors
-    /// This transport has no such ends.
+    /// Returns an error if this transport did not make `end`.
     fn adopt(
         &self,
         end: Box<dyn Any + Send>,
     ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send {
         drop(end);
-        let why = format!(
-            "the transport {} reaches other processes only; use `InMemory` with a thread",
+        let text = format!(
+            "could not adopt the worker's end: the transport {} only reaches other processes; use `InMemory` with a \
+             thread",
             Self::NAME
         );
-        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, text)))
     }
 }
 
@@ -83,13 +78,15 @@ pub trait Transport: Clone + Send + Sync + 'static {
     note = "`disconnect`, `reconnect` and attaching need a transport that can dial, such as `UnixSocket`"
 )]
 pub trait Reconnect: Transport {
-    /// On the host: connects to the worker that listens at `address`, which is that of its [`Inheritance`].
+    /// On the host: connects to the worker that listens at `address`, the address of its
+    /// [`Inheritance`] or of its [`DeferredListener`](crate::DeferredListener).
+    ///
+    /// Cancel-safe. The channel's [`cleanup`](Channel::cleanup) is that of the worker. If this host
+    /// already holds one for the same worker, [disarm](crate::Cleanup::disarm) the older.
     ///
     /// # Errors
-    /// Nobody listens there any more, or the process that does is not to be trusted.
-    ///
-    /// Cancel-safe. The channel's [`cleanup`](Channel::cleanup) is that of the worker: where this host has one of the
-    /// same worker already, [leave](crate::Cleanup::disarm) the older.
+    /// Returns an error if nothing listens there any more, or if the listening process belongs to
+    /// another user.
     fn dial(
         &self,
         address: &str,
@@ -102,62 +99,18 @@ pub trait Reconnect: Transport {
     note = "implement `Bound` for it: what the worker inherits, and how to wait for it"
 )]
 pub trait Bound: Send + 'static {
-    /// Where frames come from.
+    /// The half that frames are read from.
     type Reader;
-    /// Where frames go.
+    /// The half that frames are written to.
     type Writer;
 
-    /// What the worker must be born with to reach this end. Asked once.
+    /// Returns what the worker must be started with to reach this end. Called once.
     fn inheritance(&mut self) -> Inheritance;
 
-    /// QueueStats for the worker, which has been started.
+    /// Waits for the worker, which has been started.
     ///
     /// # Errors
-    /// What kept the worker from connecting. That it died is not seen here by every transport; whoever started it drops
-    /// this future then.
+    /// Returns the error that kept the worker from connecting. Not every transport detects that the
+    /// worker died. Drop this future when the process ends.
     fn establish(self) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
-}
-
-/// What a worker is born with.
-#[non_exhaustive]
-pub struct Inheritance {
-    /// What [`Transport::attach`] needs to find its end. No secret: it is seen in the environment.
-    pub address: String,
-    /// What becomes the standard input of the process. `None`: nothing is to be read there.
-    pub stdin: Option<Stdio>,
-    /// What becomes the standard output of the process. `None`: that of the host, or what its driver says.
-    pub stdout: Option<Stdio>,
-    /// The other end itself, for a worker in this process: what [`Transport::adopt`] takes.
-    pub local: Option<Box<dyn Any + Send>>,
-}
-
-impl fmt::Debug for Inheritance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inheritance").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-impl Inheritance {
-    /// An address, and nothing else.
-    pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), stdin: None, stdout: None, local: None }
-    }
-
-    /// Something that becomes the standard input of the process.
-    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
-        self.stdin = Some(stdin.into());
-        self
-    }
-
-    /// Something that becomes the standard output of the process.
-    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
-        self.stdout = Some(stdout.into());
-        self
-    }
-
-    /// The other end itself, for a worker in this process.
-    pub fn local(mut self, end: impl Any + Send) -> Self {
-        self.local = Some(Box::new(end));
-        self
-    }
 }

@@ -1,12 +1,17 @@
-//! The transports of Windows.
+//! The transports of Windows, one file each.
 
-mod listener;
 mod named_pipe;
-mod owner;
-mod pipe;
+mod pre_main;
 mod stdio;
 mod stream;
-mod system;
+
+/// Windows calls and pipe objects that the transports share.
+mod sys {
+    pub(super) mod acl;
+    pub(super) mod listener;
+    pub(super) mod pipe_pair;
+    pub(super) mod win32;
+}
 
 pub use named_pipe::{NamedPipe, NamedPipeBound};
 pub use stdio::{Stdio, StdioBound};

@@ -2,14 +2,14 @@
 
 use std::io::ErrorKind;
 
-use isolated_workers_transport::{Bound, Channel, InMemory, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy};
+use isolated_workers_transport::{Bound, Channel, InMemory, InMemoryReader, InMemoryWriter, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-type Memory = Channel<DuplexStream, DuplexStream>;
+type Memory = Channel<InMemoryReader, InMemoryWriter>;
 
 async fn pair() -> (Memory, Memory) {
     let mut bound = InMemory.bind().unwrap();

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::{fmt, io};
 
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
+use isolated_workers_transport::{STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 use tokio::process::{Child, Command};
 
 use super::output::{Standard, Stream};
@@ -49,6 +50,12 @@ impl Process {
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
         }
+        // Listed last, so that another thread has little time to open a descriptor that is missing then.
+        let strays = if program.inherit_descriptors { None } else { stray_descriptors() };
+        match strays {
+            Some(list) => command.env(STRAY_DESCRIPTORS_VARIABLE, list),
+            None => command.env_remove(STRAY_DESCRIPTORS_VARIABLE),
+        };
         let (mut child, group) = Group::spawn(&mut command).map_err(|error| spawn_failed(program, error))?;
         let pid = child.id().expect("a child that was not waited for has a pid");
         let stdout = child

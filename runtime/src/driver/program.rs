@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use isolated_workers_core::{Error, ErrorKind};
-use isolated_workers_transport::{DefaultTransport, INHERIT_VARIABLE};
+use isolated_workers_transport::DefaultTransport;
 
 use super::{Driver, Launch, Output, Process};
 
@@ -25,6 +25,7 @@ pub struct Program {
     pub(super) current_dir: Option<PathBuf>,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
+    pub(super) inherit_descriptors: bool,
 }
 
 impl Program {
@@ -38,6 +39,7 @@ impl Program {
             current_dir: None,
             stdout: Output::Inherit,
             stderr: Output::Keep,
+            inherit_descriptors: false,
         }
     }
 
@@ -100,11 +102,15 @@ impl Program {
         self
     }
 
-    /// Leaves the worker the descriptors that it was born with: those of this host that are not marked to be closed in
-    /// children, as those are that a parent or a library in another language has opened. Without this, a worker of this
-    /// library closes them before its `main`; it has its standard streams and its channel. No difference on Windows.
-    pub fn inherit_descriptors(self) -> Self {
-        self.env(INHERIT_VARIABLE, "1")
+    /// Leaves the worker all descriptors that it inherits.
+    ///
+    /// A process inherits the descriptors of this host that are not marked to be closed in children, such
+    /// as those that the host's parent or a library in another language has opened. Without this option, a
+    /// worker of this library closes them before its `main`: it has its standard streams and its channel. No
+    /// difference on Windows.
+    pub fn inherit_descriptors(mut self) -> Self {
+        self.inherit_descriptors = true;
+        self
     }
 
     /// Where the program is.

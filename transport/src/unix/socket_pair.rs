@@ -2,15 +2,16 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 
-use super::inherited::{identity, is_stdin, take_stdin};
-use super::socket::{SocketReader, SocketWriter};
-use super::stream::{self, SocketChannel};
+use super::stream::socket::{SocketReader, SocketWriter};
+use super::stream::socket_channel::{SocketChannel, host_channel, worker_channel};
+use super::sys::stdin::{descriptor_id, is_stdin, take_stdin};
 use crate::{Bound, Inheritance, Transport};
 
-/// A pair of sockets that nobody else can reach; the worker inherits one of them as its standard input.
+/// A pair of connected sockets that no other process can reach. The worker inherits one of them as its
+/// standard input.
 ///
-/// One system call makes it, and it has no name and no file: there is nothing to find, to guess or to leave behind. For
-/// the same reason a worker on it cannot be reached again.
+/// One system call makes the pair. It has no name and no file, so there is nothing to find, to guess or
+/// to leave behind. For the same reason a worker on it cannot be reached again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketPair;
 
@@ -21,9 +22,10 @@ impl Transport for SocketPair {
     type Bound = SocketPairBound;
 
     fn bind(&self) -> io::Result<SocketPairBound> {
-        let (own, workers) = StdStream::pair()?;
-        own.set_nonblocking(true)?;
-        Ok(SocketPairBound { own, address: identity(&workers)?, workers: Some(workers.into()) })
+        let (stream, worker_end) = StdStream::pair()?;
+        stream.set_nonblocking(true)?;
+        let address = descriptor_id(&worker_end)?;
+        Ok(SocketPairBound { stream, address, worker_end: Some(worker_end.into()) })
     }
 
     fn is_inherited(&self, address: &str) -> bool {
@@ -33,16 +35,16 @@ impl Transport for SocketPair {
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
         let stream = StdStream::from(take_stdin(address)?);
         stream.set_nonblocking(true)?;
-        stream::watched(stream)
+        worker_channel(stream)
     }
 }
 
-/// The host's end: connected from the start.
+/// The host's end. Connected from the start.
 #[derive(Debug)]
 pub struct SocketPairBound {
-    own: StdStream,
-    /// Taken by the worker. When the worker is gone, the stream ends, because nobody else has it.
-    workers: Option<OwnedFd>,
+    stream: StdStream,
+    /// The worker takes it. No other process has it, so the stream ends when the worker is gone.
+    worker_end: Option<OwnedFd>,
     address: String,
 }
 
@@ -52,13 +54,13 @@ impl Bound for SocketPairBound {
 
     fn inheritance(&mut self) -> Inheritance {
         let inheritance = Inheritance::new(self.address.clone());
-        match self.workers.take() {
-            Some(workers) => inheritance.stdin(workers),
+        match self.worker_end.take() {
+            Some(end) => inheritance.stdin(end),
             None => inheritance,
         }
     }
 
     async fn establish(self) -> io::Result<SocketChannel> {
-        stream::channel(self.own)
+        host_channel(self.stream)
     }
 }

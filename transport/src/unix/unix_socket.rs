@@ -1,66 +1,71 @@
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::net::SocketAddrUnix;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::time::{Sleep, sleep};
+use tokio::net::UnixStream;
 
-use super::inherited::{close_stdin, identity, is_stdin, take_stdin};
-use super::passed;
-use super::socket::{SocketReader, SocketWriter};
-use super::socket_file::{self, Place};
-use super::stream::{self, SocketChannel, check_user};
-use crate::error::{because, not_inherited};
+use super::stream::acceptor::{Acceptor, accept};
+use super::stream::socket::{SocketReader, SocketWriter};
+use super::stream::socket_channel::{SocketChannel, check_peer_user, host_channel, worker_channel};
+use super::sys::socket_path::SocketPath;
+use super::sys::stdin::{close_stdin, descriptor_id, is_stdin, take_stdin};
+use super::sys::{scm_rights, socket_file};
+use crate::error::{not_inherited, with_context};
 use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, Transport};
 
-/// A pair of Unix domain sockets, and a third one that listens once the worker is to be [reached again](Reconnect), by this
-/// host or another one. Who needs neither has less with [`SocketPair`](crate::SocketPair).
+/// A pair of connected Unix domain sockets, and a third socket that starts to listen when the worker is
+/// to be [reached again](Reconnect).
 ///
-/// The host is connected before the worker is started, so there is nothing to wait for and nothing to try again. The worker
-/// gets its end as its standard input, because that is the one way to hand a descriptor to a child that no other child,
-/// started by another thread at the same moment, can inherit too. It is moved aside when the worker attaches; from then on
-/// its standard input is empty. The socket that is to listen comes through the connection, before anything else.
+/// If no host needs to reach the worker again, [`SocketPair`](crate::SocketPair) does less.
 ///
-/// It has no name until the host [opens](crate::DeferredListener) the deferred_listener: then it listens in a folder of its own, which is made
-/// 0700 in the system's folder for temporary files, so that nobody but the user (and root) can reach it, and which the worker
-/// need not see. Whoever connects then, and the worker, check that the process behind the stream is the same user's.
+/// The host is connected before the worker is started, so there is nothing to wait for or to retry.
+/// The worker gets its socket as its standard input. That is the only way to hand a descriptor to one
+/// child without a child that another thread starts at the same moment inheriting it. The descriptor
+/// is moved aside when the worker attaches; its standard input is empty from then on.
 ///
-/// # What is left on disk
-/// Nothing: as long as a worker is not left there is nothing, and then socket and folder are removed by the host when the
-/// worker is gone and by the worker when it ends ([`Channel::cleanup`](crate::Channel::cleanup)). Only when both are killed
-/// does a folder with a dead socket stay. It is not searched for, because the only way to
-/// know that a socket is dead is to connect to it, and it may be that of a worker. A [`dial`](Reconnect::dial) to it
-/// removes it, and so does the system when it clears its folder for temporary files.
+/// The third socket reaches the worker through the connection, before anything else. It has no name
+/// until the host opens the [`DeferredListener`](crate::DeferredListener). Then it listens in a private
+/// directory (0700), in the system's directory for temporary files. Only the user and root can reach
+/// it there, and the worker need not see that directory. Each side checks that the process at the
+/// other end runs as the same user or as root.
+///
+/// # Files
+/// Nothing is on disk until the host opens the listener. Then the host removes socket and directory
+/// when the worker is gone, and the worker does so when it ends:
+/// [`Channel::cleanup`](crate::Channel::cleanup). Only if both are killed does a directory with a dead
+/// socket remain. Nothing searches for it: only connecting shows that a socket is dead, and it might
+/// belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes it, and so does
+/// the system when it clears its temporary files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixSocket;
 
 impl UnixSocket {
-    /// A socket at `path`, which other programs can know beforehand, for one worker at a time.
+    /// Returns a transport whose socket is at `path`, which other programs can know beforehand. It
+    /// serves one worker at a time.
     ///
-    /// The folder must be there, and must not be one that everybody can write to without being kept from replacing what
-    /// is another's (the sticky bit, as `/tmp` has). The socket is 0600 before anybody can connect. A socket that is
-    /// there already is replaced if it is the user's and nobody listens at it; anything else there is an error.
+    /// The directory must exist. If others can write to it, it must keep them from replacing files of
+    /// another user, as `/tmp` does by its sticky bit. The mode of the socket is 0600 before anyone can
+    /// connect. A socket of the user's that no process listens at is replaced; anything else at `path`
+    /// is an error.
     ///
-    /// The path has 107 bytes at most (103 on macOS) and is UTF-8. A relative one is taken from the host's working
-    /// directory.
+    /// The path must be UTF-8 of at most 107 bytes (103 on macOS). A relative path starts at the host's
+    /// working directory.
     pub fn at(path: impl Into<PathBuf>) -> UnixSocketAt {
         UnixSocketAt { path: path.into() }
     }
 }
 
-/// A Unix domain socket at a path of the user's choice: [`UnixSocket::at`]. The worker may serve on [`UnixSocket`].
+/// A Unix domain socket at a path of your choice: [`UnixSocket::at`]. The worker may serve on
+/// [`UnixSocket`].
 #[derive(Clone, Debug)]
 pub struct UnixSocketAt {
     path: PathBuf,
 }
+
+/// Prefix of an address that names a socket of a pair. The id of the socket follows it.
+const PAIR_PREFIX: &str = "pair:";
 
 impl Transport for UnixSocket {
     const NAME: &'static str = "unix-socket";
@@ -73,26 +78,23 @@ impl Transport for UnixSocket {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        match address.strip_prefix(PAIR) {
-            Some(pair) => is_stdin(pair),
-            None => is_inherited(&Place::parse(address)),
+        match address.strip_prefix(PAIR_PREFIX) {
+            Some(id) => is_stdin(id),
+            None => SocketPath::parse(address).is_name_of(rustix::stdio::stdin()),
         }
     }
 
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
-        match address.strip_prefix(PAIR) {
-            Some(pair) => attach_to_pair(pair),
-            None => attach(&Place::parse(address)).await,
+        match address.strip_prefix(PAIR_PREFIX) {
+            Some(id) => attach_to_pair(id),
+            None => attach_to_listener(&SocketPath::parse(address)).await,
         }
     }
 }
 
-/// What the address of a socket begins with that has no name: [`identity`] follows.
-const PAIR: &str = "pair:";
-
 impl Reconnect for UnixSocket {
     async fn dial(&self, address: &str) -> io::Result<SocketChannel> {
-        dial(&Place::parse(address)).await
+        dial(&SocketPath::parse(address)).await
     }
 }
 
@@ -121,12 +123,12 @@ impl Reconnect for UnixSocketAt {
     }
 }
 
-/// The host's end: connected from the start.
+/// The host's end. Connected from the start.
 #[derive(Debug)]
 pub struct UnixSocketBound {
-    /// The other end, or a listener that nobody has accepted it from yet. Taken by the worker. When the worker is gone, the
-    /// stream ends, because nobody else has it.
-    workers: Option<OwnedFd>,
+    /// The other socket of the pair, or the listener that still holds the host's connection. The worker
+    /// takes it. No other process has it, so the stream ends when the worker is gone.
+    worker_end: Option<OwnedFd>,
     stream: StdStream,
     address: String,
     deferred_listener: Option<DeferredListener>,
@@ -134,31 +136,34 @@ pub struct UnixSocketBound {
 }
 
 impl UnixSocketBound {
+    /// For [`UnixSocket`]: a pair, and an unnamed socket for later connections.
     fn paired() -> io::Result<Self> {
-        let (stream, workers) = StdStream::pair()?;
+        let (stream, worker_end) = StdStream::pair()?;
         stream.set_nonblocking(true)?;
-        let listener = socket_file::nameless()?;
-        passed::send(&stream, &listener)?;
+        let listener = socket_file::unnamed()?;
+        scm_rights::send(&stream, &listener)?;
         let open = move || {
-            let (place, cleanup) = socket_file::listen_in_folder(&listener)?;
-            Ok((place.to_string(), cleanup))
+            let (path, cleanup) = socket_file::listen_in_private_dir(&listener)?;
+            Ok((path.to_string(), cleanup))
         };
         Ok(Self {
-            address: format!("{PAIR}{}", identity(&workers)?),
-            workers: Some(workers.into()),
+            address: format!("{PAIR_PREFIX}{}", descriptor_id(&worker_end)?),
+            worker_end: Some(worker_end.into()),
             stream,
             deferred_listener: Some(DeferredListener::new(open)),
             cleanup: None,
         })
     }
 
-    fn listening((listener, place, cleanup): (OwnedFd, Place, Cleanup)) -> io::Result<Self> {
-        let stream = socket_file::connect(place.path())
-            .map_err(|error| because(&format!("could not connect to {}", place.path().display()), error))?;
+    /// For [`UnixSocketAt`]: a listener, and the host's connection in its backlog.
+    fn listening((listener, path, cleanup): (OwnedFd, SocketPath, Cleanup)) -> io::Result<Self> {
+        let stream = socket_file::connect(path.path()).map_err(|error| {
+            with_context(&format!("could not connect to {}", path.path().display()), error)
+        })?;
         Ok(Self {
-            workers: Some(listener),
+            worker_end: Some(listener),
             stream: stream.into(),
-            address: place.to_string(),
+            address: path.to_string(),
             deferred_listener: None,
             cleanup: Some(cleanup),
         })
@@ -171,149 +176,73 @@ impl Bound for UnixSocketBound {
 
     fn inheritance(&mut self) -> Inheritance {
         let inheritance = Inheritance::new(self.address.clone());
-        match self.workers.take() {
-            Some(workers) => inheritance.stdin(workers),
+        match self.worker_end.take() {
+            Some(end) => inheritance.stdin(end),
             None => inheritance,
         }
     }
 
     async fn establish(self) -> io::Result<SocketChannel> {
-        let mut channel = stream::channel(self.stream)?;
+        let mut channel = host_channel(self.stream)?;
         (channel.deferred_listener, channel.cleanup) = (self.deferred_listener, self.cleanup);
         Ok(channel)
     }
 }
 
-async fn dial(place: &Place) -> io::Result<SocketChannel> {
-    let path = place.path();
-    let stream = UnixStream::connect(path).await.map_err(|error| unreachable(place, error))?;
+async fn dial(path: &SocketPath) -> io::Result<SocketChannel> {
+    let stream = UnixStream::connect(path.path()).await.map_err(|error| unreachable(path, error))?;
     let stream = stream.into_std()?;
-    check_user(&stream)?;
-    Ok(stream::channel(stream)?.cleanup(socket_file::cleanup(place)?))
+    check_peer_user(&stream)?;
+    Ok(host_channel(stream)?.cleanup(socket_file::cleanup(path)?))
 }
 
-fn unreachable(place: &Place, error: io::Error) -> io::Error {
-    let why = match error.kind() {
+fn unreachable(path: &SocketPath, error: io::Error) -> io::Error {
+    let cause = match error.kind() {
         io::ErrorKind::NotFound => "the worker has ended",
         io::ErrorKind::ConnectionRefused => {
-            // Nobody listens, and nobody will: in a folder of its own the socket is found by those only who were told.
-            if let (true, Ok(dead)) = (place.is_private(), socket_file::cleanup(place)) {
+            // No process listens, and none will: the name of a private directory is never used again.
+            if let (true, Ok(dead)) = (path.is_private(), socket_file::cleanup(path)) {
                 dead.run();
             }
-            "the worker has ended, or takes no connections any more"
+            "the worker has ended, or accepts no more connections"
         }
-        io::ErrorKind::WouldBlock => "too many connections wait for the worker to take them",
+        io::ErrorKind::WouldBlock => {
+            "too many connections wait for the worker to accept them; try again later"
+        }
         _ => "the system refused",
     };
-    because(&format!("could not connect to the worker at {}: {why}", place.path().display()), error)
+    with_context(&format!("could not connect to the worker at {}: {cause}", path.path().display()), error)
 }
 
-async fn attach(place: &Place) -> io::Result<SocketChannel> {
-    let listener = inherited_listener(place)?;
-    listener.set_nonblocking(true)?;
-    close_stdin()?;
-    // It is gone where the host has ended, and then so is the stream.
-    accept(listener, socket_file::cleanup(place).ok()).await
-}
-
-fn attach_to_pair(pair: &str) -> io::Result<SocketChannel> {
-    let stream = StdStream::from(take_stdin(pair)?);
+/// Attaches to one socket of a pair. The listener for later connections arrives through it.
+fn attach_to_pair(id: &str) -> io::Result<SocketChannel> {
+    let stream = StdStream::from(take_stdin(id)?);
     stream.set_nonblocking(true)?;
-    let listener = passed::receive(&stream)?.into();
-    let place = Arc::new(OnceLock::new());
-    let mut acceptor = Acceptor { listener, waiting: None, pause: None };
+    let mut acceptor = Acceptor::new(scm_rights::receive(&stream)?.into());
+    let path = Arc::new(OnceLock::new());
     let incoming = Incoming::new({
-        let place = Arc::clone(&place);
+        let path = Arc::clone(&path);
         move |context| {
-            // By the time that another connection is waited for, the host has had it listen.
-            if place.get().is_none()
-                && let Some(found) = socket_file::folder_of(&acceptor.listener)
+            // The host has opened the listener before this connection ended, so its path is known by now.
+            if path.get().is_none()
+                && let Some(bound) = SocketPath::bound_in_private_dir(acceptor.listener())
             {
-                let _ = place.set(found);
+                let _ = path.set(bound);
             }
             acceptor.poll_trusted(context)
         }
     });
-    Ok(stream::watched(stream)?.incoming(incoming).cleanup(socket_file::residue_in_folder(place)))
+    Ok(worker_channel(stream)?.incoming(incoming).cleanup(socket_file::deferred_cleanup(path)))
 }
 
-/// The worker's channel: the first connection of a listener that does not block, and those that follow it.
-pub(super) async fn accept(listener: StdListener, cleanup: Option<Cleanup>) -> io::Result<SocketChannel> {
-    let mut acceptor = Acceptor { listener, waiting: None, pause: None };
-    let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
-    check_user(&stream)?;
-    let channel =
-        stream::watched(stream)?.incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
-    Ok(match cleanup {
-        Some(cleanup) => channel.cleanup(cleanup),
-        None => channel,
-    })
-}
-
-/// How long to wait for a descriptor to become free. The connection waits in the listener's queue.
-const BACK_OFF: Duration = Duration::from_millis(50);
-
-struct Acceptor {
-    listener: StdListener,
-    /// The same, registered, since nobody was there to be accepted: as a rule the first one is there already, and there is
-    /// no second one.
-    waiting: Option<UnixListener>,
-    /// `Some`: there were no descriptors, and the listener is ready all the time.
-    pause: Option<Pin<Box<Sleep>>>,
-}
-
-impl Acceptor {
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<StdStream>> {
-        loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(context));
-                self.pause = None;
-            }
-            let accepted = match &self.waiting {
-                Some(waiting) => {
-                    ready!(waiting.poll_accept(context)).and_then(|(stream, _)| stream.into_std())
-                }
-                None => self.listener.accept().map(|(stream, _)| stream),
-            };
-            match accepted.and_then(|stream| stream.set_nonblocking(true).map(|()| stream)) {
-                Ok(stream) => return Poll::Ready(Ok(stream)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.waiting.is_none() => {
-                    self.waiting = Some(UnixListener::from_std(self.listener.try_clone()?)?);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) if is_shortage(&error) => self.pause = Some(Box::pin(sleep(BACK_OFF))),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-
-    /// The next connection of a process to be trusted. Others are closed at once.
-    fn poll_trusted(&mut self, context: &mut Context<'_>) -> Poll<io::Result<SocketChannel>> {
-        loop {
-            let stream = ready!(self.poll_accept(context))?;
-            if let Ok(channel) = check_user(&stream).and_then(|()| stream::watched(stream)) {
-                return Poll::Ready(Ok(channel));
-            }
-        }
-    }
-}
-
-fn is_shortage(error: &io::Error) -> bool {
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    error.raw_os_error().is_some_and(|code| shortages.iter().any(|shortage| shortage.raw_os_error() == code))
-}
-
-/// A copy of the standard input, if that is the listener at `place`.
-fn inherited_listener(place: &Place) -> io::Result<StdListener> {
-    if !is_inherited(place) {
+/// Attaches to a listener at a path, by accepting the host's connection.
+async fn attach_to_listener(path: &SocketPath) -> io::Result<SocketChannel> {
+    if !path.is_name_of(rustix::stdio::stdin()) {
         return Err(not_inherited());
     }
-    Ok(rustix::stdio::stdin().try_clone_to_owned()?.into())
-}
-
-/// Whether the standard input is the listener at `place`.
-fn is_inherited(place: &Place) -> bool {
-    let bound = rustix::net::getsockname(rustix::stdio::stdin()).and_then(SocketAddrUnix::try_from);
-    bound.is_ok_and(|bound| bound.path_bytes() == Some(place.path().as_os_str().as_bytes()))
+    let listener = StdListener::from(rustix::stdio::stdin().try_clone_to_owned()?);
+    listener.set_nonblocking(true)?;
+    close_stdin()?;
+    // If the host has ended, it has removed the socket, and the stream ends as well.
+    accept(listener, socket_file::cleanup(path).ok()).await
 }

@@ -5,23 +5,26 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::changes::Changes;
-use super::socket::{SocketReader, SocketWriter};
-use super::socket_file::{self, Place};
-use super::stream::{self, SocketChannel, check_user};
-use super::unix_socket::accept;
-use crate::error::because;
+use super::stream::acceptor::accept;
+use super::stream::socket::{SocketReader, SocketWriter};
+use super::stream::socket_channel::{SocketChannel, check_peer_user, host_channel};
+use super::sys::dir_watcher::DirWatcher;
+use super::sys::socket_file;
+use super::sys::socket_path::SocketPath;
+use crate::error::with_context;
 use crate::{Bound, Cleanup, Inheritance, Reconnect, Transport, UnixSocket};
 
 impl UnixSocket {
-    /// A socket that the worker binds and the host connects to, in a fresh folder (0700) of the host's: for workers in
-    /// languages that cannot listen at a socket they have inherited, such as Node.js.
+    /// Returns a transport whose socket is bound by the worker and dialed by the host, in a fresh
+    /// private directory (0700) that the host makes. It is for workers in languages that cannot listen
+    /// at a socket that they have inherited, such as Node.js.
     ///
-    /// The worker finds the path in its environment. The host waits until the socket is there, by watching the folder;
-    /// as long as that takes, or until the worker ends. It then checks that the process behind it is the same user's.
+    /// The worker finds the path in its environment. The host watches the directory until the socket
+    /// appears or the worker ends. It then checks that the process behind the socket runs as the same
+    /// user or as root.
     ///
-    /// [`UnixSocket`] alone is better where the worker can take it: its worker is connected from the start, has no path
-    /// to bind, and leaves nothing behind, also where host and worker are killed.
+    /// Prefer [`UnixSocket`] if the worker supports it. Its worker is connected from the start, has no
+    /// path to bind, and leaves nothing behind even if host and worker are killed.
     pub fn bound_by_worker() -> WorkerSocket {
         WorkerSocket { path: None }
     }
@@ -29,23 +32,26 @@ impl UnixSocket {
 
 /// A Unix domain socket that the worker binds: [`UnixSocket::bound_by_worker`].
 ///
-/// # What is left on disk
-/// Nothing: the host removes the socket and its folder when the worker has ended, and a worker in Rust does so, too. Where
-/// the host is killed, a worker in another language removes the socket at the most, and the folder stays.
+/// # Files
+/// The host removes the socket and its directory when the worker has ended, and a worker in Rust does
+/// the same. If the host is killed, a worker in another language removes at most the socket, and the
+/// directory remains.
 #[derive(Clone, Debug)]
 pub struct WorkerSocket {
     path: Option<PathBuf>,
 }
 
 impl WorkerSocket {
-    /// At `path` instead of in a folder of its own. What holds for [`UnixSocket::at`] holds for the path and its folder.
+    /// Places the socket at `path` instead of in a private directory. The rules of [`UnixSocket::at`]
+    /// apply to the path and its directory.
     pub fn at(self, path: impl Into<PathBuf>) -> Self {
         Self { path: Some(path.into()) }
     }
 
-    /// The path of the socket at `address`, which is that of an [`Inheritance`]: what a worker in another language is told.
+    /// Returns the path within `address`, the address of an [`Inheritance`]. A worker in another
+    /// language is given this path.
     pub fn path_of(address: &str) -> &str {
-        socket_file::path_of(address)
+        SocketPath::path_in(address)
     }
 }
 
@@ -56,24 +62,26 @@ impl Transport for WorkerSocket {
     type Bound = WorkerSocketBound;
 
     fn bind(&self) -> io::Result<WorkerSocketBound> {
-        let (place, cleanup) = match &self.path {
-            Some(path) => socket_file::expect_at(path)?,
-            None => socket_file::expect_in_folder()?,
+        let (path, cleanup) = match &self.path {
+            Some(path) => socket_file::reserve_at(path)?,
+            None => socket_file::reserve_in_private_dir()?,
         };
-        let changes = Changes::of(place.folder());
-        Ok(WorkerSocketBound { place, cleanup, changes })
+        let watcher = DirWatcher::new(path.dir());
+        Ok(WorkerSocketBound { path, cleanup, watcher })
     }
 
-    /// Whether nobody listens there yet: what a worker starts finds the worker's own socket.
+    /// Returns `true` if no process listens at the address yet. A process that the worker starts finds
+    /// the worker's own socket there.
     fn is_inherited(&self, address: &str) -> bool {
-        socket_file::connect(Place::parse(address).path()).is_err()
+        socket_file::connect(SocketPath::parse(address).path()).is_err()
     }
 
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
-        let place = Place::parse(address);
-        let (listener, _, of_the_socket) = socket_file::listen_at(place.path())?;
-        let cleanup = socket_file::cleanup(&place)?;
-        of_the_socket.disarm();
+        let path = SocketPath::parse(address);
+        let (listener, _, socket_cleanup) = socket_file::listen_at(path.path())?;
+        // This cleanup also removes a private directory.
+        let cleanup = socket_file::cleanup(&path)?;
+        socket_cleanup.disarm();
         accept(listener.into(), Some(cleanup)).await
     }
 }
@@ -86,9 +94,9 @@ impl Reconnect for WorkerSocket {
 
 /// The host's end: a path at which there is no socket yet.
 pub struct WorkerSocketBound {
-    place: Place,
+    path: SocketPath,
     cleanup: Cleanup,
-    changes: Changes,
+    watcher: DirWatcher,
 }
 
 impl Bound for WorkerSocketBound {
@@ -96,43 +104,44 @@ impl Bound for WorkerSocketBound {
     type Writer = SocketWriter;
 
     fn inheritance(&mut self) -> Inheritance {
-        Inheritance::new(self.place.to_string())
+        Inheritance::new(self.path.to_string())
     }
 
     async fn establish(mut self) -> io::Result<SocketChannel> {
         let stream = self.connect().await?;
-        check_user(&stream)?;
-        let cleanup = match socket_file::cleanup(&self.place) {
+        check_peer_user(&stream)?;
+        let cleanup = match socket_file::cleanup(&self.path) {
             Ok(of_this_socket) => {
                 self.cleanup.disarm();
                 of_this_socket
             }
-            // The worker takes no further connections, and has removed it.
+            // The worker accepts no further connections, and has removed its socket.
             Err(_) => self.cleanup,
         };
-        Ok(stream::channel(stream)?.cleanup(cleanup))
+        Ok(host_channel(stream)?.cleanup(cleanup))
     }
 }
 
-/// How long to wait for a socket that is bound to listen, which no event tells of: this long, then twice as long, and so
-/// on.
+/// First pause before another attempt to connect to a socket that is bound but does not listen yet. No
+/// event reports that it does. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between two attempts.
+const MAX_PAUSE: Duration = Duration::from_millis(50);
 
 impl WorkerSocketBound {
     async fn connect(&mut self) -> io::Result<StdStream> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match socket_file::connect(self.place.path()) {
+            match socket_file::connect(self.path.path()) {
                 Ok(stream) => return Ok(stream.into()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.changes.next().await,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.watcher.changed().await,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     sleep(pause).await;
-                    pause = LONGEST_PAUSE.min(2 * pause);
+                    pause = MAX_PAUSE.min(2 * pause);
                 }
                 Err(error) => {
-                    let attempt = format!("could not connect to {}", self.place.path().display());
-                    return Err(because(&attempt, error));
+                    let attempt = format!("could not connect to {}", self.path.path().display());
+                    return Err(with_context(&attempt, error));
                 }
             }
         }
@@ -141,6 +150,6 @@ impl WorkerSocketBound {
 
 impl std::fmt::Debug for WorkerSocketBound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkerSocketBound").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("WorkerSocketBound").field("path", &self.path).finish_non_exhaustive()
     }
 }

@@ -4,31 +4,34 @@ use std::os::windows::io::OwnedHandle;
 
 use tokio::net::windows::named_pipe::NamedPipeServer;
 
-use super::listener::{self, Listener};
-use super::pipe::{self, Direction};
-use super::stream::{End, NamedPipeReader, NamedPipeWriter, PipeChannel, watched};
-use super::system;
+use super::stream::{NamedPipeReader, NamedPipeWriter, PipeChannel, PipeEnd, worker_channel};
+use super::sys::listener::{self, Listener};
+use super::sys::pipe_pair::{self, Direction};
+use super::sys::win32;
 use crate::error::not_inherited;
 use crate::{Bound, Inheritance, Reconnect, Transport};
 
-/// A named pipe of Windows; the worker inherits its end as standard input.
+/// A named pipe of Windows. The worker inherits its end as standard input.
 ///
-/// The host makes the pipe and opens the worker's end itself before the worker is started, so there is nothing to wait
-/// for. The name is random, the host is the first to make it, and the pipe has one instance, which takes one client and
-/// none from another machine: once the host has opened it, nobody else can. That it was the host is checked.
+/// The host makes the pipe and opens the worker's end itself before the worker is started, so there is
+/// nothing to wait for. The name is random, the host must be the first to use it, and the pipe accepts
+/// one client, from this machine only. Once the host has opened it, no other process can. The host
+/// checks that it was itself the client.
 ///
-/// A worker that has attached listens on a pipe of its own ([`Channel::incoming`](crate::Channel::incoming)), so it can
-/// be [reached again](Reconnect), by this host or another one. Its name is random, too, nobody but hosts are told it, the
-/// worker must be the first to make it, and it takes none from another machine. Whoever dials checks that it was made by
-/// a process of the same user.
+/// A worker that has attached listens on a second pipe
+/// ([`Channel::incoming`](crate::Channel::incoming)), so this host or another one can
+/// [reach it again](Reconnect). The name of that pipe is random too, only hosts learn it, the worker must
+/// be the first to use it, and it accepts no client from another machine. A host that dials checks that
+/// a process of the same user made the pipe.
 ///
-/// The user alone can open either: no other one can, nor an administrator without taking ownership first.
+/// Only the user can open either pipe. An administrator has to take ownership first.
 ///
-/// A worker that is detached still has what the host was itself started with, as every child has on Windows: whoever
-/// reads the host's standard output to its end waits for the worker, too.
+/// A detached worker keeps the handles that its host was itself started with, as every child does on
+/// Windows. A process that reads the host's standard output to its end therefore also waits for the
+/// worker.
 ///
-/// A direction cannot be closed alone, and an end that is dropped is closed when its runtime runs next. Each direction
-/// buffers 64 KiB.
+/// A direction cannot be closed alone, and a dropped end is closed when its runtime runs next. Each
+/// direction buffers 64 KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NamedPipe;
 
@@ -40,70 +43,73 @@ impl Transport for NamedPipe {
     type Bound = NamedPipeBound;
 
     fn bind(&self) -> io::Result<NamedPipeBound> {
-        let (server, workers) = pipe::pair(Direction::Both)?;
-        let place = Place { host: std::process::id(), name: pipe::random_name() };
-        Ok(NamedPipeBound { server, workers: Some(workers), place })
+        let (server, worker_end) = pipe_pair::pair(Direction::Both)?;
+        let address = PipeAddress { host: std::process::id(), name: pipe_pair::random_name() };
+        Ok(NamedPipeBound { server, worker_end: Some(worker_end), address })
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        Place::parse(address).is_ok_and(|place| place.is_inherited())
+        PipeAddress::parse(address).is_ok_and(|address| address.is_inherited())
     }
 
     async fn attach(&self, address: &str) -> io::Result<PipeChannel> {
-        let place = Place::parse(address)?;
-        if !place.is_inherited() {
+        let address = PipeAddress::parse(address)?;
+        if !address.is_inherited() {
             return Err(not_inherited());
         }
-        let listener = Listener::new(&place.name)?;
-        let (reader, writer) = End::Client(system::take_stdin()?).split();
-        Ok(watched(reader, writer, place.host).incoming(listener.incoming()))
+        let listener = Listener::new(&address.name)?;
+        let (reader, writer) = PipeEnd::Client(win32::take_stdin()?).split();
+        Ok(worker_channel(reader, writer, address.host).incoming(listener.incoming()))
     }
 }
 
 impl Reconnect for NamedPipe {
-    /// A worker takes one connection after the other: this waits for as long as another one is ahead.
+    /// Waits while another connection is ahead: a worker accepts one at a time.
     async fn dial(&self, address: &str) -> io::Result<PipeChannel> {
-        listener::dial(&Place::parse(address)?.name).await
+        listener::dial(&PipeAddress::parse(address)?.name).await
     }
 }
 
-/// What a worker's address says.
+/// A worker's address.
 #[derive(Debug)]
-struct Place {
-    /// The process that has made the pipe which the worker inherits.
+struct PipeAddress {
+    /// Id of the process that has made the pipe that the worker inherits.
     host: u32,
-    /// That of the pipe on which the worker listens.
+    /// Name of the pipe that the worker listens on.
     name: String,
 }
 
-impl Place {
+impl PipeAddress {
     fn parse(address: &str) -> io::Result<Self> {
         let parts = address.split_once(',').and_then(|(host, name)| Some((host.parse().ok()?, name)));
         let (host, name) = parts.ok_or_else(|| {
-            let why = format!("`{address}` is no address of a named pipe: a process id, a comma, a name");
-            io::Error::new(io::ErrorKind::InvalidInput, why)
+            let text = format!(
+                "could not parse the address `{address}`: it is not that of a named pipe; pass a process id, a comma, \
+                 a name"
+            );
+            io::Error::new(io::ErrorKind::InvalidInput, text)
         })?;
         Ok(Self { host, name: name.to_owned() })
     }
 
     fn is_inherited(&self) -> bool {
-        system::standard_input().and_then(system::server).is_ok_and(|host| host == self.host)
+        win32::standard_input().and_then(win32::server).is_ok_and(|host| host == self.host)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PipeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{}", self.host, self.name)
     }
 }
 
-/// The host's end: connected from the start.
+/// The host's end. Connected from the start.
 #[derive(Debug)]
 pub struct NamedPipeBound {
     server: NamedPipeServer,
-    /// Taken by the worker. When the worker is gone, the stream ends, because nobody else has it.
-    workers: Option<OwnedHandle>,
-    place: Place,
+    /// The worker takes it. No other process has it, so the stream ends when the worker is gone.
+    worker_end: Option<OwnedHandle>,
+    address: PipeAddress,
 }
 
 impl Bound for NamedPipeBound {
@@ -111,17 +117,17 @@ impl Bound for NamedPipeBound {
     type Writer = NamedPipeWriter;
 
     fn inheritance(&mut self) -> Inheritance {
-        let inheritance = Inheritance::new(self.place.to_string());
-        match self.workers.take() {
-            Some(workers) => inheritance.stdin(workers),
+        let inheritance = Inheritance::new(self.address.to_string());
+        match self.worker_end.take() {
+            Some(end) => inheritance.stdin(end),
             None => inheritance,
         }
     }
 
     async fn establish(self) -> io::Result<PipeChannel> {
-        // The client is there already; this tells tokio.
+        // The client is connected already; this tells tokio.
         self.server.connect().await?;
-        let (reader, writer) = End::Server(self.server).split();
+        let (reader, writer) = PipeEnd::Server(self.server).split();
         Ok(PipeChannel::new(reader, writer))
     }
 }

@@ -3,26 +3,29 @@ use std::os::windows::io::OwnedHandle;
 
 use tokio::net::windows::named_pipe::NamedPipeServer;
 
-use super::pipe::{self, Direction};
-use super::stream::{End, NamedPipeReader, NamedPipeWriter, PipeChannel, watched};
-use super::system;
-use crate::error::because;
+use super::stream::{NamedPipeReader, NamedPipeWriter, PipeChannel, PipeEnd, worker_channel};
+use super::sys::pipe_pair::{self, Direction};
+use super::sys::win32;
+use crate::error::with_context;
+use crate::saved_stdio::SavedStdio;
 use crate::{Bound, Inheritance, Transport};
 
-mod capture;
+/// Reader, writer, and the process id of the host. The pre-main code saves them.
+pub(super) static SAVED: SavedStdio<(OwnedHandle, OwnedHandle, u32)> = SavedStdio::empty();
 
-/// A pair of pipes, one a direction, which the worker inherits as its standard input and its standard output.
+/// A pair of pipes, one for each direction, that the worker inherits as its standard input and its
+/// standard output.
 ///
-/// A worker may print all the same. Before any code of its own runs, both are moved to handles that no child inherits;
-/// its standard input is then empty, and what it prints on its standard output comes out on its standard error. That
-/// holds for `println!`, for libraries in any language and with any C runtime, for code that runs before `main`, and for
-/// the processes that the worker starts.
+/// A worker may still print. Before any of its code runs, both ends are moved to handles that no child
+/// inherits. Its standard input is empty from then on, and text that it prints to its standard output
+/// appears on its standard error. This covers `println!`, libraries in any language and with any C
+/// runtime, code that runs before `main`, and processes that the worker starts.
 ///
-/// Two things are too early to be caught: what a library (a DLL) prints while it is loaded with the program, and what an
-/// interpreter or a wrapper around the program prints. Both break the handshake, not a call.
+/// Two writers are too early to be caught: a library (a DLL) that prints while it is loaded with the
+/// program, and an interpreter or a wrapper around the program. Both break the handshake, not a call.
 ///
-/// The pipes are named pipes that nobody else can open, as those of [`NamedPipe`](crate::NamedPipe). Each buffers
-/// 64 KiB. An end that is dropped is closed when its runtime runs next.
+/// The pipes are named pipes that only the user can open, as those of [`NamedPipe`](crate::NamedPipe).
+/// Each buffers 64 KiB. A dropped end is closed when its runtime runs next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stdio;
 
@@ -33,32 +36,33 @@ impl Transport for Stdio {
     type Bound = StdioBound;
 
     fn bind(&self) -> io::Result<StdioBound> {
-        let (writer, workers_reader) = pipe::pair(Direction::ToWorker)?;
-        let (reader, workers_writer) = pipe::pair(Direction::FromWorker)?;
-        Ok(StdioBound { reader, writer, workers: Some((workers_reader, workers_writer)) })
+        let (writer, worker_reader) = pipe_pair::pair(Direction::ToWorker)?;
+        let (reader, worker_writer) = pipe_pair::pair(Direction::FromWorker)?;
+        Ok(StdioBound { reader, writer, worker_ends: Some((worker_reader, worker_writer)) })
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        capture::CAPTURED.has(address)
+        SAVED.contains(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<PipeChannel> {
-        let captured = capture::CAPTURED.take(address).and_then(|(reader, writer, host)| {
-            Ok((End::Client(system::into_client(reader)?), End::Client(system::into_client(writer)?), host))
+        let ends = SAVED.take(address).and_then(|(reader, writer, host)| {
+            let client = |handle| Ok::<_, io::Error>(PipeEnd::Client(win32::into_client(handle)?));
+            Ok((client(reader)?, client(writer)?, host))
         });
         let (reader, writer, host) =
-            captured.map_err(|error| because("could not take over standard input and output", error))?;
-        Ok(watched(reader.reader(), writer.writer(), host))
+            ends.map_err(|error| with_context("could not take over standard input and output", error))?;
+        Ok(worker_channel(reader.reader(), writer.writer(), host))
     }
 }
 
-/// The host's end: connected from the start. The address is the host's process id.
+/// The host's end. Connected from the start. The address is the host's process id.
 #[derive(Debug)]
 pub struct StdioBound {
     reader: NamedPipeServer,
     writer: NamedPipeServer,
-    /// Taken by the worker. When the worker is gone, the pipes end, because nobody else has them.
-    workers: Option<(OwnedHandle, OwnedHandle)>,
+    /// The worker takes them. No other process has them, so the pipes end when the worker is gone.
+    worker_ends: Option<(OwnedHandle, OwnedHandle)>,
 }
 
 impl Bound for StdioBound {
@@ -67,16 +71,16 @@ impl Bound for StdioBound {
 
     fn inheritance(&mut self) -> Inheritance {
         let inheritance = Inheritance::new(std::process::id().to_string());
-        match self.workers.take() {
+        match self.worker_ends.take() {
             Some((reader, writer)) => inheritance.stdin(reader).stdout(writer),
             None => inheritance,
         }
     }
 
     async fn establish(self) -> io::Result<PipeChannel> {
-        // The clients are there already; this tells tokio.
+        // The clients are connected already; this tells tokio.
         self.reader.connect().await?;
         self.writer.connect().await?;
-        Ok(PipeChannel::new(End::Server(self.reader).reader(), End::Server(self.writer).writer()))
+        Ok(PipeChannel::new(PipeEnd::Server(self.reader).reader(), PipeEnd::Server(self.writer).writer()))
     }
 }

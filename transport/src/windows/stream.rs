@@ -1,3 +1,5 @@
+//! The two halves of a named pipe, as byte streams, and the channels made of them.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,40 +8,40 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
 
-use super::system::Process;
+use super::sys::win32::ProcessHandle;
 use crate::Channel;
 
 pub(super) type PipeChannel = Channel<NamedPipeReader, NamedPipeWriter>;
 
-/// The channel of a worker, whose host is this process.
-pub(super) fn watched(reader: NamedPipeReader, writer: NamedPipeWriter, host: u32) -> PipeChannel {
-    match Process::open(host) {
+/// Returns the worker's channel. It detects that the process `host` is gone.
+pub(super) fn worker_channel(reader: NamedPipeReader, writer: NamedPipeWriter, host: u32) -> PipeChannel {
+    match ProcessHandle::open(host) {
         Ok(host) => Channel::with_hangup(reader, writer, move || host.wait()),
-        // It has ended, and so has the stream; or it runs as somebody whose processes cannot be watched.
+        // Either the host has ended, and so has the stream, or this user may not watch its process.
         Err(_) => Channel::new(reader, writer),
     }
 }
 
-/// Either end of a pipe, shared by a reader and a writer without a lock: each waits for its own direction.
+/// Either end of a pipe. Reader and writer share it without a lock: each waits for its own direction.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum PipeEnd {
     Server(NamedPipeServer),
     Client(NamedPipeClient),
 }
 
-impl End {
-    /// Of a pipe that goes both ways.
+impl PipeEnd {
+    /// Returns both halves of a pipe that is open in both directions.
     pub(super) fn split(self) -> (NamedPipeReader, NamedPipeWriter) {
         let end = Arc::new(self);
         (NamedPipeReader(end.clone()), NamedPipeWriter(Some(end)))
     }
 
-    /// Of a pipe that goes this way only.
+    /// Returns the reader of a pipe that is open in this direction only.
     pub(super) fn reader(self) -> NamedPipeReader {
         NamedPipeReader(Arc::new(self))
     }
 
-    /// Of a pipe that goes this way only.
+    /// Returns the writer of a pipe that is open in this direction only.
     pub(super) fn writer(self) -> NamedPipeWriter {
         NamedPipeWriter(Some(Arc::new(self)))
     }
@@ -73,14 +75,16 @@ impl End {
     }
 }
 
-/// What is read from a pipe.
+/// The half of a pipe that is read.
 #[derive(Debug)]
-pub struct NamedPipeReader(Arc<End>);
+pub struct NamedPipeReader(Arc<PipeEnd>);
 
-/// What is written to a pipe. Shutting it down drops its end, so that the other side reads the end of the stream; where
-/// the pipe goes both ways the reader has that end, too, and the stream ends when both are dropped.
+/// The half of a pipe that is written.
+///
+/// Shutting it down drops its end, so that the other side reads the end of the stream. If the pipe is
+/// open in both directions, the reader holds that end too, and the stream ends when both are dropped.
 #[derive(Debug)]
-pub struct NamedPipeWriter(Option<Arc<End>>);
+pub struct NamedPipeWriter(Option<Arc<PipeEnd>>);
 
 impl AsyncRead for NamedPipeReader {
     fn poll_read(
@@ -116,6 +120,7 @@ impl AsyncWrite for NamedPipeWriter {
         }
     }
 
+    /// Does nothing: there is no buffer in this process.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

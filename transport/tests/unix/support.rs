@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use isolated_workers_transport::{Bound, CHANNEL_VARIABLE, Inheritance, Transport};
+use isolated_workers_transport::{
+    Bound, CHANNEL_VARIABLE, Inheritance, STRAY_DESCRIPTORS_VARIABLE, Transport, stray_descriptors,
+};
 
 /// What the program that is started does.
 pub(crate) const ROLE: &str = "TRANSPORT_TEST_ROLE";
@@ -56,6 +58,9 @@ pub(crate) fn play(command: &mut Command, role: &str) {
 pub(crate) fn worker<T: Transport>(_: &T, role: &str, inheritance: Inheritance) -> Command {
     let mut command = program(role);
     command.env(CHANNEL_VARIABLE, format!("{}:{}", T::NAME, inheritance.address));
+    if let Some(list) = stray_descriptors() {
+        command.env(STRAY_DESCRIPTORS_VARIABLE, list);
+    }
     command.stdin(inheritance.stdin.unwrap_or_else(Stdio::null));
     command.stdout(inheritance.stdout.unwrap_or_else(Stdio::null));
     command

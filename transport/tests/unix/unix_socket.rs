@@ -199,7 +199,7 @@ fn only_a_dead_socket_is_replaced() {
     let path = folder.path().join("calculator");
     std::fs::write(&path, "precious").unwrap();
     let error = UnixSocket::at(&path).bind().unwrap_err().to_string();
-    assert!(error.contains("no socket"), "{error}");
+    assert!(error.contains("is not a socket"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     std::fs::remove_file(&path).unwrap();
 

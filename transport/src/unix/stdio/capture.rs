@@ -1,4 +1,4 @@
-//! Moves the standard input and output of a worker aside, before any other code of the program runs.
+//! Moving a worker's standard input and output aside, before any other code of the program runs.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,41 +6,45 @@ use std::os::fd::OwnedFd;
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 
-use super::pair;
-use crate::captured::Captured;
-use crate::unix::inherited::identity;
+use crate::saved_stdio::SavedStdio;
+use crate::unix::sys::stdin::descriptor_id;
 
 /// Reader and writer.
-pub(super) static CAPTURED: Captured<(OwnedFd, OwnedFd)> = Captured::nothing();
+pub(super) static SAVED: SavedStdio<(OwnedFd, OwnedFd)> = SavedStdio::empty();
 
-/// Moves the ends at `address` aside, if they were handed to this process.
+/// Returns the address of two pipes, given the ids of the worker's ends.
+pub(super) fn address(stdin: &str, stdout: &str) -> String {
+    format!("{stdin},{stdout}")
+}
+
+/// Moves the standard streams aside if they are the pipes at `address`. Returns `true` if they are.
 pub(in crate::unix) fn capture(address: &str) -> bool {
-    if !is_here(address) {
+    if !are_standard_streams(address) {
         return false;
     }
-    CAPTURED.keep(address.to_owned(), move_aside());
+    SAVED.save(address.to_owned(), move_aside());
     true
 }
 
-fn is_here(address: &str) -> bool {
-    match (identity(stdin()), identity(stdout())) {
-        (Ok(stdin), Ok(stdout)) => pair(&stdin, &stdout) == address,
+fn are_standard_streams(expected: &str) -> bool {
+    match (descriptor_id(stdin()), descriptor_id(stdout())) {
+        (Ok(stdin), Ok(stdout)) => address(&stdin, &stdout) == expected,
         _ => false,
     }
 }
 
 fn move_aside() -> io::Result<(OwnedFd, OwnedFd)> {
-    /// Neither 0, 1 nor 2, even where one of them is closed.
-    const LEAST: i32 = 3;
-    let reader = fcntl_dupfd_cloexec(stdin(), LEAST)?;
-    let writer = fcntl_dupfd_cloexec(stdout(), LEAST)?;
-    let nothing = std::fs::File::open("/dev/null")?;
+    /// Skips the numbers of the standard streams, even if one of them is closed.
+    const MIN_NUMBER: i32 = 3;
+    let reader = fcntl_dupfd_cloexec(stdin(), MIN_NUMBER)?;
+    let writer = fcntl_dupfd_cloexec(stdout(), MIN_NUMBER)?;
+    let null = std::fs::File::open("/dev/null")?;
     let stderr = match stderr().try_clone_to_owned() {
         Ok(stderr) => stderr,
-        // There is none: what is printed is lost.
+        // There is no standard error, so printed text is lost.
         Err(_) => std::fs::File::options().write(true).open("/dev/null")?.into(),
     };
-    dup2_stdin(nothing)?;
+    dup2_stdin(null)?;
     dup2_stdout(stderr)?;
     Ok((reader, writer))
 }

@@ -1,17 +1,17 @@
-//! Systems that are asked again and again.
+//! Systems without a notifier: `DirWatcher` polls there.
 
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 
-pub(super) struct Watch(Infallible);
+pub(super) struct Notifier(Infallible);
 
-impl Watch {
+impl Notifier {
     pub(super) fn new(_: &Path) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) async fn next(&mut self) -> io::Result<()> {
+    pub(super) async fn changed(&mut self) -> io::Result<()> {
         match self.0 {}
     }
 }

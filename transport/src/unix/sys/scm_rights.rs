@@ -1,4 +1,4 @@
-//! A descriptor that is passed through a connection, before anything else.
+//! Passing one descriptor through a socket (`SCM_RIGHTS`), before anything else is sent.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -11,23 +11,23 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
-use crate::error::because;
+use crate::error::with_context;
 
-/// A descriptor goes with a byte.
-const WITH: [u8; 1] = [0];
+/// The byte that carries the descriptor: ancillary data needs at least one.
+const CARRIER: [u8; 1] = [0];
 
-/// Passes `descriptor` to whoever has the other end, be it there yet or not.
-pub(super) fn send(stream: &UnixStream, descriptor: impl AsFd) -> io::Result<()> {
+/// Sends `descriptor` to the process at the other end, which need not have started yet.
+pub(in crate::unix) fn send(stream: &UnixStream, descriptor: impl AsFd) -> io::Result<()> {
     let descriptors = [descriptor.as_fd()];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut message = SendAncillaryBuffer::new(&mut space);
     message.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(stream, &[IoSlice::new(&WITH)], &mut message, SendFlags::empty())?;
+    sendmsg(stream, &[IoSlice::new(&CARRIER)], &mut message, SendFlags::empty())?;
     Ok(())
 }
 
-/// Takes over the descriptor that was passed. It is closed in children.
-pub(super) fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
+/// Receives the descriptor. Children do not inherit it.
+pub(in crate::unix) fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
     let mut byte = [0];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut message = RecvAncillaryBuffer::new(&mut space);
@@ -38,14 +38,14 @@ pub(super) fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
         _ => None,
     });
     match descriptor {
-        Some(descriptor) => closed_in_children(descriptor),
+        Some(descriptor) => with_cloexec(descriptor),
         None if received.bytes == 0 => Err(failed(io::ErrorKind::UnexpectedEof.into())),
-        None => Err(failed(io::Error::new(io::ErrorKind::InvalidData, "something else came"))),
+        None => Err(failed(io::Error::new(io::ErrorKind::InvalidData, "the host sent no descriptor"))),
     }
 }
 
 fn failed(error: io::Error) -> io::Error {
-    because("could not take over the socket that the host passes first", error)
+    with_context("could not receive the listening socket from the host", error)
 }
 
 #[cfg(not(target_vendor = "apple"))]
@@ -54,18 +54,19 @@ fn flags() -> RecvFlags {
 }
 
 #[cfg(not(target_vendor = "apple"))]
-fn closed_in_children(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+fn with_cloexec(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     Ok(descriptor)
 }
 
-/// There is no such flag: a child that another thread starts in this moment has the descriptor, too.
+/// macOS has no such flag. A child that another thread starts before `with_cloexec` inherits the
+/// descriptor.
 #[cfg(target_vendor = "apple")]
 fn flags() -> RecvFlags {
     RecvFlags::empty()
 }
 
 #[cfg(target_vendor = "apple")]
-fn closed_in_children(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+fn with_cloexec(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
     Ok(descriptor)
 }

@@ -1,8 +1,9 @@
-//! The two halves of a connected socket.
+//! The two halves of a connected socket, as byte streams.
 //!
-//! A socket that is registered for reading and writing wakes its task each time that the other side has read something,
-//! because there is room again: twice a call for nothing. So it is registered for reading alone, and for writing only
-//! while it takes no more.
+//! A socket that is registered for reading and writing wakes its task each time that the other side
+//! has read something, because the send buffer has room again. That costs two needless wake-ups a
+//! call. So the socket is registered for reading only, and for writing only while its send buffer is
+//! full.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -16,29 +17,30 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, send, sendmsg, shutd
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
-/// A write to a process that has ended is an error and no signal, whatever this process does with the signal.
+/// Makes a write to a process that has ended an error instead of a signal.
 #[cfg(not(target_vendor = "apple"))]
-const FLAGS: SendFlags = SendFlags::NOSIGNAL;
-// There it is an option of the socket, which the standard library sets.
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+/// macOS has a socket option instead of the flag; the standard library sets it.
 #[cfg(target_vendor = "apple")]
-const FLAGS: SendFlags = SendFlags::empty();
+const SEND_FLAGS: SendFlags = SendFlags::empty();
 
-/// The half of a socket that is read. Ready for reading in the runtime that it was made in.
+/// The half of a socket that is read. Registered with the runtime that it was made in.
 #[derive(Debug)]
 pub struct SocketReader(AsyncFd<Arc<OwnedFd>>);
 
-/// The half of a socket that is written. Ends this direction of the stream when it is dropped.
+/// The half of a socket that is written. Dropping it ends this direction of the stream.
 #[derive(Debug)]
 pub struct SocketWriter {
     socket: Arc<OwnedFd>,
-    /// A second descriptor of the socket, while that takes no more: each has one registration.
+    /// `Some` while the send buffer is full: a second descriptor of the socket, registered for writing.
+    /// One descriptor can have only one registration.
     full: Option<AsyncFd<OwnedFd>>,
 }
 
-/// Both halves of a socket that does not block. Within a runtime.
+/// Returns both halves of a non-blocking socket. Call it within a tokio runtime.
 pub(super) fn halves(socket: OwnedFd) -> io::Result<(SocketReader, SocketWriter)> {
     let socket = Arc::new(socket);
-    // SAFETY: the value owns the descriptor, and nobody replaces either before it is dropped.
+    // SAFETY: the value owns the descriptor, and nothing replaces either before it is dropped.
     let reader = unsafe { AsyncFd::register_with_interest(Arc::clone(&socket), Interest::READABLE) }?;
     Ok((SocketReader(reader), SocketWriter { socket, full: None }))
 }
@@ -47,17 +49,18 @@ impl AsyncRead for SocketReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            // SAFETY: it is given to the system only, which writes to it and does not make it uninitialised.
+            // SAFETY: only the system gets the slice. It writes to it and never makes it uninitialized.
             let room = unsafe { buf.unfilled_mut() };
             let most = room.len();
             let read = rustix::io::read(self.0.get_ref(), room).map(|(read, _)| read.len());
             match read {
                 Ok(read) => {
-                    // SAFETY: the system has written so many bytes.
+                    // SAFETY: the system has written this many bytes.
                     unsafe { buf.assume_init(read) };
                     buf.advance(read);
                     if (1..most).contains(&read) {
-                        // It is empty, and says so when something comes: asking it again would tell no more.
+                        // A short read has emptied the socket. Clearing readiness saves the read that would only
+                        // return `EAGAIN`.
                         ready.clear_ready();
                     }
                     return Poll::Ready(Ok(()));
@@ -90,7 +93,7 @@ impl SocketWriter {
                     Some(ready) => ready.clear_ready(),
                     None => {
                         let second = self.socket.as_fd().try_clone_to_owned()?;
-                        // SAFETY: the value owns the descriptor, and nobody replaces either before it is dropped.
+                        // SAFETY: the value owns the descriptor, and nothing replaces either before it is dropped.
                         self.full =
                             Some(unsafe { AsyncFd::register_with_interest(second, Interest::WRITABLE) }?);
                     }
@@ -104,28 +107,29 @@ impl SocketWriter {
 
 impl AsyncWrite for SocketWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, |socket| send(socket, bytes, FLAGS))
+        self.poll_send(cx, |socket| send(socket, bytes, SEND_FLAGS))
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, |socket| sendmsg(socket, pieces, &mut SendAncillaryBuffer::default(), FLAGS))
+        self.poll_send(cx, |socket| sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SEND_FLAGS))
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
+    /// Does nothing: there is no buffer in this process.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match shutdown(&self.socket, Shutdown::Write) {
-            // The other side was faster.
+            // The other side has closed its end already.
             Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),
         }
@@ -134,7 +138,7 @@ impl AsyncWrite for SocketWriter {
 
 impl Drop for SocketWriter {
     fn drop(&mut self) {
-        // Where it fails, there is no direction left to end.
+        // If it fails, there is no direction left to end.
         let _ = shutdown(&self.socket, Shutdown::Write);
     }
 }

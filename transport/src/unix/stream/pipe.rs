@@ -1,0 +1,89 @@
+//! The two ends of pipes, as byte streams.
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::pipe::{Receiver, Sender};
+
+/// The end of a pipe that is read.
+#[derive(Debug)]
+pub struct PipeReader(Receiver);
+
+impl PipeReader {
+    pub(in crate::unix) fn new(receiver: Receiver) -> Self {
+        Self(receiver)
+    }
+
+    /// Must be called within a tokio runtime with I/O enabled.
+    pub(super) fn from_fd(reader: OwnedFd) -> io::Result<Self> {
+        Ok(Self(Receiver::from_owned_fd(reader)?))
+    }
+}
+
+impl AsyncRead for PipeReader {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+/// The end of a pipe that is written. Shutting it down closes it, so that the other side reads the end
+/// of the stream.
+#[derive(Debug)]
+pub struct PipeWriter {
+    /// Declared, and so closed, before `release`.
+    sender: Option<Sender>,
+    /// Closed together with the sender. The thread that waits for the hang-up then closes its copy.
+    release: Option<io::PipeWriter>,
+}
+
+impl PipeWriter {
+    pub(in crate::unix) fn new(sender: Sender) -> Self {
+        Self { sender: Some(sender), release: None }
+    }
+
+    /// Must be called within a tokio runtime with I/O enabled.
+    pub(super) fn from_fd(writer: OwnedFd, release: Option<io::PipeWriter>) -> io::Result<Self> {
+        Ok(Self { sender: Some(Sender::from_owned_fd(writer)?), release })
+    }
+
+    fn open(&mut self) -> io::Result<Pin<&mut Sender>> {
+        self.sender.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl AsyncWrite for PipeWriter {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.open()?.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.open()?.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Does nothing: there is no buffer in this process.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sender = None;
+        self.release = None;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,69 @@
+//! Channels of one connected socket.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+
+use super::socket::{SocketReader, SocketWriter, halves};
+use crate::Channel;
+
+pub(in crate::unix) type SocketChannel = Channel<SocketReader, SocketWriter>;
+
+/// Requested size of the send buffer. A large body then takes few wake-ups. The kernel gives less if
+/// `net.core.wmem_max` is less.
+const SEND_BUFFER_BYTES: usize = 1 << 20;
+
+/// Returns the host's channel over a non-blocking stream.
+pub(in crate::unix) fn host_channel(stream: StdStream) -> io::Result<SocketChannel> {
+    let (reader, writer) = split(stream)?;
+    Ok(Channel::new(reader, writer))
+}
+
+/// Returns the worker's channel over a non-blocking stream. It detects that the host is gone.
+pub(in crate::unix) fn worker_channel(stream: StdStream) -> io::Result<SocketChannel> {
+    let watched = stream.as_fd().try_clone_to_owned()?;
+    let (reader, writer) = split(stream)?;
+    Ok(Channel::with_hangup(reader, writer, move || wait_for_hangup(&watched)))
+}
+
+fn split(stream: StdStream) -> io::Result<(SocketReader, SocketWriter)> {
+    // A hint: the stream works with any size.
+    let _ = sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
+    halves(stream.into())
+}
+
+/// Accepts a process of the same user or of root at the other end.
+pub(in crate::unix) fn check_peer_user(stream: &StdStream) -> io::Result<()> {
+    let peer = peer_user(stream)?;
+    let own = rustix::process::geteuid().as_raw();
+    if peer == own || peer == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "could not trust the process at the other end of the socket: it runs as user {peer}, and this process as \
+         user {own}; run both as the same user"
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+}
+
+/// Returns the user of the process at the other end.
+#[cfg(target_os = "linux")]
+fn peer_user(stream: &StdStream) -> io::Result<u32> {
+    Ok(sockopt::socket_peercred(stream)?.uid.as_raw())
+}
+
+/// Returns the user of the process at the other end. Call it within a tokio runtime: tokio knows the
+/// system call of each system.
+#[cfg(not(target_os = "linux"))]
+fn peer_user(stream: &StdStream) -> io::Result<u32> {
+    Ok(tokio::net::UnixStream::from_std(stream.try_clone()?)?.peer_cred()?.uid())
+}
+
+fn wait_for_hangup(stream: &OwnedFd) {
+    // No events are requested: the system always reports a hang-up, and only after both directions are closed.
+    while let Err(Errno::INTR) = poll(&mut [PollFd::new(stream, PollFlags::empty())], None) {}
+}
