@@ -1,4 +1,6 @@
-//! What can be written between the parentheses of `#[service(..)]`, `#[message(..)]` and `#[main(..)]`.
+//! Keys of the attributes `#[service(..)]`, `#[message(..)]` and `#[main(..)]`.
+//!
+//! To add a key, add a field and a `match` arm here, and document it in `lib.rs`.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -46,20 +48,20 @@ impl ServiceOptions {
 /// `#[message(oneway, blocking, timeout = "60s", idempotent, retry = 3, name = "wireName")]`
 #[derive(Default)]
 pub(crate) struct MessageOptions {
-    /// Where `oneway` is written.
+    /// The key `oneway`, for error spans.
     pub(crate) oneway: Option<Path>,
-    /// Where `blocking` is written.
+    /// The key `blocking`, for error spans.
     pub(crate) blocking: Option<Path>,
     pub(crate) timeout: Option<Duration>,
-    /// Where `idempotent` is written.
+    /// The key `idempotent`, for error spans.
     pub(crate) idempotent: Option<Path>,
-    /// How many runs may follow the first, and where that is written.
+    /// Number of further attempts, and the key `retry` for error spans.
     pub(crate) retry: Option<(u32, Path)>,
     pub(crate) name: Option<LitStr>,
 }
 
 impl MessageOptions {
-    /// Takes the `#[message]` attributes out of `attributes`.
+    /// Removes the `#[message]` attributes from `attributes` and parses them.
     pub(crate) fn take(attributes: &mut Vec<Attribute>) -> syn::Result<Self> {
         let mut options = Self::default();
         for attribute in attributes.extract_if(.., |attribute| attribute.path().is_ident("message")) {
@@ -67,7 +69,7 @@ impl MessageOptions {
         }
         match (&options.oneway, &options.retry) {
             (Some(_), Some((_, key))) => {
-                let problem = "nothing tells whether a oneway message ran, so it cannot be retried";
+                let problem = "a oneway message cannot be retried, because its outcome is not reported";
                 Err(error(key, format!("{problem}: remove `retry` or `oneway`")))
             }
             _ => Ok(options),
@@ -85,7 +87,7 @@ impl MessageOptions {
                 set(&mut self.timeout, key, duration::parse(&literal)?)
             }
             "retry" => {
-                const RETRY: &str = "how many runs may follow the first, as in `retry = 3`";
+                const RETRY: &str = "the number of further attempts, as in `retry = 3`";
                 let literal: LitInt = value(key, RETRY)?;
                 let times = literal.base10_parse().map_err(|_| error(&literal, wants("retry", RETRY)))?;
                 set(&mut self.retry, key, (times, key.path.clone()))
@@ -93,7 +95,10 @@ impl MessageOptions {
             "name" => {
                 let literal: LitStr = value(key, "the name on the wire, as in `name = \"add\"`")?;
                 if literal.value().is_empty() {
-                    return Err(error(&literal, "a message needs a name that is not empty"));
+                    return Err(error(
+                        &literal,
+                        "the name of a message cannot be empty: write one, or remove `name`",
+                    ));
                 }
                 set(&mut self.name, key, literal)
             }
@@ -138,7 +143,7 @@ fn name(path: &Path) -> String {
     path.get_ident().map(Ident::to_string).unwrap_or_default()
 }
 
-/// The value after `=`; `expected` says what it should be.
+/// Parses the value after `=`. `expected` describes it in errors.
 fn value<T: Parse>(key: &ParseNestedMeta<'_>, expected: &str) -> syn::Result<T> {
     let explain = |span| syn::Error::new(span, wants(&name(&key.path), expected));
     let value = key.value().map_err(|_| explain(key.path.span()))?;
@@ -152,13 +157,13 @@ fn wants(key: &str, expected: &str) -> String {
 fn set<T>(slot: &mut Option<T>, key: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(error(&key.path, format!("`{}` is given twice", name(&key.path)))),
+        Some(_) => Err(error(&key.path, format!("`{}` is given twice: remove one", name(&key.path)))),
     }
 }
 
 fn unknown(key: &ParseNestedMeta<'_>, known: &[&str]) -> syn::Error {
     let keys = known.join("`, `");
-    error(&key.path, format!("unknown key `{}`; the known ones are `{keys}`", key.path.to_token_stream()))
+    error(&key.path, format!("unknown key `{}`: use one of `{keys}`", key.path.to_token_stream()))
 }
 
 fn error(tokens: impl ToTokens, message: impl Display) -> syn::Error {

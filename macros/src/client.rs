@@ -1,20 +1,22 @@
-//! The client: one method for each message, whatever carries the call.
+//! The generated client: one method for each message, over any `Service`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
+use crate::definition::Definition;
 use crate::method::Method;
 use crate::scope::mentions;
-use crate::service::Definition;
-use crate::text;
+use crate::token_text;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, krate, .. } = definition;
     let (visibility, service, client) = (definition.visibility(), definition.ident(), definition.client());
     let parameter = parameter(methods);
     let calls = methods.iter().map(|method| call(definition, &parameter, method));
-    let path = text::of_tokens(krate);
-    let doc = format!("Calls a [`{service}`] through a worker, or any other [`Service`]({path}::Service).");
+    let path = token_text::of_tokens(krate);
+    let doc = format!(
+        "Client that calls a [`{service}`] through a worker or another [`Service`]({path}::Service)."
+    );
     quote! {
         #[doc = #doc]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -25,18 +27,18 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 
         #[allow(dead_code)]
         impl<#parameter: #krate::Service> #client<#parameter> {
-            /// A client that calls through `service`.
+            /// Creates a client that calls through `service`.
             #visibility const fn new(service: #parameter) -> Self {
                 Self { service }
             }
 
-            /// What the calls go through.
+            /// Returns the service that carries the calls.
             #visibility const fn service(&self) -> &#parameter {
                 &self.service
             }
         }
 
-        // Complaints about a signature belong to the trait.
+        // Lints about a signature are reported at the trait.
         #[allow(dead_code, clippy::all, clippy::pedantic)]
         impl<#parameter: #krate::Service> #client<#parameter> {
             #(#calls)*
@@ -49,7 +51,7 @@ fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStr
     let reply = &method.output.reply;
     let call = method.call();
     let fields = method.fields();
-    let attributes = method.for_callers();
+    let attributes = method.client_attributes();
     let error = match &method.output.error {
         Some(error) => quote!(#krate::CallError<#error>),
         None => quote!(#krate::Error),
@@ -68,19 +70,19 @@ fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStr
     }
 }
 
-/// The paragraph on errors, under its own heading unless the method has one.
+/// Documentation of a method's errors. It has its own heading unless the method's docs have one.
 fn errors(definition: &Definition, method: &Method) -> String {
     const HEADING: &str = "# Errors";
-    let path = text::of_tokens(&definition.krate);
-    let call = "the call itself fails: the worker crashed, the time ran out, or the service is closed";
+    let path = token_text::of_tokens(&definition.krate);
+    let call = "the call itself fails, for example because the worker crashed or a timeout expired";
     let errors = match method.output.error {
         Some(_) => format!(
             "[`CallError::Service`]({path}::CallError::Service) is the method's own error; \
-             [`CallError::Call`]({path}::CallError::Call) says why {call}."
+             [`CallError::Call`]({path}::CallError::Call) is returned if {call}."
         ),
         None if method.options.oneway.is_some() => {
             format!(
-                "[`Error`]({path}::Error) if the message could not be sent; what happens to it later is not reported."
+                "[`Error`]({path}::Error) if the message could not be sent. Later failures are not reported."
             )
         }
         None => format!("[`Error`]({path}::Error) if {call}."),
@@ -89,7 +91,7 @@ fn errors(definition: &Definition, method: &Method) -> String {
     if has_heading { format!("\n{errors}") } else { format!("\n{HEADING}\n{errors}") }
 }
 
-/// A name for the type parameter that no signature uses: `S`, or `S_` if there is a type `S`.
+/// Name for the type parameter that no signature uses: `S`, or `S_` if there is a type `S`.
 fn parameter(methods: &[Method]) -> Ident {
     let mut parameter = format_ident!("S");
     let used: TokenStream =

@@ -1,4 +1,4 @@
-//! Durations as attributes write them: `"500ms"`, `"60s"`, `"5m"`, `"1h"`, and `"none"` for no limit.
+//! Durations in attributes: `"500ms"`, `"60s"`, `"5m"`, `"1h"`, and `"none"` for no limit.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::LitStr;
 
-/// Reads a duration; no limit is [`Duration::ZERO`], as in `Message::TIMEOUT`.
+/// Parses a duration. No limit is [`Duration::ZERO`], as in `Message::TIMEOUT`.
 pub(crate) fn parse(literal: &LitStr) -> syn::Result<Duration> {
     let text = literal.value();
     from_text(text.trim()).ok_or_else(|| {
@@ -32,7 +32,7 @@ fn from_text(text: &str) -> Option<Duration> {
     number.checked_mul(seconds).map(Duration::from_secs)
 }
 
-/// The constant expression that a person would write for `duration`.
+/// Constant expression for `duration`, in the largest unit that fits.
 pub(crate) fn expression(duration: Duration) -> TokenStream {
     let seconds = duration.as_secs();
     if duration.is_zero() {
@@ -40,7 +40,7 @@ pub(crate) fn expression(duration: Duration) -> TokenStream {
     } else if duration.subsec_nanos() == 0 {
         quote!(::core::time::Duration::from_secs(#seconds))
     } else {
-        // No overflow: a fraction of a second comes only from "ms", whose number is a u64.
+        // Cannot overflow: a fraction of a second comes only from "ms", whose number is a `u64`.
         let millis = duration.as_millis() as u64;
         quote!(::core::time::Duration::from_millis(#millis))
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units() {
+    fn every_unit_is_parsed() {
         let cases = [
             ("500ms", Duration::from_millis(500)),
             ("60s", Duration::from_secs(60)),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn not_durations() {
+    fn malformed_durations_are_rejected() {
         for text in [
             "",
             "60",
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn written_in_the_largest_unit() {
+    fn the_expression_uses_the_largest_unit() {
         let cases = [
             ("0", ":: core :: time :: Duration :: ZERO"),
             ("2000ms", ":: core :: time :: Duration :: from_secs (2u64)"),

@@ -1,10 +1,10 @@
-//! Collects errors, so that one compilation shows everything that is wrong with a definition.
+//! Collects errors, so that one compilation shows all mistakes in a definition.
 
 use std::fmt::Display;
 
 use quote::ToTokens;
 
-/// The errors found so far, each at the token that caused it.
+/// Errors found so far, each at the tokens that caused it.
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
@@ -21,7 +21,8 @@ impl Errors {
         }
     }
 
-    /// The value of `result`; an error is kept and replaced by the default, to go on looking for more.
+    /// Returns the value of `result`. Records an error and returns the default instead, so that
+    /// later checks still run.
     pub(crate) fn or_default<T: Default>(&mut self, result: syn::Result<T>) -> T {
         result.unwrap_or_else(|error| {
             self.push(error);
@@ -29,7 +30,7 @@ impl Errors {
         })
     }
 
-    /// `value`, unless there were errors.
+    /// Returns `value`, or all errors if there are any.
     pub(crate) fn finish<T>(self, value: T) -> syn::Result<T> {
         match self.0 {
             Some(errors) => Err(errors),
@@ -38,7 +39,7 @@ impl Errors {
     }
 }
 
-/// What unit tests assert on: each message with the source text that it points at.
+/// Each message with the source text that it points at, for assertions in unit tests.
 #[cfg(test)]
 pub(crate) fn listed(error: syn::Error) -> Vec<(String, String)> {
     error

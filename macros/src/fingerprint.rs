@@ -1,13 +1,13 @@
-//! The fingerprint of a service, by which host and worker notice that they were built from different definitions.
+//! Fingerprint of a service. Host and worker compare it to detect different definitions.
 //!
-//! It covers what decides whether the bytes of one mean the same to the other, as far as the trait shows it: the
-//! names and types of methods, arguments and replies. The order of methods, documentation, timeouts and retries can
-//! differ. Types count by their text: it does not show when a struct gains a field.
+//! It covers the names and types of methods, arguments and replies, because these decide how bytes
+//! are read. The order of methods, documentation, timeouts and retries can differ. Types count by
+//! their text, so the fingerprint does not change if a struct gains a field.
 
 use syn::ext::IdentExt;
 
 use crate::method::Method;
-use crate::text;
+use crate::token_text;
 
 pub(crate) fn of(methods: &[Method]) -> u64 {
     let mut signatures: Vec<String> = methods.iter().map(signature).collect();
@@ -18,7 +18,7 @@ pub(crate) fn of(methods: &[Method]) -> u64 {
 /// `divide(a: i64, b: i64) -> Result<i64, DivideError>`
 fn signature(method: &Method) -> String {
     let argument = |argument: &crate::method::Argument| {
-        format!("{}: {}", argument.ident.unraw(), text::of_type(&argument.ty))
+        format!("{}: {}", argument.ident.unraw(), token_text::of_type(&argument.ty))
     };
     let arguments: Vec<String> = method.arguments.iter().map(argument).collect();
     let oneway = if method.options.oneway.is_some() { "oneway " } else { "" };
@@ -26,11 +26,11 @@ fn signature(method: &Method) -> String {
         "{oneway}{}({}) -> {}",
         method.wire_name(),
         arguments.join(", "),
-        text::of_type(&method.output.ty)
+        token_text::of_type(&method.output.ty)
     )
 }
 
-/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. Short, and the same on every platform.
+/// FNV-1a with 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. Short and portable.
 fn fnv1a(bytes: &[u8]) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -41,25 +41,26 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::errors::Errors;
+    use crate::signature;
 
     fn methods(body: &str) -> Vec<Method> {
-        let contract: syn::ItemTrait =
+        let item: syn::ItemTrait =
             syn::parse_str(&format!("trait Calculator {{ {body} }}")).expect("a trait");
         let parse = |item| match item {
-            syn::TraitItem::Fn(item) => Method::parse(item, &mut Errors::default()),
+            syn::TraitItem::Fn(item) => signature::method(item, &mut Errors::default()),
             _ => panic!("not a method"),
         };
-        contract.items.into_iter().map(parse).collect()
+        item.items.into_iter().map(parse).collect()
     }
 
     #[test]
-    fn is_fnv1a() {
+    fn the_hash_matches_fnv1a_test_vectors() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]
-    fn signatures() {
+    fn signatures_are_normalized() {
         let methods = methods(
             "async fn r#type(&self, r#in: Vec < u8 >,) -> Result<(), E,>;
              #[message(oneway, name = \"write\")] async fn log(&self, line: String);",
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_count() {
+    fn order_docs_timeouts_and_retries_do_not_change_the_fingerprint() {
         let plain = of(&methods("async fn add(&self, a: i64) -> i64; async fn reset(&self);"));
         for same in [
             "async fn reset(&self); async fn add(&self, a: i64) -> i64;",
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts() {
+    fn names_types_and_oneway_change_the_fingerprint() {
         let plain = of(&methods("async fn add(&self, a: i64) -> ();"));
         for other in [
             "",

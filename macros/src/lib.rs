@@ -1,42 +1,43 @@
-//! The macros of isolated-workers: [`macro@service`] turns a trait into typed messages with a client and a server,
-//! [`macro@main`] makes a program a worker.
+//! Macros of isolated-workers: [`macro@service`] turns a trait into typed messages with a client
+//! and a handler, and [`macro@main`] turns a program into a worker.
 //!
-//! Use them through the `isolated-workers` crate, which re-exports both, and which the generated code needs. What they
-//! generate is what a person would write, and can be written by hand where it does not fit.
+//! Use them through the `isolated-workers` crate, which re-exports both and which the generated
+//! code needs. The generated code is ordinary code that you can also write by hand.
 
 use proc_macro::TokenStream;
 
 mod attributes;
 mod client;
-mod contract;
+mod definition;
 mod duration;
 mod errors;
 mod fingerprint;
+mod handler;
 mod main_fn;
 mod message;
 mod method;
 mod module;
 mod names;
-mod request;
+mod request_enum;
 mod scope;
-mod server;
 mod service;
+mod service_trait;
 mod signature;
-mod text;
-mod types;
+mod token_text;
+mod type_check;
 
-/// Makes a trait a service: its methods are calls to another process.
+/// Turns a trait into a service, whose methods are calls to another process.
 ///
 /// ```ignore
 /// use isolated_workers::service;
 ///
-/// /// Sums, in a process of its own.
+/// /// Arithmetic in a worker process.
 /// #[service]
 /// pub trait Calculator {
-///     /// Adds.
+///     /// Adds two numbers.
 ///     async fn add(&self, a: i64, b: i64) -> i64;
 ///
-///     /// Divides.
+///     /// Divides two numbers.
 ///     #[message(timeout = "60s", retry = 3)]
 ///     async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError>;
 ///
@@ -46,7 +47,7 @@ mod types;
 /// }
 /// ```
 ///
-/// The worker implements the trait, with plain `async fn`:
+/// The worker implements the trait with plain `async fn`:
 ///
 /// ```ignore
 /// struct MyCalculator;
@@ -66,78 +67,90 @@ mod types;
 /// let sum = calculator.add(2, 3).await?;
 /// match calculator.divide(1, 0).await {
 ///     Ok(quotient) => println!("{quotient}"),
-///     Err(CallError::Service(error)) => println!("the method answered {error}"),
+///     Err(CallError::Service(error)) => println!("the method returned an error: {error}"),
 ///     Err(CallError::Call(error)) => println!("the call failed: {error}"),
 /// }
 /// ```
 ///
-/// # What is generated
+/// # Generated items
 ///
-/// - The trait, with `Send + Sync + 'static` added. Its methods return futures that are `Send`. `into_service` makes an
-///   implementation something to serve.
-/// - `CalculatorClient<S>`, with one method for each of the trait. One that returns `T` there returns
-///   `Result<T, Error>` here, and one that returns `Result<T, E>` returns `Result<T, CallError<E>>`.
-/// - `CalculatorService<T>`, a `Handler` that answers each message with the method of the same name.
-/// - `mod calculator`, with a message for each method (`calculator::Add { a, b }`), with `Request`, an enum of all of
-///   them, and with `SCHEMA`, which tells host and worker whether they were built from the same definition.
+/// - The trait, with `Send + Sync + 'static` added. Its methods return futures that are `Send`.
+///   `into_service` wraps an implementation in a `CalculatorService`.
+/// - `CalculatorClient<S>`, with one method for each method of the trait. A method that returns `T`
+///   in the trait returns `Result<T, Error>` here. A method that returns `Result<T, E>` returns
+///   `Result<T, CallError<E>>`.
+/// - `CalculatorService<T>`, a `Handler` that answers each message with the method of the same
+///   name.
+/// - `mod calculator`, with a message for each method (`calculator::Add { a, b }`). It also
+///   contains `Request`, an enum of all messages, and `SCHEMA`. Host and worker compare their
+///   schemas to detect different definitions.
 ///
-/// All have the visibility of the trait. The names of methods, arguments and types make the schema; documentation,
-/// timeouts, retries and the order of methods do not. Types count as they are written: the schema does not notice a
-/// field that was added to a struct.
+/// All items have the visibility of the trait. The schema consists of the names of methods,
+/// arguments and types. It does not include documentation, timeouts, retries or the order of
+/// methods. Types count as they are written, so the schema does not change if a struct gains a
+/// field.
 ///
 /// # Arguments and replies
 ///
-/// They travel to another process, so they own their data (`String`, not `&str`) and implement serde's `Serialize` and
-/// `Deserialize`. The error of a method implements `Display` and `Debug` too. Attributes on an argument go to the field
-/// of its message: `async fn show(&self, #[serde(with = "hex")] bytes: Vec<u8>)`.
+/// Arguments and replies are sent to another process. They own their data (`String`, not `&str`)
+/// and implement serde's `Serialize` and `Deserialize`. The error of a method also implements
+/// `Display` and `Debug`. Attributes on an argument go to the field of its message:
+/// `async fn show(&self, #[serde(with = "hex")] bytes: Vec<u8>)`.
 ///
-/// An argument that is a `Vec<u8>`, without such an attribute, travels as bytes in binary codecs, at the price of one
-/// copy. Elsewhere it is a sequence of numbers to serde, which takes ten times as long and more: reply with
-/// `bytes::Bytes`, and put `#[serde(with = "serde_bytes")]` on a field.
+/// Binary codecs send a `Vec<u8>` argument without a serde attribute as bytes, with one copy. In
+/// all other places serde treats a `Vec<u8>` as a sequence of numbers, which is at least ten times
+/// slower. Reply with `bytes::Bytes`, and put `#[serde(with = "serde_bytes")]` on a field of a
+/// struct.
 ///
-/// A `Result` is written with both of its types, since a macro cannot see what an alias such as `io::Result<T>` means.
+/// Write a `Result` with both of its types. The macro cannot see the error type of an alias such as
+/// `io::Result<T>`.
 ///
-/// A first argument of the type `Context` is none: it is what the method can know of the call, such as its metadata, its
-/// deadline and whether it was given up. Callers do not see it, and it is no part of the schema. It is known by that
-/// name, so a type of your own that is called so needs another, or an alias.
+/// A first parameter of the type `Context` is not an argument. It gives the method access to the
+/// call's metadata, deadline and cancellation. Callers do not see it, and the schema does not
+/// include it. The macro recognizes it by the name `Context`, so rename or alias a type of your own
+/// with that name.
 ///
 /// ```ignore
 /// async fn render(&self, context: isolated_workers::Context, scene: Scene) -> Image;
 /// ```
 ///
-/// Types resolve as they do around the trait, except in one place: a trait inside of a function can only use types
-/// from outside of that function. A `pub` trait can only reply with types that are `pub`.
+/// Types resolve as they do around the trait, with one exception: a trait inside a function can
+/// only use types from outside that function. A `pub` trait can only reply with `pub` types.
 ///
 /// # `#[service(..)]`
 ///
-/// - `module = name`: the module's name, instead of the trait's in `snake_case`.
-/// - `derive(Debug, Clone)`: more derives for messages and for `Request`, which leaves out `Default`.
-/// - `crate = path`: where isolated-workers is, if not at `::isolated_workers`. Absolute, or valid in the trait's module.
+/// - `module = name`: name of the module. Default: the trait's name in `snake_case`.
+/// - `derive(Debug, Clone)`: additional derives for messages and for `Request`. `Request` does not
+///   derive `Default`.
+/// - `crate = path`: path of isolated-workers, absolute or valid in the trait's module. Default:
+///   `::isolated_workers`.
 ///
 /// # `#[message(..)]`
 ///
-/// - `timeout = "60s"`: how long a call may take, instead of the worker's default. In `ms`, `s`, `m` or `h`; `"none"` or
-///   `"0"` for no limit.
-/// - `idempotent`: the call can be repeated without harm, and may be run again after a crash as often as the worker's
-///   builder says.
-/// - `retry = 3`: the call can be repeated without harm, and may be run again that many times if the worker crashes.
-///   Default: it is not run again.
-/// - `oneway`: nobody waits for the method to run, and nothing comes back from it. It cannot be retried, since nothing
-///   tells whether it ran.
-/// - `blocking`: the method is a plain `fn`, which may compute for long or block: it runs on a thread of tokio's blocking
-///   pool, beside the connection, which goes on to answer others, cancels and heartbeats. A call that is given up does not
-///   stop it: what it returns is dropped. A worker that ends does not wait for it, unless its runtime does: that of
-///   `#[main]` does not, that of `#[tokio::main]` waits until the host loses patience (`Timeouts::close`).
-/// - `name = "wireName"`: the message's name on the wire, instead of the method's.
+/// - `timeout = "60s"`: time limit of a call, in `ms`, `s`, `m` or `h`; `"none"` or `"0"` for no
+///   limit. Default: the worker's default timeout.
+/// - `idempotent`: the call can be repeated without harm. After a crash it may run again as often
+///   as the worker's builder allows.
+/// - `retry = 3`: the call can be repeated without harm. It may run again up to three times if the
+///   worker crashes. Default: it does not run again.
+/// - `oneway`: the call returns when the message is sent. There is no reply and no error from the
+///   method. A oneway message cannot be retried, because its outcome is not reported.
+/// - `blocking`: the method is a plain `fn`, which may compute for long or block. It runs on
+///   tokio's blocking pool, so the connection still handles other calls, cancels and heartbeats.
+///   Cancelling the call does not stop the method; its result is dropped. A worker that exits does
+///   not wait for the method, unless its runtime does: `#[main]` does not wait, while
+///   `#[tokio::main]` waits until the host's `Timeouts::close` expires.
+/// - `name = "wireName"`: name of the message on the wire. Default: the method's name.
 ///
-/// # Messages by hand
+/// # Handle messages by hand
 ///
-/// A worker that would rather look at messages than implement a trait, such as an actor with a queue, decodes them:
+/// A worker can decode messages itself instead of implementing the trait, for example an actor with
+/// a queue:
 ///
 /// ```ignore
 /// match calculator::Request::decode(codec, &request)? {
 ///     calculator::Request::Add(calculator::Add { a, b }) => queue.push(Job::Sum(a, b)),
-///     other => println!("not today: {}", other.name()),
+///     other => println!("ignored: {}", other.name()),
 /// }
 /// ```
 #[proc_macro_attribute]
@@ -145,7 +158,7 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(options.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// Makes a program a worker: serves what `async fn main` returns.
+/// Turns a program into a worker that serves the return value of `async fn main`.
 ///
 /// ```ignore
 /// #[isolated_workers::main]
@@ -154,11 +167,12 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The return type names the service's trait, which need not be imported: `impl api::Calculator`. Of several, the first
-/// is served: `impl Calculator + Clone`.
+/// The return type names the service's trait. It can be a path, such as `impl api::Calculator`,
+/// without an import. If there are several bounds, the first is served: `impl Calculator + Clone`.
 ///
-/// A worker that can fail to start returns a `Result`, or an alias of it such as `io::Result<impl Calculator>`. The
-/// program then ends as any that returns an error from `main` does: with its `Debug` output and exit code 1.
+/// A worker that can fail to start returns a `Result`, or an alias such as
+/// `io::Result<impl Calculator>`. As with any `main`, an error is printed with `Debug` and the
+/// program exits with code 1.
 ///
 /// ```ignore
 /// #[isolated_workers::main(codec = Postcard)]
@@ -167,8 +181,9 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// An argument is the startup data of the host's builder. `main` then runs when the host has sent it, and an error of it is
-/// told to the host, too: it is anything that `?` puts into a `Box<dyn Error + Send + Sync>`.
+/// An argument is the startup data from the host's builder. `main` then runs when the host has sent
+/// it, and its error is also sent to the host. The error can be any type that `?` converts into a
+/// `Box<dyn Error + Send + Sync>`.
 ///
 /// ```ignore
 /// #[isolated_workers::main]
@@ -179,12 +194,13 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// - `codec = expression`: the codec to serve with, which must be that of the host. Default: that of `serve`.
-/// - `crate = path`: where isolated-workers is, if not at `::isolated_workers`.
+/// - `codec = expression`: codec to serve with. It must match the host's codec. Default: that of
+///   `serve`.
+/// - `crate = path`: path of isolated-workers. Default: `::isolated_workers`.
 ///
-/// # What is generated
+/// # Generated code
 ///
-/// A `fn main` that is short enough to write by hand, for example to add middleware:
+/// The generated `fn main` is short. Write it by hand to add middleware, for example:
 ///
 /// ```ignore
 /// #[tokio::main(flavor = "current_thread")]

@@ -1,4 +1,4 @@
-//! `#[main]`: the `main` function of a worker, from an `async` one that makes its service.
+//! `#[main]`: generates a worker's `main` from an `async fn main` that creates its service.
 
 use std::mem;
 
@@ -18,11 +18,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<Tok
     let mut errors = Errors::default();
     let options = errors.or_default(MainOptions::parse(options));
     check(&main, &mut errors);
-    let output = Output::read(&main, &options.krate()).map_err(|error| errors.push(error)).ok();
+    let output = MainOutput::read(&main, &options.krate()).map_err(|error| errors.push(error)).ok();
     Ok(errors.finish(output)?.map(|output| worker(&main, &output, &options)).unwrap_or_default())
 }
 
-/// The error, and a `main`, so that the compiler does not miss one as well.
+/// The error, and an empty `main`, so that the compiler does not also report a missing one.
 pub(crate) fn failed(error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!(#error fn main() {})
@@ -34,34 +34,33 @@ fn check(main: &ItemFn, errors: &mut Errors) {
         errors.at(&sig.ident, "a program starts at `main`: call this function `main`");
     }
     if sig.asyncness.is_none() {
-        errors.at(sig.fn_token, "a service is made and run by async code: write `async fn main`");
+        errors.at(sig.fn_token, "a service is created and served by async code: write `async fn main`");
     }
     if sig.inputs.len() > 1 {
-        let advice =
-            "make them fields of one struct; for arguments of the command line there is `std::env::args`";
-        errors.at(&sig.inputs, format!("`main` takes one argument at most, the startup data: {advice}"));
+        let advice = "make them fields of one struct, or read command-line arguments with `std::env::args`";
+        errors.at(&sig.inputs, format!("`main` takes at most one argument, the startup data: {advice}"));
     }
     if !sig.generics.params.is_empty() {
-        errors.at(&sig.generics, "nobody can choose generic parameters for `main`: remove them");
+        errors.at(&sig.generics, "`main` cannot have generic parameters: remove them");
     }
 }
 
-/// What the `async fn main` returns.
-struct Output {
-    /// The trait of the service.
+/// Return type of the `async fn main`.
+struct MainOutput {
+    /// Trait of the service.
     service: Path,
-    /// The return type of the real `main`: that of the async one, with the outcome of serving as the service.
+    /// Return type of the generated `main`: the written type, with `served` instead of the service.
     ty: Type,
-    /// Whether it is a `Result`.
-    fallible: bool,
-    /// What serving comes to.
+    /// `true` if the written type is a `Result`.
+    is_fallible: bool,
+    /// Result of serving: `Result<(), Error>`.
     served: Type,
 }
 
-impl Output {
+impl MainOutput {
     fn read(main: &ItemFn, krate: &Path) -> syn::Result<Self> {
-        const ADVICE: &str = "return `impl Calculator` or `Result<impl Calculator, E>`, with the trait of your service: \
-                              it tells `#[main]` what to serve";
+        const ADVICE: &str = "the return type names no service: return `impl Calculator` or \
+                              `Result<impl Calculator, E>`, with the trait of your service";
         let ReturnType::Type(_, written) = &main.sig.output else {
             return Err(syn::Error::new(main.sig.ident.span(), ADVICE));
         };
@@ -72,11 +71,12 @@ impl Output {
             _ => None,
         });
         let service = service.ok_or_else(|| syn::Error::new_spanned(written, ADVICE))?;
-        Ok(Self { service, ty, fallible: !matches!(**written, Type::ImplTrait(_)), served })
+        Ok(Self { service, ty, is_fallible: !matches!(**written, Type::ImplTrait(_)), served })
     }
 }
 
-/// The service in a return type: all of it, or the first argument of a `Result`, be that an alias (`io::Result`).
+/// The service in a return type: the whole type, or the first argument of a `Result` or an alias of
+/// it (`io::Result`).
 fn service(ty: &mut Type) -> Option<&mut Type> {
     let Type::Path(result) = ty else { return Some(ty) };
     let last = result.path.segments.last_mut().filter(|last| last.ident == "Result")?;
@@ -96,7 +96,7 @@ fn first_trait(service: TypeImplTrait) -> Option<Path> {
     })
 }
 
-fn worker(main: &ItemFn, output: &Output, options: &MainOptions) -> TokenStream {
+fn worker(main: &ItemFn, output: &MainOutput, options: &MainOptions) -> TokenStream {
     let ItemFn { attrs, vis, sig, block, .. } = main;
     let krate = options.krate();
     let (ty, body) = match sig.inputs.first() {
@@ -114,13 +114,13 @@ fn worker(main: &ItemFn, output: &Output, options: &MainOptions) -> TokenStream 
     }
 }
 
-/// What `main` returns is there before the host is.
-fn without_data(output: &Output, options: &MainOptions) -> TokenStream {
-    let Output { service, fallible, .. } = output;
+/// Body for a `main` without startup data: creates the service first, and then serves it.
+fn without_data(output: &MainOutput, options: &MainOptions) -> TokenStream {
+    let MainOutput { service, is_fallible, .. } = output;
     let (krate, codec) = (options.krate(), options.codec.iter());
-    // By the trait's path, which need not be imported.
+    // Qualified by the trait's path, so that the trait need not be imported.
     let serve = quote!(#krate::serve(<_ as #service>::into_service(service)) #(.codec(#codec))*.await);
-    if *fallible {
+    if *is_fallible {
         quote! {
             match main().await {
                 ::core::result::Result::Ok(service) => ::core::result::Result::Ok(#serve),
@@ -135,11 +135,11 @@ fn without_data(output: &Output, options: &MainOptions) -> TokenStream {
     }
 }
 
-/// `main` runs when the host has said what `data` is.
-fn with_data(data: &Type, output: &Output, options: &MainOptions) -> TokenStream {
-    let Output { service, fallible, .. } = output;
+/// Body for a `main` with startup data: it runs when the host has sent the data.
+fn with_data(data: &Type, output: &MainOutput, options: &MainOptions) -> TokenStream {
+    let MainOutput { service, is_fallible, .. } = output;
     let (krate, codec) = (options.krate(), options.codec.iter());
-    let made = if *fallible {
+    let made = if *is_fallible {
         quote!(main(data).await.map(|service| <_ as #service>::into_service(service)))
     } else {
         quote! {
@@ -158,7 +158,7 @@ mod tests {
 
     fn expanded(options: &str, item: &str) -> syn::Result<String> {
         let parse = |text: &str| text.parse::<TokenStream>().expect("tokens");
-        expand(parse(options), parse(item)).map(crate::text::of_tokens)
+        expand(parse(options), parse(item)).map(crate::token_text::of_tokens)
     }
 
     #[track_caller]
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_return_type_says_what_is_served() {
+    fn the_return_type_names_the_served_trait() {
         let cases = [
             (
                 "impl Calculator",
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn options() {
+    fn codec_and_crate_options_are_used() {
         let text =
             expanded("codec = Postcard, crate = iw", "async fn main() -> impl A { x }").expect("a worker");
         assert!(text.contains("iw::serve(<_ as A>::into_service(service)).codec(Postcard).await"), "{text}");
     }
 
     #[test]
-    fn startup_data() {
+    fn an_argument_is_the_startup_data() {
         let cases = [
             ("impl A", "<_ as A>::into_service(main(data).await)"),
             ("Result<impl A, E>", "main(data).await.map(|service|<_ as A>::into_service(service))"),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes() {
+    fn mistakes_are_refused() {
         refused("", "struct Main;", &[("struct", "belongs on `async fn main`")]);
         refused("", "async fn main() {}", &[("main", "return `impl Calculator`")]);
         refused("", "async fn main() -> My { My }", &[("My", "return `impl Calculator`")]);
@@ -240,7 +240,7 @@ mod tests {
             "workers = 3",
             "fn start(a: u8, b: u8) -> impl A { x }",
             &[
-                ("workers", "unknown key `workers`; the known ones are `codec`, `crate`"),
+                ("workers", "unknown key `workers`: use one of `codec`, `crate`"),
                 ("start", "call this function `main`"),
                 ("fn", "write `async fn main`"),
                 ("a: u8, b: u8", "`std::env::args`"),

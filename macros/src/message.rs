@@ -1,4 +1,4 @@
-//! The message of a method: the struct of its arguments, and what a call of it means.
+//! Message of a method: the struct of its arguments, and its `Message` implementation.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -6,11 +6,11 @@ use syn::LitStr;
 use syn::ext::IdentExt;
 
 use crate::attributes::MessageOptions;
+use crate::definition::Definition;
 use crate::duration;
 use crate::method::{Argument, Method};
-use crate::scope::{Scope, lower, lower_path};
-use crate::service::Definition;
-use crate::{text, types};
+use crate::scope::{Scope, relocate, relocate_path};
+use crate::{token_text, type_check};
 
 pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let structure = structure(definition, method, scope);
@@ -20,12 +20,12 @@ pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope
 
 fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let Method { message, arguments, .. } = method;
-    let visibility = definition.inner_visibility();
-    let krate = definition.inner_krate();
-    // An argument that serde does not know is an error about these derives.
+    let visibility = definition.visibility_in_module();
+    let krate = definition.krate_in_module();
+    // The compiler reports an argument without serde support at these derives.
     let serde = located(quote!(#krate::__private::serde), method.ident.span());
-    let serde_path = text::of_tokens(&serde);
-    let derives = definition.derives.iter().map(lower_path);
+    let serde_path = token_text::of_tokens(&serde);
+    let derives = definition.derives.iter().map(relocate_path);
     let docs = docs(definition, method);
     let fields: Vec<TokenStream> =
         arguments.iter().map(|argument| field(definition, method, argument, scope)).collect();
@@ -38,7 +38,7 @@ fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> Tok
     }
 }
 
-/// `tokens` with errors about them pointing to `span`.
+/// Moves `tokens` to `span`, so that errors about them point there.
 fn located(tokens: TokenStream, span: Span) -> TokenStream {
     let locate = |mut token: TokenTree| {
         token.set_span(token.span().located_at(span));
@@ -47,40 +47,40 @@ fn located(tokens: TokenStream, span: Span) -> TokenStream {
     tokens.into_iter().map(locate).collect()
 }
 
-/// The method's own documentation, or a sentence in its place.
+/// The method's documentation, or a default sentence.
 fn docs(definition: &Definition, method: &Method) -> TokenStream {
     let docs: TokenStream = method.docs().map(ToTokens::to_token_stream).collect();
     if !docs.is_empty() {
         return docs;
     }
     let (service, method) = (definition.ident(), &method.ident);
-    let doc = format!("The message of [`{service}::{method}`](super::{service}::{method}).");
+    let doc = format!("Message of [`{service}::{method}`](super::{service}::{method}).");
     quote!(#[doc = #doc])
 }
 
 fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &mut Scope) -> TokenStream {
     let Argument { ident, ty, attributes } = argument;
-    let visibility = definition.inner_visibility();
-    let ty = scope.place(ty, method.alias(ident));
-    let krate = definition.inner_krate();
+    let visibility = definition.visibility_in_module();
+    let ty = scope.resolve(ty, method.alias(ident));
+    let krate = definition.krate_in_module();
     let with = if attributes.iter().any(|attr| attr.path().is_ident("serde")) {
         None
-    } else if types::is_bytes(&argument.ty) {
+    } else if type_check::is_byte_vec(&argument.ty) {
         Some(quote!(#krate::__private::bytes))
-    } else if types::may_be_shared(&argument.ty) {
+    } else if type_check::is_named_bytes(&argument.ty) {
         Some(quote!(#krate::__private::maybe_bytes))
     } else {
         None
     };
     let as_bytes = with.map(|with| {
-        // What its type lacks is an error there.
+        // The compiler reports a type that does not fit at the argument.
         let span = Span::call_site().located_at(argument.span());
-        let with = LitStr::new(&text::of_tokens(with), span);
+        let with = LitStr::new(&token_text::of_tokens(with), span);
         quote!(#[serde(with = #with)])
     });
-    let attributes = attributes.iter().map(|attribute| lower(attribute, 1));
+    let attributes = attributes.iter().map(|attribute| relocate(attribute, 1));
     let doc = (!argument.is_documented()).then(|| {
-        let doc = format!("The argument `{}`.", ident.unraw());
+        let doc = format!("Argument `{}`.", ident.unraw());
         quote_spanned!(argument.span()=> #[doc = #doc])
     });
     quote_spanned!(argument.span()=> #doc #as_bytes #(#attributes)* #visibility #ident: #ty)
@@ -88,11 +88,11 @@ fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &
 
 fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let Method { message, options, output, .. } = method;
-    let krate = definition.inner_krate();
+    let krate = definition.krate_in_module();
     let name = method.wire_name();
-    let reply = scope.place(&output.reply, method.alias("Reply"));
+    let reply = scope.resolve(&output.reply, method.alias("Reply"));
     let error = match &output.error {
-        Some(error) => scope.place(error, method.alias("Error")),
+        Some(error) => scope.resolve(error, method.alias("Error")),
         None => quote!(#krate::Never),
     };
     let constants = constants(options);
@@ -106,7 +106,7 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
     }
 }
 
-/// The constants that differ from their default.
+/// Constants that differ from their default.
 fn constants(options: &MessageOptions) -> TokenStream {
     let oneway = options.oneway.iter().map(|_| {
         quote! { const ONEWAY: bool = true; }

@@ -1,20 +1,24 @@
-//! The names of generated items: `add_all` becomes the message `AddAll`, `HttpServer` the module `http_server`.
+//! Names of generated items: method `add_all` gets the message `AddAll`, trait `HttpServer` the
+//! module `http_server`.
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
 
-/// The message of a method.
+/// Name of the enum of all messages.
+pub(crate) const REQUEST: &str = "Request";
+
+/// Name of a method's message.
 pub(crate) fn message(method: &Ident) -> Ident {
-    let name: String = method.unraw().to_string().split('_').map(capitalised).collect();
+    let name: String = method.unraw().to_string().split('_').map(capitalized).collect();
     identifier(&name, method.span())
 }
 
-fn capitalised(word: &str) -> String {
+fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The module of a trait.
+/// Name of a service's module.
 pub(crate) fn module(service: &Ident) -> Ident {
     identifier(&snake_case(&service.unraw().to_string()), service.span())
 }
@@ -37,7 +41,8 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// `name`, or `r#name` for a keyword, or `_name_` for what cannot be raw (`crate`) and for what is no name (`2`).
+/// `name`, or `r#name` for a keyword. `_name_` if it cannot be raw (`crate`) or is no identifier
+/// (`2`).
 fn identifier(name: &str, span: Span) -> Ident {
     let candidates = [name.to_owned(), format!("r#{name}")];
     let parsed = candidates.iter().find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());
@@ -55,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn messages() {
+    fn methods_give_names_to_messages() {
         let cases = [
             ("add", "Add"),
             ("add_all", "AddAll"),
@@ -72,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn modules() {
+    fn traits_give_names_to_modules() {
         let cases = [
             ("Calculator", "calculator"),
             ("ImageCodec", "image_codec"),

@@ -1,9 +1,9 @@
-//! Makes types that were written in the trait's scope mean the same in the generated module below it.
+//! Moves types from the trait's scope to the generated module below it, with the same meaning.
 //!
-//! The module imports everything of the trait's scope (`use super::*`), so most types can stand there as they were
-//! written. Two kinds cannot: paths that begin with `self` or `super`, and types that use a name which the module
-//! defines itself, as in `fn add(&self, add: Add)`, whose message is `Add` too. The latter get an alias, in a module
-//! inside the module that defines no messages.
+//! The module imports everything from the trait's scope (`use super::*`), so most types need no
+//! change. There are two exceptions. Paths that begin with `self` or `super` are lengthened. Types
+//! that use a name defined by the module get an alias in an inner module without messages. An
+//! example is `fn add(&self, add: Add)`, whose message is named `Add` too.
 
 use std::iter;
 
@@ -11,11 +11,11 @@ use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::{LitStr, Path, Type, Visibility, parse_quote};
 
-use crate::text;
+use crate::token_text;
 
-/// The scope of the generated module.
+/// Scope of the generated module.
 pub(crate) struct Scope {
-    /// What the module defines.
+    /// Names that the module defines.
     defined: Vec<Ident>,
     aliases: Vec<(Ident, TokenStream)>,
 }
@@ -25,22 +25,22 @@ impl Scope {
         Self { defined, aliases: Vec::new() }
     }
 
-    /// `ty` as the module has to write it; `alias` is the name of its alias, should it need one.
-    pub(crate) fn place(&mut self, ty: &Type, alias: Ident) -> TokenStream {
+    /// `ty` as the module must write it. If it needs an alias, the alias is named `alias`.
+    pub(crate) fn resolve(&mut self, ty: &Type, alias: Ident) -> TokenStream {
         if !mentions(ty, &self.defined) {
-            return lower(ty, 1);
+            return relocate(ty, 1);
         }
-        let placed = quote!(shadowed::#alias);
-        self.aliases.push((alias, lower(ty, 2)));
-        placed
+        let resolved = quote!(shadowed::#alias);
+        self.aliases.push((alias, relocate(ty, 2)));
+        resolved
     }
 
-    /// The module of aliases, if one is needed.
+    /// Inner module of aliases, if there are any.
     pub(crate) fn shadowed(self) -> Option<TokenStream> {
         let (names, types): (Vec<Ident>, Vec<TokenStream>) = self.aliases.into_iter().unzip();
         (!names.is_empty()).then(|| {
             quote! {
-                /// Types whose names are taken by messages one module up.
+                /// Types with the same name as a message in the parent module.
                 #[allow(non_camel_case_types)]
                 mod shadowed {
                     use super::super::*;
@@ -51,7 +51,7 @@ impl Scope {
     }
 }
 
-/// Whether one of `names` is anywhere in `tokens`.
+/// Returns `true` if `tokens` contains one of `names`.
 pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
     tokens.to_token_stream().into_iter().any(|token| match token {
         TokenTree::Group(group) => mentions(group.stream(), names),
@@ -60,35 +60,37 @@ pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
     })
 }
 
-/// `path` as the module has to write it.
-pub(crate) fn lower_path(path: &Path) -> Path {
-    let path = lower(path, 1);
+/// `path` as the module must write it.
+pub(crate) fn relocate_path(path: &Path) -> Path {
+    let path = relocate(path, 1);
     parse_quote!(#path)
 }
 
-/// The visibility that says in the module what `visibility` says outside of it.
+/// The trait's `visibility`, as the module must write it.
 ///
-/// Messages have the visibility of their trait, not just `pub` in a private module: the compiler accepts a private
-/// type as the reply of a private message only.
-pub(crate) fn lower_visibility(visibility: &Visibility) -> Visibility {
+/// Messages have the visibility of their trait. `pub` in a private module is not enough, because
+/// the compiler accepts a private reply type only for a private message.
+pub(crate) fn relocate_visibility(visibility: &Visibility) -> Visibility {
     match visibility {
         Visibility::Public(_) => visibility.clone(),
         Visibility::Inherited => parse_quote!(pub(super)),
         Visibility::Restricted(restricted) if restricted.path.is_ident("crate") => visibility.clone(),
         Visibility::Restricted(restricted) => {
-            let path = lower_path(&restricted.path);
+            let path = relocate_path(&restricted.path);
             parse_quote!(pub(in #path))
         }
     }
 }
 
-/// `tokens` for use `depth` modules further down, with its relative paths lengthened: those of types, those in macros,
-/// and those in the strings of attributes (`#[serde(with = "self::hex")]`).
-pub(crate) fn lower(tokens: impl ToTokens, depth: usize) -> TokenStream {
+/// Rewrites `tokens` for use `depth` modules further down.
+///
+/// Lengthens relative paths in types, in macros, and in the strings of attributes
+/// (`#[serde(with = "self::hex")]`).
+pub(crate) fn relocate(tokens: impl ToTokens, depth: usize) -> TokenStream {
     let mut lowered = TokenStream::new();
     let mut colons = 0;
     for token in tokens.to_token_stream() {
-        // Only the first segment of a path counts: the second `super` of `super::super::A` stays.
+        // Only the first segment is replaced: the second `super` of `super::super::A` stays.
         let starts_path = colons < 2;
         colons =
             if matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ':') { colons + 1 } else { 0 };
@@ -100,26 +102,26 @@ pub(crate) fn lower(tokens: impl ToTokens, depth: usize) -> TokenStream {
                 lowered.extend(quote!(#(#supers)::*));
             }
             TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), lower(group.stream(), depth));
+                let mut inner = Group::new(group.delimiter(), relocate(group.stream(), depth));
                 inner.set_span(group.span());
                 lowered.append(inner);
             }
-            TokenTree::Literal(literal) => lowered.append(lower_string(literal, depth)),
+            TokenTree::Literal(literal) => lowered.append(relocate_string(literal, depth)),
             other => lowered.append(other),
         }
     }
     lowered
 }
 
-/// A string literal that is a relative path, lengthened; all other literals as they are.
-fn lower_string(literal: Literal, depth: usize) -> Literal {
+/// Lengthens a string literal that is a relative path. Returns other literals unchanged.
+fn relocate_string(literal: Literal, depth: usize) -> Literal {
     let Ok(string) = syn::parse2::<LitStr>(literal.to_token_stream()) else { return literal };
     let text = string.value();
     if !text.starts_with("self::") && !text.starts_with("super::") {
         return literal;
     }
     let Ok(path) = string.parse::<TokenStream>() else { return literal };
-    let mut lowered = Literal::string(&text::of_tokens(lower(path, depth)));
+    let mut lowered = Literal::string(&token_text::of_tokens(relocate(path, depth)));
     lowered.set_span(literal.span());
     lowered
 }
@@ -132,12 +134,12 @@ mod tests {
         node.to_token_stream().to_string().replace(' ', "")
     }
 
-    fn place(scope: &mut Scope, ty: &str) -> String {
-        tokens(scope.place(&syn::parse_str(ty).expect("a type"), parse_quote!(Add_a)))
+    fn resolved(scope: &mut Scope, ty: &str) -> String {
+        tokens(scope.resolve(&syn::parse_str(ty).expect("a type"), parse_quote!(Add_a)))
     }
 
     #[test]
-    fn relative_paths_climb() {
+    fn relative_paths_are_lengthened() {
         let mut scope = Scope::new(vec![parse_quote!(Add)]);
         let cases = [
             ("i64", "i64"),
@@ -149,21 +151,21 @@ mod tests {
             ("crate::Point", "crate::Point"),
         ];
         for (written, expected) in cases {
-            assert_eq!(place(&mut scope, written), expected);
+            assert_eq!(resolved(&mut scope, written), expected);
         }
         assert!(scope.shadowed().is_none());
     }
 
     #[test]
-    fn names_of_messages_get_an_alias() {
+    fn a_type_named_like_a_message_gets_an_alias() {
         let mut scope = Scope::new(vec![parse_quote!(Add)]);
-        assert_eq!(place(&mut scope, "Vec<self::Add>"), "shadowed::Add_a");
+        assert_eq!(resolved(&mut scope, "Vec<self::Add>"), "shadowed::Add_a");
         let shadowed = scope.shadowed().expect("an alias").to_string().replace(' ', "");
         assert!(shadowed.contains("typeAdd_a=Vec<super::super::Add>;"), "{shadowed}");
     }
 
     #[test]
-    fn visibility_is_that_of_the_trait() {
+    fn visibility_matches_that_of_the_trait() {
         let cases = [
             ("pub", "pub"),
             ("", "pub(super)"),
@@ -174,14 +176,14 @@ mod tests {
         ];
         for (written, expected) in cases {
             let visibility: Visibility = syn::parse_str(written).expect("a visibility");
-            assert_eq!(tokens(lower_visibility(&visibility)), expected);
+            assert_eq!(tokens(relocate_visibility(&visibility)), expected);
         }
     }
 
     #[test]
-    fn strings_that_are_relative_paths_climb() {
+    fn relative_paths_in_strings_are_lengthened() {
         let attribute = quote!(serde(with = "self::hex", default = "super::one", rename = "x"));
         let expected = r#"serde(with="super::hex",default="super::super::one",rename="x")"#;
-        assert_eq!(tokens(lower(attribute, 1)), expected);
+        assert_eq!(tokens(relocate(attribute, 1)), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Reads signatures, and says what is wrong with those that no message can stand for.
+//! Reads the signatures of methods, and refuses those that no message can represent.
 
 use syn::{
     Attribute, FnArg, GenericArgument, Generics, Ident, Pat, PatType, PathArguments, Receiver, ReceiverKind,
@@ -7,18 +7,32 @@ use syn::{
 
 use crate::attributes::MessageOptions;
 use crate::errors::Errors;
-use crate::method::{Argument, Output};
-use crate::types::{self, Place};
+use crate::method::{Argument, Method, Output};
+use crate::names;
+use crate::type_check::{self, Position};
 
-/// Names that the client or the trait itself needs.
+/// Reads a method. Adds an error for each part that is wrong, and reads the rest.
+pub(crate) fn method(mut item: TraitItemFn, errors: &mut Errors) -> Method {
+    let options = errors.or_default(MessageOptions::take(&mut item.attrs));
+    check(&item, &options, errors);
+    let context = take_context(&mut item.sig, errors);
+    let arguments = arguments(&item.sig, errors);
+    let output = output(&item.sig.output, errors);
+    let ident = item.sig.ident;
+    let message = names::message(&ident);
+    Method { ident, message, options, attributes: item.attrs, context, arguments, output }
+}
+
+/// Names of functions in the generated trait and client.
 const RESERVED: [&str; 3] = ["new", "service", "into_service"];
 
-/// Adds an error for everything that is wrong with a method, apart from the types of its arguments and its reply.
-pub(crate) fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut Errors) {
+/// Adds an error for each mistake in a method. The types of arguments and replies are checked
+/// elsewhere.
+fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut Errors) {
     let TraitItemFn { attrs, modifiers, sig, default, .. } = item;
     refuse_cfg(attrs, errors);
     if let Some(token) = &modifiers.defaultness {
-        errors.at(token, "a service's method cannot be `default`: remove it");
+        errors.at(token, "a method of a service cannot be `default`: remove it");
     }
     check_qualifiers(sig, options, errors);
     check_generics(&sig.generics, errors);
@@ -27,51 +41,53 @@ pub(crate) fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut E
     }
     check_receiver(sig, errors);
     if let Some(body) = default {
-        errors.at(body, "a service only declares its methods: move this body to the worker's implementation");
+        errors.at(
+            body,
+            "a service only declares its methods: move this body to the worker's implementation of the trait",
+        );
     }
     if RESERVED.iter().any(|reserved| sig.ident == reserved) {
-        let advice = format!(
-            "rename the method, and keep the name on the wire with `#[message(name = \"{}\")]`",
-            sig.ident
-        );
-        errors.at(&sig.ident, format!("`{}` is a function of the generated code: {advice}", sig.ident));
+        let advice =
+            format!("rename the method, and keep its wire name with `#[message(name = \"{}\")]`", sig.ident);
+        errors.at(&sig.ident, format!("the generated code has a function `{}` already: {advice}", sig.ident));
     }
     if let (Some(_), ReturnType::Type(_, ty)) = (&options.oneway, &sig.output) {
-        errors.at(ty, "nothing comes back from a oneway message: remove this type, or `oneway`");
+        errors.at(ty, "a oneway message has no reply: remove this type, or `oneway`");
     }
 }
 
 fn check_qualifiers(sig: &Signature, options: &MessageOptions, errors: &mut Errors) {
     match (&sig.asyncness, &options.blocking) {
         (None, None) => {
-            let advice = "or `#[message(blocking)]` above it where it computes or blocks";
-            let problem = "a call crosses to another process";
+            let advice = "or put `#[message(blocking)]` above it if it computes or blocks";
+            let problem = "a method is called in another process";
             errors.at(sig.fn_token, format!("{problem}: write `async fn {}`, {advice}", sig.ident));
         }
         (Some(token), Some(_)) => {
             let advice = "remove `async`, or `blocking`";
-            errors
-                .at(token, format!("a blocking method has a thread to itself and awaits nothing: {advice}"));
+            errors.at(
+                token,
+                format!("a blocking method runs on a thread of its own and cannot await: {advice}"),
+            );
         }
         _ => {}
     }
     if let Some(token) = &sig.constness {
-        errors.at(token, "a call crosses to another process, so it cannot be `const`: remove it");
+        errors.at(token, "a call to another process cannot be `const`: remove it");
     }
     match &sig.safety {
         Safety::Default => {}
-        safety => errors
-            .at(safety, "nothing can be promised to another process: a method has no `unsafe` or `safe`"),
+        safety => errors.at(safety, "a method of a service cannot be `unsafe` or `safe`: remove it"),
     }
     if let Some(abi) = &sig.abi {
-        errors.at(abi, "a call is a message, not a jump: remove the ABI");
+        errors.at(abi, "a call is sent as a message and has no ABI: remove the ABI");
     }
 }
 
-/// Adds an error if there are parameters or a `where` clause, on a method or a trait.
+/// Adds an error if a method or a trait has generic parameters or a `where` clause.
 pub(crate) fn check_generics(generics: &Generics, errors: &mut Errors) {
     const ADVICE: &str =
-        "both processes must agree on one type for every message: name concrete types instead of";
+        "a message has the same concrete types in both processes: name concrete types instead of";
     if !generics.params.is_empty() {
         errors.at(&generics.params, format!("{ADVICE} generic parameters"));
     }
@@ -84,19 +100,21 @@ pub(crate) fn check_generics(generics: &Generics, errors: &mut Errors) {
 fn refuse_cfg(attributes: &[Attribute], errors: &mut Errors) {
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
         let advice = "put `#[cfg]` on the trait, or on two traits that differ";
-        errors.at(attribute, format!("host and worker must agree on the messages of a service: {advice}"));
+        errors.at(attribute, format!("host and worker must have the same messages: {advice}"));
     }
 }
 
 fn check_receiver(sig: &Signature, errors: &mut Errors) {
     let Some(Receiver { mutability, kind, .. }) = sig.receiver() else {
-        return errors
-            .at(&sig.ident, format!("a call needs somebody who answers: write `{}(&self, ..)`", sig.ident));
+        return errors.at(
+            &sig.ident,
+            format!("a method of a service needs a receiver: write `{}(&self, ..)`", sig.ident),
+        );
     };
     let advice = match kind {
         ReceiverKind::Reference(_, None, None) => return,
         ReceiverKind::Reference(_, _, Some(_)) => {
-            "calls run at the same time: take `&self`, and put what changes behind a `Mutex` or an atomic"
+            "calls run concurrently: take `&self`, and put mutable state behind a `Mutex` or an atomic"
         }
         _ if mutability.is_some() => "calls share the service: take `&self` instead of `mut self`",
         _ => "calls share the service: take `&self`",
@@ -104,27 +122,30 @@ fn check_receiver(sig: &Signature, errors: &mut Errors) {
     errors.at(&sig.inputs[0], advice);
 }
 
-/// Takes the call's context out of the parameters, if it is the first of them. It is known by its name, because a macro
-/// sees no more.
-pub(crate) fn take_context(sig: &mut Signature, errors: &mut Errors) -> Option<(Ident, Type)> {
+/// Removes the call's context from the parameters, if it is the first of them.
+///
+/// It is recognized by its type's name, because a macro cannot resolve types.
+fn take_context(sig: &mut Signature, errors: &mut Errors) -> Option<(Ident, Type)> {
     let receiver = usize::from(sig.receiver().is_some());
     let mut inputs = std::mem::take(&mut sig.inputs).into_iter().collect::<Vec<_>>();
     let is_context = |input: &FnArg| matches!(input, FnArg::Typed(typed) if is_context(&typed.ty));
     let taken = inputs.get(receiver).is_some_and(is_context).then(|| inputs.remove(receiver));
     for input in inputs.iter().filter(|input| is_context(input)) {
         let advice = "make it the first argument, and the only one of this type";
-        errors.at(input, format!("the context of a call is no part of its message: {advice}"));
+        errors.at(input, format!("the context of a call is not part of its message: {advice}"));
     }
     sig.inputs = inputs.into_iter().collect();
     let Some(FnArg::Typed(PatType { attrs, pat, ty, .. })) = taken else { return None };
     if let Some(attribute) = attrs.first() {
-        errors
-            .at(attribute, "the context of a call does not travel, so it has no attributes: remove this one");
+        errors.at(
+            attribute,
+            "the context of a call is not sent, so it cannot have attributes: remove this one",
+        );
     }
     match (*pat, *ty) {
         (Pat::Ident(pat), ty @ Type::Path(_)) => Some((pat.ident, ty)),
         (Pat::Ident(_), ty) => {
-            errors.at(ty, "a method gets the context of its call for itself: take `Context` by value");
+            errors.at(ty, "a method owns the context of its call: take `Context` by value");
             None
         }
         (pat, _) => {
@@ -134,7 +155,7 @@ pub(crate) fn take_context(sig: &mut Signature, errors: &mut Errors) -> Option<(
     }
 }
 
-/// Whether a type is called `Context`, whatever its path, or is a reference to one.
+/// Returns `true` if a type is named `Context`, with any path, or is a reference to one.
 fn is_context(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Context"),
@@ -145,15 +166,15 @@ fn is_context(ty: &Type) -> bool {
     }
 }
 
-/// The arguments; what cannot be one is left out, with an error.
-pub(crate) fn arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
+/// Reads the arguments. Adds an error for each invalid one and leaves it out.
+fn arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
     sig.inputs.iter().filter_map(|input| argument(input, errors)).collect()
 }
 
 fn argument(input: &FnArg, errors: &mut Errors) -> Option<Argument> {
     let FnArg::Typed(PatType { attrs, pat, ty, .. }) = input else { return None };
     refuse_cfg(attrs, errors);
-    types::check(ty, Place::Argument, errors);
+    type_check::check(ty, Position::Argument, errors);
     match &**pat {
         Pat::Ident(pat) if pat.by_ref.is_none() && pat.mutability.is_none() && pat.subpat.is_none() => {
             Some(Argument { ident: pat.ident.clone(), ty: (**ty).clone(), attributes: attrs.clone() })
@@ -165,18 +186,18 @@ fn argument(input: &FnArg, errors: &mut Errors) -> Option<Argument> {
     }
 }
 
-/// What the method answers.
-pub(crate) fn output(output: &ReturnType, errors: &mut Errors) -> Output {
+/// Reads the return type.
+fn output(output: &ReturnType, errors: &mut Errors) -> Output {
     let ReturnType::Type(_, ty) = output else {
         return Output { ty: parse_quote!(()), reply: parse_quote!(()), error: None };
     };
-    types::check(ty, Place::Reply, errors);
+    type_check::check(ty, Position::Reply, errors);
     let (reply, error) = match &result_arguments(ty)[..] {
         [reply, error] => (reply.clone(), Some(error.clone())),
         [] => ((**ty).clone(), None),
         _ => {
-            let problem = "a macro cannot see which error an alias of `Result` means";
-            let advice = "write both types, `Result<T, E>`, with an error that serde can send";
+            let problem = "a macro cannot see the error type of an alias of `Result`";
+            let advice = "write both types, `Result<T, E>`, with an error that implements serde's traits";
             errors.at(ty, format!("{problem}: {advice}"));
             ((**ty).clone(), None)
         }
@@ -184,11 +205,11 @@ pub(crate) fn output(output: &ReturnType, errors: &mut Errors) -> Output {
     Output { ty: (**ty).clone(), reply, error }
 }
 
-/// The types between the angle brackets of a `Result`, whatever its path; nothing for other types.
+/// Type arguments of a `Result` with any path. Empty for other types.
 fn result_arguments(ty: &Type) -> Vec<Type> {
     let path = match ty {
         Type::Path(path) => &path.path,
-        // A `$type` of a `macro_rules!` is inside a group.
+        // A `$type` of a `macro_rules!` arrives in a group.
         Type::Group(group) => return result_arguments(&group.elem),
         Type::Paren(paren) => return result_arguments(&paren.elem),
         _ => return Vec::new(),
@@ -198,7 +219,7 @@ fn result_arguments(ty: &Type) -> Vec<Type> {
             PathArguments::AngleBracketed(arguments) => {
                 arguments.args.iter().filter_map(type_argument).collect()
             }
-            // `io::Result` without arguments: as short of a type as with one.
+            // `fmt::Result` without arguments lacks a type too, so return one.
             _ => vec![ty.clone()],
         },
         _ => Vec::new(),

@@ -1,4 +1,4 @@
-//! Many calls at the same time, answered in another order than they were asked: each gets its own answer.
+//! Many concurrent calls with replies out of order: each call gets its own reply.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use isolated_workers::Service;
 use crate::everywhere;
 use crate::services::gate::{Gate, GateClient, Gates};
 
-/// Has no factor in common with `STRIDE`, so that a walk in strides comes by every number.
+/// Number of calls. Coprime to `STRIDE`, so that a walk in strides visits every number.
 const CALLS: u32 = 1000;
 const STRIDE: u32 = 617;
 
-everywhere!(GateClient, "gate", Gates::default().into_service(), [out_of_order, each_lets_the_next_go]);
+everywhere!(GateClient, "gate", Gates::default().into_service(), [out_of_order, replies_in_reverse_order]);
 
 async fn out_of_order<S: Service + 'static>(gate: GateClient<S>) {
     let gate = Arc::new(gate);
@@ -23,13 +23,13 @@ async fn out_of_order<S: Service + 'static>(gate: GateClient<S>) {
     for step in 1..=CALLS {
         let number = step * STRIDE % CALLS;
         gate.open(number).await.unwrap();
-        // All others wait, those before and those behind it.
+        // All other calls still wait.
         assert_eq!((&mut passing[number as usize]).await.unwrap().unwrap(), number);
     }
 }
 
-/// The answers are wanted from the first to the last, and become ready from the last to the first.
-async fn each_lets_the_next_go<S: Service>(gate: GateClient<S>) {
+/// Calls start from first to last, and their replies become ready from last to first.
+async fn replies_in_reverse_order<S: Service>(gate: GateClient<S>) {
     let chain = (0..CALLS).map(async |number| {
         let passed = gate.pass(number).await.unwrap();
         if let Some(next) = number.checked_sub(1) {

@@ -1,4 +1,4 @@
-//! A worker that is told how to greet when it starts.
+//! Worker that receives its greeting as startup data.
 
 mod greeting;
 
@@ -21,8 +21,8 @@ impl greeting::Greeting for Polite {
 
 #[isolated_workers::main]
 async fn main(Config { greeting }: Config) -> Result<impl greeting::Greeting, String> {
-    // The runtime is there already, with its timers.
-    tokio::time::timeout(std::time::Duration::MAX, async {}).await.expect("no time at all");
+    // The runtime and its timers run already.
+    tokio::time::timeout(std::time::Duration::MAX, async {}).await.expect("the block is ready at once");
     if greeting.is_empty() {
         return Err("there is no greeting".to_owned());
     }

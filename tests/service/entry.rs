@@ -1,4 +1,4 @@
-//! Programs that `#[isolated_workers::main]` makes workers.
+//! Programs with `#[isolated_workers::main]`.
 
 #[path = "greeting.rs"]
 mod greeting;
@@ -31,7 +31,7 @@ async fn main_returns_a_result() {
 }
 
 #[tokio::test]
-async fn a_worker_that_fails_to_start() {
+async fn a_failed_main_is_a_startup_error() {
     let spawned = Worker::builder(Program::new(FALLIBLE)).codec(Postcard).spawn().await;
     let error = spawned.expect_err("no worker");
     assert_eq!(error.kind(), ErrorKind::Startup);
@@ -41,32 +41,32 @@ async fn a_worker_that_fails_to_start() {
 #[tokio::test]
 async fn main_takes_startup_data() {
     let config = |greeting| std::collections::BTreeMap::from([("greeting", greeting)]);
-    let told = |greeting| Worker::builder(Program::new(CONFIG)).startup_data(config(greeting)).spawn();
-    let worker = told("Good evening").await.unwrap();
+    let spawn = |greeting| Worker::builder(Program::new(CONFIG)).startup_data(config(greeting)).spawn();
+    let worker = spawn("Good evening").await.unwrap();
     assert_eq!(GreetingClient::new(&worker).greet("Cy".into()).await.unwrap(), "Good evening, Cy!");
     worker.close().await.unwrap();
 
-    let error = told("").await.expect_err("no worker");
+    let error = spawn("").await.expect_err("no worker");
     assert_eq!(error.kind(), ErrorKind::Startup);
     assert!(error.to_string().ends_with("could not make the service: there is no greeting"), "{error}");
     let error = Worker::builder(Program::new(CONFIG)).spawn().await.expect_err("no worker");
     assert!(error.to_string().contains("wants startup data, a config_main::Config"), "{error}");
 }
 
-/// What a person sees who starts the program by hand.
+/// Runs the program without a host. Returns its exit code and its standard error.
 fn run(program: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new(program).args(arguments).output().expect("the program");
     (status.code(), String::from_utf8(stderr).expect("text"))
 }
 
 #[test]
-fn the_error_is_printed() {
+fn the_error_of_main_is_printed() {
     let (code, text) = run(FALLIBLE, &[]);
     assert_eq!((code, text.trim_end()), (Some(1), "Error: there is no greeting"));
 }
 
 #[test]
-fn without_a_host_it_says_so() {
+fn a_worker_without_a_host_says_so() {
     for (program, arguments) in [(PLAIN, &[][..]), (FALLIBLE, &["Hi"]), (CONFIG, &[])] {
         let (code, text) = run(program, arguments);
         assert_eq!(code, Some(1));

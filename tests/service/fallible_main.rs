@@ -1,4 +1,4 @@
-//! A worker that can fail to start, with a codec of its choice: `fallible-main GREETING`.
+//! Worker that can fail to start and chooses its codec: `fallible-main GREETING`.
 
 mod greeting;
 
@@ -10,7 +10,7 @@ enum ConfigError {
     NoGreeting,
 }
 
-/// What a `main` that returns it prints.
+/// Printed if `main` returns the error.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,8 +32,8 @@ impl greeting::Greeting for Polite {
 
 #[isolated_workers::main(codec = Postcard)]
 async fn main() -> Result<impl greeting::Greeting + Clone, ConfigError> {
-    // The runtime is there already, with its timers.
-    tokio::time::timeout(std::time::Duration::MAX, async {}).await.expect("no time at all");
+    // The runtime and its timers run already.
+    tokio::time::timeout(std::time::Duration::MAX, async {}).await.expect("the block is ready at once");
     let greeting = std::env::args().nth(1).ok_or(ConfigError::NoGreeting)?;
     Ok(Polite { greeting })
 }

@@ -1,4 +1,4 @@
-//! What the programs serve that `#[isolated_workers::main]` makes workers.
+//! Service of the programs with `#[isolated_workers::main]`.
 
 use isolated_workers::service;
 

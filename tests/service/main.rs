@@ -1,5 +1,5 @@
-//! `#[service]` and `#[main]` as those see them who use them: what crosses to a worker and back, what happens where
-//! host and worker differ, and what the compiler says about mistakes.
+//! `#[service]` and `#[main]` from the user's view: values in calls, host and worker with different
+//! definitions, and compile errors for mistakes.
 
 mod concurrency;
 mod entry;
@@ -8,13 +8,13 @@ mod pictures;
 mod requests;
 mod scopes;
 mod services;
-mod skew;
 mod ui;
 mod values;
+mod version_skew;
 
 use isolated_workers::{Codec, Link, Program, Worker};
 
-/// A worker that serves one of the [`services`].
+/// Spawns a worker that serves one of the [`services`].
 async fn worker<C: Codec>(service: &str, codec: C) -> Worker<Link<C>> {
     Worker::builder(program(service, C::ID)).codec(codec).spawn().await.expect("a worker")
 }
@@ -23,7 +23,8 @@ fn program(service: &str, codec: &str) -> Program {
     Program::new(env!("CARGO_BIN_EXE_shapes-worker")).arg(service).arg(codec)
 }
 
-/// Makes six tests of each function that takes a client: through a worker and in this process, with each codec.
+/// Generates six tests for each function that takes a client: in a worker and in this process, with
+/// each codec.
 macro_rules! everywhere {
     ($client:ident, $served:literal, $handler:expr, [$($check:ident),* $(,)?]) => {$(
         mod $check {

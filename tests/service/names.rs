@@ -1,4 +1,4 @@
-//! No name that a service uses gets in the way of what is generated from it.
+//! No name in a service conflicts with the generated code.
 
 use isolated_workers::{Message, Service};
 
@@ -67,7 +67,7 @@ async fn arguments<S: Service>(client: NamesClient<S>) {
 }
 
 #[test]
-fn raw_names_are_plain_on_the_wire() {
+fn raw_identifiers_have_no_prefix_on_the_wire() {
     assert_eq!(n::names::Type::NAME, "type");
     let message = n::names::Match { r#match: 1, r#fn: 2, r#async: 3, r#gen: 4 };
     let json = serde_json::to_string(&message).unwrap();

@@ -1,4 +1,4 @@
-//! Large bytes that are shared on their way, through a worker and in this process.
+//! Large `Bytes` without copies, through a worker and in this process.
 
 use bytes::Bytes;
 use isolated_workers::{
@@ -14,25 +14,25 @@ everywhere!(
     PicturesClient,
     "pictures",
     Gallery::default().into_service(),
-    [every_size_comes_back, albums_come_back, what_is_kept_stays_as_it_is]
+    [every_size_round_trips, structs_with_bytes_round_trip, kept_bytes_are_not_overwritten]
 );
-everywhere!(VolumesClient, "volumes", Adding.into_service(), [another_type_of_the_name_is_itself]);
+everywhere!(VolumesClient, "volumes", Adding.into_service(), [another_type_named_bytes_round_trips]);
 
 fn noise(size: usize, seed: u8) -> Bytes {
     (0..size).map(|at| (at as u8).wrapping_mul(7).wrapping_add((at >> 8) as u8) ^ seed).collect()
 }
 
-/// On both sides of every threshold.
+/// Sizes in bytes on both sides of every threshold.
 const SIZES: [usize; 6] = [0, 64, 16 << 10, (64 << 10) - 1, 64 << 10, 200_000];
 
-async fn every_size_comes_back<S: Service>(client: PicturesClient<S>) {
+async fn every_size_round_trips<S: Service>(client: PicturesClient<S>) {
     for size in SIZES.into_iter().chain(SIZES.into_iter().rev()) {
         let data = noise(size, 1);
         assert!(client.echo(data.clone()).await.unwrap() == data, "{size} bytes");
     }
 }
 
-async fn albums_come_back<S: Service>(client: PicturesClient<S>) {
+async fn structs_with_bytes_round_trip<S: Service>(client: PicturesClient<S>) {
     for (first, second) in [(10, 100_000), (100_000, 0), (200_000, 100_000), (20_000, 30_000)] {
         let (first, second) = (noise(first, 1), noise(second, 2));
         let album = client.album(first.clone(), "sea".into(), second.clone()).await.unwrap();
@@ -42,8 +42,8 @@ async fn albums_come_back<S: Service>(client: PicturesClient<S>) {
     }
 }
 
-/// The memory that a message came in is used for the next one, but not while a part of it is kept.
-async fn what_is_kept_stays_as_it_is<S: Service>(client: PicturesClient<S>) {
+/// A receive buffer is reused for the next message, but not while a part of it is referenced.
+async fn kept_bytes_are_not_overwritten<S: Service>(client: PicturesClient<S>) {
     let mut answers = Vec::new();
     for seed in 0..6 {
         answers.push((client.keep(noise(200_000, seed)).await.unwrap(), noise(90_000, seed)));
@@ -59,21 +59,21 @@ async fn what_is_kept_stays_as_it_is<S: Service>(client: PicturesClient<S>) {
     }
 }
 
-async fn another_type_of_the_name_is_itself<S: Service>(client: VolumesClient<S>) {
+async fn another_type_named_bytes_round_trips<S: Service>(client: VolumesClient<S>) {
     let twice = client.twice(volumes::Bytes { count: 21 }).await.unwrap();
     assert_eq!(twice, volumes::Bytes { count: 42 });
 }
 
 #[tokio::test]
-async fn compressed_frames_hold_them_too() {
+async fn compressed_frames_carry_large_bytes() {
     let codec = Compressed::new(Postcard);
     let client = PicturesClient::new(crate::worker("pictures", codec).await);
-    every_size_comes_back(client).await;
+    every_size_round_trips(client).await;
 }
 
 #[tokio::test]
-async fn a_reply_is_a_part_of_what_came() {
-    // The whole way within one process, without a copy of the bytes but the one that makes one buffer of the body.
+async fn an_echoed_reply_shares_the_request_buffer() {
+    // Within one process, the bytes are copied once: to join the body's pieces into one buffer.
     let local = Local::new(Gallery::default().into_service(), Postcard);
     let data = noise(100_000, 3);
     assert_eq!(PicturesClient::new(&local).echo(data.clone()).await.unwrap(), data);
@@ -82,14 +82,14 @@ async fn a_reply_is_a_part_of_what_came() {
     assert_eq!(request.body().pieces()[1].as_ptr(), data.as_ptr());
     let came = request.body().flat().unwrap().clone();
     let response = local.call(request).await.unwrap();
-    let [_, reply] = response.body().pieces() else { panic!("the reply is shared, too") };
+    let [_, reply] = response.body().pieces() else { panic!("the reply has two pieces") };
     assert!(came.as_ptr_range().contains(&reply.as_ptr()));
 }
 
-/// Reads and replaces what passes.
-struct Look;
+/// Middleware that decodes requests and replies, and replaces them with equal ones.
+struct DecodeAndReplace;
 
-impl Middleware for Look {
+impl Middleware for DecodeAndReplace {
     async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
         let before = request.body().as_bytes().to_vec();
         let echo = next.decode::<pictures::Echo>(&request)?;
@@ -103,8 +103,8 @@ impl Middleware for Look {
     }
 }
 
-async fn looked_at<C: Codec>(codec: C) {
-    let look = from_fn(async |mut request: Request, next: Next<'_>| {
+async fn decoded_and_replaced<C: Codec>(codec: C) {
+    let closure = from_fn(async |mut request: Request, next: Next<'_>| {
         if request.name() == pictures::Echo::NAME {
             let echo = next.decode::<pictures::Echo>(&request)?;
             next.replace(&mut request, &echo)?;
@@ -115,19 +115,19 @@ async fn looked_at<C: Codec>(codec: C) {
         Ok(response)
     });
     let worker = crate::worker("pictures", codec).await;
-    every_size_comes_back(PicturesClient::new(worker.layer(look).layer(Look))).await;
+    every_size_round_trips(PicturesClient::new(worker.layer(closure).layer(DecodeAndReplace))).await;
 }
 
 #[tokio::test]
-async fn middleware_reads_and_replaces_them() {
-    looked_at(Postcard).await;
-    looked_at(Cbor).await;
-    looked_at(Json).await;
-    looked_at(Compressed::new(Postcard)).await;
+async fn middleware_can_decode_and_replace_large_bytes() {
+    decoded_and_replaced(Postcard).await;
+    decoded_and_replaced(Cbor).await;
+    decoded_and_replaced(Json).await;
+    decoded_and_replaced(Compressed::new(Postcard)).await;
 }
 
 #[tokio::test]
-async fn they_are_sent_again_when_a_worker_has_died() {
+async fn large_bytes_are_sent_again_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let data = noise(300_000, 4);
@@ -143,7 +143,7 @@ async fn they_are_sent_again_when_a_worker_has_died() {
 }
 
 #[test]
-fn what_travels_is_what_always_did() {
+fn bytes_have_the_documented_encoding() {
     fn check<C: Codec>(codec: &C, form: &[u8]) {
         let echo = pictures::Echo { data: Bytes::from_static(&[1, 200]) };
         assert_eq!(encode_body(codec, &echo).unwrap().as_bytes(), form);

@@ -1,4 +1,4 @@
-//! A worker that cannot fail to start.
+//! Worker that cannot fail to start.
 
 mod greeting;
 

@@ -1,4 +1,4 @@
-//! The enum of all messages of a service, and a worker made of it.
+//! The generated `Request` enum, and a worker that dispatches on it.
 
 use isolated_workers::{
     Body, Codec, ErrorKind, Json, Local, Message, Postcard, Request, Service, ServiceExt,
@@ -7,13 +7,13 @@ use isolated_workers::{
 use crate::everywhere;
 use crate::services::ledger::{Actor, LedgerClient, ledger};
 
-everywhere!(LedgerClient, "ledger", Actor::start(), [an_actor_answers]);
+everywhere!(LedgerClient, "ledger", Actor::start(), [an_actor_answers_decoded_requests]);
 
-async fn an_actor_answers<S: Service>(ledger: LedgerClient<S>) {
+async fn an_actor_answers_decoded_requests<S: Service>(ledger: LedgerClient<S>) {
     ledger.deposit("a".into(), 3).await.unwrap();
     ledger.deposit("b".into(), 4).await.unwrap();
     ledger.close("a".into()).await.unwrap();
-    // Behind the oneway message in the actor's queue, or there before it is.
+    // The oneway message may still be on its way.
     ledger.deposit("b".into(), 5).await.unwrap();
     let mut history = ledger.history().await.unwrap();
     while history.len() < 4 {
@@ -23,13 +23,13 @@ async fn an_actor_answers<S: Service>(ledger: LedgerClient<S>) {
     assert_eq!(history, ["3 to a", "4 to b", "5 to b", "a is closed"]);
 }
 
-/// The request of `message` as a codec writes it.
+/// Request for `message`, encoded by `encode`.
 fn request<M: Message>(message: &M, encode: impl FnOnce(&M) -> Vec<u8>) -> Request {
     Request::of::<M>(encode(message).into())
 }
 
 #[test]
-fn every_message_is_a_variant() {
+fn each_message_decodes_to_its_variant() {
     let json = |message: &ledger::Deposit| serde_json::to_vec(message).unwrap();
     let deposit = ledger::Deposit { account: "a\"".into(), amount: u64::MAX };
     let decoded = ledger::Request::decode(&Json, &request(&deposit, json)).unwrap();
@@ -49,7 +49,7 @@ fn every_message_is_a_variant() {
 }
 
 #[test]
-fn what_is_no_message_says_why() {
+fn unknown_and_malformed_requests_are_errors() {
     let unknown = Request::new("withdraw".into(), Body::empty());
     let error = ledger::Request::decode(&Json, &unknown).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownMessage);

@@ -1,11 +1,11 @@
-//! Places where a service can stand, and ways of writing it.
+//! Scopes in which a service can be declared, and ways to write it.
 
 use std::time::Duration;
 
 use isolated_workers as iw;
 use iw::Message as _;
 
-/// Private, with a module of another name, and isolated-workers by another path.
+/// A private trait with a renamed module, and isolated-workers at another path.
 mod private {
     use super::{Celsius, iw};
 
@@ -42,7 +42,7 @@ fn mild() -> Celsius {
     Celsius(18)
 }
 
-/// Two services side by side, visible one module further up, one of them empty.
+/// Several services side by side, visible one module further up, one of them without methods.
 mod inner {
     use isolated_workers::service;
 
@@ -78,7 +78,7 @@ mod inner {
 }
 
 #[tokio::test]
-async fn two_in_one_module() {
+async fn two_services_in_one_module() {
     use self::inner::{Both, FirstClient, FirstService, SecondClient, SecondService};
     let first = FirstClient::new(iw::Local::new(FirstService::new(Both), iw::Postcard));
     let second = SecondClient::new(iw::Local::new(SecondService::new(Both), iw::Postcard));
@@ -87,14 +87,14 @@ async fn two_in_one_module() {
 }
 
 #[tokio::test]
-async fn one_without_methods() {
+async fn a_service_without_methods_knows_no_message() {
     let empty = iw::Local::new(self::inner::Empty::into_service(self::inner::Both), iw::Json);
     let request = iw::Request::new("any".into(), iw::Body::empty());
     let error = iw::Service::call(&empty, request).await.unwrap_err();
     assert_eq!(error.kind(), iw::ErrorKind::UnknownMessage);
 }
 
-/// From a `macro_rules!`, with types that it was given.
+/// Declares a service with types that the caller passes.
 macro_rules! store {
     ($store:ident in $module:ident of $key:ty => $value:ty) => {
         #[iw::service(module = $module)]
@@ -129,7 +129,7 @@ impl Prices for Shelf {
 }
 
 #[tokio::test]
-async fn made_by_a_macro() {
+async fn a_service_can_come_from_macro_rules() {
     let places = PlacesClient::new(iw::Local::new(Places::into_service(Shelf), iw::Json));
     let place = (1, Celsius(20));
     assert_eq!(places.put(Celsius(20), place).await.unwrap(), Some(place));
@@ -141,7 +141,7 @@ async fn made_by_a_macro() {
 }
 
 #[tokio::test]
-async fn inside_of_a_function() {
+async fn a_service_can_be_declared_inside_a_function() {
     #[iw::service]
     trait Thermostat {
         async fn set(&self, value: Celsius) -> Celsius;
@@ -160,11 +160,11 @@ async fn inside_of_a_function() {
 }
 
 #[tokio::test]
-async fn private_by_another_path() {
+async fn a_private_service_can_use_another_crate_path() {
     assert_eq!(private::warmer_by(3).await.unwrap(), Celsius(21));
 }
 
-/// All that `#[message]` can say.
+/// A service with the options of `#[message]`.
 #[iw::service]
 trait Options {
     async fn plain(&self, value: u8) -> u8;

@@ -1,4 +1,4 @@
-//! The services of these tests, each with the worker's side of it.
+//! Services of these tests, each with its implementation.
 
 pub(crate) mod gate;
 pub(crate) mod ledger;

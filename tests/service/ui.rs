@@ -1,12 +1,12 @@
-//! What the compiler says about the mistakes that are likely. `TRYBUILD=overwrite` writes down what it says today.
+//! Compile errors for likely mistakes. `TRYBUILD=overwrite` updates the expected output.
 
 use std::process::Command;
 
-/// The compiler whose words are in `ui/rustc`; others say the same in others.
+/// Compiler version that produced `ui/rustc`. Other versions use other wording.
 const RUSTC: &str = "rustc 1.95.";
 
 #[test]
-fn mistakes_say_what_to_do() {
+fn compile_errors_name_a_remedy() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("service/ui/macro/*.rs");
     let version = Command::new("rustc").arg("--version").output().expect("the compiler's version");

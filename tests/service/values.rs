@@ -1,4 +1,4 @@
-//! Values arrive as they were sent.
+//! Values of every type arrive unchanged.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn numbers<S: Service>(shapes: ShapesClient<S>) {
         assert_eq!(shapes.signed(a, b, c, d, e).await.unwrap(), (a, b, c, d, e));
     }
     let most = (u8::MAX, u16::MAX, u32::MAX, u64::MAX, u128::MAX);
-    // More than a double can count.
+    // Not exact as `f64`.
     let odd = (1, 1, (1 << 31) + 1, (1 << 63) + 1, (1 << 127) + 1);
     for (a, b, c, d, e) in [most, odd, (0, 0, 0, 0, 0)] {
         assert_eq!(shapes.unsigned(a, b, c, d, e).await.unwrap(), (a, b, c, d, e));
@@ -64,7 +64,7 @@ async fn numbers<S: Service>(shapes: ShapesClient<S>) {
         assert_eq!(shapes.single(value).await.unwrap().to_bits(), value.to_bits(), "{value:e}");
     }
     let subnormal = f64::from_bits(1);
-    // The last two are known for what parsers got wrong.
+    // The last two are known from bugs in parsers.
     for value in [
         0.0,
         -0.0,
@@ -212,7 +212,7 @@ async fn oneway<S: Service>(shapes: ShapesClient<S>) {
 }
 
 #[tokio::test]
-async fn postcard_has_what_json_has_not() {
+async fn postcard_preserves_non_finite_floats_and_nested_options() {
     let shapes = ShapesClient::new(crate::worker("shapes", Postcard).await);
     let signalling = 0x7ff0_dead_beef_0001;
     for bits in [f64::INFINITY.to_bits(), f64::NEG_INFINITY.to_bits(), f64::NAN.to_bits(), signalling] {
@@ -225,21 +225,21 @@ async fn postcard_has_what_json_has_not() {
 }
 
 #[tokio::test]
-async fn json_refuses_what_it_has_not() {
+async fn json_refuses_non_finite_floats_and_flattens_nested_options() {
     let shapes = ShapesClient::new(crate::worker("shapes", Json).await);
     for value in [f64::NAN, f64::INFINITY] {
         assert_eq!(shapes.double(value).await.unwrap_err().kind(), ErrorKind::Decode);
     }
-    // No way to tell it from `None`.
+    // JSON writes both `Some(None)` and `None` as `null`.
     assert_eq!(shapes.maybe_maybe(Some(None)).await.unwrap(), None);
-    // What is new to a client that does not send it yet.
+    // An older client does not send the argument with `#[serde(default)]`.
     let local = Local::new(Solid::default().into_service(), Json);
     let request = isolated_workers::Request::new("repeat".into(), br#"{"type":"ab"}"#.to_vec().into());
     assert_eq!(local.call(request).await.unwrap().body().as_bytes(), b"\"\"");
 }
 
 #[test]
-fn an_argument_of_bytes_travels_as_bytes_and_as_numbers_in_json() {
+fn a_byte_vector_is_bytes_in_binary_codecs_and_numbers_in_json() {
     use isolated_workers::{Cbor, Codec};
 
     use crate::services::shapes::shapes::Bytes;
@@ -253,7 +253,7 @@ fn an_argument_of_bytes_travels_as_bytes_and_as_numbers_in_json() {
     check(Json, b"{\"value\":[1,200]}");
     check(Postcard, &[2, 1, 200]);
     check(Cbor, b"\xa1\x65value\x42\x01\xc8");
-    // Of a peer to which it is an array.
+    // Some peers send an array instead.
     let array = Cbor.decode::<Bytes>(b"\xa1\x65value\x82\x01\x18\xc8").unwrap();
     assert_eq!(array.value, [1, 200]);
 }

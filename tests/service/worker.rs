@@ -1,4 +1,4 @@
-//! The worker of these tests: `shapes-worker SERVICE CODEC`.
+//! Worker of these tests: `shapes-worker SERVICE CODEC`.
 
 mod services;
 
@@ -15,13 +15,15 @@ use services::shop::old::Shop;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [service, codec] = &arguments[..] else { panic!("not a service and a codec: {arguments:?}") };
+    let [service, codec] = &arguments[..] else {
+        panic!("expected the arguments SERVICE CODEC, got {arguments:?}")
+    };
     match codec.as_str() {
         Json::ID => run(service, Json).await,
         Postcard::ID => run(service, Postcard).await,
         Cbor::ID => run(service, Cbor).await,
         "compressed+postcard" => run(service, Compressed::new(Postcard)).await,
-        other => panic!("no codec: {other}"),
+        other => panic!("unknown codec: {other}"),
     }
 }
 
@@ -34,7 +36,7 @@ async fn run<C: Codec>(service: &str, codec: C) -> Result<(), Error> {
         "shapes" => serve(Solid::default().into_service()).codec(codec).await,
         "shop" => serve(Corner.into_service()).codec(codec).await,
         "volumes" => serve(Adding.into_service()).codec(codec).await,
-        other => panic!("no service: {other}"),
+        other => panic!("unknown service: {other}"),
     }
 }
 

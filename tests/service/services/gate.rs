@@ -1,4 +1,4 @@
-//! Calls that other calls let go.
+//! Service whose calls wait for other calls.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 #[service]
 pub(crate) trait Gate {
-    /// Returns the number once `open` was called with it, be that before or after.
+    /// Returns `number` when `open` was called with it, before or after this call.
     async fn pass(&self, number: u32) -> u32;
     async fn open(&self, number: u32);
 }

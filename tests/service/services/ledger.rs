@@ -1,4 +1,4 @@
-//! A worker that looks at messages instead of implementing the trait: an actor with a queue.
+//! Worker that decodes messages instead of implementing the trait: an actor with a queue.
 
 use isolated_workers::{Body, Codec, Error, Handler, Message, Request, Response, Schema, handler, service};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +11,7 @@ pub(crate) trait Ledger {
     async fn history(&self) -> Vec<String>;
 }
 
-/// Has a task that works off its queue, one message after the other.
+/// Actor with a task that handles its queue one message at a time.
 pub(crate) struct Actor(mpsc::UnboundedSender<Job>);
 
 enum Job {

@@ -1,11 +1,11 @@
-//! Names that generated code could trip over: of types, methods and arguments.
+//! Names of types, methods and arguments that could conflict with generated code.
 
 use std::fmt;
 
 use isolated_workers::service;
 use serde::{Deserialize, Serialize};
 
-/// Types that are called like those of std, of isolated-workers and of the messages of `Names`.
+/// Types named like those of std, of isolated-workers and of the messages of `Names`.
 macro_rules! named {
     ($($name:ident)*) => {$(
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Nothing that a `?` or a `Some(..)` in generated code should find.
+/// Types that a `?` or a `Some(..)` in generated code must not resolve to.
 #[allow(non_snake_case, dead_code)]
 pub(crate) fn Err() {}
 
@@ -95,7 +95,7 @@ pub(crate) trait Names {
     ) -> Vec<u8>;
 }
 
-/// Declared after the trait that uses it, and named like nothing that generated code may name.
+/// Declared after the trait that uses it. Generated code must not use this name.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Super(pub(crate) u8);
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use isolated_workers::{service, zero_copy_bytes};
 use serde::{Deserialize, Serialize};
 
-/// Of a message type that is written by hand, or a part of one.
+/// Struct with `Bytes` fields, as part of messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Album {
     #[serde(with = "zero_copy_bytes")]
@@ -15,16 +15,16 @@ pub(crate) struct Album {
     pub(crate) second: Bytes,
 }
 
-/// Bytes that are large, and are not copied.
+/// Service with large `Bytes`, which are not copied.
 #[service(derive(Debug, PartialEq))]
 pub(crate) trait Pictures {
     async fn echo(&self, data: Bytes) -> Bytes;
     async fn album(&self, first: bytes::Bytes, title: String, second: ::bytes::Bytes) -> Album;
-    /// Turned around, so that it is not what came.
+    /// Swaps the album's two pictures.
     async fn turned(&self, album: Album) -> Result<Album, String>;
-    /// Keeps what it gets, and returns what it got before.
+    /// Keeps `data`, and returns the data of earlier calls.
     async fn keep(&self, data: Bytes) -> Vec<Bytes>;
-    /// Ends the worker where no file is at `path`, and leaves one there.
+    /// If there is no file at `path`, creates one and ends the worker.
     #[message(retry = 3)]
     async fn echo_the_second_time(&self, path: String, data: Bytes) -> Bytes;
 }
@@ -59,7 +59,7 @@ impl Pictures for Gallery {
     }
 }
 
-/// A type of the name that is not that of the crate `bytes`.
+/// A type named `Bytes` that is not that of the crate `bytes`.
 pub(crate) mod volumes {
     use isolated_workers::service;
     use serde::{Deserialize, Serialize};

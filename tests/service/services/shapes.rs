@@ -1,4 +1,4 @@
-//! Every kind of value that a signature can have.
+//! Service with every kind of value in its signatures.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -88,10 +88,10 @@ impl fmt::Display for Gone {
     }
 }
 
-/// What `many` takes, and returns.
+/// Arguments and reply of `many`.
 pub(crate) type Ten = (u8, String, bool, char, f64, Vec<u8>, Option<i16>, (u8, u8), Point, Shape);
 
-/// Bytes as digits: for `#[serde(with = "..")]` on an argument.
+/// Serializes bytes as hexadecimal digits, for `#[serde(with = "..")]` on an argument.
 mod hex {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -107,7 +107,7 @@ mod hex {
     }
 }
 
-/// Most methods return what they got; the others show that it was the worker that looked at it.
+/// Most methods return their arguments. The others change them, which shows that the worker ran.
 #[service]
 pub(crate) trait Shapes {
     async fn nothing(&self);
@@ -165,7 +165,7 @@ pub(crate) trait Shapes {
     async fn depart(&self, really: bool) -> Result<(), Gone>;
     async fn twice(&self, inner: bool, outer: bool) -> Result<Result<u8, String>, Gone>;
 
-    /// The name has all that a name on the wire must be able to have.
+    /// Its wire name has characters that need escaping.
     #[message(name = "\"näme\"\\\n Result")]
     async fn oddly_named(&self, value: u8) -> Result<u8, String>;
 
@@ -173,7 +173,7 @@ pub(crate) trait Shapes {
     async fn note(&self, text: String);
     #[message(oneway)]
     async fn mark(&self);
-    /// Returns the notes once there are so many.
+    /// Returns the notes when there are at least `count`.
     async fn notes(&self, count: usize) -> Vec<String>;
 }
 

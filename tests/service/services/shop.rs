@@ -1,4 +1,4 @@
-//! Two versions of one service.
+//! Versions of one service.
 
 pub(crate) mod old {
     use isolated_workers::service;
@@ -16,20 +16,20 @@ pub(crate) mod new {
     #[service]
     pub(crate) trait Shop {
         async fn sell(&self, item: String) -> u64;
-        /// As it was.
+        /// Unchanged.
         async fn stock(&self) -> u32;
-        /// A basket instead of an item and a count.
+        /// Takes a basket instead of an item and a count.
         async fn buy(&self, basket: Vec<(String, u32)>) -> u64;
     }
 }
 
-/// The old one, written in another order and with other words.
+/// The old version with another order of methods and other documentation.
 pub(crate) mod reordered {
     use isolated_workers::service;
 
     #[service(derive(Debug))]
     pub(crate) trait Shop {
-        /// What is left.
+        /// Number of items in stock.
         #[message(timeout = "5s", retry = 2)]
         async fn stock(&self) -> u32;
         #[rustfmt::skip]
@@ -37,7 +37,7 @@ pub(crate) mod reordered {
     }
 }
 
-/// The old one by another name.
+/// The old version under another name.
 pub(crate) mod renamed {
     use isolated_workers::service;
 

@@ -1,44 +1,47 @@
-//! The server: answers each message with the method of the same name.
+//! The generated `Handler`: answers each message with the method of the same name.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::definition::Definition;
 use crate::method::Method;
-use crate::service::Definition;
+use crate::token_text;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, krate, module, .. } = definition;
-    let (visibility, service, server) = (definition.visibility(), definition.ident(), definition.server());
+    let (visibility, service, handler) = (definition.visibility(), definition.ident(), definition.handler());
+    let path = token_text::of_tokens(krate);
     let names = methods.iter().map(|method| &method.message);
     let answers = methods.iter().map(|method| answer(definition, method));
-    let doc = format!("Answers the messages of a [`{service}`] with its methods.");
+    let doc =
+        format!("[`Handler`]({path}::Handler) that answers messages with the methods of a [`{service}`].");
     quote! {
         #[doc = #doc]
         #[derive(::core::fmt::Debug)]
         #[allow(dead_code)]
-        #visibility struct #server<T> {
-            // A blocking method outlives the call that was given up.
+        #visibility struct #handler<T> {
+            // Shared, because a blocking method may outlive its cancelled call.
             service: ::std::sync::Arc<T>,
         }
 
-        impl<T> ::core::clone::Clone for #server<T> {
-            /// Another server of the same service.
+        impl<T> ::core::clone::Clone for #handler<T> {
+            /// Returns another handle to the same service.
             fn clone(&self) -> Self {
                 Self { service: ::core::clone::Clone::clone(&self.service) }
             }
         }
 
         #[allow(dead_code)]
-        impl<T: #service> #server<T> {
-            /// A server that calls the methods of `service`.
+        impl<T: #service> #handler<T> {
+            /// Creates a handler that calls the methods of `service`.
             #visibility fn new(service: T) -> Self {
                 Self { service: ::std::sync::Arc::new(service) }
             }
         }
 
-        // Complaints about a signature belong to the trait.
+        // Lints about a signature are reported at the trait.
         #[allow(deprecated, clippy::all, clippy::pedantic)]
-        impl<T: #service> #krate::Handler for #server<T> {
+        impl<T: #service> #krate::Handler for #handler<T> {
             const SCHEMA: #krate::Schema = #module::SCHEMA;
 
             async fn handle<C: #krate::Codec>(

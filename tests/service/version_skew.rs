@@ -1,4 +1,4 @@
-//! Host and worker that were not built from the same definition, or do not speak the same codec.
+//! Host and worker with different definitions or different codecs.
 
 use isolated_workers::{
     Codec, Error, ErrorKind, Executed, Json, Message, Never, Postcard, Schema, ServiceExt, Worker,
@@ -9,7 +9,7 @@ use crate::services::shop::{new, old, renamed, reordered};
 use crate::{program, worker};
 
 #[test]
-fn fingerprints_tell_definitions_apart() {
+fn different_definitions_have_different_schemas() {
     assert_eq!(old::shop::SCHEMA, reordered::shop::SCHEMA);
     assert_ne!(old::shop::SCHEMA, new::shop::SCHEMA);
     assert_ne!(old::shop::SCHEMA.fingerprint(), new::shop::SCHEMA.fingerprint());
@@ -42,14 +42,14 @@ async fn another_codec_is_refused() {
 }
 
 #[tokio::test]
-async fn the_same_definition_is_taken() {
+async fn the_same_definition_is_accepted() {
     let builder = Worker::builder(program("shop", Json::ID)).service(reordered::shop::SCHEMA);
     let worker = builder.spawn().await.unwrap();
     let shop = reordered::ShopClient::new(&worker);
     assert_eq!(shop.buy("cup".into(), 2).await.unwrap(), 6);
 }
 
-/// What the old worker does not understand costs one call, and the calls in flight beside it nothing.
+/// A call that the old worker does not understand fails. Calls in flight beside it succeed.
 async fn a_newer_client<C: Codec>(codec: C) {
     let worker = worker("shop", codec).await;
     let (old, new) = (old::ShopClient::new(&worker), new::ShopClient::new(&worker));
@@ -68,7 +68,7 @@ async fn a_newer_client<C: Codec>(codec: C) {
     assert!(error.to_string().contains("could not decode `buy`"), "{error}");
     assert_eq!(bought.unwrap(), 6);
 
-    /// Expects text where the worker answers with a number.
+    /// Expects a `String`, while the worker replies with a number.
     #[derive(Serialize, Deserialize)]
     struct Stock;
     impl Message for Stock {
@@ -85,11 +85,11 @@ async fn a_newer_client<C: Codec>(codec: C) {
 }
 
 #[tokio::test]
-async fn a_newer_client_as_json() {
+async fn a_newer_client_fails_only_its_own_calls_as_json() {
     a_newer_client(Json).await;
 }
 
 #[tokio::test]
-async fn a_newer_client_as_postcard() {
+async fn a_newer_client_fails_only_its_own_calls_as_postcard() {
     a_newer_client(Postcard).await;
 }

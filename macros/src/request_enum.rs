@@ -1,21 +1,18 @@
-//! The enum of all messages of a service, for a worker that wants to look at requests before it answers them.
+//! Enum of all messages of a service, for workers that dispatch requests themselves.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::scope::lower_path;
-use crate::service::Definition;
-
-/// The name of the enum.
-pub(crate) const NAME: &str = "Request";
+use crate::definition::Definition;
+use crate::scope::relocate_path;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
-    let visibility = definition.inner_visibility();
-    let krate = definition.inner_krate();
+    let visibility = definition.visibility_in_module();
+    let krate = definition.krate_in_module();
     let messages: Vec<_> = definition.methods.iter().map(|method| &method.message).collect();
-    // Of all messages, none is the default.
+    // `#[derive(Default)]` would need a default variant.
     let derives: Vec<_> =
-        definition.derives.iter().filter(|derive| !derive.is_ident("Default")).map(lower_path).collect();
+        definition.derives.iter().filter(|derive| !derive.is_ident("Default")).map(relocate_path).collect();
     let derive = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let docs = messages.iter().map(|message| format!("See [`{message}`]."));
     let service = definition.ident();
@@ -34,7 +31,8 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             /// Decodes a raw request.
             ///
             /// # Errors
-            /// If the service has no message of this name, or the bytes are not those of the message.
+            /// Fails if the service has no message of this name, or if the body is not a valid
+            /// message.
             #visibility fn decode<C: #krate::Codec>(
                 codec: &C,
                 request: &#krate::Request,
@@ -46,7 +44,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
                 }
             }
 
-            /// The name of the message on the wire.
+            /// Returns the message's name on the wire.
             #visibility fn name(&self) -> &'static str {
                 match *self {
                     #(Self::#messages(..) => <#messages as #krate::Message>::NAME,)*

@@ -1,20 +1,20 @@
-//! The canonical text of a type, which formatting, comments and the compiler's version leave alone.
+//! Canonical text of tokens, independent of formatting, comments and the compiler's version.
 //!
-//! `TokenStream::to_string` will not do: its spaces change from one compiler to the next.
+//! `TokenStream::to_string` is not stable: its spaces change between compilers.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{AngleBracketedGenericArguments, Type, TypeTuple};
 
-/// `HashMap<String, [u8; 4]>`, however it was written.
+/// Text of a type, independent of its formatting: `HashMap<String, [u8; 4]>`
 pub(crate) fn of_type(ty: &Type) -> String {
     let mut ty = ty.clone();
     TrailingCommas.visit_type_mut(&mut ty);
     of_tokens(ty)
 }
 
-/// `::isolated_workers::Error`, where `to_string` would add spaces.
+/// Text of tokens without needless spaces: `::isolated_workers::Error`
 pub(crate) fn of_tokens(tokens: impl ToTokens) -> String {
     let mut text = String::new();
     write(tokens.to_token_stream(), &mut text);
@@ -31,7 +31,7 @@ impl VisitMut for TrailingCommas {
     }
 
     fn visit_type_tuple_mut(&mut self, node: &mut TypeTuple) {
-        // `(T,)` is a tuple and `(T)` is not.
+        // The comma of `(T,)` makes it a tuple.
         if node.elems.len() > 1 {
             node.elems.pop_punct();
         }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formatting_does_not_matter() {
+    fn text_does_not_depend_on_formatting() {
         let cases = [
             ("HashMap < String,\n [u8 ; 4], >", "HashMap<String, [u8; 4]>"),
             ("( A , B , )", "(A, B)"),

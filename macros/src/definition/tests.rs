@@ -1,4 +1,4 @@
-//! What is refused, where the error points and what it advises.
+//! Each mistake is refused, with an error at the right tokens that names a remedy.
 
 use super::*;
 use crate::errors::listed;
@@ -8,7 +8,7 @@ fn parsed(options: &str, item: &str) -> syn::Result<Definition> {
     Definition::parse(parse(options), parse(item))
 }
 
-/// Each error of a trait with this body: where it is, and a part of its message.
+/// Asserts the errors of a trait with this body: the tokens they point at, and a part of each text.
 #[track_caller]
 fn refused(body: &str, expected: &[(&str, &str)]) {
     refused_item("", &format!("trait Calculator {{ {body} }}"), expected);
@@ -25,7 +25,7 @@ fn refused_item(options: &str, item: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn signatures() {
+fn wrong_signatures_are_refused() {
     refused("fn a(&self);", &[("fn", "write `async fn a`")]);
     refused("fn a(&self);", &[("fn", "`#[message(blocking)]`")]);
     refused("#[message(blocking)] async fn a(&self);", &[("async", "remove `async`, or `blocking`")]);
@@ -40,7 +40,7 @@ fn signatures() {
     refused("async fn a<'a>(&self);", &[("'a", "generic parameters")]);
     refused(
         "async unsafe extern \"C\" fn a(&self);",
-        &[("unsafe", "no `unsafe`"), ("extern \"C\"", "remove the ABI")],
+        &[("unsafe", "cannot be `unsafe`"), ("extern \"C\"", "remove the ABI")],
     );
     refused("const async fn a(&self);", &[("const", "cannot be `const`")]);
     refused("#[cfg(unix)] async fn a(&self);", &[("#[cfg(unix)]", "put `#[cfg]` on the trait")]);
@@ -50,7 +50,7 @@ fn signatures() {
 }
 
 #[test]
-fn arguments_and_replies() {
+fn arguments_and_replies_that_cannot_be_sent_are_refused() {
     refused("async fn a(&self, b: &str);", &[("&str", "take `String` instead of `&str`")]);
     refused("async fn a(&self, b: impl Fn());", &[("impl Fn()", "name it instead of `impl Trait`")]);
     refused("async fn a(&self, (b, c): (u8, u8));", &[("(b, c)", "needs a plain name")]);
@@ -64,7 +64,7 @@ fn arguments_and_replies() {
 }
 
 #[test]
-fn contexts() {
+fn a_context_must_be_the_first_argument_by_value() {
     let first = "the first argument";
     refused("async fn a(&self, b: u8, context: Context);", &[("context: Context", first)]);
     refused("async fn a(&self, one: Context, two: iw::Context);", &[("two: iw::Context", first)]);
@@ -74,7 +74,7 @@ fn contexts() {
 }
 
 #[test]
-fn callers_do_not_see_the_context() {
+fn the_context_is_not_part_of_the_client_or_the_fingerprint() {
     let with = "trait A { async fn a(&self, context: iw::Context, b: u8); }";
     let without = "trait A { async fn a(&self, b: u8); }";
     let [with, without] = [with, without].map(|item| parsed("", item).expect("a definition"));
@@ -84,12 +84,12 @@ fn callers_do_not_see_the_context() {
 }
 
 #[test]
-fn attributes() {
+fn wrong_attributes_are_refused() {
     let cases = [
         (
             "#[message(onway)]",
             "onway",
-            "the known ones are `oneway`, `blocking`, `timeout`, `idempotent`, `retry`, `name`",
+            "use one of `oneway`, `blocking`, `timeout`, `idempotent`, `retry`, `name`",
         ),
         ("#[message(oneway = true)]", "oneway", "takes no value"),
         ("#[message(blocking = true)]", "blocking", "takes no value"),
@@ -99,36 +99,36 @@ fn attributes() {
         ("#[message(retry)]", "retry", "as in `retry = 3`"),
         ("#[message(retry = 1, retry = 2)]", "retry", "is given twice"),
         ("#[message(oneway, retry = 2)]", "retry", "cannot be retried"),
-        ("#[message(name = \"\")]", "\"\"", "not empty"),
+        ("#[message(name = \"\")]", "\"\"", "cannot be empty"),
     ];
     for (attribute, at, part) in cases {
         refused(&format!("{attribute} async fn a(&self);"), &[(at, part)]);
     }
-    refused("#[message(oneway)] async fn a(&self) -> u8;", &[("u8", "nothing comes back")]);
-    refused_item("modul = x", "trait A {}", &[("modul", "the known ones are `module`, `derive`, `crate`")]);
+    refused("#[message(oneway)] async fn a(&self) -> u8;", &[("u8", "has no reply")]);
+    refused_item("modul = x", "trait A {}", &[("modul", "use one of `module`, `derive`, `crate`")]);
 }
 
 #[test]
-fn names() {
+fn duplicate_names_are_refused() {
     let same = "async fn add_all(&self); async fn addAll(&self);";
-    refused(same, &[("addAll", "the message of `addAll` is `AddAll`, as is that of `add_all`")]);
+    refused(same, &[("addAll", "`add_all` and `addAll` both need a message `AddAll`")]);
     let wire = "async fn a(&self); #[message(name = \"a\")] async fn b(&self);";
     refused(wire, &[("\"a\"", "already has this name")]);
     refused("async fn request(&self);", &[("request", "the enum of all messages")]);
 }
 
 #[test]
-fn traits() {
+fn traits_that_are_no_services_are_refused() {
     refused_item("", "struct Calculator;", &[("struct Calculator;", "belongs on a trait")]);
-    refused_item("", "unsafe trait A {}", &[("unsafe", "no `unsafe` trait")]);
+    refused_item("", "unsafe trait A {}", &[("unsafe", "cannot be an `unsafe` trait")]);
     refused_item("", "auto trait A {}", &[("auto", "remove `auto`")]);
     refused_item("", "trait A<T> {}", &[("T", "generic parameters")]);
-    refused("type A;", &[("type A;", "instead of an associated type")]);
+    refused("type A;", &[("type A;", "cannot have associated types")]);
     refused("const A: u8;", &[("const A: u8;", "make it a method")]);
 }
 
 #[test]
-fn all_errors_at_once() {
+fn all_errors_are_reported_at_once() {
     let body = "fn a(&mut self, b: &str); async fn c() -> Self;";
     let expected =
         [("fn", "async"), ("&mut self", "Mutex"), ("&str", "String"), ("c", "&self"), ("Self", "both know")];
@@ -136,7 +136,7 @@ fn all_errors_at_once() {
 }
 
 #[test]
-fn sound_definitions() {
+fn valid_definitions_are_accepted() {
     let body = "/// Adds.
         async fn add(&self, #[serde(default)] a: i64) -> Result<i64, String>;
         #[message(timeout = \"60s\", retry = 3, name = \"remove\")] async fn r#type(&self) -> Vec<u8>;
@@ -154,13 +154,4 @@ fn sound_definitions() {
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
     );
     assert!(parsed("", "trait Empty {}").is_ok());
-}
-
-#[test]
-fn the_expansion_is_rust() {
-    let body = "async fn add(&self, a: i64, add: Add) -> Result<i64, String>; async fn reset(&self);";
-    let item = format!("trait Calculator {{ {body} }}").parse().expect("tokens");
-    let expanded = expand(TokenStream::new(), item).expect("an expansion");
-    let file: syn::File = syn::parse2(expanded).expect("items");
-    assert!(matches!(&file.items[..2], [Item::Trait(_), Item::Mod(_)]));
 }

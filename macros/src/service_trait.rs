@@ -1,38 +1,39 @@
-//! The trait as the worker implements it.
+//! The trait that the worker implements.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{TraitItem, TypeParamBound, parse_quote};
 
+use crate::definition::Definition;
 use crate::method::Method;
-use crate::service::Definition;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
-    let server = definition.server();
-    let mut contract = definition.contract.clone();
-    contract.supertraits.extend::<[TypeParamBound; 3]>([
+    let handler = definition.handler();
+    let mut item = definition.item.clone();
+    item.supertraits.extend::<[TypeParamBound; 3]>([
         parse_quote!(::core::marker::Send),
         parse_quote!(::core::marker::Sync),
         parse_quote!('static),
     ]);
-    contract.items =
-        definition.methods.iter().map(|method| TraitItem::Verbatim(declaration(method))).collect();
-    let doc =
-        format!("Makes this implementation something to serve: the [`{server}`] that answers its messages.");
-    contract.items.push(parse_quote! {
+    item.items = definition.methods.iter().map(|method| TraitItem::Verbatim(declaration(method))).collect();
+    let doc = format!("Wraps this implementation in a [`{handler}`], which answers the service's messages.");
+    item.items.push(parse_quote! {
         #[doc = #doc]
         #[allow(dead_code)]
-        fn into_service(self) -> #server<Self>
+        fn into_service(self) -> #handler<Self>
         where
             Self: ::core::marker::Sized,
         {
-            #server::new(self)
+            #handler::new(self)
         }
     });
-    contract.into_token_stream()
+    item.into_token_stream()
 }
 
-/// `async fn` in a public trait says nothing about `Send`, which the server needs; implementations can be `async fn`.
+/// Declares a method as `fn` that returns `impl Future + Send`.
+///
+/// The handler needs `Send` futures, which `async fn` in a trait does not promise. Implementations
+/// can still use `async fn`.
 fn declaration(method: &Method) -> TokenStream {
     let Method { attributes, options, output, .. } = method;
     let (call, output) = (method.declaration(), &output.ty);
