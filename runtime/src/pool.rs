@@ -1,19 +1,22 @@
-//! Many workers behind one stub.
+//! Pool of workers behind one service.
+//!
+//! A call goes through [`Pool`], its middleware, and [`Dispatch`], which gives it to a worker.
+//! [`scheduler`] makes all decisions. [`supervisor`] starts and ends the workers. [`fast_path`] is
+//! an optimization.
 
 mod builder;
+mod call_errors;
+mod config;
 mod dispatch;
-mod gate;
-mod links;
+mod fast_path;
 mod map;
-mod memory;
-mod owner;
-mod refusal;
-mod rules;
+mod queue_waiter;
+mod resident_memory;
 mod scheduler;
-mod seat;
+mod scoped;
 mod shared;
 mod stats;
-mod view;
+mod supervisor;
 
 use std::fmt;
 use std::hash::Hash;
@@ -29,25 +32,27 @@ use isolated_workers_middleware::{Service, ServiceExt};
 use tokio::sync::watch;
 
 pub use self::builder::PoolBuilder;
+pub use self::config::{Restart, WhenFull};
 pub use self::dispatch::Dispatch;
 pub use self::map::{Map, MapProgress};
-use self::rules::Rules;
-pub use self::rules::{Restart, WhenFull};
-use self::shared::Shared;
+use self::scoped::CallOptions;
+pub use self::scoped::ScopedPool;
+use self::shared::PoolShared;
 pub use self::stats::{QueueStats, Stats, WorkerStats};
-use self::view::Options;
-pub use self::view::ScopedPool;
 use crate::driver::Driver;
 use crate::host::attempts::Attempts;
 use crate::host::supervisor::Stop;
 
-/// Many workers of one program behind one [`Service`]: a call runs in the one that has the fewest calls, or waits in the
-/// queue until one has room.
+/// A number of workers of one program behind one [`Service`].
 ///
-/// A worker that dies costs the calls that were in it, which are made again where their messages allow it, and is
-/// replaced. One that keeps dying is started ever less often, and past a limit calls fail with an error that says why.
+/// A call runs in the worker with the fewest calls, or waits in a queue until a worker is free.
 ///
-/// Cloning is cheap and all clones are the same pool. It is closed when the last one is dropped.
+/// If a worker crashes, its calls fail, or are retried if their messages allow it, and the worker
+/// is replaced. If workers keep crashing, they are started with a growing backoff. Beyond a limit,
+/// calls fail with an error that names the cause.
+///
+/// Cloning is cheap, and all clones refer to the same pool. The pool closes when the last clone is
+/// dropped.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::{OnCrash, Pool, Program};
@@ -66,17 +71,18 @@ use crate::host::supervisor::Stop;
 /// ```
 ///
 /// # Order
-/// Of the calls that wait, the most urgent goes first, and of those the oldest; but after 15 in a row that were not the
-/// oldest it is the oldest one's turn. So no priority and no key waits for ever: one with `n` older calls before it waits
-/// for `16 * (n + 1)` others at most in the worker that it is for.
-pub struct Pool<S: Service = Dispatch<DefaultCodec>>(Arc<Inner<S>>);
+/// Queued calls run by priority, and by age within a priority. After 15 calls in a row that were
+/// not the oldest, the oldest call runs next, so no priority and no key starves. A call with `n`
+/// older calls before it waits for at most `16 * (n + 1)` others in its worker.
+pub struct Pool<S: Service = Dispatch<DefaultCodec>>(Arc<PoolInner<S>>);
 
-struct Inner<S: Service> {
+struct PoolInner<S: Service> {
     service: S,
-    shared: Arc<Shared<S::Codec>>,
+    shared: Arc<PoolShared<S::Codec>>,
 }
 
-/// Addresses a worker of a pool: a place from 0 on, which the next one takes over when the worker is replaced.
+/// Id of a worker in a pool, counted from 0. If the worker is replaced, its successor has the same
+/// id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub usize);
 
@@ -87,51 +93,59 @@ impl fmt::Display for WorkerId {
 }
 
 impl Pool {
-    /// A pool of workers that are run by `driver`, as a rule a [`Program`](crate::Program); [`PoolBuilder::spawn`] starts
-    /// it.
+    /// Returns a builder for a pool of workers run by `driver`, usually a
+    /// [`Program`](crate::Program).
     pub fn builder<D: Driver>(driver: D) -> PoolBuilder<D, DefaultCodec, D::Transport> {
         PoolBuilder::new(driver)
     }
 }
 
 impl<S: Service> Pool<S> {
-    fn new(service: S, shared: Arc<Shared<S::Codec>>) -> Self {
-        Self(Arc::new(Inner { service, shared }))
+    fn new(service: S, shared: Arc<PoolShared<S::Codec>>) -> Self {
+        Self(Arc::new(PoolInner { service, shared }))
     }
 
-    /// The pool, for calls that all run in the same worker for the same key: for state or a cache that a worker keeps.
-    /// The key stays there when the worker is replaced, and moves only where its place is given up for good.
+    /// Returns a handle whose calls run in the same worker for the same key, for workers that keep
+    /// state or a cache.
+    ///
+    /// If the worker is replaced, its successor has the key. The key moves to another worker only
+    /// if its own ends for good.
     pub fn with_key(&self, key: impl Hash) -> ScopedPool<S> {
         ScopedPool::new(self).with_key(key)
     }
 
-    /// The pool, for calls of this priority: where calls wait, those with a higher one go first. Default: 0.
+    /// Returns a handle whose calls have this priority. Queued calls with a higher priority run
+    /// first. Default: 0.
     pub fn with_priority(&self, priority: i32) -> ScopedPool<S> {
         ScopedPool::new(self).with_priority(priority)
     }
 
-    /// The pool, for calls in this worker or the one that has taken its place. One that was idle for too long is
-    /// started for it.
+    /// Returns a handle whose calls run in this worker or its successor. If the worker has ended
+    /// because it was idle, it is started again.
     pub fn on(&self, worker: WorkerId) -> ScopedPool<S> {
         ScopedPool::new(self).on(worker)
     }
 
-    /// Sends a message to every worker that is there or about to be, at the same time, and returns what each has
-    /// answered.
+    /// Sends a message to all active and starting workers concurrently, and returns each worker's
+    /// reply.
     pub async fn broadcast<M: Message>(
         &self,
         message: &M,
     ) -> Vec<(WorkerId, Result<M::Reply, CallError<M::Error>>)> {
         let workers: Vec<_> = self.0.shared.lock().scheduler.live().map(WorkerId).collect();
         let calls = workers.into_iter().map(|worker| async move {
-            let view = self.on(worker);
-            (worker, view.send(message).await)
+            let scoped = self.on(worker);
+            (worker, scoped.send(message).await)
         });
         join_all(calls).await
     }
 
-    /// Does something with the pool for each item, many at once, and hands out the results: by default in the order of
-    /// the items, as they come with [`unordered`](Map::unordered). An error is the result of its item and ends nothing.
+    /// Runs `f` with the pool for each item, with bounded concurrency, and returns the results as a
+    /// stream.
+    ///
+    /// Results are in the order of the items, or in the order of completion with
+    /// [`unordered`](Map::unordered). An error is the result of its item and does not end the
+    /// stream.
     ///
     /// ```no_run
     /// # use isolated_workers_runtime::Pool;
@@ -145,7 +159,7 @@ impl<S: Service> Pool<S> {
     /// #     type Error = Never;
     /// # }
     /// # async fn example(pool: Pool) {
-    /// // With a client that `#[service]` has made: `|pool, n| async move { MathClient::new(pool).square(n).await }`.
+    /// // With a client from `#[service]`: `|pool, n| async move { MathClient::new(pool).square(n).await }`.
     /// let mut squares = pool.map(1..=1_000_000, |pool, n| async move { pool.send(&Square(n)).await });
     /// while let Some(result) = squares.next().await {
     ///     match result {
@@ -166,7 +180,7 @@ impl<S: Service> Pool<S> {
         self.map_stream(stream::iter(items), f)
     }
 
-    /// The same for the items of a stream.
+    /// As [`map`](Self::map), for the items of a stream.
     pub fn map_stream<'a, I, F, Fut>(&self, items: I, mut f: F) -> Map<'a, Fut::Output>
     where
         I: Stream + Send + 'a,
@@ -175,60 +189,67 @@ impl<S: Service> Pool<S> {
         S: 'a,
     {
         let pool = self.clone();
-        let room = self.0.shared.room;
-        Map::new(items.map(move |item| f(pool.clone(), item).boxed()), room.saturating_mul(2))
+        let at_once = self.0.shared.capacity.saturating_mul(2);
+        Map::new(items.map(move |item| f(pool.clone(), item).boxed()), at_once)
     }
 
-    /// What the pool is doing now.
+    /// Returns current statistics.
     pub fn stats(&self) -> Stats {
         self.0.shared.stats()
     }
 
-    /// The same to look at or to wait for; told of whenever a worker comes, goes or is lost.
+    /// Returns a receiver for statistics, which is notified if a worker comes, goes or crashes.
     pub fn watch(&self) -> watch::Receiver<Stats> {
         self.0.shared.stats.subscribe()
     }
 
-    /// Replaces all workers, one after the other, by the program as it is now. Each new one is up before the old one
-    /// goes, which finishes what it is at: no call fails for it. Cancel-safe: it goes on all the same.
+    /// Replaces all workers, one after the other, with the current version of the program.
+    ///
+    /// Each new worker is up before the old one is drained, so no call fails. Cancel-safe: the
+    /// reload continues if the future is dropped.
     ///
     /// # Errors
-    /// Why a new worker did not come up; those that were not replaced by then stay. `Closed` where the pool is.
+    /// The error of a new worker that did not come up. Workers that were not replaced by then stay.
+    /// `Closed` if the pool was closed.
     pub async fn reload(&self) -> Result<(), Error> {
         let shared = &self.0.shared;
-        let mut news = shared.stats.subscribe();
+        let mut changes = shared.stats.subscribe();
         let from = shared.update(|state| state.scheduler.reload());
         loop {
-            news.borrow_and_update();
-            match shared.reloaded(from) {
+            changes.borrow_and_update();
+            match shared.reload_result(from) {
                 (Some(true), _) => return Ok(()),
                 (Some(false), Some(error)) => return Err(error),
                 _ if shared.closed.borrow().is_some() => {
-                    return Err(Error::new(ErrorKind::Closed, "the pool was closed while it was reloaded"));
+                    let text = "could not reload the pool: it was closed meanwhile; build another pool";
+                    return Err(Error::new(ErrorKind::Closed, text));
                 }
                 _ => {}
             }
-            // It is told of by its owner, and this pool holds the other end.
-            let _ = news.changed().await;
+            // Cannot fail: this pool owns the sender.
+            let _ = changes.changed().await;
         }
     }
 
-    /// Takes no calls any more, finishes those that wait and those in flight, and then closes the workers. Returns when
-    /// they are gone. Cancel-safe: it is drained all the same.
+    /// Drains the pool: takes no more calls, finishes queued calls and calls in flight, and closes
+    /// the workers.
+    ///
+    /// Returns when the workers are gone. Cancel-safe: draining continues if the future is dropped.
     ///
     /// # Errors
-    /// `Closed` where a worker had to be killed in the end.
+    /// `Closed` if a worker had to be killed.
     pub async fn drain(&self) -> Result<(), Error> {
         self.0.shared.stop(Stop::Drain);
         self.ended().await
     }
 
-    /// Ends the pool in an orderly way: calls that wait or are in flight fail with [`Closed`](ErrorKind::Closed), and
-    /// workers that do not end within [`Timeouts::close`](crate::Timeouts::close) are killed. Returns when they are
-    /// gone. Cancel-safe: it is closed all the same.
+    /// Closes the pool: queued calls and calls in flight fail with [`Closed`](ErrorKind::Closed),
+    /// and workers that do not end within [`Timeouts::close`](crate::Timeouts::close) are killed.
+    ///
+    /// Returns when the workers are gone. Cancel-safe: closing continues if the future is dropped.
     ///
     /// # Errors
-    /// `Closed` where a worker had to be killed.
+    /// `Closed` if a worker had to be killed.
     pub async fn close(&self) -> Result<(), Error> {
         self.0.shared.stop(Stop::Close);
         self.ended().await
@@ -237,13 +258,13 @@ impl<S: Service> Pool<S> {
     async fn ended(&self) -> Result<(), Error> {
         let shared = &self.0.shared;
         let ended = shared.closed.subscribe().wait_for(Option::is_some).await.map(|killed| *killed);
-        // An error says that the other end is gone, which this pool holds.
+        // Cannot fail: this pool owns the sender.
         match ended.ok().flatten() {
             None | Some(0) => Ok(()),
             Some(killed) => {
                 let text = format!(
-                    "closing the pool ({}): {killed} of its workers did not end by themselves in time and were killed; a \
-                     longer `Timeouts::close` gives them more",
+                    "could not close the pool ({}) gracefully: {killed} of its workers did not end in time and were \
+                     killed; set a longer `Timeouts::close`",
                     shared.subject
                 );
                 Err(Error::new(ErrorKind::Closed, text))
@@ -251,31 +272,32 @@ impl<S: Service> Pool<S> {
         }
     }
 
-    /// Kills all workers. Calls that wait or are in flight fail with [`Closed`](ErrorKind::Closed). Wait for
-    /// [`closed`](Self::closed) to know that they are gone.
+    /// Kills all workers. Queued calls and calls in flight fail with [`Closed`](ErrorKind::Closed).
+    ///
+    /// Returns at once. Await [`closed`](Self::closed) to wait until the workers are gone.
     pub fn kill(&self) {
         self.0.shared.stop(Stop::Kill);
     }
 
-    /// QueueStats until all workers are gone because the pool was drained, closed or killed. Cancel-safe.
+    /// Waits until the pool was drained, closed or killed and all workers are gone. Cancel-safe.
     pub async fn closed(&self) {
-        // It tells how well that went, which is the matter of those who close.
+        // An error about killed workers is for callers of `drain` and `close`.
         let _ = self.ended().await;
     }
 
-    /// Makes a call up to `most` times, through all of the middleware each time.
-    async fn attempts(&self, request: Request, most: u32) -> Result<Response, Error> {
-        let Inner { service, shared } = &*self.0;
-        let mut attempts = Attempts::new(request, most);
+    /// Makes a call up to `max_attempts` times, each time through all middleware.
+    async fn call_with_retries(&self, request: Request, max_attempts: u32) -> Result<Response, Error> {
+        let PoolInner { service, shared } = &*self.0;
+        let mut attempts = Attempts::new(request, max_attempts);
         let mut is_suspect = false;
         loop {
             let mut request = attempts.request().clone();
             if is_suspect {
-                let options = request.extensions().get::<Options>().copied().unwrap_or_default();
-                request.extensions_mut().insert(Options { is_suspect, ..options });
+                let options = request.extensions().get::<CallOptions>().copied().unwrap_or_default();
+                request.extensions_mut().insert(CallOptions { is_suspect, ..options });
             }
             let result = service.call(request).await;
-            match attempts.judge(result, is_suspect || shared.is_exclusive) {
+            match attempts.judge(result, is_suspect || shared.is_exclusive()) {
                 ControlFlow::Break(result) => return result,
                 ControlFlow::Continue(_) => is_suspect = true,
             }
@@ -294,7 +316,7 @@ impl<S: Service> Service for Pool<S> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         match self.0.shared.on_crash.attempts(&request) {
             1 => Either::Left(self.0.service.call(request)),
-            most => Either::Right(Box::pin(self.attempts(request, most))),
+            max_attempts => Either::Right(Box::pin(self.call_with_retries(request, max_attempts))),
         }
     }
 }
@@ -305,7 +327,7 @@ impl<S: Service> Clone for Pool<S> {
     }
 }
 
-impl<S: Service> Drop for Inner<S> {
+impl<S: Service> Drop for PoolInner<S> {
     fn drop(&mut self) {
         self.shared.stop(Stop::Close);
     }

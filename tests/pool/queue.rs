@@ -131,8 +131,8 @@ async fn a_worker_that_is_busy_does_not_hold_up_the_calls_for_others() {
 #[tokio::test]
 async fn settings_that_make_no_sense_are_refused() {
     for (builder, why) in [
-        (pool(0), "a pool of 0 to 0 workers"),
-        (pool(1).size(RangeInclusive::new(3, 2)), "a pool of 3 to 2 workers"),
+        (pool(0), "invalid pool size 0..=0"),
+        (pool(1).size(RangeInclusive::new(3, 2)), "invalid pool size 3..=2"),
         (pool(1).max_in_flight(0), "`max_in_flight` is 0"),
         (pool(1).spawn_rate(0, Duration::from_secs(1)), "`spawn_rate` is 0"),
     ] {

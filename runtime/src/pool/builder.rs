@@ -1,3 +1,5 @@
+//! Builder of a pool.
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread;
@@ -10,28 +12,29 @@ use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::owner::Owner;
-use super::rules::{Recycle, Rules};
-use super::shared::Shared;
+use super::config::{PoolConfig, RecycleLimits};
+use super::shared::PoolShared;
+use super::supervisor::PoolSupervisor;
 use super::{Dispatch, Pool, Restart, WhenFull};
 use crate::driver::Driver;
 use crate::host::builder::Builder;
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
-/// A pool about to be started: [`Pool::builder`].
+/// Builder of a [`Pool`], created by [`Pool::builder`].
 ///
-/// The defaults: as many workers as the machine runs threads at once, one call at a time in each, a queue of 1024 calls
-/// and those beyond wait for room, all workers are started again when they end, none is recycled; for the rest, those
-/// of [`Builder`].
-#[must_use = "nothing is started until `spawn`"]
+/// Defaults: one worker for each thread that the machine runs at once, one call at a time in each
+/// worker, and a queue of 1024 calls with backpressure. All workers are started again if they end,
+/// and none is recycled. Other defaults are those of [`Builder`].
+#[must_use = "no worker is started until `spawn` is called"]
 #[derive(Debug)]
 pub struct PoolBuilder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
     worker: Builder<D, C, T, L>,
-    settings: Settings,
+    options: PoolOptions,
 }
 
+/// Options as they were set. [`PoolConfig`] has the defaults filled in.
 #[derive(Debug)]
-struct Settings {
+struct PoolOptions {
     min: usize,
     max: usize,
     max_in_flight: u32,
@@ -41,13 +44,13 @@ struct Settings {
     restart_limit: Option<(u32, Duration)>,
     spawn_rate: Option<(u32, Duration)>,
     idle_timeout: Duration,
-    recycle: Recycle,
+    recycle: RecycleLimits,
 }
 
 impl<D: Driver> PoolBuilder<D, DefaultCodec, D::Transport> {
     pub(super) fn new(driver: D) -> Self {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let settings = Settings {
+        let options = PoolOptions {
             min: workers,
             max: workers,
             max_in_flight: 1,
@@ -57,92 +60,104 @@ impl<D: Driver> PoolBuilder<D, DefaultCodec, D::Transport> {
             restart_limit: None,
             spawn_rate: None,
             idle_timeout: Duration::from_secs(60),
-            recycle: Recycle::default(),
+            recycle: RecycleLimits::default(),
         };
-        Self { worker: Builder::new(driver), settings }
+        Self { worker: Builder::new(driver), options }
     }
 }
 
 impl<D, C, T, L> PoolBuilder<D, C, T, L> {
-    /// Sets how many workers there are, always. Default: as many as the machine runs threads at once.
+    /// Sets a fixed number of workers. Default: the number of threads that the machine runs at
+    /// once.
     pub fn workers(self, workers: usize) -> Self {
         self.size(workers..=workers)
     }
 
-    /// Sets how many workers there are at least and at most. One is started where a call would wait otherwise, and ended
-    /// when it was idle for [`idle_timeout`](Self::idle_timeout). The least may be 0.
+    /// Sets the minimum and maximum number of workers. The minimum may be 0.
+    ///
+    /// A worker above the minimum is started if a call would have to wait, and ends after it was
+    /// idle for [`idle_timeout`](Self::idle_timeout).
     pub fn size(mut self, size: RangeInclusive<usize>) -> Self {
-        (self.settings.min, self.settings.max) = (*size.start(), *size.end());
+        (self.options.min, self.options.max) = (*size.start(), *size.end());
         self
     }
 
-    /// Sets how many calls a worker has at once. Default: 1, so that a crash or a kill costs no other call.
+    /// Sets the maximum number of calls in flight in one worker. Default: 1, so that a crash or a
+    /// kill affects no other call.
     pub fn max_in_flight(mut self, calls: u32) -> Self {
-        self.settings.max_in_flight = calls;
+        self.options.max_in_flight = calls;
         self
     }
 
-    /// Sets how many calls may wait for a worker, and what happens to those beyond. Default: 1024 and
-    /// [`WhenFull::Wait`].
+    /// Sets the maximum number of calls that wait for a worker, and what happens to further calls.
+    /// Default: 1024 and [`WhenFull::Wait`].
     pub fn queue(mut self, calls: usize, when_full: WhenFull) -> Self {
-        self.settings.queue = (calls, when_full);
+        self.options.queue = (calls, when_full);
         self
     }
 
-    /// Sets how long a call may wait for a worker; then it fails with [`Timeout`](ErrorKind::Timeout), and was not run.
-    /// The time for the message itself ([`Timeouts::message`]) begins only when a worker has it. Default: zero, which
-    /// is no limit.
+    /// Sets the time after which a waiting call fails with [`Timeout`](ErrorKind::Timeout), without
+    /// being run. Default: zero, which is no limit.
+    ///
+    /// The timeout of the message itself ([`Timeouts::message`]) starts when a worker has the call.
     pub fn queue_timeout(mut self, limit: Duration) -> Self {
-        self.settings.queue_timeout = limit;
+        self.options.queue_timeout = limit;
         self
     }
 
-    /// Sets which workers are started again when they end. Default: [`Restart::Permanent`].
+    /// Sets which workers are started again if they end. Default: [`Restart::Permanent`].
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.settings.restart = restart;
+        self.options.restart = restart;
         self
     }
 
-    /// Sets how many workers may end unexpectedly, or not come up, within `period`. Past it, workers are started one at
-    /// a time and ever less often, and calls that none of those that are left can have fail with
-    /// [`Crashed`](ErrorKind::Crashed), which tells how the last one ended, until one comes up. Default: 5 for each
-    /// worker, within 10 s.
+    /// Sets the number of workers that may end unexpectedly or fail to start within `period`.
+    /// Default: 5 for each worker, within 10 s.
+    ///
+    /// Beyond this limit, workers are started one at a time with a growing backoff. Until one comes
+    /// up, calls for which no worker is left fail with [`Crashed`](ErrorKind::Crashed). The error
+    /// includes the last failure.
     pub fn restart_limit(mut self, ends: u32, period: Duration) -> Self {
-        self.settings.restart_limit = Some((ends, period));
+        self.options.restart_limit = Some((ends, period));
         self
     }
 
-    /// Sets how many workers may be started within `period`, for whatever reason. Default: twice as many as there may
-    /// be and 8 at least, within 1 s.
+    /// Sets the number of workers that may be started within `period`, for any reason. Default:
+    /// twice the maximum number of workers and at least 8, within 1 s.
     pub fn spawn_rate(mut self, starts: u32, period: Duration) -> Self {
-        self.settings.spawn_rate = Some((starts, period));
+        self.options.spawn_rate = Some((starts, period));
         self
     }
 
-    /// Sets how long a worker beyond the fewest stays without a call; up to twice as long where it had one shortly
-    /// before. Default: 1 min; zero is for ever.
+    /// Sets the time after which an idle worker above the minimum ends. It may take up to twice as
+    /// long after the last call. Default: 1 min. Zero is never.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.settings.idle_timeout = limit;
+        self.options.idle_timeout = limit;
         self
     }
 
-    /// Replaces each worker after so many calls, or up to a tenth fewer, so that not all are replaced at once. The fresh
-    /// one is there before the old one goes, which finishes what it is at; one after the other. Default: never.
+    /// Replaces each worker after this number of calls. Default: never.
+    ///
+    /// The limit of each worker is lowered by up to a tenth at random, so that not all are replaced
+    /// together. Workers are replaced one after the other. The new worker is up before the old one
+    /// is drained.
     pub fn recycle_after(mut self, calls: u64) -> Self {
-        self.settings.recycle.calls = calls;
+        self.options.recycle.calls = calls;
         self
     }
 
-    /// Replaces each worker in the same way when it is so old, or up to a tenth younger. Default: never.
+    /// Replaces each worker at this age, in the same way as [`recycle_after`](Self::recycle_after).
+    /// Default: never.
     pub fn max_age(mut self, age: Duration) -> Self {
-        self.settings.recycle.age = age;
+        self.options.recycle.age = age;
         self
     }
 
-    /// Replaces each worker in the same way when its process has so many resident bytes, or up to a tenth fewer; looked
-    /// at every 500 ms, on Linux. Default: never.
+    /// Replaces each worker if its resident memory exceeds this number of bytes, in the same way as
+    /// [`recycle_after`](Self::recycle_after). Memory is measured every 500 ms, only on Linux.
+    /// Default: never.
     pub fn max_memory(mut self, bytes: u64) -> Self {
-        self.settings.recycle.memory = bytes;
+        self.options.recycle.memory_bytes = bytes;
         self
     }
 
@@ -156,15 +171,15 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         Self { worker: self.worker.limits(limits), ..self }
     }
 
-    /// Sets how often calls are made again that were in flight when their worker died, and how long to wait before a
-    /// worker is started in place of one that died young. Which workers are started again at all, [`Restart`] says.
-    /// Default: [`OnCrash::reject`], so that only messages are made again that say so themselves.
+    /// Sets how often a call is retried if its worker crashes, and the backoff before a crashed
+    /// worker is replaced. [`Restart`] decides which workers are replaced. Default:
+    /// [`OnCrash::reject`], which retries only messages that opt in.
     pub fn on_crash(self, policy: OnCrash) -> Self {
         Self { worker: self.worker.on_crash(policy), ..self }
     }
 
-    /// As [`Builder::on_timeout`]. With [`OnTimeout::Kill`] the one worker is replaced that the call was in. A handler
-    /// that never awaits blocks its worker without it, also for the calls that come after.
+    /// As [`Builder::on_timeout`]. [`OnTimeout::Kill`] replaces the worker in which the call timed
+    /// out. Without it, a handler that never awaits blocks its worker for later calls too.
     pub fn on_timeout(self, policy: OnTimeout) -> Self {
         Self { worker: self.worker.on_timeout(policy), ..self }
     }
@@ -191,46 +206,49 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
 
     /// As [`Builder::codec`].
     pub fn codec<C2: Codec>(self, codec: C2) -> PoolBuilder<D, C2, T, L> {
-        PoolBuilder { worker: self.worker.codec(codec), settings: self.settings }
+        PoolBuilder { worker: self.worker.codec(codec), options: self.options }
     }
 
     /// As [`Builder::transport`].
     pub fn transport<T2: Transport>(self, transport: T2) -> PoolBuilder<D, C, T2, L> {
-        PoolBuilder { worker: self.worker.transport(transport), settings: self.settings }
+        PoolBuilder { worker: self.worker.transport(transport), options: self.options }
     }
 
-    /// Adds a middleware around the calls to the pool; the wait for a worker is within it. The first one added sees a
-    /// request first and its reply last.
+    /// Adds middleware around the pool's calls, including their wait for a worker. The first layer
+    /// added sees a request first and its reply last.
     pub fn layer<M: Middleware>(self, middleware: M) -> PoolBuilder<D, C, T, Stack<L, M>>
     where
         L: Layers,
     {
-        PoolBuilder { worker: self.worker.layer(middleware), settings: self.settings }
+        PoolBuilder { worker: self.worker.layer(middleware), options: self.options }
     }
 }
 
 impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
-    /// Starts the fewest workers, at the same time, and waits until all are ready for calls. Must be called within a
-    /// tokio runtime with I/O and time enabled.
+    /// Starts the minimum number of workers concurrently, and waits until all are ready for calls.
+    /// Must be called within a tokio runtime with I/O and time enabled.
     ///
     /// # Errors
-    /// Those of [`Builder::spawn`], of the first worker that does not come up. Nothing is left behind then, nor when
-    /// the future is dropped.
+    /// The error of [`Builder::spawn`] for the first worker that does not come up. The other
+    /// workers are then ended, as they are if the future is dropped.
     pub async fn spawn(self) -> Result<Pool<L::Service<Dispatch<C>>>, Error> {
-        self.settings.check()?;
-        let Self { mut worker, settings } = self;
-        // It is the pool that replaces workers.
+        self.options.check()?;
+        let Self { mut worker, options } = self;
+        // The pool replaces workers, so their own supervisors must not.
         worker.settings.on_crash = worker.settings.on_crash.never_respawn();
         let (starter, layers, ids) = worker.into_parts()?;
-        let rules = settings.rules(starter.settings.on_crash);
-        let shared = Arc::new(Shared::new(&starter, &rules, settings.queue_timeout));
+        let config = options.resolve(starter.settings.on_crash);
+        let shared = Arc::new(PoolShared::new(&starter, &config, options.queue_timeout));
         let (ready, is_ready) = oneshot::channel();
-        let watches_memory = rules.recycle.memory > 0;
+        let checks_memory = config.recycle.memory_bytes > 0;
         let pool = Pool::new(layers.wrap(Dispatch(Arc::clone(&shared))), Arc::clone(&shared));
-        tokio::spawn(Owner::new(shared, starter, ids, (rules.min, ready), watches_memory).run());
-        if rules.min > 0 {
+        tokio::spawn(PoolSupervisor::new(shared, starter, ids, (config.min, ready), checks_memory).run());
+        if config.min > 0 {
             let is_up = is_ready.await.unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Closed, "the pool was closed while it was started"))
+                Err(Error::new(
+                    ErrorKind::Closed,
+                    "could not start the pool: it was closed meanwhile; build another pool",
+                ))
             });
             if let Err(error) = is_up {
                 pool.kill();
@@ -242,27 +260,27 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
     }
 }
 
-impl Settings {
+impl PoolOptions {
     fn check(&self) -> Result<(), Error> {
-        let wrong = if self.max == 0 || self.min > self.max {
+        let problem = if self.max == 0 || self.min > self.max {
             format!(
-                "a pool of {} to {} workers; it must be one at least, and no fewer at most",
+                "invalid pool size {}..={}: the maximum must be at least 1 and not below the minimum",
                 self.min, self.max
             )
         } else if self.max_in_flight == 0 {
-            "`max_in_flight` is 0, and no call would ever run; it must be one at least".to_owned()
+            "`max_in_flight` is 0: no call would ever run; set it to at least 1".to_owned()
         } else if self.spawn_rate.is_some_and(|(starts, _)| starts == 0) {
-            "`spawn_rate` is 0, and no worker would ever be started; it must be one at least".to_owned()
+            "`spawn_rate` is 0: no worker would ever start; set it to at least 1".to_owned()
         } else {
             return Ok(());
         };
-        Err(Error::new(ErrorKind::Config, wrong))
+        Err(Error::new(ErrorKind::Config, problem))
     }
 
-    fn rules(&self, on_crash: OnCrash) -> Rules {
+    fn resolve(&self, on_crash: OnCrash) -> PoolConfig {
         let workers = u32::try_from(self.max).unwrap_or(u32::MAX);
         let (queue, when_full) = self.queue;
-        Rules {
+        PoolConfig {
             min: self.min,
             max: self.max,
             max_in_flight: self.max_in_flight,

@@ -1,19 +1,19 @@
-//! Why a pool does not run a call, in words.
+//! Errors of calls that a pool does not run.
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Executed};
 
 use super::scheduler::Refusal;
-use super::shared::Shared;
+use super::shared::PoolShared;
 
 #[cold]
-pub(super) fn refused<C: Codec>(shared: &Shared<C>, name: &str, refusal: Refusal) -> Error {
+pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Refusal) -> Error {
     let subject = &shared.subject;
-    let last = || {
+    let last_failure = || {
         let state = shared.lock();
-        state.last_failure.as_ref().map_or(String::new(), |last| format!("; the last: {last:#}"))
+        state.last_failure.as_ref().map_or(String::new(), |last| format!("; the last failure: {last:#}"))
     };
-    let (kind, why) = match refusal {
+    let (kind, cause) = match refusal {
         Refusal::Full => (
             ErrorKind::Overloaded,
             "the queue of its pool is full; make calls more slowly, or give the pool more workers or a longer queue"
@@ -21,42 +21,42 @@ pub(super) fn refused<C: Codec>(shared: &Shared<C>, name: &str, refusal: Refusal
         ),
         Refusal::Dropped => (
             ErrorKind::Overloaded,
-            "it has made way for a later call in the queue of its pool, which is full; make calls more slowly, or \
-             give the pool more workers or a longer queue"
+            "a later call replaced it in the queue of its pool, which is full; make calls more slowly, or give \
+             the pool more workers or a longer queue"
                 .to_owned(),
         ),
         Refusal::Broken => (
             ErrorKind::Crashed,
             format!(
-                "the workers of its pool ({subject}) keep crashing, more often than `restart_limit` allows{}; calls are \
-                 taken again when a worker comes up",
-                last()
+                "the workers of its pool ({subject}) keep crashing, more often than `restart_limit` allows{}; fix \
+                 the crash, calls are accepted again when a worker comes up",
+                last_failure()
             ),
         ),
         Refusal::Gone => (
             ErrorKind::Closed,
-            format!("there is no such worker in its pool ({subject}), or it has ended for good; call another one"),
+            format!("its pool ({subject}) has no such worker, or the worker has ended for good; call another one"),
         ),
         Refusal::NoneLeft => (
             ErrorKind::Closed,
             format!(
                 "all workers of its pool ({subject}) have ended, and its `Restart` policy starts no others{}; build \
                  another pool",
-                last()
+                last_failure()
             ),
         ),
         Refusal::Closed => {
-            (ErrorKind::Closed, format!("its pool ({subject}) was closed or is being drained; build another one"))
+            (ErrorKind::Closed, format!("its pool ({subject}) is closed or draining; build another pool"))
         }
     };
-    Error::new(kind, format!("could not call `{name}`: {why}")).with_executed(Executed::No)
+    Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No)
 }
 
 #[cold]
-pub(super) fn overdue<C: Codec>(shared: &Shared<C>, name: &str) -> Error {
+pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
     let text = format!(
-        "could not call `{name}`: no worker of its pool ({}) had room for it within {:?}; make calls more slowly, or \
-         give the pool more workers or a longer `queue_timeout`",
+        "could not call `{name}`: no worker of its pool ({}) was free within {:?}; make calls more slowly, or give \
+         the pool more workers or a longer `queue_timeout`",
         shared.subject, shared.queue_timeout
     );
     Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)

@@ -1,3 +1,5 @@
+//! Configuration of a pool.
+
 use std::time::Duration;
 
 use crate::OnCrash;
@@ -6,55 +8,61 @@ use crate::OnCrash;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restart {
-    /// All, also those that exit with code 0. The default.
+    /// All workers, including those that exit with code 0. The default.
     #[default]
     Permanent,
-    /// Those that crash. One that exits with code 0 has done its work, and its place stays empty.
+    /// Only workers that crash. The slot of a worker that exits with code 0 stays empty.
     Transient,
-    /// None but those that the pool itself ends: to recycle them, to load the program anew, or for a call that took too
-    /// long.
+    /// No workers, except those that the pool itself ends: to recycle or reload them, or because a
+    /// call timed out.
     Temporary,
 }
 
-/// What happens to a call that finds the queue of its pool full.
+/// What happens to a call if the pool's queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It waits for room: whoever makes calls is slowed down. The default.
+    /// The call waits for room, which slows down the caller (backpressure). The default.
     #[default]
     Wait,
-    /// It fails with [`Overloaded`](isolated_workers_core::ErrorKind::Overloaded).
+    /// The call fails with [`Overloaded`](isolated_workers_core::ErrorKind::Overloaded).
     Reject,
-    /// The oldest of the least urgent calls in the queue fails with
-    /// [`Overloaded`](isolated_workers_core::ErrorKind::Overloaded), and makes way. Where all are more urgent than the
-    /// new one, that one fails.
+    /// The oldest of the calls with the lowest priority in the queue fails with
+    /// [`Overloaded`](isolated_workers_core::ErrorKind::Overloaded) and makes room. If all of them
+    /// have a higher priority than the new call, the new call fails.
     DropOldest,
 }
 
-/// What a pool goes by.
+/// Resolved configuration of a pool's scheduler.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct PoolConfig {
+    /// Minimum number of workers.
     pub(crate) min: usize,
+    /// Maximum number of workers, and number of slots.
     pub(crate) max: usize,
+    /// Number of permits of a worker.
     pub(crate) max_in_flight: u32,
+    /// Number of calls that fit into the queue.
     pub(crate) queue: usize,
     pub(crate) when_full: WhenFull,
     pub(crate) restart: Restart,
-    /// More unexpected ends than this within the time, and the pool is given up until a worker comes up again.
+    /// Number of unexpected ends allowed within the period. Beyond it the pool is broken until a
+    /// worker comes up.
     pub(crate) restart_limit: (u32, Duration),
-    /// No more starts than this within the time.
+    /// Number of starts allowed within the period.
     pub(crate) spawn_rate: (u32, Duration),
     pub(crate) on_crash: OnCrash,
-    /// How long a worker that is not needed stays. Zero is for ever.
+    /// Time after which an idle worker above the minimum ends. Zero is never.
     pub(crate) idle_timeout: Duration,
-    pub(crate) recycle: Recycle,
+    pub(crate) recycle: RecycleLimits,
 }
 
-/// When a worker is replaced by a fresh one. Zero is never.
+/// Limits at which a worker is replaced by a fresh one. Zero is no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Recycle {
+pub(crate) struct RecycleLimits {
+    /// Number of calls.
     pub(crate) calls: u64,
     pub(crate) age: Duration,
-    /// Resident bytes.
-    pub(crate) memory: u64,
+    /// Resident memory in bytes.
+    pub(crate) memory_bytes: u64,
 }

@@ -1,3 +1,5 @@
+//! Innermost service of a pool: gives each call to a worker.
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,13 +9,18 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
-use super::seat::Seat;
-use super::shared::{Admission, Shared};
-use super::view::Options;
+use super::fast_path::Route;
+use super::queue_waiter::Admission;
+use super::scoped::CallOptions;
+use super::shared::PoolShared;
 use crate::connection::Call;
 
-/// The workers of a pool, without any middleware around them: each call goes to the one that is to have it.
-pub struct Dispatch<C: Codec>(pub(super) Arc<Shared<C>>);
+/// The workers of a pool without middleware, as one service.
+///
+/// A call without options takes the fast path: it acquires a permit of the worker with the most
+/// free ones. If that fails, or if the call has options, it asks the scheduler, and may wait in the
+/// queue.
+pub struct Dispatch<C: Codec>(pub(super) Arc<PoolShared<C>>);
 
 impl<C: Codec> Service for Dispatch<C> {
     type Codec = C;
@@ -26,89 +33,97 @@ impl<C: Codec> Service for Dispatch<C> {
     #[inline]
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         let shared = &*self.0;
-        match request.extensions().get::<Options>() {
+        match request.extensions().get::<CallOptions>() {
             None => {
-                let progress = Progress::Called(Call::new(Seat::any(shared), request));
-                Dispatching { shared, options: None, progress }
+                let state = DispatchState::Calling(Call::new(Route::any(shared), request));
+                DispatchFuture { shared, options: None, state }
             }
             Some(options) => {
                 let options = Some(Box::new(*options));
-                Dispatching { shared, options, progress: Progress::Asking(Some(request)) }
+                DispatchFuture { shared, options, state: DispatchState::AskScheduler(Some(request)) }
             }
         }
     }
 }
 
-/// A call on its way. No async function, which would be twice as large, and be moved as often.
-struct Dispatching<'a, C: Codec> {
-    shared: &'a Shared<C>,
-    /// Where something was said about the call, as a rule nothing.
-    options: Option<Box<Options>>,
-    progress: Progress<'a, C>,
+/// A call in progress.
+///
+/// Written by hand, because the future of an `async fn` is twice as large and is moved as often.
+struct DispatchFuture<'a, C: Codec> {
+    shared: &'a PoolShared<C>,
+    /// Boxed, because most calls have none.
+    options: Option<Box<CallOptions>>,
+    state: DispatchState<'a, C>,
 }
 
-enum Progress<'a, C: Codec> {
-    /// The scheduler is to be asked for a seat.
-    Asking(Option<Request>),
-    Called(Call<Seat<'a, C>>),
-    /// Where it has to wait for its seat.
+enum DispatchState<'a, C: Codec> {
+    Calling(Call<Route<'a, C>>),
+    /// Ask the scheduler for a worker.
+    AskScheduler(Option<Request>),
+    /// On the slow path: wait for a worker, then call it.
     Waiting(Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>),
 }
 
-impl<C: Codec> Future for Dispatching<'_, C> {
+impl<C: Codec> Future for DispatchFuture<'_, C> {
     type Output = Result<Response, Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {
-            match &mut this.progress {
-                Progress::Called(call) => {
+            match &mut this.state {
+                DispatchState::Calling(call) => {
                     let result = ready!(Pin::new(&mut *call).poll(cx));
                     match call.take_missed() {
                         None => return Poll::Ready(result),
-                        missed => this.progress = Progress::Asking(missed),
+                        missed => this.state = DispatchState::AskScheduler(missed),
                     }
                 }
-                Progress::Asking(request) => {
-                    let request = request.take().expect("a call was polled after it had ended");
-                    this.ask(request)?;
+                DispatchState::AskScheduler(request) => {
+                    let request = request.take().expect("the future was polled after completion");
+                    this.ask_scheduler(request)?;
                 }
-                Progress::Waiting(waiting) => return waiting.as_mut().poll(cx),
+                DispatchState::Waiting(waiting) => return waiting.as_mut().poll(cx),
             }
         }
     }
 }
 
-impl<C: Codec> Dispatching<'_, C> {
+impl<C: Codec> DispatchFuture<'_, C> {
     #[cold]
-    fn ask(&mut self, request: Request) -> Result<(), Error> {
+    fn ask_scheduler(&mut self, request: Request) -> Result<(), Error> {
         let options = self.options.as_deref().copied().unwrap_or_default();
-        self.progress = match self.shared.admit(request.name(), options)? {
-            Admission::Run(seat) if !options.is_suspect => Progress::Called(Call::seated(seat, request)),
-            admission => Progress::Waiting(Box::pin(run(self.shared, request, options, admission))),
+        self.state = match self.shared.admit(request.name(), options)? {
+            Admission::Run(route) if !options.is_suspect => {
+                DispatchState::Calling(Call::seated(route, request))
+            }
+            admission => {
+                DispatchState::Waiting(Box::pin(call_slowly(self.shared, request, options, admission)))
+            }
         };
         Ok(())
     }
 }
 
-/// Makes a call that may have to wait for its seat, as often as it turns out that its worker has ended before it was sent.
-async fn run<C: Codec>(
-    shared: &Shared<C>,
+/// Makes a call that may have to wait for a worker. Asks the scheduler again if the worker ended
+/// before the call was sent.
+async fn call_slowly<C: Codec>(
+    shared: &PoolShared<C>,
     mut request: Request,
-    options: Options,
+    options: CallOptions,
     mut admission: Admission<'_, C>,
 ) -> Result<Response, Error> {
     loop {
-        let seat = match admission {
-            Admission::Run(seat) => seat,
-            Admission::Wait(turn) => shared.wait(request.name(), turn).await?,
+        let route = match admission {
+            Admission::Run(route) => route,
+            Admission::Wait(waiter) => shared.wait(request.name(), waiter).await?,
         };
-        let link = seat.chosen();
-        let mut call = Call::seated(seat, request);
-        // So that the next crash of this worker has one cause.
-        let _alone =
-            if options.is_suspect && !shared.is_exclusive { Some(link.probation().await) } else { None };
+        let link = route.chosen();
+        let mut call = Call::seated(route, request);
+        // A suspect call runs with no other suspect beside it, so that the next crash has one
+        // cause.
+        let _suspect_permit =
+            if options.is_suspect && !shared.is_exclusive() { Some(link.probation().await) } else { None };
         let result = (&mut call).await;
         match call.take_missed() {
             Some(missed) => request = missed,

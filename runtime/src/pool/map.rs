@@ -1,3 +1,5 @@
+//! A call for each of many items, with bounded concurrency.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
@@ -7,40 +9,40 @@ use std::task::{Context, Poll};
 use futures_util::stream::{FuturesUnordered, Stream};
 use futures_util::{FutureExt, StreamExt};
 
-type Boxed<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
+type BoxedCall<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
-/// The results of one call, or whatever else `f` does with the pool, for each of many items: [`Pool::map`](super::Pool::map).
+/// Results of [`Pool::map`](super::Pool::map): one for each item.
 ///
-/// A [`Stream`], and [`next`](Self::next) for those who have no use for the others of its methods. Items are taken only as
-/// results are, so that it holds no more than [`at_once`](Self::at_once) of them, however many there are; nothing runs
-/// while nobody asks for results. Dropping it gives up the calls that are running.
-#[must_use = "nothing is called until results are asked for"]
+/// It is a [`Stream`], and has [`next`](Self::next) for use without stream adapters. It takes items
+/// as results are taken, and holds at most [`at_once`](Self::at_once) of them. Calls make progress
+/// only while it is polled. Dropping it cancels the running calls.
+#[must_use = "no calls are made until results are polled"]
 pub struct Map<'a, R> {
-    /// What is still to begin.
-    items: Pin<Box<dyn Stream<Item = Boxed<'a, R>> + Send + 'a>>,
+    /// Calls that have not begun.
+    items: Pin<Box<dyn Stream<Item = BoxedCall<'a, R>> + Send + 'a>>,
     is_exhausted: bool,
-    running: FuturesUnordered<Boxed<'a, (u64, R)>>,
-    /// Those that came before one with a lower number.
+    running: FuturesUnordered<BoxedCall<'a, (u64, R)>>,
+    /// Results that wait for an earlier item's result.
     early: BTreeMap<u64, R>,
     at_once: usize,
     is_ordered: bool,
     progress: MapProgress,
 }
 
-/// How far a [`Map`] has come.
+/// Progress of a [`Map`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MapProgress {
-    /// How many items were taken.
+    /// Number of items taken.
     pub begun: u64,
-    /// How many of them have a result.
+    /// Number of items with a result.
     pub done: u64,
-    /// How many of these results were handed out.
+    /// Number of results returned.
     pub returned: u64,
 }
 
 impl<'a, R: 'a> Map<'a, R> {
-    pub(super) fn new(items: impl Stream<Item = Boxed<'a, R>> + Send + 'a, at_once: usize) -> Self {
+    pub(super) fn new(items: impl Stream<Item = BoxedCall<'a, R>> + Send + 'a, at_once: usize) -> Self {
         Self {
             items: Box::pin(items),
             is_exhausted: false,
@@ -52,25 +54,25 @@ impl<'a, R: 'a> Map<'a, R> {
         }
     }
 
-    /// Hands out results as they come. Without it, they are in the order of the items.
+    /// Returns results in the order in which they complete. Default: in the order of the items.
     pub fn unordered(mut self) -> Self {
         self.is_ordered = false;
         self
     }
 
-    /// Sets how many items are taken whose results were not handed out; 1 at least. Default: twice as many as the pool
-    /// has room for in all its workers, so that none of them waits for the next call.
+    /// Sets the maximum number of items taken whose results were not returned, at least 1. Default:
+    /// twice the number of calls that all workers can run at once, so that no worker waits.
     pub fn at_once(mut self, items: usize) -> Self {
         self.at_once = items.max(1);
         self
     }
 
-    /// How far it has come.
+    /// Returns the progress.
     pub fn progress(&self) -> MapProgress {
         self.progress
     }
 
-    /// The next result; `None` when all were handed out. Cancel-safe.
+    /// Returns the next result, or `None` after the last one. Cancel-safe.
     pub async fn next(&mut self) -> Option<R> {
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -108,7 +110,7 @@ impl<'a, R: 'a> Map<'a, R> {
     }
 }
 
-// No result is pinned: futures are, in boxes of their own.
+// Only the boxed futures are pinned, never a result.
 impl<R> Unpin for Map<'_, R> {}
 
 impl<'a, R: 'a> Stream for Map<'a, R> {

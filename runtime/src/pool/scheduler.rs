@@ -1,91 +1,95 @@
-//! What a pool decides: which call runs where and when, and which workers there are.
+//! All decisions of a pool: where and when calls run, and which workers exist.
 //!
-//! There is no socket, clock or task in here. Whoever owns it tells it what has happened and what time it is, and
-//! carries out the [`Action`]s that it asks for. `M` is what the owner knows a worker by, with its [`Seats`]: a call that
-//! finds one by itself is none of the scheduler's, unless it [wants to know](Scheduler::is_crowded).
+//! The scheduler has no socket, clock or task. Its owner reports events with the current time, and
+//! carries out the [`Action`]s that it asks for. `W` is the owner's handle to a worker, with the
+//! worker's [permits](WorkerPermits). A call that finds a permit itself is not reported, unless the
+//! scheduler [is contended](Scheduler::is_contended).
 
-mod life;
+mod lifecycle;
 mod queue;
-mod rendezvous;
-mod seats;
+mod rate_window;
+mod rendezvous_hash;
+mod respawn_backoff;
 #[cfg(test)]
 mod simulation;
 mod slot;
-mod window;
+mod worker_permits;
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub(crate) use self::life::HowEnded;
-use self::queue::{Queue, Waiting};
-pub(crate) use self::seats::Seats;
-use self::slot::{Member, Slot};
-use self::window::Window;
-use super::rules::Rules;
+pub(crate) use self::lifecycle::EndCause;
+use self::queue::{Queue, QueuedCall};
+use self::rate_window::RateWindow;
+use self::respawn_backoff::RespawnBackoff;
+use self::slot::{Instance, Slot};
+pub(crate) use self::worker_permits::{PermitCounts, WorkerPermits};
+use super::config::PoolConfig;
 
-/// A worker, from its start to its end: the number of its slot, and one that no other worker has.
+/// One worker from its start to its end: its slot, and a number that no other worker has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MemberId {
+pub(crate) struct InstanceId {
     pub(crate) slot: usize,
     pub(crate) number: u64,
 }
 
-/// A call that waits. An older one has a lower number.
+/// Id of a queued call. Older calls have lower numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(pub(crate) u64);
 
-/// Which workers a call may run in.
+/// Workers in which a call may run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Target {
     #[default]
     Any,
-    /// The one that has this key.
+    /// The worker in the slot of this key.
     Key(u64),
     Slot(usize),
 }
 
-/// What becomes of a call that is submitted.
+/// Result of submitting a call.
 #[derive(Debug)]
-pub(crate) enum Submitted<M> {
-    Run(MemberId, M),
+pub(crate) enum Submitted<W> {
+    Run(InstanceId, W),
     Queued(Ticket),
 }
 
-/// Why a call will not be run.
+/// Reason why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The queue is full.
     Full,
-    /// It has made way for a later one.
+    /// A later call took its room in the full queue.
     Dropped,
     /// The workers keep crashing.
     Broken,
-    /// The worker that it is for has ended for good, or there is no such worker.
+    /// The requested worker does not exist, or has ended for good.
     Gone,
     /// All workers have ended for good.
     NoneLeft,
-    /// The pool takes no calls any more.
+    /// The pool takes no more calls.
     Closed,
 }
 
-/// What is to be done.
+/// Request to the owner of the scheduler.
 #[derive(Debug)]
-pub(crate) enum Action<M> {
-    /// Run the call that waits. It has a seat.
-    Run(Ticket, MemberId, M),
+pub(crate) enum Action<W> {
+    /// Run the queued call. It holds a permit.
+    Run(Ticket, InstanceId, W),
     Fail(Ticket, Refusal),
-    /// Start a worker. [`Scheduler::started`] or [`Scheduler::start_failed`] tells how it went.
-    Start(MemberId),
-    /// Close a worker that nothing is in flight at. [`Scheduler::ended`] tells of its end.
-    Retire(MemberId),
+    /// Start a worker, and report the result with [`Scheduler::started`] or
+    /// [`Scheduler::start_failed`].
+    Start(InstanceId),
+    /// Close a worker that has no calls in flight, and report its end with [`Scheduler::ended`].
+    Retire(InstanceId),
 }
 
-/// What there is in a slot, for those who look on.
+/// Snapshot of a slot, for statistics.
 #[derive(Debug)]
-pub(crate) struct Place<'a, M> {
-    /// The worker that takes calls, and since when.
-    pub(crate) active: Option<(&'a M, Instant)>,
+pub(crate) struct SlotSnapshot<'a, W> {
+    /// The worker that takes calls, and the time when it came up.
+    pub(crate) active: Option<(&'a W, Instant)>,
     pub(crate) is_starting: bool,
     pub(crate) in_flight: u32,
     pub(crate) retiring: usize,
@@ -97,111 +101,109 @@ pub(crate) struct Place<'a, M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// What waits and what is in flight is finished.
+    /// Queued calls and calls in flight are finished.
     Draining,
     Closed,
 }
 
+/// State machine of a pool.
 #[derive(Debug)]
-pub(crate) struct Scheduler<M> {
-    rules: Rules,
-    slots: Vec<Slot<M>>,
+pub(crate) struct Scheduler<W> {
+    config: PoolConfig,
+    slots: Vec<Slot<W>>,
     queue: Queue,
-    actions: VecDeque<Action<M>>,
-    starts: Window,
-    crashes: Window,
-    /// How many starts in a row have failed, whatever the slot.
-    failed_starts: u32,
-    /// While workers keep crashing: when the next one is tried.
-    broken: Option<Instant>,
+    actions: VecDeque<Action<W>>,
+    starts: RateWindow,
+    backoff: RespawnBackoff,
     phase: Phase,
-    /// The workers with lower numbers are those of an older program.
-    reloaded_from: u64,
-    next_member: u64,
-    /// The state of splitmix64, for jitter.
+    /// Workers with lower numbers run an older program and are replaced.
+    reload_from: u64,
+    last_number: u64,
+    /// State of splitmix64, for jitter.
     random: u64,
-    /// Whether something has happened that [`poll`](Self::poll) may have an answer to.
+    /// `true` if an event may have changed the result of [`poll`](Self::poll).
     wants_poll: bool,
 }
 
-impl<M: Seats> Scheduler<M> {
-    pub(crate) fn new(rules: Rules, seed: u64) -> Self {
-        let slots = rules.max;
+impl<W: WorkerPermits> Scheduler<W> {
+    pub(crate) fn new(config: PoolConfig, seed: u64) -> Self {
+        let slots = config.max;
         Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
-            queue: Queue::new(rules.queue, rules.when_full, slots),
+            queue: Queue::new(config.queue, config.when_full, slots),
             actions: VecDeque::new(),
-            starts: Window::new(rules.spawn_rate),
-            crashes: Window::new(rules.restart_limit),
-            failed_starts: 0,
-            broken: None,
+            starts: RateWindow::new(config.spawn_rate),
+            backoff: RespawnBackoff::new(&config),
             phase: Phase::Open,
-            reloaded_from: 0,
-            next_member: 0,
+            reload_from: 0,
+            last_number: 0,
             random: seed,
             wants_poll: true,
-            rules,
+            config,
         }
     }
 
-    /// Takes a call in. It runs at once, with a seat, where nothing that waits can have that.
-    pub(crate) fn submit(&mut self, target: Target, priority: i32) -> Result<Submitted<M>, Refusal> {
+    /// Submits a call. It runs at once if a permit is left after all queued calls have theirs.
+    pub(crate) fn submit(&mut self, target: Target, priority: i32) -> Result<Submitted<W>, Refusal> {
         if self.phase != Phase::Open {
             return Err(Refusal::Closed);
         }
         let slot = self.resolve(target)?;
-        // Seats may have been given back since.
+        // Permits may have been released since the last look, and queued calls go first.
         self.fill_all();
-        let seated = match slot {
-            Some(slot) => self.seat(slot),
-            None => self.seat_any(),
+        let acquired = match slot {
+            Some(slot) => self.acquire_in(slot),
+            None => self.acquire_any(),
         };
-        if let Some((id, handle)) = seated {
-            return Ok(Submitted::Run(id, handle));
+        if let Some((id, worker)) = acquired {
+            return Ok(Submitted::Run(id, worker));
         }
         if self.is_hopeless(slot) {
             return Err(Refusal::Broken);
         }
-        let (ticket, dropped) = self.queue.push(Waiting { target, priority, slot })?;
+        let (ticket, dropped) = self.queue.push(QueuedCall { target, priority, slot })?;
         self.actions.extend(dropped.map(|ticket| Action::Fail(ticket, Refusal::Dropped)));
         self.wants_poll |= self.lacks_workers(slot);
         Ok(Submitted::Queued(ticket))
     }
 
-    /// Takes a call out of the queue that is not wanted any more.
+    /// Removes a cancelled call from the queue.
     pub(crate) fn cancel(&mut self, ticket: Ticket) {
         self.queue.remove(ticket);
         self.wants_poll |= self.phase == Phase::Draining;
     }
 
-    /// A seat in this slot was given back, of the worker that takes calls or of another one.
-    pub(crate) fn vacated(&mut self, slot: usize) {
+    /// Handles the release of a permit in this slot, of the active worker or a retiring one.
+    pub(crate) fn permit_released(&mut self, slot: usize) {
         self.wants_poll |= self.phase == Phase::Draining;
         let Slot { active, retiring, .. } = &mut self.slots[slot];
-        if let Some(member) = active {
-            self.wants_poll |= member.has_had_its_calls();
+        if let Some(instance) = active {
+            self.wants_poll |= instance.has_reached_max_calls();
         }
-        for member in retiring {
-            if !member.is_told && member.seats.taken() == 0 {
-                member.is_told = true;
-                self.actions.push_back(Action::Retire(member.id));
+        for instance in retiring {
+            if !instance.is_closing && instance.permits.in_flight() == 0 {
+                instance.is_closing = true;
+                self.actions.push_back(Action::Retire(instance.id));
             }
         }
         self.fill(slot);
     }
 
-    /// Whether every call is to be [submitted](Self::submit), and every seat that is given back to be told of. It is to be
-    /// so while a call asks for a seat here, too: one that was given back before is seen then, and one after is told of.
-    pub(crate) fn is_crowded(&self) -> bool {
-        let is_retiring = |slot: &Slot<M>| slot.retiring.iter().any(|member| !member.is_told);
+    /// Returns `true` if every call must be [submitted](Self::submit) and every released permit
+    /// reported.
+    ///
+    /// The owner must also treat the pool as contended while it submits a call. Then a permit that
+    /// was released before is found here, and one that is released later is reported.
+    pub(crate) fn is_contended(&self) -> bool {
+        let is_retiring = |slot: &Slot<W>| slot.retiring.iter().any(|instance| !instance.is_closing);
         self.queue.len() > 0 || self.phase != Phase::Open || self.slots.iter().any(is_retiring)
     }
 
-    pub(crate) fn next_action(&mut self) -> Option<Action<M>> {
+    pub(crate) fn next_action(&mut self) -> Option<Action<W>> {
         self.actions.pop_front()
     }
 
-    /// Whether the owner has something to do: actions, or a [`poll`](Self::poll).
+    /// Returns `true` if the owner must carry out actions or [`poll`](Self::poll).
     pub(crate) fn wants_owner(&self) -> bool {
         self.wants_poll || !self.actions.is_empty()
     }
@@ -210,32 +212,32 @@ impl<M: Seats> Scheduler<M> {
         self.queue.len()
     }
 
-    /// How many workers take calls.
+    /// Returns the number of workers that take calls.
     pub(crate) fn active(&self) -> usize {
         self.slots.iter().filter(|slot| slot.active.is_some()).count()
     }
 
-    /// The slots, each as it is now.
-    pub(crate) fn places(&self) -> impl Iterator<Item = Place<'_, M>> {
-        self.slots.iter().map(|slot| Place {
-            active: slot.active.as_ref().map(|member| (&member.seats, member.since)),
+    /// Returns a snapshot of each slot.
+    pub(crate) fn snapshots(&self) -> impl Iterator<Item = SlotSnapshot<'_, W>> {
+        self.slots.iter().map(|slot| SlotSnapshot {
+            active: slot.active.as_ref().map(|instance| (&instance.permits, instance.since)),
             is_starting: slot.starting.is_some(),
-            in_flight: slot.members().map(|member| member.seats.taken()).sum(),
+            in_flight: slot.instances().map(|instance| instance.permits.in_flight()).sum(),
             retiring: slot.retiring.len(),
-            done: slot.done + slot.members().map(Member::done).sum::<u64>(),
+            done: slot.done + slot.instances().map(Instance::done).sum::<u64>(),
             crashes: slot.crashes,
             starts: slot.starts,
         })
     }
 
-    /// Whether workers keep crashing and no new one has come up since.
+    /// Returns `true` if workers keep crashing and none has come up since.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken.is_some()
+        self.backoff.is_broken()
     }
 
-    /// The slots that have a worker or are about to.
+    /// Returns the slots with an active or starting worker.
     pub(crate) fn live(&self) -> impl Iterator<Item = usize> {
-        let live = |slot: &Slot<M>| slot.active.is_some() || slot.starting.is_some();
+        let live = |slot: &Slot<W>| slot.active.is_some() || slot.starting.is_some();
         self.slots.iter().enumerate().filter(move |(_, slot)| live(slot)).map(|(at, _)| at)
     }
 
@@ -246,36 +248,37 @@ impl<M: Seats> Scheduler<M> {
                 Some(_) => Ok(None),
                 None => Err(Refusal::NoneLeft),
             },
-            Target::Key(key) => rendezvous::choose(key, there()).map(Some).ok_or(Refusal::NoneLeft),
+            Target::Key(key) => rendezvous_hash::choose(key, there()).map(Some).ok_or(Refusal::NoneLeft),
             Target::Slot(slot) if self.slots.get(slot).is_some_and(|slot| !slot.is_gone) => Ok(Some(slot)),
             Target::Slot(_) => Err(Refusal::Gone),
         }
     }
 
-    /// A seat at the worker with the most free ones.
-    fn seat_any(&self) -> Option<(MemberId, M)> {
-        let free = |slot: &usize| self.slots[*slot].active.as_ref().map_or(0, |member| member.seats.free());
+    /// Acquires a permit of the worker with the most free ones.
+    fn acquire_any(&self) -> Option<(InstanceId, W)> {
+        let free =
+            |slot: &usize| self.slots[*slot].active.as_ref().map_or(0, |worker| worker.permits.available());
         let mut slots = 0..self.slots.len();
-        let roomiest = slots.clone().min_by_key(|slot| Reverse(free(slot)))?;
-        // What they show may be old, so that those that seem to have none are asked, too.
-        self.seat(roomiest).or_else(|| slots.find_map(|slot| self.seat(slot)))
+        let most_free = slots.clone().min_by_key(|slot| Reverse(free(slot)))?;
+        // The numbers may be outdated, so workers without a free permit are also asked.
+        self.acquire_in(most_free).or_else(|| slots.find_map(|slot| self.acquire_in(slot)))
     }
 
-    /// A seat at the worker in this slot.
-    fn seat(&self, slot: usize) -> Option<(MemberId, M)> {
-        let member = self.slots[slot].active.as_ref()?;
-        member.seats.take().then(|| (member.id, member.seats.clone()))
+    /// Acquires a permit of the worker in this slot.
+    fn acquire_in(&self, slot: usize) -> Option<(InstanceId, W)> {
+        let instance = self.slots[slot].active.as_ref()?;
+        instance.permits.try_acquire().then(|| (instance.id, instance.permits.clone()))
     }
 
-    /// Gives the worker in this slot what it has room for.
+    /// Assigns free permits of the worker in this slot to queued calls.
     fn fill(&mut self, slot: usize) {
-        // Where it shows none and has one, whoever gives that back tells of it.
+        // `available` may be outdated. Then the call that releases the permit reports it.
         while self.queue.has_any_for(slot)
-            && self.slots[slot].active.as_ref().is_some_and(|member| member.seats.free() > 0)
-            && let Some((id, seats)) = self.seat(slot)
+            && self.slots[slot].active.as_ref().is_some_and(|worker| worker.permits.available() > 0)
+            && let Some((id, worker)) = self.acquire_in(slot)
             && let Some(ticket) = self.queue.take(slot)
         {
-            self.actions.push_back(Action::Run(ticket, id, seats));
+            self.actions.push_back(Action::Run(ticket, id, worker));
         }
     }
 
@@ -283,7 +286,8 @@ impl<M: Seats> Scheduler<M> {
         (0..self.slots.len()).for_each(|slot| self.fill(slot));
     }
 
-    /// Whether a call for this slot, or for any, would wait for a worker that may never come up.
+    /// Returns `true` if a call for this slot (`None`: any) would wait for a worker that may never
+    /// come up.
     fn is_hopeless(&self, slot: Option<usize>) -> bool {
         self.is_broken()
             && match slot {
@@ -292,7 +296,7 @@ impl<M: Seats> Scheduler<M> {
             }
     }
 
-    /// Whether a call that waits for this slot, or for any, may be a reason to start a worker.
+    /// Returns `true` if a call that waits for this slot (`None`: any) may need another worker.
     fn lacks_workers(&self, slot: Option<usize>) -> bool {
         match slot {
             Some(slot) => self.slots[slot].is_vacant(),

@@ -1,3 +1,5 @@
+//! Pool handle with options for its calls.
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use isolated_workers_core::{Error, Request, Response};
@@ -6,44 +8,46 @@ use isolated_workers_middleware::Service;
 use super::scheduler::Target;
 use super::{Pool, WorkerId};
 
-/// A pool with something said about its calls: where they run, and how urgent they are. Made by
-/// [`Pool::with_key`], [`Pool::with_priority`] and [`Pool::on`]; cheap to make, and to be made for each call.
+/// Handle to a pool that sets the worker or the priority of its calls.
+///
+/// Created by [`Pool::with_key`], [`Pool::with_priority`] and [`Pool::on`]. It is cheap to create,
+/// even for each call.
 #[derive(Debug)]
 pub struct ScopedPool<S: Service> {
     pool: Pool<S>,
-    options: Options,
+    options: CallOptions,
 }
 
-/// What is said about a call. It goes with the request through the middleware.
+/// Options of one call. They travel as an extension of the request, through the middleware.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options {
+pub(super) struct CallOptions {
     pub(super) target: Target,
     pub(super) priority: i32,
-    /// It had been in flight when a worker crashed.
+    /// `true` if the call was in flight when a worker crashed. It then runs alone in its worker.
     pub(super) is_suspect: bool,
 }
 
 impl<S: Service> ScopedPool<S> {
     pub(super) fn new(pool: &Pool<S>) -> Self {
-        Self { pool: pool.clone(), options: Options::default() }
+        Self { pool: pool.clone(), options: CallOptions::default() }
     }
 
-    /// As [`Pool::with_key`].
+    /// Sets the key, as [`Pool::with_key`].
     pub fn with_key(mut self, key: impl Hash) -> Self {
-        // Its keys are fixed, so that the views of all threads agree.
+        // `DefaultHasher::new` is not randomized, so all handles agree.
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         self.options.target = Target::Key(hasher.finish());
         self
     }
 
-    /// As [`Pool::with_priority`].
+    /// Sets the priority, as [`Pool::with_priority`].
     pub fn with_priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// As [`Pool::on`].
+    /// Sets the worker, as [`Pool::on`].
     pub fn on(mut self, worker: WorkerId) -> Self {
         self.options.target = Target::Slot(worker.0);
         self

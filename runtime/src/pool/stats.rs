@@ -1,49 +1,51 @@
+//! Statistics of a pool and of its workers.
+
 use std::time::Duration;
 
 use super::WorkerId;
 use crate::Status;
 
-/// What a pool is doing, at one moment.
+/// Snapshot of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// One for each worker that the pool may have, in the order of their ids.
+    /// One entry for each worker that the pool may have, in the order of their ids.
     pub workers: Vec<WorkerStats>,
-    /// How many calls wait for a worker.
+    /// Number of calls that wait for a worker.
     pub queued: usize,
     /// How long calls have waited.
     pub waits: QueueStats,
-    /// Whether workers keep crashing, more often than the restart limit allows, and no new one has come up since.
+    /// `true` if more workers were lost than the restart limit allows, and none has come up since.
     pub is_broken: bool,
 }
 
 impl Stats {
-    /// Whether workers have come or gone since `self`.
-    pub(super) fn is_news(&self, now: &Self) -> bool {
-        let fates = |stats: &Self| {
-            let fate = |worker: &WorkerStats| {
+    /// Returns `true` if workers have come or gone between `self` and `now`.
+    pub(super) fn workers_changed(&self, now: &Self) -> bool {
+        let lives = |stats: &Self| {
+            let life = |worker: &WorkerStats| {
                 (worker.status, worker.pid, worker.restarts, worker.crashes, worker.retiring)
             };
-            stats.workers.iter().map(fate).collect::<Vec<_>>()
+            stats.workers.iter().map(life).collect::<Vec<_>>()
         };
-        self.is_broken != now.is_broken || fates(self) != fates(now)
+        self.is_broken != now.is_broken || lives(self) != lives(now)
     }
 
-    /// How many workers have been started in place of others, for whatever reason.
+    /// Returns the number of workers that were started in place of earlier ones, for any reason.
     pub fn restarts(&self) -> u64 {
         self.workers.iter().map(|worker| worker.restarts).sum()
     }
 }
 
-/// How long calls have waited for a worker that did not have one at once.
+/// Waiting times of calls that did not get a worker at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// How many calls have waited.
+    /// Number of calls that waited.
     pub count: u64,
-    /// How long, all together.
+    /// Sum of the waiting times.
     pub total: Duration,
-    /// How long the one that waited longest.
+    /// Longest waiting time.
     pub longest: Duration,
 }
 
@@ -55,28 +57,28 @@ impl QueueStats {
     }
 }
 
-/// What a worker of a pool is doing, and what has become of those before it in its place.
+/// Snapshot of a worker of a pool, with totals that include its predecessors in the same slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStats {
-    /// What it is addressed by.
+    /// Id of the worker, which its successors keep.
     pub id: WorkerId,
-    /// `Starting`, `Active`, or `Closed` where there is none now.
+    /// `Starting`, `Active`, or `Closed` if there is no worker now.
     pub status: Status,
-    /// Its process, where it is one.
+    /// Process id, if the worker is a process.
     pub pid: Option<u32>,
-    /// How many calls it has now.
+    /// Number of calls in flight.
     pub in_flight: u32,
-    /// How many that it has replaced are still there, to finish what they are at.
+    /// Number of replaced workers that still finish their calls.
     pub retiring: usize,
-    /// How many calls have ended there, those of earlier workers included.
+    /// Number of calls that have ended, including those of predecessors.
     pub done: u64,
-    /// How many workers have crashed there or did not come up.
+    /// Number of workers that crashed or did not come up.
     pub crashes: u64,
-    /// How many workers have come up after the first.
+    /// Number of workers that came up after the first.
     pub restarts: u64,
-    /// The resident memory of its process in bytes, where the system tells: on Linux.
+    /// Resident memory of the process in bytes. Only on Linux.
     pub memory: Option<u64>,
-    /// How long it has been there.
+    /// Time since the worker came up.
     pub age: Duration,
 }

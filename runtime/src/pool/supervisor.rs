@@ -1,4 +1,4 @@
-//! The task that owns the workers of a pool, and does what the scheduler wants done with them.
+//! Supervisor of a pool: the task that starts and ends the workers, as the scheduler asks.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,53 +13,53 @@ use isolated_workers_transport::Transport;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{interval, sleep_until};
 
-use super::memory::resident;
-use super::scheduler::{HowEnded, MemberId};
-use super::seat::Peer;
-use super::shared::{Order, Shared};
+use super::fast_path::WorkerHandle;
+use super::resident_memory::resident_bytes;
+use super::scheduler::{EndCause, InstanceId};
+use super::shared::{Command, PoolShared};
 use crate::Link;
 use crate::driver::Driver;
 use crate::host::starter::Starter;
 use crate::host::supervisor::{Control, Ending, Stop};
 
-/// How often the memory of workers is looked at that are to be replaced for it.
-const LOOK: Duration = Duration::from_millis(500);
+/// Interval at which the memory of workers is measured, if there is a memory limit.
+const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-type Launched<D> = Result<Control<<D as Driver>::Running>, Error>;
-type Started<D, C> = Pin<Box<dyn Future<Output = (MemberId, (usize, Link<C>), Launched<D>)> + Send>>;
-type Ended = Pin<Box<dyn Future<Output = (MemberId, Ending)> + Send>>;
+type StartResult<D> = Result<Control<<D as Driver>::Running>, Error>;
+type StartFuture<D, C> = Pin<Box<dyn Future<Output = (InstanceId, (usize, Link<C>), StartResult<D>)> + Send>>;
+type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, Ending)> + Send>>;
 
 /// A worker that has come up.
-struct Member<D: Driver> {
+struct RunningWorker<D: Driver> {
     pid: Option<u32>,
     control: Arc<Control<D::Running>>,
 }
 
-pub(super) struct Owner<D: Driver, C: Codec, T: Transport> {
-    shared: Arc<Shared<C>>,
+pub(super) struct PoolSupervisor<D: Driver, C: Codec, T: Transport> {
+    shared: Arc<PoolShared<C>>,
     starter: Arc<Starter<D, C, T>>,
     ids: Arc<dyn TxIdGenerator>,
-    workers: HashMap<MemberId, Member<D>>,
-    starting: FuturesUnordered<Started<D, C>>,
-    ending: FuturesUnordered<Ended>,
-    wanted: watch::Receiver<Stop>,
-    /// Who waits for the first workers, and how many those are.
+    workers: HashMap<InstanceId, RunningWorker<D>>,
+    starting: FuturesUnordered<StartFuture<D, C>>,
+    ending: FuturesUnordered<EndFuture>,
+    stop: watch::Receiver<Stop>,
+    /// Number of workers for which `PoolBuilder::spawn` waits, and the sender that ends its wait.
     ready: Option<(usize, oneshot::Sender<Result<(), Error>>)>,
-    watches_memory: bool,
-    /// How many did not end in time and were killed.
+    checks_memory: bool,
+    /// Number of workers that did not end in time and were killed.
     killed: usize,
 }
 
-impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
+impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
     pub(super) fn new(
-        shared: Arc<Shared<C>>,
+        shared: Arc<PoolShared<C>>,
         starter: Arc<Starter<D, C, T>>,
         ids: Arc<dyn TxIdGenerator>,
         ready: (usize, oneshot::Sender<Result<(), Error>>),
-        watches_memory: bool,
+        checks_memory: bool,
     ) -> Self {
         Self {
-            wanted: shared.stop.subscribe(),
+            stop: shared.stop.subscribe(),
             shared,
             starter,
             ids,
@@ -67,17 +67,17 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
             starting: FuturesUnordered::new(),
             ending: FuturesUnordered::new(),
             ready: Some(ready),
-            watches_memory,
+            checks_memory,
             killed: 0,
         }
     }
 
     pub(super) async fn run(mut self) {
-        let mut look = interval(LOOK);
+        let mut memory_check = interval(MEMORY_CHECK_INTERVAL);
         let mut stop = Stop::Not;
         while stop < Stop::Close {
-            let wake = self.obey();
-            self.shared.tell();
+            let wake = self.run_commands();
+            self.shared.publish_stats();
             if stop == Stop::Drain && self.shared.lock().scheduler.is_idle() {
                 break;
             }
@@ -89,42 +89,42 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
             };
             tokio::select! {
                 biased;
-                Ok(()) = self.wanted.changed() => {
-                    stop = *self.wanted.borrow_and_update();
+                Ok(()) = self.stop.changed() => {
+                    stop = *self.stop.borrow_and_update();
                     self.shared.update(|state| state.scheduler.drain());
                 }
                 Some((id, ending)) = self.ending.next() => self.ended(id, ending),
-                Some((id, link, launched)) = self.starting.next() => self.started(id, link, launched),
+                Some((id, link, result)) = self.starting.next() => self.started(id, link, result),
                 () = self.shared.notify.notified() => {}
-                _ = look.tick(), if self.watches_memory => self.look(),
+                _ = memory_check.tick(), if self.checks_memory => self.check_memory(),
                 () = wake => {}
             }
         }
         self.close().await;
     }
 
-    /// Does what the scheduler wants done. Returns when to ask it again.
-    fn obey(&mut self) -> Option<Instant> {
-        let (orders, wake) = self.shared.update(|state| {
+    /// Polls the scheduler and runs its commands. Returns the time of the next poll.
+    fn run_commands(&mut self) -> Option<Instant> {
+        let (commands, wake) = self.shared.update(|state| {
             let wake = state.scheduler.poll(Instant::now());
-            (std::mem::take(&mut state.orders), wake)
+            (std::mem::take(&mut state.commands), wake)
         });
-        // What the poll has asked for has come to the list by now.
-        let more = std::mem::take(&mut self.shared.lock().orders);
-        for order in orders.into_iter().chain(more) {
-            match order {
-                Order::Start(id) => {
+        // `update` adds the commands of this poll after the closure returns.
+        let more = std::mem::take(&mut self.shared.lock().commands);
+        for command in commands.into_iter().chain(more) {
+            match command {
+                Command::Start(id) => {
                     let (starter, ids) = (Arc::clone(&self.starter), Arc::clone(&self.ids));
-                    let (at, link) = self.shared.links.unused(id.slot, || starter.link(ids));
+                    let (index, link) = self.shared.links.unused(id.slot, || starter.link(ids));
                     self.starting.push(Box::pin(async move {
-                        let launched = starter.launch(link.clone()).await;
-                        (id, (at, link), launched)
+                        let result = starter.launch(link.clone()).await;
+                        (id, (index, link), result)
                     }));
                 }
-                Order::Retire(id) => {
-                    if let Some(member) = self.workers.get(&id) {
-                        // Oneway messages that were sent are still to be read.
-                        member.control.stop(Stop::Drain);
+                Command::Retire(id) => {
+                    if let Some(worker) = self.workers.get(&id) {
+                        // Drain instead of close: sent oneway messages may still be unread.
+                        worker.control.stop(Stop::Drain);
                     }
                 }
             }
@@ -132,25 +132,25 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
         wake
     }
 
-    fn started(&mut self, id: MemberId, (at, link): (usize, Link<C>), launched: Launched<D>) {
+    fn started(&mut self, id: InstanceId, (index, link): (usize, Link<C>), result: StartResult<D>) {
         let now = Instant::now();
-        match launched {
+        match result {
             Ok(control) => {
                 let pid = control.identity().pid.into();
                 let control = Arc::new(control);
-                self.workers.insert(id, Member { pid, control: Arc::clone(&control) });
+                self.workers.insert(id, RunningWorker { pid, control: Arc::clone(&control) });
                 self.ending.push(Box::pin(async move { (id, control.ended().await) }));
                 let active = self.shared.update(|state| {
-                    state.scheduler.started(id, Peer { link, at, pid }, now);
+                    state.scheduler.started(id, WorkerHandle { link, index, pid }, now);
                     state.scheduler.active()
                 });
-                self.shared.links.show(id.slot, at);
-                if let Some((_, ready)) = self.ready.take_if(|(least, _)| *least <= active) {
+                self.shared.links.set_latest(id.slot, index);
+                if let Some((_, ready)) = self.ready.take_if(|(min, _)| *min <= active) {
                     let _ = ready.send(Ok(()));
                 }
             }
             Err(error) => {
-                tracing::warn!("a worker of a pool did not come up: {error:#}");
+                tracing::warn!("could not start a worker of a pool: {error:#}");
                 if let Some((_, ready)) = self.ready.take() {
                     let _ = ready.send(Err(error.clone()));
                 }
@@ -162,47 +162,48 @@ impl<D: Driver, C: Codec, T: Transport> Owner<D, C, T> {
         }
     }
 
-    fn ended(&mut self, id: MemberId, ending: Ending) {
+    fn ended(&mut self, id: InstanceId, ending: Ending) {
         self.workers.remove(&id);
         self.killed += usize::from(ending.killed_after_grace);
-        let how = match ending.reason {
-            ExitReason::Exited(0) => HowEnded::Normal,
-            ExitReason::Overran => HowEnded::Overran,
-            _ => HowEnded::Crashed,
+        let cause = match ending.reason {
+            ExitReason::Exited(0) => EndCause::Normal,
+            ExitReason::Overran => EndCause::Overran,
+            _ => EndCause::Crashed,
         };
         self.shared.update(|state| {
             if let Some(crash) = ending.crash {
-                tracing::warn!(pid = crash.pid, reason = %crash.reason, "a worker of a pool has ended");
+                tracing::warn!(pid = crash.pid, reason = %crash.reason, "a worker of a pool ended unexpectedly");
                 state.last_failure = Some(Error::crashed(crash));
             }
-            state.scheduler.ended(id, how, Instant::now());
+            state.scheduler.ended(id, cause, Instant::now());
         });
     }
 
-    fn look(&self) {
-        let memory = self.workers.iter().filter_map(|(id, member)| Some((*id, resident(member.pid?)?)));
+    fn check_memory(&self) {
+        let memory = self.workers.iter().filter_map(|(id, worker)| Some((*id, resident_bytes(worker.pid?)?)));
+        // Collected first, because it reads files, and `update` holds the lock.
         let memory: Vec<_> = memory.collect();
         self.shared.update(|state| {
             for (id, bytes) in memory {
-                state.scheduler.resident(id, bytes);
+                state.scheduler.memory_measured(id, bytes);
             }
         });
     }
 
-    /// Ends all workers, and returns when they are gone.
+    /// Ends all workers. Returns when they are gone.
     async fn close(mut self) {
         self.shared.update(|state| state.scheduler.close());
-        // Those that are not up yet are killed.
+        // Dropping the futures kills workers that are still starting.
         self.starting.clear();
         loop {
-            let stop = (*self.wanted.borrow_and_update()).max(Stop::Drain);
-            self.workers.values().for_each(|member| member.control.stop(stop));
+            let stop = (*self.stop.borrow_and_update()).max(Stop::Drain);
+            self.workers.values().for_each(|worker| worker.control.stop(stop));
             tokio::select! {
                 ended = self.ending.next() => match ended {
                     Some((id, ending)) => self.ended(id, ending),
                     None => break,
                 },
-                Ok(()) = self.wanted.changed() => {}
+                Ok(()) = self.stop.changed() => {}
             }
         }
         self.shared.closed.send_replace(Some(self.killed));

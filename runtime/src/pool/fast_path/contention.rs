@@ -1,21 +1,25 @@
+//! Switch between the fast path and the slow path of a pool.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a pool is crowded: whether every call has to ask the scheduler for a seat, and to tell it of one that it gives
-/// back. Otherwise calls find their seats by themselves, and the scheduler knows nothing of them.
+/// Flag that is set while a pool is contended.
 ///
-/// It is crowded while the scheduler is asked, too. Each seat is guarded by a lock, which the scheduler takes to look for
-/// one: a seat that was given back before that is found, and whoever gives one back after it sees that the pool is crowded.
-/// So no call waits for a seat that is free.
+/// While it is set, every call asks the scheduler for a permit and reports the permit that it
+/// releases. While it is clear, calls find permits themselves and the scheduler does not know them.
+///
+/// The flag is also set while the scheduler looks for a permit. Each permit is guarded by a lock,
+/// which the scheduler takes. The scheduler finds a permit that was released before that. A call
+/// that releases one later sees the flag and reports it. So no call waits while a permit is free.
 #[derive(Debug)]
-pub(super) struct Gate<F = AtomicBool>(F);
+pub(in crate::pool) struct Contention<F = AtomicBool>(F);
 
-/// What a gate is made of.
-pub(super) trait Flag {
+/// Atomic flag; loom's in tests.
+pub(in crate::pool) trait AtomicFlag {
     fn get(&self) -> bool;
     fn set(&self, value: bool);
 }
 
-impl Flag for AtomicBool {
+impl AtomicFlag for AtomicBool {
     #[inline]
     fn get(&self) -> bool {
         self.load(Ordering::Acquire)
@@ -26,26 +30,27 @@ impl Flag for AtomicBool {
     }
 }
 
-impl<F: Flag> Gate<F> {
-    pub(super) fn new(flag: F) -> Self {
+impl<F: AtomicFlag> Contention<F> {
+    pub(in crate::pool) fn new(flag: F) -> Self {
         Self(flag)
     }
 
     #[inline]
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(in crate::pool) fn is_contended(&self) -> bool {
         self.0.get()
     }
 
-    /// Has `ask` ask the scheduler, which is a part of `state`; `is_crowded` tells whether the pool stays crowded.
-    pub(super) fn while_crowded<S, T>(
+    /// Sets the flag, runs `ask` on the scheduler in `state`, and stores the result of
+    /// `is_contended`.
+    pub(in crate::pool) fn while_contended<S, T>(
         &self,
         state: &mut S,
         ask: impl FnOnce(&mut S) -> T,
-        is_crowded: impl FnOnce(&S) -> bool,
+        is_contended: impl FnOnce(&S) -> bool,
     ) -> T {
         self.0.set(true);
         let answer = ask(state);
-        self.0.set(is_crowded(state));
+        self.0.set(is_contended(state));
         answer
     }
 }
@@ -58,13 +63,13 @@ mod tests {
     use loom::sync::{Arc, Mutex};
     use loom::thread;
 
-    use super::super::rules::Recycle;
-    use super::super::scheduler::{Action, Scheduler, Seats, Submitted, Target};
-    use super::super::{Restart, Rules, WhenFull};
     use super::*;
     use crate::OnCrash;
+    use crate::pool::config::{PoolConfig, RecycleLimits};
+    use crate::pool::scheduler::{Action, PermitCounts, Scheduler, Submitted, Target, WorkerPermits};
+    use crate::pool::{Restart, WhenFull};
 
-    impl Flag for AtomicBool {
+    impl AtomicFlag for AtomicBool {
         fn get(&self) -> bool {
             self.load(Ordering::Acquire)
         }
@@ -74,12 +79,12 @@ mod tests {
         }
     }
 
-    /// The one seat of a worker, as its link guards and shows it.
+    /// A worker with one permit, guarded and published as its link does.
     #[derive(Clone)]
-    struct Chair(Arc<(Mutex<bool>, AtomicU32)>);
+    struct LoomWorker(Arc<(Mutex<bool>, AtomicU32)>);
 
-    impl Chair {
-        fn change(&self, is_taken: bool) -> bool {
+    impl LoomWorker {
+        fn set_taken(&self, is_taken: bool) -> bool {
             let mut taken = self.0.0.lock().unwrap();
             let changes = *taken != is_taken;
             *taken = is_taken;
@@ -88,40 +93,40 @@ mod tests {
         }
     }
 
-    impl Seats for Chair {
+    impl WorkerPermits for LoomWorker {
         fn open(&self, _: u32, _: u64) {
             self.0.1.store(1, Ordering::Relaxed);
         }
 
         fn close(&self) {}
 
-        fn take(&self) -> bool {
-            self.change(true)
+        fn try_acquire(&self) -> bool {
+            self.set_taken(true)
         }
 
-        fn give_back(&self) {
-            assert!(self.change(false), "it is nobody's");
+        fn release(&self) {
+            assert!(self.set_taken(false), "the permit was not taken");
         }
 
-        fn free(&self) -> u32 {
+        fn available(&self) -> u32 {
             self.0.1.load(Ordering::Relaxed)
         }
 
-        fn counts(&self) -> (bool, u32, u64) {
-            (true, u32::from(*self.0.0.lock().unwrap()), 0)
+        fn counts(&self) -> PermitCounts {
+            PermitCounts { is_open: true, in_flight: u32::from(*self.0.0.lock().unwrap()), started: 0 }
         }
     }
 
-    /// A pool of one worker that has one call at a time.
-    struct Small {
-        gate: Gate<AtomicBool>,
-        chair: Chair,
-        scheduler: Mutex<Scheduler<Chair>>,
+    /// A pool of one worker with one call at a time.
+    struct OneWorkerPool {
+        contention: Contention<AtomicBool>,
+        worker: LoomWorker,
+        scheduler: Mutex<Scheduler<LoomWorker>>,
     }
 
-    impl Small {
+    impl OneWorkerPool {
         fn new() -> Self {
-            let rules = Rules {
+            let config = PoolConfig {
                 min: 1,
                 max: 1,
                 max_in_flight: 1,
@@ -132,51 +137,52 @@ mod tests {
                 spawn_rate: (1, Duration::from_secs(1)),
                 on_crash: OnCrash::reject(),
                 idle_timeout: Duration::ZERO,
-                recycle: Recycle { calls: 0, age: Duration::ZERO, memory: 0 },
+                recycle: RecycleLimits::default(),
             };
-            let chair = Chair(Arc::new((Mutex::new(false), AtomicU32::new(0))));
-            let mut scheduler = Scheduler::new(rules, 0);
+            let worker = LoomWorker(Arc::new((Mutex::new(false), AtomicU32::new(0))));
+            let mut scheduler = Scheduler::new(config, 0);
             scheduler.poll(Instant::now());
-            let Some(Action::Start(id)) = scheduler.next_action() else { panic!("it needs a worker") };
-            scheduler.started(id, chair.clone(), Instant::now());
-            let gate = Gate::new(AtomicBool::new(scheduler.is_crowded()));
-            Self { gate, chair, scheduler: Mutex::new(scheduler) }
+            let Some(Action::Start(id)) = scheduler.next_action() else { panic!("the pool needs a worker") };
+            scheduler.started(id, worker.clone(), Instant::now());
+            let contention = Contention::new(AtomicBool::new(scheduler.is_contended()));
+            Self { contention, worker, scheduler: Mutex::new(scheduler) }
         }
 
-        /// Asks the scheduler, and has those run that it has found a seat for.
-        fn ask<T>(&self, ask: impl FnOnce(&mut Scheduler<Chair>) -> T) -> T {
-            let (answer, run) = {
+        /// Asks the scheduler, and runs the calls to which it assigned a permit.
+        fn ask<T>(&self, ask: impl FnOnce(&mut Scheduler<LoomWorker>) -> T) -> T {
+            let (answer, assigned) = {
                 let mut scheduler = self.scheduler.lock().unwrap();
-                let answer = self.gate.while_crowded(&mut *scheduler, ask, Scheduler::is_crowded);
+                let answer = self.contention.while_contended(&mut *scheduler, ask, Scheduler::is_contended);
                 (answer, std::iter::from_fn(|| scheduler.next_action()).count())
             };
-            (0..run).for_each(|_| self.run());
+            (0..assigned).for_each(|_| self.run());
             answer
         }
 
-        /// A call that has a seat.
+        /// Runs a call that has a permit.
         fn run(&self) {
-            self.chair.give_back();
-            if self.gate.is_crowded() {
-                self.ask(|scheduler| scheduler.vacated(0));
+            self.worker.release();
+            if self.contention.is_contended() {
+                self.ask(|scheduler| scheduler.permit_released(0));
             }
         }
 
         fn call(&self) {
-            let by_itself = !self.gate.is_crowded() && self.chair.free() > 0 && self.chair.take();
-            if by_itself || matches!(self.ask(|s| s.submit(Target::Any, 0)), Ok(Submitted::Run(..))) {
+            let on_fast_path =
+                !self.contention.is_contended() && self.worker.available() > 0 && self.worker.try_acquire();
+            if on_fast_path || matches!(self.ask(|s| s.submit(Target::Any, 0)), Ok(Submitted::Run(..))) {
                 self.run();
             }
         }
     }
 
     #[test]
-    fn no_call_waits_for_a_seat_that_is_free() {
+    fn no_call_waits_while_a_permit_is_free() {
         let mut model = loom::model::Builder::new();
-        // All orders are too many.
+        // An unbounded search does not end in reasonable time.
         model.preemption_bound = Some(4);
         model.check(|| {
-            let pool = Arc::new(Small::new());
+            let pool = Arc::new(OneWorkerPool::new());
             let other = Arc::clone(&pool);
             let other = thread::spawn(move || {
                 other.call();
@@ -185,8 +191,8 @@ mod tests {
             pool.call();
             other.join().unwrap();
             let scheduler = pool.scheduler.lock().unwrap();
-            assert_eq!((scheduler.queued(), pool.chair.free()), (0, 1));
-            assert!(!pool.gate.is_crowded(), "calls can find seats by themselves again");
+            assert_eq!((scheduler.queued(), pool.worker.available()), (0, 1));
+            assert!(!pool.contention.is_contended(), "the fast path is open again");
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The links to workers, where a call finds one with a free seat without asking the scheduler.
+//! Links to the workers of a pool, readable without a lock.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,50 +6,56 @@ use isolated_workers_codec::Codec;
 
 use crate::Link;
 
-/// For each slot of the pool, the links that its workers have had. They stay where they are, so that a call can have one
-/// without a count of those who do, and are used again for workers that come later.
-pub(super) struct Links<C: Codec>(Box<[Slot<C>]>);
+/// For each slot of the pool, the links that its workers have had.
+///
+/// Links never move, so a call can borrow one without counting references. A link is reused for a
+/// later worker when nothing else refers to it.
+pub(in crate::pool) struct LinkTable<C: Codec>(Box<[SlotLinks<C>]>);
 
-struct Slot<C: Codec> {
+struct SlotLinks<C: Codec> {
     links: boxcar::Vec<Link<C>>,
-    /// That of the worker that came up last.
+    /// Index of the link of the worker that came up last.
     latest: AtomicUsize,
 }
 
-impl<C: Codec> Links<C> {
-    pub(super) fn new(slots: usize) -> Self {
-        let slot = || Slot { links: boxcar::Vec::new(), latest: AtomicUsize::new(0) };
+impl<C: Codec> LinkTable<C> {
+    pub(in crate::pool) fn new(slots: usize) -> Self {
+        let slot = || SlotLinks { links: boxcar::Vec::new(), latest: AtomicUsize::new(0) };
         Self(std::iter::repeat_with(slot).take(slots).collect())
     }
 
-    /// A link for another worker in this slot, and its number there. Asked by one at a time.
-    pub(super) fn unused(&self, slot: usize, make: impl FnOnce() -> Link<C>) -> (usize, Link<C>) {
+    /// Returns a link for another worker in this slot, and its index.
+    ///
+    /// Called only by the pool's supervisor, so one at a time.
+    pub(in crate::pool) fn unused(&self, slot: usize, make: impl FnOnce() -> Link<C>) -> (usize, Link<C>) {
         let links = &self.0[slot].links;
         let unused = links.iter().find(|(_, link)| link.is_unused());
-        let at = unused.map_or_else(|| links.push(make()), |(at, _)| at);
-        (at, self.get(slot, at).clone())
+        let index = unused.map_or_else(|| links.push(make()), |(index, _)| index);
+        (index, self.get(slot, index).clone())
     }
 
-    pub(super) fn get(&self, slot: usize, at: usize) -> &Link<C> {
-        &self.0[slot].links[at]
+    pub(in crate::pool) fn get(&self, slot: usize, index: usize) -> &Link<C> {
+        &self.0[slot].links[index]
     }
 
-    /// Has calls find this worker.
-    pub(super) fn show(&self, slot: usize, at: usize) {
-        self.0[slot].latest.store(at, Ordering::Release);
+    /// Makes the slot's calls use this link from now on.
+    pub(in crate::pool) fn set_latest(&self, slot: usize, index: usize) {
+        self.0[slot].latest.store(index, Ordering::Release);
     }
 
-    /// The worker with the most free seats, of which nobody has more than `most`, and its slot. The seat may be gone when it
-    /// is asked for.
+    /// Returns the worker with the most free permits and its slot.
+    ///
+    /// The search ends early at a worker with `max_free` free permits, because none has more. The
+    /// permit may be taken by another call before this one acquires it.
     #[inline]
-    pub(super) fn roomiest(&self, most: u32) -> Option<(usize, &Link<C>)> {
-        let (mut found, mut free) = (None, 0);
+    pub(super) fn most_free(&self, max_free: u32) -> Option<(usize, &Link<C>)> {
+        let (mut found, mut most) = (None, 0);
         for (at, slot) in self.0.iter().enumerate() {
             let Some(link) = slot.links.get(slot.latest.load(Ordering::Acquire)) else { continue };
-            let theirs = link.free_seats();
-            if theirs > free {
-                (found, free) = (Some((at, link)), theirs);
-                if free == most {
+            let free = link.free_seats();
+            if free > most {
+                (found, most) = (Some((at, link)), free);
+                if most == max_free {
                     break;
                 }
             }

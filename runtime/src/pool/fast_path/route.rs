@@ -1,79 +1,84 @@
-//! A seat at a worker, as the scheduler sees it and as a call does.
+//! Route of a call to its worker.
 
 use isolated_workers_codec::Codec;
 
-use super::scheduler::{MemberId, Seats};
-use super::shared::Shared;
 use crate::Link;
 use crate::connection::Linked;
+use crate::pool::scheduler::{InstanceId, PermitCounts, WorkerPermits};
+use crate::pool::shared::PoolShared;
 
-/// A worker, as the scheduler knows it.
-pub(super) struct Peer<C: Codec> {
-    pub(super) link: Link<C>,
-    /// The number of its link in its slot.
-    pub(super) at: usize,
-    pub(super) pid: Option<u32>,
+/// Handle by which the scheduler knows a worker.
+pub(in crate::pool) struct WorkerHandle<C: Codec> {
+    pub(in crate::pool) link: Link<C>,
+    /// Index of the link in its slot.
+    pub(in crate::pool) index: usize,
+    pub(in crate::pool) pid: Option<u32>,
 }
 
-impl<C: Codec> Clone for Peer<C> {
+impl<C: Codec> Clone for WorkerHandle<C> {
     fn clone(&self) -> Self {
         Self { link: self.link.clone(), ..*self }
     }
 }
 
-impl<C: Codec> Seats for Peer<C> {
-    fn open(&self, most: u32, calls_end: u64) {
-        self.link.open_seats(most, calls_end);
+impl<C: Codec> WorkerPermits for WorkerHandle<C> {
+    fn open(&self, max_in_flight: u32, max_calls: u64) {
+        self.link.open_seats(max_in_flight, max_calls);
     }
 
     fn close(&self) {
         self.link.close_seats();
     }
 
-    fn take(&self) -> bool {
+    fn try_acquire(&self) -> bool {
         self.link.take_seat()
     }
 
-    fn give_back(&self) {
+    fn release(&self) {
         self.link.give_seat_back();
     }
 
-    fn free(&self) -> u32 {
+    fn available(&self) -> u32 {
         self.link.free_seats()
     }
 
-    fn counts(&self) -> (bool, u32, u64) {
-        self.link.seats()
+    fn counts(&self) -> PermitCounts {
+        let (is_open, in_flight, started) = self.link.seats();
+        PermitCounts { is_open, in_flight, started }
     }
 }
 
-/// Where a call finds its worker: one that it chooses itself, or the one that the scheduler has chosen.
-pub(super) struct Seat<'a, C: Codec> {
-    shared: &'a Shared<C>,
+/// Route of one call: the worker that the call chooses itself, or the one the scheduler assigned.
+pub(in crate::pool) struct Route<'a, C: Codec> {
+    shared: &'a PoolShared<C>,
     slot: usize,
     link: Option<&'a Link<C>>,
 }
 
-impl<'a, C: Codec> Seat<'a, C> {
-    /// Wherever there is one.
+impl<'a, C: Codec> Route<'a, C> {
+    /// A route to whichever worker has a free permit when the call starts.
     #[inline]
-    pub(super) fn any(shared: &'a Shared<C>) -> Self {
+    pub(in crate::pool) fn any(shared: &'a PoolShared<C>) -> Self {
         Self { shared, slot: 0, link: None }
     }
 
-    /// One that was taken for a call, and which that gives back.
-    pub(super) fn of(shared: &'a Shared<C>, id: MemberId, peer: Peer<C>) -> Self {
-        Self { shared, slot: id.slot, link: Some(shared.links.get(id.slot, peer.at)) }
+    /// A route to an assigned worker, with a permit that the call releases.
+    pub(in crate::pool) fn assigned(
+        shared: &'a PoolShared<C>,
+        id: InstanceId,
+        worker: &WorkerHandle<C>,
+    ) -> Self {
+        Self { shared, slot: id.slot, link: Some(shared.links.get(id.slot, worker.index)) }
     }
 
-    /// The link to the worker that was chosen.
+    /// Returns the link to the worker.
     #[inline]
-    pub(super) fn chosen(&self) -> &'a Link<C> {
-        self.link.expect("a worker was chosen")
+    pub(in crate::pool) fn chosen(&self) -> &'a Link<C> {
+        self.link.expect("the route has a worker")
     }
 }
 
-impl<C: Codec> Linked for Seat<'_, C> {
+impl<C: Codec> Linked for Route<'_, C> {
     type Codec = C;
     const HAS_SEATS: bool = true;
 
@@ -84,10 +89,10 @@ impl<C: Codec> Linked for Seat<'_, C> {
 
     #[inline]
     fn choose(&mut self) -> bool {
-        if self.shared.gate.is_crowded() {
+        if self.shared.contention.is_contended() {
             return false;
         }
-        match self.shared.links.roomiest(self.shared.seats) {
+        match self.shared.links.most_free(self.shared.max_in_flight) {
             Some((slot, link)) => {
                 (self.slot, self.link) = (slot, Some(link));
                 true
@@ -98,8 +103,8 @@ impl<C: Codec> Linked for Seat<'_, C> {
 
     #[inline]
     fn vacated(&self, is_due: bool) {
-        if is_due || self.shared.gate.is_crowded() {
-            self.shared.vacated(self.slot);
+        if is_due || self.shared.contention.is_contended() {
+            self.shared.permit_released(self.slot);
         }
     }
 }

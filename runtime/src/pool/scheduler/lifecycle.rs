@@ -1,124 +1,110 @@
-//! Which workers there are.
+//! Lifecycle of a pool's workers: when they are started, replaced and retired.
 
 use std::time::{Duration, Instant};
 
-use super::{Action, Member, MemberId, Phase, Refusal, Scheduler, Seats, Slot, rendezvous};
+use super::{
+    Action, Instance, InstanceId, Phase, Refusal, Scheduler, Slot, Ticket, WorkerPermits, rendezvous_hash,
+};
 use crate::host::supervisor::GROWN_UP;
-use crate::pool::{Restart, Rules};
+use crate::pool::config::{PoolConfig, Restart};
 
-/// How a worker ended that was not told to.
+/// Cause of a worker's unexpected end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HowEnded {
+pub(crate) enum EndCause {
     /// It exited with code 0.
     Normal,
     Crashed,
-    /// It was killed for a call that took too long. No fault of the program that counts.
+    /// It was killed because a call timed out. This does not count as a crash.
     Overran,
 }
 
-fn sooner(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-impl<M: Seats> Scheduler<M> {
-    /// A worker has come up and takes calls. One that was there before in its slot finishes what is in flight.
-    pub(crate) fn started(&mut self, id: MemberId, seats: M, now: Instant) {
+impl<W: WorkerPermits> Scheduler<W> {
+    /// Handles a worker that came up. The previous worker of its slot finishes its calls in flight.
+    pub(crate) fn started(&mut self, id: InstanceId, permits: W, now: Instant) {
         let slot = &mut self.slots[id.slot];
         if slot.starting.take_if(|starting| *starting == id).is_none() {
             return;
         }
         slot.starts += 1;
-        self.failed_starts = 0;
-        self.broken = None;
+        self.backoff.started();
         self.wants_poll = true;
-        let recycle = self.rules.recycle;
-        let member = Member {
+        let recycle = self.config.recycle;
+        let instance = Instance {
             id,
-            seats,
-            is_told: false,
+            permits,
+            is_closing: false,
             since: now,
-            calls_end: self.limit(recycle.calls),
-            age_end: (!recycle.age.is_zero()).then(|| now + self.a_part_less(recycle.age)),
-            memory_end: self.limit(recycle.memory),
-            resident: None,
-            idle: None,
+            max_calls: self.jittered_limit(recycle.calls),
+            expires_at: (!recycle.age.is_zero()).then(|| now + self.jittered(recycle.age)),
+            max_memory_bytes: self.jittered_limit(recycle.memory_bytes),
+            resident_bytes: None,
+            idle_since: None,
         };
-        member.seats.open(self.rules.max_in_flight, member.calls_end);
-        if let Some(old) = self.slots[id.slot].active.replace(member) {
+        instance.permits.open(self.config.max_in_flight, instance.max_calls);
+        if let Some(old) = self.slots[id.slot].active.replace(instance) {
             self.retire(old);
         }
         self.fill(id.slot);
     }
 
-    /// A worker has not come up.
-    pub(crate) fn start_failed(&mut self, id: MemberId, now: Instant) {
+    /// Handles a worker that did not come up.
+    pub(crate) fn start_failed(&mut self, id: InstanceId, now: Instant) {
         let slot = &mut self.slots[id.slot];
         if slot.starting.take_if(|starting| *starting == id).is_none() {
             return;
         }
         slot.crashes += 1;
-        slot.died_young = slot.died_young.saturating_add(1);
-        // The workers that are there go on.
-        self.reloaded_from = 0;
-        self.failed_starts += 1;
-        self.missing(id.slot, self.rules.restart != Restart::Temporary, now);
+        slot.early_deaths = slot.early_deaths.saturating_add(1);
+        // Aborts a reload: the workers that are up stay.
+        self.reload_from = 0;
+        self.backoff.start_failed();
+        self.lost(id.slot, self.config.restart != Restart::Temporary, now);
     }
 
-    /// A worker has ended. What was in flight gives its seats back all the same.
-    pub(crate) fn ended(&mut self, id: MemberId, how: HowEnded, now: Instant) {
+    /// Handles the end of a worker. Its calls in flight still release their permits.
+    pub(crate) fn ended(&mut self, id: InstanceId, cause: EndCause, now: Instant) {
         let slot = &mut self.slots[id.slot];
-        for member in slot.retiring.extract_if(.., |member| member.id == id) {
-            slot.done += member.seats.counts().2;
+        for instance in slot.retiring.extract_if(.., |instance| instance.id == id) {
+            slot.done += instance.permits.counts().started;
         }
-        let Some(member) = slot.active.take_if(|member| member.id == id) else { return };
-        member.seats.close();
-        slot.done += member.seats.counts().2;
+        let Some(instance) = slot.active.take_if(|instance| instance.id == id) else { return };
+        instance.permits.close();
+        slot.done += instance.permits.counts().started;
         self.wants_poll = true;
-        if how == HowEnded::Overran {
-            return self.give_up_hopeless();
+        if cause == EndCause::Overran {
+            return self.refuse_hopeless();
         }
-        let grown_up = now.duration_since(member.since) >= GROWN_UP;
-        slot.died_young = if grown_up { 0 } else { slot.died_young.saturating_add(1) };
-        slot.crashes += u64::from(how == HowEnded::Crashed);
-        let another = match self.rules.restart {
+        let ended_early = now.duration_since(instance.since) < GROWN_UP;
+        slot.early_deaths = if ended_early { slot.early_deaths.saturating_add(1) } else { 0 };
+        slot.crashes += u64::from(cause == EndCause::Crashed);
+        let is_replaced = match self.config.restart {
             Restart::Permanent => true,
-            Restart::Transient => how == HowEnded::Crashed,
+            Restart::Transient => cause == EndCause::Crashed,
             Restart::Temporary => false,
         };
-        self.missing(id.slot, another, now);
+        self.lost(id.slot, is_replaced, now);
     }
 
-    /// A worker is missing that was not told to end, and `another` one is to follow or not.
-    fn missing(&mut self, at: usize, another: bool, now: Instant) {
+    /// Handles the loss of a worker. Its slot is gone unless the worker `is_replaced`.
+    fn lost(&mut self, at: usize, is_replaced: bool, now: Instant) {
         self.wants_poll = true;
         let random = self.random();
         let slot = &mut self.slots[at];
-        if !another {
-            if slot.active.is_none() && slot.starting.is_none() {
-                slot.is_gone = true;
-                self.leave(at);
-            }
-            return self.give_up_hopeless();
+        if is_replaced {
+            slot.backoff_until = Some(self.backoff.lost(slot.early_deaths, now, random));
+        } else if slot.active.is_none() && slot.starting.is_none() {
+            slot.is_gone = true;
+            self.move_calls_from(at);
         }
-        slot.not_before = Some(now + self.rules.on_crash.delay(slot.died_young, random));
-        self.crashes.record(now);
-        let (most, _) = self.rules.restart_limit;
-        if self.is_broken() || self.crashes.is_over(now) || self.failed_starts > most {
-            let in_a_row = self.failed_starts.max(1);
-            self.broken = Some(now + self.rules.on_crash.delay(in_a_row, random));
-        }
-        self.give_up_hopeless();
+        self.refuse_hopeless();
     }
 
-    /// Finds other slots for the calls that wait for one that is gone.
-    fn leave(&mut self, gone: usize) {
+    /// Moves the calls that wait for a slot that is gone to other slots, or refuses them.
+    fn move_calls_from(&mut self, gone: usize) {
         let none_left = self.slots.iter().all(|slot| slot.is_gone);
-        let theirs = |slot: Option<usize>| slot == Some(gone) || (slot.is_none() && none_left);
+        let is_affected = |slot: Option<usize>| slot == Some(gone) || (slot.is_none() && none_left);
         let calls: Vec<_> =
-            self.queue.iter().filter(|(_, call)| theirs(call.slot)).map(|(t, c)| (t, *c)).collect();
+            self.queue.iter().filter(|(_, call)| is_affected(call.slot)).map(|(t, c)| (t, *c)).collect();
         for (ticket, call) in calls {
             match self.resolve(call.target) {
                 Ok(Some(slot)) => self.queue.move_to(ticket, slot),
@@ -126,52 +112,59 @@ impl<M: Seats> Scheduler<M> {
                 Err(refusal) => self.refuse(ticket, refusal),
             }
         }
-        // Only when all have moved: the most urgent goes first.
+        // Only after all have moved, so that the call with the highest priority goes first.
         self.fill_all();
     }
 
-    /// Fails the calls that wait for workers that keep crashing.
-    fn give_up_hopeless(&mut self) {
+    /// Refuses queued calls that wait for workers that keep crashing.
+    fn refuse_hopeless(&mut self) {
         if self.is_broken() {
-            let hopeless = |slot| self.is_hopeless(slot);
-            let calls: Vec<_> =
-                self.queue.iter().filter(|(_, call)| hopeless(call.slot)).map(|(ticket, _)| ticket).collect();
+            let is_hopeless = |slot| self.is_hopeless(slot);
+            let calls: Vec<_> = self
+                .queue
+                .iter()
+                .filter(|(_, call)| is_hopeless(call.slot))
+                .map(|(ticket, _)| ticket)
+                .collect();
             calls.into_iter().for_each(|ticket| self.refuse(ticket, Refusal::Broken));
         }
     }
 
-    fn refuse(&mut self, ticket: super::Ticket, refusal: Refusal) {
+    fn refuse(&mut self, ticket: Ticket, refusal: Refusal) {
         self.queue.remove(ticket);
         self.actions.push_back(Action::Fail(ticket, refusal));
     }
 
-    /// How much memory a worker takes.
-    pub(crate) fn resident(&mut self, id: MemberId, bytes: u64) {
-        if let Some(member) = self.slots[id.slot].active.as_mut().filter(|member| member.id == id) {
-            member.resident = Some(bytes);
-            self.wants_poll |= bytes > member.memory_end;
+    /// Handles a measurement of a worker's resident memory.
+    pub(crate) fn memory_measured(&mut self, id: InstanceId, bytes: u64) {
+        if let Some(instance) = self.slots[id.slot].active.as_mut().filter(|instance| instance.id == id) {
+            instance.resident_bytes = Some(bytes);
+            self.wants_poll |= bytes > instance.max_memory_bytes;
         }
     }
 
-    /// Replaces all workers that are there, one after the other. Where one does not come up, the rest stay.
+    /// Replaces all workers, one after the other. If one does not come up, the rest stay.
+    ///
+    /// Returns a number for [`reload_result`](Self::reload_result).
     pub(crate) fn reload(&mut self) -> u64 {
-        self.reloaded_from = self.next_member + 1;
+        self.reload_from = self.last_number + 1;
         self.wants_poll = true;
-        self.reloaded_from
+        self.reload_from
     }
 
-    /// Whether a reload is over: `Some(false)` where a worker did not come up.
-    pub(crate) fn reloaded(&self, from: u64) -> Option<bool> {
-        if self.reloaded_from < from {
+    /// Returns the result of a reload: `None` while it runs, and `Some(false)` if a worker did not
+    /// come up.
+    pub(crate) fn reload_result(&self, from: u64) -> Option<bool> {
+        if self.reload_from < from {
             return Some(false);
         }
-        let is_stale = |slot: &Slot<M>| {
-            slot.members().map(|member| member.id).chain(slot.starting).any(|id| id.number < from)
+        let is_stale = |slot: &Slot<W>| {
+            slot.instances().map(|instance| instance.id).chain(slot.starting).any(|id| id.number < from)
         };
         (!self.slots.iter().any(is_stale)).then_some(true)
     }
 
-    /// Takes no calls any more; what waits and what is in flight is finished.
+    /// Takes no more calls. Queued calls and calls in flight are finished.
     pub(crate) fn drain(&mut self) {
         if self.phase == Phase::Open {
             self.phase = Phase::Draining;
@@ -179,30 +172,31 @@ impl<M: Seats> Scheduler<M> {
         }
     }
 
-    /// Whether nothing waits and nothing is in flight.
+    /// Returns `true` if no calls are queued or in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        let busy = |slot: &Slot<M>| slot.members().any(|member| member.seats.taken() > 0);
-        self.queue.len() == 0 && !self.slots.iter().any(busy)
+        let is_busy = |slot: &Slot<W>| slot.instances().any(|instance| instance.permits.in_flight() > 0);
+        self.queue.len() == 0 && !self.slots.iter().any(is_busy)
     }
 
-    /// Takes no calls any more, starts no workers, and gives up all that waits.
+    /// Takes no more calls, starts no more workers, and refuses all queued calls.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Closed;
         let calls: Vec<_> = self.queue.iter().map(|(ticket, _)| ticket).collect();
         calls.into_iter().for_each(|ticket| self.refuse(ticket, Refusal::Closed));
     }
 
-    /// Starts and retires workers as it is time for. Returns when to ask again, unless something else happens first.
+    /// Starts, replaces and retires workers. Returns the time of the next poll, unless an event
+    /// happens earlier.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.wants_poll = false;
         if self.phase == Phase::Closed {
             return None;
         }
-        // With seats that are still to be told of, so that no worker is let go that a call waits for.
+        // Uses permits whose release is not yet reported, so that no needed worker is retired.
         self.fill_all();
         let started = self.start_missing(now);
         let replaced = self.replace_one(now);
-        sooner(sooner(started, replaced), self.retire_idle(now))
+        earliest(earliest(started, replaced), self.retire_idle(now))
     }
 
     /// Starts a worker in each slot that needs one.
@@ -215,19 +209,19 @@ impl<M: Seats> Scheduler<M> {
             if !self.slots[at].is_vacant() {
                 continue;
             }
-            let room = coming.saturating_mul(self.rules.max_in_flight as usize);
-            let is_needed = (self.phase == Phase::Open && live < self.rules.min)
+            let room = coming.saturating_mul(self.config.max_in_flight as usize);
+            let is_needed = (self.phase == Phase::Open && live < self.config.min)
                 || self.queue.waiting_for(at) > 0
                 || self.queue.waiting_for_any() > room
                 || (self.phase == Phase::Open && self.is_broken() && live == 0);
-            // While workers keep crashing, they are tried one at a time.
+            // A broken pool starts one worker at a time.
             if !is_needed || (self.is_broken() && coming > 0) {
                 continue;
             }
             let allowed = self.starts.next(now);
-            let after = [self.slots[at].not_before, self.broken, Some(allowed)].into_iter().flatten().max();
-            match after.filter(|after| *after > now) {
-                Some(after) => wake = sooner(wake, Some(after)),
+            let bounds = [self.slots[at].backoff_until, self.backoff.broken_until(), Some(allowed)];
+            match bounds.into_iter().flatten().max().filter(|after| *after > now) {
+                Some(after) => wake = earliest(wake, Some(after)),
                 None => {
                     self.start(at, now);
                     (coming, live) = (coming + 1, live + 1);
@@ -238,27 +232,27 @@ impl<M: Seats> Scheduler<M> {
     }
 
     fn start(&mut self, slot: usize, now: Instant) {
-        self.next_member += 1;
-        let id = MemberId { slot, number: self.next_member };
+        self.last_number += 1;
+        let id = InstanceId { slot, number: self.last_number };
         self.starts.record(now);
         self.slots[slot].starting = Some(id);
         self.actions.push_back(Action::Start(id));
     }
 
-    /// Starts a worker to take the place of the oldest one that is due, unless another one is being replaced.
+    /// Starts a replacement for the oldest worker that needs one, unless one is being replaced.
     fn replace_one(&mut self, now: Instant) -> Option<Instant> {
         if self.phase != Phase::Open || self.is_broken() || self.slots.iter().any(Slot::is_replacing) {
             return None;
         }
         let active = self.slots.iter().filter_map(|slot| slot.active.as_ref());
-        let due = active
+        let oldest = active
             .clone()
-            .filter(|member| member.is_due(now, self.reloaded_from))
-            .min_by_key(|member| member.id.number);
-        let Some(due) = due else { return active.filter_map(|member| member.age_end).min() };
-        let slot = due.id.slot;
+            .filter(|instance| instance.needs_replacement(now, self.reload_from))
+            .min_by_key(|instance| instance.id.number);
+        let Some(oldest) = oldest else { return active.filter_map(|instance| instance.expires_at).min() };
+        let slot = oldest.id.slot;
         let allowed = self.starts.next(now);
-        let after = self.slots[slot].not_before.map_or(allowed, |after| after.max(allowed));
+        let after = self.slots[slot].backoff_until.map_or(allowed, |after| after.max(allowed));
         if after > now {
             return Some(after);
         }
@@ -266,9 +260,9 @@ impl<M: Seats> Scheduler<M> {
         None
     }
 
-    /// Lets workers go that were given nothing for long, down to the fewest.
+    /// Retires workers above the minimum that have been idle for the idle timeout.
     fn retire_idle(&mut self, now: Instant) -> Option<Instant> {
-        let Rules { min, max, idle_timeout, .. } = self.rules;
+        let PoolConfig { min, max, idle_timeout, .. } = self.config;
         if self.phase != Phase::Open || idle_timeout.is_zero() || min == max {
             return None;
         }
@@ -279,52 +273,62 @@ impl<M: Seats> Scheduler<M> {
             if spare == 0 {
                 break;
             }
-            let Some(member) = &mut slot.active else { continue };
-            let (is_open, taken, calls) = member.seats.counts();
-            // The end of one that lets no calls in is about to be told, and calls may wait for that.
-            if slot.starting.is_some() || !is_open {
+            let Some(instance) = &mut slot.active else { continue };
+            let counts = instance.permits.counts();
+            // If the permits are closed, the worker has ended. Its end is reported soon, and calls
+            // may wait for that.
+            if slot.starting.is_some() || !counts.is_open {
                 continue;
             }
-            let (since, _) = match member.idle {
-                Some(idle) if taken == 0 && idle.1 == calls => idle,
-                _ => *member.idle.insert((now, calls)),
+            let (since, _) = match instance.idle_since {
+                Some(idle) if counts.in_flight == 0 && idle.1 == counts.started => idle,
+                _ => *instance.idle_since.insert((now, counts.started)),
             };
             let end = since + idle_timeout;
-            if taken == 0 && end <= now {
+            if counts.in_flight == 0 && end <= now {
                 spare -= 1;
-                self.slots[at].active.take().into_iter().for_each(|member| self.retire(member));
+                self.slots[at].active.take().into_iter().for_each(|instance| self.retire(instance));
             } else {
-                // One that is busy now is asked after again when it can be idle for long at the earliest.
-                wake = sooner(wake, Some(end));
+                // A busy worker is checked again at the earliest time at which it can have timed
+                // out.
+                wake = earliest(wake, Some(end));
             }
         }
         wake
     }
 
-    fn retire(&mut self, mut member: Member<M>) {
-        member.seats.close();
-        if member.seats.taken() == 0 {
-            member.is_told = true;
-            self.actions.push_back(Action::Retire(member.id));
+    fn retire(&mut self, mut instance: Instance<W>) {
+        instance.permits.close();
+        if instance.permits.in_flight() == 0 {
+            instance.is_closing = true;
+            self.actions.push_back(Action::Retire(instance.id));
         }
-        self.slots[member.id.slot].retiring.push(member);
+        self.slots[instance.id.slot].retiring.push(instance);
     }
 
-    /// A limit with up to a tenth less, so that workers that began together do not end together. 0 is none.
-    fn limit(&mut self, limit: u64) -> u64 {
+    /// Returns a limit up to a tenth lower, so that workers that started together do not end
+    /// together. 0 is no limit.
+    fn jittered_limit(&mut self, limit: u64) -> u64 {
         match limit {
             0 => u64::MAX,
             limit => limit - (limit as f64 * self.random() / 10.0) as u64,
         }
     }
 
-    fn a_part_less(&mut self, time: Duration) -> Duration {
+    fn jittered(&mut self, time: Duration) -> Duration {
         time.mul_f64(1.0 - self.random() / 10.0)
     }
 
-    /// A number from 0 to 1.
+    /// Returns a number from 0 to 1.
     fn random(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        rendezvous::mix(self.random) as f64 / u64::MAX as f64
+        rendezvous_hash::mix(self.random) as f64 / u64::MAX as f64
+    }
+}
+
+fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }

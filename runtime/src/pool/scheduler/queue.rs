@@ -1,43 +1,47 @@
+//! Queue of the calls that wait for a worker.
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Refusal, Target, Ticket};
-use crate::pool::WhenFull;
+use crate::pool::config::WhenFull;
 
-/// How many calls in a row a worker may take before the oldest one that waits for it. So the oldest waits for so many
-/// calls at most, one with `n` older ones for `n + 1` times as many, whatever the priorities.
-pub(super) const PATIENCE: u32 = 15;
+/// Maximum number of calls in a row that a worker takes before the oldest call that waits for it.
+///
+/// So the oldest call waits for at most 15 others, with any priorities, and a call with `n` older
+/// ones for at most `n + 1` times as many.
+pub(super) const MAX_OVERTAKES: u32 = 15;
 
-/// Calls that wait for a worker.
+/// Calls that wait for a worker, by priority and age.
 #[derive(Debug)]
 pub(super) struct Queue {
     limit: usize,
     when_full: WhenFull,
     inside: Lanes,
-    /// Those that wait for room. A worker that would be idle takes them from there, too.
+    /// Calls that wait for room in the queue. A worker takes them directly if it would be idle.
     outside: Lanes,
-    next: u64,
-    /// For each slot: how many calls in a row it has taken before the oldest.
-    overtaken: Vec<u32>,
+    last_ticket: u64,
+    /// For each slot, the number of calls in a row that it took before the oldest.
+    overtakes: Vec<u32>,
 }
 
-/// What is known of a call that waits.
+/// A call that waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waiting {
+pub(super) struct QueuedCall {
     pub(super) target: Target,
     pub(super) priority: i32,
-    /// The only slot that it can run in, where it is not any.
+    /// The only slot in which the call can run, or `None` for any.
     pub(super) slot: Option<usize>,
 }
 
 impl Queue {
     pub(super) fn new(limit: usize, when_full: WhenFull, slots: usize) -> Self {
         let (inside, outside) = (Lanes::new(slots), Lanes::new(slots));
-        Self { limit, when_full, inside, outside, next: 0, overtaken: vec![0; slots] }
+        Self { limit, when_full, inside, outside, last_ticket: 0, overtakes: vec![0; slots] }
     }
 
-    /// Takes a call in; the second ticket is that of one that makes way for it.
-    pub(super) fn push(&mut self, call: Waiting) -> Result<(Ticket, Option<Ticket>), Refusal> {
+    /// Adds a call. The second ticket is that of a call that was dropped to make room.
+    pub(super) fn push(&mut self, call: QueuedCall) -> Result<(Ticket, Option<Ticket>), Refusal> {
         let mut dropped = None;
         if self.inside.len() >= self.limit {
             match self.when_full {
@@ -48,7 +52,7 @@ impl Queue {
                 }
                 WhenFull::Reject => return Err(Refusal::Full),
                 WhenFull::DropOldest => {
-                    let victim = self.inside.least_urgent(call.priority).ok_or(Refusal::Full)?;
+                    let victim = self.inside.oldest_of_lowest_priority(call.priority).ok_or(Refusal::Full)?;
                     self.inside.remove(victim);
                     dropped = Some(victim);
                 }
@@ -60,23 +64,23 @@ impl Queue {
     }
 
     fn ticket(&mut self) -> Ticket {
-        self.next += 1;
-        Ticket(self.next)
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
     }
 
-    /// The call that a worker in this slot is to take next.
+    /// Removes and returns the next call for a worker in this slot.
     pub(super) fn take(&mut self, slot: usize) -> Option<Ticket> {
         let lanes = if self.inside.has_any_for(slot) { &self.inside } else { &self.outside };
         let oldest = lanes.oldest(slot)?;
-        let overtaken = &mut self.overtaken[slot];
-        let ticket = if *overtaken >= PATIENCE { oldest } else { lanes.most_urgent(slot)? };
-        *overtaken = if ticket == oldest { 0 } else { *overtaken + 1 };
+        let overtakes = &mut self.overtakes[slot];
+        let ticket = if *overtakes >= MAX_OVERTAKES { oldest } else { lanes.highest_priority(slot)? };
+        *overtakes = if ticket == oldest { 0 } else { *overtakes + 1 };
         self.remove(ticket);
         Some(ticket)
     }
 
-    /// Takes a call out. `None`: it is not there.
-    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waiting> {
+    /// Removes a call. Returns `None` if it is not queued.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<QueuedCall> {
         let removed = self.inside.remove(ticket).or_else(|| self.outside.remove(ticket));
         while self.inside.len() < self.limit
             && let Some((ticket, call)) = self.outside.pop_oldest()
@@ -86,59 +90,60 @@ impl Queue {
         removed
     }
 
-    /// Moves a call to another slot. It keeps its place in the order.
+    /// Moves a call to another slot. It keeps its age and priority.
     pub(super) fn move_to(&mut self, ticket: Ticket, slot: usize) {
         for lanes in [&mut self.inside, &mut self.outside] {
             if let Some(call) = lanes.remove(ticket) {
-                lanes.insert(ticket, Waiting { slot: Some(slot), ..call });
+                lanes.insert(ticket, QueuedCall { slot: Some(slot), ..call });
             }
         }
     }
 
-    /// Whether a call waits that a worker in this slot may have.
+    /// Returns `true` if a call waits that can run in this slot.
     pub(super) fn has_any_for(&self, slot: usize) -> bool {
         self.inside.has_any_for(slot) || self.outside.has_any_for(slot)
     }
 
-    /// All that wait, oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Ticket, &Waiting)> {
+    /// Returns all calls, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Ticket, &QueuedCall)> {
         self.inside.calls.iter().chain(&self.outside.calls).map(|(ticket, call)| (*ticket, call))
     }
 
-    /// How many wait for a worker in this slot and no other.
+    /// Returns the number of calls that can run only in this slot.
     pub(super) fn waiting_for(&self, slot: usize) -> usize {
-        self.inside.own[slot].aged.len() + self.outside.own[slot].aged.len()
+        self.inside.own[slot].by_age.len() + self.outside.own[slot].by_age.len()
     }
 
-    /// How many wait for any worker.
+    /// Returns the number of calls that can run in any slot.
     pub(super) fn waiting_for_any(&self) -> usize {
-        self.inside.any.aged.len() + self.outside.any.aged.len()
+        self.inside.any.by_age.len() + self.outside.any.by_age.len()
     }
 
     pub(super) fn len(&self) -> usize {
         self.inside.len() + self.outside.len()
     }
 
-    /// How many the limit counts.
+    /// Returns the number of calls that count toward the limit.
     #[cfg(test)]
     pub(super) fn inside(&self) -> usize {
         self.inside.len()
     }
 }
 
-/// Calls by the slot that they wait for, each lane by priority and by age.
+/// Calls in one lane for each slot, and one lane for calls that can run in any.
 #[derive(Debug)]
 struct Lanes {
-    calls: BTreeMap<Ticket, Waiting>,
+    calls: BTreeMap<Ticket, QueuedCall>,
     all: Lane,
     any: Lane,
     own: Vec<Lane>,
 }
 
+/// Tickets by priority and by age.
 #[derive(Clone, Debug, Default)]
 struct Lane {
-    ranked: BTreeSet<(Reverse<i32>, Ticket)>,
-    aged: BTreeSet<Ticket>,
+    by_priority: BTreeSet<(Reverse<i32>, Ticket)>,
+    by_age: BTreeSet<Ticket>,
 }
 
 impl Lanes {
@@ -158,14 +163,14 @@ impl Lanes {
         }
     }
 
-    fn insert(&mut self, ticket: Ticket, call: Waiting) {
+    fn insert(&mut self, ticket: Ticket, call: QueuedCall) {
         let rank = (Reverse(call.priority), ticket);
         self.all.insert(rank);
         self.lane(call.slot).insert(rank);
         self.calls.insert(ticket, call);
     }
 
-    fn remove(&mut self, ticket: Ticket) -> Option<Waiting> {
+    fn remove(&mut self, ticket: Ticket) -> Option<QueuedCall> {
         let call = self.calls.remove(&ticket)?;
         let rank = (Reverse(call.priority), ticket);
         self.all.remove(rank);
@@ -173,42 +178,42 @@ impl Lanes {
         Some(call)
     }
 
-    fn pop_oldest(&mut self) -> Option<(Ticket, Waiting)> {
+    fn pop_oldest(&mut self) -> Option<(Ticket, QueuedCall)> {
         let (&ticket, _) = self.calls.first_key_value()?;
         Some((ticket, self.remove(ticket)?))
     }
 
     fn has_any_for(&self, slot: usize) -> bool {
-        !self.any.aged.is_empty() || !self.own[slot].aged.is_empty()
+        !self.any.by_age.is_empty() || !self.own[slot].by_age.is_empty()
     }
 
     fn oldest(&self, slot: usize) -> Option<Ticket> {
-        [&self.any, &self.own[slot]].into_iter().filter_map(|lane| lane.aged.first()).min().copied()
+        [&self.any, &self.own[slot]].into_iter().filter_map(|lane| lane.by_age.first()).min().copied()
     }
 
-    fn most_urgent(&self, slot: usize) -> Option<Ticket> {
+    fn highest_priority(&self, slot: usize) -> Option<Ticket> {
         let lanes = [&self.any, &self.own[slot]];
-        lanes.into_iter().filter_map(|lane| lane.ranked.first()).min().map(|(_, ticket)| *ticket)
+        lanes.into_iter().filter_map(|lane| lane.by_priority.first()).min().map(|(_, ticket)| *ticket)
     }
 
-    /// The oldest of the least urgent, unless even they are more urgent than `priority`.
-    fn least_urgent(&self, priority: i32) -> Option<Ticket> {
-        let (least, _) = *self.all.ranked.last()?;
-        if least.0 > priority {
+    /// Returns the oldest call with the lowest priority, unless that is higher than `priority`.
+    fn oldest_of_lowest_priority(&self, priority: i32) -> Option<Ticket> {
+        let (lowest, _) = *self.all.by_priority.last()?;
+        if lowest.0 > priority {
             return None;
         }
-        self.all.ranked.range((least, Ticket(0))..).next().map(|(_, ticket)| *ticket)
+        self.all.by_priority.range((lowest, Ticket(0))..).next().map(|(_, ticket)| *ticket)
     }
 }
 
 impl Lane {
     fn insert(&mut self, rank: (Reverse<i32>, Ticket)) {
-        self.ranked.insert(rank);
-        self.aged.insert(rank.1);
+        self.by_priority.insert(rank);
+        self.by_age.insert(rank.1);
     }
 
     fn remove(&mut self, rank: (Reverse<i32>, Ticket)) {
-        self.ranked.remove(&rank);
-        self.aged.remove(&rank.1);
+        self.by_priority.remove(&rank);
+        self.by_age.remove(&rank.1);
     }
 }

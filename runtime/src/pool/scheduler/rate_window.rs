@@ -1,35 +1,37 @@
+//! Sliding window that limits a rate.
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Counts what happens within a sliding span of time, and holds no more of it than the limit needs.
+/// Counts events within a sliding period. Keeps at most one event more than the limit.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct RateWindow {
     limit: usize,
     period: Duration,
     times: VecDeque<Instant>,
 }
 
-impl Window {
+impl RateWindow {
     pub(super) fn new((limit, period): (u32, Duration)) -> Self {
         Self { limit: limit as usize, period, times: VecDeque::new() }
     }
 
     pub(super) fn record(&mut self, now: Instant) {
         self.forget(now);
-        // One over the limit says as much as ten.
+        // One event over the limit is enough to know that the limit is exceeded.
         if self.times.len() > self.limit {
             self.times.pop_front();
         }
         self.times.push_back(now);
     }
 
-    /// Whether it has happened more often than the limit allows.
+    /// Returns `true` if there were more events within the period than the limit allows.
     pub(super) fn is_over(&mut self, now: Instant) -> bool {
         self.forget(now);
         self.times.len() > self.limit
     }
 
-    /// When it may happen once more without going over the limit: `now` or later.
+    /// Returns the time from which another event stays within the limit: `now` or later.
     pub(super) fn next(&mut self, now: Instant) -> Instant {
         self.forget(now);
         match self.times.len().checked_sub(self.limit) {
@@ -50,10 +52,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_slides() {
+    fn events_leave_the_window_after_the_period() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut window = Window::new((2, Duration::from_secs(10)));
+        let mut window = RateWindow::new((2, Duration::from_secs(10)));
         window.record(at(0));
         assert_eq!(window.next(at(1)), at(1));
         window.record(at(4));

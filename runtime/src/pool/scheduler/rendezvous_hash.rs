@@ -1,12 +1,14 @@
-//! Rendezvous hashing: each slot gets a score for a key, and the highest one has it. When a slot goes, only its own keys
-//! move.
+//! Rendezvous hashing: assigns keys to slots.
+//!
+//! Each slot gets a score for a key, and the slot with the highest score has the key. If a slot
+//! goes, only its own keys move.
 
-/// The slot of `slots` that has this key.
+/// Returns the slot of `slots` that has this key.
 pub(super) fn choose(key: u64, slots: impl Iterator<Item = usize>) -> Option<usize> {
     slots.max_by_key(|slot| mix(key ^ mix(*slot as u64 + 1)))
 }
 
-/// The end of splitmix64: each bit of the result depends on all of `z`.
+/// Finalizer of splitmix64: each bit of the result depends on all bits of `z`.
 pub(super) const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -18,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_spread_evenly_and_only_those_of_a_slot_that_goes_move() {
+    fn keys_spread_evenly_and_only_those_of_a_removed_slot_move() {
         let mut counts = [0; 8];
         for key in 0..8000 {
             let before = choose(key, 0..8).unwrap();

@@ -1,25 +1,27 @@
-//! Random scenes of a pool, which their seed decides, with a virtual clock, and a model that looks on.
+//! Simulation of a pool: random scenarios with a virtual clock, checked against a model.
+//!
+//! A seed determines a scenario. To run more of them:
 //!
 //! ```text
 //! ISOLATED_WORKERS_SEEDS=1000000 cargo test --release -p isolated-workers-runtime --lib pool
 //! ```
 
-mod hand;
+mod fake_worker;
 mod model;
 mod world;
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::world::{Counts, World};
+use self::world::{EventCounts, World};
 
-/// A few seconds in a debug build.
+/// Seeds of a normal test run, which takes a few seconds in a debug build.
 const SEEDS: Range<u64> = 0..4000;
 
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("ISOLATED_WORKERS_SEEDS") else { return SEEDS };
     let number =
-        |text: &str| text.parse::<u64>().expect("ISOLATED_WORKERS_SEEDS is a number or a range `17..18`");
+        |text: &str| text.parse::<u64>().expect("set ISOLATED_WORKERS_SEEDS to a number or a range `17..18`");
     match text.split_once("..") {
         Some((start, end)) => number(start)..number(end),
         None => 0..number(&text),
@@ -27,19 +29,19 @@ fn seeds() -> Range<u64> {
 }
 
 #[test]
-fn pools_keep_the_rules_in_every_scene() {
+fn the_scheduler_agrees_with_the_model_in_random_scenarios() {
     let seeds = seeds();
-    let mut all = Counts::default();
+    let mut all = EventCounts::default();
     for seed in seeds.clone() {
         let run = catch_unwind(AssertUnwindSafe(|| World::new(seed).run()));
         match run {
             Ok(counts) => all.add(&counts),
-            Err(_) => panic!("ISOLATED_WORKERS_SEEDS={seed}..{} shows it again", seed + 1),
+            Err(_) => panic!("reproduce this failure with ISOLATED_WORKERS_SEEDS={seed}..{}", seed + 1),
         }
     }
     println!("seeds {seeds:?}: {all:?}");
-    // A scene in which nothing happens passes, too.
+    // Scenarios without events would pass too, so each event must have happened.
     if seeds.end - seeds.start >= SEEDS.end {
-        all.each(|name, count| assert!(count > 300, "{name} happened {count} times only"));
+        all.each(|name, count| assert!(count > 300, "{name} happened only {count} times"));
     }
 }

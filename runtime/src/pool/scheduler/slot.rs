@@ -1,36 +1,39 @@
+//! Slots of a pool, and the workers in them.
+
 use std::time::Instant;
 
-use super::{MemberId, Seats};
+use super::{InstanceId, WorkerPermits};
 
-/// A place for one worker at a time. Keys belong to places, so that they stay where they are when a worker is replaced.
+/// Slot for one worker at a time. A key belongs to a slot, so it stays there if the worker is
+/// replaced.
 #[derive(Debug)]
-pub(super) struct Slot<M> {
-    /// The one that takes calls.
-    pub(super) active: Option<Member<M>>,
-    /// The one that is being started: the first, or to replace the active one.
-    pub(super) starting: Option<MemberId>,
-    /// Those that take no more calls and finish what is in flight.
-    pub(super) retiring: Vec<Member<M>>,
-    /// How many in a row have died soon after their start.
-    pub(super) died_young: u32,
-    /// No start before this, after a crash.
-    pub(super) not_before: Option<Instant>,
-    /// Whether its worker ended and no other is to follow.
+pub(super) struct Slot<W> {
+    /// Worker that takes calls.
+    pub(super) active: Option<Instance<W>>,
+    /// Worker that is starting: the first, or the replacement of the active one.
+    pub(super) starting: Option<InstanceId>,
+    /// Workers that take no more calls and finish those in flight.
+    pub(super) retiring: Vec<Instance<W>>,
+    /// Number of workers in a row that ended soon after their start.
+    pub(super) early_deaths: u32,
+    /// Time before which no worker is started, after a crash.
+    pub(super) backoff_until: Option<Instant>,
+    /// `true` if its worker ended and none follows.
     pub(super) is_gone: bool,
-    /// The calls of workers that have ended.
+    /// Number of calls that ended in workers that are gone.
     pub(super) done: u64,
     pub(super) crashes: u64,
     pub(super) starts: u64,
 }
 
-impl<M> Default for Slot<M> {
+impl<W> Default for Slot<W> {
     fn default() -> Self {
         Self {
             active: None,
             starting: None,
             retiring: Vec::new(),
-            died_young: 0,
-            not_before: None,
+            early_deaths: 0,
+            backoff_until: None,
             is_gone: false,
             done: 0,
             crashes: 0,
@@ -39,7 +42,7 @@ impl<M> Default for Slot<M> {
     }
 }
 
-impl<M> Slot<M> {
+impl<W> Slot<W> {
     pub(super) fn is_vacant(&self) -> bool {
         self.active.is_none() && self.starting.is_none() && !self.is_gone
     }
@@ -48,46 +51,48 @@ impl<M> Slot<M> {
         self.active.is_some() && self.starting.is_some()
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = &Member<M>> {
+    pub(super) fn instances(&self) -> impl Iterator<Item = &Instance<W>> {
         self.active.iter().chain(&self.retiring)
     }
 }
 
 /// A worker that has come up.
 #[derive(Debug)]
-pub(super) struct Member<M> {
-    pub(super) id: MemberId,
-    pub(super) seats: M,
-    /// Whether it was retired, and its owner has been told to close it.
-    pub(super) is_told: bool,
+pub(super) struct Instance<W> {
+    pub(super) id: InstanceId,
+    pub(super) permits: W,
+    /// `true` if the supervisor was asked to close it.
+    pub(super) is_closing: bool,
+    /// Time when it came up.
     pub(super) since: Instant,
-    /// The calls after which it is replaced.
-    pub(super) calls_end: u64,
-    /// When it is replaced.
-    pub(super) age_end: Option<Instant>,
-    /// The resident bytes at which it is replaced.
-    pub(super) memory_end: u64,
-    pub(super) resident: Option<u64>,
-    /// Since when it has been given no call, and how many it had been given then.
-    pub(super) idle: Option<(Instant, u64)>,
+    /// Number of calls after which it is replaced.
+    pub(super) max_calls: u64,
+    /// Time when it is replaced.
+    pub(super) expires_at: Option<Instant>,
+    /// Resident memory in bytes above which it is replaced.
+    pub(super) max_memory_bytes: u64,
+    pub(super) resident_bytes: Option<u64>,
+    /// Time since which it has started no call, and the number of calls it had started then.
+    pub(super) idle_since: Option<(Instant, u64)>,
 }
 
-impl<M: Seats> Member<M> {
-    /// How many calls have ended.
+impl<W: WorkerPermits> Instance<W> {
+    /// Returns the number of calls that have ended.
     pub(super) fn done(&self) -> u64 {
-        let (_, taken, calls) = self.seats.counts();
-        calls.saturating_sub(taken.into())
+        let counts = self.permits.counts();
+        counts.started.saturating_sub(counts.in_flight.into())
     }
 
-    pub(super) fn has_had_its_calls(&self) -> bool {
-        self.seats.counts().2 >= self.calls_end
+    pub(super) fn has_reached_max_calls(&self) -> bool {
+        self.permits.counts().started >= self.max_calls
     }
 
-    /// Whether it is to be replaced.
-    pub(super) fn is_due(&self, now: Instant, reloaded_from: u64) -> bool {
-        self.has_had_its_calls()
-            || self.age_end.is_some_and(|end| end <= now)
-            || self.resident.is_some_and(|resident| resident > self.memory_end)
-            || self.id.number < reloaded_from
+    /// Returns `true` if it must be replaced. Instances with numbers below `reload_from` are
+    /// outdated.
+    pub(super) fn needs_replacement(&self, now: Instant, reload_from: u64) -> bool {
+        self.has_reached_max_calls()
+            || self.expires_at.is_some_and(|end| end <= now)
+            || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
+            || self.id.number < reload_from
     }
 }

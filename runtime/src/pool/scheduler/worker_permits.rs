@@ -1,26 +1,40 @@
-/// The seats of a worker: how many calls it has and may have. Calls take them and give them back by themselves, on other
-/// threads, so that whatever is read here may be another by now; but a seat that was taken is taken.
-pub(crate) trait Seats: Clone {
-    /// Lets so many calls in at once; from `calls_end` calls on, each one that ends is to tell.
-    fn open(&self, most: u32, calls_end: u64);
+//! Permits of a worker, as the scheduler sees them.
 
-    /// Lets no more calls in.
+/// Handle to a worker's permits: one for each call that may be in flight at once.
+///
+/// Calls acquire and release permits themselves, on other threads. So a value that is read here may
+/// be outdated, but an acquired permit is certain.
+pub(crate) trait WorkerPermits: Clone {
+    /// Opens `max_in_flight` permits. After `max_calls` calls, each release is reported.
+    fn open(&self, max_in_flight: u32, max_calls: u64);
+
+    /// Stops handing out permits.
     fn close(&self);
 
-    /// Takes one for a call. `false`: none is free.
-    fn take(&self) -> bool;
+    /// Acquires a permit for a call. Returns `false` if none is free.
+    fn try_acquire(&self) -> bool;
 
-    /// Gives one back that was taken and is not wanted.
-    fn give_back(&self);
+    /// Releases an acquired permit that was not used.
+    fn release(&self);
 
-    /// How many are free.
-    fn free(&self) -> u32;
+    /// Returns the number of free permits.
+    fn available(&self) -> u32;
 
-    /// Whether calls are let in, how many are in flight, and how many there were, with those.
-    fn counts(&self) -> (bool, u32, u64);
+    fn counts(&self) -> PermitCounts;
 
-    /// How many calls are in flight.
-    fn taken(&self) -> u32 {
-        self.counts().1
+    /// Returns the number of calls in flight.
+    fn in_flight(&self) -> u32 {
+        self.counts().in_flight
     }
+}
+
+/// Counts of a worker's permits, read under one lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PermitCounts {
+    /// `true` if permits are handed out.
+    pub(crate) is_open: bool,
+    /// Number of calls in flight.
+    pub(crate) in_flight: u32,
+    /// Number of calls that have acquired a permit, including those in flight.
+    pub(crate) started: u64,
 }

@@ -1,66 +1,70 @@
+//! Fake worker of the simulation.
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::super::{MemberId, Seats};
+use super::super::{InstanceId, PermitCounts, WorkerPermits};
 
-/// A worker, and its seats.
+/// A worker with permits but without a process.
 #[derive(Clone, Debug)]
-pub(super) struct Hand {
-    pub(super) id: MemberId,
-    seats: Rc<RefCell<Kept>>,
+pub(super) struct FakeWorker {
+    pub(super) id: InstanceId,
+    permits: Rc<RefCell<FakePermits>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    most: u32,
-    taken: u32,
-    calls: u64,
-    calls_end: u64,
+struct FakePermits {
+    max_in_flight: u32,
+    in_flight: u32,
+    started: u64,
+    max_calls: u64,
     is_open: bool,
 }
 
-impl Hand {
-    pub(super) fn new(id: MemberId) -> Self {
-        Self { id, seats: Rc::default() }
+impl FakeWorker {
+    pub(super) fn new(id: InstanceId) -> Self {
+        Self { id, permits: Rc::default() }
     }
 
-    /// A call has ended. Returns whether it tells of it because the worker is to be replaced.
-    pub(super) fn is_left(&self) -> bool {
-        self.give_back();
-        let seats = self.seats.borrow();
-        seats.is_open && seats.calls >= seats.calls_end
+    /// Ends a call. Returns `true` if it must be reported because the worker reached its call
+    /// limit.
+    pub(super) fn end_call(&self) -> bool {
+        self.release();
+        let permits = self.permits.borrow();
+        permits.is_open && permits.started >= permits.max_calls
     }
 }
 
-impl Seats for Hand {
-    fn open(&self, most: u32, calls_end: u64) {
-        *self.seats.borrow_mut() = Kept { most, calls_end, is_open: true, ..Kept::default() };
+impl WorkerPermits for FakeWorker {
+    fn open(&self, max_in_flight: u32, max_calls: u64) {
+        *self.permits.borrow_mut() =
+            FakePermits { max_in_flight, max_calls, is_open: true, ..FakePermits::default() };
     }
 
     fn close(&self) {
-        self.seats.borrow_mut().is_open = false;
+        self.permits.borrow_mut().is_open = false;
     }
 
-    fn take(&self) -> bool {
-        let mut seats = self.seats.borrow_mut();
-        let is_free = seats.is_open && seats.taken < seats.most;
-        seats.taken += u32::from(is_free);
-        seats.calls += u64::from(is_free);
+    fn try_acquire(&self) -> bool {
+        let mut permits = self.permits.borrow_mut();
+        let is_free = permits.is_open && permits.in_flight < permits.max_in_flight;
+        permits.in_flight += u32::from(is_free);
+        permits.started += u64::from(is_free);
         is_free
     }
 
-    fn give_back(&self) {
-        let mut seats = self.seats.borrow_mut();
-        seats.taken = seats.taken.checked_sub(1).expect("a seat is given back twice");
+    fn release(&self) {
+        let mut permits = self.permits.borrow_mut();
+        permits.in_flight = permits.in_flight.checked_sub(1).expect("the permit was acquired");
     }
 
-    fn free(&self) -> u32 {
-        let seats = self.seats.borrow();
-        if seats.is_open { seats.most - seats.taken } else { 0 }
+    fn available(&self) -> u32 {
+        let permits = self.permits.borrow();
+        if permits.is_open { permits.max_in_flight - permits.in_flight } else { 0 }
     }
 
-    fn counts(&self) -> (bool, u32, u64) {
-        let seats = self.seats.borrow();
-        (seats.is_open, seats.taken, seats.calls)
+    fn counts(&self) -> PermitCounts {
+        let FakePermits { is_open, in_flight, started, .. } = *self.permits.borrow();
+        PermitCounts { is_open, in_flight, started }
     }
 }

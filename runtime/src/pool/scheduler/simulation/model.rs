@@ -1,132 +1,137 @@
+//! Model of a pool: tracks what the scheduler does, and asserts that it may do so.
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
-use super::super::queue::PATIENCE;
-use super::super::{MemberId, Refusal, Target, Ticket};
-use crate::pool::{Restart, Rules, WhenFull};
+use super::super::queue::MAX_OVERTAKES;
+use super::super::{InstanceId, Refusal, Target, Ticket};
+use crate::pool::config::{PoolConfig, Restart, WhenFull};
 
-/// What may happen, kept in the plainest way there is.
+/// State of the pool, kept as simply as possible.
 pub(super) struct Model {
-    rules: Rules,
-    pub(super) waiting: BTreeMap<Ticket, Call>,
-    /// Those that the limit of the queue counts.
+    config: PoolConfig,
+    pub(super) waiting: BTreeMap<Ticket, ModelCall>,
+    /// Calls that count toward the queue's limit.
     inside: HashSet<Ticket>,
-    pub(super) running: Vec<MemberId>,
-    pub(super) starting: Vec<MemberId>,
-    /// Who takes calls, for each slot.
-    pub(super) active: Vec<Option<MemberId>>,
-    pub(super) retiring: HashSet<MemberId>,
-    /// Those that are given no more calls until their end is told.
-    pub(super) lost: HashSet<MemberId>,
-    /// Those that were told to end.
-    pub(super) leaving: HashSet<MemberId>,
+    pub(super) running: Vec<InstanceId>,
+    pub(super) starting: Vec<InstanceId>,
+    /// For each slot, the worker that takes calls.
+    pub(super) active: Vec<Option<InstanceId>>,
+    pub(super) retiring: HashSet<InstanceId>,
+    /// Workers that have ended and whose end is not reported yet. They get no calls.
+    pub(super) lost: HashSet<InstanceId>,
+    /// Workers that were asked to close.
+    pub(super) closing: HashSet<InstanceId>,
     starts: VecDeque<Instant>,
-    /// When workers ended that are to be followed by others, or did not come up.
-    missing: VecDeque<Instant>,
+    /// Times at which workers were lost that are to be replaced.
+    losses: VecDeque<Instant>,
     failed_starts: u32,
     is_broken: bool,
-    /// How many calls in a row a slot has taken before the oldest.
-    overtaken: HashMap<usize, u32>,
+    /// For each slot, the number of calls in a row that it took before the oldest.
+    overtakes: HashMap<usize, u32>,
+    /// Calls that were assigned or refused.
     settled: HashSet<Ticket>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call {
+pub(super) struct ModelCall {
     pub(super) target: Target,
     pub(super) priority: i32,
-    /// Where a key's call waits, as the scheduler says: checked to be always the same for a key.
+    /// Slot for which the call waits, as the scheduler reports it. The world checks that a key
+    /// keeps its slot.
     pub(super) slot: Option<usize>,
 }
 
 impl Model {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(config: PoolConfig) -> Self {
         Self {
-            active: vec![None; rules.max],
-            rules,
+            active: vec![None; config.max],
+            config,
             waiting: BTreeMap::new(),
             inside: HashSet::new(),
             running: Vec::new(),
             starting: Vec::new(),
             retiring: HashSet::new(),
             lost: HashSet::new(),
-            leaving: HashSet::new(),
-            missing: VecDeque::new(),
+            closing: HashSet::new(),
+            losses: VecDeque::new(),
             failed_starts: 0,
             is_broken: false,
             starts: VecDeque::new(),
-            overtaken: HashMap::new(),
+            overtakes: HashMap::new(),
             settled: HashSet::new(),
         }
     }
 
-    pub(super) fn queued(&mut self, ticket: Ticket, call: Call) {
-        let is_room = self.inside.len() < self.rules.queue;
+    pub(super) fn queued(&mut self, ticket: Ticket, call: ModelCall) {
+        let has_room = self.inside.len() < self.config.queue;
         assert!(self.waiting.insert(ticket, call).is_none(), "a ticket is used twice");
-        if is_room || self.rules.when_full == WhenFull::DropOldest {
+        if has_room || self.config.when_full == WhenFull::DropOldest {
             self.inside.insert(ticket);
         } else {
-            assert_eq!(self.rules.when_full, WhenFull::Wait, "the queue is full and takes a call");
+            assert_eq!(self.config.when_full, WhenFull::Wait, "a full queue accepted a call");
         }
     }
 
-    /// Checks the bound, once all is done that came of a step.
-    pub(super) fn check_bound(&self, inside: usize, waiting: usize) {
-        assert!(inside <= self.rules.queue, "{inside} calls in a queue of {}", self.rules.queue);
+    /// Checks the queue's limit, after all actions of a step.
+    pub(super) fn check_queue_limit(&self, inside: usize, waiting: usize) {
+        assert!(inside <= self.config.queue, "{inside} calls in a queue of {}", self.config.queue);
         assert_eq!((inside, waiting), (self.inside.len(), self.waiting.len()));
     }
 
-    pub(super) fn gone(&mut self, ticket: Ticket) {
-        self.waiting.remove(&ticket).expect("a call that waits");
+    pub(super) fn remove(&mut self, ticket: Ticket) {
+        self.waiting.remove(&ticket).expect("the call waits");
         self.inside.remove(&ticket);
-        if self.inside.len() < self.rules.queue {
+        if self.inside.len() < self.config.queue {
             let next = self.waiting.keys().find(|ticket| !self.inside.contains(ticket));
             self.inside.extend(next.copied());
         }
     }
 
     pub(super) fn failed(&mut self, ticket: Ticket, why: Refusal) {
-        assert!(self.settled.insert(ticket), "a call that ended fails");
+        assert!(self.settled.insert(ticket), "a call is refused after it was assigned or refused");
         if why == Refusal::Dropped {
-            assert_eq!(self.rules.when_full, WhenFull::DropOldest);
+            assert_eq!(self.config.when_full, WhenFull::DropOldest);
         }
-        self.gone(ticket);
+        self.remove(ticket);
     }
 
-    /// Checks that the call is the right one for this worker.
-    pub(super) fn dispatched(&mut self, ticket: Ticket, id: MemberId) {
-        assert!(self.settled.insert(ticket), "a call runs twice, or after its end");
+    /// Checks that this call is the next one for this worker.
+    pub(super) fn assigned(&mut self, ticket: Ticket, id: InstanceId) {
+        assert!(self.settled.insert(ticket), "a call is assigned after it was assigned or refused");
         let call = self.waiting[&ticket];
-        assert!(call.slot.is_none_or(|slot| slot == id.slot), "{call:?} runs at {id:?}");
-        let theirs = |(_, call): &(_, &Call)| call.slot.is_none_or(|slot| slot == id.slot);
-        let mut eligible: Vec<_> = self.waiting.iter().filter(theirs).collect();
+        assert!(call.slot.is_none_or(|slot| slot == id.slot), "{call:?} runs in {id:?}");
+        let is_eligible = |(_, call): &(_, &ModelCall)| call.slot.is_none_or(|slot| slot == id.slot);
+        let mut eligible: Vec<_> = self.waiting.iter().filter(is_eligible).collect();
         if eligible.iter().any(|(ticket, _)| self.inside.contains(ticket)) {
             eligible.retain(|(ticket, _)| self.inside.contains(ticket));
         }
         let oldest = *eligible[0].0;
         let best = eligible.into_iter().max_by_key(|(ticket, call)| (call.priority, Reverse(**ticket)));
         let best = *best.expect("the call itself waits").0;
-        let overtaken = self.overtaken.entry(id.slot).or_default();
-        assert!(*overtaken <= PATIENCE, "the oldest call starves");
-        assert_eq!(ticket, if *overtaken == PATIENCE { oldest } else { best }, "it is another call's turn");
-        *overtaken = if ticket == oldest { 0 } else { *overtaken + 1 };
-        self.gone(ticket);
+        let overtakes = self.overtakes.entry(id.slot).or_default();
+        assert!(*overtakes <= MAX_OVERTAKES, "the oldest call starves");
+        let next = if *overtakes == MAX_OVERTAKES { oldest } else { best };
+        assert_eq!(ticket, next, "another call is next");
+        *overtakes = if ticket == oldest { 0 } else { *overtakes + 1 };
+        self.remove(ticket);
         self.run(id);
     }
 
-    pub(super) fn run(&mut self, id: MemberId) {
-        assert_eq!(self.active[id.slot], Some(id), "a call goes to a worker that takes none");
+    pub(super) fn run(&mut self, id: InstanceId) {
+        assert_eq!(self.active[id.slot], Some(id), "a call goes to a worker that is not active");
         assert!(!self.lost.contains(&id), "a call goes to a worker that is lost");
         self.running.push(id);
-        let at_once = self.running.iter().filter(|running| **running == id).count();
-        assert!(at_once <= self.rules.max_in_flight as usize, "{at_once} calls at once at {id:?}");
+        let in_flight = self.running.iter().filter(|running| **running == id).count();
+        assert!(in_flight <= self.config.max_in_flight as usize, "{in_flight} calls in flight in {id:?}");
     }
 
-    pub(super) fn start(&mut self, id: MemberId, now: Instant, is_broken: bool) {
-        let (most, period) = self.rules.spawn_rate;
+    pub(super) fn start(&mut self, id: InstanceId, now: Instant, is_broken: bool) {
+        let (max, period) = self.config.spawn_rate;
         self.starts.retain(|start| now.duration_since(*start) < period);
         self.starts.push_back(now);
-        assert!(self.starts.len() <= most as usize, "{} starts within {period:?}", self.starts.len());
+        assert!(self.starts.len() <= max as usize, "{} starts within {period:?}", self.starts.len());
         assert!(self.starting.iter().all(|other| other.slot != id.slot), "two starts in a slot");
         self.starting.push(id);
         if self.active[id.slot].is_some() {
@@ -134,20 +139,20 @@ impl Model {
             assert_eq!(replaced, 1, "two workers are replaced at once");
         } else if is_broken {
             let first = self.starting.iter().filter(|id| self.active[id.slot].is_none()).count();
-            assert_eq!(first, 1, "several workers are started while they keep crashing");
+            assert_eq!(first, 1, "a broken pool starts several workers at once");
         }
     }
 
-    pub(super) fn retire(&mut self, id: MemberId) {
+    pub(super) fn retire(&mut self, id: InstanceId) {
         assert!(!self.running.contains(&id), "a worker is retired with a call in flight");
-        assert!(self.leaving.insert(id), "a worker is retired twice");
+        assert!(self.closing.insert(id), "a worker is retired twice");
         if self.active[id.slot] == Some(id) {
-            // An idle one: the replaced ones are not active any more.
+            // The worker was idle. A replaced worker is not active any more.
             self.active[id.slot] = None;
             let left = self.active.iter().flatten().count();
-            assert!(left >= self.rules.min, "{left} workers are left of at least {}", self.rules.min);
+            assert!(left >= self.config.min, "{left} workers are left of at least {}", self.config.min);
         } else {
-            assert!(self.retiring.remove(&id), "{id:?} is not there to be retired");
+            assert!(self.retiring.remove(&id), "{id:?} was not retiring");
         }
     }
 
@@ -158,38 +163,38 @@ impl Model {
 
     pub(super) fn start_failed(&mut self, now: Instant) {
         self.failed_starts += 1;
-        if self.rules.restart != Restart::Temporary {
-            self.missed(now);
+        if self.config.restart != Restart::Temporary {
+            self.lost_one(now);
         }
     }
 
-    /// A worker is missing that another one is to follow.
-    pub(super) fn missed(&mut self, now: Instant) {
-        let (most, period) = self.rules.restart_limit;
-        self.missing.push_back(now);
-        self.missing.retain(|then| now.duration_since(*then) < period);
-        self.is_broken |= self.missing.len() > most as usize || self.failed_starts > most;
+    /// Handles the loss of a worker that is to be replaced.
+    pub(super) fn lost_one(&mut self, now: Instant) {
+        let (max, period) = self.config.restart_limit;
+        self.losses.push_back(now);
+        self.losses.retain(|then| now.duration_since(*then) < period);
+        self.is_broken |= self.losses.len() > max as usize || self.failed_starts > max;
     }
 
-    /// Past the limit, no call waits for a worker that may never come up.
+    /// Checks that in a broken pool no call waits for a worker that may never come up.
     pub(super) fn check_broken(&self, is_broken: bool) {
-        assert_eq!(is_broken, self.is_broken, "{} workers are missing", self.missing.len());
+        assert_eq!(is_broken, self.is_broken, "{} workers were lost", self.losses.len());
         let none = self.active.iter().all(Option::is_none);
-        let hopeless = |call: &Call| call.slot.map_or(none, |slot| self.active[slot].is_none());
+        let is_hopeless = |call: &ModelCall| call.slot.map_or(none, |slot| self.active[slot].is_none());
         assert!(
-            !is_broken || !self.waiting.values().any(hopeless),
+            !is_broken || !self.waiting.values().any(is_hopeless),
             "a call waits for workers that keep crashing"
         );
     }
 
-    /// A worker with room takes whatever it may.
-    pub(super) fn check_nothing_waits_in_vain(&self) {
+    /// Checks that no worker has a free permit while a call for it waits.
+    pub(super) fn check_no_permit_is_unused(&self) {
         for id in self.active.iter().flatten().filter(|id| !self.lost.contains(id)) {
-            let at_once = self.running.iter().filter(|running| *running == id).count();
-            let eligible = |call: &Call| call.slot.is_none_or(|slot| slot == id.slot);
-            let idle_in_vain =
-                at_once < self.rules.max_in_flight as usize && self.waiting.values().any(eligible);
-            assert!(!idle_in_vain, "{id:?} has room and a call for it waits");
+            let in_flight = self.running.iter().filter(|running| *running == id).count();
+            let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == id.slot);
+            let is_unused =
+                in_flight < self.config.max_in_flight as usize && self.waiting.values().any(is_eligible);
+            assert!(!is_unused, "{id:?} has a free permit, and a call for it waits");
         }
     }
 }

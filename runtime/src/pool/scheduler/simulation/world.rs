@@ -1,22 +1,25 @@
+//! World of the simulation: the pool's workers and callers, driven by random events.
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use isolated_workers_core::testing::Rng;
 
-use super::super::{Action, HowEnded, MemberId, Refusal, Scheduler, Seats, Submitted, Target, Ticket};
-use super::hand::Hand;
-use super::model::{Call, Model};
+use super::super::{
+    Action, EndCause, InstanceId, Refusal, Scheduler, Submitted, Target, Ticket, WorkerPermits,
+};
+use super::fake_worker::FakeWorker;
+use super::model::{Model, ModelCall};
 use crate::OnCrash;
-use crate::pool::rules::Recycle;
-use crate::pool::{Restart, Rules, WhenFull};
+use crate::pool::config::{PoolConfig, RecycleLimits, Restart, WhenFull};
 
 macro_rules! counts {
     ($($count:ident,)*) => {
-        /// What happened, to see that a scene did not pass because nothing did.
+        /// Number of events of each kind, to detect scenarios in which too little happens.
         #[derive(Debug, Default)]
-        pub(super) struct Counts { $($count: u64,)* }
+        pub(super) struct EventCounts { $($count: u64,)* }
 
-        impl Counts {
+        impl EventCounts {
             pub(super) fn add(&mut self, other: &Self) {
                 $(self.$count += other.$count;)*
             }
@@ -29,53 +32,53 @@ macro_rules! counts {
 }
 
 counts! {
-    by_itself, at_once, queued, told_late, dispatched, full, dropped, broken, gone, none_left, closed, cancelled, started, start_failed,
+    fast_path, at_once, queued, reported_late, assigned, full, dropped, broken, gone, none_left, closed, cancelled, started, start_failed,
     crashed, ended, overran, lost, retired, replaced, reloaded, reload_failed,
 }
 
-/// A pool, its workers and its callers.
+/// A pool with fake workers and callers.
 pub(super) struct World {
     rng: Rng,
     now: Instant,
-    rules: Rules,
-    scheduler: Scheduler<Hand>,
-    /// Every worker that has come up.
-    hands: HashMap<MemberId, Hand>,
-    /// The slots of seats that were given back, which is still to be told of.
-    vacated: Vec<usize>,
+    config: PoolConfig,
+    scheduler: Scheduler<FakeWorker>,
+    /// All workers that have come up.
+    workers: HashMap<InstanceId, FakeWorker>,
+    /// Slots of released permits that are not reported yet.
+    released: Vec<usize>,
     model: Model,
-    counts: Counts,
-    /// Where the calls of a key go.
+    counts: EventCounts,
+    /// For each key, the slot of its calls.
     homes: HashMap<u64, usize>,
     wake: Option<Instant>,
     reload: Option<u64>,
-    /// Whether workers come up, more or less.
-    is_ill: bool,
+    /// `true` if most starts fail.
+    starts_fail: bool,
 }
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let rules = rules(&mut rng);
-        let scheduler = Scheduler::new(rules.clone(), rng.number());
-        let is_ill = rng.chance(25);
+        let config = random_config(&mut rng);
+        let scheduler = Scheduler::new(config.clone(), rng.number());
+        let starts_fail = rng.chance(25);
         Self {
             rng,
             now: Instant::now(),
             scheduler,
-            hands: HashMap::new(),
-            vacated: Vec::new(),
-            model: Model::new(rules.clone()),
-            rules,
-            counts: Counts::default(),
+            workers: HashMap::new(),
+            released: Vec::new(),
+            model: Model::new(config.clone()),
+            config,
+            counts: EventCounts::default(),
             homes: HashMap::new(),
             wake: None,
             reload: None,
-            is_ill,
+            starts_fail,
         }
     }
 
-    pub(super) fn run(mut self) -> Counts {
+    pub(super) fn run(mut self) -> EventCounts {
         self.settle();
         for _ in 0..20 + self.rng.below(150) {
             self.step();
@@ -91,30 +94,30 @@ impl World {
         assert!(matches!(refused, Err(Refusal::Closed)), "{refused:?}");
         self.counts.closed += 1;
         self.heal();
-        assert!(self.scheduler.is_idle(), "it does not drain");
+        assert!(self.scheduler.is_idle(), "the pool does not drain");
         self.counts
     }
 
     fn step(&mut self) {
         match self.rng.below(100) {
-            0..10 => self.find_a_seat(),
+            0..10 => self.call_on_fast_path(),
             10..40 => self.submit(),
             40..45 => self.cancel(),
-            45..63 => self.finish(),
-            63..65 => self.tell(),
-            65..75 => self.come_up(),
-            75..79 => self.end(),
+            45..63 => self.end_call(),
+            63..65 => self.report_released(),
+            65..75 => self.finish_start(),
+            75..79 => self.end_worker(),
             79..80 => {
-                if let Some(id) = self.an_active() {
+                if let Some(id) = self.random_active() {
                     self.counts.lost += 1;
                     self.model.lost.insert(id);
-                    self.hands[&id].close();
+                    self.workers[&id].close();
                 }
             }
             80..85 => {
                 let bytes = self.rng.below(200);
-                if let Some(id) = self.an_active() {
-                    self.scheduler.resident(id, bytes);
+                if let Some(id) = self.random_active() {
+                    self.scheduler.memory_measured(id, bytes);
                 }
             }
             85..86 => self.reload = Some(self.scheduler.reload()),
@@ -123,20 +126,21 @@ impl World {
         }
     }
 
-    /// A call looks for a seat by itself.
-    fn find_a_seat(&mut self) {
-        if self.scheduler.is_crowded() {
+    /// Makes a call that finds a permit without the scheduler.
+    fn call_on_fast_path(&mut self) {
+        if self.scheduler.is_contended() {
             return;
         }
-        let hands = self.model.active.iter().flatten().map(|id| &self.hands[id]);
-        if let Some(hand) = hands.max_by_key(|hand| hand.free()).filter(|hand| hand.take()) {
-            self.counts.by_itself += 1;
-            self.model.run(hand.id);
+        let workers = self.model.active.iter().flatten().map(|id| &self.workers[id]);
+        let most_free = workers.max_by_key(|worker| worker.available());
+        if let Some(worker) = most_free.filter(|worker| worker.try_acquire()) {
+            self.counts.fast_path += 1;
+            self.model.run(worker.id);
         }
     }
 
     fn submit(&mut self) {
-        let slots = self.rules.max as u64;
+        let slots = self.config.max as u64;
         let target = match self.rng.below(10) {
             0..5 => Target::Any,
             5..8 => Target::Key(self.rng.below(8)),
@@ -144,27 +148,27 @@ impl World {
         };
         let priority = if self.rng.chance(50) { 0 } else { self.rng.below(5) as i32 - 2 };
         let submitted = self.scheduler.submit(target, priority);
-        // Those that had waited for a seat were before it.
+        // Calls that waited got their permits before this one.
         let (run, other) = std::iter::from_fn(|| self.scheduler.next_action())
             .partition::<Vec<_>, _>(|action| matches!(action, Action::Run(..)));
         run.into_iter().for_each(|action| self.carry_out(action));
         match submitted {
-            Ok(Submitted::Run(id, handle)) => {
-                assert_eq!(id, handle.id);
+            Ok(Submitted::Run(id, worker)) => {
+                assert_eq!(id, worker.id);
                 self.check_home(target, Some(id.slot));
                 self.counts.at_once += 1;
                 self.model.run(id);
             }
             Ok(Submitted::Queued(ticket)) => {
                 let (_, call) =
-                    self.scheduler.queue.iter().find(|(there, _)| *there == ticket).expect("it waits");
-                let call = Call { target, priority, slot: call.slot };
+                    self.scheduler.queue.iter().find(|(there, _)| *there == ticket).expect("the call waits");
+                let call = ModelCall { target, priority, slot: call.slot };
                 self.check_home(target, call.slot);
                 self.counts.queued += 1;
                 self.model.queued(ticket, call);
             }
             Err(Refusal::Full) => {
-                assert_ne!(self.rules.when_full, WhenFull::Wait);
+                assert_ne!(self.config.when_full, WhenFull::Wait);
                 self.counts.full += 1;
             }
             Err(Refusal::Broken) => {
@@ -173,7 +177,7 @@ impl World {
             }
             Err(Refusal::Gone) => self.counts.gone += 1,
             Err(Refusal::NoneLeft) => {
-                assert_ne!(self.rules.restart, Restart::Permanent);
+                assert_ne!(self.config.restart, Restart::Permanent);
                 self.counts.none_left += 1;
             }
             Err(refusal) => panic!("{refusal:?}"),
@@ -181,7 +185,7 @@ impl World {
         other.into_iter().for_each(|action| self.carry_out(action));
     }
 
-    /// A key stays where it is, as long as its slot is there.
+    /// Checks that a key keeps its slot until the slot is gone.
     fn check_home(&mut self, target: Target, slot: Option<usize>) {
         match (target, slot) {
             (Target::Key(key), Some(slot)) => {
@@ -191,7 +195,7 @@ impl World {
             }
             (Target::Slot(wanted), slot) => assert_eq!(slot, Some(wanted)),
             (Target::Any, _) => {}
-            (target, None) => panic!("{target:?} goes anywhere"),
+            (target, None) => panic!("{target:?} has no slot"),
         }
     }
 
@@ -200,35 +204,35 @@ impl World {
         if let Some(ticket) = self.rng.pick(&waiting) {
             self.counts.cancelled += 1;
             self.scheduler.cancel(ticket);
-            self.model.gone(ticket);
+            self.model.remove(ticket);
         }
     }
 
-    fn finish(&mut self) {
+    fn end_call(&mut self) {
         if !self.model.running.is_empty() {
             let at = self.rng.below(self.model.running.len() as u64) as usize;
             let id = self.model.running.swap_remove(at);
-            let is_due = self.hands[&id].is_left();
-            if is_due || self.scheduler.is_crowded() {
-                self.vacated.push(id.slot);
-                // Others may be at the scheduler first.
+            let is_due = self.workers[&id].end_call();
+            if is_due || self.scheduler.is_contended() {
+                self.released.push(id.slot);
+                // Other calls may reach the scheduler before the report.
                 if self.rng.chance(70) {
-                    self.tell();
+                    self.report_released();
                 } else {
-                    self.counts.told_late += 1;
+                    self.counts.reported_late += 1;
                 }
             }
         }
     }
 
-    fn tell(&mut self) {
-        self.vacated.drain(..).for_each(|slot| self.scheduler.vacated(slot));
+    fn report_released(&mut self) {
+        self.released.drain(..).for_each(|slot| self.scheduler.permit_released(slot));
     }
 
-    fn come_up(&mut self) {
+    fn finish_start(&mut self) {
         let Some(id) = self.rng.pick(&self.model.starting) else { return };
         self.model.starting.retain(|starting| *starting != id);
-        if self.rng.chance(if self.is_ill { 70 } else { 10 }) {
+        if self.rng.chance(if self.starts_fail { 70 } else { 10 }) {
             self.counts.start_failed += 1;
             self.model.start_failed(self.now);
             return self.scheduler.start_failed(id, self.now);
@@ -239,53 +243,53 @@ impl World {
             self.counts.replaced += 1;
             self.model.retiring.insert(old);
         }
-        let hand = Hand::new(id);
-        self.hands.insert(id, hand.clone());
-        self.scheduler.started(id, hand, self.now);
+        let worker = FakeWorker::new(id);
+        self.workers.insert(id, worker.clone());
+        self.scheduler.started(id, worker, self.now);
     }
 
-    fn an_active(&mut self) -> Option<MemberId> {
+    fn random_active(&mut self) -> Option<InstanceId> {
         let active: Vec<_> = self.model.active.iter().flatten().copied().collect();
         self.rng.pick(&active)
     }
 
-    /// A worker ends that was not told to. Its calls notice later.
-    fn end(&mut self) {
-        let mut there: Vec<_> = self.model.active.iter().flatten().copied().collect();
-        there.extend(&self.model.retiring);
-        there.sort_by_key(|id| id.number);
-        if let Some(id) = self.rng.pick(&there) {
-            self.end_one(id);
+    /// Ends a random worker unexpectedly. Its calls end later.
+    fn end_worker(&mut self) {
+        let mut workers: Vec<_> = self.model.active.iter().flatten().copied().collect();
+        workers.extend(&self.model.retiring);
+        workers.sort_by_key(|id| id.number);
+        if let Some(id) = self.rng.pick(&workers) {
+            self.end_unexpectedly(id);
         }
     }
 
-    fn end_one(&mut self, id: MemberId) {
-        let how = match self.rng.below(4) {
-            0 => HowEnded::Normal,
-            1 => HowEnded::Overran,
-            _ => HowEnded::Crashed,
+    fn end_unexpectedly(&mut self, id: InstanceId) {
+        let cause = match self.rng.below(4) {
+            0 => EndCause::Normal,
+            1 => EndCause::Overran,
+            _ => EndCause::Crashed,
         };
-        *match how {
-            HowEnded::Normal => &mut self.counts.ended,
-            HowEnded::Overran => &mut self.counts.overran,
-            HowEnded::Crashed => &mut self.counts.crashed,
+        *match cause {
+            EndCause::Normal => &mut self.counts.ended,
+            EndCause::Overran => &mut self.counts.overran,
+            EndCause::Crashed => &mut self.counts.crashed,
         } += 1;
         self.model.retiring.remove(&id);
         if self.model.active[id.slot] == Some(id) {
             self.model.active[id.slot] = None;
-            let another = match self.rules.restart {
+            let is_replaced = match self.config.restart {
                 Restart::Permanent => true,
-                Restart::Transient => how == HowEnded::Crashed,
+                Restart::Transient => cause == EndCause::Crashed,
                 Restart::Temporary => false,
             };
-            if another && how != HowEnded::Overran {
-                self.model.missed(self.now);
+            if is_replaced && cause != EndCause::Overran {
+                self.model.lost_one(self.now);
             }
         }
-        self.scheduler.ended(id, how, self.now);
+        self.scheduler.ended(id, cause, self.now);
     }
 
-    /// Carries out what the scheduler asks for, as its owner does.
+    /// Carries out the scheduler's actions and polls, as a pool does, and checks the result.
     fn settle(&mut self) {
         loop {
             while let Some(action) = self.scheduler.next_action() {
@@ -295,21 +299,21 @@ impl World {
                 break;
             }
             self.wake = self.scheduler.poll(self.now);
-            assert!(self.wake.is_none_or(|wake| wake > self.now), "it wants to be woken at once, for ever");
+            assert!(self.wake.is_none_or(|wake| wake > self.now), "the scheduler would be polled in a loop");
         }
         self.follow_moves();
-        self.model.check_bound(self.scheduler.queue.inside(), self.scheduler.queued());
-        if self.vacated.is_empty() {
-            self.model.check_nothing_waits_in_vain();
+        self.model.check_queue_limit(self.scheduler.queue.inside(), self.scheduler.queued());
+        if self.released.is_empty() {
+            self.model.check_no_permit_is_unused();
         }
         self.model.check_broken(self.scheduler.is_broken());
-        if let Some(result) = self.reload.and_then(|from| self.scheduler.reloaded(from)) {
+        if let Some(result) = self.reload.and_then(|from| self.scheduler.reload_result(from)) {
             self.reload = None;
             *(if result { &mut self.counts.reloaded } else { &mut self.counts.reload_failed }) += 1;
         }
     }
 
-    /// Calls of a key move when their slot is gone for good.
+    /// Updates the slots of calls that moved. Only calls with a key move, if their slot is gone.
     fn follow_moves(&mut self) {
         for (ticket, call) in self.scheduler.queue.iter() {
             if let Some(known) = self.model.waiting.get_mut(&ticket) {
@@ -319,19 +323,19 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, action: Action<Hand>) {
+    fn carry_out(&mut self, action: Action<FakeWorker>) {
         self.follow_moves();
         match action {
-            Action::Run(ticket, id, handle) => {
-                assert_eq!(id, handle.id);
+            Action::Run(ticket, id, worker) => {
+                assert_eq!(id, worker.id);
                 if let Some(call) = self.model.waiting.get_mut(&ticket)
                     && let Target::Key(_) = call.target
                 {
                     call.slot = Some(id.slot);
                     self.check_home(self.model.waiting[&ticket].target, Some(id.slot));
                 }
-                self.counts.dispatched += 1;
-                self.model.dispatched(ticket, id);
+                self.counts.assigned += 1;
+                self.model.assigned(ticket, id);
             }
             Action::Fail(ticket, why) => {
                 *match why {
@@ -340,7 +344,7 @@ impl World {
                     Refusal::Gone => &mut self.counts.gone,
                     Refusal::NoneLeft => &mut self.counts.none_left,
                     Refusal::Closed => &mut self.counts.closed,
-                    Refusal::Full => panic!("it was taken in"),
+                    Refusal::Full => panic!("a queued call is refused because the queue is full"),
                 } += 1;
                 self.model.failed(ticket, why);
             }
@@ -349,43 +353,43 @@ impl World {
                 self.counts.retired += 1;
                 self.model.retire(id);
                 if self.rng.chance(50) {
-                    self.scheduler.ended(id, HowEnded::Normal, self.now);
+                    self.scheduler.ended(id, EndCause::Normal, self.now);
                 }
             }
         }
     }
 
-    /// From now on all goes well: then everything gets done.
+    /// Runs without further failures until no call waits or runs.
     fn heal(&mut self) {
-        self.is_ill = false;
+        self.starts_fail = false;
         let lost: Vec<_> =
             self.model.active.iter().flatten().filter(|id| self.model.lost.contains(id)).copied().collect();
         for id in lost {
-            self.end_one(id);
+            self.end_unexpectedly(id);
             self.settle();
         }
         for _ in 0..10_000 {
-            self.tell();
+            self.report_released();
             self.settle();
             let is_still = self.model.running.is_empty() && self.model.starting.is_empty();
             if is_still && self.model.waiting.is_empty() {
                 return;
             }
             match self.rng.below(3) {
-                0 => self.finish(),
-                1 => self.come_up(),
+                0 => self.end_call(),
+                1 => self.finish_start(),
                 _ => self.now = self.wake.map_or(self.now, |wake| wake.max(self.now)),
             }
             self.settle();
         }
-        panic!("{} calls wait for ever", self.model.waiting.len());
+        panic!("{} calls are never run", self.model.waiting.len());
     }
 }
 
-fn rules(rng: &mut Rng) -> Rules {
+fn random_config(rng: &mut Rng) -> PoolConfig {
     let max = 1 + rng.below(5) as usize;
-    let some = |rng: &mut Rng, number: u64| if rng.chance(30) { 1 + rng.below(number) } else { 0 };
-    Rules {
+    let limit = |rng: &mut Rng, number: u64| if rng.chance(30) { 1 + rng.below(number) } else { 0 };
+    PoolConfig {
         min: rng.below(max as u64 + 1) as usize,
         max,
         max_in_flight: 1 + rng.below(3) as u32,
@@ -397,11 +401,11 @@ fn rules(rng: &mut Rng) -> Rules {
         restart_limit: (rng.below(6) as u32, Duration::from_millis(1 + rng.below(3000))),
         spawn_rate: (1 + rng.below(6) as u32, Duration::from_millis(1 + rng.below(1000))),
         on_crash: OnCrash::reject().backoff(Duration::from_millis(10), Duration::from_secs(1)),
-        idle_timeout: Duration::from_millis(some(rng, 1000)),
-        recycle: Recycle {
-            calls: some(rng, 8),
-            age: Duration::from_millis(some(rng, 1000)),
-            memory: some(rng, 200),
+        idle_timeout: Duration::from_millis(limit(rng, 1000)),
+        recycle: RecycleLimits {
+            calls: limit(rng, 8),
+            age: Duration::from_millis(limit(rng, 1000)),
+            memory_bytes: limit(rng, 200),
         },
     }
 }

@@ -1,0 +1,24 @@
+//! Fast path of a pool: a call finds its worker without asking the scheduler.
+//!
+//! This room holds an optimization. A pool in which every call asked the scheduler would behave the
+//! same. Asking takes two locks of the pool, counted references to worker and request, and memory
+//! that is held for longer. Measured with 256 calls in flight, that made a call one sixth slower:
+//! 840 instructions of the host, eight atomic operations among them (decision 23).
+//!
+//! On the fast path a call takes these steps:
+//!
+//! 1. [`Route`] checks that the pool is not [contended](Contention), with one atomic load.
+//! 2. It takes the worker with the most free permits from the [`LinkTable`], without a lock.
+//! 3. The call acquires a permit under the lock of the worker's link, which it needs anyway to
+//!    start.
+//!
+//! If any step fails, the call takes the slow path: it asks the scheduler, and may wait in the
+//! queue.
+
+mod contention;
+mod link_table;
+mod route;
+
+pub(super) use self::contention::Contention;
+pub(super) use self::link_table::LinkTable;
+pub(super) use self::route::{Route, WorkerHandle};
