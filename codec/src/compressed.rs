@@ -1,19 +1,21 @@
-mod frames;
+mod compressed_frames;
+mod expansion;
 mod zlib;
 
 use bytes::BytesMut;
 use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
-pub use self::frames::CompressedFrames;
+pub use self::compressed_frames::CompressedFrames;
 use crate::{Codec, CodecError, Pieces};
 
-/// Another codec, whose frames are compressed with zlib where they are large and get smaller by it.
+/// Codec `C` with its large frames compressed with zlib.
 ///
-/// It pays where a stream is slower than memory, or where what travels is kept. Between two processes of one machine it
-/// costs more than it saves, as a rule.
+/// A frame is compressed if it is over a threshold and gets smaller. This pays on a stream that is
+/// slower than memory, or if the bytes are stored. Between two processes on one machine it usually
+/// costs more than it saves.
 ///
-/// Both sides must use it; they may differ in [`threshold`](Self::threshold) and [`level`](Self::level).
+/// Both sides must use it. They may differ in [`threshold`](Self::threshold) and [`level`](Self::level).
 ///
 /// ```
 /// use isolated_workers_codec::{Codec, Compressed, Postcard};
@@ -25,72 +27,77 @@ use crate::{Codec, CodecError, Pieces};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Compressed<C> {
     codec: C,
-    settings: Settings,
+    options: CompressionOptions,
 }
 
-/// What is compressed, and what is taken from the other side.
+/// Frames to compress, and limits of frames that are decompressed.
 #[derive(Clone, Copy, Debug)]
-struct Settings {
-    threshold: usize,
+struct CompressionOptions {
+    threshold_bytes: usize,
     level: u32,
-    cap: Option<usize>,
+    /// Default: [`Limits::frame`].
+    cap_bytes: Option<usize>,
     ratio: usize,
 }
 
-impl Default for Settings {
+impl Default for CompressionOptions {
     fn default() -> Self {
-        Self { threshold: 1 << 10, level: 6, cap: None, ratio: 1000 }
+        Self { threshold_bytes: 1 << 10, level: 6, cap_bytes: None, ratio: 1000 }
     }
 }
 
 impl<C: Codec> Compressed<C> {
     /// Compresses the frames of `codec`.
     pub fn new(codec: C) -> Self {
-        Self { codec, settings: Settings::default() }
+        Self { codec, options: CompressionOptions::default() }
     }
 
-    /// Sends frames below this size as they are. In bytes; default: 1 KiB.
+    /// Sets the size from which frames are compressed, in bytes. Default: 1 KiB.
     #[must_use]
     pub fn threshold(mut self, bytes: usize) -> Self {
-        self.settings.threshold = bytes;
+        self.options.threshold_bytes = bytes;
         self
     }
 
-    /// Sets how hard to try: 0 is not at all, 1 the fastest, 9 the smallest. Default: 6, as with zlib.
+    /// Sets the level of compression: 0 is none, 1 the fastest, 9 the smallest. Default: 6, as in
+    /// zlib.
     ///
     /// # Panics
-    /// Where there is no such level.
+    /// If `level` is above 9.
     #[must_use]
     pub fn level(mut self, level: u32) -> Self {
-        assert!(level <= 9, "zlib has the levels 0 to 9, not {level}");
-        self.settings.level = level;
+        assert!(level <= 9, "invalid zlib level {level}; use 0 to 9");
+        self.options.level = level;
         self
     }
 
-    /// Sets how large a frame may be before it is compressed, and so after it is decompressed. In bytes; default:
-    /// [`Limits::frame`], which goes for what is sent in any case. Must be the same on both sides.
+    /// Sets the largest size of a frame before compression and after decompression, in bytes. Must be
+    /// the same on both sides. Default: [`Limits::frame`].
+    ///
+    /// [`Limits::frame`] itself always limits the bytes that are sent.
     #[must_use]
     pub fn cap(mut self, bytes: usize) -> Self {
-        self.settings.cap = Some(bytes);
+        self.options.cap_bytes = Some(bytes);
         self
     }
 
-    /// Sets how many times as large a frame may get by decompression. A frame that got smaller by more than that is sent
-    /// as it is. Default: 1,000, which hardly limits anything but long runs of one byte: zlib reaches 1,032 at the most.
-    /// Must be the same on both sides.
+    /// Sets the largest ratio of decompressed to compressed size. A frame with a larger ratio is sent
+    /// uncompressed. Must be the same on both sides. Default: 1,000.
+    ///
+    /// The default stops little but long runs of one byte: zlib reaches 1,032 at most.
     ///
     /// # Panics
-    /// Where it is 0, which nothing is within.
+    /// If `times` is 0.
     #[must_use]
     pub fn ratio(mut self, times: usize) -> Self {
-        assert!(times > 0, "nothing gets 0 times as large");
-        self.settings.ratio = times;
+        assert!(times > 0, "invalid ratio 0; use at least 1");
+        self.options.ratio = times;
         self
     }
 }
 
 impl<C: Codec> Codec for Compressed<C> {
-    const ID: &'static str = Name::<C>::TEXT;
+    const ID: &'static str = PrefixedId::<C>::TEXT;
     type Framing = CompressedFrames<C::Framing>;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
@@ -110,26 +117,26 @@ impl<C: Codec> Codec for Compressed<C> {
     }
 
     fn framing(&self, limits: Limits) -> Self::Framing {
-        let inner = self.codec.framing(limits.frame(self.settings.cap.unwrap_or(limits.frame)));
-        CompressedFrames::new(inner, self.settings, limits)
+        let inner = self.codec.framing(limits.frame(self.options.cap_bytes.unwrap_or(limits.frame)));
+        CompressedFrames::new(inner, self.options, limits)
     }
 }
 
-/// The name of `C` behind a prefix.
-struct Name<C>(C);
+/// Id of `C` with a prefix, made at compile time.
+struct PrefixedId<C>(C);
 
 const PREFIX: &str = "compressed+";
-const LONGEST: usize = 128;
+const MAX_ID_BYTES: usize = 128;
 
-impl<C: Codec> Name<C> {
+impl<C: Codec> PrefixedId<C> {
     const LEN: usize = PREFIX.len() + C::ID.len();
 
-    const BYTES: [u8; LONGEST] = {
-        assert!(Self::LEN <= LONGEST, "the name of a compressed codec may have 117 bytes");
-        let mut bytes = [0; LONGEST];
-        let (prefix, name) = bytes.split_at_mut(PREFIX.len());
+    const BYTES: [u8; MAX_ID_BYTES] = {
+        assert!(Self::LEN <= MAX_ID_BYTES, "the id of a codec to compress may have up to 117 bytes");
+        let mut bytes = [0; MAX_ID_BYTES];
+        let (prefix, id) = bytes.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX.as_bytes());
-        name.split_at_mut(C::ID.len()).0.copy_from_slice(C::ID.as_bytes());
+        id.split_at_mut(C::ID.len()).0.copy_from_slice(C::ID.as_bytes());
         bytes
     };
 

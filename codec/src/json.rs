@@ -1,34 +1,36 @@
 mod bounded;
 mod delimiter;
-mod error;
+mod empty_payload;
+mod error_payload;
+mod frame_decoder;
+mod frame_encoder;
+mod json_lines;
 mod line;
-mod lines;
 mod members;
-mod nothing;
 mod scan;
-mod wire;
 
 use bytes::{BufMut, BytesMut};
 use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
 pub use self::delimiter::{Delimiter, DelimiterError};
-pub use self::lines::JsonLines;
-use self::nothing::Nothing;
+use self::empty_payload::EmptyPayload;
+pub use self::json_lines::JsonLines;
 use crate::{Codec, CodecError};
 
-/// JSON, one object a line: the default, because a person can read along and a peer in any language can speak it.
+/// JSON, one object a line. The default: people can read it, and peers in any language can speak it.
 ///
-/// Every `f64` comes back bit for bit but NaN and the infinities, which JSON does not have; nor has it a way to tell
-/// `Some(None)` and `Some(())` from `None`. Bytes travel as arrays of
-/// numbers, whatever their type, at up to four bytes each and some 10 ns to decode each: for payloads of bytes use
-/// [`Postcard`](crate::Postcard) or [`Cbor`](crate::Cbor). Metadata comes out sorted by its keys, because the members of an
-/// object have no order.
+/// Every finite `f64` is decoded to the same bits. JSON has no NaN and no infinities, and it cannot
+/// distinguish `Some(None)` and `Some(())` from `None`. Metadata is sorted by key, because the members
+/// of an object have no order.
 ///
-/// A message without arguments is `null`; `{}` and a missing payload are taken for it, too, and all three for a struct
-/// whose every field may be missing.
+/// Bytes are encoded as arrays of numbers, whatever their type: up to four bytes for each, and about
+/// 10 ns to decode each. Use `Postcard` or `Cbor` for payloads of bytes.
 ///
-/// A value may nest 127 levels deep, also where [`Limits::depth`] is higher.
+/// A message without arguments is encoded as `null`. Decoding also accepts `{}` and a missing payload
+/// for it, and all three for a struct without required fields.
+///
+/// A value may nest 127 levels deep, even if [`Limits::depth`] is higher.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
@@ -41,16 +43,16 @@ impl Codec for Json {
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        // A missing payload is one of nothing.
+        // A missing payload is `null`.
         let json = if bytes.is_empty() { b"null" } else { bytes };
-        // A text that is known to be one takes less to read. What is not may still have its bytes where nobody looks.
+        // Decoding from a `str` is cheaper. Invalid UTF-8 may still be in values that are ignored.
         let value = match std::str::from_utf8(json) {
             Ok(text) => serde_json::from_str(text),
             Err(_) => serde_json::from_slice(json),
         };
         value.or_else(|error| {
-            let nothing = if Nothing::is(bytes) { T::deserialize(Nothing).ok() } else { None };
-            nothing.ok_or_else(|| CodecError::new(error))
+            let value = if EmptyPayload::matches(bytes) { T::deserialize(EmptyPayload).ok() } else { None };
+            value.ok_or_else(|| CodecError::new(error))
         })
     }
 

@@ -1,3 +1,4 @@
+mod error_body;
 mod fields;
 mod header;
 
@@ -6,14 +7,15 @@ use isolated_workers_core::{Body, Budget, Frame, Limits, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
-use self::header::{Header, Kind};
-use crate::framing::{COPIED, copy};
+pub(crate) use self::fields::LENGTH_BYTES;
+use self::header::{FrameKind, Header};
+use crate::framing::{MAX_COPIED_BYTES, copy_payload};
 use crate::{FrameError, Framing};
 
-/// Frames with their length in front, for every binary codec.
+/// Frames with a length prefix, for every binary codec.
 ///
-/// A frame is a big-endian `u32`, the length of what follows, then a header and the body. The header is the same
-/// whatever the codec, so that a codec has nothing to do with frames; its first byte holds the kind and what follows:
+/// A frame is a big-endian `u32`, which is the length of the rest, then a header and the body. The
+/// header does not depend on the codec. Its first byte holds the kind and flags:
 ///
 /// | kind | | header after the first byte | body |
 /// |---|---|---|---|
@@ -23,13 +25,14 @@ use crate::{FrameError, Framing};
 /// | 3 | error | id | flags (code 1, stack 2, value 4), name, message, code, stack, causes, value |
 /// | 4 | cancel | id | |
 /// | 5, 6 | ping, pong | | |
-/// | 7 | go-away | timeout if bit 4 is set: how long to linger | |
+/// | 7 | go-away | timeout to linger if bit 4 is set | |
 ///
-/// An id is a byte and a number (0), the sixteen bytes of a UUID (1) or text (2). Numbers are varints (LEB128), texts are
-/// UTF-8 with their length in front, timeouts are in microseconds, metadata and causes have their count in front. The
-/// value of an error and every payload are encoded by the codec.
+/// - An id is a byte and a number (0), the 16 bytes of a UUID (1) or text (2).
+/// - Numbers are varints (LEB128). Timeouts are in microseconds.
+/// - Texts are UTF-8 with a length prefix. Metadata and causes have a count first.
+/// - The codec encodes every payload and the value of an error.
 ///
-/// By itself, over any stream:
+/// It also works alone, over any stream:
 ///
 /// ```
 /// # use futures_util::{SinkExt, StreamExt};
@@ -52,62 +55,58 @@ use crate::{FrameError, Framing};
 #[derive(Clone, Debug)]
 pub struct LengthPrefixed {
     limits: Limits,
-    /// Of each value that is read.
+    /// Budget of each body that is read.
     budget: Budget,
-    /// The name of the last request that was read, which is that of the next, as a rule.
+    /// Name of the last request, which usually is that of the next one, too.
     name: Name,
 }
 
-/// The length in front, in bytes.
-pub(crate) const LENGTH: usize = 4;
+/// Name of a reply or error, which has none on the wire.
+const NO_NAME: Name = Name::from_static("");
 
-/// Of an answer, which has no name on the wire.
-const NAMELESS: Name = Name::from_static("");
+/// Longest name that is kept for the next request.
+const MAX_KEPT_NAME_BYTES: usize = 64;
 
-/// In bytes, the longest name that is kept for the next request.
-const LONGEST_KEPT: usize = 64;
+/// Least memory that is reserved for a frame that is incomplete.
+const MIN_RESERVED_BYTES: usize = 64 << 10;
 
-/// How much is reserved ahead for a frame of which nothing has arrived yet.
-const STEP: usize = 64 << 10;
-
-/// The length that the frame at the start of `buffer` has, without its prefix. `None` where not all of it is there:
-/// then there is room for more, which grows with what has come and not with what the prefix claims.
+/// Returns the length of the frame at the start of `buffer`, without its prefix.
+///
+/// Returns `None` if the frame is incomplete, and reserves memory for more of it. The reservation grows
+/// with the bytes that have arrived, not with the claimed length.
 #[inline]
-pub(crate) fn whole(buffer: &mut BytesMut, limits: Limits) -> Result<Option<usize>, FrameError> {
-    let Some(length) = buffer.first_chunk::<LENGTH>() else { return Ok(None) };
+pub(crate) fn next_length(buffer: &mut BytesMut, limits: Limits) -> Result<Option<usize>, FrameError> {
+    let Some(length) = buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
     let length = u32::from_be_bytes(*length) as usize;
     FrameError::check(length, limits)?;
-    let missing = (LENGTH + length).saturating_sub(buffer.len());
+    let missing = (LENGTH_BYTES + length).saturating_sub(buffer.len());
     if missing > 0 {
-        buffer.reserve(missing.min(buffer.len().max(STEP)));
+        buffer.reserve(missing.min(buffer.len().max(MIN_RESERVED_BYTES)));
         return Ok(None);
     }
     Ok(Some(length))
 }
 
 impl LengthPrefixed {
-    /// Frames of this size at most.
+    /// Creates a framing with these limits.
     pub fn new(limits: Limits) -> Self {
         Self { limits, budget: limits.budget(), name: Name::default() }
     }
 
-    /// Appends what `put` does, with room for the length in front: a frame without the last `body` bytes of it, which the caller writes. Leaves `out` as it was where the
-    /// frame is too large.
+    /// Appends a frame without its body, of `body` bytes. Leaves `out` unchanged on an error.
     #[inline]
-    fn put(
-        &self,
-        body: usize,
-        out: &mut BytesMut,
-        put: impl FnOnce(&mut BytesMut),
-    ) -> Result<(), FrameError> {
+    fn encode_without_body(&self, frame: &Frame, body: usize, out: &mut BytesMut) -> Result<(), FrameError> {
         let start = out.len();
-        put(out);
-        let length = out.len() - start - LENGTH + body;
+        header::encode(frame, out)?;
+        if let Frame::Error { error, .. } = frame {
+            error_body::encode(error, out);
+        }
+        let length = out.len() - start - LENGTH_BYTES + body;
         let checked = FrameError::check(length, self.limits)
             .and_then(|()| u32::try_from(length).map_err(FrameError::malformed));
         match checked {
             Ok(length) => {
-                out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
+                out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
                 Ok(())
             }
             Err(error) => {
@@ -144,12 +143,7 @@ impl Framing for LengthPrefixed {
             FrameError::check_metadata(metadata.bytes(), self.limits)?;
         }
         let body = frame.body().map(Body::len);
-        self.put(body.unwrap_or(0), out, |out| {
-            header::put(frame, out);
-            if let Frame::Error { error, .. } = frame {
-                header::put_error(error, out);
-            }
-        })?;
+        self.encode_without_body(frame, body.unwrap_or(0), out)?;
         Ok(body.is_some())
     }
 }
@@ -159,40 +153,41 @@ impl Decoder for LengthPrefixed {
     type Error = FrameError;
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let Some(length) = whole(buffer, self.limits)? else { return Ok(None) };
+        let Some(length) = next_length(buffer, self.limits)? else { return Ok(None) };
 
-        let mut fields = Fields::new(&buffer[LENGTH..LENGTH + length]);
-        let Header { kind, id, timeout, metadata } = header::take(&mut fields, self.limits, &mut self.name)?;
-        let (left, end) = (fields.left(), LENGTH + length);
+        let mut fields = Fields::new(&buffer[LENGTH_BYTES..LENGTH_BYTES + length]);
+        let Header { kind, id, timeout, metadata } =
+            header::decode(&mut fields, self.limits, &mut self.name)?;
+        let (payload, end) = (fields.remaining(), LENGTH_BYTES + length);
         let mut frame = match kind {
-            Kind::Request | Kind::Oneway => {
-                let oneway = matches!(kind, Kind::Oneway);
-                // A long name would stay for long.
-                let is_kept = self.name.as_str().len() <= LONGEST_KEPT;
+            FrameKind::Request | FrameKind::Oneway => {
+                let oneway = matches!(kind, FrameKind::Oneway);
+                // A long name would take memory until the next request.
+                let is_kept = self.name.as_str().len() <= MAX_KEPT_NAME_BYTES;
                 let name = if is_kept { self.name.clone() } else { std::mem::take(&mut self.name) };
                 Frame::request(id, name, Body::empty(), metadata, oneway, timeout)
             }
-            Kind::Reply => Frame::reply(id, NAMELESS, Body::empty(), metadata),
-            Kind::Error => {
-                buffer.advance(end - left);
-                let error = header::take_error(&buffer.split_to(left).freeze())?;
-                return Ok(Some(Frame::Error { id, name: NAMELESS, error: error.into() }));
+            FrameKind::Reply => Frame::reply(id, NO_NAME, Body::empty(), metadata),
+            FrameKind::Error => {
+                buffer.advance(end - payload);
+                let error = error_body::decode(&buffer.split_to(payload).freeze())?;
+                return Ok(Some(Frame::Error { id, name: NO_NAME, error: error.into() }));
             }
-            _ if left > 0 => return Err(FrameError::malformed("there are bytes after its end")),
-            Kind::Cancel => Frame::Cancel { id },
-            Kind::Ping => Frame::Ping,
-            Kind::Pong => Frame::Pong,
-            Kind::GoAway => Frame::GoAway { linger: timeout },
+            _ if payload > 0 => return Err(FrameError::malformed("it has bytes after its end")),
+            FrameKind::Cancel => Frame::Cancel { id },
+            FrameKind::Ping => Frame::Ping,
+            FrameKind::Pong => Frame::Pong,
+            FrameKind::GoAway => Frame::GoAway { linger: timeout },
         };
-        // The payload goes to where it stays.
+        // Moves the payload into the frame.
         match frame.body_mut() {
-            Some(body) if left > COPIED => {
-                buffer.advance(end - left);
-                *body = buffer.split_to(left).freeze().into();
+            Some(body) if payload > MAX_COPIED_BYTES => {
+                buffer.advance(end - payload);
+                *body = buffer.split_to(payload).freeze().into();
                 body.set_budget(self.budget);
             }
             Some(body) => {
-                copy(&buffer[end - left..end], body);
+                copy_payload(&buffer[end - payload..end], body);
                 body.set_budget(self.budget);
                 buffer.advance(end);
             }

@@ -1,26 +1,29 @@
-//! Values to bytes, and frames in a stream.
+//! Codecs and framings of isolated-workers: values to bytes, and frames in a byte stream.
 //!
-//! A [`Codec`] does two things: it encodes and decodes the payloads of messages, and it names the [`Framing`] that
-//! delimits whole frames in the stream between two processes. Framings are [`tokio_util::codec`] types, so each can be
-//! used by itself over any byte stream.
+//! A [`Codec`] encodes and decodes the payloads of messages, and names the [`Framing`] that delimits
+//! frames in the stream between two processes. A framing implements the [`tokio_util::codec`]
+//! traits, so it also works alone over any byte stream.
 //!
-//! | codec | framing | good for |
-//! |---|---|---|
-//! | [`Json`] | [`JsonLines`]: one object a line | reading along; peers in other languages. The default |
-//! | [`Postcard`] | [`LengthPrefixed`] | speed and size between two Rust programs |
-//! | [`Cbor`] | [`LengthPrefixed`] | binary with peers in other languages; types that `Postcard` does not fit |
-//! | [`Compressed<C>`](Compressed) | [`CompressedFrames`]: those of `C`, with zlib | large payloads over what is slower than memory |
+//! | codec | feature | framing | use it for |
+//! |---|---|---|---|
+//! | [`Json`] | `json` (default) | [`JsonLines`]: one object a line | readable traffic; peers in other languages |
+//! | [`Postcard`] | `postcard` | [`LengthPrefixed`] | speed and small messages between two Rust programs |
+//! | [`Cbor`] | `cbor` | [`LengthPrefixed`] | binary with peers in other languages; types that [`Postcard`] cannot carry |
+//! | [`Compressed<C>`](Compressed) | `compression` | [`CompressedFrames`]: those of `C`, with zlib | large payloads over a slow stream |
 //!
-//! What a value may take while it is decoded is counted for every codec in the same way: [`decode_within`].
-//! Large bytes need not be copied: [`zero_copy_bytes`].
+//! [`decode_within`] limits the memory and the nesting of a decoded value, for every codec alike.
+//! [`zero_copy_bytes`] encodes and decodes large bytes without copying them.
 
+mod body;
 mod budget;
 #[cfg(feature = "cbor")]
 mod cbor;
 mod codec;
+mod codec_error;
 #[cfg(feature = "compression")]
 mod compressed;
 mod default_codec;
+mod frame_error;
 mod framing;
 #[cfg(feature = "json")]
 mod json;
@@ -30,19 +33,22 @@ mod pieces;
 mod postcard;
 pub mod zero_copy_bytes;
 
-pub use budget::{decode_body, decode_within};
+pub use body::{decode_body, encode_body};
+pub use budget::decode_within;
 #[cfg(feature = "cbor")]
 pub use cbor::Cbor;
-pub use codec::{Codec, CodecError};
+pub use codec::Codec;
+pub use codec_error::CodecError;
 #[cfg(feature = "compression")]
 pub use compressed::{Compressed, CompressedFrames};
 pub use default_codec::DefaultCodec;
 #[cfg(not(feature = "json"))]
 pub use default_codec::NoCodec;
-pub use framing::{FrameError, Framing};
+pub use frame_error::FrameError;
+pub use framing::Framing;
 #[cfg(feature = "json")]
 pub use json::{Delimiter, DelimiterError, Json, JsonLines};
 pub use length_prefixed::LengthPrefixed;
-pub use pieces::{Pieces, SharedPieces, encode_body};
+pub use pieces::{Pieces, SharedPieces};
 #[cfg(feature = "postcard")]
 pub use postcard::Postcard;

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 
-/// [Postcard](https://postcard.jamesmunns.com): small and fast, between two Rust programs.
+/// [Postcard](https://postcard.jamesmunns.com): a small and fast format between two Rust programs.
 ///
-/// The format does not describe itself: `#[serde(flatten)]`, `#[serde(untagged)]` and `skip_serializing_if` compile
-/// and then fail or decode wrongly, and both sides must be built from the same types. `RoundTrip`, behind the feature
-/// `testing`, finds such types. [`Json`](crate::Json) has none
-/// of these limits.
+/// The format does not describe itself, so both sides must be built from the same types.
+/// `#[serde(flatten)]`, `#[serde(untagged)]` and `skip_serializing_if` compile, but fail or decode to
+/// wrong values. `RoundTrip`, behind the feature `testing`, finds such types. `Json` has none of these
+/// limits.
 ///
-/// Bytes are copied once where their type says that they are bytes, as `bytes::Bytes` and `serde_bytes::ByteBuf` do, and
-/// so are the `Vec<u8>` arguments of a `#[service]`. Large `Bytes` are not copied at all where
-/// [`zero_copy_bytes`](crate::zero_copy_bytes) says so. Any other `Vec<u8>`, such as a field of a struct, is a sequence of
-/// numbers to serde: a megabyte takes 1.7 ms to decode instead of 40 µs.
-/// `#[serde(with = "serde_bytes")]` on the field makes it bytes, in the same form.
+/// Bytes are copied once if their type says that they are bytes: `bytes::Bytes`,
+/// `serde_bytes::ByteBuf` and `Vec<u8>` arguments of a `#[service]`. Large `Bytes` with
+/// [`zero_copy_bytes`](crate::zero_copy_bytes) are not copied at all. To serde any other `Vec<u8>`, such
+/// as a field of a struct, is a sequence of numbers: a megabyte takes 1.7 ms to decode instead of
+/// 40 µs. Add `#[serde(with = "serde_bytes")]` to the field to make it bytes; the encoding is the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;
 
@@ -25,7 +25,7 @@ impl Codec for Postcard {
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
-        postcard::serialize_with_flavor(value, Append(out)).map_err(readable)
+        postcard::serialize_with_flavor(value, BufferWriter(out)).map_err(explained)
     }
 
     fn encode_pieces<T: Serialize + ?Sized>(
@@ -33,19 +33,19 @@ impl Codec for Postcard {
         value: &T,
         out: &mut Pieces<'_>,
     ) -> Result<(), CodecError> {
-        postcard::serialize_with_flavor(value, Put(out)).map_err(readable)
+        postcard::serialize_with_flavor(value, PiecesWriter(out)).map_err(explained)
     }
 
     #[inline]
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
         let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-        let value = T::deserialize(&mut deserializer).map_err(readable)?;
-        let rest = deserializer.finalize().map_err(readable)?;
-        // Postcard itself passes over them.
+        let value = T::deserialize(&mut deserializer).map_err(explained)?;
+        let rest = deserializer.finalize().map_err(explained)?;
+        // Postcard itself accepts bytes after the value.
         if rest.is_empty() {
             Ok(value)
         } else {
-            Err(CodecError::new(format!("{} bytes are left over behind the value", rest.len())))
+            Err(CodecError::new(format!("{} unexpected bytes after the value", rest.len())))
         }
     }
 
@@ -54,27 +54,27 @@ impl Codec for Postcard {
     }
 }
 
-/// Says more than postcard does of what goes wrong with types that it does not fit.
+/// Explains the errors of types that postcard cannot carry.
 #[cold]
-fn readable(error: postcard::Error) -> CodecError {
+fn explained(error: postcard::Error) -> CodecError {
     match error {
-        postcard::Error::SerdeDeCustom => CodecError::without_reason("the type refuses them"),
+        postcard::Error::SerdeDeCustom => CodecError::without_reason("the type refuses the bytes"),
         postcard::Error::SerdeSerCustom => CodecError::new("the type refuses to be encoded"),
         postcard::Error::WontImplement => CodecError::new(
-            "the type asks what the bytes are, which postcard cannot tell: `flatten`, `untagged` and `tag` of serde need \
-             `Json` or `Cbor`",
+            "the type asks for the form of its bytes, which postcard does not store; use `Json` or `Cbor` for \
+             `flatten`, `untagged` and `tag` of serde",
         ),
         postcard::Error::SerializeSeqLengthUnknown => CodecError::new(
-            "the length of a sequence or map must be known before its elements: `flatten` of serde needs `Json` or `Cbor`",
+            "a sequence or map has no length before its elements; use `Json` or `Cbor` for `flatten` of serde",
         ),
         other => CodecError::new(other),
     }
 }
 
-/// Lets postcard write at the end of a buffer.
-struct Append<'a>(&'a mut BytesMut);
+/// Output of postcard that appends to a buffer.
+struct BufferWriter<'a>(&'a mut BytesMut);
 
-impl Flavor for Append<'_> {
+impl Flavor for BufferWriter<'_> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
@@ -92,10 +92,10 @@ impl Flavor for Append<'_> {
     }
 }
 
-/// Lets postcard write to pieces.
-struct Put<'a, 'b>(&'a mut Pieces<'b>);
+/// Output of postcard that appends to pieces.
+struct PiecesWriter<'a, 'b>(&'a mut Pieces<'b>);
 
-impl Flavor for Put<'_, '_> {
+impl Flavor for PiecesWriter<'_, '_> {
     type Output = ();
 
     #[inline]

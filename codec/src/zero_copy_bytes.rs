@@ -1,11 +1,15 @@
-//! How [`Bytes`] travel that are not copied on their way: for `#[serde(with = "..")]` on a field.
+//! [`Bytes`] that are encoded and decoded without a copy: for `#[serde(with = "..")]` on a field.
 //!
-//! To serde, bytes are a slice: encoding copies it into a buffer, decoding copies it out of one, on both sides of a
-//! connection. A field of this module is shared instead where it is large: encoded, it is a piece of the
-//! [`Body`](isolated_workers_core::Body) that is written from where it is (from 64 KiB on, with
-//! [`Postcard`](crate::Postcard) and [`Cbor`](crate::Cbor)); decoded, it is a part of the buffer that it came in (from
-//! 16 KiB on, with codecs that lend their bytes, as `Postcard` does). What travels is the same with and without. The
-//! arguments of a `#[service]` and the replies that are of the type `Bytes` are so without being asked.
+//! To serde, bytes are a slice. Encoding copies it into a buffer and decoding copies it out of one,
+//! on both sides of a connection. A large field with this module is shared instead:
+//!
+//! - Encoding makes it a piece of the [`Body`](isolated_workers_core::Body), which is written from
+//!   where it is. This applies from 64 KiB on, with `Postcard` and `Cbor`.
+//! - Decoding makes it a part of the buffer that it was read into. This applies from 16 KiB on, with
+//!   codecs that lend their bytes, such as `Postcard`.
+//!
+//! The bytes on the wire are the same with and without this module. Arguments of a `#[service]` and
+//! replies that have the type `Bytes` use it without an attribute.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -28,14 +32,13 @@
 //! # Ok::<(), isolated_workers_codec::CodecError>(())
 //! ```
 //!
-//! What is shared keeps the whole message in memory, and the buffer that it was read into, for as long as one part of it
-//! is there. Who keeps a small part of a large message for long had better copy it (`Bytes::copy_from_slice`), or ask
-//! for a `Vec<u8>`.
+//! Shared bytes keep the whole message, and the buffer that it was read into, in memory. To keep a
+//! small part of a large message for a long time, copy it with `Bytes::copy_from_slice` or use a `Vec<u8>`.
 
+pub(crate) mod current_buffer;
+pub(crate) mod current_bytes;
 #[doc(hidden)]
 pub mod maybe_bytes;
-pub(crate) mod offer;
-pub(crate) mod source;
 
 use std::fmt;
 
@@ -43,38 +46,40 @@ use bytes::Bytes;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// Encodes `bytes` as `Bytes` of the crate `bytes` does it, and offers them to be shared.
+use self::current_bytes::CurrentBytes;
+
+/// Encodes `bytes` in the same form as `Bytes` of the crate `bytes`, and lets the codec share them.
 ///
 /// # Errors
-/// Those of the serializer.
+/// As those of the serializer.
 #[inline]
 pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    let _offer = offer::make(bytes);
+    let _current = CurrentBytes::set(bytes);
     serializer.serialize_bytes(bytes)
 }
 
-/// Decodes what [`serialize`] has written, also as a sequence of numbers, and shares it where it can.
+/// Decodes bytes, or a sequence of numbers. Shares the memory of the buffer if possible.
 ///
 /// # Errors
-/// Those of the deserializer.
+/// As those of the deserializer.
 #[inline]
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-    deserializer.deserialize_byte_buf(Parts)
+    deserializer.deserialize_byte_buf(BytesVisitor)
 }
 
-struct Parts;
+struct BytesVisitor;
 
-impl<'de> Visitor<'de> for Parts {
+impl<'de> Visitor<'de> for BytesVisitor {
     type Value = Bytes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bytes")
     }
 
-    /// Also of bytes that are lent for the moment: postcard says so of its own.
+    /// Shares bytes that are lent only for this call, too: postcard lends its own in this way.
     #[inline]
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-        Ok(source::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)))
+        Ok(current_buffer::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)))
     }
 
     #[inline]
@@ -90,8 +95,9 @@ impl<'de> Visitor<'de> for Parts {
         Ok(text.into())
     }
 
-    /// From a format without bytes, or a peer that makes a sequence of them.
+    /// For formats without bytes, and for peers that send a sequence of numbers.
     fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Bytes, A::Error> {
+        // The claimed length is not trusted.
         let mut bytes = Vec::with_capacity(numbers.size_hint().unwrap_or(0).min(4096));
         while let Some(byte) = numbers.next_element()? {
             bytes.push(byte);

@@ -120,7 +120,7 @@ fn too_large<T: std::fmt::Debug>(result: Result<T, FrameError>, limit: usize, se
     let error = result.unwrap_err();
     assert!(matches!(error, FrameError::TooLarge { limit: is, .. } if is == limit), "{error}");
     assert!(
-        error.to_string().contains(&format!("{limit} are allowed; raise `{setting}` on both sides")),
+        error.to_string().contains(&format!("over the limit of {limit}; raise `{setting}` on both sides")),
         "{error}"
     );
 }
@@ -184,16 +184,18 @@ fn all_that_is_there_must_belong_to_it() {
         let error = decode(bytes).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     };
-    refused(&[&good[..], b"x"].concat(), "bytes after the end of its compressed part");
-    refused(&[&good[..], &good[..]].concat(), "bytes after the end of its compressed part");
-    refused(&zlib(&[&inside[..], b"x"].concat()), "bytes after the end of the frame inside");
-    refused(&zlib(&[&inside[..], &inside[..]].concat()), "bytes after the end of the frame inside");
-    refused(&zlib(&inside[..inside.len() - 1]), "the frame inside has no end");
-    refused(&zlib(b""), "the frame inside has no end");
+    refused(&[&good[..], b"x"].concat(), "it has bytes after its zlib stream");
+    refused(&[&good[..], &good[..]].concat(), "it has bytes after its zlib stream");
+    refused(&zlib(&[&inside[..], b"x"].concat()), "it has bytes after its inner frame");
+    refused(&zlib(&[&inside[..], &inside[..]].concat()), "it has bytes after its inner frame");
+    refused(&zlib(&inside[..inside.len() - 1]), "its inner frame is incomplete");
+    refused(&zlib(b""), "its inner frame is incomplete");
 
     let mut other = pretended(&good);
     other[4] = 2;
-    assert!(framing(&codec).decode(&mut other).unwrap_err().to_string().contains("no compression 2"));
+    assert!(
+        framing(&codec).decode(&mut other).unwrap_err().to_string().contains("unknown compression flag 2")
+    );
     let mut empty = BytesMut::from(&[0, 0, 0, 0][..]);
     assert!(framing(&codec).decode(&mut empty).unwrap_err().to_string().contains("empty"));
 }

@@ -92,6 +92,15 @@ fn bytes_may_come_one_by_one<C: Codec>(codec: C) {
     assert_same(&sent, &received);
 }
 
+fn a_frame_of_an_unknown_kind_is_an_error<C: Codec>(codec: C) {
+    // `Unmarked` is only ever received, so no framing encodes it.
+    let (answer, request) = (Box::new(Frame::Ping), Box::new(Frame::Ping));
+    let mut out = BytesMut::from("before");
+    let result = codec.framing(Limits::default()).encode(&Frame::Unmarked { answer, request }, &mut out);
+    assert!(matches!(result, Err(FrameError::UnknownKind)), "{result:?}");
+    assert_eq!(out, "before");
+}
+
 fn a_head_and_a_body_make_a_frame<C: Codec>(codec: C) {
     for frame in frames(&codec) {
         let mut framing = codec.framing(Limits::default());
@@ -210,6 +219,10 @@ macro_rules! suite {
             fn every_frame_comes_back() { super::every_frame_comes_back($codec) }
             #[test]
             fn bytes_may_come_one_by_one() { super::bytes_may_come_one_by_one($codec) }
+            #[test]
+            fn a_frame_of_an_unknown_kind_is_an_error() {
+                super::a_frame_of_an_unknown_kind_is_an_error($codec)
+            }
             #[test]
             fn a_head_and_a_body_make_a_frame() { super::a_head_and_a_body_make_a_frame($codec) }
             #[test]

@@ -113,10 +113,13 @@ fn that_is_no_frame_is_refused() {
     assert!(refused(r#"{"type":"add","tx":7}"#).contains("its `tx`: invalid type: integer `7`"));
     assert!(refused(r#"{"type":"add"}"#).contains("it has no `tx`"));
     assert!(refused(r#"{"tx":"7"}"#).contains("it has no `type`"));
-    assert!(refused(r#"{"kind":"shout","tx":"7"}"#).contains("there is no kind `shout`"));
-    assert!(refused("hello").contains("it has `h` at byte 0, where `{` belongs"));
-    assert!(refused(r#"{"type":"add","tx":"7"#).contains("it ends where the rest of a string belongs"));
-    assert!(refused(r#"{"type":"add";"tx":"7"}"#).contains("it has `;` at byte 13, where `,` belongs"));
+    assert!(refused(r#"{"kind":"shout","tx":"7"}"#).contains("it has the unknown kind `shout`"));
+    assert!(refused("hello").contains("expected `{` at byte 0, found `h`"));
+    assert!(
+        refused(r#"{"type":"add","tx":"7"#)
+            .contains("expected the rest of a string, found the end of the line")
+    );
+    assert!(refused(r#"{"type":"add";"tx":"7"}"#).contains("expected `,` at byte 13, found `;`"));
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn makes_an_error_of_whatever_was_thrown() {
     assert_eq!(thrown(r#","payload":{"code":7,"message":null,"name":null,"stack":null}"#), coded);
     assert_eq!(thrown(r#","payload":"only a \"text\"""#), RemoteError::new("", "only a \"text\""));
     assert_eq!(thrown(r#","payload":[1,{}]"#), RemoteError::new("", "[1,{}]"));
-    assert_eq!(thrown(""), RemoteError::new("", "the other side gave no reason"));
+    assert_eq!(thrown(""), RemoteError::new("", "the peer gave no reason"));
 }
 
 #[test]

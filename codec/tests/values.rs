@@ -169,7 +169,7 @@ fn formats_that_describe_themselves_take_types_that_ask() {
         &Flat { either: Either::Number(1), absent: None, rest: BTreeMap::new() },
         &mut BytesMut::new(),
     );
-    assert!(error.unwrap_err().to_string().contains("`flatten` of serde needs `Json` or `Cbor`"));
+    assert!(error.unwrap_err().to_string().contains("use `Json` or `Cbor` for `flatten`"));
     let error = Postcard.decode::<Either>(&[1]).unwrap_err();
     assert!(error.to_string().contains("`untagged`"), "{error}");
 }
@@ -189,7 +189,7 @@ fn postcard_says_what_a_type_had_against_its_bytes() {
 fn cbor_says_what_is_wrong() {
     for (bytes, reason) in [
         (&b"\x62a"[..], "the bytes end within the value"),
-        (b"\x61\xff", "the bytes are no CBOR"),
+        (b"\x61\xff", "invalid CBOR at byte"),
         (b"\x05", "invalid type: integer `5`, expected string"),
     ] {
         let error = Cbor.decode::<String>(bytes).unwrap_err().to_string();

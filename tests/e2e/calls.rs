@@ -177,7 +177,7 @@ async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     let (worker, client) = small(Limits::default().frame(1 << 20)).await;
     let error = soon(client.echo(vec![7; 2 << 20].into())).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, Executed::No));
-    assert!(error.to_string().contains("1048576 are allowed; raise `Limits::frame`"), "{error}");
+    assert!(error.to_string().contains("over the limit of 1048576; raise `Limits::frame`"), "{error}");
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 

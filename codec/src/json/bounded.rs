@@ -1,4 +1,5 @@
-//! Parts of a line that could be so many, at a byte or two each, that they took many times its memory.
+//! Collections in a line with a limit of their elements: at a byte or two each they would take many
+//! times the memory of the line.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,23 +8,23 @@ use std::fmt;
 use isolated_workers_core::Metadata;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::framing::MOST_CAUSES;
+use crate::framing::MAX_CAUSES;
 
-/// The metadata. More keys than are allowed are refused, those that come again counted each time.
+/// Decodes metadata. Refuses more than [`Metadata::MAX_KEYS`] keys, repeated ones included.
 pub(super) fn metadata<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
-    deserializer.deserialize_map(Keys)
+    deserializer.deserialize_map(MetadataVisitor)
 }
 
-/// The texts of the causes of an error. Those behind the last that is allowed are passed over.
+/// Decodes the causes of an error. Ignores those after the first [`MAX_CAUSES`].
 pub(super) fn causes<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, [String]>, D::Error> {
-    deserializer.deserialize_seq(Causes).map(Cow::Owned)
+    deserializer.deserialize_seq(CausesVisitor).map(Cow::Owned)
 }
 
-struct Keys;
+struct MetadataVisitor;
 
-impl<'de> Visitor<'de> for Keys {
+impl<'de> Visitor<'de> for MetadataVisitor {
     type Value = BTreeMap<String, String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,23 +32,24 @@ impl<'de> Visitor<'de> for Keys {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut metadata, most) = (BTreeMap::new(), Metadata::MAX_KEYS);
-        for _ in 0..most {
+        let mut metadata = BTreeMap::new();
+        for _ in 0..Metadata::MAX_KEYS {
             let Some((key, value)) = map.next_entry()? else { return Ok(metadata) };
             metadata.insert(key, value);
         }
         match map.next_key::<IgnoredAny>()? {
             None => Ok(metadata),
-            Some(_) => Err(A::Error::custom(format!(
-                "it has more keys of metadata than the {most} that are allowed"
-            ))),
+            Some(_) => {
+                let text = format!("it has more metadata keys than the limit of {}", Metadata::MAX_KEYS);
+                Err(A::Error::custom(text))
+            }
         }
     }
 }
 
-struct Causes;
+struct CausesVisitor;
 
-impl<'de> Visitor<'de> for Causes {
+impl<'de> Visitor<'de> for CausesVisitor {
     type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +58,7 @@ impl<'de> Visitor<'de> for Causes {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut causes = Vec::new();
-        while causes.len() < MOST_CAUSES {
+        while causes.len() < MAX_CAUSES {
             let Some(cause) = seq.next_element()? else { return Ok(causes) };
             causes.push(cause);
         }

@@ -1,54 +1,55 @@
 use std::fmt;
 
-/// What ends a frame of text: 1 to 16 bytes that no JSON text has in it.
+/// End of a JSON frame: 1 to 16 bytes that do not occur in JSON.
 ///
-/// One of its bytes at least must be one that compact JSON never holds: a control character (below `0x20`) or a byte
-/// that UTF-8 does not use (`0xC0`, `0xC1`, `0xF5` and above). So it is found where the text ends, and nowhere else.
+/// At least one of the bytes must never occur in compact JSON. These are the control characters (below
+/// `0x20`) and the bytes that UTF-8 does not use (`0xC0`, `0xC1`, `0xF5` and above). The delimiter is
+/// then found at the end of a frame and nowhere else.
 ///
 /// ```
 /// use isolated_workers_codec::Delimiter;
 ///
 /// assert!(Delimiter::new(b"\0").is_ok());
 /// assert!(Delimiter::new(b"\r\n--frame--\r\n").is_ok());
-/// assert!(Delimiter::new(b"--frame--").is_err(), "a string may hold it");
+/// assert!(Delimiter::new(b"--frame--").is_err(), "a string may contain it");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delimiter {
-    bytes: [u8; Self::LONGEST],
+    bytes: [u8; Self::MAX_BYTES],
     len: usize,
 }
 
 impl Delimiter {
-    /// The most bytes that a delimiter has.
-    pub const LONGEST: usize = 16;
+    /// Largest length, in bytes.
+    pub const MAX_BYTES: usize = 16;
 
-    /// A line feed.
+    /// Line feed.
     pub const NEWLINE: Self = match Self::new(b"\n") {
         Ok(delimiter) => delimiter,
         Err(_) => unreachable!(),
     };
 
-    /// Ends frames with these bytes.
+    /// Creates a delimiter of these bytes.
     ///
     /// # Errors
-    /// There are none or more than 16 of them, or JSON may hold them all.
+    /// There are no bytes or more than 16, or JSON may contain all of them.
     pub const fn new(delimiter: &[u8]) -> Result<Self, DelimiterError> {
         let len = delimiter.len();
-        if len == 0 || len > Self::LONGEST {
+        if len == 0 || len > Self::MAX_BYTES {
             return Err(DelimiterError::Length(len));
         }
-        let mut bytes = [0; Self::LONGEST];
-        let mut sound = false;
+        let mut bytes = [0; Self::MAX_BYTES];
+        let mut is_unambiguous = false;
         let mut at = 0;
         while at < len {
             bytes[at] = delimiter[at];
-            sound |= matches!(delimiter[at], ..b' ' | 0xc0 | 0xc1 | 0xf5..);
+            is_unambiguous |= matches!(delimiter[at], ..b' ' | 0xc0 | 0xc1 | 0xf5..);
             at += 1;
         }
-        if sound { Ok(Self { bytes, len }) } else { Err(DelimiterError::Ambiguous) }
+        if is_unambiguous { Ok(Self { bytes, len }) } else { Err(DelimiterError::Ambiguous) }
     }
 
-    /// The bytes.
+    /// Bytes of the delimiter.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -60,13 +61,13 @@ impl fmt::Debug for Delimiter {
     }
 }
 
-/// Why bytes cannot be a [`Delimiter`].
+/// Error of bytes that cannot be a [`Delimiter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DelimiterError {
-    /// There are so many of them.
+    /// The number of bytes is 0 or above [`Delimiter::MAX_BYTES`].
     Length(usize),
-    /// A string in JSON may hold them.
+    /// A JSON text may contain the bytes.
     Ambiguous,
 }
 
@@ -74,11 +75,11 @@ impl fmt::Display for DelimiterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length(len) => {
-                write!(f, "a delimiter of {len} bytes; it must have 1 to {}", Delimiter::LONGEST)
+                write!(f, "invalid delimiter of {len} bytes; use 1 to {}", Delimiter::MAX_BYTES)
             }
             Self::Ambiguous => f.write_str(
-                "the delimiter may be a part of a frame; it must have a control character in it, or a byte that UTF-8 \
-                 does not use",
+                "ambiguous delimiter: JSON may contain it; include a control character or a byte that UTF-8 does not \
+                 use",
             ),
         }
     }

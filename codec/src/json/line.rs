@@ -1,13 +1,13 @@
 use bytes::Bytes;
 use isolated_workers_core::Body;
 
-use crate::framing::copy;
+use crate::framing::copy_payload;
 
-/// A line that was read, and how a part of it is kept.
+/// Line that has been read.
 pub(super) enum Line<'a> {
-    /// Copied.
+    /// Short line, of which parts are copied.
     Short(&'a [u8]),
-    /// As a share of its memory.
+    /// Long line, of which parts share the memory.
     Long(Bytes),
 }
 
@@ -19,19 +19,19 @@ impl Line<'_> {
         }
     }
 
-    /// A part of it as a payload.
+    /// Returns `part` of the line as a payload.
     pub(super) fn body(&self, part: &[u8]) -> Body {
         match self {
             Self::Short(_) => {
                 let mut body = Body::empty();
-                copy(part, &mut body);
+                copy_payload(part, &mut body);
                 body
             }
             Self::Long(line) => line.slice_ref(part).into(),
         }
     }
 
-    /// A part of it as bytes.
+    /// Returns `part` of the line as bytes.
     pub(super) fn bytes(&self, part: &[u8]) -> Bytes {
         match self {
             Self::Short(_) => Bytes::copy_from_slice(part),

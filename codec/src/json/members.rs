@@ -1,24 +1,26 @@
 use super::scan;
 use crate::FrameError;
 
-/// A key or a value as it stands in a line.
+/// Key or value of a line, not yet decoded.
 #[derive(Clone, Copy)]
-pub(super) struct Raw<'a> {
+pub(super) struct RawJson<'a> {
     pub(super) json: &'a str,
-    /// Whether it is a string in which every character stands for itself.
+    /// `true` if it is a string without escapes.
     is_plain: bool,
 }
 
-impl<'a> Raw<'a> {
-    /// What is between the quotes of a string, where that is all of it.
+impl<'a> RawJson<'a> {
+    /// Returns the text of a string without escapes.
     #[inline]
     pub(super) fn plain(self) -> Option<&'a str> {
         if self.is_plain { self.json.get(1..self.json.len() - 1) } else { None }
     }
 }
 
-/// The members of the object that a line is, each as it stands there: its key, and its value, of which only the end is
-/// looked for. Whoever reads a value finds out whether it is one, so that a payload is read once and not twice.
+/// Reader of the members of an object, which is a whole line.
+///
+/// It finds the end of a value but does not check the value. Decoding the value does that, so a payload
+/// is parsed once and not twice.
 pub(super) struct Members<'a> {
     line: &'a str,
     at: usize,
@@ -27,22 +29,22 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// # Errors
-    /// The line does not begin as an object does.
-    pub(super) fn of(line: &'a str) -> Result<Self, FrameError> {
+    /// The line does not start with `{`.
+    pub(super) fn new(line: &'a str) -> Result<Self, FrameError> {
         let mut members = Self { line, at: 0, is_first: true };
         members.expect(b'{')?;
         Ok(members)
     }
 
-    /// The next one, until the object and with it the line has ended.
+    /// Reads the key and the value of the next member. Returns `None` at the end of the object.
     ///
     /// # Errors
-    /// There is neither.
+    /// The line has no further member here, or does not end with the object.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<(Raw<'a>, Raw<'a>)>, FrameError> {
+    pub(super) fn next(&mut self) -> Result<Option<(RawJson<'a>, RawJson<'a>)>, FrameError> {
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return if self.peek().is_none() { Ok(None) } else { Err(self.expected("its end")) };
+            return if self.peek().is_none() { Ok(None) } else { Err(self.expected("the end of the line")) };
         }
         if !std::mem::take(&mut self.is_first) {
             self.expect(b',')?;
@@ -55,7 +57,7 @@ impl<'a> Members<'a> {
         Ok(Some((key, self.value()?)))
     }
 
-    /// What comes behind white space.
+    /// Skips white space and returns the next byte.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
         loop {
@@ -76,7 +78,7 @@ impl<'a> Members<'a> {
     }
 
     #[inline]
-    fn value(&mut self) -> Result<Raw<'a>, FrameError> {
+    fn value(&mut self) -> Result<RawJson<'a>, FrameError> {
         let first = self.peek();
         let start = self.at;
         let is_plain = match first {
@@ -97,24 +99,24 @@ impl<'a> Members<'a> {
         Ok(self.raw(start, is_plain))
     }
 
-    /// What has been passed since.
+    /// Returns the bytes from `start` to here.
     #[inline]
-    fn raw(&self, start: usize, is_plain: bool) -> Raw<'a> {
-        Raw { json: &self.line[start..self.at], is_plain }
+    fn raw(&self, start: usize, is_plain: bool) -> RawJson<'a> {
+        RawJson { json: &self.line[start..self.at], is_plain }
     }
 
-    /// Passes the rest of a string, behind its first quote. Returns whether every character in it stands for itself.
+    /// Skips the rest of a string after its first quote. Returns `true` if it has no escapes.
     #[inline]
     fn string(&mut self) -> Result<bool, FrameError> {
         let mut is_plain = true;
-        while let Some(found) = self.line.as_bytes().get(self.at..).and_then(special) {
+        while let Some(found) = self.line.as_bytes().get(self.at..).and_then(scan::special_byte) {
             self.at += found;
             match self.line.as_bytes()[self.at] {
                 b'"' => {
                     self.at += 1;
                     return Ok(is_plain);
                 }
-                // With what it escapes.
+                // Skips the escaped byte, too.
                 b'\\' => (self.at, is_plain) = (self.at + 2, false),
                 _ => return Err(self.expected("the rest of a string")),
             }
@@ -123,15 +125,15 @@ impl<'a> Members<'a> {
         Err(self.expected("the rest of a string"))
     }
 
-    /// Passes the rest of an array or object, behind its first bracket.
+    /// Skips the rest of an array or object after its first bracket.
     fn nested(&mut self) -> Result<(), FrameError> {
         let rest = &self.line.as_bytes()[self.at..];
-        let length = scan::nested(rest);
+        let length = scan::nested_length(rest);
         self.at += length.unwrap_or(rest.len());
-        length.map(drop).ok_or_else(|| self.expected("a bracket"))
+        length.map(drop).ok_or_else(|| self.expected("a closing bracket"))
     }
 
-    /// Passes a number or a word.
+    /// Skips a number or a word.
     fn scalar(&mut self) -> Result<(), FrameError> {
         let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
         let rest = &self.line.as_bytes()[self.at..];
@@ -143,30 +145,8 @@ impl<'a> Members<'a> {
     #[cold]
     fn expected(&self, what: &str) -> FrameError {
         FrameError::malformed(match self.line.as_bytes().get(self.at) {
-            Some(byte) => {
-                format!("it has `{}` at byte {}, where {what} belongs", byte.escape_ascii(), self.at)
-            }
-            None => format!("it ends where {what} belongs"),
+            Some(byte) => format!("expected {what} at byte {}, found `{}`", self.at, byte.escape_ascii()),
+            None => format!("expected {what}, found the end of the line"),
         })
     }
-}
-
-/// Where the first byte is that does not stand for itself in a string: a quote, a backslash, or a control character, which
-/// has no place there. By eight bytes at a time: most strings are shorter than what a longer step takes to begin.
-#[inline]
-fn special(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    // The highest bit of each byte that is below `limit`, and of some above the first of those.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES << 7);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-        let found = equal(b'"') | equal(b'\\') | below(word, u64::from(b' '));
-        if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
-    Some(words.len() * 8 + found)
 }

@@ -1,26 +1,28 @@
-//! The pieces that a binary header is made of: varints, and bytes with their length in front.
+//! Fields of a binary header: varints, and bytes with a length prefix.
 
 use bytes::{BufMut, BytesMut};
 
-use super::LENGTH;
 use crate::FrameError;
 
-/// The bytes that a frame begins with, which are appended at once: room for its length, its first byte, an id that is no
-/// text and a number.
-pub(super) struct Start {
-    bytes: [u8; ROOM],
+/// Size of the length prefix of a frame.
+pub(crate) const LENGTH_BYTES: usize = 4;
+
+/// First bytes of a frame, which are appended together: space for the length prefix, the first byte, an
+/// id unless it is text, and a number.
+pub(super) struct HeaderStart {
+    bytes: [u8; START_BYTES],
     length: usize,
 }
 
-/// 4, 1, 17 and 10 bytes.
-const ROOM: usize = 32;
+/// Sum of 4, 1, 17 and 10 bytes.
+const START_BYTES: usize = 32;
 
-impl Start {
+impl HeaderStart {
     #[inline]
     pub(super) fn new(first: u8) -> Self {
-        let mut bytes = [0; ROOM];
-        bytes[LENGTH] = first;
-        Self { bytes, length: LENGTH + 1 }
+        let mut bytes = [0; START_BYTES];
+        bytes[LENGTH_BYTES] = first;
+        Self { bytes, length: LENGTH_BYTES + 1 }
     }
 
     #[inline]
@@ -30,11 +32,11 @@ impl Start {
 
     #[inline]
     pub(super) fn byte(&mut self, byte: u8) {
-        self.bytes[self.length % ROOM] = byte;
+        self.bytes[self.length % START_BYTES] = byte;
         self.length += 1;
     }
 
-    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    /// Appends seven bits a byte, the lowest first. The highest bit is set if more bytes follow.
     #[inline]
     pub(super) fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -52,7 +54,7 @@ impl Start {
 
 #[inline]
 pub(super) fn put_varint(value: u64, out: &mut BytesMut) {
-    let mut start = Start { bytes: [0; ROOM], length: 0 };
+    let mut start = HeaderStart { bytes: [0; START_BYTES], length: 0 };
     start.varint(value);
     out.put_slice(start.bytes());
 }
@@ -63,7 +65,7 @@ pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
     out.put_slice(bytes);
 }
 
-/// What is still to be read of a frame. Nothing is allocated before it has been seen that the bytes are there.
+/// Rest of a frame that is being read. Allocates only for bytes that are present.
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -73,7 +75,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn left(&self) -> usize {
+    pub(super) fn remaining(&self) -> usize {
         self.0.len()
     }
 
@@ -96,7 +98,7 @@ impl<'a> Fields<'a> {
         for (at, byte) in self.0.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * at);
             if *byte < 0x80 {
-                // The tenth byte has room for one bit only.
+                // The tenth byte holds one bit of 64.
                 if at == 9 && *byte > 1 {
                     return Err(too_large());
                 }
@@ -104,7 +106,7 @@ impl<'a> Fields<'a> {
                 return Ok(value);
             }
         }
-        Err(if self.0.len() < 10 { truncated() } else { endless() })
+        Err(if self.0.len() < 10 { truncated() } else { unterminated() })
     }
 
     #[inline]
@@ -117,18 +119,18 @@ impl<'a> Fields<'a> {
 
     #[inline]
     pub(super) fn text(&mut self) -> Result<&'a str, FrameError> {
-        Self::text_of(self.bytes()?)
+        Self::utf8(self.bytes()?)
     }
 
     #[inline]
-    pub(super) fn text_of(bytes: &[u8]) -> Result<&str, FrameError> {
+    pub(super) fn utf8(bytes: &[u8]) -> Result<&str, FrameError> {
         std::str::from_utf8(bytes).map_err(FrameError::malformed)
     }
 
-    /// How many things follow, each of which takes a byte at least.
+    /// Reads the number of items that follow, each of which takes at least one byte.
     pub(super) fn count(&mut self) -> Result<usize, FrameError> {
         match usize::try_from(self.varint()?) {
-            Ok(count) if count <= self.left() => Ok(count),
+            Ok(count) if count <= self.remaining() => Ok(count),
             _ => Err(truncated()),
         }
     }
@@ -141,12 +143,12 @@ fn truncated() -> FrameError {
 
 #[cold]
 fn too_large() -> FrameError {
-    FrameError::malformed("a number in its header is too large")
+    FrameError::malformed("its header has a number above 64 bits")
 }
 
 #[cold]
-fn endless() -> FrameError {
-    FrameError::malformed("a number in its header does not end")
+fn unterminated() -> FrameError {
+    FrameError::malformed("its header has an unterminated number")
 }
 
 #[cfg(test)]
@@ -154,12 +156,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_comes_back_and_one_that_is_too_large_does_not() {
+    fn varints_round_trip_and_oversized_ones_are_refused() {
         for value in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, u64::MAX / 2, u64::MAX] {
             let mut out = BytesMut::new();
             put_varint(value, &mut out);
             let mut fields = Fields::new(&out);
-            assert_eq!((fields.varint().unwrap(), fields.left()), (value, 0));
+            assert_eq!((fields.varint().unwrap(), fields.remaining()), (value, 0));
             assert!(Fields::new(&out[..out.len() - 1]).varint().is_err());
         }
         for bytes in
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_or_count_that_lies_is_refused() {
+    fn lengths_and_counts_beyond_the_frame_are_refused() {
         assert!(Fields::new(&[5, 1, 2]).bytes().is_err());
         assert!(Fields::new(&[0xff, 0xff, 0xff, 0xff, 0x0f]).count().is_err());
         assert!(Fields::new(&[2, 0xc3, 0x28]).text().is_err());

@@ -1,13 +1,12 @@
-//! What stands before the body of a binary frame, and the body of an error.
+//! Header of a binary frame: the bytes before its body.
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use isolated_workers_core::{Frame, Limits, Metadata, Name, RemoteError, TxId};
+use bytes::{BufMut, BytesMut};
+use isolated_workers_core::{Frame, Limits, Metadata, Name, TxId};
 
-use super::fields::{Fields, Start, put_bytes, put_varint};
+use super::fields::{Fields, HeaderStart, put_bytes, put_varint};
 use crate::FrameError;
-use crate::framing::MOST_CAUSES;
 
 const REQUEST: u8 = 0;
 const ONEWAY: u8 = 1;
@@ -18,8 +17,8 @@ const PING: u8 = 5;
 const PONG: u8 = 6;
 const GO_AWAY: u8 = 7;
 
-/// The low bits of the first byte are the kind, the high ones tell what the header has besides.
-const KIND: u8 = 0x0f;
+/// Bits of the first byte that hold the kind. The other bits are flags.
+const KIND_MASK: u8 = 0x0f;
 const HAS_TIMEOUT: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
 
@@ -27,14 +26,17 @@ const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
 
-/// Appends room for the length, and the header of `frame`.
+/// Appends space for the length, and the header of `frame`.
 #[inline]
-pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
+pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
     match frame {
         Frame::Request { id, request } => {
             let (name, timeout, metadata) = (request.name().as_bytes(), frame.timeout(), request.metadata());
-            let mut start =
-                Start::new(first_byte(if request.is_oneway() { ONEWAY } else { REQUEST }, timeout, metadata));
+            let mut start = HeaderStart::new(first_byte(
+                if request.is_oneway() { ONEWAY } else { REQUEST },
+                timeout,
+                metadata,
+            ));
             put_id(id, &mut start, out);
             start.varint(name.len() as u64);
             out.put_slice(start.bytes());
@@ -43,7 +45,7 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
             put_metadata(metadata, out);
         }
         Frame::Reply { id, response, .. } => {
-            let mut start = Start::new(first_byte(REPLY, None, response.metadata()));
+            let mut start = HeaderStart::new(first_byte(REPLY, None, response.metadata()));
             put_id(id, &mut start, out);
             out.put_slice(start.bytes());
             put_metadata(response.metadata(), out);
@@ -53,12 +55,13 @@ pub(super) fn put(frame: &Frame, out: &mut BytesMut) {
         Frame::Ping => put_kind(PING, None, None, out),
         Frame::Pong => put_kind(PONG, None, None, out),
         Frame::GoAway { linger } => put_kind(GO_AWAY, None, *linger, out),
-        _ => unreachable!("a frame of a kind that core added and this crate does not know"),
+        _ => return Err(FrameError::UnknownKind),
     }
+    Ok(())
 }
 
 fn put_kind(kind: u8, id: Option<&TxId>, timeout: Option<Duration>, out: &mut BytesMut) {
-    let mut start = Start::new(first_byte(kind, timeout, &Metadata::new()));
+    let mut start = HeaderStart::new(first_byte(kind, timeout, &Metadata::new()));
     if let Some(id) = id {
         put_id(id, &mut start, out);
     }
@@ -66,16 +69,16 @@ fn put_kind(kind: u8, id: Option<&TxId>, timeout: Option<Duration>, out: &mut By
     put_timeout(timeout, out);
 }
 
-/// What stands before the body of a frame, in the kinds that have it.
+/// Header of a frame. Fields that its kind does not have are empty.
 pub(super) struct Header {
-    pub(super) kind: Kind,
+    pub(super) kind: FrameKind,
     pub(super) id: TxId,
     pub(super) timeout: Option<Duration>,
     pub(super) metadata: Metadata,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     Request,
     Oneway,
     Reply,
@@ -86,10 +89,10 @@ pub(super) enum Kind {
     GoAway,
 }
 
-impl Kind {
+impl FrameKind {
     #[inline]
-    fn of(first: u8) -> Result<Self, FrameError> {
-        Ok(match first & KIND {
+    fn from_first_byte(first: u8) -> Result<Self, FrameError> {
+        Ok(match first & KIND_MASK {
             REQUEST => Self::Request,
             ONEWAY => Self::Oneway,
             REPLY => Self::Reply,
@@ -98,7 +101,7 @@ impl Kind {
             PING => Self::Ping,
             PONG => Self::Pong,
             GO_AWAY => Self::GoAway,
-            unknown => return Err(no_kind(unknown)),
+            unknown => return Err(unknown_kind(unknown)),
         })
     }
 
@@ -107,13 +110,14 @@ impl Kind {
     }
 }
 
-/// Takes the header off. `name` becomes that of a request; where it is that already, it is not read anew.
+/// Reads a header. Sets `name` to the name of a request; if it is the same already, nothing is
+/// allocated.
 #[inline]
-pub(super) fn take(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> Result<Header, FrameError> {
+pub(super) fn decode(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> Result<Header, FrameError> {
     let first = fields.byte()?;
-    let kind = Kind::of(first)?;
-    let has_id = !matches!(kind, Kind::Ping | Kind::Pong | Kind::GoAway);
-    let is_request = matches!(kind, Kind::Request | Kind::Oneway);
+    let kind = FrameKind::from_first_byte(first)?;
+    let has_id = !matches!(kind, FrameKind::Ping | FrameKind::Pong | FrameKind::GoAway);
+    let is_request = matches!(kind, FrameKind::Request | FrameKind::Oneway);
     let id = if has_id { take_id(fields)? } else { 0.into() };
     if is_request {
         take_name(fields, name)?;
@@ -131,8 +135,8 @@ pub(super) fn take(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> 
 }
 
 #[cold]
-fn no_kind(unknown: u8) -> FrameError {
-    FrameError::malformed(format!("there is no kind {unknown}"))
+fn unknown_kind(unknown: u8) -> FrameError {
+    FrameError::malformed(format!("it has the unknown kind {unknown}"))
 }
 
 fn first_byte(kind: u8, timeout: Option<Duration>, metadata: &Metadata) -> u8 {
@@ -141,9 +145,9 @@ fn first_byte(kind: u8, timeout: Option<Duration>, metadata: &Metadata) -> u8 {
     kind | timeout | metadata
 }
 
-/// An id goes to `start`, unless it is a text: then all of that goes to `out` before it.
+/// Adds an id to `start`. If the id is text, moves `start` to `out` and appends the text there.
 #[inline]
-fn put_id(id: &TxId, start: &mut Start, out: &mut BytesMut) {
+fn put_id(id: &TxId, start: &mut HeaderStart, out: &mut BytesMut) {
     if let Some(number) = id.as_number() {
         start.byte(ID_NUMBER);
         start.varint(number);
@@ -164,7 +168,7 @@ fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
         ID_NUMBER => fields.varint()?.into(),
         ID_UUID => fields.array::<16>()?.into(),
         ID_TEXT => fields.text()?.into(),
-        unknown => return Err(FrameError::malformed(format!("there is no form {unknown} of an id"))),
+        unknown => return Err(FrameError::malformed(format!("it has an id of the unknown form {unknown}"))),
     })
 }
 
@@ -172,12 +176,12 @@ fn take_id(fields: &mut Fields<'_>) -> Result<TxId, FrameError> {
 fn take_name(fields: &mut Fields<'_>, name: &mut Name) -> Result<(), FrameError> {
     let bytes = fields.bytes()?;
     if bytes != name.as_str().as_bytes() {
-        *name = Fields::text_of(bytes)?.into();
+        *name = Fields::utf8(bytes)?.into();
     }
     Ok(())
 }
 
-/// In microseconds.
+/// Appends a timeout in microseconds.
 #[inline]
 fn put_timeout(timeout: Option<Duration>, out: &mut BytesMut) {
     if let Some(timeout) = timeout {
@@ -215,60 +219,4 @@ fn take_metadata(fields: &mut Fields<'_>, limits: Limits) -> Result<Metadata, Fr
         metadata.insert(key, value);
     }
     Ok(metadata)
-}
-
-const HAS_CODE: u8 = 1;
-const HAS_STACK: u8 = 2;
-const HAS_DATA: u8 = 4;
-
-/// Appends the body of an error: what it has, name, message, code, stack, causes, and last the encoded value.
-pub(super) fn put_error(error: &RemoteError, out: &mut BytesMut) {
-    let flag = |has: bool, flag: u8| if has { flag } else { 0 };
-    out.put_u8(
-        flag(error.code.is_some(), HAS_CODE)
-            | flag(error.stack.is_some(), HAS_STACK)
-            | flag(error.data.is_some(), HAS_DATA),
-    );
-    put_bytes(error.name.as_bytes(), out);
-    put_bytes(error.message.as_bytes(), out);
-    for text in [&error.code, &error.stack].into_iter().flatten() {
-        put_bytes(text.as_bytes(), out);
-    }
-    let causes = &error.chain[..error.chain.len().min(MOST_CAUSES)];
-    put_varint(causes.len() as u64, out);
-    for cause in causes {
-        put_bytes(cause.as_bytes(), out);
-    }
-    if let Some(data) = &error.data {
-        out.put_slice(data);
-    }
-}
-
-/// The error of this body, whose memory its value shares.
-pub(super) fn take_error(body: &Bytes) -> Result<RemoteError, FrameError> {
-    let mut fields = Fields::new(body);
-    let has = fields.byte()?;
-    let mut error = RemoteError::new(fields.text()?, fields.text()?);
-    if has & HAS_CODE != 0 {
-        error.code = Some(fields.text()?.to_owned());
-    }
-    if has & HAS_STACK != 0 {
-        error.stack = Some(fields.text()?.to_owned());
-    }
-    let causes = fields.count()?;
-    if causes > MOST_CAUSES {
-        return Err(FrameError::malformed(format!(
-            "its error has {causes} causes, and {MOST_CAUSES} are allowed"
-        )));
-    }
-    for _ in 0..causes {
-        error.chain.push(fields.text()?.to_owned());
-    }
-    let rest = body.slice(body.len() - fields.left()..);
-    if has & HAS_DATA != 0 {
-        error.data = Some(rest);
-    } else if !rest.is_empty() {
-        return Err(FrameError::malformed("there are bytes after its end"));
-    }
-    Ok(error)
 }

@@ -1,7 +1,7 @@
 //! Values of any type, with zero-copy encoding if the type is `Bytes`.
 //!
-//! For replies, which have no field that could carry an attribute, and for generated code, which knows a type only by
-//! its spelling.
+//! For replies, which have no field that could carry an attribute, and for generated code, which
+//! knows a type only by its spelling.
 
 use std::any::Any;
 

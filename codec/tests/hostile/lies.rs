@@ -96,16 +96,16 @@ fn lengths_and_counts_within_a_frame_that_lie_take_nothing() {
         refused(&Postcard, framed(wrong), KIB);
     }
     let endless = [&[0x00, 0][..], &[0x80; 11]].concat();
-    assert!(refused(&Postcard, framed(&endless), KIB).contains("does not end"));
+    assert!(refused(&Postcard, framed(&endless), KIB).contains("unterminated number"));
 }
 
 #[test]
 fn the_largest_frames_of_short_texts_are_refused() {
     // A million causes of a byte each.
     let causes = [&[0x03, 0, 7, 0, 0, 0, 0x80, 0x80, 0x40][..], &[0; 1 << 20]].concat();
-    assert!(refused(&Postcard, framed(&causes), KIB).contains("256 are allowed"));
+    assert!(refused(&Postcard, framed(&causes), KIB).contains("the limit of 256"));
     let keys = [&[0x20, 0, 7, 0, 0x80, 0x80, 0x40][..], &[0; 2 << 20]].concat();
-    assert!(refused(&Postcard, framed(&keys), KIB).contains("256 are allowed"));
+    assert!(refused(&Postcard, framed(&keys), KIB).contains("the limit of 256"));
 }
 
 /// A line of 8 MiB: `part` again and again within `head` and `tail`.
@@ -127,9 +127,9 @@ fn line(head: &str, part: impl Fn(usize) -> String, tail: &str) -> BytesMut {
 #[test]
 fn a_json_line_of_many_keys_or_causes_takes_no_more_than_the_line() {
     let meta = line(r#"{"type":"a","tx":"7","meta":{"#, |number| format!(r#""{number:x}":"""#), "}}");
-    assert!(refused(&Json, meta, FRAME).contains("the 256 that are allowed"));
+    assert!(refused(&Json, meta, FRAME).contains("the limit of 256"));
     let same = line(r#"{"type":"a","tx":"7","meta":{"#, |_| r#""":"""#.to_owned(), "}}");
-    assert!(refused(&Json, same, FRAME).contains("the 256 that are allowed"));
+    assert!(refused(&Json, same, FRAME).contains("the limit of 256"));
 
     for kind in ["\"kind\":\"error\",", ""] {
         let head = format!(r#"{{"type":"aError","tx":"7",{kind}"payload":{{"chain":["#);

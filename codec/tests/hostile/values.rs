@@ -128,7 +128,7 @@ fn bytes_behind_a_value() {
         assert_eq!(decoded::<_, u8>(&Json, bytes).1.is_ok(), fits);
     }
     for codec_takes in [decoded::<_, u8>(&Postcard, &[7, 7]).1, decoded::<_, u8>(&Cbor, &[7, 7]).1] {
-        assert!(codec_takes.unwrap_err().to_string().contains("1 bytes are left over"));
+        assert!(codec_takes.unwrap_err().to_string().contains("1 unexpected bytes after the value"));
     }
     assert!(decoded::<_, ()>(&Postcard, &[0]).1.is_err());
     assert!(decoded::<_, ()>(&Cbor, &[0xf6, 0xf6]).1.is_err());

@@ -1,7 +1,8 @@
-//! Types that may borrow, decoded from what cannot be borrowed from.
+//! Decoding of types with a lifetime from a source that lends nothing.
 //!
-//! Ciborium reads from a stream and decodes only types that borrow nothing, while a codec decodes any. A type that does
-//! borrow is refused by its own visitor, which is given a string that does not last.
+//! Ciborium reads from a stream and decodes only types that borrow nothing, but a codec must decode
+//! any type. A type that borrows is refused by its own visitor, which gets a string that it may not
+//! keep.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,24 +12,24 @@ use serde::de::{
     Visitor,
 };
 
-/// A value that may borrow from `'de`, decoded from bytes with any lifetime.
-pub(super) struct Detached<'de, T> {
+/// Value with the lifetime `'de` in its type, decoded from bytes with any lifetime.
+pub(super) struct Unborrowed<'de, T> {
     pub(super) value: T,
     lifetime: PhantomData<&'de ()>,
 }
 
-impl<'de, 'any, T: Deserialize<'de>> Deserialize<'any> for Detached<'de, T> {
+impl<'de, 'any, T: Deserialize<'de>> Deserialize<'any> for Unborrowed<'de, T> {
     #[inline]
     fn deserialize<D: Deserializer<'any>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = T::deserialize(Short::new(deserializer))?;
+        let value = T::deserialize(AnyLifetime::new(deserializer))?;
         Ok(Self { value, lifetime: PhantomData })
     }
 }
 
-/// A deserializer, visitor, seed or access for one lifetime, as one for any other.
-struct Short<'of, X>(X, PhantomData<&'of ()>);
+/// Adapts a deserializer, visitor, seed or access for one lifetime to any other lifetime.
+struct AnyLifetime<'of, X>(X, PhantomData<&'of ()>);
 
-impl<X> Short<'_, X> {
+impl<X> AnyLifetime<'_, X> {
     #[inline]
     fn new(inner: X) -> Self {
         Self(inner, PhantomData)
@@ -39,12 +40,12 @@ macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*) as $inner:ident;)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$inner($($argument,)* Short::new(visitor))
+            self.0.$inner($($argument,)* AnyLifetime::new(visitor))
         }
     )*};
 }
 
-impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for Short<'any, D> {
+impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for AnyLifetime<'any, D> {
     type Error = D::Error;
 
     forward! {
@@ -63,7 +64,7 @@ impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for Short<'any, D> {
         deserialize_f32() as deserialize_f32;
         deserialize_f64() as deserialize_f64;
         deserialize_char() as deserialize_char;
-        // Those that lend their string or bytes take no more than 4 KiB.
+        // The methods that lend a string or bytes are limited to 4 KiB, so the owned ones are used.
         deserialize_str() as deserialize_string;
         deserialize_string() as deserialize_string;
         deserialize_bytes() as deserialize_byte_buf;
@@ -88,7 +89,7 @@ impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for Short<'any, D> {
     }
 }
 
-macro_rules! plain {
+macro_rules! scalar {
     ($($method:ident($type:ty);)*) => {$(
         #[inline]
         fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
@@ -97,15 +98,15 @@ macro_rules! plain {
     )*};
 }
 
-/// Those methods that lend for `'any` are left to their defaults, which pass on to those that do not.
-impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for Short<'de, V> {
+/// The methods that lend for `'any` have their defaults, which call those that do not lend.
+impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for AnyLifetime<'de, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.expecting(f)
     }
 
-    plain! {
+    scalar! {
         visit_bool(bool);
         visit_i8(i8);
         visit_i16(i16);
@@ -138,45 +139,45 @@ impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for Short<'de, V> {
 
     #[inline]
     fn visit_some<D: Deserializer<'any>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Short::new(inner))
+        self.0.visit_some(AnyLifetime::new(inner))
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'any>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Short::new(inner))
+        self.0.visit_newtype_struct(AnyLifetime::new(inner))
     }
 
     #[inline]
     fn visit_seq<A: SeqAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Short::new(parts))
+        self.0.visit_seq(AnyLifetime::new(parts))
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Short::new(parts))
+        self.0.visit_map(AnyLifetime::new(parts))
     }
 
     #[inline]
     fn visit_enum<A: EnumAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(Short::new(parts))
+        self.0.visit_enum(AnyLifetime::new(parts))
     }
 }
 
-impl<'de, 'any, S: DeserializeSeed<'de>> DeserializeSeed<'any> for Short<'de, S> {
+impl<'de, 'any, S: DeserializeSeed<'de>> DeserializeSeed<'any> for AnyLifetime<'de, S> {
     type Value = S::Value;
 
     #[inline]
     fn deserialize<D: Deserializer<'any>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Short::new(deserializer))
+        self.0.deserialize(AnyLifetime::new(deserializer))
     }
 }
 
-impl<'de, 'any, A: SeqAccess<'any>> SeqAccess<'de> for Short<'any, A> {
+impl<'de, 'any, A: SeqAccess<'any>> SeqAccess<'de> for AnyLifetime<'any, A> {
     type Error = A::Error;
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_element_seed(Short::new(seed))
+        self.0.next_element_seed(AnyLifetime::new(seed))
     }
 
     #[inline]
@@ -185,17 +186,17 @@ impl<'de, 'any, A: SeqAccess<'any>> SeqAccess<'de> for Short<'any, A> {
     }
 }
 
-impl<'de, 'any, A: MapAccess<'any>> MapAccess<'de> for Short<'any, A> {
+impl<'de, 'any, A: MapAccess<'any>> MapAccess<'de> for AnyLifetime<'any, A> {
     type Error = A::Error;
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_key_seed(Short::new(seed))
+        self.0.next_key_seed(AnyLifetime::new(seed))
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(Short::new(seed))
+        self.0.next_value_seed(AnyLifetime::new(seed))
     }
 
     #[inline]
@@ -204,18 +205,18 @@ impl<'de, 'any, A: MapAccess<'any>> MapAccess<'de> for Short<'any, A> {
     }
 }
 
-impl<'de, 'any, A: EnumAccess<'any>> EnumAccess<'de> for Short<'any, A> {
+impl<'de, 'any, A: EnumAccess<'any>> EnumAccess<'de> for AnyLifetime<'any, A> {
     type Error = A::Error;
-    type Variant = Short<'any, A::Variant>;
+    type Variant = AnyLifetime<'any, A::Variant>;
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (variant, rest) = self.0.variant_seed(Short::new(seed))?;
-        Ok((variant, Short::new(rest)))
+        let (variant, rest) = self.0.variant_seed(AnyLifetime::new(seed))?;
+        Ok((variant, AnyLifetime::new(rest)))
     }
 }
 
-impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for Short<'any, A> {
+impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for AnyLifetime<'any, A> {
     type Error = A::Error;
 
     #[inline]
@@ -225,12 +226,12 @@ impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for Short<'any, A> {
 
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.newtype_variant_seed(Short::new(seed))
+        self.0.newtype_variant_seed(AnyLifetime::new(seed))
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Short::new(visitor))
+        self.0.tuple_variant(len, AnyLifetime::new(visitor))
     }
 
     #[inline]
@@ -239,6 +240,6 @@ impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for Short<'any, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Short::new(visitor))
+        self.0.struct_variant(fields, AnyLifetime::new(visitor))
     }
 }

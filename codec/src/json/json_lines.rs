@@ -4,18 +4,21 @@ use memchr::memmem::Finder;
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::delimiter::Delimiter;
+use super::frame_decoder::FrameMembers;
+use super::frame_encoder;
 use super::line::Line;
-use super::wire::{self, Wire};
-use crate::framing::COPIED;
+use crate::framing::MAX_COPIED_BYTES;
 use crate::{FrameError, Framing};
 
-/// Frames as JSON objects, one a line, or with another [`Delimiter`] behind each.
+/// Frames as JSON objects, one a line or with another [`Delimiter`] after each.
 ///
-/// A request is `{"type":"add","payload":{"a":5,"b":3},"tx":"…"}`, its reply `{"tx":"…","type":"addResult","payload":…}`,
-/// its error `{"tx":"…","type":"addError","payload":{"message":…,"name":…}}`. Lines of white space alone are passed
-/// over.
+/// - Request: `{"type":"add","payload":{"a":5,"b":3},"tx":"…"}`
+/// - Reply: `{"tx":"…","type":"addResult","payload":…}`
+/// - Error: `{"tx":"…","type":"addError","payload":{"message":…,"name":…}}`
 ///
-/// By itself, over any stream:
+/// Lines that contain only white space are ignored.
+///
+/// It also works alone, over any stream:
 ///
 /// ```
 /// # use futures_util::{SinkExt, StreamExt};
@@ -40,20 +43,20 @@ use crate::{FrameError, Framing};
 pub struct JsonLines {
     limits: Limits,
     delimiter: Finder<'static>,
-    /// How much of the buffer has been searched for the end of the line already, so that a long line is searched once.
-    searched: usize,
+    /// Number of bytes of the buffer that hold no delimiter, so that a long line is searched once.
+    searched_bytes: usize,
 }
 
 impl JsonLines {
-    /// Lines of this size at most.
+    /// Creates a framing of lines with these limits.
     pub fn new(limits: Limits) -> Self {
         Self::with_delimiter(limits, Delimiter::NEWLINE)
     }
 
-    /// Frames of this size at most, with this behind each of them.
+    /// Creates a framing with another delimiter than a line feed.
     ///
-    /// The handshake compares the names of codecs, not delimiters. So a connection with one has a codec of its own, whose
-    /// name tells it:
+    /// The handshake compares the ids of codecs, not delimiters. Another delimiter therefore needs a
+    /// codec with an id of its own:
     ///
     /// ```
     /// use isolated_workers_codec::{Codec, CodecError, Delimiter, Json, JsonLines};
@@ -61,7 +64,7 @@ impl JsonLines {
     /// # use bytes::BytesMut;
     /// # use serde::{Deserialize, Serialize};
     ///
-    /// /// JSON with a NUL behind each frame.
+    /// /// JSON with a NUL after each frame.
     /// #[derive(Clone, Copy, Debug, Default)]
     /// struct NulJson;
     ///
@@ -87,48 +90,48 @@ impl JsonLines {
     /// ```
     pub fn with_delimiter(limits: Limits, delimiter: Delimiter) -> Self {
         let delimiter = Finder::new(delimiter.as_bytes()).into_owned();
-        Self { limits, delimiter, searched: 0 }
+        Self { limits, delimiter, searched_bytes: 0 }
     }
 
-    /// The length of the next line, where all of it is there.
+    /// Returns the length of the next line if it is complete.
     fn next_line(&mut self, buffer: &[u8]) -> Result<Option<usize>, FrameError> {
         let delimiter = self.delimiter.needle().len();
-        match self.delimiter.find(&buffer[self.searched..]) {
+        match self.delimiter.find(&buffer[self.searched_bytes..]) {
             Some(at) => {
-                let end = self.searched + at;
-                self.searched = 0;
+                let end = self.searched_bytes + at;
+                self.searched_bytes = 0;
                 FrameError::check(end + delimiter, self.limits)?;
                 Ok(Some(end))
             }
             None => {
-                // All but its last byte may be there already.
-                self.searched = (buffer.len() + 1).saturating_sub(delimiter);
+                // The buffer may end with a part of the delimiter.
+                self.searched_bytes = (buffer.len() + 1).saturating_sub(delimiter);
                 FrameError::check(buffer.len(), self.limits)?;
                 Ok(None)
             }
         }
     }
 
-    /// The frame of a line, unless there is nothing but white space in it.
-    fn frame(&self, line: &Line<'_>) -> Result<Option<Frame>, FrameError> {
+    /// Decodes the frame of a line. Returns `None` if the line contains only white space.
+    fn decode_line(&self, line: &Line<'_>) -> Result<Option<Frame>, FrameError> {
         let bytes = line.as_bytes();
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
         let text = std::str::from_utf8(bytes).map_err(FrameError::malformed)?;
-        let frame = Wire::find(text)?.into_frame(line)?;
+        let frame = FrameMembers::find(text)?.into_frame(line)?;
         check_metadata(&frame, self.limits)?;
         Ok(Some(frame))
     }
 
-    fn put(&self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
+    fn encode_line(&self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         check_metadata(frame, self.limits)?;
         let start = out.len();
-        wire::put(frame, out)?;
-        // Only a body or an error value that was not made by the codec can hold one.
+        frame_encoder::encode(frame, out)?;
+        // Only a body or an error value that this codec has not encoded can contain the delimiter.
         if self.delimiter.find(&out[start..]).is_some() {
             return Err(FrameError::malformed(
-                "it has its delimiter within; encode its payload without white space",
+                "it contains its delimiter; encode its payload without white space",
             ));
         }
         out.put_slice(self.delimiter.needle());
@@ -146,12 +149,12 @@ impl Decoder for JsonLines {
 
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         while let Some(end) = self.next_line(buffer)? {
-            let frame = if end <= COPIED {
-                let frame = self.frame(&Line::Short(&buffer[..end]));
+            let frame = if end <= MAX_COPIED_BYTES {
+                let frame = self.decode_line(&Line::Short(&buffer[..end]));
                 buffer.advance(end);
                 frame
             } else {
-                self.frame(&Line::Long(buffer.split_to(end).freeze()))
+                self.decode_line(&Line::Long(buffer.split_to(end).freeze()))
             };
             buffer.advance(self.delimiter.needle().len());
             if let Some(frame) = frame? {
@@ -175,7 +178,7 @@ impl Encoder<&Frame> for JsonLines {
 
     fn encode(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
         let start = out.len();
-        let result = self.put(frame, out);
+        let result = self.encode_line(frame, out);
         if result.is_err() {
             out.truncate(start);
         }

@@ -2,24 +2,26 @@ use serde::de::value::{Error, MapDeserializer};
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// The payload of a message without arguments, which peers write as `null`, as `{}` or not at all: a unit, or a struct
-/// whose every field may be missing, and nothing else.
-pub(super) struct Nothing;
+/// Deserializer of the payload of a message without arguments.
+///
+/// Peers write it as `null`, as `{}` or not at all. It decodes to a unit or to a struct without
+/// required fields, and to nothing else.
+pub(super) struct EmptyPayload;
 
-impl Nothing {
-    /// Whether `json` is one of the forms.
-    pub(super) fn is(json: &[u8]) -> bool {
+impl EmptyPayload {
+    /// Returns `true` if `json` is one of these forms.
+    pub(super) fn matches(json: &[u8]) -> bool {
         let json = json.trim_ascii();
         let inside = json.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
         json.is_empty() || json == b"null" || inside.is_some_and(|inside| inside.trim_ascii().is_empty())
     }
 }
 
-impl<'de> Deserializer<'de> for Nothing {
+impl<'de> Deserializer<'de> for EmptyPayload {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(Error::custom("there is nothing"))
+        Err(Error::custom("the payload is empty"))
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

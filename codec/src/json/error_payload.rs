@@ -1,4 +1,4 @@
-//! The payload of an error: an object, where the other side knows what an error is.
+//! Payload of an error frame: an object, if the peer sends errors as this library does.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,18 @@ use serde_json::value::RawValue;
 use super::bounded;
 use super::line::Line;
 use crate::FrameError;
-use crate::framing::MOST_CAUSES;
+use crate::framing::MAX_CAUSES;
 
-/// Any of the keys may be missing, and others are passed over.
+/// Known keys. All are optional, and other keys are ignored.
 #[derive(Serialize, Deserialize)]
 struct ErrorPayload<'a> {
-    #[serde(default, deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "null_as_empty")]
     message: Cow<'a, str>,
-    #[serde(default, deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "null_as_empty")]
     name: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stack: Option<Cow<'a, str>>,
-    #[serde(default, deserialize_with = "text_of_any", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "any_as_text", skip_serializing_if = "Option::is_none")]
     code: Option<Cow<'a, str>>,
     #[serde(default, deserialize_with = "bounded::causes", skip_serializing_if = "<[_]>::is_empty")]
     chain: Cow<'a, [String]>,
@@ -29,30 +29,32 @@ struct ErrorPayload<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// A `null` is an empty text.
-fn or_nothing<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
+/// Decodes `null` as an empty text.
+fn null_as_empty<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default().into())
 }
 
-/// Codes are numbers in some languages.
-fn text_of_any<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+/// Decodes a value of any type as text: codes are numbers in some languages.
+fn any_as_text<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
     let raw = Option::<&RawValue>::deserialize(deserializer)?;
     Ok(raw.map(|raw| text(raw.get()).into()))
 }
 
-/// A key that is there: its `null` is a value, too.
+/// Decodes the value of a key that is present. Its `null` is a value, too.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
-/// A string as it is, and anything else as its JSON.
+/// Returns the text of a string, and the JSON of any other value.
 fn text(json: &str) -> String {
     serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
 }
 
-/// The error of this payload, which is a part of `line`. What is no error in the other language, because anything can be
-/// thrown there, becomes the text of one.
-pub(super) fn read(payload: &str, line: &Line<'_>) -> RemoteError {
+/// Decodes the error of a payload, which is a part of `line`.
+///
+/// A payload of any other type becomes the message of an error, because some languages can throw any
+/// value.
+pub(super) fn decode(payload: &str, line: &Line<'_>) -> RemoteError {
     let Ok(payload) = serde_json::from_str::<ErrorPayload<'_>>(payload) else {
         return RemoteError::new("", text(payload));
     };
@@ -65,14 +67,14 @@ pub(super) fn read(payload: &str, line: &Line<'_>) -> RemoteError {
 }
 
 /// Appends the payload of `error`.
-pub(super) fn put(error: &RemoteError, out: &mut BytesMut) -> Result<(), FrameError> {
+pub(super) fn encode(error: &RemoteError, out: &mut BytesMut) -> Result<(), FrameError> {
     let data = error.data.as_deref().map(serde_json::from_slice).transpose();
     let payload = ErrorPayload {
         message: Cow::Borrowed(&error.message),
         name: Cow::Borrowed(&error.name),
         stack: error.stack.as_deref().map(Cow::Borrowed),
         code: error.code.as_deref().map(Cow::Borrowed),
-        chain: Cow::Borrowed(&error.chain[..error.chain.len().min(MOST_CAUSES)]),
+        chain: Cow::Borrowed(&error.chain[..error.chain.len().min(MAX_CAUSES)]),
         data: data.map_err(FrameError::malformed)?,
     };
     serde_json::to_writer(out.writer(), &payload).map_err(FrameError::malformed)
