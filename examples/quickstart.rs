@@ -1,11 +1,12 @@
-//! Host and worker in one file: typed calls, several in flight, an error of the handler, and a crash that the host
-//! survives.
+//! Host and worker in one file: typed calls, concurrent calls, a handler's error, and a crash that
+//! the host survives.
 //!
 //! `cargo run --example quickstart`
 
 use isolated_workers::prelude::*;
 
-/// Checked on both sides: a host cannot ask what is not here, a worker cannot leave one unanswered.
+/// The contract, checked on both sides: a host can call only these methods, a worker must implement
+/// all of them.
 #[service]
 trait Calculator {
     async fn add(&self, a: i64, b: i64) -> i64;
