@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate may use of the others. What is not listed is forbidden; `macros` writes code for the facade and
-/// uses none of them.
+/// What each crate may use of the others. What is not listed is forbidden; `macros` writes code for
+/// the facade and uses none of them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("isolated-workers", &["core", "codec", "transport", "middleware", "runtime", "macros"]),
     ("isolated-workers-runtime", &["core", "codec", "transport", "middleware"]),

@@ -1,4 +1,5 @@
-//! `docs/dependencies.md` gives a reason for each crate that a published crate of the workspace names, and for no other.
+//! `docs/dependencies.md` gives a reason for every dependency of the published crates, and for no
+//! other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,15 +12,17 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// The names in `[dependencies]` and in `[target.….dependencies]`, not in those of tests.
-fn named(manifest: &str) -> BTreeSet<String> {
+/// Names in `[dependencies]` and in `[target.….dependencies]` of a manifest, without those of the
+/// workspace.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut is_wanted = false;
+    let mut is_dependencies = false;
     for line in manifest.lines() {
         if line.starts_with('[') {
             let is_target = line.starts_with("[target.") && line.ends_with(".dependencies]");
-            is_wanted = line == "[dependencies]" || is_target;
-        } else if let Some(end) = line.find(['.', ' ']).filter(|_| is_wanted && !line.starts_with('#')) {
+            is_dependencies = line == "[dependencies]" || is_target;
+        } else if let Some(end) = line.find(['.', ' ']).filter(|_| is_dependencies && !line.starts_with('#'))
+        {
             found.insert(line[..end].to_owned());
         }
     }
@@ -37,7 +40,7 @@ fn every_dependency_has_a_documented_reason() {
         .map(|(name, _)| name.to_owned())
         .collect();
     let dependencies: BTreeSet<_> =
-        MEMBERS.iter().flat_map(|member| named(&read(&format!("{member}/Cargo.toml")))).collect();
+        MEMBERS.iter().flat_map(|member| dependencies(&read(&format!("{member}/Cargo.toml")))).collect();
     assert!(dependencies.len() > 20, "{dependencies:?}");
     assert_eq!(reasons, dependencies);
 }

@@ -1,11 +1,14 @@
-//! Every link in the project's Markdown leads somewhere: to a file, and to a heading in it where it names one. So does every
-//! path in the text that begins with a folder of the project. The book has all its pages, and what they link to.
+//! Links in the project's Markdown.
+//!
+//! Every link leads to a file and, if it names one, to a heading in it. Every path in the text that
+//! begins with a folder of the project exists. The book contains all its pages and everything they
+//! link to.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a path in the text begins, so that it is one of this project.
+/// Prefixes of paths of this project.
 const FOLDERS: [&str; 7] = ["docs/", "examples/", "tests/", "benches/", "fuzz/", "codec/", ".ci/"];
 
 fn root() -> PathBuf {
@@ -24,7 +27,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines that are no code.
+/// Lines outside of code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     text.lines().filter(move |line| {
@@ -34,7 +37,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What a heading is linked by.
+/// Anchor of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
@@ -46,14 +49,14 @@ fn anchors(page: &Path) -> BTreeSet<String> {
     headings.map(|heading| anchor(heading.trim_start_matches('#'))).collect()
 }
 
-/// The targets of `[text](target)`, `![text](target)` and `src="target"`, without those of the web.
+/// Targets of `[text](target)`, `![text](target)` and `src="target"`, without web addresses.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let attribute = line.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next());
     inline.chain(attribute).filter(|target| !target.contains("://"))
 }
 
-/// What is in backticks and is a path of this project.
+/// Paths of this project in backticks.
 fn paths(line: &str) -> impl Iterator<Item = &str> {
     let quoted = line.split('`').skip(1).step_by(2);
     quoted.filter(|text| {
@@ -77,14 +80,14 @@ fn every_link_and_path_exists() {
                 if !target.exists() {
                     broken.push(format!("{name}: there is no {link}"));
                 } else if !heading.is_empty() && !anchors(&target).contains(heading) {
-                    broken.push(format!("{name}: there is no such heading: {link}"));
+                    broken.push(format!("{name}: there is no heading {link}"));
                 }
             }
             let missing = paths(line).filter(|path| !root.join(path).exists());
             broken.extend(missing.map(|path| format!("{name}: there is no `{path}`")));
         }
     }
-    assert!(found.len() > 30, "these are all pages: {found:?}");
+    assert!(found.len() > 30, "too few pages: {found:?}");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! The example `thumbnails`, run as a user runs it: what it writes, what it says, and what it leaves behind.
+//! The example `thumbnails`, run as a user runs it: its files, its output, and its cleanup.
 
 #![cfg(target_os = "linux")]
 
@@ -15,17 +15,18 @@ use isolated_workers_test_support::process::{self, PidFd};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+/// Samples that no decoder accepts.
 const BROKEN: [&str; 3] = ["bomb.png", "broken.png", "not-an-image.jpg"];
 
 #[test]
 fn valid_images_are_written_and_broken_ones_are_named() {
     let out = TempDir::new().unwrap();
-    fs::write(out.path().join("julia.png.png.part"), "left by a host that was killed").unwrap();
+    fs::write(out.path().join("julia.png.png.part"), "partial file of a killed host").unwrap();
     let run = run(thumbnails().arg(samples()).arg(out.path()).args(["--size", "100"]));
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
-    assert_eq!(run.complaints(), BROKEN, "{}", run.stderr);
+    assert_eq!(run.failed_files(), BROKEN, "{}", run.stderr);
     assert!(run.stdout.contains("12 written, 3 failed, 0 retried, 0 workers replaced"), "{}", run.stdout);
-    assert_eq!(names(out.path()), good_images().iter().map(|name| format!("{name}.png")).collect());
+    assert_eq!(names(out.path()), valid_images().iter().map(|name| format!("{name}.png")).collect());
     for name in names(out.path()) {
         let (width, height) = size_of_png(&out.path().join(&name));
         assert_eq!(width.max(height), 100, "{name} is {width}x{height}");
@@ -45,7 +46,7 @@ fn thumbnails_are_the_same_without_isolation() {
     let (isolated, in_process) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     run(thumbnails().arg(samples()).arg(isolated.path()));
     let run = run(thumbnails().arg(samples()).arg(in_process.path()).arg("--in-process"));
-    assert_eq!((run.status.code(), run.complaints()), (Some(1), BROKEN.map(str::to_owned).to_vec()));
+    assert_eq!((run.status.code(), run.failed_files()), (Some(1), BROKEN.map(str::to_owned).to_vec()));
     assert_eq!(names(isolated.path()), names(in_process.path()));
     for name in names(isolated.path()) {
         let read = |folder: &TempDir| fs::read(folder.path().join(&name)).unwrap();
@@ -56,14 +57,14 @@ fn thumbnails_are_the_same_without_isolation() {
 #[test]
 fn a_kill_every_100_ms_loses_no_image() {
     const COPIES: usize = 40;
-    const EVERY: Duration = Duration::from_millis(100);
+    const KILL_INTERVAL: Duration = Duration::from_millis(100);
     let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
     let mut host = Host::start(thumbnails().arg(folder.path()).arg(out.path()));
     let mut killed_at: Option<Instant> = None;
     let mut kills = 0;
     let end = within(Duration::from_secs(60), "the end", || {
         let is_time = match killed_at {
-            Some(at) => at.elapsed() > EVERY,
+            Some(at) => at.elapsed() > KILL_INTERVAL,
             None => !names(out.path()).is_empty(),
         };
         if let (true, Some(&worker)) = (is_time, process::children_of(host.0.id()).first()) {
@@ -77,33 +78,33 @@ fn a_kill_every_100_ms_loses_no_image() {
     assert_eq!(end.code(), Some(0), "{}{}", run.stdout, run.stderr);
     let replaced: u32 =
         run.stdout.split_once(" workers replaced").unwrap().0.rsplit(' ').next().unwrap().parse().unwrap();
-    // A kill may come after the last image, and find a worker that is no longer needed.
+    // A kill after the last image hits a worker that needs no replacement.
     assert!((1..=kills).contains(&replaced), "{kills} kills: {}", run.stdout);
-    for name in good_images() {
+    for name in valid_images() {
         let thumbnail = |copy: usize| fs::read(out.path().join(format!("{copy}-{name}.png"))).unwrap();
         let first = thumbnail(0);
         assert!((1..COPIES).all(|copy| thumbnail(copy) == first), "the thumbnails of {name} differ");
     }
-    assert_eq!(names(out.path()).len(), COPIES * good_images().len());
+    assert_eq!(names(out.path()).len(), COPIES * valid_images().len());
 }
 
-/// The limit on the size of files makes it so: to write a thumbnail that is larger is deadly.
+/// A limit on the file size kills a worker that writes a larger thumbnail.
 #[test]
 fn only_an_image_that_kills_its_workers_is_given_up() {
-    const DEADLY: [&str; 2] = ["julia.jpg", "julia.webp"];
+    const TOO_LARGE: [&str; 2] = ["julia.jpg", "julia.webp"];
     let out = TempDir::new().unwrap();
     let limited = |args: &[&str]| {
         let mut command = Command::new("sh");
-        // In blocks of 512 bytes.
+        // `ulimit -f` counts blocks of 512 bytes.
         command.args(["-c", r#"ulimit -c 0; ulimit -f 100; exec "$@""#, "sh"]);
         run(command.arg(programs().join("thumbnails")).arg(samples()).arg(out.path()).args(args))
     };
     let run = limited(&[]);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
-    assert_eq!(run.complaints(), [&BROKEN[..2], &DEADLY, &BROKEN[2..]].concat(), "{}", run.stderr);
+    assert_eq!(run.failed_files(), [&BROKEN[..2], &TOO_LARGE, &BROKEN[2..]].concat(), "{}", run.stderr);
     assert!(run.stderr.contains("julia.jpg: it has killed 4 workers"), "{}", run.stderr);
     assert!(run.stdout.contains("10 written, 5 failed, 6 retried"), "{}", run.stdout);
-    let expected = good_images().into_iter().filter(|name| !DEADLY.contains(&name.as_str()));
+    let expected = valid_images().into_iter().filter(|name| !TOO_LARGE.contains(&name.as_str()));
     assert_eq!(names(out.path()), expected.map(|name| format!("{name}.png")).collect());
 
     let without_isolation = limited(&["--in-process"]);
@@ -125,10 +126,10 @@ fn ctrl_c_leaves_nothing_behind() {
         let run = host.output(end);
         assert_eq!(end.code(), Some(130), "{}{}", run.stdout, run.stderr);
         let written = names(out.path());
-        assert!(written.len() < names(folder.path()).len(), "it was too late for Ctrl-C");
+        assert!(written.len() < names(folder.path()).len(), "the host finished before Ctrl-C");
         assert!(written.iter().all(|name| name.ends_with(".png")), "{written:?}");
         assert_eq!(names(temporary.path()), BTreeSet::new());
-        assert_eq!(processes_that_know(temporary.path()), Vec::<u32>::new());
+        assert_eq!(processes_with(temporary.path()), Vec::<u32>::new());
     }
 }
 
@@ -156,7 +157,7 @@ fn invalid_arguments_exit_with_code_2_and_a_reason() {
     }
 }
 
-/// The folder of the examples, built with the profile of this test.
+/// Folder of the example programs, which are built with the profile of this test.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
@@ -172,7 +173,7 @@ fn programs() -> &'static Path {
             .arg(target)
             .current_dir(repository())
             .status();
-        assert!(built.unwrap().success(), "the example could not be built");
+        assert!(built.unwrap().success(), "could not build the example");
         folder.join("examples")
     })
 }
@@ -189,16 +190,16 @@ fn samples() -> PathBuf {
     repository().join("examples/images")
 }
 
-fn good_images() -> BTreeSet<String> {
+fn valid_images() -> BTreeSet<String> {
     let mut names = names(&samples());
     names.retain(|name| !BROKEN.contains(&name.as_str()));
     names
 }
 
-/// A folder with each good image so many times: `0-julia.png`.
+/// A folder with `count` copies of each valid image, such as `0-julia.png`.
 fn copies(count: usize) -> TempDir {
     let folder = TempDir::new().unwrap();
-    for name in good_images() {
+    for name in valid_images() {
         for copy in 0..count {
             fs::copy(samples().join(&name), folder.path().join(format!("{copy}-{name}"))).unwrap();
         }
@@ -206,7 +207,7 @@ fn copies(count: usize) -> TempDir {
     folder
 }
 
-/// Looks at both ends of the file, so that one that was cut off is noticed.
+/// Width and height of a PNG file. Asserts that the file is complete.
 fn size_of_png(path: &Path) -> (u32, u32) {
     let bytes = fs::read(path).unwrap();
     assert!(bytes.starts_with(b"\x89PNG") && bytes.ends_with(b"IEND\xAE\x42\x60\x82"), "{}", path.display());
@@ -221,8 +222,8 @@ struct Run {
 }
 
 impl Run {
-    /// The files that it complains about, in the order of their names.
-    fn complaints(&self) -> Vec<String> {
+    /// Files that standard error names, sorted.
+    fn failed_files(&self) -> Vec<String> {
         let name = |line: &str| Some(line.split_once(": ")?.0.to_owned());
         let mut names: Vec<_> = self.stderr.lines().filter_map(name).collect();
         names.sort_unstable();
@@ -236,7 +237,7 @@ fn run(command: &mut Command) -> Run {
     host.output(end)
 }
 
-/// A started program, which does not outlive the test.
+/// A started program, which is killed when it is dropped.
 struct Host(Child);
 
 impl Host {
@@ -259,24 +260,24 @@ impl Drop for Host {
     }
 }
 
-/// Asks until there is an answer.
-fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is a value. The example reports its progress through files only.
+fn within<T>(limit: Duration, event: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
-        assert!(Instant::now() < deadline, "{what} did not come within {limit:?}");
+        assert!(Instant::now() < deadline, "{event} did not happen within {limit:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// The processes with this folder in their environment: the host that was given it, and all that it started.
-fn processes_that_know(folder: &Path) -> Vec<u32> {
+/// Processes with this folder in their environment: the host, and everything that it started.
+fn processes_with(folder: &Path) -> Vec<u32> {
     let folder = folder.to_str().unwrap();
-    let knows = |process: &Path| {
+    let has_folder = |process: &Path| {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
         String::from_utf8_lossy(&environment).contains(folder)
     };
-    process::all().filter(|(_, process)| knows(process)).map(|(pid, _)| pid).collect()
+    process::all().filter(|(_, process)| has_folder(process)).map(|(pid, _)| pid).collect()
 }

@@ -1,7 +1,7 @@
-//! Eight workers under load, one of which is killed every 50 ms: no call may be lost, answered twice, given another
-//! call's answer, or run more often than its message allows.
+//! Eight workers under load, one of which is killed every 50 ms. No call may be lost, answered
+//! twice, get the reply of another call, or run more often than its message allows.
 //!
-//! `ISOLATED_WORKERS_CHAOS` says for how many seconds; four if it does not.
+//! `ISOLATED_WORKERS_CHAOS` sets the duration in seconds; the default is four.
 
 mod service;
 
@@ -17,20 +17,20 @@ use isolated_workers::{
 };
 use isolated_workers_test_support::{count_from_env, process::PidFd};
 use rustix::process::Signal;
-use service::{ChaosClient, answer};
+use service::{ChaosClient, reply};
 
 const WORKERS: usize = 8;
-const CALLERS_EACH: usize = 6;
-const KILL_EVERY: Duration = Duration::from_millis(50);
-const ATTEMPTS: u32 = 100;
+const CALLERS_PER_WORKER: usize = 6;
+const KILL_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_ATTEMPTS: u32 = 100;
 
-type Member = Worker<Link<Postcard>, DefaultTransport>;
+type ChaosWorker = Worker<Link<Postcard>, DefaultTransport>;
 
-/// How a call ended, as its caller saw it.
+/// Outcome of a call, as its caller saw it.
 enum Outcome {
     Answered,
     Failed(Executed),
-    /// Of a oneway message nobody hears.
+    /// Sent as a oneway message.
     Sent,
 }
 
@@ -61,7 +61,7 @@ async fn chaos(length: Duration) {
     let next = Arc::new(AtomicU64::new(0));
     let callers: Vec<_> = workers
         .iter()
-        .flat_map(|worker| std::iter::repeat_n(worker, CALLERS_EACH))
+        .flat_map(|worker| std::iter::repeat_n(worker, CALLERS_PER_WORKER))
         .map(|worker| {
             tokio::spawn(call(ChaosClient::new(worker.clone()), Arc::clone(&next), Arc::clone(&over)))
         })
@@ -69,7 +69,7 @@ async fn chaos(length: Duration) {
 
     let mut kills = 0;
     let end = tokio::time::Instant::now() + length;
-    let mut clock = tokio::time::interval(KILL_EVERY);
+    let mut clock = tokio::time::interval(KILL_INTERVAL);
     while tokio::time::Instant::now() < end {
         clock.tick().await;
         kills += usize::from(kill(&workers[kills % WORKERS]));
@@ -84,25 +84,26 @@ async fn chaos(length: Duration) {
     }
     check(&seen, &journal);
     println!("{} calls, {kills} kills", seen.len());
-    // The journal is what the kills are for: with too few of them nothing was tried.
+    // Too few kills or calls would test nothing.
     assert!(kills > 10 && seen.len() > 1000, "{} calls, {kills} kills", seen.len());
 }
 
-async fn started(journal: &Path) -> Member {
+async fn started(journal: &Path) -> ChaosWorker {
     let program = Program::new(env!("CARGO_BIN_EXE_chaos-worker")).arg(journal);
-    let policy = OnCrash::retry(ATTEMPTS - 1).backoff(Duration::from_millis(1), Duration::from_millis(5));
+    let policy = OnCrash::retry(MAX_ATTEMPTS - 1).backoff(Duration::from_millis(1), Duration::from_millis(5));
     Worker::builder(program).codec(Postcard).on_crash(policy).spawn().await.unwrap()
 }
 
-/// Kills the worker as it is now, unless it is about to be another one.
-fn kill(worker: &Member) -> bool {
+/// Kills the current process of the worker, unless it is being replaced.
+fn kill(worker: &ChaosWorker) -> bool {
     let pid = worker.pid();
     let Some(process) = PidFd::try_open(pid) else { return false };
-    // Had it ended before it was held on to, its host would know of another one or of none.
+    // If the process had ended before the pidfd was opened, the worker would have another pid or
+    // none.
     worker.pid() == pid && worker.is_active() && process.try_signal(Signal::KILL).is_ok()
 }
 
-async fn call(client: ChaosClient<Member>, next: Arc<AtomicU64>, over: Arc<AtomicBool>) -> Vec<Seen> {
+async fn call(client: ChaosClient<ChaosWorker>, next: Arc<AtomicU64>, over: Arc<AtomicBool>) -> Vec<Seen> {
     let mut seen = Vec::new();
     while !over.load(Ordering::Relaxed) {
         let call = next.fetch_add(1, Ordering::Relaxed);
@@ -121,7 +122,7 @@ async fn call(client: ChaosClient<Member>, next: Arc<AtomicU64>, over: Arc<Atomi
         };
         let outcome = match result {
             Ok(text) => {
-                assert_eq!(text, answer(call), "the answer of another call");
+                assert_eq!(text, reply(call), "the reply of another call");
                 Outcome::Answered
             }
             Err(error) => failed(&error),
@@ -143,13 +144,15 @@ fn check(seen: &[Seen], journal: &Path) {
     }
     for Seen { call, may_repeat, outcome } in seen {
         let runs = runs.remove(call).unwrap_or(0);
-        assert!(*may_repeat || runs <= 1, "call {call} ran {runs} times and may run once");
+        assert!(*may_repeat || runs <= 1, "call {call} ran {runs} times but may run once");
         match outcome {
-            Outcome::Answered => assert!(runs >= 1, "call {call} was answered and never ran"),
-            Outcome::Failed(Executed::No) => assert_eq!(runs, 0, "call {call} ran and its error denies it"),
-            Outcome::Failed(_) => assert!(!may_repeat, "call {call} may be made again and was not"),
+            Outcome::Answered => assert!(runs >= 1, "call {call} was answered but never ran"),
+            Outcome::Failed(Executed::No) => {
+                assert_eq!(runs, 0, "call {call} ran although its error says that it did not")
+            }
+            Outcome::Failed(_) => assert!(!may_repeat, "call {call} was not retried although it may be"),
             Outcome::Sent => {}
         }
     }
-    assert!(runs.is_empty(), "calls ran that nobody made: {runs:?}");
+    assert!(runs.is_empty(), "calls ran that no caller made: {runs:?}");
 }

@@ -1,23 +1,24 @@
-//! What the workers of the chaos do: each run of a message leaves a line in the journal before it is answered.
+//! Service of the chaos workers. Each run of a message appends a line to the journal before its
+//! reply.
 
 use isolated_workers::service;
 
 #[service]
 pub(crate) trait Chaos {
-    /// Must run once at most.
+    /// Must run at most once.
     async fn once(&self, call: u64) -> String;
-    /// May run again.
+    /// May run more than once.
     #[message(idempotent)]
     async fn again(&self, call: u64) -> String;
-    /// May run again, and takes its time.
+    /// May run again, and sleeps for up to 19 ms.
     #[message(idempotent)]
     async fn slowly(&self, call: u64) -> String;
-    /// Must run once at most; nobody hears of it.
+    /// Must run at most once, and has no reply.
     #[message(oneway)]
     async fn tell(&self, call: u64);
 }
 
-/// What the answer to a call is. Nobody else's is the same.
-pub(crate) fn answer(call: u64) -> String {
+/// Reply to a call, unique to it.
+pub(crate) fn reply(call: u64) -> String {
     format!("{call}:{}", call.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }

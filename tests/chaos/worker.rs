@@ -1,4 +1,4 @@
-//! A worker whose first argument is the journal of all workers.
+//! Chaos worker. Its first argument is the path of the journal that all workers append to.
 
 mod service;
 
@@ -7,15 +7,15 @@ use std::io::Write;
 use std::time::Duration;
 
 use isolated_workers::{Error, Postcard, serve};
-use service::{Chaos, answer};
+use service::{Chaos, reply};
 
 struct Worker(File);
 
 impl Worker {
-    /// One write of a line at the end of a file is one line, whoever else writes.
+    /// Appends a line with one write, which is atomic in append mode.
     fn run(&self, call: u64) -> String {
         (&self.0).write_all(format!("{call}\n").as_bytes()).unwrap();
-        answer(call)
+        reply(call)
     }
 }
 

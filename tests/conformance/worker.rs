@@ -1,13 +1,13 @@
-//! The worker of the conformance matrix. Its arguments are the transport, the codec and its role.
+//! Worker of the conformance tests. Arguments: transport, codec, role.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/messagepack.rs"]
 mod messagepack;
-#[path = "../../examples/custom_codec/sealed.rs"]
-mod sealed;
 #[cfg_attr(unix, path = "worker/unix.rs")]
 #[cfg_attr(windows, path = "worker/windows.rs")]
-mod system;
+mod platform;
+#[path = "../../examples/custom_codec/sealed.rs"]
+mod sealed;
 #[path = "../../examples/custom_transport/tcp.rs"]
 mod tcp;
 #[path = "../../examples/custom_transport/tokens.rs"]
@@ -22,14 +22,14 @@ use tcp::Tcp;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let [_, transport, codec, role] = &std::env::args().collect::<Vec<_>>()[..] else {
-        panic!("a transport, a codec and a role")
+        panic!("usage: conformance-worker TRANSPORT CODEC ROLE")
     };
     let role = role.parse()?;
     match transport.as_str() {
         "stdio" => play(role, codec, Stdio).await,
         "named-pipe" => play(role, codec, NamedPipe).await,
         "tcp" => play(role, codec, Tcp).await,
-        other => system::play(role, codec, other).await,
+        other => platform::play(role, codec, other).await,
     }
 }
 
@@ -42,6 +42,6 @@ async fn play(role: SuiteRole, codec: &str, transport: impl Transport) -> Result
         "compressed+postcard" => role.play(Compressed::new(Postcard), transport).await,
         "sealed+postcard" => role.play(Sealed([7; 32].into()), transport).await,
         "messagepack" => role.play(MessagePack, transport).await,
-        other => panic!("{other} is no codec of the matrix"),
+        other => panic!("unknown codec {other}"),
     }
 }

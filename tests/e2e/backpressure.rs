@@ -6,9 +6,9 @@ use rustix::process::Signal;
 
 use super::*;
 
-/// Far more than all buffers on the way hold.
-const FLOOD: usize = 64 << 20;
-const PIECE: usize = 1 << 20;
+/// Bytes in total, far more than all buffers on the way hold.
+const FLOOD_BYTES: usize = 64 << 20;
+const PIECE_BYTES: usize = 1 << 20;
 
 #[tokio::test]
 async fn a_worker_that_does_not_read_stops_its_callers_and_loses_nothing() {
@@ -17,29 +17,29 @@ async fn a_worker_that_does_not_read_stops_its_callers_and_loses_nothing() {
     process.signal(Signal::STOP);
     let mut sent = 0;
     let flood = async {
-        for _ in 0..FLOOD / PIECE {
-            client.note("x".repeat(PIECE)).await.unwrap();
+        for _ in 0..FLOOD_BYTES / PIECE_BYTES {
+            client.note("x".repeat(PIECE_BYTES)).await.unwrap();
             sent += 1;
         }
     };
     let mut flood = Box::pin(flood);
-    // The stopped worker takes nothing, so the caller is stopped, too, long before all is in memory.
+    // The stopped worker reads nothing, so the caller stops long before all bytes are in memory.
     let progress = std::future::poll_fn(|cx| Poll::Ready(flood.as_mut().poll(cx))).await;
-    assert!(progress.is_pending(), "64 MiB were taken for a worker that reads nothing");
+    assert!(progress.is_pending(), "64 MiB were accepted for a worker that reads nothing");
 
     process.signal(Signal::CONT);
     soon(flood).await;
-    assert_eq!(sent, FLOOD / PIECE);
-    assert_eq!(soon(client.noted()).await.unwrap(), (sent, FLOOD));
+    assert_eq!(sent, FLOOD_BYTES / PIECE_BYTES);
+    assert_eq!(soon(client.noted()).await.unwrap(), (sent, FLOOD_BYTES));
     worker.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn replies_to_a_slow_host_all_arrive() {
     let (worker, client) = started_binary().await;
-    let calls = (0..FLOOD / PIECE).map(|_| client.echo(vec![7; PIECE / 4].into()));
+    let calls = (0..FLOOD_BYTES / PIECE_BYTES).map(|_| client.echo(vec![7; PIECE_BYTES / 4].into()));
     let answers = soon(join_all(calls)).await;
-    assert!(answers.into_iter().all(|answer| answer.unwrap().len() == PIECE / 4));
+    assert!(answers.into_iter().all(|answer| answer.unwrap().len() == PIECE_BYTES / 4));
     worker.close().await.unwrap();
 }
 
@@ -49,7 +49,7 @@ async fn a_call_that_waits_for_room_can_be_dropped() {
     let process = PidFd::open(worker.pid());
     process.signal(Signal::STOP);
     let mut calls: Vec<_> =
-        (0..FLOOD / PIECE).map(|_| Box::pin(client.echo(vec![7; PIECE].into()))).collect();
+        (0..FLOOD_BYTES / PIECE_BYTES).map(|_| Box::pin(client.echo(vec![7; PIECE_BYTES].into()))).collect();
     for call in &mut calls {
         assert!(futures_util::poll!(call).is_pending());
     }
@@ -64,7 +64,7 @@ async fn a_crash_ends_the_wait_for_room() {
     let (worker, client) = started_binary().await;
     let process = PidFd::open(worker.pid());
     process.signal(Signal::STOP);
-    let calls = join_all((0..FLOOD / PIECE).map(|_| client.echo(vec![7; PIECE].into())));
+    let calls = join_all((0..FLOOD_BYTES / PIECE_BYTES).map(|_| client.echo(vec![7; PIECE_BYTES].into())));
     let kill = async {
         tokio::task::yield_now().await;
         process.signal(Signal::KILL);

@@ -5,17 +5,17 @@ use isolated_workers_test_support::Fifo;
 
 use super::*;
 
-const SOON: Duration = Duration::from_millis(50);
+const PING_TIMEOUT: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn a_blocking_call_does_not_stop_pings_or_other_calls() {
-    let heartbeat = Heartbeat::every(SOON).timeout(SOON);
+    let heartbeat = Heartbeat::every(PING_TIMEOUT).timeout(PING_TIMEOUT);
     let worker = soon(life_worker("plain").heartbeat(heartbeat).spawn()).await.unwrap();
     let (client, pid, pipe) = (LifeClient::new(worker.clone()), worker.pid(), Fifo::new());
     let finish = async {
         let mut read = pipe.opened().await;
-        let died = tokio::time::timeout(10 * SOON, worker.closed()).await;
-        assert!(died.is_err(), "it was taken for hung: {died:?}");
+        let died = tokio::time::timeout(10 * PING_TIMEOUT, worker.closed()).await;
+        assert!(died.is_err(), "a blocking worker was taken for hung: {died:?}");
         assert_eq!(client.pid().await.unwrap(), pid);
         read.write_all(b"at last").unwrap();
     };
@@ -32,7 +32,7 @@ async fn a_dropped_blocking_call_runs_to_its_end_and_its_reply_is_discarded() {
     let mut read = pipe.opened().await;
     drop(call);
     assert_eq!(soon(client.pid()).await.unwrap(), worker.pid());
-    read.write_all(b"for nobody").expect("it reads on");
+    read.write_all(b"for nobody").expect("the handler still reads");
     drop(read);
     assert_eq!(soon(client.pid()).await.unwrap(), worker.pid());
     soon(worker.drain()).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_dropped_blocking_call_runs_to_its_end_and_its_reply_is_discarded() {
 async fn a_blocking_handler_sees_that_its_call_was_dropped() {
     let worker = soon(life_worker("plain").spawn()).await.unwrap();
     let (client, first, second) = (LifeClient::new(worker), Fifo::new(), Fifo::new());
-    let mut call = Box::pin(client.read_until_given_up(first.path(), second.path()));
+    let mut call = Box::pin(client.read_after_cancel(first.path(), second.path()));
     assert!(futures_util::poll!(&mut call).is_pending());
     drop(first.opened().await);
     drop(call);
@@ -55,7 +55,7 @@ async fn blocking_calls_run_concurrently_and_return_their_own_errors() {
     let worker = soon(life_worker("plain").spawn()).await.unwrap();
     let (client, first, second) = (LifeClient::new(worker), Fifo::new(), Fifo::new());
     let finish = async {
-        // Both are being read at once.
+        // Both handlers read concurrently.
         let (mut second, mut first) = (second.opened().await, first.opened().await);
         assert_eq!(client.divide(7, 2).await.unwrap(), 3);
         second.write_all(b"second").unwrap();

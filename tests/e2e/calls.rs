@@ -11,7 +11,7 @@ async fn concurrent_calls_each_get_their_own_reply() {
     let keys: Vec<u32> = (0..500).collect();
     let gates = join_all(keys.iter().map(|key| client.gate(*key)));
     let releases = async {
-        // Answered in the reverse order of the questions.
+        // Replies come in the reverse order of the requests.
         release(&client, keys.iter().rev().copied()).await;
     };
     let (answers, ()) = soon(async { tokio::join!(gates, releases) }).await;
@@ -38,7 +38,7 @@ async fn large_and_small_calls_share_a_connection() {
         let client = &client;
         async move { client.echo(data.clone().into()).await.unwrap() == data }
     });
-    assert!(soon(join_all(calls)).await.into_iter().all(|same| same));
+    assert!(soon(join_all(calls)).await.into_iter().all(|is_same| is_same));
     worker.close().await.unwrap();
 }
 
@@ -50,7 +50,7 @@ async fn a_worker_on_a_multi_thread_runtime_answers_every_call() {
         let client = &client;
         async move { client.echo(i.to_be_bytes().to_vec().into()).await.unwrap() == i.to_be_bytes()[..] }
     });
-    assert!(soon(join_all(calls)).await.into_iter().all(|same| same));
+    assert!(soon(join_all(calls)).await.into_iter().all(|is_same| is_same));
     worker.close().await.unwrap();
 }
 
@@ -64,7 +64,7 @@ async fn dropping_a_call_cancels_its_handler() {
     until_waiting(&client, 20).await;
     drop(calls);
     until_waiting(&client, 0).await;
-    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..], "the connection is in step");
+    assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..], "the connection is still in step");
     worker.close().await.unwrap();
 }
 
@@ -117,7 +117,7 @@ async fn a_message_without_a_name_is_refused_before_it_is_sent() {
         };
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No), "{codec}");
         assert!(error.to_string().ends_with("give it a name"), "{error}");
-        assert!(sum, "{codec}: the connection goes on");
+        assert!(sum, "{codec}: the connection still works");
     }
 }
 
@@ -144,9 +144,9 @@ async fn a_panic_fails_only_its_own_call() {
 #[tokio::test]
 async fn a_reply_that_the_codec_cannot_encode_fails_only_its_own_call() {
     let (worker, client) = started().await;
-    let error = soon(client.unspeakable()).await.unwrap_err();
+    let error = soon(client.unencodable()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
-    assert!(error.to_string().contains("could not encode the reply of `unspeakable` as json"), "{error}");
+    assert!(error.to_string().contains("could not encode the reply of `unencodable` as json"), "{error}");
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 }
@@ -173,7 +173,7 @@ async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
             .unwrap();
         (worker.clone(), FaultsClient::new(worker))
     };
-    // The host refuses to send it.
+    // The host refuses to send the request.
     let (worker, client) = small(Limits::default().frame(1 << 20)).await;
     let error = soon(client.echo(vec![7; 2 << 20].into())).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, Executed::No));
@@ -181,7 +181,7 @@ async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 
-    // The worker, whose limit is 8 MiB, refuses to answer with it: a body just below, plus a header.
+    // The worker has a limit of 8 MiB. It refuses a reply whose body and header exceed it.
     let (worker, client) = small(Limits::default().frame(16 << 20)).await;
     for _ in 0..9 {
         client.note("x".repeat(1 << 20)).await.unwrap();

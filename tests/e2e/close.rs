@@ -7,7 +7,8 @@ use isolated_workers_test_support::{block_on, runtime};
 
 use super::*;
 
-const GRACE: Duration = Duration::from_secs(5);
+/// Default grace period of `close`.
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn closing_an_idle_worker_does_not_wait_for_the_grace_period() {
@@ -15,7 +16,7 @@ async fn closing_an_idle_worker_does_not_wait_for_the_grace_period() {
     client.echo(vec![].into()).await.unwrap();
     let before = Instant::now();
     soon(worker.close()).await.unwrap();
-    assert!(before.elapsed() < GRACE, "it was not waited for the grace to be over");
+    assert!(before.elapsed() < GRACE_PERIOD, "close waited for the whole grace period");
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
     let error = client.echo(vec![].into()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
@@ -73,7 +74,7 @@ async fn kill_stops_a_busy_loop_and_overrides_close() {
     };
     let before = Instant::now();
     let (_, ()) = soon(async { tokio::join!(worker.close(), kill) }).await;
-    assert!(before.elapsed() < GRACE);
+    assert!(before.elapsed() < GRACE_PERIOD);
     assert!(matches!(worker.closed().await, ExitReason::Signalled { signal: 9, .. }));
     assert_eq!(soon(spin).await.unwrap_err().kind(), ErrorKind::Closed);
 }
@@ -99,7 +100,7 @@ fn dropping_the_runtime_ends_its_workers() {
     block_on(soon(worker.closed()));
 }
 
-/// In a process of its own, because it counts what the whole process has.
+/// Runs in its own process, because it counts the descriptors and children of the whole process.
 #[test]
 fn a_hundred_workers_leave_no_process_or_descriptor() {
     alone(concat!(module_path!(), "::a_hundred_workers_leave_no_process_or_descriptor"), hundred_workers);
@@ -126,5 +127,5 @@ fn hundred_workers() {
     let before = descriptors();
     rounds(100);
     assert_eq!(descriptors(), before);
-    assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
+    assert_eq!(children(), Vec::<u32>::new(), "zombies or survivors");
 }

@@ -7,7 +7,7 @@ use super::*;
 
 fn reason<T: std::fmt::Debug>(result: Result<T, isolated_workers::Error>) -> (ErrorKind, ExitReason) {
     let error = result.unwrap_err();
-    (error.kind(), error.crash().expect("a crash has a reason").reason)
+    (error.kind(), error.crash().expect("an error with a crash").reason)
 }
 
 #[tokio::test]
@@ -30,9 +30,9 @@ async fn a_crash_reports_its_exit_code_or_signal_and_the_call_in_flight() {
 async fn a_crash_reports_the_panic_that_ended_the_process() {
     for (aborts, how) in [(false, "exited with code 101"), (true, "was killed by signal 6 (SIGABRT)")] {
         let (_worker, client) = started().await;
-        // Caught by the worker, so that it is not what the process dies of.
-        soon(client.panic("no matter".into())).await.unwrap_err();
-        let error = soon(client.fall("out of cheese\n  and wine".into(), aborts)).await.unwrap_err();
+        // The worker catches this panic, so it is not the cause of the crash.
+        soon(client.panic("a caught panic".into())).await.unwrap_err();
+        let error = soon(client.panic_outside("out of cheese\n  and wine".into(), aborts)).await.unwrap_err();
         let crash = error.crash().unwrap();
         let panic = crash.panic.as_deref().unwrap_or_else(|| panic!("no panic in {}", crash.stderr));
         assert!(panic.starts_with("out of cheese\n  and wine, at "), "{panic}");
@@ -45,7 +45,7 @@ async fn a_crash_reports_the_panic_that_ended_the_process() {
 #[tokio::test]
 async fn a_caught_panic_is_not_reported_as_the_cause_of_a_crash() {
     let (_worker, client) = started().await;
-    soon(client.panic("no matter".into())).await.unwrap_err();
+    soon(client.panic("a caught panic".into())).await.unwrap_err();
     let error = soon(client.exit(3)).await.unwrap_err();
     assert_eq!(error.crash().unwrap().panic, None);
 }
@@ -115,11 +115,13 @@ async fn a_worker_that_closes_its_connection_is_killed() {
 #[tokio::test]
 async fn a_worker_that_sends_invalid_frames_is_killed() {
     let (worker, client) = started().await;
-    let error = soon(client.babble()).await.unwrap_err();
+    let error = soon(client.send_garbage()).await.unwrap_err();
     let violation = error.crash().unwrap().violation.clone().unwrap();
     assert!(violation.starts_with("the other side sent what is no frame of json: "), "{violation}");
     assert!(
-        error.to_string().ends_with(&format!("broke the protocol while `babble` was in flight; {violation}"))
+        error
+            .to_string()
+            .ends_with(&format!("broke the protocol while `send_garbage` was in flight; {violation}"))
     );
     let (kind, reason) = reason(Err::<(), _>(error));
     assert_eq!((kind, reason), (ErrorKind::Crashed, ExitReason::Violated));
@@ -142,7 +144,7 @@ async fn a_partial_frame_of_a_killed_worker_is_never_decoded() {
     for turns in 0..30 {
         let (worker, client) = started_binary().await;
         let process = PidFd::open(worker.pid());
-        // More than the socket holds, so that it is under way for a while in each direction.
+        // More than the socket buffers hold, so that each direction takes several writes.
         let call = client.echo(vec![7; 7 << 20].into());
         let kill = async {
             for _ in 0..turns {

@@ -1,11 +1,11 @@
-//! A value that takes more than is allowed fails its call, and nothing else.
+//! A value over the decode limits fails its call and nothing else.
 
 use super::services::faults::Tree;
 use isolated_workers::{CallError, Codec, Error, ErrorKind, Executed, Json, Service};
 
 use super::*;
 
-/// With so many levels of branches below the first.
+/// A tree with this many levels below the root.
 fn deep(levels: u32) -> Tree {
     (0..levels).fold(Tree { branches: vec![] }, |tree, _| Tree { branches: vec![tree] })
 }
@@ -29,7 +29,7 @@ fn refused(result: Result<Tree, CallError<Tree>>, executed: Executed, words: &[&
     let Err(CallError::Call(error)) = result else { panic!("{result:?}") };
     assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, executed), "{error}");
     let text = error.to_string();
-    words.iter().for_each(|word| assert!(text.contains(word), "{word} is not in: {text}"));
+    words.iter().for_each(|word| assert!(text.contains(word), "{text}\n  does not contain: {word}"));
 }
 
 async fn works<S: Service>(client: &FaultsClient<S>, tree: Tree) {
@@ -43,7 +43,7 @@ async fn a_worker_rejects_a_message_over_its_limits_and_keeps_serving() {
     let (worker, client) = start("frugal", Postcard, Limits::default()).await;
     let waiting = client.gate(1);
     let calls = async {
-        // The message takes a level, each tree one, and the branches of each but the last one.
+        // Each tree is one level, and so are its branches unless empty. The message adds one more.
         works(&client, deep(3)).await;
         let words = [
             "could not decode `mirror` from postcard: it nests deeper than 9 levels; raise `Limits::depth`",
@@ -57,7 +57,7 @@ async fn a_worker_rejects_a_message_over_its_limits_and_keeps_serving() {
         release(&client, [1]).await;
     };
     let (waited, ()) = soon(async { tokio::join!(waiting, calls) }).await;
-    assert_eq!(waited.unwrap(), 1, "a call that was in flight all the time");
+    assert_eq!(waited.unwrap(), 1, "a call in flight during all rejections");
     worker.close().await.unwrap();
 }
 

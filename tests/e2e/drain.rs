@@ -13,7 +13,7 @@ async fn drain_finishes_calls_in_flight_and_refuses_new_ones() {
     assert!(futures_util::poll!(&mut calls).is_pending());
     release(&client, 0..9).await;
     until_waiting(&client, 0).await;
-    // The last one opens by a message that was sent before.
+    // The message that opens the last gate is sent before the drain begins.
     let mut last = Box::pin(client.release(9));
     assert!(futures_util::poll!(&mut last).is_pending());
     let drained = worker.drain();

@@ -15,23 +15,23 @@ fn many() -> u32 {
 
 const CALLERS: u32 = 16;
 
-/// Numbers that look like chance, the same in each run.
-struct Chance(u64);
+/// Pseudo-random numbers, the same in each run.
+struct Random(u64);
 
-impl Chance {
+impl Random {
     fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 }
 
-/// Polls a call a few times, and gives it up where it is not answered by then, unless it is wanted.
-async fn drop_call<T>(chance: &mut Chance, call: impl Future<Output = T>, is_wanted: bool) -> Option<T> {
+/// Polls a call up to seven times, and drops it if it is still pending. A wanted call is awaited.
+async fn drop_call<T>(random: &mut Random, call: impl Future<Output = T>, is_wanted: bool) -> Option<T> {
     let mut call = Box::pin(call);
     if is_wanted {
         return Some(soon(call).await);
     }
-    for _ in 0..chance.below(8) {
+    for _ in 0..random.below(8) {
         match poll!(&mut call) {
             Poll::Ready(answer) => return Some(answer),
             Poll::Pending => yield_now().await,
@@ -41,18 +41,18 @@ async fn drop_call<T>(chance: &mut Chance, call: impl Future<Output = T>, is_wan
 }
 
 async fn drop_calls<S: Service>(client: &FaultsClient<S>, seed: u32, calls: u32) {
-    let mut chance = Chance(u64::from(seed));
+    let mut random = Random(u64::from(seed));
     for call in 0..calls {
         if call % 4 == 0 {
-            // Nobody answers this one.
-            assert!(drop_call(&mut chance, client.wait(), false).await.is_none());
+            // `wait` never returns.
+            assert!(drop_call(&mut random, client.wait(), false).await.is_none());
             continue;
         }
-        // A large one leaves in several writes.
-        let size = if chance.below(64) == 0 { 300_000 } else { chance.below(200) as usize };
+        // A large body takes several writes.
+        let size = if random.below(64) == 0 { 300_000 } else { random.below(200) as usize };
         let data = vec![call as u8; size];
-        if let Some(answer) = drop_call(&mut chance, client.echo(data.clone().into()), call % 16 == 1).await {
-            assert!(answer.unwrap() == data, "another call's answer");
+        if let Some(answer) = drop_call(&mut random, client.echo(data.clone().into()), call % 16 == 1).await {
+            assert!(answer.unwrap() == data, "the reply of another call");
         }
     }
 }
@@ -62,6 +62,6 @@ async fn calls_dropped_at_any_poll_leave_nothing_in_flight() {
     let (worker, client) = started_binary().await;
     join_all((0..CALLERS).map(|seed| drop_calls(&client, seed, many() / CALLERS))).await;
     until_waiting(&client, 0).await;
-    // QueueStats for whatever is in flight.
+    // `drain` would hang if a call were still in flight.
     soon(worker.drain()).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Workers that hang, and what finds them.
+//! Detection of hung workers by pings and by timeouts.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use isolated_workers_test_support::process::PidFd;
 
 use super::*;
 
-const SOON: Duration = Duration::from_millis(50);
+const PING_TIMEOUT: Duration = Duration::from_millis(50);
 
-fn watched() -> Builder {
-    worker().heartbeat(Heartbeat::every(SOON).timeout(SOON))
+fn pinged() -> Builder {
+    worker().heartbeat(Heartbeat::every(PING_TIMEOUT).timeout(PING_TIMEOUT))
 }
 
 #[tokio::test]
 async fn a_stopped_worker_is_detected_and_killed() {
-    let worker = soon(watched().spawn()).await.unwrap();
+    let worker = soon(pinged().spawn()).await.unwrap();
     let process = PidFd::open(worker.pid());
     let error = soon(FaultsClient::new(worker.clone()).stop()).await.unwrap_err();
     assert_eq!(error.crash().unwrap().reason, ExitReason::Unresponsive, "{error}");
@@ -26,7 +26,7 @@ async fn a_stopped_worker_is_detected_and_killed() {
 
 #[tokio::test]
 async fn a_worker_with_a_blocked_runtime_is_detected_and_replaced() {
-    let worker = soon(watched().on_crash(OnCrash::respawn()).spawn()).await.unwrap();
+    let worker = soon(pinged().on_crash(OnCrash::respawn()).spawn()).await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let first = worker.pid();
     let error = soon(client.spin()).await.unwrap_err();
@@ -37,11 +37,11 @@ async fn a_worker_with_a_blocked_runtime_is_detected_and_replaced() {
 
 #[tokio::test]
 async fn an_idle_or_waiting_worker_is_not_taken_for_hung() {
-    let worker = soon(watched().spawn()).await.unwrap();
+    let worker = soon(pinged().spawn()).await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let (first, pid) = (client.count().await.unwrap(), worker.pid());
-    // Its end is waited for over many heartbeats.
-    let waited = tokio::time::timeout(20 * SOON, client.wait()).await;
+    // The call is in flight during many pings.
+    let waited = tokio::time::timeout(20 * PING_TIMEOUT, client.wait()).await;
     assert!(waited.is_err());
     assert_eq!(client.count().await.unwrap(), first + 1);
     assert_eq!(worker.pid(), pid);
@@ -49,20 +49,20 @@ async fn an_idle_or_waiting_worker_is_not_taken_for_hung() {
 
 #[tokio::test]
 async fn on_timeout_kill_replaces_a_worker_in_a_busy_loop() {
-    let timeouts = Timeouts::default().message(4 * SOON);
+    let timeouts = Timeouts::default().message(4 * PING_TIMEOUT);
     let worker = worker().timeouts(timeouts).on_timeout(OnTimeout::Kill).spawn();
     let worker = soon(worker).await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let process = PidFd::open(worker.pid());
-    let mut neighbour = Request::new(Name::from_static("wait"), b"{}".to_vec().into());
-    neighbour.set_timeout(Some(HANG_TIMEOUT));
-    let neighbour = worker.call(neighbour);
-    let (late, neighbour) = soon(async { tokio::join!(client.spin(), neighbour) }).await;
+    let mut other_call = Request::new(Name::from_static("wait"), b"{}".to_vec().into());
+    other_call.set_timeout(Some(HANG_TIMEOUT));
+    let other_call = worker.call(other_call);
+    let (late, other_call) = soon(async { tokio::join!(client.spin(), other_call) }).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::Timeout);
-    let neighbour = neighbour.unwrap_err();
-    assert_eq!(neighbour.crash().unwrap().reason, ExitReason::Overran, "{neighbour}");
+    let other_call = other_call.unwrap_err();
+    assert_eq!(other_call.crash().unwrap().reason, ExitReason::Overran, "{other_call}");
     assert!(process.ends_within(HANG_TIMEOUT));
-    assert_eq!(soon(client.count()).await.unwrap(), 1, "there is another one");
+    assert_eq!(soon(client.count()).await.unwrap(), 1, "a new worker");
 }
 
 #[tokio::test]

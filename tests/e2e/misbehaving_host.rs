@@ -1,4 +1,4 @@
-//! A worker whose host misbehaves. The host here is made by hand, of the public parts of a transport.
+//! A worker whose host misbehaves. The tests play the host with the public parts of a transport.
 
 use std::process::{Child, Command, Output, Stdio};
 
@@ -10,7 +10,7 @@ use super::*;
 
 type Stream = Channel<<UnixSocket as Transport>::Reader, <UnixSocket as Transport>::Writer>;
 
-async fn started_by_hand(how: &str) -> (Child, Stream) {
+async fn started_without_handshake(how: &str) -> (Child, Stream) {
     let mut bound = UnixSocket.bind().unwrap();
     let inheritance = bound.inheritance();
     let child = Command::new(WORKER)
@@ -26,9 +26,9 @@ async fn started_by_hand(how: &str) -> (Child, Stream) {
 const HELLO: &str =
     r#"{"isolated-workers":1,"codec":"json","transport":"unix-socket","pid":1,"build":"test","new key":[]}"#;
 
-/// Says hello, and reads what the worker says of itself.
-async fn greeted() -> (Child, Stream) {
-    let (child, mut stream) = started_by_hand("").await;
+/// Sends a valid hello, and checks the hello of the worker.
+async fn started_with_handshake() -> (Child, Stream) {
+    let (child, mut stream) = started_without_handshake("").await;
     stream.writer.write_all(format!("{HELLO}\n").as_bytes()).await.unwrap();
     let mut answer = vec![];
     while !answer.ends_with(b"\n") {
@@ -46,14 +46,14 @@ async fn ended(child: Child) -> (Option<i32>, String) {
 
 #[tokio::test]
 async fn end_of_file_ends_the_worker_with_success() {
-    let (child, stream) = greeted().await;
+    let (child, stream) = started_with_handshake().await;
     drop(stream);
     assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
 }
 
 #[tokio::test]
 async fn a_truncated_frame_ends_the_worker_with_an_error() {
-    let (child, mut stream) = greeted().await;
+    let (child, mut stream) = started_with_handshake().await;
     stream.writer.write_all(b"{\"type\":\"echo\",\"pay").await.unwrap();
     drop(stream);
     let (code, stderr) = soon(ended(child)).await;
@@ -63,7 +63,7 @@ async fn a_truncated_frame_ends_the_worker_with_an_error() {
 
 #[tokio::test]
 async fn an_invalid_frame_ends_the_worker_with_an_error() {
-    let (child, mut stream) = greeted().await;
+    let (child, mut stream) = started_with_handshake().await;
     stream.writer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
@@ -72,7 +72,7 @@ async fn an_invalid_frame_ends_the_worker_with_an_error() {
 
 #[tokio::test]
 async fn an_invalid_payload_fails_only_its_own_call() {
-    let (child, mut stream) = greeted().await;
+    let (child, mut stream) = started_with_handshake().await;
     let calls = "{\"type\":\"gate\",\"payload\":{\"key\"=7},\"tx\":\"1\"}\n{\"type\":\"release\",\"payload\":{\"key\":7},\"tx\":\"2\"}\n";
     stream.writer.write_all(calls.as_bytes()).await.unwrap();
     let mut answers = String::new();
@@ -91,9 +91,9 @@ async fn an_invalid_payload_fails_only_its_own_call() {
 
 #[tokio::test]
 async fn a_reused_id_ends_the_worker_with_an_error() {
-    let (child, mut stream) = greeted().await;
-    let twice = "{\"type\":\"wait\",\"tx\":\"7\"}\n".repeat(2);
-    stream.writer.write_all(twice.as_bytes()).await.unwrap();
+    let (child, mut stream) = started_with_handshake().await;
+    let same_id_twice = "{\"type\":\"wait\",\"tx\":\"7\"}\n".repeat(2);
+    stream.writer.write_all(same_id_twice.as_bytes()).await.unwrap();
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("sent `wait` with the id 7 while its last request of this id"), "{stderr}");
@@ -101,13 +101,13 @@ async fn a_reused_id_ends_the_worker_with_an_error() {
 
 #[tokio::test]
 async fn a_host_without_a_valid_hello_ends_the_worker() {
-    let (child, mut stream) = started_by_hand("").await;
+    let (child, mut stream) = started_without_handshake("").await;
     stream.writer.write_all(b"what?\n").await.unwrap();
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("does not speak the protocol of isolated-workers"), "{stderr}");
 
-    let (child, _stream) = started_by_hand("impatient").await;
+    let (child, _stream) = started_without_handshake("impatient").await;
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("the host did not say what it is within 50ms"), "{stderr}");
@@ -135,16 +135,16 @@ async fn a_worker_reports_a_handshake_mismatch_and_still_sends_its_hello() {
             format!("the service of this worker is {service}, that of the host is Other (0000000000000007)"),
         ),
     ];
-    for (hello, named) in cases {
-        let (child, mut stream) = started_by_hand("").await;
+    for (hello, mismatch) in cases {
+        let (child, mut stream) = started_without_handshake("").await;
         stream.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
-        // The worker's own line, by which the host knows the difference, too.
-        let mut said = Vec::new();
-        soon(stream.reader.read_to_end(&mut said)).await.unwrap();
-        let own: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        // The worker still sends its own hello, so that the host can report the mismatch too.
+        let mut received = Vec::new();
+        soon(stream.reader.read_to_end(&mut received)).await.unwrap();
+        let own: serde_json::Value = serde_json::from_slice(&received).unwrap();
         assert_eq!((&own["isolated-workers"], &own["codec"]), (&1.into(), &"json".into()));
         let (code, stderr) = soon(ended(child)).await;
         assert_eq!(code, Some(1), "{stderr}");
-        assert!(stderr.contains(&named), "{stderr}\n  does not say: {named}");
+        assert!(stderr.contains(&mismatch), "{stderr}\n  does not contain: {mismatch}");
     }
 }

@@ -7,18 +7,18 @@ use isolated_workers_test_support::{HANG_TIMEOUT, count_from_env, entries};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// A host, its workers, and the folder that they have for temporary files.
+/// A host, its workers, and their folder for temporary files.
 struct Host {
     process: Child,
     workers: Vec<PidFd>,
     folder: TempDir,
 }
 
-/// Starts a host that does this, and holds on to its workers.
-fn host(workers_do: &str, host_does: &str) -> Host {
+/// Starts a host with this state of its workers and this end.
+fn host(state: &str, end: &str) -> Host {
     let folder = tempfile::tempdir().unwrap();
     let mut host = Command::new(env!("CARGO_BIN_EXE_e2e-host"))
-        .args([super::WORKER, workers_do, host_does])
+        .args([super::WORKER, state, end])
         .env("TMPDIR", folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -28,7 +28,7 @@ fn host(workers_do: &str, host_does: &str) -> Host {
     let mut workers = Vec::new();
     for line in lines {
         match line.unwrap().parse() {
-            // One that is gone already is what the test is about.
+            // A worker may have ended already, which is what the tests want.
             Ok(pid) => workers.extend(PidFd::try_open(pid)),
             Err(_) => break,
         }
@@ -37,13 +37,13 @@ fn host(workers_do: &str, host_does: &str) -> Host {
 }
 
 impl Host {
-    fn none_outlives(mut self, what: &str) {
+    fn assert_no_worker_outlives(mut self, state: &str) {
         self.process.wait().unwrap();
         for worker in &self.workers {
-            assert!(worker.ends_within(HANG_TIMEOUT), "a worker that was {what} outlived its host");
+            assert!(worker.ends_within(HANG_TIMEOUT), "a worker ({state}) outlived its host");
         }
         let left = entries(self.folder.path());
-        assert!(left.is_empty(), "workers that were {what} have left {left:?}");
+        assert!(left.is_empty(), "workers ({state}) left {left:?}");
     }
 }
 
@@ -55,27 +55,30 @@ fn hosts() -> usize {
 #[test]
 fn no_worker_outlives_a_killed_host() {
     for _ in 0..hosts() {
-        for workers_do in ["idle", "spinning"] {
-            let host = host(workers_do, "wait");
-            assert_eq!(host.workers.len(), 2, "{workers_do}");
+        for state in ["idle", "spinning"] {
+            let host = host(state, "wait");
+            assert_eq!(host.workers.len(), 2, "{state}");
             PidFd::open(host.process.id()).signal(Signal::KILL);
-            host.none_outlives(workers_do);
+            host.assert_no_worker_outlives(state);
         }
     }
 }
 
-/// The connection tells it nothing then, and it would wait for a minute.
+/// A disconnected worker gets no end of file from its host, and would wait for a minute.
 #[test]
 fn no_disconnected_worker_outlives_a_killed_host() {
     let host = host("disconnected", "wait");
     assert_eq!(host.workers.len(), 2);
-    assert!(!host.workers[0].ends_within(std::time::Duration::from_millis(200)), "its host lives");
+    assert!(
+        !host.workers[0].ends_within(std::time::Duration::from_millis(200)),
+        "a worker ended although its host runs"
+    );
     PidFd::open(host.process.id()).signal(Signal::KILL);
-    host.none_outlives("disconnected");
+    host.assert_no_worker_outlives("disconnected");
 }
 
-/// In a process of its own, which becomes the parent of the orphans: it is in their session, so that the system does not
-/// see to stopped ones by itself.
+/// Runs in its own process, which becomes the parent of the orphans. It is in their session, so the
+/// system does not end stopped orphans with SIGHUP.
 #[test]
 fn no_stopped_worker_outlives_its_host() {
     alone(concat!(module_path!(), "::no_stopped_worker_outlives_its_host"), || {
@@ -87,16 +90,16 @@ fn no_stopped_worker_outlives_its_host() {
                 worker.signal(Signal::STOP);
             }
             PidFd::open(host.process.id()).signal(Signal::KILL);
-            host.none_outlives("stopped");
+            host.assert_no_worker_outlives("stopped");
         }
     });
 }
 
 #[test]
 fn no_worker_outlives_a_host_that_exits_panics_or_aborts() {
-    for host_does in ["exit", "return", "panic", "abort"] {
-        for workers_do in ["idle", "spinning"] {
-            host(workers_do, host_does).none_outlives(workers_do);
+    for end in ["exit", "return", "panic", "abort"] {
+        for state in ["idle", "spinning"] {
+            host(state, end).assert_no_worker_outlives(state);
         }
     }
 }
@@ -104,12 +107,10 @@ fn no_worker_outlives_a_host_that_exits_panics_or_aborts() {
 #[test]
 fn ctrl_c_ends_host_and_workers() {
     if ignores(std::process::id(), Signal::INT) {
-        eprintln!(
-            "skipped: these tests ignore SIGINT, as what a shell runs in the background does, and so would the host"
-        );
+        eprintln!("skipped: this process ignores SIGINT, and so would the host");
         return;
     }
     let host = host("spinning", "wait");
     PidFd::open(host.process.id()).signal(Signal::INT);
-    host.none_outlives("spinning");
+    host.assert_no_worker_outlives("spinning");
 }

@@ -10,8 +10,8 @@ use isolated_workers_test_support::process::{PidFd, peak_resident_kib};
 
 use super::*;
 
-/// What is kept of a stream, in bytes.
-const KEPT: usize = 64 << 10;
+/// Number of bytes that the host keeps of each stream.
+const KEPT_BYTES: usize = 64 << 10;
 
 async fn printing(output: Output) -> (Worker, FaultsClient<Worker>) {
     let program = Program::new(WORKER).stdout(output).stderr(output);
@@ -20,10 +20,11 @@ async fn printing(output: Output) -> (Worker, FaultsClient<Worker>) {
     (worker, client)
 }
 
-/// QueueStats until this is so: each answer of the worker is an event.
-async fn until(client: &FaultsClient<Worker>, is_so: impl Fn() -> bool) {
+/// Calls the worker until the condition holds. Each reply is an event, so this polls without a
+/// timer.
+async fn until(client: &FaultsClient<Worker>, condition: impl Fn() -> bool) {
     soon(async {
-        while !is_so() {
+        while !condition() {
             client.waiting().await.unwrap();
         }
     })
@@ -45,7 +46,7 @@ async fn captured_output_is_readable_while_the_worker_runs_and_after() {
 #[tokio::test]
 async fn discarded_output_is_empty() {
     let (worker, client) = printing(Output::Discard).await;
-    client.print("nobody hears".into()).await.unwrap();
+    client.print("discarded".into()).await.unwrap();
     soon(worker.close()).await.unwrap();
     assert_eq!((worker.stdout(), worker.stderr()), (String::new(), String::new()));
 }
@@ -54,16 +55,16 @@ async fn discarded_output_is_empty() {
 async fn output_after_the_end_of_the_connection_is_captured() {
     for output in [Output::Capture, Output::Trace] {
         let (worker, client) = printing(output).await;
-        // More than a pipe holds, so that the worker cannot end before it is read.
+        // More than a pipe holds, so the worker cannot end before the host has read it.
         client.write_last(1 << 20).await.unwrap();
         soon(worker.close()).await.unwrap();
         let end = worker.stdout();
         assert!(end.ends_with("xthe end\n"), "{output:?}: {} bytes", end.len());
-        assert_eq!(end.len(), KEPT);
+        assert_eq!(end.len(), KEPT_BYTES);
     }
 }
 
-/// It neither blocks the worker nor fills the host. In a process of its own, because it asks how much memory that has taken.
+/// Runs in its own process, because it measures the memory of the whole process.
 #[test]
 fn a_flood_of_output_neither_blocks_the_worker_nor_fills_memory() {
     alone(concat!(module_path!(), "::a_flood_of_output_neither_blocks_the_worker_nor_fills_memory"), flood);
@@ -77,10 +78,10 @@ fn flood() {
             let before = peak_resident_kib();
             soon(client.flood(128)).await.unwrap();
             soon(worker.close()).await.unwrap();
-            let kept = "x".repeat(KEPT);
+            let kept = "x".repeat(KEPT_BYTES);
             assert!(worker.stdout() == kept && worker.stderr() == kept);
             let more = peak_resident_kib() - before;
-            assert!(more < 4 << 10, "{output:?}: {more} KiB more for 256 MiB of output");
+            assert!(more < 4 << 10, "{output:?}: 256 MiB of output took {more} KiB of memory");
         }
     });
 }
@@ -117,7 +118,7 @@ async fn a_character_split_between_reads_is_traced_whole() {
     let _guard = tracing::subscriber::set_default(recorder.clone());
     let (worker, client) = printing(Output::Trace).await;
     client.write(false, b"gr\xc3"[..].into()).await.unwrap();
-    // The host has read it before the rest is written.
+    // The host reads the first half before the worker writes the second.
     until(&client, || worker.stdout() == "gr\u{fffd}").await;
     client.write(false, b"\xbc\xc3\x9fe, \xff\n"[..].into()).await.unwrap();
     soon(worker.close()).await.unwrap();
@@ -145,8 +146,8 @@ async fn a_crash_reports_the_last_output_with_every_policy() {
         client.write(true, "out of cheese\n".into()).await.unwrap();
         let error = soon(client.exit(1)).await.unwrap_err();
         assert!(error.to_string().ends_with("; its last output: out of cheese"), "{output:?}: {error}");
-        let said = &error.crash().unwrap().stderr;
-        assert_eq!((said.len(), said.lines().count()), ((4 << 10) - 1, 2), "{output:?}");
+        let stderr = &error.crash().unwrap().stderr;
+        assert_eq!((stderr.len(), stderr.lines().count()), ((4 << 10) - 1, 2), "{output:?}");
         assert!(worker.stderr().ends_with("y\nout of cheese\n"), "{output:?}");
     }
 }
@@ -166,13 +167,13 @@ async fn a_child_that_holds_the_streams_does_not_delay_the_end() {
 
 #[test]
 fn inherited_and_kept_output_appears_in_the_streams_of_the_host() {
-    for (policy, comes) in [("inherit", true), ("keep", true), ("discard", false), ("capture", false)] {
+    for (policy, appears) in [("inherit", true), ("keep", true), ("discard", false), ("capture", false)] {
         let host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
             .args([WORKER, "prints", policy])
             .output()
             .unwrap();
         assert!(host.status.success(), "{host:?}");
-        let (stdout, stderr) = if comes { ("to the output", "to the error") } else { ("", "") };
+        let (stdout, stderr) = if appears { ("to the output", "to the error") } else { ("", "") };
         assert_eq!((&*host.stdout, &*host.stderr), (stdout.as_bytes(), stderr.as_bytes()), "{policy}");
     }
 }

@@ -51,12 +51,13 @@ async fn a_worker_that_exits_takes_its_process_group_with_it() {
 #[tokio::test]
 async fn a_failed_start_kills_the_process_group() {
     let folder = tempfile::tempdir().unwrap();
-    let told = folder.path().join("pid");
-    let program =
-        Program::new("sh").args(["-c", "sleep 600 & echo $! > \"$TOLD\"; exit 3"]).env("TOLD", &told);
+    let pid_file = folder.path().join("pid");
+    let program = Program::new("sh")
+        .args(["-c", "sleep 600 & echo $! > \"$PID_FILE\"; exit 3"])
+        .env("PID_FILE", &pid_file);
     let error = soon(Worker::builder(program).spawn()).await.unwrap_err();
     assert!(error.to_string().contains("exited with code 3"), "{error}");
-    let pid = std::fs::read_to_string(told).unwrap().trim().parse().unwrap();
+    let pid = std::fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
     assert!(PidFd::try_open(pid).is_none_or(|child| child.ends_within(HANG_TIMEOUT)));
 }
 
@@ -88,9 +89,9 @@ async fn children_of_a_detached_worker_survive() {
 #[tokio::test]
 async fn wait_can_be_cancelled_and_restarted() {
     use isolated_workers::{Driver, Running};
-    /// QueueStats for its process in small pieces.
-    struct Fickle(isolated_workers::Process);
-    impl Running for Fickle {
+    /// Waits for its process by dropping and restarting `wait` again and again.
+    struct Restarting(isolated_workers::Process);
+    impl Running for Restarting {
         type Pid = u32;
         fn pid(&self) -> u32 {
             self.0.pid()
@@ -107,21 +108,21 @@ async fn wait_can_be_cancelled_and_restarted() {
             self.0.kill();
         }
     }
-    struct FickleProgram(Program);
-    impl Driver for FickleProgram {
+    struct RestartingProgram(Program);
+    impl Driver for RestartingProgram {
         type Transport = isolated_workers::DefaultTransport;
-        type Running = Fickle;
+        type Running = Restarting;
         fn subject(&self) -> String {
             self.0.subject()
         }
         fn transport(&self) -> isolated_workers::DefaultTransport {
             self.0.transport()
         }
-        fn start(&self, launch: isolated_workers::Launch) -> Result<Fickle, isolated_workers::Error> {
-            self.0.start(launch).map(Fickle)
+        fn start(&self, launch: isolated_workers::Launch) -> Result<Restarting, isolated_workers::Error> {
+            self.0.start(launch).map(Restarting)
         }
     }
-    let worker = Worker::builder(FickleProgram(Program::new(WORKER))).spawn().await.unwrap();
+    let worker = Worker::builder(RestartingProgram(Program::new(WORKER))).spawn().await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let child = PidFd::open(client.start_child().await.unwrap());
     let error = soon(client.exit(9)).await.unwrap_err();

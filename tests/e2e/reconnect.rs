@@ -41,7 +41,7 @@ async fn calls_fail_while_a_worker_is_disconnected() {
     assert!(twice.to_string().contains("disconnected already"), "{twice}");
 
     soon(worker.reconnect()).await.unwrap();
-    assert_eq!(soon(client.waiting()).await.unwrap(), 0, "the handler was dropped with its connection");
+    assert_eq!(soon(client.waiting()).await.unwrap(), 0, "the end of the connection cancels its handlers");
     worker.close().await.unwrap();
 }
 
@@ -86,10 +86,10 @@ async fn detached() -> (PidFd, Address) {
 
 #[tokio::test]
 async fn a_detached_worker_outlives_its_host_and_serves_the_next() {
-    // A runtime of its own is a host that has ended.
+    // A host in a runtime of its own, which ends.
     let first = std::thread::spawn(|| block_on(detached()));
     let (process, address) = first.join().unwrap();
-    assert!(!process.ends_within(Duration::from_millis(800)), "past the grace that orphans have");
+    assert!(!process.ends_within(Duration::from_millis(800)), "a detached worker is no orphan");
 
     let written = serde_json::to_string(&address).unwrap();
     let address: Address = serde_json::from_str(&written).unwrap();
@@ -97,7 +97,7 @@ async fn a_detached_worker_outlives_its_host_and_serves_the_next() {
     let client = FaultsClient::new(worker.clone());
     assert_eq!(client.count().await.unwrap(), 2);
 
-    // Handed on once more, then closed by the third.
+    // The second host detaches the worker, and the third closes it.
     soon(worker.detach()).await.unwrap();
     let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
     assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 3);
@@ -126,7 +126,7 @@ async fn a_host_exits_after_detach_and_another_process_attaches() {
         soon(worker.close()).await.unwrap();
     }
     assert!(processes.iter().all(|process| process.ends_within(HANG_TIMEOUT)));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a socket was left behind");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a socket file remains");
 }
 
 #[tokio::test]
@@ -146,14 +146,18 @@ async fn without_a_temporary_folder_a_worker_runs_but_cannot_disconnect() {
 async fn a_detached_worker_refuses_a_wrong_token() {
     let (process, address) = detached().await;
     let mut wrong = serde_json::to_value(&address).unwrap();
-    wrong["token"] = "a guess".into();
+    wrong["token"] = "a wrong token".into();
     let wrong: Address = serde_json::from_value(wrong).unwrap();
     let refused = soon(Worker::builder(Attach::new(wrong)).spawn()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Startup);
-    assert!(!format!("{address:?}").contains("token"), "a log of an address gives no token away");
+    assert!(!format!("{address:?}").contains("token"), "the debug output of an address holds its token");
 
     let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
-    assert_eq!(FaultsClient::new(worker.clone()).count().await.unwrap(), 2, "the guess has done no harm");
+    assert_eq!(
+        FaultsClient::new(worker.clone()).count().await.unwrap(),
+        2,
+        "a wrong token changed the worker"
+    );
     soon(worker.close()).await.unwrap();
     assert!(process.ends_within(HANG_TIMEOUT));
 }
@@ -164,7 +168,7 @@ async fn a_worker_whose_host_reads_its_output_cannot_be_detached() {
     let error = soon(worker.detach()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("`.stderr(Output::Inherit)`"), "{error}");
-    assert_eq!(soon(client.count()).await.unwrap(), 1, "it goes on as before");
+    assert_eq!(soon(client.count()).await.unwrap(), 1, "the worker no longer answers");
     soon(worker.close()).await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! Workers that are started again, and calls that are made again.
+//! Respawn of workers and retry of calls after a crash.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use tempfile::TempDir;
 
 use super::*;
 
-async fn under(policy: OnCrash) -> (Worker, FaultsClient<Worker>) {
+async fn started_with(policy: OnCrash) -> (Worker, FaultsClient<Worker>) {
     let worker = soon(worker().on_crash(policy).spawn()).await.unwrap();
     (worker.clone(), FaultsClient::new(worker))
 }
 
-/// A file that counts the runs of a message, and its folder.
+/// A temporary folder, and the path of a file in it that counts the runs of a message.
 fn journal() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs").display().to_string();
@@ -29,44 +29,44 @@ fn runs(path: &str) -> usize {
     std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
 
-fn killed(error: &Error) -> bool {
+fn is_killed(error: &Error) -> bool {
     error.crash().is_some_and(|crash| matches!(crash.reason, ExitReason::Signalled { signal: 9, .. }))
 }
 
 #[tokio::test]
 async fn a_message_with_retry_is_retried_under_any_crash_policy() {
     let (_folder, path) = journal();
-    let (worker, client) = under(OnCrash::reject()).await;
+    let (worker, client) = started_with(OnCrash::reject()).await;
     let first = worker.pid();
     assert_eq!(soon(client.die_at_first(path.clone(), 2)).await.unwrap(), 3);
     assert_ne!(worker.pid(), first);
     assert!(worker.is_active());
-    assert_eq!(client.count().await.unwrap(), 1, "another worker has a state of its own");
+    assert_eq!(client.count().await.unwrap(), 1, "a new worker starts with a new state");
     worker.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_poison_call_is_given_up_and_named() {
     let (_folder, path) = journal();
-    let (_worker, client) = under(OnCrash::reject()).await;
+    let (_worker, client) = started_with(OnCrash::reject()).await;
     let error = soon(client.die_at_first(path.clone(), usize::MAX)).await.unwrap_err();
     assert_eq!(runs(&path), 3);
     let crash = error.crash().unwrap();
     assert_eq!((crash.attempt, crash.max_attempts, crash.is_poison()), (3, 3, true));
     assert_eq!(crash.message.as_deref(), Some("die_at_first"));
-    assert!(killed(&error));
+    assert!(is_killed(&error));
 }
 
 #[tokio::test]
 async fn only_idempotent_messages_are_retried_unless_any_message_is_set() {
     let (_folder, path) = journal();
-    let (_worker, client) = under(OnCrash::retry(3)).await;
+    let (_worker, client) = started_with(OnCrash::retry(3)).await;
     assert_eq!(soon(client.die_until(path.clone(), 3)).await.unwrap(), 4);
     let error = soon(client.abort()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
     assert_eq!((error.crash().unwrap().attempt, error.crash().unwrap().max_attempts), (1, 1));
 
-    let (_worker, client) = under(OnCrash::retry(1).any_message()).await;
+    let (_worker, client) = started_with(OnCrash::retry(1).any_message()).await;
     let error = soon(client.abort()).await.unwrap_err();
     assert_eq!((error.crash().unwrap().attempt, error.crash().unwrap().max_attempts), (2, 2));
 }
@@ -74,26 +74,26 @@ async fn only_idempotent_messages_are_retried_unless_any_message_is_set() {
 #[tokio::test]
 async fn other_calls_survive_a_poison_call() {
     let (_folder, path) = journal();
-    let (_worker, client) = under(OnCrash::retry(2)).await;
+    let (_worker, client) = started_with(OnCrash::retry(2)).await;
     let poison = client.die_until(path.clone(), usize::MAX);
-    let neighbours = join_all((0..20).map(|key| client.gate_again(key)));
+    let others = join_all((0..20).map(|key| client.gate_again(key)));
     let release = async {
-        // Each is there only after the poison is gone, some of them later than others.
+        // Each gate opens only after the poison call has failed, some later than others.
         for key in 0..20 {
             soon(async { while !client.release(key).await.unwrap_or(false) {} }).await;
         }
     };
-    let (poison, neighbours, ()) = soon(async { tokio::join!(poison, neighbours, release) }).await;
+    let (poison, others, ()) = soon(async { tokio::join!(poison, others, release) }).await;
     assert!(poison.unwrap_err().crash().unwrap().is_poison());
-    for (key, neighbour) in (0..).zip(neighbours) {
-        assert_eq!(neighbour.unwrap(), key);
+    for (key, other) in (0..).zip(others) {
+        assert_eq!(other.unwrap(), key);
     }
     assert_eq!(runs(&path), 3);
 }
 
 #[tokio::test]
 async fn an_idle_worker_that_crashes_is_respawned_if_the_policy_says_so() {
-    let (worker, client) = under(OnCrash::respawn()).await;
+    let (worker, client) = started_with(OnCrash::respawn()).await;
     let mut status = worker.status();
     for round in 0..3 {
         let pid = worker.pid();
@@ -110,7 +110,7 @@ async fn an_idle_worker_that_crashes_is_respawned_if_the_policy_says_so() {
 
 #[tokio::test]
 async fn an_idle_worker_that_crashes_stays_closed_if_the_policy_says_so() {
-    let (worker, client) = under(OnCrash::reject()).await;
+    let (worker, client) = started_with(OnCrash::reject()).await;
     PidFd::open(worker.pid()).signal(Signal::KILL);
     assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
     let error = soon(client.count()).await.unwrap_err();
@@ -119,7 +119,7 @@ async fn an_idle_worker_that_crashes_stays_closed_if_the_policy_says_so() {
 
 #[tokio::test]
 async fn calls_made_during_a_respawn_wait_for_it() {
-    let (worker, client) = under(OnCrash::respawn()).await;
+    let (worker, client) = started_with(OnCrash::respawn()).await;
     let mut status = worker.status();
     PidFd::open(worker.pid()).signal(Signal::KILL);
     soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
@@ -132,14 +132,14 @@ async fn calls_made_during_a_respawn_wait_for_it() {
 #[tokio::test]
 async fn the_timeout_of_a_call_includes_the_wait_for_a_respawn() {
     let policy = OnCrash::respawn().backoff(Duration::from_secs(60), Duration::from_secs(60));
-    let (worker, client) = under(policy).await;
+    let (worker, client) = started_with(policy).await;
     let mut status = worker.status();
     PidFd::open(worker.pid()).signal(Signal::KILL);
     soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
     let error = soon(client.wait_a_little()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No));
     assert!(error.to_string().contains("its worker was still being started again"), "{error}");
-    // Nor does who wants it closed.
+    // `close` does not wait for the respawn either.
     soon(worker.close()).await.unwrap();
 }
 

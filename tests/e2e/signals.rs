@@ -17,7 +17,7 @@ async fn plain() -> (Worker, LifeClient<Worker>, PidFd) {
     (worker.clone(), LifeClient::new(worker), process)
 }
 
-/// Calls until the worker takes no more, and returns what the last call came to.
+/// Calls until the worker refuses a call. Returns the error.
 async fn refused(client: &LifeClient<Worker>) -> isolated_workers::Error {
     soon(async {
         loop {
@@ -42,14 +42,14 @@ async fn a_signal_drains_a_worker() {
             let error = refused(&client).await;
             assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No), "{error}");
             assert!(!process.has_ended());
-            std::io::Write::write_all(&mut read, b"the answer").unwrap();
+            std::io::Write::write_all(&mut read, b"the reply").unwrap();
             drop(read);
             std::io::Write::write_all(&mut copied, b"a copy").unwrap();
         };
         let (answer, ()) = soon(async { tokio::join!(client.read(pipe.path()), finish) }).await;
-        assert_eq!(answer.unwrap(), "the answer");
+        assert_eq!(answer.unwrap(), "the reply");
         assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
-        assert_eq!(std::fs::read_to_string(copy).unwrap(), "a copy", "the oneway message was finished, too");
+        assert_eq!(std::fs::read_to_string(copy).unwrap(), "a copy", "the oneway message did not finish");
     }
 }
 
@@ -99,14 +99,14 @@ async fn a_busy_worker_still_handles_signals() {
     let (worker, client, process) = plain().await;
     let mut spin = Box::pin(client.spin());
     assert!(futures_util::poll!(&mut spin).is_pending());
-    // Two of a kind may count as one. Which is heard first does not matter.
+    // Two pending signals of one kind count as one, so the test sends two kinds.
     process.signal(Signal::TERM);
     process.signal(Signal::INT);
     soon(spin).await.unwrap_err();
     assert!(matches!(soon(worker.closed()).await, ExitReason::Exited(130 | 143)));
 }
 
-/// Before the thread is there that obeys them later.
+/// The runtime handles signals until the signal listener's thread runs.
 #[tokio::test]
 async fn a_signal_ends_a_worker_that_waits_for_the_handshake() {
     let mut bound = UnixSocket.bind().unwrap();
@@ -126,7 +126,7 @@ async fn a_signal_ends_a_worker_that_waits_for_the_handshake() {
     assert!(soon(child.wait()).await.unwrap().success());
 }
 
-/// One that sends what it has, and knows nothing but requests.
+/// Plays a host that knows only requests.
 #[tokio::test]
 async fn a_draining_worker_refuses_late_requests_of_a_host_without_go_away() {
     let mut bound = UnixSocket.bind().unwrap();
@@ -165,30 +165,32 @@ async fn a_draining_worker_refuses_late_requests_of_a_host_without_go_away() {
 #[tokio::test]
 async fn server_stop_drains_the_worker() {
     let worker = soon(life_worker("stoppable").spawn()).await.unwrap();
-    assert!(soon(LifeClient::new(worker.clone()).stop()).await.unwrap(), "it runs until it has drained");
+    assert!(
+        soon(LifeClient::new(worker.clone()).stop()).await.unwrap(),
+        "a server runs until it has drained"
+    );
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
 }
 
 #[tokio::test]
 async fn is_running_of_a_thread_server_is_true_until_it_stops() {
-    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
-    let mut told: tokio::sync::mpsc::UnboundedReceiver<bool> = told;
+    let (sender, mut running) = tokio::sync::mpsc::unbounded_channel::<bool>();
     let thread = Thread::new(move || {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
             let living = Living::default();
             let server = living.server.clone();
             let (handle, serving) = serve(living.into_service()).start();
             server.get_or_init(|| handle.clone());
-            tell.send(handle.is_running()).unwrap();
+            sender.send(handle.is_running()).unwrap();
             let served = serving.await;
-            tell.send(handle.is_running()).unwrap();
+            sender.send(handle.is_running()).unwrap();
             served
         }
     });
     let worker = soon(Worker::builder(thread).spawn()).await.unwrap();
-    assert_eq!(soon(told.recv()).await, Some(true));
+    assert_eq!(soon(running.recv()).await, Some(true));
     assert!(soon(LifeClient::new(worker.clone()).stop()).await.unwrap());
-    assert_eq!(soon(told.recv()).await, Some(false));
+    assert_eq!(soon(running.recv()).await, Some(false));
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
 }

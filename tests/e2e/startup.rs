@@ -48,7 +48,7 @@ async fn a_worker_that_exits_before_it_is_ready_reports_how() {
 
     let before = Instant::now();
     refused(Program::new("false")).await;
-    assert!(before.elapsed() < Duration::from_secs(5), "it was not waited for the startup timeout");
+    assert!(before.elapsed() < Duration::from_secs(5), "the start waited for the startup timeout");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_handshake_mismatch_is_reported() {
         &["the codec of this host is json, that of the worker is postcard", "`.codec(…)`"],
     );
 
-    let no_protocol = refused(Program::new(WORKER).arg("babble")).await;
+    let no_protocol = refused(Program::new(WORKER).arg("send-garbage")).await;
     assert_error(&no_protocol, ErrorKind::Handshake, &["does not speak the protocol", "HTTP/1.1 400"]);
 
     let hello = |protocol: u32, transport: &str| {
@@ -117,13 +117,13 @@ async fn the_handshake_can_be_disabled() {
     assert_eq!(soon(client.count()).await.unwrap(), 2);
     soon(worker.close()).await.unwrap();
 
-    // A worker that waits for it takes the first request for one.
+    // A worker that expects a handshake reads the first request as one.
     let worker = soon(Worker::builder(Program::new(WORKER)).without_handshake().spawn()).await.unwrap();
     let error = soon(FaultsClient::new(worker).count()).await.unwrap_err();
     assert_error(&error, ErrorKind::Crashed, &["exited with code 1 while `count` was in flight"]);
     assert!(error.crash().unwrap().stderr.contains("call `.without_handshake()`"), "{error:?}");
 
-    // And a worker that does not takes what its host says for a frame.
+    // A worker that expects none reads the hello of its host as a frame.
     let error = soon(Worker::builder(Program::new(WORKER).arg("no-handshake")).spawn()).await.unwrap_err();
     assert_error(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", "no frame of json"]);
 
@@ -159,14 +159,14 @@ async fn many_workers_start_concurrently() {
 
 #[tokio::test]
 async fn a_worker_inherits_only_its_connection() {
-    // Workers that are started at the same time do not see each other's, nor those of this process.
+    // Workers that start concurrently must not inherit each other's descriptors.
     let workers = soon(join_all((0..8).map(|_| worker().spawn()))).await;
     for worker in workers {
         let client = FaultsClient::new(worker.unwrap());
         let descriptors = client.descriptors().await.unwrap();
         let sockets = descriptors.iter().filter(|target| target.starts_with("socket:")).count();
-        // The listener, the channel, its copy for the thread that watches the host, and tokio's pair for signals, as
-        // four ends: two of them are of the thread that listens for signals.
+        // The listener, the connection and its copy for the orphan guard make three. The signal
+        // sockets of tokio make four, two of them for the thread of the signal listener.
         assert!(sockets <= 7, "{descriptors:?}");
         let files =
             descriptors.iter().filter(|target| target.starts_with('/') && !target.starts_with("/dev/"));
@@ -176,22 +176,22 @@ async fn a_worker_inherits_only_its_connection() {
 
 #[tokio::test]
 async fn a_worker_closes_descriptors_that_its_host_inherited() {
-    // Like one that this process was born with: its children inherit it.
+    // An inheritable descriptor, like one that this process was started with.
     let mut stray = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(stray.as_file_mut(), rustix::io::FdFlags::empty()).unwrap();
-    // And one with a number that few processes come to.
+    // And one with a high number.
     let far = rustix::io::fcntl_dupfd_cloexec(&stray, 300).unwrap();
     rustix::io::fcntl_setfd(&far, rustix::io::FdFlags::empty()).unwrap();
     let path = stray.path().display().to_string();
-    keeps_only_if_told(UnixSocket, &path).await;
-    keeps_only_if_told(SocketPair, &path).await;
-    keeps_only_if_told(Stdio, &path).await;
-    keeps_only_if_told(NamedPipe, &path).await;
+    assert_inherited_only_on_request(UnixSocket, &path).await;
+    assert_inherited_only_on_request(SocketPair, &path).await;
+    assert_inherited_only_on_request(Stdio, &path).await;
+    assert_inherited_only_on_request(NamedPipe, &path).await;
     drop(far);
-    keeps_only_if_told(UnixSocket, &path).await;
+    assert_inherited_only_on_request(UnixSocket, &path).await;
 }
 
-async fn keeps_only_if_told<T: Transport>(transport: T, stray: &String) {
+async fn assert_inherited_only_on_request<T: Transport>(transport: T, stray: &String) {
     for (program, keeps) in
         [(Program::new(WORKER), false), (Program::new(WORKER).inherit_descriptors(), true)]
     {

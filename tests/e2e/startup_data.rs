@@ -15,8 +15,8 @@ fn program() -> Program {
     Program::new(LIFE_WORKER)
 }
 
-async fn goes_by<T: Transport>(transport: T) {
-    // More than a pipe holds, so that both sides must read while the other writes.
+async fn arrives_over<T: Transport>(transport: T) {
+    // More than a pipe holds, so both sides must read while they write.
     let config = Config { secret: "x".repeat(5 << 20), ..config() };
     let builder = Worker::builder(program()).transport(transport).startup_data(config.clone());
     let worker = soon(builder.spawn()).await.unwrap();
@@ -26,11 +26,11 @@ async fn goes_by<T: Transport>(transport: T) {
 
 #[tokio::test]
 async fn startup_data_reaches_the_worker_on_every_transport() {
-    goes_by(UnixSocket).await;
-    goes_by(UnixSocket::bound_by_worker()).await;
-    goes_by(SocketPair).await;
-    goes_by(Stdio).await;
-    goes_by(isolated_workers::NamedPipe).await;
+    arrives_over(UnixSocket).await;
+    arrives_over(UnixSocket::bound_by_worker()).await;
+    arrives_over(SocketPair).await;
+    arrives_over(Stdio).await;
+    arrives_over(isolated_workers::NamedPipe).await;
 }
 
 #[tokio::test]
@@ -78,20 +78,21 @@ async fn missing_startup_data_is_reported_to_the_host() {
 
 #[tokio::test]
 async fn startup_data_of_another_type_is_reported_on_both_sides() {
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let thread = Thread::new(move || {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
             let served = serve_with(async |_: u32| Ok::<_, String>(Living::default().into_service())).await;
-            tell.send(served.unwrap_err()).unwrap();
+            sender.send(served.unwrap_err()).unwrap();
             Ok(())
         }
     });
-    let named = ["bytes of startup data as u32 from json", "invalid type: map, expected u32"];
+    let parts = ["bytes of startup data as u32 from json", "invalid type: map, expected u32"];
     let error = soon(Worker::builder(thread).startup_data(config()).spawn()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Startup, &named);
-    let there = tokio::task::spawn_blocking(move || told.recv_timeout(HANG_TIMEOUT).unwrap()).await.unwrap();
-    assert_error(&there, ErrorKind::Startup, &named);
+    assert_error(&error, ErrorKind::Startup, &parts);
+    let worker_error =
+        tokio::task::spawn_blocking(move || receiver.recv_timeout(HANG_TIMEOUT).unwrap()).await.unwrap();
+    assert_error(&worker_error, ErrorKind::Startup, &parts);
 
     let error = soon(Worker::builder(program().arg("number")).startup_data("x").spawn()).await.unwrap_err();
     assert_error(
@@ -127,7 +128,7 @@ async fn startup_data_respects_the_limits_of_both_sides() {
     let frugal = || Worker::builder(program().arg("frugal"));
     let error = soon(frugal().startup_data(large).spawn()).await.unwrap_err();
     assert_error(&error, ErrorKind::Startup, &["`Limits::frame` of this worker allows 2048 bytes"]);
-    // So much that it cannot all be on its way.
+    // More than the buffers of the connection hold.
     let huge = Config { secret: "x".repeat(7 << 20), ..config() };
     let error = soon(frugal().startup_data(huge).spawn()).await.unwrap_err();
     assert_error(&error, ErrorKind::Startup, &["`Limits::frame` of this worker allows 2048 bytes"]);
@@ -140,16 +141,16 @@ async fn startup_data_respects_the_limits_of_both_sides() {
 
 #[tokio::test]
 async fn startup_data_that_cannot_be_sent_is_refused_before_the_program_starts() {
-    let speechless = std::collections::BTreeMap::from([((1, 2), 3)]);
-    let error = soon(Worker::builder(program()).startup_data(speechless).spawn()).await.unwrap_err();
+    let unencodable = std::collections::BTreeMap::from([((1, 2), 3)]);
+    let error = soon(Worker::builder(program()).startup_data(unencodable).spawn()).await.unwrap_err();
     assert_error(
         &error,
         ErrorKind::Encode,
         &["could not send startup data to the worker", "key must be a string"],
     );
 
-    let quiet = life_worker("no-handshake").without_handshake().startup_data(config());
-    let error = soon(quiet.spawn()).await.unwrap_err();
+    let without_handshake = life_worker("no-handshake").without_handshake().startup_data(config());
+    let error = soon(without_handshake.spawn()).await.unwrap_err();
     assert_error(
         &error,
         ErrorKind::Config,
@@ -183,7 +184,7 @@ async fn startup_data_is_not_in_arguments_environment_or_debug_output() {
     assert!(!format!("{builder:?}").contains("sesame"));
     let worker = soon(builder.spawn()).await.unwrap();
     for file in ["cmdline", "environ"] {
-        let seen = std::fs::read(format!("/proc/{}/{file}", worker.pid())).unwrap();
-        assert!(!seen.is_empty() && !String::from_utf8_lossy(&seen).contains("sesame"));
+        let content = std::fs::read(format!("/proc/{}/{file}", worker.pid())).unwrap();
+        assert!(!content.is_empty() && !String::from_utf8_lossy(&content).contains("sesame"));
     }
 }

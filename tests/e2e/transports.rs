@@ -1,4 +1,4 @@
-//! The same for every transport and driver.
+//! One set of tests for every transport and driver.
 
 use std::time::Duration;
 
@@ -13,7 +13,9 @@ use rustix::process::Signal;
 
 use super::*;
 
-async fn on<T: Transport>(transport: T) -> (Worker<Link<Json>, T>, FaultsClient<Worker<Link<Json>, T>>) {
+async fn started_on<T: Transport>(
+    transport: T,
+) -> (Worker<Link<Json>, T>, FaultsClient<Worker<Link<Json>, T>>) {
     let worker = soon(worker().transport(transport).spawn()).await.unwrap();
     (worker.clone(), FaultsClient::new(worker))
 }
@@ -29,20 +31,23 @@ async fn calls<S: Service>(client: &FaultsClient<S>) {
     }
     client.note("noted".into()).await.unwrap();
     assert_eq!(client.notes().await.unwrap(), ["noted"]);
-    assert_eq!(soon(client.panic("as told".into())).await.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(
+        soon(client.panic("requested by the test".into())).await.unwrap_err().kind(),
+        ErrorKind::Panicked
+    );
     assert_eq!(soon(client.wait_a_little()).await.unwrap_err().kind(), ErrorKind::Timeout);
     until_waiting(client, 0).await;
 }
 
 async fn calls_are_answered_and_close_succeeds<T: Transport>(transport: T) {
-    let (worker, client) = on(transport).await;
+    let (worker, client) = started_on(transport).await;
     calls(&client).await;
     soon(worker.close()).await.unwrap();
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
 }
 
 async fn printing_does_no_harm<T: Transport>(transport: T) {
-    let (worker, client) = on(transport).await;
+    let (worker, client) = started_on(transport).await;
     for _ in 0..10 {
         client.print("{\"kind\":\"go_away\"}\n".into()).await.unwrap();
     }
@@ -53,7 +58,7 @@ async fn printing_does_no_harm<T: Transport>(transport: T) {
 }
 
 async fn a_crash_fails_calls_in_flight<T: Transport>(transport: T) {
-    let (worker, client) = on(transport).await;
+    let (worker, client) = started_on(transport).await;
     let calls = join_all((0..20).map(|_| client.wait()));
     let kill = async {
         until_waiting(&client, 20).await;
@@ -84,13 +89,13 @@ fn many() -> usize {
     count_from_env("ISOLATED_WORKERS_ROUNDS", 500)
 }
 
-/// In a process of its own, because it counts what the whole process has.
+/// Runs in its own process, because it counts the descriptors and memory of the whole process.
 fn nothing_is_left<T: Transport>(transport: T) {
     let runtime = runtime();
     let rounds = |count: usize| {
         runtime.block_on(async {
             for round in 0..count {
-                let (worker, client) = on(transport.clone()).await;
+                let (worker, client) = started_on(transport.clone()).await;
                 match round % 3 {
                     0 => soon(worker.close()).await.unwrap(),
                     1 => worker.kill(),
@@ -100,13 +105,13 @@ fn nothing_is_left<T: Transport>(transport: T) {
             }
         });
     };
-    // What is made once is there then.
+    // The first rounds make everything that is made once per process.
     rounds(50);
     let (before, memory) = ((descriptors(), threads()), resident_kib());
     rounds(many());
     assert_eq!((descriptors(), threads()), before);
     assert!(resident_kib() <= memory + 1024, "{} KiB, {memory} before", resident_kib());
-    assert_eq!(children(), Vec::<u32>::new(), "no zombie, no survivor");
+    assert_eq!(children(), Vec::<u32>::new(), "zombies or survivors");
 }
 
 macro_rules! matrix {
@@ -142,7 +147,7 @@ matrix! {
 mod thread {
     use super::*;
 
-    /// The service of a thread: what a process would have, it has not.
+    /// Service that makes sense on a thread.
     #[isolated_workers::service]
     pub(super) trait Small {
         async fn double(&self, number: u32) -> u32;
@@ -151,9 +156,9 @@ mod thread {
         async fn panic(&self);
     }
 
-    struct Here;
+    struct ThreadService;
 
-    impl Small for Here {
+    impl Small for ThreadService {
         async fn double(&self, number: u32) -> u32 {
             number * 2
         }
@@ -164,14 +169,14 @@ mod thread {
             std::thread::current().name().unwrap_or_default().to_owned()
         }
         async fn panic(&self) {
-            panic!("as told")
+            panic!("requested by the test")
         }
     }
 
     fn driver() -> Thread {
         Thread::new(|| async {
             assert!(isolated_workers::is_worker());
-            serve(Here.into_service()).await
+            serve(ThreadService.into_service()).await
         })
     }
 
@@ -209,7 +214,7 @@ mod thread {
         assert_eq!(error.kind(), ErrorKind::Startup);
         assert!(error.to_string().contains("never called `serve`"), "{error}");
 
-        let panics = Thread::new(|| async { panic!("as told") });
+        let panics = Thread::new(|| async { panic!("requested by the test") });
         let error = soon(Worker::builder(panics).spawn()).await.unwrap_err();
         assert!(error.to_string().contains("exited with code 101"), "{error}");
     }
@@ -242,8 +247,8 @@ mod thread {
             let before = descriptors();
             rounds(many());
             assert_eq!(descriptors(), before);
-            // The thread of the test, and that which waits for it. The last worker has said that it ends; its thread
-            // does so in the next moment.
+            // Two threads remain: that of the test, and that which waits for the test. The thread
+            // of the last worker ends shortly after the worker reports its end.
             let threads = async {
                 while threads() > 2 {
                     tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! An error of each kind, made the way in which its users meet it.
+//! Errors of every kind, each made in the way in which a user meets it.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::service::{CalculatorClient, calculator};
 
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_calculator");
 
-pub(crate) const SOON: Duration = Duration::from_millis(50);
+/// Timeout for calls that must fail.
+pub(crate) const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
 
 pub(crate) fn worker() -> Builder {
     Worker::builder(Program::new(WORKER))
@@ -60,7 +61,7 @@ pub(crate) async fn startup_exit() -> Error {
 
 pub(crate) async fn startup_silent() -> Error {
     let program = Program::new(WORKER).arg("sleep");
-    refused(Worker::builder(program).timeouts(Timeouts::default().startup(4 * SOON))).await
+    refused(Worker::builder(program).timeouts(Timeouts::default().startup(4 * SHORT_TIMEOUT))).await
 }
 
 pub(crate) async fn handshake_codec() -> Error {
@@ -111,7 +112,7 @@ pub(crate) async fn timeout_starting() -> Error {
     client.pi_soon().await.unwrap_err()
 }
 
-/// Two ends of a connection, because nobody waits for a call that was given up.
+/// Made by two state machines, because the caller of a cancelled call is gone.
 pub(crate) async fn cancelled() -> Error {
     let (mut host, mut worker) = (Connection::<()>::new(), Connection::<()>::new());
     let id = TxId::from(1);
@@ -145,7 +146,7 @@ pub(crate) async fn decode_message() -> Error {
     started().await.0.call(request("add", r#"{"a":2}"#)).await.unwrap_err()
 }
 
-/// As a host knows it that was built from another definition.
+/// `Add` as defined in a host that was built from another definition.
 #[derive(Serialize, Deserialize)]
 struct Add {
     a: i64,
@@ -175,7 +176,7 @@ pub(crate) async fn too_large_to_decode() -> Error {
     CalculatorClient::new(worker).sum(vec![7; 1 << 10]).await.unwrap_err()
 }
 
-/// What a worker's `serve` returns.
+/// Error that a worker's `serve` returns.
 pub(crate) async fn protocol() -> Error {
     let mut worker = Connection::<()>::new();
     let request =
@@ -216,6 +217,6 @@ pub(crate) async fn nameless() -> Error {
 }
 
 pub(crate) async fn middleware() -> Error {
-    let limit = tower_layer(TimeoutLayer::new(SOON));
+    let limit = tower_layer(TimeoutLayer::new(SHORT_TIMEOUT));
     CalculatorClient::new(worker().layer(limit).spawn().await.unwrap()).pi().await.unwrap_err()
 }

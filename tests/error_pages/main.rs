@@ -1,4 +1,5 @@
-//! Holds `docs/guides/errors.md` and `docs/guides/troubleshooting.md` to what the errors say.
+//! Checks that `docs/guides/errors.md` and `docs/guides/troubleshooting.md` show the real error
+//! texts.
 
 mod errors;
 mod page;
@@ -11,17 +12,17 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::HANG_TIMEOUT;
-use page::{ERRORS, TROUBLES};
+use page::{ERRORS, TROUBLESHOOTING};
 
-/// Errors, each with the label of its block.
-type Made = Vec<(&'static str, LocalBoxFuture<'static, Error>)>;
+/// Futures that make an error, each with the label of its block on the page.
+type Cases = Vec<(&'static str, LocalBoxFuture<'static, Error>)>;
 
-macro_rules! made {
-    ($from:ident: $($case:ident)*) => { Made::from([$((stringify!($case), $from::$case().boxed_local())),*]) };
+macro_rules! cases {
+    ($from:ident: $($case:ident)*) => { Cases::from([$((stringify!($case), $from::$case().boxed_local())),*]) };
 }
 
-fn errors() -> Made {
-    made! {
+fn errors() -> Cases {
+    cases! {
         errors:
         config_limit config_timeout config_detach spawn_program spawn_folder startup_exit startup_silent
         handshake_codec handshake_service closed_in_flight closed_before closed_disconnected crashed
@@ -31,8 +32,8 @@ fn errors() -> Made {
     }
 }
 
-fn troubles() -> Made {
-    made! {
+fn troubleshooting() -> Cases {
+    cases! {
         troubleshooting:
         not_executable not_in_path never_serves alone not_a_worker other_transport no_startup_data
         startup_data_declined startup_data_of_another_type startup_data_unread config_pool config_heartbeat
@@ -41,17 +42,17 @@ fn troubles() -> Made {
     }
 }
 
-/// What the page does not show as it is made.
-async fn missing(page: &str, made: Made, belongs: fn(&page::Shown, &Error) -> bool) -> String {
+/// Blocks that the page lacks, or shows with another text.
+async fn missing(page: &str, cases: Cases, is_placed: fn(&page::Shown, &Error) -> bool) -> String {
     let shown = page::shown(page);
     let mut missing = String::new();
-    for (label, error) in made {
+    for (label, error) in cases {
         let error =
             tokio::time::timeout(HANG_TIMEOUT, error).await.unwrap_or_else(|_| panic!("{label} hangs"));
         let (text, executed) = (format!("{error:?}"), page::named(error.executed()));
         let is_shown = shown.iter().any(|shown| {
             shown.label == label
-                && belongs(shown, &error)
+                && is_placed(shown, &error)
                 && shown.executed == executed
                 && page::masked(&shown.text) == page::masked(&text)
         });
@@ -66,22 +67,22 @@ async fn missing(page: &str, made: Made, belongs: fn(&page::Shown, &Error) -> bo
 async fn the_errors_page_shows_each_error_in_the_section_of_its_kind() {
     let missing =
         missing(ERRORS, errors(), |shown, error| shown.section == format!("{:?}", error.kind())).await;
-    assert!(missing.is_empty(), "it does not show:\n{missing}");
+    assert!(missing.is_empty(), "the page does not show:\n{missing}");
 }
 
 #[tokio::test]
 async fn the_troubleshooting_page_shows_each_error() {
-    let missing = missing(TROUBLES, troubles(), |_, _| true).await;
-    assert!(missing.is_empty(), "it does not show:\n{missing}");
+    let missing = missing(TROUBLESHOOTING, troubleshooting(), |_, _| true).await;
+    assert!(missing.is_empty(), "the page does not show:\n{missing}");
 }
 
 #[test]
 fn no_page_shows_an_error_that_no_case_makes() {
-    for (page, made) in [(ERRORS, errors()), (TROUBLES, troubles())] {
-        let made: BTreeSet<_> = made.into_iter().map(|(label, _)| label.to_owned()).collect();
+    for (page, cases) in [(ERRORS, errors()), (TROUBLESHOOTING, troubleshooting())] {
+        let cases: BTreeSet<_> = cases.into_iter().map(|(label, _)| label.to_owned()).collect();
         let labels: Vec<_> = page::shown(page).into_iter().map(|shown| shown.label).collect();
-        assert_eq!(labels.len(), made.len(), "each once: {labels:?}");
-        assert_eq!(labels.into_iter().collect::<BTreeSet<_>>(), made);
+        assert_eq!(labels.len(), cases.len(), "a label is not unique: {labels:?}");
+        assert_eq!(labels.into_iter().collect::<BTreeSet<_>>(), cases);
     }
 }
 
@@ -92,7 +93,7 @@ fn the_errors_page_lists_every_kind_with_its_executed_value() {
         let kind = format!("{kind:?}");
         assert!(
             page::shown(ERRORS).iter().any(|shown| shown.section == kind),
-            "{kind} has no text on the page"
+            "the page shows no error of {kind}"
         );
     }
 }

@@ -1,21 +1,21 @@
-//! The pages that show errors, and what of a text differs each time.
+//! Pages that show errors, and the parts of a text that differ between runs.
 
 use isolated_workers::{ErrorKind, Executed};
 
 pub(crate) const ERRORS: &str = include_str!("../../docs/guides/errors.md");
-pub(crate) const TROUBLES: &str = include_str!("../../docs/guides/troubleshooting.md");
+pub(crate) const TROUBLESHOOTING: &str = include_str!("../../docs/guides/troubleshooting.md");
 
 /// A block of a page that shows an error: ` ```text label Executed`.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) label: String,
     pub(crate) executed: String,
-    /// The section that it is in: on the page of errors, a kind.
+    /// Heading of its section. On the errors page, this is the kind.
     pub(crate) section: String,
     pub(crate) text: String,
 }
 
-/// Every block of a page that shows an error.
+/// Returns every block of a page that shows an error.
 pub(crate) fn shown(page: &str) -> Vec<Shown> {
     let mut section = String::new();
     let mut shown = Vec::new();
@@ -25,7 +25,8 @@ pub(crate) fn shown(page: &str) -> Vec<Shown> {
             section = title.trim_matches('`').to_owned();
         }
         let Some(information) = line.strip_prefix("```text ") else { continue };
-        let (label, executed) = information.split_once(' ').expect("a block says what is known to have run");
+        let (label, executed) =
+            information.split_once(' ').expect("a block with a label and an `Executed` value");
         let text: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
         shown.push(Shown {
             label: label.to_owned(),
@@ -37,7 +38,7 @@ pub(crate) fn shown(page: &str) -> Vec<Shown> {
     shown
 }
 
-/// What the table of the page of errors says of each kind: its name, and whether its message may have been run.
+/// Rows of the table on the errors page: the name of a kind, and its default `Executed` value.
 pub(crate) fn table() -> Vec<(String, String)> {
     let rows = ERRORS.lines().filter_map(|line| line.strip_prefix("| [`"));
     rows.map(|row| {
@@ -48,7 +49,7 @@ pub(crate) fn table() -> Vec<(String, String)> {
     .collect()
 }
 
-/// What [`table`] should say.
+/// Rows that [`table`] must have.
 pub(crate) fn kinds() -> Vec<(String, String)> {
     let default = |kind| isolated_workers::Error::new(kind, "").executed();
     ErrorKind::ALL.iter().map(|&kind| (format!("{kind:?}"), named(default(kind)))).collect()
@@ -58,8 +59,8 @@ pub(crate) fn named(executed: Executed) -> String {
     format!("{executed:?}")
 }
 
-/// The text without what differs each time: the numbers of processes, the fingerprints of services, the folders in front of
-/// a file's name, and the line of a source.
+/// The text without the parts that differ between runs: process ids, fingerprints of services, the
+/// folder of a file, and line numbers.
 pub(crate) fn masked(text: &str) -> String {
     text.split('\n').map(masked_line).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! The service of the errors that the guides show.
+//! Service of the worker whose errors the guides show.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,19 +11,19 @@ pub(crate) trait Calculator {
     async fn add(&self, a: i64, b: i64) -> i64;
     async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideError>;
     async fn sum(&self, numbers: Vec<i64>) -> i64;
-    /// Panics where there is none.
+    /// Panics if the number has no root.
     async fn root(&self, number: i64) -> i64;
-    /// Products by their factors: JSON has no such keys.
+    /// Products by their factors. JSON cannot represent such keys.
     async fn table(&self) -> BTreeMap<(i64, i64), i64>;
-    /// Is never done.
+    /// Never returns.
     async fn pi(&self);
     #[message(timeout = "50ms")]
     async fn pi_soon(&self);
-    /// Is never done, and never awaits.
+    /// Blocks the runtime forever.
     async fn brood(&self);
     /// Ends the process.
     async fn exit(&self, code: i32);
-    /// Ends each process that it is given to.
+    /// Ends every process that runs it.
     #[message(retry = 1)]
     async fn halt(&self);
 }

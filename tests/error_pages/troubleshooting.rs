@@ -1,4 +1,4 @@
-//! The errors that people meet who are new to it, each made by the mistake that it tells of.
+//! Errors that new users meet, each made by the mistake that causes it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use isolated_workers::{
     Response, Schema, Stdio, Timeouts, UnixSocket, WhenFull, Worker, handler, serve,
 };
 
-use crate::errors::{SOON, WORKER, refused, started, worker};
+use crate::errors::{SHORT_TIMEOUT, WORKER, refused, started, worker};
 use crate::service::CalculatorClient;
 
 fn as_worker(argument: &str) -> Program {
@@ -37,7 +37,7 @@ impl Handler for Nothing {
     }
 }
 
-/// As where somebody starts the program of a worker by hand.
+/// Made by a worker program that is started by hand.
 pub(crate) async fn alone() -> Error {
     serve(Nothing).await.unwrap_err()
 }
@@ -85,7 +85,7 @@ pub(crate) async fn no_frames() -> Error {
 }
 
 pub(crate) async fn hangs() -> Error {
-    let heartbeat = Heartbeat::every(SOON).timeout(Duration::from_secs(1));
+    let heartbeat = Heartbeat::every(SHORT_TIMEOUT).timeout(Duration::from_secs(1));
     CalculatorClient::new(worker().heartbeat(heartbeat).spawn().await.unwrap()).brood().await.unwrap_err()
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn overran() -> Error {
 }
 
 pub(crate) async fn stubborn() -> Error {
-    let worker = worker().timeouts(Timeouts::default().close(4 * SOON)).spawn().await.unwrap();
+    let worker = worker().timeouts(Timeouts::default().close(4 * SHORT_TIMEOUT)).spawn().await.unwrap();
     let client = CalculatorClient::new(worker.clone());
     let mut brooding = Box::pin(client.brood());
     assert!(poll!(&mut brooding).is_pending());
@@ -122,7 +122,7 @@ pub(crate) async fn queue_full() -> Error {
 }
 
 pub(crate) async fn queue_too_long() -> Error {
-    let client = CalculatorClient::new(pool().queue_timeout(SOON).spawn().await.unwrap());
+    let client = CalculatorClient::new(pool().queue_timeout(SHORT_TIMEOUT).spawn().await.unwrap());
     let mut first = Box::pin(client.pi());
     assert!(poll!(&mut first).is_pending());
     client.add(2, 3).await.unwrap_err()

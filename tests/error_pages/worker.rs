@@ -1,5 +1,7 @@
-//! A calculator. Its argument is how it differs: `exit`, `return` and `sleep` do not serve, `auth` asks for a token, `frugal`
-//! takes little, `configured` wants to know its digits, and `stdio` takes one transport alone.
+//! Worker that serves `Calculator`. Its argument selects a variant.
+//!
+//! `exit`, `return` and `sleep` do not serve. `auth` requires a token, `frugal` has low limits,
+//! `configured` expects startup data, and `stdio` accepts only one transport.
 
 mod service;
 

@@ -1,5 +1,5 @@
-// A host that was written from docs/wire.md alone: it knows the keys `type`, `payload` and `tx`. Its arguments are the
-// case to try and the path of the worker.
+// A host written from docs/wire.md alone. It knows the keys `type`, `payload` and `tx`.
+// Arguments: the case to run, and the path of the worker program.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -19,13 +19,13 @@ function start(startup = {}, args = [], stdio = 'pipe') {
   const value = JSON.stringify({ ...data, ...startup });
   const child = spawn(program, args, { stdio, env: { ...env, ISOLATED_WORKERS_STARTUP_DATA: value } });
   child.ended = once(child, 'exit');
-  child.said = '';
-  child.stderr?.setEncoding('utf8').on('data', (data) => (child.said += data));
+  child.stderrText = '';
+  child.stderr?.setEncoding('utf8').on('data', (data) => (child.stderrText += data));
   return child;
 }
 
-// The socket may be bound before it listens.
-async function reach() {
+// Connects to the worker. The socket may be bound before it listens.
+async function connected() {
   const changes = watch(folder);
   try {
     for (;;) {
@@ -73,14 +73,14 @@ class Host {
 
 async function started() {
   const child = start();
-  return { child, host: new Host(await reach()) };
+  return { child, host: new Host(await connected()) };
 }
 
 async function closed({ child, host }) {
   host.socket.end();
-  assert.deepEqual(await child.ended, [0, null], child.said);
-  assert.equal(child.said, '');
-  assert.ok(!existsSync(socketPath), 'the socket is left behind');
+  assert.deepEqual(await child.ended, [0, null], child.stderrText);
+  assert.equal(child.stderrText, '');
+  assert.ok(!existsSync(socketPath), 'the socket file remains');
 }
 
 const cases = {
@@ -165,8 +165,8 @@ const cases = {
     const { child, host } = await started();
     await host.call('nothing');
     child.kill('SIGTERM');
-    assert.deepEqual(await child.ended, [0, null], child.said);
-    assert.ok(!existsSync(socketPath), 'the socket is left behind');
+    assert.deepEqual(await child.ended, [0, null], child.stderrText);
+    assert.ok(!existsSync(socketPath), 'the socket file remains');
   },
 
   async 'sigterm-unconnected'() {
@@ -176,8 +176,8 @@ const cases = {
     await bound;
     changes.close();
     child.kill('SIGTERM');
-    assert.deepEqual(await child.ended, [0, null], child.said);
-    assert.ok(!existsSync(socketPath), 'the socket is left behind');
+    assert.deepEqual(await child.ended, [0, null], child.stderrText);
+    assert.ok(!existsSync(socketPath), 'the socket file remains');
   },
 
   async crash() {
@@ -189,27 +189,27 @@ const cases = {
   async serializer() {
     const child = start({}, ['postcard']);
     assert.deepEqual(await child.ended, [1, null]);
-    assert.match(child.said, /the codec of this worker is postcard, that of the host is json/);
+    assert.match(child.stderrText, /the codec of this worker is postcard, that of the host is json/);
     assert.ok(!existsSync(socketPath));
   },
 
   async impatient() {
     const child = start({ serverConnectTimeout: 50 });
     assert.deepEqual(await child.ended, [1, null]);
-    assert.match(child.said, /the host did not connect within 50ms/);
-    assert.ok(!existsSync(socketPath), 'the socket is left behind');
+    assert.match(child.stderrText, /the host did not connect within 50ms/);
+    assert.ok(!existsSync(socketPath), 'the socket file remains');
   },
 
   async nonsense() {
     const child = start({ socketPath: 7 });
     assert.deepEqual(await child.ended, [1, null]);
-    assert.match(child.said, /ISOLATED_WORKERS_STARTUP_DATA is .* which is none of its values/);
+    assert.match(child.stderrText, /ISOLATED_WORKERS_STARTUP_DATA is .* which is none of its values/);
   },
 
-  // Prints the folder, and dies with a call in flight. The worker has this one's output.
+  // Prints the folder, and kills itself with a call in flight. The worker shares its output.
   async orphan() {
     start({}, [], 'inherit');
-    const host = new Host(await reach());
+    const host = new Host(await connected());
     void host.call('gather', { calls: 2, number: 1 });
     await host.call('nothing');
     console.log(folder);

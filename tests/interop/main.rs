@@ -1,5 +1,5 @@
-//! Workers and hosts in Node.js, from scripts that use nothing but what comes with it. Where there is no `node`, every
-//! test here says so and passes.
+//! Interoperability with hosts and workers in Node.js, whose scripts use only its standard library.
+//! Without `node` in PATH, every test prints that it is skipped, and passes.
 
 mod node_host;
 mod node_worker;
@@ -7,7 +7,7 @@ mod service;
 
 use std::path::PathBuf;
 
-/// The path of a script, where there is something to run it.
+/// Path of a script, or `None` if there is no `node` to run it.
 fn script(name: &str) -> Option<PathBuf> {
     let node = std::process::Command::new("node").arg("--version").output();
     if node.is_ok_and(|node| node.status.success()) {

@@ -1,4 +1,4 @@
-//! A host in Node.js over a worker in Rust. What is expected is written in the script, case by case.
+//! A host in Node.js with a worker in Rust. The script holds the assertions, case by case.
 
 use std::process::{Output, Stdio};
 
@@ -46,9 +46,9 @@ cases! {
 
 #[tokio::test]
 async fn a_worker_does_not_outlive_a_killed_host() {
-    // Both have the same output, so that this waits for the end of both.
+    // Host and worker share the output, so this waits for the end of both.
     let Some(output) = host("orphan").await else { return };
     let folder = String::from_utf8_lossy(&output.stdout);
-    // Empty: the worker has removed its socket.
+    // The folder is empty, because the worker has removed its socket.
     std::fs::remove_dir(folder.trim()).unwrap_or_else(|error| panic!("{error}: {output:?}"));
 }

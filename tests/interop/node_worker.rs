@@ -1,4 +1,4 @@
-//! A host in Rust over a worker in Node.js.
+//! A host in Rust with a worker in Node.js.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use isolated_workers_test_support::{assert_error, soon};
 use super::script;
 use super::service::InteropClient;
 
-/// `None`: it cannot be run here.
+/// Builder of a Node.js worker, or `None` if there is no `node`.
 fn builder(how: &str) -> Option<Builder<Program, Json, WorkerSocket>> {
     let program = Program::new("node").arg(script("worker.mjs")?).arg(how);
     Some(Worker::builder(program).transport(UnixSocket::bound_by_worker()).without_handshake())
@@ -36,14 +36,14 @@ async fn calls_are_answered_and_the_end_of_the_connection_ends_the_worker() {
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
 }
 
-/// The worker answers it all the same, because it knows no better. Nobody takes that for a question.
+/// The worker replies to oneway messages too. The host must not take such a reply for a request.
 #[tokio::test]
 async fn oneway_messages_arrive() {
     let Some((worker, client)) = started().await else { return };
     for line in ["one", "two"] {
         client.note(line.into()).await.unwrap();
     }
-    // The host has seen those answers when it sees this one.
+    // The replies to the oneway messages arrive before this one.
     soon(client.nothing()).await.unwrap();
     assert_eq!(soon(client.notes()).await.unwrap(), ["one", "two"]);
     soon(worker.close()).await.unwrap();
@@ -52,7 +52,7 @@ async fn oneway_messages_arrive() {
 #[tokio::test]
 async fn an_error_keeps_its_name_message_stack_and_code() {
     let Some((_worker, client)) = started().await else { return };
-    let Err(CallError::Call(error)) = soon(client.boom()).await else { panic!("no error of ours") };
+    let Err(CallError::Call(error)) = soon(client.boom()).await else { panic!("not a call error") };
     assert_error(&error, ErrorKind::Remote, &["the handler of `boom` failed: too much"]);
     let remote = error.remote_error().unwrap();
     assert_eq!((remote.name.as_str(), remote.message.as_str()), ("RangeError", "too much"));
@@ -60,17 +60,17 @@ async fn an_error_keeps_its_name_message_stack_and_code() {
     assert!(remote.stack.as_ref().unwrap().contains("worker.mjs"), "{remote:?}");
 }
 
-async fn called(worker: &NodeWorker, name: &str) -> Error {
+async fn call_error(worker: &NodeWorker, name: &str) -> Error {
     soon(worker.call(Request::new(name.into(), Body::empty()))).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn thrown_strings_and_unknown_messages_are_remote_errors() {
     let Some((worker, _)) = started().await else { return };
-    assert_error(&called(&worker, "text").await, ErrorKind::Remote, &["only a text"]);
+    assert_error(&call_error(&worker, "text").await, ErrorKind::Remote, &["only a text"]);
     for name in ["nope", "toString"] {
         assert_error(
-            &called(&worker, name).await,
+            &call_error(&worker, name).await,
             ErrorKind::Remote,
             &[&format!("Unknown message type: {name}")],
         );
@@ -118,7 +118,11 @@ async fn split_characters_and_large_payloads_arrive_intact() {
 async fn a_crash_reports_its_exit_code_and_last_output() {
     let Some((worker, client)) = started().await else { return };
     let error = soon(client.exit(7)).await.unwrap_err();
-    assert_error(&error, ErrorKind::Crashed, &["exited with code 7 while `exit` was in flight", "as told"]);
+    assert_error(
+        &error,
+        ErrorKind::Crashed,
+        &["exited with code 7 while `exit` was in flight", "requested by the test"],
+    );
     assert_eq!(error.crash().unwrap().reason, ExitReason::Exited(7));
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(7));
 }
@@ -180,7 +184,7 @@ async fn a_missing_handshake_is_reported_at_the_startup_timeout() {
     let worker = Worker::builder(Program::new("node").arg(&script))
         .transport(UnixSocket::bound_by_worker())
         .timeouts(Timeouts::default().startup(Duration::from_millis(500)));
-    // It passes over what has no `type`.
+    // The worker ignores lines without a `type`.
     let error = soon(worker.spawn()).await.unwrap_err();
     assert_error(&error, ErrorKind::Startup, &["was not ready within 500ms"]);
 }

@@ -1,4 +1,4 @@
-//! What is called in both directions: `worker.mjs` serves it as well as `worker.rs`.
+//! Service of the interoperability tests. `worker.rs` and `worker.mjs` both serve it.
 
 use isolated_workers::service;
 use serde::{Deserialize, Serialize};
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 pub(crate) trait Interop {
     async fn add(&self, a: i64, b: i64) -> i64;
     async fn echo(&self, text: String) -> String;
-    /// Has neither a payload nor a result.
+    /// Has neither arguments nor a result.
     async fn nothing(&self);
     #[message(oneway)]
     async fn note(&self, line: String);
     async fn notes(&self) -> Vec<String>;
-    /// Answers when `calls` of them are in flight.
+    /// Returns as soon as `calls` of these calls are in flight.
     async fn gather(&self, calls: usize, number: usize) -> usize;
     async fn boom(&self) -> Result<(), Boom>;
     #[message(name = "getResult")]

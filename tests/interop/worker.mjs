@@ -1,5 +1,5 @@
-// A worker that was written from docs/wire.md alone: it knows the keys `type`, `payload` and `tx`. Its argument is how it
-// misbehaves, if it does.
+// A worker written from docs/wire.md alone. It knows the keys `type`, `payload` and `tx`.
+// The argument selects a way to misbehave.
 import { createServer } from 'node:net';
 import { argv, env, exit, pid } from 'node:process';
 
@@ -23,7 +23,7 @@ const handlers = {
   gather({ calls, number }) {
     return new Promise((resolve) => {
       gathered.push(() => resolve(number));
-      // The last one first.
+      // The last call is answered first.
       if (gathered.length === calls) while (gathered.length) gathered.pop()();
     });
   },
@@ -36,14 +36,14 @@ const handlers = {
   getResult: () => 'getResult',
   fooError: () => 'fooError',
   exit({ code }) {
-    console.error('as told');
+    console.error('requested by the test');
     exit(code);
   },
 };
 
 function listen(path) {
   const server = createServer((socket) => {
-    // One host, after which there is nothing more to do.
+    // The worker serves one host.
     server.close();
     socket.setEncoding('utf8');
     let rest = '';
@@ -70,7 +70,7 @@ function greet(socket, line) {
 
 async function handle(socket, line) {
   const { type, payload, tx } = JSON.parse(line);
-  // What is neither a message nor its answer is for those that know more.
+  // Ignores every kind of frame other than requests and replies.
   if (type === undefined) return;
   let answer;
   try {
@@ -86,7 +86,7 @@ async function handle(socket, line) {
   send(socket, answer);
 }
 
-// In two pieces that cut a character apart where there is one of several bytes, and behind a line of white space.
+// Sends a line of white space first, and the frame in two pieces that split a multi-byte character.
 function send(socket, frame) {
   const bytes = Buffer.from(`  \n${JSON.stringify(frame)}\n`);
   const torn = bytes.findIndex((byte) => byte >= 0x80) + 1;

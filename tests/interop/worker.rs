@@ -1,5 +1,5 @@
-//! The worker under a host in Node.js. It is a worker as any other: nothing here knows of Node. `postcard` as its
-//! argument makes it one with another codec.
+//! Worker for a host in Node.js. It is an ordinary worker; nothing here depends on Node.js. The
+//! argument `postcard` selects another codec.
 
 mod service;
 
@@ -52,7 +52,7 @@ impl Interop for Worker {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if !is_worker() {
-        eprintln!("this is no worker");
+        eprintln!("this process is not a worker");
     }
     let worker = Worker::default().into_service();
     match std::env::args().nth(1).as_deref() {

@@ -1,4 +1,4 @@
-//! What a method sees of its call.
+//! The context of a call, as its handler sees it.
 
 use isolated_workers::{Request, Service, SetMetadata};
 use isolated_workers_test_support::soon;
@@ -11,14 +11,14 @@ use crate::{desk, program};
 async fn a_context_describes_its_call() {
     let worker = program(&["plain"]).layer(SetMetadata::new([("tenant", "acme")])).spawn().await.unwrap();
     let described = soon(DeskClient::new(worker).describe("tenant".into())).await.unwrap();
-    let left = described.left.unwrap();
-    assert!((50_000..=60_000).contains(&left), "{left}");
+    let remaining_ms = described.remaining_ms.unwrap();
+    assert!((50_000..=60_000).contains(&remaining_ms), "{remaining_ms}");
     let expected = Described {
         name: "describe".into(),
         value: Some("acme".into()),
         keys: vec!["tenant".into()],
         attempt: 1,
-        left: described.left,
+        remaining_ms: described.remaining_ms,
         peer: Some(std::process::id()),
         has_id: true,
     };
@@ -38,14 +38,14 @@ async fn the_attempt_number_reaches_the_worker() {
 #[tokio::test]
 async fn the_cancellation_token_fires_when_the_call_is_dropped() {
     let desk = desk(&["plain"]).await;
-    for given_up in 1..=3 {
-        // The hanging call is written before the one behind it is answered.
+    for cancelled in 1..=3 {
+        // `hang` is sent before the reply to the next call arrives.
         let hang = desk.hang();
         tokio::select! {
             biased;
-            _ = hang => panic!("it hangs"),
-            count = desk.given_up() => assert_eq!(count.unwrap(), given_up - 1),
+            _ = hang => panic!("`hang` returned"),
+            count = desk.cancelled() => assert_eq!(count.unwrap(), cancelled - 1),
         }
-        soon(async { while desk.given_up().await.unwrap() < given_up {} }).await;
+        soon(async { while desk.cancelled().await.unwrap() < cancelled {} }).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Limits of time, across processes.
+//! Timeouts and deadlines across processes.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,18 @@ use isolated_workers_test_support::soon;
 use crate::support::service::DeskClient;
 use crate::{desk, program};
 
-const SHORT: Duration = Duration::from_millis(50);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn a_host_timeout_cancels_the_call_on_the_worker() {
-    let worker = program(&["plain"]).layer(Timeout::new(SHORT)).spawn().await.unwrap();
+    let worker = program(&["plain"]).layer(Timeout::new(SHORT_TIMEOUT)).spawn().await.unwrap();
     let desk = DeskClient::new(worker);
     let error = soon(desk.hang()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
-    soon(async { while desk.given_up().await.unwrap() == 0 {} }).await;
-    // The worker knows how long the call has.
-    let left = soon(desk.describe(String::new())).await.unwrap().left.unwrap();
-    assert!(left <= 50, "{left}");
+    soon(async { while desk.cancelled().await.unwrap() == 0 {} }).await;
+    // The worker knows the remaining time of the call.
+    let remaining_ms = soon(desk.describe(String::new())).await.unwrap().remaining_ms.unwrap();
+    assert!(remaining_ms <= 50, "{remaining_ms}");
 }
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn a_worker_timeout_ends_its_handler() {
     assert!(
         error.to_string().starts_with("in the middleware `Timeout`: `hang` was not answered within 50ms")
     );
-    assert_eq!(soon(desk.given_up()).await.unwrap(), 1);
+    assert_eq!(soon(desk.cancelled()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -39,11 +39,11 @@ async fn the_remaining_deadline_reaches_the_worker() {
     let desk = DeskClient::new(worker);
     let at = Instant::now() + Duration::from_secs(10);
     let described = soon(Deadline::scope(at, desk.describe(String::new()))).await.unwrap();
-    let left = described.left.unwrap();
-    assert!((1..=10_000).contains(&left), "{left}");
-    // That of the message itself is 60 s.
-    let left = soon(desk.describe(String::new())).await.unwrap().left.unwrap();
-    assert!((50_000..=60_000).contains(&left), "{left}");
+    let remaining_ms = described.remaining_ms.unwrap();
+    assert!((1..=10_000).contains(&remaining_ms), "{remaining_ms}");
+    // Without a scope, the message's own timeout of 60 s applies.
+    let remaining_ms = soon(desk.describe(String::new())).await.unwrap().remaining_ms.unwrap();
+    assert!((50_000..=60_000).contains(&remaining_ms), "{remaining_ms}");
     assert_eq!(soon(desk.add(1, 1)).await.unwrap(), 2);
 }
 
@@ -53,11 +53,11 @@ async fn a_call_whose_deadline_passes_in_the_queue_is_not_handled() {
     let hang = desk.hang();
     tokio::select! {
         biased;
-        _ = hang => panic!("it hangs"),
+        _ = hang => panic!("`hang` returned"),
         () = async {
-            // It has 1 ms, and waits behind the call that hangs.
+            // The note has a deadline of 1 ms and waits behind the hanging call.
             desk.note().await.unwrap();
-            tokio::time::sleep(SHORT).await;
+            tokio::time::sleep(SHORT_TIMEOUT).await;
         } => {}
     }
     assert_eq!(soon(desk.noted()).await.unwrap(), 0);
@@ -77,8 +77,8 @@ async fn calls_queued_on_the_host_are_not_sent() {
     let hang = desk.hang();
     tokio::select! {
         biased;
-        _ = hang => panic!("it hangs"),
-        _ = desk.describe(String::new()) => panic!("the place is taken"),
+        _ = hang => panic!("`hang` returned"),
+        _ = desk.describe(String::new()) => panic!("the only permit is taken"),
         _ = tokio::task::yield_now() => {}
     }
     assert_eq!(soon(desk.described()).await.unwrap(), 0);

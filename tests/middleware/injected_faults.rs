@@ -1,4 +1,4 @@
-//! Calls that go wrong on purpose, on either side.
+//! Faults injected into calls, on either side.
 
 use std::time::Duration;
 
@@ -62,21 +62,21 @@ async fn a_garble_fault_in_a_worker_fails_only_its_own_call() {
     assert_eq!(soon(desk.add(2, 3)).await.unwrap(), 5);
 }
 
-/// How many calls the handler has seen when the first one of them is lost.
-async fn seen_of(fault: Fault) -> u32 {
-    let lost = Faults::new(move |request| (request.name() == "describe").then_some(fault));
-    let desk = DeskClient::new(program(&["plain"]).layer(lost).spawn().await.unwrap());
+/// Number of calls that the handler has seen after the fault.
+async fn handled_after(fault: Fault) -> u32 {
+    let faults = Faults::new(move |request| (request.name() == "describe").then_some(fault));
+    let desk = DeskClient::new(program(&["plain"]).layer(faults).spawn().await.unwrap());
     let mut call = Box::pin(desk.describe(String::new()));
     assert!(poll!(&mut call).is_pending());
-    let seen = soon(desk.described()).await.unwrap();
+    let handled = soon(desk.described()).await.unwrap();
     assert!(poll!(&mut call).is_pending());
-    seen
+    handled
 }
 
 #[tokio::test]
 async fn a_lost_request_does_not_run_and_a_lost_reply_did() {
-    assert_eq!(seen_of(Fault::LoseRequest).await, 0);
-    assert_eq!(seen_of(Fault::LoseReply).await, 1);
+    assert_eq!(handled_after(Fault::LoseRequest).await, 0);
+    assert_eq!(handled_after(Fault::LoseReply).await, 1);
 }
 
 #[tokio::test]

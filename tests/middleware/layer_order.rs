@@ -1,4 +1,4 @@
-//! The order of a stack, and who is named for an error, on the host and on the worker.
+//! Order of layers, and the layer that an error names, on the host and on the worker.
 
 use std::time::Duration;
 
@@ -19,16 +19,18 @@ async fn call(service: &impl Service, fault: &str) -> Result<Response, Error> {
     soon(service.call(request)).await
 }
 
-/// A worker knows where a panic was.
-fn without_place(error: &impl ToString) -> String {
+/// Removes the location of a panic, which only a worker reports.
+fn without_location(error: &impl ToString) -> String {
     let text = error.to_string();
     match text.split_once(" at tests/") {
-        Some((before, after)) => format!("{before}: {}", after.split_once(": ").expect("a place and why").1),
+        Some((before, after)) => {
+            format!("{before}: {}", after.split_once(": ").expect("a location and a message").1)
+        }
         None => text,
     }
 }
 
-/// Tries every fault of a stack of so many layers.
+/// Tries every fault in a stack of `layers` layers.
 async fn check(service: &impl Service, layers: usize, side: &str) {
     let answer = call(service, "none").await.unwrap();
     assert_eq!(answer.body().as_bytes(), b"5");
@@ -38,16 +40,16 @@ async fn check(service: &impl Service, layers: usize, side: &str) {
         for (way, kind, text) in [
             ("in", ErrorKind::Denied, "no entry"),
             ("out", ErrorKind::Middleware, "no exit"),
-            ("panic", ErrorKind::Panicked, "it panicked: as told"),
+            ("panic", ErrorKind::Panicked, "it panicked: requested by the test"),
         ] {
             let fault = format!("{way} {at}");
             let error = call(service, &fault).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{fault} of {layers} on the {side}: {error}");
             let expected = format!("in the middleware `{}`: {text}", NAMES[at - 1]);
-            assert_eq!(without_place(&error), expected, "{fault} of {layers} on the {side}");
+            assert_eq!(without_location(&error), expected, "{fault} of {layers} on the {side}");
         }
     }
-    // Whatever failed, it failed alone.
+    // Each fault failed only its own call.
     assert!(call(service, "none").await.is_ok());
 }
 
@@ -71,7 +73,7 @@ async fn eight_layers_compile_and_run_on_both_sides() {
     let builder = builder.layer(ConcurrencyLimit::new(5)).layer(Timeout::new(Duration::from_secs(5)));
     let desk = DeskClient::new(builder.layer(Auth::new("the right one")).spawn().await.unwrap());
     assert_eq!(soon(desk.add(2, 3)).await.unwrap(), 5);
-    // Also where the call is a part of something that is sent between threads.
+    // The future of a call is `Send`.
     let spawned = tokio::spawn(async move { desk.add(3, 4).await });
     assert_eq!(soon(spawned).await.unwrap().unwrap(), 7);
 }
@@ -81,7 +83,9 @@ async fn an_error_of_the_handler_names_no_middleware() {
     let desk = desk(&["marks", "4"]).await;
     let panicked = soon(desk.panic()).await.unwrap_err();
     assert!(panicked.to_string().contains(" panicked at tests/middleware/worker.rs:"), "{panicked}");
-    assert_eq!(without_place(&panicked), "the handler of `panic` panicked: as told");
-    let CallError::Service(failed) = soon(desk.fail()).await.unwrap_err() else { panic!("its own error") };
-    assert_eq!(failed, "as told");
+    assert_eq!(without_location(&panicked), "the handler of `panic` panicked: requested by the test");
+    let CallError::Service(failed) = soon(desk.fail()).await.unwrap_err() else {
+        panic!("the error of the service")
+    };
+    assert_eq!(failed, "requested by the test");
 }

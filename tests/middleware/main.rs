@@ -1,4 +1,4 @@
-//! Middleware on both sides of a real process.
+//! Middleware on both sides of a connection between two processes.
 
 mod context;
 mod deadlines;
@@ -16,13 +16,13 @@ mod support {
 use isolated_workers::{Builder, Program, Worker};
 use support::service::DeskClient;
 
-/// A worker with this stack.
+/// Builder of a worker with the named stack of layers.
 fn program(stack: &[&str]) -> Builder {
     let program = Program::new(env!("CARGO_BIN_EXE_middleware-worker"));
     Worker::builder(stack.iter().fold(program, |program, argument| program.arg(*argument)))
 }
 
-/// A client of it, with nothing around.
+/// Client of such a worker, without layers on the host.
 async fn desk(stack: &[&str]) -> DeskClient<Worker> {
     DeskClient::new(program(stack).spawn().await.unwrap())
 }

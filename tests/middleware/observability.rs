@@ -1,4 +1,4 @@
-//! What host and worker tell of a call.
+//! Traces and metrics of calls on host and worker.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::support::recorder::Recorder;
 use crate::support::service::DeskClient;
 use crate::{desk, program};
 
-/// The fields of a span's line.
+/// Fields of a recorded span.
 fn fields(line: &str) -> BTreeMap<&str, &str> {
     line.split(' ').filter_map(|field| field.split_once('=')).collect()
 }
@@ -21,11 +21,11 @@ async fn worker_spans_join_the_trace_of_their_host() {
     let worker = program(&["trace"]).layer(Trace).spawn().await.unwrap();
     let desk = DeskClient::new(worker);
     soon(desk.add(2, 3)).await.unwrap();
-    let there = soon(desk.written()).await.unwrap();
-    let here = recorder.written();
+    let worker_spans = soon(desk.recorded()).await.unwrap();
+    let host_spans = recorder.lines();
 
-    let call = here.iter().find(|line| line.starts_with("call message=add")).unwrap();
-    let handle = there.iter().find(|line| line.starts_with("handle message=add")).unwrap();
+    let call = host_spans.iter().find(|line| line.starts_with("call message=add")).unwrap();
+    let handle = worker_spans.iter().find(|line| line.starts_with("handle message=add")).unwrap();
     let (call, handle) = (fields(call), fields(handle));
     assert_eq!(call["trace_id"], handle["trace_id"]);
     assert_eq!(call["span_id"], handle["parent_id"]);
@@ -38,12 +38,12 @@ async fn a_worker_labels_metrics_by_name_only_for_handled_calls() {
     soon(desk.add(2, 3)).await.unwrap();
     assert_eq!(soon(desk.add(-2, 3)).await.unwrap_err().kind(), ErrorKind::Invalid);
     soon(desk.fail()).await.unwrap_err();
-    let nobody = isolated_workers::Request::new("nobody".into(), b"null".to_vec().into());
-    soon(isolated_workers::Service::call(desk.service(), nobody)).await.unwrap_err();
+    let unknown = isolated_workers::Request::new("unknown".into(), b"null".to_vec().into());
+    soon(isolated_workers::Service::call(desk.service(), unknown)).await.unwrap_err();
 
-    let mut written = soon(desk.written()).await.unwrap();
-    written.retain(|line| !line.contains("_bytes_"));
-    written.sort();
+    let mut recorded = soon(desk.recorded()).await.unwrap();
+    recorded.retain(|line| !line.contains("_bytes_"));
+    recorded.sort();
     let expected = [
         "isolated_workers_calls_total ,worker 2",
         "isolated_workers_calls_total add,worker 1",
@@ -52,5 +52,5 @@ async fn a_worker_labels_metrics_by_name_only_for_handled_calls() {
         "isolated_workers_errors_total ,worker,UnknownMessage 1",
         "isolated_workers_errors_total fail,worker,Remote 1",
     ];
-    assert_eq!(written, expected);
+    assert_eq!(recorded, expected);
 }

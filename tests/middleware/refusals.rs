@@ -1,4 +1,4 @@
-//! What is refused, and by whom.
+//! Calls that a layer refuses or changes, on either side.
 
 use isolated_workers::{
     Auth, Error, ErrorKind, LoadShed, RateLimit, Service, Validate, for_message, tower_layer,
@@ -43,13 +43,14 @@ async fn a_handler_does_not_see_the_token() {
 async fn messages_are_validated_on_either_side() {
     let positive = |add: &Add| if add.a >= 0 { Ok(()) } else { Err("it is negative") };
     let host = program(&["plain"]).layer(Validate::new(positive)).spawn().await.unwrap();
-    let there = DeskClient::new(program(&["valid"]).spawn().await.unwrap());
-    let here = DeskClient::new(host);
-    for error in [soon(here.add(-1, 1)).await.unwrap_err(), soon(there.add(-1, 1)).await.unwrap_err()] {
+    let on_worker = DeskClient::new(program(&["valid"]).spawn().await.unwrap());
+    let on_host = DeskClient::new(host);
+    for error in [soon(on_host.add(-1, 1)).await.unwrap_err(), soon(on_worker.add(-1, 1)).await.unwrap_err()]
+    {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().ends_with("`add` was refused as not valid: it is negative"), "{error}");
     }
-    assert_eq!((soon(here.add(1, 1)).await.unwrap(), soon(there.add(1, 1)).await.unwrap()), (2, 2));
+    assert_eq!((soon(on_host.add(1, 1)).await.unwrap(), soon(on_worker.add(1, 1)).await.unwrap()), (2, 2));
 }
 
 #[tokio::test]
@@ -63,29 +64,31 @@ async fn replies_are_mapped_on_either_side() {
 
 #[tokio::test]
 async fn load_is_shed_on_either_side() {
-    let busy = async |desk: DeskClient<_>| {
+    let assert_shed = async |desk: DeskClient<_>| {
         let hang = desk.hang();
         tokio::select! {
             biased;
-            _ = hang => panic!("it hangs"),
+            _ = hang => panic!("`hang` returned"),
             refused = desk.add(1, 1) => assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded),
         }
-        // The place is free again when the call is given up, or when the worker hears of that.
+        // The permit is free as soon as the call is dropped, or as soon as the worker has cancelled
+        // it.
         soon(async { while desk.add(1, 1).await.is_err() {} }).await;
     };
-    busy(DeskClient::new(program(&["shed"]).layer(None::<LoadShed>).spawn().await.unwrap())).await;
-    busy(DeskClient::new(program(&["plain"]).layer(Some(LoadShed::new(1))).spawn().await.unwrap())).await;
+    assert_shed(DeskClient::new(program(&["shed"]).layer(None::<LoadShed>).spawn().await.unwrap())).await;
+    assert_shed(DeskClient::new(program(&["plain"]).layer(Some(LoadShed::new(1))).spawn().await.unwrap()))
+        .await;
 }
 
 #[tokio::test]
 async fn the_rate_is_limited_on_either_side() {
-    let there = desk(&["rate"]).await;
+    let on_worker = desk(&["rate"]).await;
     let limit = RateLimit::new(1, Duration::from_secs(3600)).refusing();
-    let here = program(&["plain"]).layer(limit).spawn().await.unwrap();
-    assert_eq!(soon(there.add(2, 3)).await.unwrap(), 5);
-    assert_eq!(soon(there.add(2, 3)).await.unwrap_err().kind(), ErrorKind::Overloaded);
-    assert_eq!(add(here.clone()).await.unwrap(), 5);
-    assert_eq!(add(here).await.unwrap_err().kind(), ErrorKind::Overloaded);
+    let on_host = program(&["plain"]).layer(limit).spawn().await.unwrap();
+    assert_eq!(soon(on_worker.add(2, 3)).await.unwrap(), 5);
+    assert_eq!(soon(on_worker.add(2, 3)).await.unwrap_err().kind(), ErrorKind::Overloaded);
+    assert_eq!(add(on_host.clone()).await.unwrap(), 5);
+    assert_eq!(add(on_host).await.unwrap_err().kind(), ErrorKind::Overloaded);
 }
 
 #[tokio::test]
@@ -96,6 +99,6 @@ async fn a_tower_layer_works_on_either_side() {
     let desk = DeskClient::new(worker);
     let error = soon(desk.hang()).await.unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Middleware, Some("TowerLayer")));
-    // The worker heard that it was given up.
-    soon(async { while desk.given_up().await.unwrap() == 0 {} }).await;
+    // The worker cancels the call.
+    soon(async { while desk.cancelled().await.unwrap() == 0 {} }).await;
 }

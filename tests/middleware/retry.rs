@@ -1,4 +1,4 @@
-//! Calls that are made again.
+//! The middleware `Retry` on host and worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,7 +40,7 @@ async fn a_closed_worker_is_retried_up_to_the_limit_of_the_layer() {
     let desk = DeskClient::new(worker.clone());
     worker.kill();
     worker.closed().await;
-    // Nothing was sent to a worker that is gone, so that it may be asked at will.
+    // Nothing is sent to a closed worker, so every call may be retried.
     let error = soon(desk.add(1, 1)).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
     assert_eq!(attempts.load(Ordering::SeqCst), 9);

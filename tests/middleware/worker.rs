@@ -1,5 +1,6 @@
-//! The worker of these tests: `middleware-worker STACK`, where the stack is a name, `marks` and a number of them, or `faults`
-//! and the name of one.
+//! Worker with a stack of layers: `middleware-worker STACK`.
+//!
+//! The stack is a name, `marks` and their number, or `faults` and the name of a fault.
 
 mod support {
     pub(crate) mod counters;
@@ -26,7 +27,7 @@ use support::service::{Described, Desk, desk};
 struct MyDesk {
     described: AtomicU32,
     noted: AtomicU32,
-    given_up: Arc<AtomicU32>,
+    cancelled: Arc<AtomicU32>,
     recorder: Recorder,
     counters: Arc<Counters>,
 }
@@ -38,31 +39,31 @@ impl Desk for MyDesk {
 
     async fn describe(&self, context: Context, key: String) -> Described {
         self.described.fetch_add(1, Ordering::SeqCst);
-        let left = context.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let remaining = context.deadline().map(|at| at.saturating_duration_since(Instant::now()));
         Described {
             name: context.name().to_owned(),
             value: context.metadata().get(&key).map(str::to_owned),
             keys: context.metadata().iter().map(|(key, _)| key.to_owned()).collect(),
             attempt: context.attempt(),
-            left: left.map(|left| left.as_millis() as u64),
+            remaining_ms: remaining.map(|time| time.as_millis() as u64),
             peer: context.peer(),
             has_id: context.id().is_some(),
         }
     }
 
     async fn hang(&self, context: Context) {
-        let (cancelled, given_up) = (context.cancelled().clone(), Arc::clone(&self.given_up));
+        let (token, cancelled) = (context.cancelled().clone(), Arc::clone(&self.cancelled));
         tokio::spawn(async move {
-            cancelled.cancelled().await;
-            given_up.fetch_add(1, Ordering::SeqCst);
+            token.cancelled().await;
+            cancelled.fetch_add(1, Ordering::SeqCst);
         });
         std::future::pending().await
     }
 
-    async fn given_up(&self) -> u32 {
-        // What a token has woken runs before this answers.
+    async fn cancelled(&self) -> u32 {
+        // Tasks that a cancellation token has woken run first.
         tokio::task::yield_now().await;
-        self.given_up.load(Ordering::SeqCst)
+        self.cancelled.load(Ordering::SeqCst)
     }
 
     async fn note(&self) {
@@ -74,19 +75,19 @@ impl Desk for MyDesk {
     }
 
     async fn fail(&self) -> Result<(), String> {
-        Err("as told".into())
+        Err("requested by the test".into())
     }
 
     async fn panic(&self) {
-        panic!("as told")
+        panic!("requested by the test")
     }
 
     async fn described(&self) -> u32 {
         self.described.load(Ordering::SeqCst)
     }
 
-    async fn written(&self) -> Vec<String> {
-        [self.recorder.written(), self.counters.written()].concat()
+    async fn recorded(&self) -> Vec<String> {
+        [self.recorder.lines(), self.counters.lines()].concat()
     }
 }
 
@@ -132,10 +133,11 @@ async fn main() -> Result<(), Error> {
                 "crash" => Fault::Crash,
                 "garble" => Fault::Garble,
                 "lose-reply" => Fault::LoseReply,
-                other => panic!("{other} is no fault of these tests"),
+                other => panic!("unknown fault {other}"),
             };
-            let is_meant = |request: &Request| request.name() == "describe" && request.attempt() == 1;
-            serve.layer(Faults::new(move |request| is_meant(request).then_some(fault))).await
+            let is_first_describe =
+                |request: &Request| request.name() == "describe" && request.attempt() == 1;
+            serve.layer(Faults::new(move |request| is_first_describe(request).then_some(fault))).await
         }
         ["tower"] => serve.layer(tower_layer(tower::limit::ConcurrencyLimitLayer::new(2))).await,
         ["eight"] => {
@@ -144,7 +146,7 @@ async fn main() -> Result<(), Error> {
             let serve = serve.layer(ConcurrencyLimit::new(5)).layer(Timeout::new(Duration::from_secs(5)));
             serve.layer(Metrics).await
         }
-        _ => panic!("no such stack: {arguments:?}"),
+        _ => panic!("unknown stack {arguments:?}"),
     }
 }
 
@@ -152,14 +154,14 @@ fn positive(add: &desk::Add) -> Result<(), &'static str> {
     if add.a >= 0 { Ok(()) } else { Err("it is negative") }
 }
 
-/// Refuses the first call of all.
+/// Middleware that refuses the first call.
 #[derive(Default)]
 struct RefuseFirst(AtomicU32);
 
 impl Middleware for RefuseFirst {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
         if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
-            return Err(Error::new(ErrorKind::Overloaded, "not the first"));
+            return Err(Error::new(ErrorKind::Overloaded, "the first call"));
         }
         next.call(request).await
     }

@@ -55,7 +55,7 @@ async fn a_crash_reports_its_exit_code_and_the_last_output() {
     for error in [meeting.unwrap_err(), exit.unwrap_err()] {
         assert_eq!(error.kind(), ErrorKind::Crashed);
         let crash = error.crash().unwrap();
-        assert_eq!((crash.reason, &*crash.stderr), (ExitReason::Exited(42), "as told"));
+        assert_eq!((crash.reason, &*crash.stderr), (ExitReason::Exited(42), "requested by the test"));
         assert_eq!(crash.pid, Some(worker.pid()));
     }
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(42));
@@ -138,10 +138,10 @@ async fn many_workers_start_concurrently() {
     }
 }
 
-/// The part of the service that makes sense on a thread, and a count of its calls.
-struct OnAThread(AtomicU32);
+/// Service for a thread: the methods that make sense there, and a counter of calls.
+struct ThreadChores(AtomicU32);
 
-impl Chores for OnAThread {
+impl Chores for ThreadChores {
     async fn add(&self, a: i64, b: i64) -> i64 {
         self.0.fetch_add(1, Ordering::Relaxed);
         a + b
@@ -160,7 +160,7 @@ impl Chores for OnAThread {
     }
     async fn print(&self, _: String) {}
     async fn exit(&self, _: i32) {
-        panic!("as told")
+        panic!("requested by the test")
     }
     async fn abort(&self) {}
     async fn hold(&self, _: u16) {}
@@ -178,7 +178,7 @@ impl Chores for OnAThread {
 #[tokio::test]
 async fn a_thread_worker_answers_calls() {
     for _ in 0..30 {
-        let thread = Thread::new(|| async { serve(OnAThread(AtomicU32::new(0)).into_service()).await });
+        let thread = Thread::new(|| async { serve(ThreadChores(AtomicU32::new(0)).into_service()).await });
         let worker = soon(Worker::builder(thread).spawn()).await.unwrap();
         let client = ChoresClient::new(&worker);
         let sums = soon(join_all((0..50).map(|number| client.add(number, 1)))).await;

@@ -1,6 +1,7 @@
-//! What is to hold on Windows as it does elsewhere; all but the module `windows` runs on every system.
+//! Tests that run on every system, Windows included. Only the module `windows_only` is
+//! platform-specific.
 //!
-//! How a process ended is asked of nobody's process table: it holds a connection to the test, which ends with it.
+//! No test reads a process table. A process holds a TCP connection to its test, which ends with it.
 
 mod lifecycle;
 mod orphans;
@@ -31,7 +32,7 @@ async fn started() -> (Worker, ChoresClient<Worker>) {
     (worker, client)
 }
 
-/// Where processes are waited for.
+/// Listener that processes connect to, so that the test sees their end.
 struct Registry(TcpListener);
 
 impl Registry {
@@ -43,25 +44,25 @@ impl Registry {
         self.0.local_addr().unwrap().port()
     }
 
-    /// The next process that holds on to this.
-    async fn process(&self) -> Held {
-        Held(soon(self.0.accept()).await.unwrap().0)
+    /// Accepts the connection of the next process.
+    async fn process(&self) -> HeldProcess {
+        HeldProcess(soon(self.0.accept()).await.unwrap().0)
     }
 }
 
-/// A process that runs.
-struct Held(TcpStream);
+/// Connection of a running process.
+struct HeldProcess(TcpStream);
 
-impl Held {
-    /// QueueStats for an answer, which only a child of a worker gives.
-    async fn answers(&mut self) {
+impl HeldProcess {
+    /// Asserts that the process echoes a byte, which only a child of a worker does.
+    async fn assert_echoes(&mut self) {
         soon(self.0.write_u8(7)).await.unwrap();
         assert_eq!(soon(self.0.read_u8()).await.unwrap(), 7);
     }
 
-    /// QueueStats for its end.
+    /// Waits until the process has ended.
     async fn ended(mut self) {
-        // The end of a process may or may not be that of an orderly stream.
+        // A process may end with an orderly end of stream or with a reset.
         assert_eq!(soon(self.0.read(&mut [0])).await.unwrap_or(0), 0);
     }
 }

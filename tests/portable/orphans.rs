@@ -4,16 +4,16 @@ use isolated_workers::{DefaultTransport, Detach, Driver, Error, Launch, Process}
 
 use super::*;
 
-/// A host whose worker does this.
-pub(crate) fn host(of: &str, registry: &Registry) -> Child {
+/// Starts a host whose worker does the given action.
+pub(crate) fn host(action: &str, registry: &Registry) -> Child {
     let mut host = Command::new(WORKER);
-    host.args(["host", of, &registry.port().to_string()]);
+    host.args(["host", action, &registry.port().to_string()]);
     host.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-pub(crate) async fn dies_with_its_host(does: &str) {
+pub(crate) async fn assert_ends_with_its_host(action: &str) {
     let registry = Registry::new().await;
-    let mut host = host(does, &registry);
+    let mut host = host(action, &registry);
     let process = registry.process().await;
     host.kill().unwrap();
     host.wait().unwrap();
@@ -22,12 +22,12 @@ pub(crate) async fn dies_with_its_host(does: &str) {
 
 #[tokio::test]
 async fn killing_the_host_ends_an_idle_worker() {
-    dies_with_its_host("idles").await;
+    assert_ends_with_its_host("idles").await;
 }
 
 #[tokio::test]
 async fn killing_the_host_ends_a_busy_loop() {
-    dies_with_its_host("spins").await;
+    assert_ends_with_its_host("spins").await;
 }
 
 #[tokio::test]
@@ -38,11 +38,11 @@ async fn a_worker_ends_after_its_host_exits() {
     assert!(host.wait().unwrap().success());
 }
 
-/// Lets its workers go as soon as they are started.
+/// Driver that releases each worker as soon as it is started.
 #[derive(Debug)]
-struct LetGo(Program);
+struct Releasing(Program);
 
-impl Driver for LetGo {
+impl Driver for Releasing {
     type Transport = DefaultTransport;
     type Running = Process;
 
@@ -63,10 +63,10 @@ impl Driver for LetGo {
 async fn children_of_a_released_worker_survive_it() {
     let registry = Registry::new().await;
     let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Inherit);
-    let worker = soon(Worker::builder(LetGo(program)).spawn()).await.unwrap();
+    let worker = soon(Worker::builder(Releasing(program)).spawn()).await.unwrap();
     ChoresClient::new(&worker).start_child(registry.port()).await.unwrap();
     let mut child = registry.process().await;
     soon(worker.close()).await.unwrap();
     drop(worker);
-    child.answers().await;
+    child.assert_echoes().await;
 }

@@ -43,11 +43,11 @@ async fn close_ends_a_disconnected_worker() {
     process.ended().await;
 }
 
-/// A worker whose host has ended, and that has counted to one.
-async fn left() -> (Held, Address) {
+/// Starts a host that detaches its worker and exits. The worker has counted to one.
+async fn detached() -> (HeldProcess, Address) {
     let registry = Registry::new().await;
     let mut host = Command::new(WORKER);
-    host.args(["host", "is-left", &registry.port().to_string()]).stdin(Stdio::null());
+    host.args(["host", "detaches", &registry.port().to_string()]).stdin(Stdio::null());
     let mut host = host.stdout(Stdio::piped()).spawn().unwrap();
     let address = soon(tokio::task::spawn_blocking(move || {
         let mut lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -60,7 +60,7 @@ async fn left() -> (Held, Address) {
 
 #[tokio::test]
 async fn a_detached_worker_outlives_its_host_and_serves_the_next() {
-    let (process, address) = left().await;
+    let (process, address) = detached().await;
     for round in 2..5 {
         let worker = soon(Worker::builder(Attach::new(address.clone())).spawn()).await.unwrap();
         assert_eq!(soon(ChoresClient::new(worker.clone()).count()).await.unwrap(), round);
@@ -75,23 +75,23 @@ async fn a_detached_worker_outlives_its_host_and_serves_the_next() {
 
 #[tokio::test]
 async fn an_attached_worker_ends_with_its_new_host() {
-    let (process, address) = left().await;
+    let (process, address) = detached().await;
     drop(soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap());
     process.ended().await;
 }
 
 #[tokio::test]
 async fn a_detached_worker_refuses_a_wrong_token() {
-    let (process, address) = left().await;
+    let (process, address) = detached().await;
     let mut wrong = serde_json::to_value(&address).unwrap();
-    wrong["token"] = "a guess".into();
+    wrong["token"] = "a wrong token".into();
     let wrong: Address = serde_json::from_value(wrong).unwrap();
     let refused = soon(Worker::builder(Attach::new(wrong)).spawn()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Startup);
 
     let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
     let count = soon(ChoresClient::new(worker.clone()).count()).await.unwrap();
-    assert_eq!(count, 2, "the guess has done no harm");
+    assert_eq!(count, 2, "a wrong token changed the worker");
     soon(worker.close()).await.unwrap();
     process.ended().await;
 }

@@ -1,4 +1,4 @@
-//! The service of the worker that these tests start.
+//! Service of the portable worker.
 
 use isolated_workers::service;
 use serde::{Deserialize, Serialize};
@@ -8,20 +8,21 @@ pub(crate) trait Chores {
     async fn add(&self, a: i64, b: i64) -> i64;
     async fn divide(&self, a: i64, b: i64) -> Result<i64, ByZero>;
     async fn echo(&self, text: String) -> String;
-    /// Returns its number when a hundred of these calls are here at once.
+    /// Returns its number as soon as a hundred of these calls wait.
     async fn meet(&self, number: u32) -> u32;
-    /// How often this was called.
+    /// Number of calls of this method so far.
     async fn count(&self) -> u32;
     async fn print(&self, text: String);
     async fn exit(&self, code: i32);
     async fn abort(&self);
-    /// Connects to this port of the machine, until the process ends.
+    /// Connects to the local port. The connection lasts until the process ends.
     async fn hold(&self, port: u16);
-    /// Does the same, and never returns to the runtime.
+    /// Same as `hold`, but then blocks the runtime in a busy loop.
     async fn hold_and_spin(&self, port: u16);
-    /// Starts a process that connects there and returns what it is sent, until the other side ends that.
+    /// Starts a process that connects to the port and echoes bytes until the test closes the
+    /// connection.
     async fn start_child(&self, port: u16) -> u32;
-    /// Whether this process believes to be a worker, and whether one that it starts does.
+    /// Results of `is_worker` in this process and in a child of it.
     async fn is_worker(&self) -> (bool, bool);
 }
 

@@ -1,8 +1,8 @@
-//! What is so on Windows only.
+//! Behavior that is specific to Windows.
 
 use isolated_workers::{ErrorKind, ExitReason};
 
-use super::orphans::dies_with_its_host;
+use super::orphans::assert_ends_with_its_host;
 use super::*;
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn an_abort_is_reported_as_an_exit_code() {
 
 #[tokio::test]
 async fn killing_the_host_ends_the_children_of_its_worker() {
-    dies_with_its_host("has-a-child").await;
+    assert_ends_with_its_host("has-a-child").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! The worker of these tests. Its first argument is what it does instead: `exit`, `return` and `never-serve` are ways to
-//! fail before it serves, `am-i` and `linger` are children of a worker, `host` is a host that dies.
+//! Worker of the portable tests, which serves without arguments.
+//!
+//! The first argument selects another role: `exit`, `return` and `never-serve` fail before they
+//! serve, `is-worker` and `echo` are children of a worker, and `host` is a host that ends.
 
 mod service;
 
@@ -12,12 +14,12 @@ use isolated_workers::{Error, Output, Program, Worker, is_worker, serve};
 use service::{ByZero, Chores, ChoresClient};
 use tokio::sync::Barrier;
 
-struct Worked {
+struct PortableWorker {
     meeting: Barrier,
     counted: AtomicU32,
 }
 
-impl Chores for Worked {
+impl Chores for PortableWorker {
     async fn add(&self, a: i64, b: i64) -> i64 {
         a + b
     }
@@ -40,7 +42,7 @@ impl Chores for Worked {
         std::io::stdout().flush().unwrap();
     }
     async fn exit(&self, code: i32) {
-        eprintln!("as told");
+        eprintln!("requested by the test");
         std::process::exit(code)
     }
     async fn abort(&self) {
@@ -56,10 +58,10 @@ impl Chores for Worked {
         }
     }
     async fn start_child(&self, port: u16) -> u32 {
-        this_program().args(["stay", &port.to_string()]).spawn().unwrap().id()
+        this_program().args(["echo", &port.to_string()]).spawn().unwrap().id()
     }
     async fn is_worker(&self) -> (bool, bool) {
-        (is_worker(), this_program().arg("am-i").status().unwrap().success())
+        (is_worker(), this_program().arg("is-worker").status().unwrap().success())
     }
 }
 
@@ -67,7 +69,7 @@ fn this_program() -> Command {
     Command::new(std::env::current_exe().unwrap())
 }
 
-/// Whoever listens there sees the end of this process as that of the connection.
+/// Connects to the test, which sees the end of this process as the end of the connection.
 fn connect(port: u16) -> TcpStream {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
 }
@@ -79,8 +81,8 @@ async fn main() -> Result<(), Error> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         [] => {
-            let worked = Worked { meeting: Barrier::new(100), counted: AtomicU32::new(0) };
-            serve(worked.into_service()).await
+            let worker = PortableWorker { meeting: Barrier::new(100), counted: AtomicU32::new(0) };
+            serve(worker.into_service()).await
         }
         ["return"] => Ok(()),
         ["exit"] => {
@@ -90,36 +92,36 @@ async fn main() -> Result<(), Error> {
         ["never-serve"] => loop {
             std::thread::park();
         },
-        ["am-i"] => std::process::exit(if is_worker() { 0 } else { 1 }),
-        ["stay", port] => {
+        ["is-worker"] => std::process::exit(if is_worker() { 0 } else { 1 }),
+        ["echo", port] => {
             let stream = connect(port.parse().unwrap());
             std::io::copy(&mut &stream, &mut &stream).unwrap();
             Ok(())
         }
-        ["host", does, port] => host(does, port.parse().unwrap()).await,
-        _ => panic!("{arguments:?} is nothing to do"),
+        ["host", action, port] => host(action, port.parse().unwrap()).await,
+        _ => panic!("unknown arguments {arguments:?}"),
     }
 }
 
-/// Ends, and says where its worker is.
-async fn leave(program: Program, port: u16) -> Result<(), Error> {
+/// Starts a worker, detaches it, and prints its address.
+async fn detach(program: Program, port: u16) -> Result<(), Error> {
     let worker = Worker::builder(program.stderr(Output::Discard)).spawn().await?;
     let client = ChoresClient::new(worker.clone());
     client.hold(port).await?;
     client.count().await?;
     let address = worker.detach().await?;
-    println!("{}", serde_json::to_string(&address).expect("an address is text"));
+    println!("{}", serde_json::to_string(&address).expect("an address that serializes"));
     Ok(())
 }
 
-async fn host(does: &str, port: u16) -> Result<(), Error> {
+async fn host(action: &str, port: u16) -> Result<(), Error> {
     let program = Program::current_exe()?.stdout(Output::Discard);
-    if does == "is-left" {
-        return leave(program, port).await;
+    if action == "detaches" {
+        return detach(program, port).await;
     }
     let worker = Worker::builder(program).spawn().await?;
     let client = ChoresClient::new(worker.clone());
-    match does {
+    match action {
         "idles" => client.hold(port).await?,
         "spins" => client.hold_and_spin(port).await?,
         "has-a-child" => drop(client.start_child(port).await?),
@@ -127,7 +129,7 @@ async fn host(does: &str, port: u16) -> Result<(), Error> {
             client.hold(port).await?;
             std::process::exit(0)
         }
-        other => panic!("{other} is nothing that a worker does"),
+        other => panic!("unknown action {other}"),
     }
     std::future::pending().await
 }

@@ -1,4 +1,4 @@
-//! The transports of Unix.
+//! Transports of Unix.
 
 use isolated_workers::testing::{Dribble, conformance::SuiteRole};
 use isolated_workers::{Error, SocketPair, UnixSocket};
@@ -9,6 +9,6 @@ pub(super) async fn play(role: SuiteRole, codec: &str, transport: &str) -> Resul
         "socket-pair" => super::play(role, codec, SocketPair).await,
         "worker-socket" => super::play(role, codec, UnixSocket::bound_by_worker()).await,
         "dribble" => super::play(role, codec, Dribble::new(UnixSocket)).await,
-        other => panic!("{other} is no transport of the matrix"),
+        other => panic!("unknown transport {other}"),
     }
 }

@@ -1,3 +1,5 @@
+//! Recorder of traced output.
+
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
@@ -5,7 +7,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// A line that a worker has printed, as it was traced.
+/// A traced line of a worker's output.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Line {
     pub(crate) level: Level,
@@ -15,7 +17,7 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Remembers what workers have printed.
+/// Subscriber that records the output of workers.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Vec<Line>>>);
 

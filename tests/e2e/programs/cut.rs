@@ -1,4 +1,4 @@
-//! The worker's end of a socket that kills its process after so many bytes in one direction.
+//! A worker's transport that kills its own process after a number of bytes in one direction.
 
 use std::io;
 use std::pin::Pin;
@@ -10,19 +10,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Cut {
-    /// How many bytes are read before the end.
-    pub(crate) reads: usize,
-    /// How many are written.
-    pub(crate) writes: usize,
+    /// Bytes that are read before the kill.
+    pub(crate) read_bytes: usize,
+    /// Bytes that are written before the kill.
+    pub(crate) written_bytes: usize,
 }
 
-pub(crate) struct Until<S> {
+/// A stream that kills its process when `bytes_left` reaches zero.
+pub(crate) struct CutStream<S> {
     stream: S,
-    left: usize,
+    bytes_left: usize,
 }
 
-type Reader = Until<<UnixSocket as Transport>::Reader>;
-type Writer = Until<<UnixSocket as Transport>::Writer>;
+type Reader = CutStream<<UnixSocket as Transport>::Reader>;
+type Writer = CutStream<<UnixSocket as Transport>::Writer>;
 
 impl Transport for Cut {
     const NAME: &'static str = UnixSocket::NAME;
@@ -31,7 +32,7 @@ impl Transport for Cut {
     type Bound = NoHost;
 
     fn bind(&self) -> io::Result<NoHost> {
-        unreachable!("only the worker has it")
+        unreachable!("only a worker uses this transport")
     }
 
     fn is_inherited(&self, address: &str) -> bool {
@@ -40,12 +41,12 @@ impl Transport for Cut {
 
     async fn attach(&self, address: &str) -> io::Result<Channel<Reader, Writer>> {
         let Channel { reader, writer, .. } = UnixSocket.attach(address).await?;
-        let reader = Until { stream: reader, left: self.reads };
-        Ok(Channel::new(reader, Until { stream: writer, left: self.writes }))
+        let reader = CutStream { stream: reader, bytes_left: self.read_bytes };
+        Ok(Channel::new(reader, CutStream { stream: writer, bytes_left: self.written_bytes }))
     }
 }
 
-/// There is none.
+/// Host end of this transport, which does not exist.
 pub(crate) enum NoHost {}
 
 impl isolated_workers::transport::Bound for NoHost {
@@ -61,10 +62,10 @@ impl isolated_workers::transport::Bound for NoHost {
     }
 }
 
-impl<S> Until<S> {
+impl<S> CutStream<S> {
     fn count(&mut self, bytes: usize) {
-        self.left -= bytes;
-        if self.left == 0 {
+        self.bytes_left -= bytes;
+        if self.bytes_left == 0 {
             kill_process(getpid(), Signal::KILL).unwrap();
             loop {
                 std::hint::spin_loop();
@@ -73,14 +74,14 @@ impl<S> Until<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Until<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let most = self.left.min(into.remaining());
-        let mut bytes = vec![0; most];
+        let limit = self.bytes_left.min(into.remaining());
+        let mut bytes = vec![0; limit];
         let mut part = ReadBuf::new(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
         into.put_slice(part.filled());
@@ -89,10 +90,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Until<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Until<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let most = self.left.min(bytes.len());
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[..most]))?;
+        let limit = self.bytes_left.min(bytes.len());
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[..limit]))?;
         self.count(written);
         Poll::Ready(Ok(written))
     }

@@ -1,4 +1,5 @@
-//! The worker of the end-to-end tests. Its first argument is how it fails before it serves, if it does.
+//! Worker that serves `Faults`. Its first argument selects a way to fail before it serves, or a way
+//! to serve.
 
 mod cut;
 #[path = "../services/faults.rs"]
@@ -23,12 +24,12 @@ use rustix::process::{
 };
 use tokio::sync::{Notify, oneshot};
 
-/// How many bytes are written when this has served.
-static LAST: AtomicUsize = AtomicUsize::new(0);
+/// Number of bytes to write after `serve` has returned.
+static LAST_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// What the main thread panics with.
-static FALL: Mutex<String> = Mutex::new(String::new());
-static FALLS: Notify = Notify::const_new();
+/// Message of the main thread's panic.
+static PANIC_TEXT: Mutex<String> = Mutex::new(String::new());
+static PANICS: Notify = Notify::const_new();
 
 #[derive(Default)]
 struct Worker {
@@ -38,7 +39,7 @@ struct Worker {
     counter: AtomicU32,
 }
 
-/// Counts down when the future that holds it is dropped.
+/// Counts down when the future that owns it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -93,11 +94,11 @@ impl Faults for Worker {
             std::hint::spin_loop();
         }
     }
-    async fn unspeakable(&self) -> BTreeMap<(u8, u8), u8> {
+    async fn unencodable(&self) -> BTreeMap<(u8, u8), u8> {
         [((1, 2), 3)].into()
     }
     async fn exit(&self, code: i32) {
-        // The answers to what came with this message are on their way by then.
+        // Replies to requests that arrived with this one are sent first.
         tokio::task::yield_now().await;
         std::process::exit(code)
     }
@@ -148,18 +149,18 @@ impl Faults for Worker {
         std::io::stdout().flush().unwrap();
     }
     async fn write_last(&self, bytes: usize) {
-        LAST.store(bytes, Ordering::SeqCst);
+        LAST_BYTES.store(bytes, Ordering::SeqCst);
     }
-    async fn fall(&self, text: String, aborts: bool) {
+    async fn panic_outside(&self, text: String, aborts: bool) {
         if aborts {
-            let tell = std::panic::take_hook();
+            let report = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                tell(panic);
+                report(panic);
                 std::process::abort()
             }));
         }
-        *FALL.lock().unwrap() = text;
-        FALLS.notify_one();
+        *PANIC_TEXT.lock().unwrap() = text;
+        PANICS.notify_one();
         std::future::pending().await
     }
     async fn arguments(&self) -> Vec<String> {
@@ -175,7 +176,7 @@ impl Faults for Worker {
         channel().shutdown(std::net::Shutdown::Both).unwrap();
         kill_process(getpid(), Signal::STOP).unwrap();
     }
-    async fn babble(&self) {
+    async fn send_garbage(&self) {
         channel().write_all(b"no frame\n").unwrap();
         std::future::pending().await
     }
@@ -189,7 +190,7 @@ impl Faults for Worker {
         let folder = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
         let streams = ["0", "1", "2"].map(|number| Path::new("/proc/self/fd").join(number));
         let targets = folder.filter(|path| !streams.contains(path)).map(std::fs::read_link);
-        // The listing itself is gone by now.
+        // The descriptor of the listing itself is closed by now, so reading its link fails.
         targets.flatten().map(|target| target.display().to_string()).collect()
     }
     async fn stdin(&self) -> String {
@@ -199,12 +200,12 @@ impl Faults for Worker {
         if fail { Err(tree) } else { Ok(tree) }
     }
     async fn is_worker(&self) -> (bool, bool) {
-        let child = Command::new(std::env::current_exe().unwrap()).arg("am-i").status().unwrap();
+        let child = Command::new(std::env::current_exe().unwrap()).arg("is-worker").status().unwrap();
         (is_worker(), child.success())
     }
 }
 
-/// The socket that this process is connected to its host by: the one that the host has made.
+/// Socket of the connection to the host: the one whose peer credentials are those of the parent.
 fn channel() -> UnixStream {
     let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -213,7 +214,7 @@ fn channel() -> UnixStream {
         .filter_map(|number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok())
         .map(UnixStream::from)
         .find(|socket| socket_peercred(socket).is_ok_and(|maker| Some(maker.pid) == getppid()))
-        .expect("a worker is connected")
+        .expect("a connection to the host")
 }
 
 fn main() -> Result<(), Error> {
@@ -228,7 +229,7 @@ fn main() -> Result<(), Error> {
     };
     let worker = Worker::default().into_service();
     match how.as_str() {
-        "am-i" => std::process::exit(if is_worker() { 0 } else { 1 }),
+        "is-worker" => std::process::exit(if is_worker() { 0 } else { 1 }),
         "exit" => {
             eprintln!("a first line\nno luck today");
             std::process::exit(3)
@@ -237,7 +238,7 @@ fn main() -> Result<(), Error> {
         "never-serve" => loop {
             std::thread::park();
         },
-        "babble" => {
+        "send-garbage" => {
             say("HTTP/1.1 400 Bad Request\r\n\r\n");
             Ok(())
         }
@@ -251,8 +252,8 @@ fn main() -> Result<(), Error> {
         }
         "cut-reads" | "cut-writes" => {
             let bytes = std::env::args().nth(2).unwrap().parse().unwrap();
-            let mut cut = cut::Cut { reads: usize::MAX, writes: usize::MAX };
-            *(if how == "cut-reads" { &mut cut.reads } else { &mut cut.writes }) = bytes;
+            let mut cut = cut::Cut { read_bytes: usize::MAX, written_bytes: usize::MAX };
+            *(if how == "cut-reads" { &mut cut.read_bytes } else { &mut cut.written_bytes }) = bytes;
             runtime(false).block_on(async { serve(worker).transport(cut).await })
         }
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
@@ -270,27 +271,28 @@ fn main() -> Result<(), Error> {
             let served = runtime(false).block_on(async {
                 tokio::select! {
                     served = serve(worker).limits(Limits::default().frame(256 << 20)) => served,
-                    () = FALLS.notified() => panic!("{}", FALL.lock().unwrap()),
+                    () = PANICS.notified() => panic!("{}", PANIC_TEXT.lock().unwrap()),
                 }
             });
-            match LAST.load(Ordering::SeqCst) {
+            match LAST_BYTES.load(Ordering::SeqCst) {
                 0 => {}
                 bytes => println!("{}the end", "x".repeat(bytes)),
             }
             served
         }
-        other => panic!("{other} is no way to fail"),
+        other => panic!("unknown argument {other}"),
     }
 }
 
-/// Says this instead of the handshake, and waits for the host to go.
+/// Writes the text instead of the handshake, and reads until the host closes the connection.
 fn say(text: &str) {
     let mut stream = stream();
     stream.write_all(text.as_bytes()).unwrap();
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-/// The connection is the standard input. A socket comes first, which is to listen, and goes with the byte that it came with.
+/// The connection, which is standard input. The host first sends a listening socket with one byte;
+/// reading that byte without the ancillary data closes the socket.
 fn stream() -> UnixStream {
     let mut stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     stream.read_exact(&mut [0]).unwrap();

@@ -1,6 +1,13 @@
-//! A host that dies in the way its arguments say: `idle|spinning` and `exit|return|panic|abort|wait`. It prints the ids of
-//! its workers first. With `detached` it prints the address of each, too, and leaves it running, with `disconnected` it
-//! leaves it for a while, and with `nowhere` it prints why it could not. With `prints` and `inherit|discard|keep|capture` it has one worker print, and prints nothing itself.
+//! Host that starts two workers, prints their ids, and ends in a given way.
+//!
+//! Arguments: the path of the worker program, the state of the workers, and the end of the host.
+//!
+//! - State of the workers: `idle`, `spinning`, `disconnected`, `detached` (prints each address), or
+//!   `nowhere` (prints the error of `disconnect`).
+//! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
+//!
+//! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
+//! or `capture`. One worker prints, and the host itself prints nothing.
 
 #[path = "../services/faults.rs"]
 mod faults;
@@ -12,21 +19,21 @@ use isolated_workers::{Error, Output, Program, Worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let [_, worker, workers_do, host_does] = &std::env::args().collect::<Vec<_>>()[..] else {
-        panic!("the worker's path, what workers do, and how the host ends")
+    let [_, worker, state, end] = &std::env::args().collect::<Vec<_>>()[..] else {
+        panic!("usage: e2e-host WORKER STATE END")
     };
-    if workers_do == "prints" {
-        return prints(worker, host_does).await;
+    if state == "prints" {
+        return prints(worker, end).await;
     }
     let mut workers = Vec::new();
     for _ in 0..2 {
         let program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
         let worker = Worker::builder(program).spawn().await?;
         let client = FaultsClient::new(worker.clone());
-        match workers_do.as_str() {
+        match state.as_str() {
             "spinning" => {
                 tokio::spawn(async move { client.spin().await });
-                // The call is on its way when another has been answered by the same worker, or cannot be.
+                // Lets the spawned task send the call.
                 tokio::task::yield_now().await;
             }
             "detached" => {
@@ -45,10 +52,10 @@ async fn main() -> Result<(), Error> {
     }
     println!("ready");
     std::io::stdout().flush().unwrap();
-    match host_does.as_str() {
+    match end.as_str() {
         "exit" => std::process::exit(0),
         "return" => Ok(()),
-        "panic" => panic!("as told"),
+        "panic" => panic!("requested by the test"),
         "abort" => std::process::abort(),
         _ => std::future::pending().await,
     }

@@ -1,4 +1,4 @@
-//! The worker of the tests of a worker's own side of its life. Its first argument is how it serves.
+//! Worker that serves `Life`. Its first argument selects how it serves.
 
 #[path = "../services/life.rs"]
 mod life;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use isolated_workers::{Error, Limits, Postcard, serve, serve_with};
 use life::{Config, Life, LifeService, Living};
 
-async fn made(config: Config) -> Result<LifeService<Living>, String> {
+async fn from_config(config: Config) -> Result<LifeService<Living>, String> {
     if config.refuses {
         return Err(format!("there is no service for {}", config.secret));
     }
@@ -23,9 +23,9 @@ fn plain() -> LifeService<Living> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     match std::env::args().nth(1).as_deref() {
-        None => serve_with(made).await,
-        Some("postcard") => serve_with(made).codec(Postcard).await,
-        Some("frugal") => serve_with(made).limits(Limits::default().frame(2 << 10).depth(5)).await,
+        None => serve_with(from_config).await,
+        Some("postcard") => serve_with(from_config).codec(Postcard).await,
+        Some("frugal") => serve_with(from_config).limits(Limits::default().frame(2 << 10).depth(5)).await,
         Some("number") => serve_with(async |_: u32| Ok::<_, Infallible>(plain())).await,
         Some("plain") => serve(plain()).await,
         Some("no-handshake") => serve(plain()).without_handshake().await,
@@ -37,6 +37,6 @@ async fn main() -> Result<(), Error> {
             server.get_or_init(|| handle);
             serving.await
         }
-        Some(other) => panic!("{other} is no way to serve"),
+        Some(other) => panic!("unknown argument {other}"),
     }
 }

@@ -1,11 +1,11 @@
-//! The service of the worker that these tests start to see how its own side of its life goes, and what answers it.
+//! Service for tests of startup data, signals, panics and blocking handlers, and its handler.
 
 use std::sync::{Arc, OnceLock};
 
 use isolated_workers::{Context, Server, service};
 use serde::{Deserialize, Serialize};
 
-/// What a worker is told when it starts.
+/// Startup data of the worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Config {
     pub(crate) secret: String,
@@ -15,36 +15,36 @@ pub(crate) struct Config {
 
 #[service]
 pub(crate) trait Life {
-    /// What it was told when it started.
+    /// Returns the startup data.
     async fn config(&self) -> Config;
     async fn pid(&self) -> u32;
     async fn exit(&self, code: i32);
-    /// Has the worker drain, and tells whether it runs all the same.
+    /// Calls `Server::stop`. Returns `true` if the server still runs afterwards.
     async fn stop(&self) -> bool;
     async fn wait(&self);
     async fn spin(&self);
-    /// Reads the file to its end: a pipe, whose other end the test has.
+    /// Reads a named pipe to its end. The test holds the other end.
     #[message(blocking)]
     fn read(&self, path: String) -> String;
     #[message(blocking, oneway)]
     fn copy(&self, from: String, to: String);
-    /// Reads both files, the second one when it has been given up.
+    /// Reads the first file, waits until the call is cancelled, and reads the second file.
     #[message(blocking)]
-    fn read_until_given_up(&self, context: Context, first: String, second: String);
+    fn read_after_cancel(&self, context: Context, first: String, second: String);
     #[message(blocking)]
     fn divide(&self, a: i64, b: i64) -> Result<i64, String>;
-    /// Panics, and says on which line.
+    /// Panics with the line number as the message.
     async fn panic(&self);
     #[message(blocking)]
     fn panic_blocking(&self);
     #[message(oneway)]
-    async fn panic_unheard(&self);
+    async fn panic_oneway(&self);
 }
 
 #[derive(Default)]
 pub(crate) struct Living {
     pub(crate) config: Config,
-    /// Set as soon as it serves.
+    /// Set as soon as the server runs.
     pub(crate) server: Arc<OnceLock<Server>>,
 }
 
@@ -59,7 +59,7 @@ impl Life for Living {
         std::process::exit(code)
     }
     async fn stop(&self) -> bool {
-        let server = self.server.get().expect("it serves");
+        let server = self.server.get().expect("a running server");
         server.stop();
         server.is_running()
     }
@@ -78,7 +78,7 @@ impl Life for Living {
         let text = std::fs::read(from).unwrap();
         std::fs::write(to, text).unwrap();
     }
-    fn read_until_given_up(&self, context: Context, first: String, second: String) {
+    fn read_after_cancel(&self, context: Context, first: String, second: String) {
         std::fs::read(first).unwrap();
         tokio::runtime::Handle::current().block_on(context.cancelled().cancelled());
         std::fs::read(second).unwrap();
@@ -92,7 +92,7 @@ impl Life for Living {
     fn panic_blocking(&self) {
         panic!("on line {}", line!())
     }
-    async fn panic_unheard(&self) {
+    async fn panic_oneway(&self) {
         panic!("on line {}", line!())
     }
 }

@@ -1,4 +1,4 @@
-//! Writes down what a program counts.
+//! Records the metrics of this process.
 
 use std::sync::OnceLock;
 
@@ -8,15 +8,15 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 pub(crate) struct Counters(OnceLock<Snapshotter>);
 
 impl Counters {
-    /// Counts from now on.
+    /// Installs the recorder for this process.
     pub(crate) fn install(&self) {
         let recorder = DebuggingRecorder::new();
         self.0.get_or_init(|| recorder.snapshotter());
         recorder.install().expect("the only recorder");
     }
 
-    /// A line for each counter, with its labels.
-    pub(crate) fn written(&self) -> Vec<String> {
+    /// One line for each counter: its name, its labels and its count.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let Some(snapshotter) = self.0.get() else { return Vec::new() };
         let mut lines = Vec::new();
         for (key, _, _, value) in snapshotter.snapshot().into_vec() {

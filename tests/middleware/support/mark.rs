@@ -1,12 +1,13 @@
-//! A middleware that leaves its mark on both ways, and fails as the request tells.
+//! A middleware that marks requests and responses, and fails if the request asks for it.
 
 use isolated_workers::{Error, ErrorKind, Middleware, Request, Response, Service};
 
-/// Where `Mark` writes on the way in, and on the way back.
+/// Metadata key that `Mark` appends to, in requests and in responses.
 pub(crate) const PATH: &str = "path";
-/// What a request says is to fail: `in 2`, `out 2` or `panic 2`.
+/// Metadata key of the requested failure: `in 2`, `out 2` or `panic 2`.
 pub(crate) const FAULT: &str = "fault";
 
+/// The layer with this number, counted from the outside.
 pub(crate) struct Mark(pub(crate) usize);
 
 pub(crate) const NAMES: [&str; 4] = ["first", "second", "third", "fourth"];
@@ -22,7 +23,7 @@ impl Middleware for Mark {
         if is("in") {
             return Err(Error::new(ErrorKind::Denied, "no entry"));
         }
-        assert!(!is("panic"), "as told");
+        assert!(!is("panic"), "requested by the test");
         let mut response = next.call(request).await?;
         if is("out") {
             return Err(Error::new(ErrorKind::Middleware, "no exit"));

@@ -1,4 +1,4 @@
-//! Writes down the spans of a program.
+//! Records the spans of this process.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -8,17 +8,17 @@ use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// A line for each span, with its fields.
+/// Layer that records one line for each span, with its fields.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Vec<(u64, String)>>>);
 
 impl Recorder {
-    /// Records from now on.
+    /// Installs the recorder for this process.
     pub(crate) fn install(&self) {
         tracing_subscriber::registry().with(self.clone()).init();
     }
 
-    pub(crate) fn written(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
     }
 }
@@ -44,8 +44,8 @@ impl<S: tracing::Subscriber> Layer<S> for Recorder {
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let mut spans = self.0.lock().unwrap();
-        // A number may be that of an earlier span, too.
+        // Ids are reused, so the last span with this id is the right one.
         let span = spans.iter_mut().rfind(|(span, _)| *span == id.into_u64());
-        values.record(&mut Line(&mut span.expect("a span that began").1));
+        values.record(&mut Line(&mut span.expect("a recorded span").1));
     }
 }

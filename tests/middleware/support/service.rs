@@ -1,26 +1,26 @@
-//! What host and worker agree on.
+//! Service of the middleware worker.
 
 use isolated_workers::{Context, service};
 
 #[service(derive(Debug))]
 pub(crate) trait Desk {
     async fn add(&self, a: i64, b: i64) -> i64;
-    /// The keys and values that the handler sees, and those of the call itself.
+    /// Returns what the handler sees of its call. `key` selects the metadata value.
     #[message(timeout = "60s", retry = 2)]
     async fn describe(&self, context: Context, key: String) -> Described;
-    /// Hangs in a thread's stead: `given_up` tells how many of these the handler has seen given up.
+    /// Never returns. `cancelled` counts the calls whose cancellation the handler has seen.
     async fn hang(&self, context: Context);
-    async fn given_up(&self) -> u32;
+    async fn cancelled(&self) -> u32;
     #[message(oneway, timeout = "1ms")]
     async fn note(&self);
-    /// How many notes were taken.
+    /// Number of notes that were handled.
     async fn noted(&self) -> u32;
     async fn fail(&self) -> Result<(), String>;
     async fn panic(&self);
-    /// How many calls of `describe` have begun.
+    /// Number of calls of `describe` that have begun.
     async fn described(&self) -> u32;
-    /// What the worker has written down: its spans, or its metrics.
-    async fn written(&self) -> Vec<String>;
+    /// Spans or metrics that the worker has recorded.
+    async fn recorded(&self) -> Vec<String>;
 }
 
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -29,8 +29,8 @@ pub(crate) struct Described {
     pub(crate) value: Option<String>,
     pub(crate) keys: Vec<String>,
     pub(crate) attempt: u32,
-    /// What is left of the time, in milliseconds.
-    pub(crate) left: Option<u64>,
+    /// Time until the deadline, in milliseconds.
+    pub(crate) remaining_ms: Option<u64>,
     pub(crate) peer: Option<u32>,
     pub(crate) has_id: bool,
 }
