@@ -1,4 +1,4 @@
-//! What runs a worker.
+//! Drivers: they start a worker, report its exit and kill it.
 
 mod attach;
 mod output;
@@ -25,105 +25,104 @@ use self::unix as system;
 #[cfg(windows)]
 use self::windows as system;
 
-/// Something that can run a worker: a [`Program`] runs it as a child process, a [`Thread`] in this one.
+/// Starts workers: a [`Program`] as a child process, a [`Thread`] in this process.
 ///
-/// A driver of your own starts whatever ends up calling `serve` with what [`Launch`] holds, and tells when it ends.
+/// A custom driver starts something that calls `serve` with the data in [`Launch`], and reports its
+/// exit.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run a worker",
     note = "pass `Program::new(path)`, `Program::current_exe()?`, `Thread::new(|| ..)`, or a type that implements `Driver`"
 )]
 pub trait Driver: Send + Sync + 'static {
-    /// The transport of workers for which none is chosen.
+    /// Default transport of its workers.
     type Transport: Transport;
-    /// A worker that has been started.
+    /// Handle of a started worker.
     type Running: Running;
 
-    /// What is run, for errors: the path of a program.
+    /// Subject of error messages, such as the path of a program.
     fn subject(&self) -> String;
 
-    /// The transport of workers for which none is chosen.
+    /// Returns the default transport.
     fn transport(&self) -> Self::Transport;
 
-    /// What the worker knows its hosts by, where it has been started before. The default is `None`: a new one is made
-    /// up.
+    /// Token of a worker that is running already. Default: `None`, and a new token is generated.
     fn token(&self) -> Option<&str> {
         None
     }
 
-    /// Starts the worker. Must be called within a tokio runtime.
+    /// Starts the worker. Requires a tokio runtime.
     ///
     /// # Errors
-    /// `Spawn` where it cannot be started, with the reason.
+    /// `Spawn` with the cause if it could not be started.
     fn start(&self, launch: Launch) -> Result<Self::Running, Error>;
 }
 
-/// A worker that has been started. Dropping it ends it.
+/// Handle of a started worker. Dropping it kills the worker.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no running worker",
-    note = "use `Process` where the driver starts a `Program`, or implement `Running` for a type of your own"
+    message = "`{Self}` is not a running worker",
+    note = "use `Process` if the driver starts a `Program`, or implement `Running` for your own type"
 )]
 pub trait Running: Send + 'static {
-    /// `u32` where the worker is a process of its own, [`NoPid`] where it is none.
+    /// `u32` if the worker is a process, [`NoPid`] otherwise.
     type Pid: Into<Option<u32>> + Copy + Send + Sync + 'static;
 
-    /// The id of its process.
+    /// Process id.
     fn pid(&self) -> Self::Pid;
 
-    /// QueueStats for its end, and for that of what it prints as far as the host reads it. Cancel-safe; once ended, it answers at
-    /// once.
+    /// Waits for the worker's exit, and for the end of its output if the host reads it. Cancel-safe.
+    /// Returns at once if the worker has ended.
     fn wait(&mut self) -> impl Future<Output = ExitReason> + Send;
 
-    /// Is told that the connection is over, for a worker whose end shows in nothing else.
+    /// Notifies a worker whose exit is visible only by the end of its connection.
     fn connection_over(&mut self) {}
 
-    /// Ends it by force. Nothing happens where it has ended.
+    /// Kills the worker. Does nothing if it has ended.
     fn kill(&mut self);
 
-    /// The end of what it wrote to its standard error, where that is kept. Asked when it has ended.
+    /// Tail of the standard error, if the driver keeps it. Called after the exit.
     fn last_words(&mut self) -> impl Future<Output = String> + Send {
         std::future::ready(String::new())
     }
 
-    /// What [`Worker::stdout`](crate::Worker::stdout) and `stderr` read, for a worker that is a process. The default is
-    /// nothing.
+    /// Output that [`Worker::stdout`](crate::Worker::stdout) and `stderr` return. Default: none.
     fn captured(&self) -> Captured {
         Captured::default()
     }
 
-    /// Adds to a crash what is known here of it beyond how the worker ended. Asked once, when it has ended. The default
-    /// adds the [last words](Self::last_words).
+    /// Adds details to a crash beyond its exit reason. Called once, after the exit. Default: adds the
+    /// [last words](Self::last_words).
     fn explain(&mut self, crash: &mut Crash) -> impl Future<Output = ()> + Send {
         async { crash.stderr = self.last_words().await }
     }
 }
 
-/// A worker that can outlive its host.
+/// Handle of a worker that can outlive its host.
 #[diagnostic::on_unimplemented(
-    message = "a worker that is run as `{Self}` cannot outlive its host",
-    note = "`detach` is there for processes, which a `Program` runs, on a transport that can be reached again"
+    message = "a worker of type `{Self}` cannot outlive its host",
+    note = "`detach` requires a process, which a `Program` starts, and a transport that can reconnect"
 )]
 pub trait Detach: Running {
-    /// Whether it can be let go. Asked first: the worker is told only then that it is to stay.
+    /// Checks whether the worker can be detached. Called before the worker is asked to linger.
     ///
     /// # Errors
-    /// `Config` where it needs its host for something.
+    /// `Config` if the worker depends on its host.
     fn can_detach(&self) -> Result<(), Error>;
 
-    /// Lets it go: from now on, dropping this value does not end it. Called when the worker has confirmed that it stays.
+    /// Detaches the worker: dropping this handle no longer kills it. Called after the worker has
+    /// confirmed that it lingers.
     ///
     /// # Errors
-    /// `Config` where the system refuses.
+    /// `Config` if the system refuses.
     fn detach(&mut self) -> Result<(), Error>;
 }
 
-/// The id of a process: what [`Running::Pid`] is where the worker is one.
+/// Process id; [`Running::Pid`] of a worker that is a process.
 #[diagnostic::on_unimplemented(
-    message = "this worker is no process of its own: it has no id and no standard streams",
-    note = "`pid()`, `stdout()` and `stderr()` are there for workers that are run by a `Program`, or by another driver that \
-            starts processes"
+    message = "this worker is not a process: it has no process id and no standard streams",
+    note = "`pid()`, `stdout()` and `stderr()` require a `Program`, or another driver that starts processes"
 )]
 pub trait ProcessId: Copy {
-    /// The number.
+    /// Numeric process id.
     fn number(self) -> u32;
 }
 
@@ -133,18 +132,18 @@ impl ProcessId for u32 {
     }
 }
 
-/// The id of a worker's process for the text of an error, where it has one: " (pid 17)".
+/// Process id for an error message, such as " (pid 17)"; empty without one.
 pub(crate) fn in_parentheses(pid: impl Into<Option<u32>>) -> String {
     pid.into().map_or(String::new(), |pid| format!(" (pid {pid})"))
 }
 
-/// What a worker needs to find its host.
+/// Data from which a worker finds its host.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Launch {
-    /// A variable of the environment and its value, for a worker that is a process.
+    /// Environment variable and its value, for a worker that is a process.
     pub variable: (&'static str, String),
-    /// What it is born with.
+    /// Descriptors and address that the worker inherits.
     pub inheritance: Inheritance,
 }
 

@@ -41,7 +41,7 @@ use self::shared::PoolShared;
 pub use self::stats::{QueueStats, Stats, WorkerStats};
 use crate::driver::Driver;
 use crate::host::attempts::Attempts;
-use crate::host::supervisor::Stop;
+use crate::host::supervisor::StopRequest;
 
 /// A number of workers of one program behind one [`Service`].
 ///
@@ -239,7 +239,7 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// `Closed` if a worker had to be killed.
     pub async fn drain(&self) -> Result<(), Error> {
-        self.0.shared.stop(Stop::Drain);
+        self.0.shared.stop(StopRequest::Drain);
         self.ended().await
     }
 
@@ -251,7 +251,7 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// `Closed` if a worker had to be killed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.0.shared.stop(Stop::Close);
+        self.0.shared.stop(StopRequest::Close);
         self.ended().await
     }
 
@@ -276,7 +276,7 @@ impl<S: Service> Pool<S> {
     ///
     /// Returns at once. Await [`closed`](Self::closed) to wait until the workers are gone.
     pub fn kill(&self) {
-        self.0.shared.stop(Stop::Kill);
+        self.0.shared.stop(StopRequest::Kill);
     }
 
     /// Waits until the pool was drained, closed or killed and all workers are gone. Cancel-safe.
@@ -329,7 +329,7 @@ impl<S: Service> Clone for Pool<S> {
 
 impl<S: Service> Drop for PoolInner<S> {
     fn drop(&mut self) {
-        self.shared.stop(Stop::Close);
+        self.shared.stop(StopRequest::Close);
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How long the parts of a worker's life may take. Zero is no limit.
+/// Time limits of a worker's life. Zero means no limit.
 ///
 /// ```
 /// use isolated_workers_runtime::Timeouts;
@@ -14,53 +14,51 @@ use std::time::Duration;
 pub struct Timeouts {
     /// From the start of the process until it is ready for calls. Default: 10 s.
     pub startup: Duration,
-    /// For a call whose message or request does not say. Default: 5 min.
+    /// For a call whose message and request set no timeout. Default: 5 min.
     pub message: Duration,
-    /// From the request to close until the process is killed. Default: 5 s.
+    /// From a request to close until the process is killed. Default: 5 s.
     pub close: Duration,
-    /// How long a worker that was disconnected waits until it is reached again; then it ends. Default: 1 min.
+    /// For which a disconnected worker lingers; then it ends. Default: 1 min.
     pub disconnected: Duration,
 }
 
 impl Timeouts {
-    /// Sets how long the process may take to be ready for calls.
+    /// Limit above which a timeout is refused: whoever wants no limit sets zero.
+    const MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+    /// Sets the time within which the process must be ready for calls.
     pub const fn startup(mut self, limit: Duration) -> Self {
         self.startup = limit;
         self
     }
 
-    /// Sets how long a call may take whose message or request does not say.
+    /// Sets the timeout of calls whose message and request set none.
     pub const fn message(mut self, limit: Duration) -> Self {
         self.message = limit;
         self
     }
 
-    /// Sets how long a worker that was disconnected waits until it is reached again.
+    /// Sets the time for which a disconnected worker lingers until it is reconnected.
     pub const fn disconnected(mut self, limit: Duration) -> Self {
         self.disconnected = limit;
         self
     }
 
-    /// Sets how long the process has to end by itself when it is closed.
+    /// Sets the grace period of a closed process, after which it is killed.
     pub const fn close(mut self, limit: Duration) -> Self {
         self.close = limit;
         self
     }
-}
 
-impl Timeouts {
-    /// Longer is meant to be for ever, which is zero.
-    const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
-    /// The first limit that makes no sense, with its name.
-    pub(crate) fn absurd(&self) -> Option<(&'static str, Duration)> {
+    /// First limit above the maximum, with its name.
+    pub(crate) fn out_of_range(&self) -> Option<(&'static str, Duration)> {
         let limits = [
             ("startup", self.startup),
             ("message", self.message),
             ("close", self.close),
             ("disconnected", self.disconnected),
         ];
-        limits.into_iter().find(|(_, limit)| *limit > Self::LONGEST)
+        limits.into_iter().find(|(_, limit)| *limit > Self::MAX)
     }
 }
 
@@ -75,22 +73,26 @@ impl Default for Timeouts {
     }
 }
 
-/// What happens when the time of a call is over. The call fails with
+/// Reaction to a call that exceeds its timeout. The call fails with
 /// [`Timeout`](isolated_workers_core::ErrorKind::Timeout) in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnTimeout {
-    /// The worker is told: the handler's future is dropped. The default. A handler that never awaits goes on.
+    /// Cancels the call in the worker: its handler's future is dropped. The default. A handler that
+    /// never awaits continues.
     #[default]
     Cancel,
-    /// The worker is not told: the handler goes on to its end.
+    /// Sends nothing: the handler continues to its end.
     Abandon,
-    /// The worker is killed and started again: the only way to end a busy loop. What else was in flight fails or is
-    /// made again as [`OnCrash`](crate::OnCrash) says.
+    /// Kills and respawns the worker: the only way to end a busy loop. Other calls in flight fail or
+    /// are retried as [`OnCrash`](crate::OnCrash) says.
     Kill,
 }
 
-/// QueueStats for `limit`, or for ever where it is zero.
+/// Unlimited duration as the wire carries it: 136 years.
+pub(crate) const UNLIMITED: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Waits for `limit`. Zero never elapses.
 pub(crate) async fn elapsed(limit: Duration) {
     if limit.is_zero() { std::future::pending().await } else { tokio::time::sleep(limit).await }
 }

@@ -21,7 +21,7 @@ async fn each_spawn_failure_has_its_own_message() {
     assert_error(&missing, ErrorKind::Spawn, &["/no/such/program", "there is no such file"]);
 
     let unknown = refused(Program::new("no-such-program-in-the-path")).await;
-    assert_error(&unknown, ErrorKind::Spawn, &["no program of this name is in PATH"]);
+    assert_error(&unknown, ErrorKind::Spawn, &["there is no program of this name in PATH"]);
 
     let folder = tempfile::tempdir().unwrap();
     let plain = folder.path().join("plain.txt");

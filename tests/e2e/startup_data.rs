@@ -154,7 +154,7 @@ async fn startup_data_that_cannot_be_sent_is_refused_before_the_program_starts()
     assert_error(
         &error,
         ErrorKind::Config,
-        &["it goes with the handshake, which `without_handshake` leaves out"],
+        &["the handshake carries it, and `without_handshake` skips that"],
     );
 
     let program = program().stdout(Output::Discard).stderr(Output::Discard);

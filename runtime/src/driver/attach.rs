@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::{Detach, Driver, Launch, NoPid, Running};
 
-/// Where a detached worker is reached, and what it knows its hosts by.
+/// Address of a detached worker, with the token that it requires.
 ///
-/// It can be written to a file and read by another host. Whoever has it and is the same user can call the worker: keep
-/// it as you would keep a password.
+/// It can be stored in a file and read by another host. Every process of the same user that has it
+/// can call the worker: protect it like a password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub(crate) place: String,
@@ -25,9 +25,10 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Reaches a worker that another host has detached.
+/// Driver that connects to a worker which another host has detached.
 ///
-/// The worker is then this host's: it ends when it is closed or its new host dies, unless it is detached again.
+/// The worker then belongs to this host: it ends when it is closed or this host dies, unless it is
+/// detached again.
 #[derive(Clone, Debug)]
 pub struct Attach<T = DefaultTransport> {
     transport: T,
@@ -35,14 +36,14 @@ pub struct Attach<T = DefaultTransport> {
 }
 
 impl Attach {
-    /// The worker at `address`.
+    /// Attaches to the worker at `address` over the default transport.
     pub fn new(address: Address) -> Self {
         Self { transport: DefaultTransport, address }
     }
 }
 
 impl<T: Reconnect> Attach<T> {
-    /// The worker at `address`, which is on this transport.
+    /// Attaches to the worker at `address` over `transport`.
     pub fn by(transport: T, address: Address) -> Self {
         Self { transport, address }
     }
@@ -69,7 +70,8 @@ impl<T: Reconnect> Driver for Attach<T> {
     }
 }
 
-/// A worker that was running already. Its process is not this one's child, so its end is seen by that of its connection.
+/// Handle of an attached worker. Its process is not a child of this one, so its exit is detected by
+/// the end of its connection.
 #[derive(Debug)]
 pub struct Attached(watch::Sender<bool>);
 
@@ -81,7 +83,7 @@ impl Running for Attached {
     }
 
     async fn wait(&mut self) -> ExitReason {
-        // The sender is this value's own, so that the wait cannot fail.
+        // The sender belongs to `self`, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|gone| *gone).await;
         ExitReason::Disconnected
     }
@@ -90,7 +92,7 @@ impl Running for Attached {
         self.0.send_replace(true);
     }
 
-    /// Ends the wait for it: the process is out of reach but by its connection.
+    /// Ends the wait. The process can be reached by its connection only.
     fn kill(&mut self) {
         self.0.send_replace(true);
     }
@@ -106,7 +108,7 @@ impl Detach for Attached {
     }
 }
 
-/// The transport of a worker that is running already: it is dialled, not waited for.
+/// Transport of a worker that is running already: the host dials it.
 #[derive(Clone, Debug)]
 pub struct Dial<T> {
     transport: T,
@@ -129,11 +131,11 @@ impl<T: Reconnect> Transport for Dial<T> {
     }
 
     async fn attach(&self, _: &str) -> io::Result<Channel<T::Reader, T::Writer>> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "a worker is dialled, it does not dial"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "only a host can use the transport `Dial`"))
     }
 
     async fn adopt(&self, _: Box<dyn Any + Send>) -> io::Result<Channel<T::Reader, T::Writer>> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "a worker is dialled, it does not dial"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "only a host can use the transport `Dial`"))
     }
 }
 
@@ -148,7 +150,8 @@ impl<T: Reconnect> Bound for Dial<T> {
     async fn establish(self) -> io::Result<Channel<T::Reader, T::Writer>> {
         let channel = self.transport.dial(&self.place).await?;
         if let Some(cleanup) = &channel.cleanup {
-            // The worker sees to it when it ends. Were it this host's, a refusal would make the worker unreachable.
+            // The worker runs it when it ends. If this host did, a refused handshake would make the
+            // worker unreachable.
             cleanup.disarm();
         }
         Ok(channel)

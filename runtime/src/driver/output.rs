@@ -1,20 +1,21 @@
 mod captured;
-mod kept;
-mod lines;
-mod stream;
+mod line_logger;
+mod reader;
+mod tail;
 
 use std::path::Path;
 use std::process::Stdio;
 
 pub use self::captured::Captured;
-use self::lines::Lines;
-pub(super) use self::stream::{Sink, Stream};
+use self::line_logger::LineLogger;
+pub(super) use self::reader::{OutputReader, Sink};
 
-/// What becomes of what a worker writes to its standard output or error.
+/// Destination of a worker's standard output or error.
 ///
-/// What comes to the host ([`Keep`](Self::Keep), [`Capture`](Self::Capture), [`Trace`](Self::Trace)) is read until the
-/// worker's process has ended, whatever its connection does, and takes 64 KiB of memory at most: a worker that prints
-/// for ever does no harm to its host, and does not wait for anybody but the one that its output is passed on to.
+/// With [`Keep`](Self::Keep), [`Capture`](Self::Capture) and [`Trace`](Self::Trace), the host reads the
+/// stream until the process has exited, whatever its connection does. It holds at most 64 KiB of it. So
+/// a worker that prints without end does not harm its host, and blocks only while the destination
+/// blocks.
 ///
 /// ```
 /// use isolated_workers_runtime::{Output, Program};
@@ -24,21 +25,23 @@ pub(super) use self::stream::{Sink, Stream};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// It goes where the host's goes.
+    /// Shares the host's stream.
     Inherit,
-    /// It goes nowhere.
+    /// Discards the output.
     Discard,
-    /// It goes where the host's goes, by way of the host, which keeps the end of it for the error that tells of the
-    /// worker's end. The default for the standard error.
+    /// Copies the output to the host's stream and keeps its tail, which is part of a crash's error. The
+    /// default for the standard error.
     #[default]
     Keep,
-    /// It is kept by the host and not passed on: the last 64 KiB, which [`Worker::stdout`](crate::Worker::stdout) and
-    /// [`Worker::stderr`](crate::Worker::stderr) return, while the worker runs and after its end.
+    /// Keeps the last 64 KiB and copies nothing. [`Worker::stdout`](crate::Worker::stdout) and
+    /// [`Worker::stderr`](crate::Worker::stderr) return them, while the worker runs and afterwards.
     Capture,
-    /// Each line becomes an event of `tracing`: at the level `INFO` for the standard output and `WARN` for the standard
-    /// error, with the target `isolated_workers::worker` and the fields `pid`, `name` (the program's file name) and
-    /// `stream` (`stdout` or `stderr`). What is beyond the first 8 KiB of a line is left out, which the event says; bytes
-    /// that are no UTF-8 become `\u{fffd}`. The end of it is kept as with [`Keep`](Self::Keep).
+    /// Emits each line as a `tracing` event, and keeps the tail as [`Keep`](Self::Keep) does.
+    ///
+    /// The level is `INFO` for the standard output and `WARN` for the standard error. The target is
+    /// `isolated_workers::worker`; the fields are `pid`, `name` (the program's file name) and `stream`
+    /// (`stdout` or `stderr`). A line is cut after 8 KiB, and the event says so. Bytes that are not UTF-8
+    /// become `\u{fffd}`.
     Trace,
 }
 
@@ -51,20 +54,20 @@ impl Output {
         }
     }
 
-    /// Where the host brings what it reads from this stream of a process.
-    pub(super) fn sink(self, from: Standard, pid: u32, program: &Path) -> Sink {
+    /// Sink for the output that the host reads from this stream.
+    pub(super) fn sink(self, from: StandardStream, pid: u32, program: &Path) -> Sink {
         match (self, from) {
-            (Self::Keep, Standard::Output) => Sink::Through(Box::new(tokio::io::stdout())),
-            (Self::Keep, Standard::Error) => Sink::Through(Box::new(tokio::io::stderr())),
-            (Self::Trace, _) => Sink::Lines(Lines::new(from, pid, program)),
+            (Self::Keep, StandardStream::Output) => Sink::Through(Box::new(tokio::io::stdout())),
+            (Self::Keep, StandardStream::Error) => Sink::Through(Box::new(tokio::io::stderr())),
+            (Self::Trace, _) => Sink::Lines(LineLogger::new(from, pid, program)),
             (Self::Inherit | Self::Discard | Self::Capture, _) => Sink::Nowhere,
         }
     }
 }
 
-/// A standard stream that a process writes to.
+/// StandardStream stream to which a process writes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Standard {
+pub(super) enum StandardStream {
     Output,
     Error,
 }

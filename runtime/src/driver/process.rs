@@ -1,4 +1,4 @@
-mod panic;
+mod panic_report;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,21 +8,21 @@ use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use isolated_workers_transport::{STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 use tokio::process::{Child, Command};
 
-use super::output::{Standard, Stream};
-use super::system::Group;
+use super::output::{OutputReader, StandardStream};
+use super::system::ProcessGroup;
 use super::{Captured, Detach, Launch, Program, Running};
 
-/// How much of the standard error an error tells, in bytes.
-const LAST_WORDS: usize = 4 << 10;
+/// Maximum size of the standard error that is part of an error.
+const MAX_LAST_WORDS_BYTES: usize = 4 << 10;
 
-/// A running child process, and all that it started in its group. None of them outlives this value, nor the process that
-/// started them, unless it was detached.
+/// Handle of a child process and the processes of its group. They are killed when this value is
+/// dropped or the child exits, unless it was detached.
 pub struct Process {
     child: Child,
-    group: Group,
+    group: ProcessGroup,
     pid: u32,
-    stdout: Option<Stream>,
-    stderr: Option<Stream>,
+    stdout: Option<OutputReader>,
+    stderr: Option<OutputReader>,
     is_detached: bool,
 }
 
@@ -45,7 +45,7 @@ impl Process {
             .stdin(inheritance.stdin.unwrap_or_else(Stdio::null))
             .stdout(inheritance.stdout.unwrap_or_else(|| program.stdout.stdio()))
             .stderr(program.stderr.stdio())
-            // `Drop` does it, for the whole group, unless the process was detached.
+            // `Drop` kills the whole group, unless the process was detached.
             .kill_on_drop(false);
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
@@ -56,27 +56,27 @@ impl Process {
             Some(list) => command.env(STRAY_DESCRIPTORS_VARIABLE, list),
             None => command.env_remove(STRAY_DESCRIPTORS_VARIABLE),
         };
-        let (mut child, group) = Group::spawn(&mut command).map_err(|error| spawn_failed(program, error))?;
-        let pid = child.id().expect("a child that was not waited for has a pid");
-        let stdout = child
-            .stdout
-            .take()
-            .map(|stdout| Stream::new(stdout, program.stdout.sink(Standard::Output, pid, &program.path)));
-        let stderr = child
-            .stderr
-            .take()
-            .map(|stderr| Stream::new(stderr, program.stderr.sink(Standard::Error, pid, &program.path)));
+        let (mut child, group) =
+            ProcessGroup::spawn(&mut command).map_err(|error| spawn_failed(program, error))?;
+        let pid = child.id().expect("a child that was not reaped has a pid");
+        let stdout = child.stdout.take().map(|stdout| {
+            OutputReader::new(stdout, program.stdout.sink(StandardStream::Output, pid, &program.path))
+        });
+        let stderr = child.stderr.take().map(|stderr| {
+            OutputReader::new(stderr, program.stderr.sink(StandardStream::Error, pid, &program.path))
+        });
         Ok(Self { child, group, pid, stdout, stderr, is_detached: false })
     }
 
-    /// Reads what its streams still hold. What holds them open is no longer of its group, which has been killed.
-    async fn rest(&mut self) {
-        let rest = async |stream: &mut Option<Stream>| {
+    /// Reads the rest of the output. The group was killed: only a process outside it can hold the
+    /// streams open.
+    async fn finish_output(&mut self) {
+        let finish = async |stream: &mut Option<OutputReader>| {
             if let Some(stream) = stream {
-                stream.rest().await;
+                stream.finish().await;
             }
         };
-        tokio::join!(rest(&mut self.stdout), rest(&mut self.stderr));
+        tokio::join!(finish(&mut self.stdout), finish(&mut self.stderr));
     }
 }
 
@@ -93,10 +93,10 @@ impl Running for Process {
             self.group.kill_rest(&self.child);
         }
         let status = self.child.wait().await;
-        self.rest().await;
+        self.finish_output().await;
         match status {
             Ok(status) => self.group.reason(status),
-            // Somebody else has waited for our child: how it ended is lost, but it has.
+            // Other code of the host reaped the child, so its exit status is lost.
             Err(_) => ExitReason::Disconnected,
         }
     }
@@ -106,26 +106,26 @@ impl Running for Process {
     }
 
     fn captured(&self) -> Captured {
-        let kept = |stream: &Option<Stream>| stream.as_ref().map(|stream| stream.kept().clone());
-        Captured { stdout: kept(&self.stdout), stderr: kept(&self.stderr) }
+        let tail = |stream: &Option<OutputReader>| stream.as_ref().map(|stream| stream.tail().clone());
+        Captured { stdout: tail(&self.stdout), stderr: tail(&self.stderr) }
     }
 
     async fn last_words(&mut self) -> String {
-        let kept = self.stderr.as_ref().map(|stderr| stderr.kept().last(LAST_WORDS));
-        kept.unwrap_or_default().trim_end().to_owned()
+        let tail = self.stderr.as_ref().map(|stderr| stderr.tail().last(MAX_LAST_WORDS_BYTES));
+        tail.unwrap_or_default().trim_end().to_owned()
     }
 
     async fn explain(&mut self, crash: &mut Crash) {
         crash.stderr = self.last_words().await;
-        crash.panic = panic::find(&self.captured().stderr(), crash.reason);
-        crash.out_of_memory = self.group.ran_out_of_memory(crash.reason);
+        crash.panic = panic_report::find(&self.captured().stderr(), crash.reason);
+        crash.out_of_memory = self.group.was_oom_killed(crash.reason);
     }
 }
 
 impl Detach for Process {
     fn can_detach(&self) -> Result<(), Error> {
         if self.stdout.is_some() || self.stderr.is_some() {
-            let why = "what it prints goes through this host";
+            let why = "its output goes through this host";
             let what = "start it with `.stderr(Output::Inherit)` or `Output::Discard`, the same for `stdout`";
             return Err(Error::new(
                 ErrorKind::Config,
@@ -136,7 +136,7 @@ impl Detach for Process {
     }
 
     fn detach(&mut self) -> Result<(), Error> {
-        self.group.let_go().map_err(|error| {
+        self.group.release().map_err(|error| {
             let text = format!("could not detach the worker (pid {})", self.pid);
             Error::with_source(ErrorKind::Config, text, error)
         })?;
@@ -159,16 +159,16 @@ impl fmt::Debug for Process {
     }
 }
 
-/// The system says "not found" of a program, its interpreter and its working directory alike.
+/// The system reports "not found" for a program, its interpreter and its working directory alike.
 fn spawn_failed(program: &Program, error: io::Error) -> Error {
     let path = program.path.display();
     let bare = program.path.components().count() == 1;
     let why = match (error.kind(), &program.current_dir) {
         (_, Some(folder)) if !folder.is_dir() => {
-            format!("its working directory {} is not there or is no folder", folder.display())
+            format!("its working directory {} does not exist or is not a folder", folder.display())
         }
         (io::ErrorKind::NotFound, _) if bare && !Path::new(&program.path).exists() => {
-            "no program of this name is in PATH; give its path, or build it first".to_owned()
+            "there is no program of this name in PATH; give its path, or build it first".to_owned()
         }
         (io::ErrorKind::NotFound, _) if !program.path.exists() => {
             "there is no such file; check the path, or build it first".to_owned()

@@ -6,10 +6,10 @@ use isolated_workers_transport::DefaultTransport;
 
 use super::{Driver, Launch, Output, Process};
 
-/// A program that is run as a child process: its path, arguments, environment, working directory and streams.
+/// Driver that runs a program as a child process.
 ///
-/// The process is the leader of a group of its own, so that Ctrl-C at the host's terminal is the host's matter, and all
-/// that it starts can be ended with it.
+/// The process leads its own process group. So Ctrl-C at the host's terminal does not reach it, and
+/// processes that it starts are killed with it.
 ///
 /// ```
 /// use isolated_workers_runtime::Program;
@@ -29,7 +29,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program at `path`; a name without a slash is looked for in `PATH`.
+    /// Uses the program at `path`. A name without a slash is looked up in `PATH`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -43,18 +43,19 @@ impl Program {
         }
     }
 
-    /// This very program: its `main` asks [`is_worker`](crate::is_worker) which of the two it is.
+    /// Uses the current program. Its `main` calls [`is_worker`](crate::is_worker) to tell host and
+    /// worker apart.
     ///
     /// # Errors
-    /// `Spawn` where the system does not tell the path of the program.
+    /// `Spawn` if the path of the current program cannot be determined.
     pub fn current_exe() -> Result<Self, Error> {
         let path = std::env::current_exe().map_err(|error| {
-            Error::with_source(ErrorKind::Spawn, "could not find out the path of this program", error)
+            Error::with_source(ErrorKind::Spawn, "could not determine the path of this program", error)
         })?;
         Ok(Self::new(path))
     }
 
-    /// Adds an argument. Everybody on the machine can read it: no secret belongs here.
+    /// Adds an argument. Every user of the machine can read it: pass no secrets.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
@@ -66,37 +67,39 @@ impl Program {
         self
     }
 
-    /// Sets a variable of the environment, which is the host's otherwise.
+    /// Sets an environment variable. Default: the host's environment.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((key.into(), Some(value.into())));
         self
     }
 
-    /// Takes a variable out of the environment.
+    /// Removes an environment variable.
     pub fn env_remove(mut self, key: impl Into<OsString>) -> Self {
         self.env.push((key.into(), None));
         self
     }
 
-    /// Begins with an empty environment instead of the host's. What [`env`](Self::env) sets, before or after, stays.
+    /// Starts from an empty environment instead of the host's. Variables set by [`env`](Self::env),
+    /// before or after, are kept.
     pub fn env_clear(mut self) -> Self {
         self.clear_env = true;
         self
     }
 
-    /// Sets the working directory, which is the host's otherwise.
+    /// Sets the working directory. Default: the host's.
     pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.current_dir = Some(path.into());
         self
     }
 
-    /// Says what becomes of the standard output. Default: [`Output::Inherit`]. A transport that needs it has it.
+    /// Sets the destination of the standard output. Default: [`Output::Inherit`]. A transport that uses
+    /// the standard output takes precedence.
     pub fn stdout(mut self, output: Output) -> Self {
         self.stdout = output;
         self
     }
 
-    /// Says what becomes of the standard error. Default: [`Output::Keep`].
+    /// Sets the destination of the standard error. Default: [`Output::Keep`].
     pub fn stderr(mut self, output: Output) -> Self {
         self.stderr = output;
         self
@@ -113,7 +116,7 @@ impl Program {
         self
     }
 
-    /// Where the program is.
+    /// Path of the program.
     pub fn path(&self) -> &Path {
         &self.path
     }

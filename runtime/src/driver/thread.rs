@@ -10,10 +10,10 @@ use tokio::sync::{oneshot, watch};
 use super::{Driver, Launch, Running};
 use crate::inherited;
 
-/// Runs a worker on a thread of its own in this process, with a runtime of its own.
+/// Driver that runs a worker on its own thread and runtime in this process.
 ///
-/// The same handlers, codec and middleware as in a process, without the isolation: what crashes or aborts takes the
-/// host with it, and a busy loop cannot be ended by force. For tests, and for systems without processes.
+/// Handlers, codec and middleware work as in a process, without the isolation: a crash or abort ends
+/// the host, and a busy loop cannot be killed. Use it in tests and on systems without processes.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::{serve, Thread, Worker};
@@ -38,11 +38,11 @@ pub struct Thread {
     name: String,
 }
 
-/// Runs on the new thread until its worker has served or is killed.
+/// Main function of the thread. Returns when the worker has served or is killed.
 type Main = dyn Fn(oneshot::Receiver<()>) -> Result<(), Error> + Send + Sync;
 
 impl Thread {
-    /// A thread that runs `main`, which calls `serve`, as the `main` of a program would. It need not be `Send`.
+    /// Runs `main`, which calls `serve`, on a new thread. Its future need not be `Send`.
     pub fn new<F, Fut>(main: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -51,7 +51,11 @@ impl Thread {
         let run = move |mut killed: oneshot::Receiver<()>| {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-                    Error::with_source(ErrorKind::Startup, "no runtime for the thread", error)
+                    Error::with_source(
+                        ErrorKind::Startup,
+                        "could not build a tokio runtime for the worker's thread",
+                        error,
+                    )
                 })?;
             runtime.block_on(async {
                 tokio::select! {
@@ -106,7 +110,7 @@ fn reason(served: Result<Result<(), Error>, Box<dyn Any + Send>>) -> ExitReason 
             tracing::error!("a worker on a thread failed: {error:#}");
             ExitReason::Exited(1)
         }
-        // The code of a program that panics.
+        // Exit code of a program that panics.
         Err(_) => ExitReason::Exited(101),
     }
 }
@@ -117,7 +121,7 @@ impl fmt::Debug for Thread {
     }
 }
 
-/// A worker on a thread. Dropping it tells the thread to end, which it does at its next await.
+/// Handle of a worker on a thread. Dropping it ends the thread at its next await.
 #[derive(Debug)]
 pub struct RunningThread {
     kill: Option<oneshot::Sender<()>>,
@@ -141,7 +145,7 @@ impl Running for RunningThread {
     }
 }
 
-/// A worker that is no process has no id.
+/// Process id of a worker that is not a process.
 #[derive(Clone, Copy, Debug)]
 pub struct NoPid;
 

@@ -1,5 +1,5 @@
 mod exit;
-mod memory;
+mod oom;
 #[cfg(target_os = "linux")]
 mod pidfd;
 
@@ -12,26 +12,26 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 #[cfg(not(target_os = "linux"))]
-use self::exit::Signals as Exit;
-use self::exit::State;
+use self::exit::ChildSignal as ExitWatch;
+use self::exit::ChildState;
 #[cfg(target_os = "linux")]
-use self::pidfd::Exit;
+use self::pidfd::ExitWatch;
 
-/// A process and all that it starts: a process group.
-pub(super) struct Group {
-    exit: Exit,
+/// Process group: a child process and the processes that it starts.
+pub(super) struct ProcessGroup {
+    exit: ExitWatch,
     is_killed: bool,
 }
 
-impl Group {
-    /// Starts a process in a group of its own: Ctrl-C at the host's terminal is the host's matter, and the group can be
-    /// killed as one.
+impl ProcessGroup {
+    /// Starts a process in its own group: Ctrl-C at the host's terminal does not reach it, and the
+    /// group can be killed as one.
     pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
         let mut child = command.process_group(0).spawn()?;
-        // While the program is being loaded: the first time, it takes as long as a tenth of that.
-        memory::begin();
+        // Runs while the program is being loaded. The first call takes a tenth of that time.
+        oom::init();
         let pid = pid(&child).ok_or(io::ErrorKind::NotFound);
-        match pid.map_err(io::Error::from).and_then(Exit::of) {
+        match pid.map_err(io::Error::from).and_then(ExitWatch::new) {
             Ok(exit) => Ok((child, Self { exit, is_killed: false })),
             Err(error) => {
                 let _ = child.start_kill();
@@ -45,25 +45,25 @@ impl Group {
         self.kill_rest(child);
     }
 
-    /// Kills what is there of the group. Nothing happens where its first process has been waited for: from then on its
-    /// number may be a stranger's.
+    /// Kills the processes of the group. Does nothing if its leader was reaped: its number may then
+    /// belong to an unrelated process.
     pub(super) fn kill_rest(&self, child: &Child) {
         if let Some(group) = pid(child)
-            && State::of(group) != State::Gone
+            && ChildState::of(group) != ChildState::Reaped
         {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 
-    /// QueueStats until the process has ended, and leaves it a zombie, so that its group can still be killed.
+    /// Waits until the process has exited and leaves it a zombie, so that its group can be killed.
     pub(super) async fn ended(&mut self, child: &mut Child) {
         if let Some(pid) = pid(child) {
             self.exit.ended(pid).await;
         }
     }
 
-    /// A group outlives its host anyway.
-    pub(super) fn let_go(&self) -> io::Result<()> {
+    /// Nothing to release: a group outlives its host.
+    pub(super) fn release(&self) -> io::Result<()> {
         Ok(())
     }
 
@@ -77,13 +77,13 @@ impl Group {
         }
     }
 
-    /// Whether the system seems to have ended the process for want of memory. To be asked once, when it has ended.
-    pub(super) fn ran_out_of_memory(&self, reason: ExitReason) -> bool {
-        matches!(reason, ExitReason::Signalled { signal: 9, .. }) && !self.is_killed && memory::has_run_out()
+    /// Returns `true` if the OOM killer probably killed the process. Called once, after the exit.
+    pub(super) fn was_oom_killed(&self, reason: ExitReason) -> bool {
+        matches!(reason, ExitReason::Signalled { signal: 9, .. }) && !self.is_killed && oom::has_killed()
     }
 }
 
-/// `None`: it has been waited for.
+/// `None` if the child was reaped.
 fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(child.id()?.cast_signed())
 }

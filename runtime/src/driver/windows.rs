@@ -9,21 +9,22 @@ use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_
 
 use self::job::Job;
 
-/// A process and all that it starts: a job, which ends with its handle, and so with this process.
-pub(super) struct Group {
+/// Process group: a child process and the processes that it starts, in a job. The job ends with its
+/// handle, and so with this process.
+pub(super) struct ProcessGroup {
     job: Job,
     is_killed: bool,
 }
 
-/// What a process ends with that its host has killed: what a shell makes of SIGKILL.
-const KILLED: i32 = 137;
+/// Exit code of a process that its host has killed, as a shell reports SIGKILL.
+const KILLED_CODE: i32 = 137;
 
-impl Group {
-    /// Starts a process in a job of its own. It runs no code before it is in there, so that nothing it starts is left
-    /// out.
+impl ProcessGroup {
+    /// Starts a process in its own job. It starts suspended, so that no process it starts escapes the
+    /// job.
     ///
-    /// As the root of a process group it does not hear of Ctrl-C at the host's console, which is the host's matter. It
-    /// shares that console, so that it can print there; where there is none, it gets no window of its own either.
+    /// As the root of a process group it does not receive Ctrl-C from the host's console. It shares that
+    /// console and can print there. Without a console, it gets no window.
     pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
         let job = Job::new()?;
         let window = if job::has_console() { 0 } else { CREATE_NO_WINDOW };
@@ -43,34 +44,34 @@ impl Group {
         self.kill_rest(child);
     }
 
-    /// Kills what is there of the job.
+    /// Kills the processes of the job.
     pub(super) fn kill_rest(&self, _: &Child) {
-        // It fails where all have ended.
-        let _ = self.job.terminate(KILLED.cast_unsigned());
+        // Fails if all have exited.
+        let _ = self.job.terminate(KILLED_CODE.cast_unsigned());
     }
 
-    /// QueueStats until the process has ended.
+    /// Waits until the process has exited.
     pub(super) async fn ended(&mut self, child: &mut Child) {
-        // What it returns is asked for once more.
+        // The status is queried again by the caller.
         let _ = child.wait().await;
     }
 
-    /// From now on, the processes outlive this value.
-    pub(super) fn let_go(&self) -> io::Result<()> {
-        self.job.let_go()
+    /// Lets the processes outlive this value.
+    pub(super) fn release(&self) -> io::Result<()> {
+        self.job.release()
     }
 
-    /// Windows has no signals. A process that was killed by its host says what it would elsewhere.
+    /// Windows has no signals. A process killed by its host is reported as killed by SIGKILL.
     pub(super) fn reason(&self, status: ExitStatus) -> ExitReason {
         match status.code() {
-            Some(KILLED) if self.is_killed => ExitReason::Signalled { signal: 9, core_dumped: false },
+            Some(KILLED_CODE) if self.is_killed => ExitReason::Signalled { signal: 9, core_dumped: false },
             Some(code) => ExitReason::Exited(code),
             None => ExitReason::Disconnected,
         }
     }
 
-    /// Windows ends nobody for want of memory: it refuses to give more.
-    pub(super) fn ran_out_of_memory(&self, _: ExitReason) -> bool {
+    /// Always `false`: Windows has no OOM killer.
+    pub(super) fn was_oom_killed(&self, _: ExitReason) -> bool {
         false
     }
 }

@@ -1,4 +1,4 @@
-//! Calls that are made again when their worker dies.
+//! Retries of a call whose worker died.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -9,61 +9,60 @@ use tokio::time::timeout;
 
 use crate::Link;
 
-/// Makes a call up to `most` times, through all of the middleware each time.
+/// Makes a call up to `max_attempts` times, through all of the middleware each time.
 pub(crate) async fn call<S: Service>(
     service: &S,
     link: &Link<S::Codec>,
     request: Request,
-    most: u32,
+    max_attempts: u32,
 ) -> Result<Response, Error> {
     let limit = request.timeout().unwrap_or(link.timeout());
-    let end = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
-    let mut attempts = Attempts::new(request, most);
-    // While it is held, a worker that dies is started again.
-    let _again = link.again();
-    let mut probation = None;
+    let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+    let mut attempts = Attempts::new(request, max_attempts);
+    // While this exists, a worker that dies is respawned.
+    let _interest = link.again();
+    let mut suspect = None;
     loop {
         let result = service.call(attempts.request().clone()).await;
-        let crashed = match attempts.judge(result, probation.take().is_some()) {
+        let crashed = match attempts.judge(result, suspect.take().is_some()) {
             ControlFlow::Break(result) => return result,
             ControlFlow::Continue(crashed) => crashed,
         };
-        // One at a time: so the next crash has one cause.
-        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let alone = timeout(left.unwrap_or(Duration::MAX), link.probation());
-        match alone.await {
-            Ok(guard) => probation = Some(guard),
+        // One suspect at a time, so that the next crash has one cause.
+        let remaining = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match timeout(remaining.unwrap_or(Duration::MAX), link.probation()).await {
+            Ok(permit) => suspect = Some(permit),
             Err(_) => return Err(crashed),
         }
-        if let Some(end) = end {
-            let left = end.saturating_duration_since(Instant::now());
-            attempts.request.set_timeout(Some(left.max(Duration::from_nanos(1))));
+        if let Some(at) = deadline {
+            let remaining = at.saturating_duration_since(Instant::now());
+            attempts.request.set_timeout(Some(remaining.max(Duration::from_nanos(1))));
         }
     }
 }
 
-/// The runs of one call.
+/// Attempts of one call.
 pub(crate) struct Attempts {
     request: Request,
-    /// What the request said when it came: a middleware of another host may have counted before.
+    /// Number of the first attempt: middleware or another host may have counted before.
     first: u32,
     attempt: u32,
-    most: u32,
+    max: u32,
     crashed: Option<Error>,
 }
 
 impl Attempts {
-    pub(crate) fn new(request: Request, most: u32) -> Self {
-        Self { first: request.attempt(), request, attempt: 1, most, crashed: None }
+    pub(crate) fn new(request: Request, max: u32) -> Self {
+        Self { first: request.attempt(), request, attempt: 1, max, crashed: None }
     }
 
-    /// What is to be made next.
+    /// Request of the next attempt.
     pub(crate) fn request(&self) -> &Request {
         &self.request
     }
 
-    /// Takes in how a run has ended. `alone` says that no other call that had been in flight at a crash was with it, so
-    /// that it is the cause of the next one. Continues with the crash where the call is to be made again.
+    /// Takes in the result of an attempt. `alone` says that no other suspect ran beside it, so that a
+    /// crash is charged to this call. Continues with the crash if the call is to be retried.
     pub(crate) fn judge(
         &mut self,
         result: Result<Response, Error>,
@@ -71,7 +70,7 @@ impl Attempts {
     ) -> ControlFlow<Result<Response, Error>, Error> {
         let error = match (result, self.crashed.take()) {
             (Err(error), _) if error.crash().is_some() => error,
-            // Nobody has started it again: how it ended says more.
+            // The worker was not respawned: the crash says more than `Closed`.
             (Err(error), Some(crashed))
                 if error.kind() == ErrorKind::Closed && error.executed() == Executed::No =>
             {
@@ -82,12 +81,12 @@ impl Attempts {
         let Some(crash) = error.crash() else { return ControlFlow::Break(Err(error)) };
         let mut crash = crash.clone();
         crash.attempt = self.attempt;
-        crash.max_attempts = self.most;
+        crash.max_attempts = self.max;
         crash.bystander &= !alone;
-        let charged = !crash.bystander;
+        let is_charged = !crash.bystander;
         let error = Error::crashed(crash);
-        if charged {
-            if self.attempt == self.most {
+        if is_charged {
+            if self.attempt == self.max {
                 return ControlFlow::Break(Err(error));
             }
             self.attempt += 1;

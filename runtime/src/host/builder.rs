@@ -9,15 +9,16 @@ use serde::Serialize;
 
 use crate::connection::Link;
 use crate::driver::Driver;
-use crate::host::starter::{Settings, Starter};
+use crate::host::starter::{HostSettings, Starter};
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts, Worker};
 
-pub(crate) type Parts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
+/// Starter of a worker, its layers, and the generator of its call ids.
+pub(crate) type BuilderParts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
 
-/// A worker about to be started: [`Worker::builder`].
+/// Builder of a worker; see [`Worker::builder`].
 ///
-/// The defaults: the codec [`DefaultCodec`], the transport of the driver, no middleware, [`Timeouts::default`],
-/// [`Limits::default`], ids in a row ([`SequentialIds`]), any service, no startup data.
+/// Defaults: the codec [`DefaultCodec`], the driver's transport, no middleware,
+/// [`Timeouts::default`], [`Limits::default`], [`SequentialIds`], any service, no startup data.
 #[must_use = "nothing is started until `spawn`"]
 pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
     driver: D,
@@ -25,14 +26,14 @@ pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLa
     transport: T,
     layers: L,
     ids: Arc<dyn TxIdGenerator>,
-    /// Encoded when the codec is known.
+    /// Encoded by `spawn`, when the codec is known.
     startup: Option<Box<dyn erased_serde::Serialize + Send>>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: HostSettings,
 }
 
 impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
     pub(crate) fn new(driver: D) -> Self {
-        let settings = Settings {
+        let settings = HostSettings {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             service: None,
@@ -57,20 +58,22 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
 }
 
 impl<D, C, T, L> Builder<D, C, T, L> {
-    /// Uses another codec than [`DefaultCodec`]. The worker must use it, too.
+    /// Sets the codec; the worker must use the same. Default: [`DefaultCodec`].
     pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L> {
         let Self { driver, transport, layers, ids, startup, settings, .. } = self;
         Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
-    /// Uses another transport than that of the driver. A worker finds out by itself which of the box it is; one of your
-    /// own must be named there, too.
+    /// Sets the transport. Default: the driver's.
+    ///
+    /// A worker detects a transport of this library. A custom one must be set in the worker, too.
     pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
         let Self { driver, codec, layers, ids, startup, settings, .. } = self;
         Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
-    /// Adds a middleware around the calls. The first one added sees a request first and its reply last.
+    /// Adds a middleware around the calls. The first one added sees a request first and its reply
+    /// last.
     pub fn layer<M: Middleware>(self, middleware: M) -> Builder<D, C, T, Stack<L, M>>
     where
         L: Layers,
@@ -80,10 +83,11 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
-    /// Tells the worker this when it starts, and each that is started in its place: what
-    /// [`serve_with`](crate::serve_with) makes its handler of. It goes over the connection, encoded by its codec, so that it
-    /// may hold secrets: nobody else sees it, and no argument, variable, file or log has it. [`Limits::frame`] limits it. A
-    /// worker that calls [`serve`](crate::worker) passes over it.
+    /// Sets the startup data, from which [`serve_with`](crate::serve_with) makes the worker's handler.
+    ///
+    /// Each respawned process receives it as well. It is sent over the connection, encoded by the
+    /// codec. It may hold secrets: it appears in no argument, environment variable, file or log. Its
+    /// size limit is [`Limits::frame`]. A worker that calls [`serve`](crate::serve) ignores it.
     ///
     /// ```no_run
     /// # use isolated_workers_runtime::{Program, Worker};
@@ -103,57 +107,61 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         self
     }
 
-    /// Sets how long the parts of the worker's life may take.
+    /// Sets the time limits of the worker's life.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
     }
 
-    /// Sets what is accepted from the worker and sent to it.
+    /// Sets the limits of frames and values, in both directions.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// Sets what happens when the worker dies. Default: [`OnCrash::reject`].
+    /// Sets the crash policy. Default: [`OnCrash::reject`].
     pub fn on_crash(mut self, policy: OnCrash) -> Self {
         self.settings.on_crash = policy;
         self
     }
 
-    /// Sets what happens when the time of a call is over. Default: [`OnTimeout::Cancel`].
+    /// Sets the reaction to a call that exceeds its timeout. Default: [`OnTimeout::Cancel`].
     pub fn on_timeout(mut self, policy: OnTimeout) -> Self {
         self.settings.on_timeout = policy;
         self
     }
 
-    /// Finds out when the worker hangs, and kills it then. Default: nobody asks.
+    /// Detects and kills a hung worker. Default: no heartbeat.
     pub fn heartbeat(mut self, heartbeat: Heartbeat) -> Self {
         self.settings.heartbeat = Some(heartbeat);
         self
     }
 
-    /// Sets what makes the ids of calls. Default: [`SequentialIds`].
+    /// Sets the generator of call ids. Default: [`SequentialIds`].
     pub fn ids(mut self, ids: impl TxIdGenerator) -> Self {
         self.ids = Arc::new(ids);
         self
     }
 
-    /// Takes a worker only that serves this; `#[service]` makes the schema: `calculator::SCHEMA`. Without it, a
-    /// difference shows when a message does not decode.
+    /// Accepts only a worker that serves this schema. `#[service]` generates it:
+    /// `calculator::SCHEMA`. Without it, a difference shows when a message does not decode.
     pub fn service(mut self, schema: Schema) -> Self {
         self.settings.service = Some(schema);
         self
     }
 
-    /// Begins with the first call, for a worker that knows no handshake, such as one in another language. It must be
-    /// told the same: [`Serve::without_handshake`](crate::Serve::without_handshake).
+    /// Skips the handshake, for a worker that has none, such as one in another language. The worker
+    /// must skip it as well: [`Serve::without_handshake`](crate::Serve::without_handshake).
     ///
-    /// Nobody then checks that protocol, codec and service are the same on both sides: a difference shows as frames or
-    /// values that do not decode. A worker that is reached again is not shown a token; that its process is the same
-    /// user's is checked by the transport all the same. And [`spawn`](Self::spawn) is done when the transport is
-    /// connected, which on most of them says nothing of the worker: one that fails to start fails the first call. On
-    /// [`UnixSocket::bound_by_worker`](isolated_workers_transport::UnixSocket) it says that the worker listens.
+    /// Consequences:
+    /// - Protocol, codec and service are not compared. A difference shows as a frame or value that does
+    ///   not decode.
+    /// - A worker that is reconnected is not shown a token. The transport still checks that its process
+    ///   belongs to the same user.
+    /// - [`spawn`](Self::spawn) returns when the transport is connected. With most transports a worker
+    ///   that fails to start then fails the first call. With
+    ///   [`UnixSocket::bound_by_worker`](isolated_workers_transport::UnixSocket), `spawn` returns when
+    ///   the worker listens.
     pub fn without_handshake(mut self) -> Self {
         self.settings.handshake = false;
         self
@@ -161,14 +169,18 @@ impl<D, C, T, L> Builder<D, C, T, L> {
 }
 
 impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
-    /// Starts the worker and waits until it is ready for calls. Must be called within a tokio runtime with I/O and time
-    /// enabled.
+    /// Starts the worker and waits until it is ready for calls.
+    ///
+    /// Requires a tokio runtime with I/O and time enabled. Leaves nothing behind if it fails or if its
+    /// future is dropped.
     ///
     /// # Errors
-    /// `Config` where a setting makes no sense, `Encode` or `TooLarge` where the startup data does not, `Spawn` where the
-    /// worker cannot be started, `Startup` where it ends, says nothing until the startup timeout or can do nothing with its
-    /// startup data, `Handshake` where host and worker do not fit together. Nothing is left behind then, nor when the future
-    /// is dropped.
+    /// - `Config`: a setting is invalid.
+    /// - `Encode`, `TooLarge`: the startup data has no encoding, or exceeds the limit.
+    /// - `Spawn`: the process could not be started.
+    /// - `Startup`: it exited, was not ready within the startup timeout, or could not use its startup
+    ///   data.
+    /// - `Handshake`: host and worker differ in protocol, codec, transport or service.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let (starter, layers, ids) = self.into_parts()?;
         let link = starter.link(ids);
@@ -176,12 +188,12 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
         Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
     }
 
-    /// What workers are started from, the middleware around their calls, and what makes the ids of those.
-    pub(crate) fn into_parts(self) -> Result<Parts<D, C, T, L>, Error> {
+    /// Starter, layers and id generator of the configured worker.
+    pub(crate) fn into_parts(self) -> Result<BuilderParts<D, C, T, L>, Error> {
         let Self { driver, codec, transport, layers, ids, startup, mut settings } = self;
         check(&settings)?;
         settings.startup = match startup {
-            Some(startup) => Some(encoded(&startup, &codec, &driver, &settings)?),
+            Some(startup) => Some(encode_startup_data(&startup, &codec, &driver, &settings)?),
             None => None,
         };
         Ok((Arc::new(Starter { driver, codec, transport, settings }), layers, ids))
@@ -194,32 +206,32 @@ impl<D: std::fmt::Debug, C, T, L> std::fmt::Debug for Builder<D, C, T, L> {
     }
 }
 
-fn check(settings: &Settings) -> Result<(), Error> {
+fn check(settings: &HostSettings) -> Result<(), Error> {
     settings.limits.check()?;
-    if let Some((name, limit)) = settings.timeouts.absurd() {
+    if let Some((name, limit)) = settings.timeouts.out_of_range() {
         let text =
-            format!("Timeouts::{name} is {limit:?}; it must be ten years at most, and zero is no limit");
+            format!("invalid Timeouts::{name} of {limit:?}: the maximum is ten years; zero means no limit");
         return Err(Error::new(ErrorKind::Config, text));
     }
     if settings.heartbeat.is_some_and(|heartbeat| heartbeat.interval.is_zero() || heartbeat.timeout.is_zero())
     {
-        let text = "a Heartbeat of zero would take every worker for hung; set an interval and a timeout";
+        let text = "invalid Heartbeat: a zero interval or timeout would kill every worker; set both";
         return Err(Error::new(ErrorKind::Config, text));
     }
     if let (Some(service), false) = (&settings.service, settings.handshake) {
-        let why = "only the handshake can tell, and `without_handshake` leaves it out; remove one of the two";
-        let text = format!("could not make sure that the worker serves {service}: {why}");
+        let why = "the handshake carries it, and `without_handshake` skips that; remove one of the two";
+        let text = format!("could not check that the worker serves {service}: {why}");
         return Err(Error::new(ErrorKind::Config, text));
     }
     Ok(())
 }
 
-/// The startup data for the workers of `driver`.
-fn encoded<C: Codec>(
+/// Encodes the startup data for a worker of `driver`.
+fn encode_startup_data<C: Codec>(
     data: &impl Serialize,
     codec: &C,
     driver: &impl Driver,
-    settings: &Settings,
+    settings: &HostSettings,
 ) -> Result<Bytes, Error> {
     let attempt = || format!("could not send startup data to the worker {}", driver.subject());
     if driver.token().is_some() {
@@ -227,17 +239,17 @@ fn encoded<C: Codec>(
         return Err(Error::new(ErrorKind::Config, text));
     }
     if !settings.handshake {
-        let why = "it goes with the handshake, which `without_handshake` leaves out; remove one of the two";
+        let why = "the handshake carries it, and `without_handshake` skips that; remove one of the two";
         return Err(Error::new(ErrorKind::Config, format!("{}: {why}", attempt())));
     }
     let mut bytes = BytesMut::new();
     codec.encode(data, &mut bytes).map_err(|error| {
         Error::with_source(ErrorKind::Encode, format!("{}: it has no {}: {error}", attempt(), C::ID), error)
     })?;
-    let (len, most) = (bytes.len(), settings.limits.frame);
-    if len > most {
-        let what = "make it smaller, or raise the limit on both sides";
-        let text = format!("{}: it has {len} bytes, `Limits::frame` allows {most}; {what}", attempt());
+    let (len, max) = (bytes.len(), settings.limits.frame);
+    if len > max {
+        let remedy = "make it smaller, or raise the limit on both sides";
+        let text = format!("{}: it has {len} bytes, `Limits::frame` allows {max}; {remedy}", attempt());
         return Err(Error::new(ErrorKind::TooLarge, text));
     }
     Ok(bytes.freeze())

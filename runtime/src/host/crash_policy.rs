@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use isolated_workers_core::Request;
 
-/// What happens when a worker dies: whether it is started again, and which calls that were in flight are made again.
+/// Uptime from which a worker's death is not an early one, so that its respawn has no backoff.
+pub(crate) const MIN_STABLE_UPTIME: Duration = Duration::from_secs(5);
+
+/// Crash policy: whether a dead worker is respawned, and which of its calls are retried.
 ///
-/// A call that is made again goes through the middleware once more and takes what is left of its time. One that was in
-/// flight at a crash is from then on made with no other such call beside it, so that the next crash shows which one is
-/// the cause: that one uses up its runs, its neighbours do not.
+/// A retried call passes the middleware again and has what is left of its timeout. A call that was
+/// in flight at a crash is retried alone, without another suspect beside it. So the next crash shows
+/// which call is the cause: that call uses up its attempts, its neighbors do not.
 ///
 /// ```
 /// use isolated_workers_runtime::OnCrash;
 /// use std::time::Duration;
 ///
-/// // Idempotent messages are run three times at most; a worker that keeps dying is started every 30 s at most.
+/// // Idempotent messages run at most three times. A worker that keeps dying is respawned at most
+/// // every 30 s.
 /// let policy = OnCrash::retry(2).backoff(Duration::from_millis(100), Duration::from_secs(30));
 /// # let _ = policy;
 /// ```
@@ -23,83 +27,89 @@ pub struct OnCrash {
     respawn: Respawn,
     retries: u32,
     any_message: bool,
-    first: Duration,
-    longest: Duration,
+    first_delay: Duration,
+    max_delay: Duration,
 }
 
-/// When a worker that has died is started again.
+/// Condition under which a dead worker is respawned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Respawn {
     Never,
-    /// Where a call in flight is to be made again.
-    ForACall,
+    /// If a call in flight is to be retried.
+    ForRetry,
     Always,
 }
 
 impl OnCrash {
-    /// Calls in flight fail with [`Crashed`](isolated_workers_core::ErrorKind::Crashed), and the worker is closed. Only
-    /// where a call of a message with a [`RETRY`](isolated_workers_core::Message::RETRY) of its own was in flight, the
-    /// worker is started again for that call. The default.
+    /// Fails calls in flight with [`Crashed`](isolated_workers_core::ErrorKind::Crashed) and closes
+    /// the worker. The default.
+    ///
+    /// If a call of a message with its own [`RETRY`](isolated_workers_core::Message::RETRY) was in
+    /// flight, the worker is respawned for that call.
     pub const fn reject() -> Self {
         Self {
-            respawn: Respawn::ForACall,
+            respawn: Respawn::ForRetry,
             retries: 0,
             any_message: false,
-            first: Duration::from_millis(10),
-            longest: Duration::from_secs(5),
+            first_delay: Duration::from_millis(10),
+            max_delay: Duration::from_secs(5),
         }
     }
 
-    /// The worker is started again, also where it was idle. Calls in flight fail, but for messages with a
-    /// [`RETRY`](isolated_workers_core::Message::RETRY) of their own. Calls that come meanwhile wait.
+    /// Respawns the worker, even if it was idle. New calls wait for the successor.
+    ///
+    /// Calls in flight fail, except those of messages with their own
+    /// [`RETRY`](isolated_workers_core::Message::RETRY).
     pub const fn respawn() -> Self {
         Self { respawn: Respawn::Always, ..Self::reject() }
     }
 
-    /// As [`respawn`](Self::respawn), and a call of an
-    /// [idempotent](isolated_workers_core::Message::IDEMPOTENT) message is made again up to so many times, where the
-    /// message does not say how often.
+    /// Respawns as [`respawn`](Self::respawn) does, and retries calls of
+    /// [idempotent](isolated_workers_core::Message::IDEMPOTENT) messages up to `times` times. A
+    /// message's own [`RETRY`](isolated_workers_core::Message::RETRY) takes precedence.
     pub const fn retry(times: u32) -> Self {
         Self { retries: times, ..Self::respawn() }
     }
 
-    /// Makes calls of all messages again, also of those that do not say that they can be run twice without harm. Not of
-    /// oneway messages: nobody knows whether they were run.
+    /// Retries calls of all messages, including those not marked idempotent. Oneway messages are
+    /// never retried: it is unknown whether they were run.
     pub const fn any_message(mut self) -> Self {
         self.any_message = true;
         self
     }
 
-    /// Sets how long to wait before a worker is started again that has died soon after its start: `first` before the
-    /// second start in a row, then twice as long each time, `longest` at most; each time by a random part less, up to
-    /// half. Defaults: 10 ms and 5 s. A worker that was active for 5 s is started again at once.
-    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.first = first;
-        self.longest = longest;
+    /// Sets the backoff between respawns of a worker that dies soon after its start.
+    ///
+    /// The second start in a row waits for `first`; the delay then doubles up to `max`. Each delay is
+    /// shortened by a random part of up to half. Defaults: 10 ms and 5 s. A worker that was active
+    /// for 5 s is respawned without delay.
+    pub const fn backoff(mut self, first: Duration, max: Duration) -> Self {
+        self.first_delay = first;
+        self.max_delay = max;
         self
     }
 
-    /// Whether a worker is started again without a call that asks for it.
+    /// Returns `true` if a worker is respawned even if no call is to be retried.
     pub(crate) fn respawns(&self) -> bool {
         self.respawn == Respawn::Always
     }
 
-    /// Whether one is that a call is `asking` for, or is not.
-    pub(crate) fn respawns_for(&self, asking: bool) -> bool {
+    /// Returns `true` if a worker is respawned; `is_wanted` says that a call is to be retried.
+    pub(crate) fn respawns_for(&self, is_wanted: bool) -> bool {
         match self.respawn {
             Respawn::Never => false,
-            Respawn::ForACall => asking,
+            Respawn::ForRetry => is_wanted,
             Respawn::Always => true,
         }
     }
 
-    /// The same for a worker that whoever owns it replaces.
+    /// Disables respawning, for an owner that replaces the worker.
     pub(crate) const fn never_respawn(mut self) -> Self {
         self.respawn = Respawn::Never;
         self
     }
 
-    /// How often the request may be run in all.
+    /// Maximum number of times that `request` may run.
     pub(crate) fn attempts(&self, request: &Request) -> u32 {
         let retries = match request.retry() {
             _ if request.is_oneway() => 0,
@@ -109,24 +119,29 @@ impl OnCrash {
         retries.saturating_add(1)
     }
 
-    /// How long to wait before a start, after so many workers that died young. `random` is a number from 0 to 1: several
-    /// hosts whose workers died of the same cause shall not start them at the same moment.
-    pub(crate) fn delay(&self, died_young: u32, random: f64) -> Duration {
-        let Some(doublings) = died_young.checked_sub(1) else { return Duration::ZERO };
-        let delay = self.first.saturating_mul(1 << doublings.min(20)).min(self.longest);
-        delay.mul_f64(1.0 - random / 2.0)
+    /// Backoff before a respawn after `early_deaths` early deaths in a row. `jitter` is a fraction
+    /// from 0 to 1: it keeps hosts whose workers died of one cause from respawning them together.
+    pub(crate) fn respawn_delay(&self, early_deaths: u32, jitter: f64) -> Duration {
+        let Some(doublings) = early_deaths.checked_sub(1) else { return Duration::ZERO };
+        let delay = self.first_delay.saturating_mul(1 << doublings.min(20)).min(self.max_delay);
+        delay.mul_f64(1.0 - jitter / 2.0)
     }
-}
-
-/// Any number.
-pub(crate) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 impl Default for OnCrash {
     fn default() -> Self {
         Self::reject()
     }
+}
+
+/// Random number, seeded by the system.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Random number from 0 to 1.
+pub(super) fn random_fraction() -> f64 {
+    random() as f64 / u64::MAX as f64
 }
 
 #[cfg(test)]
@@ -136,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_says_more_than_the_worker() {
+    fn the_retry_of_a_message_overrides_that_of_the_policy() {
         let plain = Request::new(Name::from_static("plain"), Body::empty());
         let mut own = plain.clone();
         own.set_retry(5);
@@ -147,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_doubles_up_to_the_longest() {
+    fn the_delay_doubles_up_to_the_maximum() {
         let policy = OnCrash::respawn().backoff(Duration::from_millis(100), Duration::from_secs(1));
-        assert_eq!(policy.delay(0, 1.0), Duration::ZERO);
-        for (died_young, most) in [(1, 100), (2, 200), (4, 800), (5, 1000), (4_000_000, 1000)] {
-            let most = Duration::from_millis(most);
-            let delay = policy.delay(died_young, random() as f64 / u64::MAX as f64);
-            assert!(most / 2 <= delay && delay <= most, "{died_young}: {delay:?}");
+        assert_eq!(policy.respawn_delay(0, 1.0), Duration::ZERO);
+        for (early_deaths, max) in [(1, 100), (2, 200), (4, 800), (5, 1000), (4_000_000, 1000)] {
+            let max = Duration::from_millis(max);
+            let delay = policy.respawn_delay(early_deaths, random_fraction());
+            assert!(max / 2 <= delay && delay <= max, "{early_deaths}: {delay:?}");
         }
     }
 }

@@ -5,11 +5,11 @@ use tokio::time::sleep;
 
 use crate::Link;
 
-/// How a worker is found that hangs: stopped, or with a runtime that does not get on because a handler blocks it.
+/// Detection of hung workers: processes that are stopped, or whose runtime a handler blocks.
 ///
-/// The host asks for a sign of life whenever nothing has come from the worker for [`every`](Self::every) so long. The
-/// worker's connection answers, on the runtime of the worker: so a handler that computes on it for longer than the
-/// timeout is taken for hung, and belongs on a thread of its own (`#[message(blocking)]`).
+/// The host pings a worker after an interval in which nothing arrived from it. The worker's
+/// connection task answers, on the worker's runtime. So a handler that computes on that runtime for
+/// longer than the timeout counts as hung; run it on its own thread (`#[message(blocking)]`).
 ///
 /// ```
 /// use isolated_workers_runtime::Heartbeat;
@@ -25,29 +25,29 @@ pub struct Heartbeat {
     kills: bool,
 }
 
-/// What a host that was itself busy may have to catch up with, before its worker is blamed.
+/// Time in which a busy host catches up on received data before it blames the worker.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 impl Heartbeat {
-    /// Asks after so much silence. The worker is killed if it does not answer within 10 s; [`OnCrash`](crate::OnCrash)
-    /// says what comes then.
+    /// Pings after `interval` of silence and kills the worker if it does not answer within 10 s.
+    /// [`OnCrash`](crate::OnCrash) says whether it is respawned.
     pub const fn every(interval: Duration) -> Self {
         Self { interval, timeout: Duration::from_secs(10), kills: true }
     }
 
-    /// Sets how long the answer may take.
+    /// Sets the time within which a ping must be answered. Default: 10 s.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Writes a warning to the log where the worker does not answer, and does not kill it.
+    /// Logs a warning if the worker does not answer, instead of killing it.
     pub const fn report_only(mut self) -> Self {
         self.kills = false;
         self
     }
 
-    /// Returns when the worker is to be killed.
+    /// Returns when the worker must be killed.
     pub(crate) async fn watch<C: Codec>(self, link: &Link<C>) {
         loop {
             let before = link.heard();
@@ -64,7 +64,7 @@ impl Heartbeat {
                 if self.kills {
                     return;
                 }
-                tracing::warn!(silent_for = ?(self.interval + self.timeout), "a worker gives no sign of life");
+                tracing::warn!(silent_for = ?(self.interval + self.timeout), "a worker does not answer pings");
             }
         }
     }

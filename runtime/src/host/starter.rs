@@ -1,4 +1,4 @@
-//! What a worker is started from, once or again.
+//! Start of a worker's process, for the first time or as a respawn.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,19 +14,20 @@ use tokio::time::timeout;
 use crate::connection::{Link, Nobody, Pump};
 use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
-use crate::host::supervisor::{Control, LAST_WORDS, LIMBO, supervise};
+use crate::host::supervisor::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, SupervisorHandle, supervise};
 use crate::timeouts::elapsed;
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 
-/// What a worker is started from, as often as it takes.
+/// Recipe from which a worker is started, once per process.
 pub(crate) struct Starter<D, C, T> {
     pub(crate) driver: D,
     pub(crate) codec: C,
     pub(crate) transport: T,
-    pub(crate) settings: Settings,
+    pub(crate) settings: HostSettings,
 }
 
-pub(crate) struct Settings {
+/// Settings of a worker on its host.
+pub(crate) struct HostSettings {
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
     pub(crate) service: Option<Schema>,
@@ -34,11 +35,11 @@ pub(crate) struct Settings {
     pub(crate) on_crash: OnCrash,
     pub(crate) on_timeout: OnTimeout,
     pub(crate) heartbeat: Option<Heartbeat>,
-    /// What each worker is told when it starts, encoded.
+    /// Encoded startup data, sent to each process.
     pub(crate) startup: Option<Bytes>,
 }
 
-/// A worker that is ready for calls.
+/// Process that is ready for calls.
 pub(crate) struct Started<P, T: Transport> {
     pub(crate) running: P,
     pub(crate) stream: Greeted<T>,
@@ -47,37 +48,40 @@ pub(crate) struct Started<P, T: Transport> {
     pub(crate) address: Address,
 }
 
-/// A connection to a worker that fits.
+/// Connection whose handshake has succeeded.
 pub(crate) struct Greeted<T: Transport> {
     pub(crate) reader: T::Reader,
     pub(crate) writer: T::Writer,
-    /// What has been read already.
+    /// Bytes received after the handshake.
     pub(crate) buffer: BytesMut,
 }
 
 impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
-    /// A link to no worker, which [`launch`](Self::launch) connects.
+    /// Unconnected link, for [`launch`](Self::launch).
     pub(crate) fn link(&self, ids: Arc<dyn TxIdGenerator>) -> Link<C> {
-        let Settings { limits, timeouts, on_timeout, on_crash, .. } = self.settings;
+        let HostSettings { limits, timeouts, on_timeout, on_crash, .. } = self.settings;
         let link = Link::new(self.codec.clone(), limits, ids, timeouts.message, tokio::io::empty());
         link.set_policy(on_timeout, on_crash.respawns());
         link
     }
 
-    /// Starts a worker at the other end of `link`, and the task that owns it from then on. Nothing is left behind where it
-    /// fails or is dropped.
-    pub(crate) async fn launch(self: &Arc<Self>, link: Link<C>) -> Result<Control<D::Running>, Error> {
+    /// Starts a worker for `link`, and its supervisor. Leaves nothing behind if it fails or is
+    /// dropped.
+    pub(crate) async fn launch(
+        self: &Arc<Self>,
+        link: Link<C>,
+    ) -> Result<SupervisorHandle<D::Running>, Error> {
         let limits = self.settings.limits;
         let (status, watched) = watch::channel(Status::Starting);
         let Started { running, stream, deferred_listener, cleanup, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
         link.renew(limits, writer);
-        let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
+        let task = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
         let starter = Arc::clone(self);
-        Ok(supervise(starter, running, (deferred_listener, cleanup), address, link, pump, (status, watched)))
+        Ok(supervise(starter, running, (deferred_listener, cleanup), address, link, task, (status, watched)))
     }
 
-    /// Starts the worker. Nothing is left behind where it fails or is dropped.
+    /// Starts the process and connects to it. Leaves nothing behind if it fails or is dropped.
     pub(crate) async fn start(
         &self,
         status: &watch::Sender<Status>,
@@ -103,12 +107,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let connected = tokio::select! {
             biased;
             connected = &mut connect => connected,
-            // The stream of a process that has ended ends, too, unless a child of that holds it open.
-            _ = running.wait() => match timeout(LAST_WORDS, connect).await {
+            // The connection of a process that has exited ends, unless a child of it holds it open.
+            _ = running.wait() => match timeout(FINAL_READ_TIMEOUT, connect).await {
                 Ok(connected) => connected,
                 Err(late) => Err(HandshakeError::Gone(late.into())),
             },
-            () = elapsed(limit) => return Err(silent(driver, running, limit).await),
+            () = elapsed(limit) => return Err(startup_timed_out(driver, running, limit).await),
         };
         match connected {
             Ok((stream, deferred_listener, cleanup)) => {
@@ -120,11 +124,11 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
                 let text = format!("the worker {}{pid} could not start: {why}", driver.subject());
                 Err(Error::new(ErrorKind::Startup, text))
             }
-            Err(HandshakeError::Gone(error)) => Err(stillborn(driver, running, error).await),
+            Err(HandshakeError::Gone(error)) => Err(exited_during_startup(driver, running, error).await),
         }
     }
 
-    /// Reaches a worker that is running already.
+    /// Connects to a worker that is running already.
     pub(crate) async fn dial(&self, address: &Address) -> Result<Greeted<T>, Error>
     where
         T: Reconnect,
@@ -134,7 +138,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let connect = async {
             let mut channel = self.transport.dial(&address.place).await?;
             if let Some(cleanup) = channel.cleanup.take() {
-                // The one of the first connection is kept until the worker has ended.
+                // That of the first connection runs when the worker has ended.
                 cleanup.disarm();
             }
             self.greet(channel, &address.token, None).await
@@ -160,7 +164,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         startup: Option<&Bytes>,
     ) -> Result<Greeted<T>, HandshakeError> {
         let Channel { mut reader, mut writer, .. } = channel;
-        let Settings { service, handshake, .. } = &self.settings;
+        let HostSettings { service, handshake, .. } = &self.settings;
         let buffer = if *handshake {
             handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service.clone(), token, startup).await?
         } else {
@@ -170,18 +174,22 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
     }
 }
 
-async fn silent<D: Driver>(driver: &D, mut running: D::Running, limit: Duration) -> Error {
+async fn startup_timed_out<D: Driver>(driver: &D, mut running: D::Running, limit: Duration) -> Error {
     running.kill();
-    let _ = timeout(LIMBO, running.wait()).await;
+    let _ = timeout(EXIT_TIMEOUT, running.wait()).await;
     let why = format!(
         "was not ready within {limit:?} and was killed; it must call `serve`, or do what its language has for that, and \
          `Timeouts::startup` sets how long it may take"
     );
-    not_up(driver, running, &why).await
+    startup_failed(driver, running, &why).await
 }
 
-/// The stream ended before the handshake, so the worker has ended or is about to.
-async fn stillborn<D: Driver>(driver: &D, mut running: D::Running, error: std::io::Error) -> Error {
+/// The connection ended before the handshake, so the process has exited or is about to.
+async fn exited_during_startup<D: Driver>(
+    driver: &D,
+    mut running: D::Running,
+    error: std::io::Error,
+) -> Error {
     if driver.token().is_some() {
         let text = format!(
             "could not attach to the worker {}: it has ended, or has another token",
@@ -189,15 +197,15 @@ async fn stillborn<D: Driver>(driver: &D, mut running: D::Running, error: std::i
         );
         return Error::with_source(ErrorKind::Startup, text, error);
     }
-    let how = match timeout(LIMBO, running.wait()).await {
+    let how = match timeout(EXIT_TIMEOUT, running.wait()).await {
         Ok(ExitReason::Exited(0)) => "exited with code 0, so it never called `serve`,".to_owned(),
         Ok(reason) => reason.to_string(),
         Err(_) => ExitReason::Disconnected.to_string(),
     };
-    not_up(driver, running, &format!("{how} before it was ready")).await
+    startup_failed(driver, running, &format!("{how} before it was ready")).await
 }
 
-async fn not_up<D: Driver>(driver: &D, mut running: D::Running, why: &str) -> Error {
+async fn startup_failed<D: Driver>(driver: &D, mut running: D::Running, why: &str) -> Error {
     let pid = in_parentheses(running.pid());
     let words = match running.last_words().await {
         words if words.is_empty() => String::new(),

@@ -1,21 +1,21 @@
-/// Where a worker is in its life: what [`Worker::status`](crate::Worker::status) watches.
+/// Lifecycle state of a worker, watched by [`Worker::status`](crate::Worker::status).
 ///
-/// `Starting -> Connected -> Active -> Closing -> Closed` is the way of a worker that nothing happens to. One that
-/// crashes and is started again goes back to `Starting`; one that is disconnected is `Disconnected` until it is reached
-/// again.
+/// The usual order is `Starting -> Connected -> Active -> Closing -> Closed`. A worker that crashes
+/// and is respawned returns to `Starting`. A disconnected one is `Disconnected` until it is
+/// reconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// Its process is being started, for the first time or again. Calls wait.
+    /// The process is being started or respawned. Calls wait.
     Starting,
-    /// There is a connection, and the two sides are finding out whether they fit together. Calls wait.
+    /// The connection exists; the handshake is in progress. Calls wait.
     Connected,
-    /// It takes calls.
+    /// The worker takes calls.
     Active,
-    /// It was left and runs on by itself. Calls fail.
+    /// The connection has ended and the process lingers. Calls fail.
     Disconnected,
-    /// It is drained or closed: further calls fail.
+    /// The worker is being drained or closed. New calls fail.
     Closing,
-    /// Its process is gone, or no longer this host's.
+    /// The process has ended, or was detached.
     Closed,
 }

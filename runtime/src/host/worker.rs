@@ -12,23 +12,23 @@ use crate::connection::{Nobody, Pump};
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
 use crate::host::starter::{Greeted, Starter};
-use crate::host::supervisor::{Command, Control, Stop};
+use crate::host::supervisor::{Command, StopRequest, SupervisorHandle};
 use crate::{Builder, Link, Program, Status};
 
-/// A running worker, as its host sees it: a [`Service`], with the middleware of its builder around it.
+/// Handle of a running worker: a [`Service`], with the middleware of its builder.
 ///
-/// Cloning is cheap and all clones are the same worker. It is closed when the last one is dropped, and does not
-/// outlive this process.
+/// Clones are cheap and refer to the same worker. The worker is closed when the last clone is
+/// dropped, and does not outlive this process.
 ///
-/// `S` is what is called: a [`Link`] with the middleware around it. `T` is the transport and `D` the driver; what they
-/// cannot do is a method that is not there.
+/// `S` is the service that carries the calls: a [`Link`] with the middleware around it. `T` is the
+/// transport and `D` the driver. A capability that they lack is a method that does not exist.
 pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driver = Program>(
-    Arc<Inner<S, T, D>>,
+    Arc<WorkerInner<S, T, D>>,
 );
 
-struct Inner<S: Service, T, D: Driver> {
+struct WorkerInner<S: Service, T, D: Driver> {
     service: S,
-    control: Control<D::Running>,
+    supervisor: SupervisorHandle<D::Running>,
     starter: Arc<Starter<D, S::Codec, T>>,
     link: Link<S::Codec>,
 }
@@ -36,35 +36,36 @@ struct Inner<S: Service, T, D: Driver> {
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
 
 impl Worker {
-    /// A worker that is run by `driver`, as a rule a [`Program`]; [`Builder::spawn`] starts it.
+    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
     pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
         Builder::new(driver)
     }
 }
 
-// The bounds are those of methods, not of the block: so the compiler says why one is not there in our words.
+// Bounds stand on the methods, not on the block, so that the compiler shows our diagnostics.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
     pub(crate) fn new(
         service: S,
-        control: Control<D::Running>,
+        supervisor: SupervisorHandle<D::Running>,
         starter: Arc<Starter<D, S::Codec, T>>,
         link: Link<S::Codec>,
     ) -> Self {
-        Self(Arc::new(Inner { service, control, starter, link }))
+        Self(Arc::new(WorkerInner { service, supervisor, starter, link }))
     }
 
-    /// The id of the worker's process, another one each time that it is started again. Once the worker is
-    /// [closed](Self::closed) it may be that of another process.
+    /// Process id of the worker. It changes with each respawn. After the worker has
+    /// [ended](Self::closed), the system may reuse it.
     pub fn pid(&self) -> u32
     where
         Pid<D>: ProcessId,
     {
-        self.0.control.identity().pid.number()
+        self.0.supervisor.identity().pid.number()
     }
 
-    /// The end of what the worker has written to its standard output, as text: the last 64 KiB with [`Output::Capture`],
-    /// which is complete once the worker is [closed](Self::closed). Empty where the host does not read it, as with
-    /// [`Output::Inherit`] and [`Output::Discard`]. Bytes that are no UTF-8 become `\u{fffd}`.
+    /// Last 64 KiB of the worker's standard output, as text.
+    ///
+    /// With [`Output::Capture`] it is complete once the worker has [ended](Self::closed). It is empty
+    /// with [`Output::Inherit`] and [`Output::Discard`]. Bytes that are not UTF-8 become `\u{fffd}`.
     ///
     /// ```no_run
     /// # use isolated_workers_core::Error;
@@ -85,18 +86,18 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         Pid<D>: ProcessId,
     {
-        self.0.control.identity().captured.stdout()
+        self.0.supervisor.identity().captured.stdout()
     }
 
-    /// The end of what the worker has written to its standard error, as [`stdout`](Self::stdout) does it.
+    /// Last 64 KiB of the worker's standard error, as [`stdout`](Self::stdout).
     pub fn stderr(&self) -> String
     where
         Pid<D>: ProcessId,
     {
-        self.0.control.identity().captured.stderr()
+        self.0.supervisor.identity().captured.stderr()
     }
 
-    /// Where the worker is in its life, to look at or to wait for:
+    /// Watches the worker's lifecycle state:
     ///
     /// ```no_run
     /// # use isolated_workers_runtime::{OnCrash, Program, Status, Worker};
@@ -104,131 +105,143 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// let worker = Worker::builder(Program::new("./worker")).on_crash(OnCrash::respawn()).spawn().await?;
     /// let mut status = worker.status();
     /// assert_eq!(*status.borrow(), Status::Active);
-    /// let _ = status.wait_for(|status| *status == Status::Starting).await; // it has died, and the next one comes
+    /// let _ = status.wait_for(|status| *status == Status::Starting).await; // it died and is being respawned
     /// # Ok(())
     /// # }
     /// ```
     pub fn status(&self) -> watch::Receiver<Status> {
-        self.0.control.status().clone()
+        self.0.supervisor.status().clone()
     }
 
-    /// Whether the worker is there and is to stay: false from the moment that it is drained, closed, killed or found
-    /// dead, and while it is started again. [`is_connected`](Self::is_connected) tells whether calls reach it.
+    /// Returns `true` if the worker runs and no end was requested. Returns `false` as soon as it is
+    /// drained, closed, killed or found dead, and while it is being respawned.
+    /// [`is_connected`](Self::is_connected) says whether calls reach it.
     pub fn is_active(&self) -> bool {
-        self.0.control.is_active()
+        self.0.supervisor.is_active()
     }
 
-    /// Whether there is a connection to the worker.
+    /// Returns `true` if there is a connection to the worker.
     pub fn is_connected(&self) -> bool {
-        matches!(*self.0.control.status().borrow(), Status::Connected | Status::Active | Status::Closing)
+        matches!(*self.0.supervisor.status().borrow(), Status::Connected | Status::Active | Status::Closing)
     }
 
-    /// Lets the worker finish the calls in flight, then closes it as [`close`](Self::close) does. Further calls fail with
-    /// [`Closed`](ErrorKind::Closed) and were not run. Calls have their timeouts; where that is too long,
-    /// [`close`](Self::close) or [`kill`](Self::kill) ends the wait. Cancel-safe: it is drained all the same.
+    /// Finishes the calls in flight, then closes the worker as [`close`](Self::close) does.
+    ///
+    /// New calls fail with [`Closed`](ErrorKind::Closed) and are not run. The calls in flight keep
+    /// their timeouts; [`close`](Self::close) or [`kill`](Self::kill) ends the wait earlier.
+    /// Cancel-safe: if the future is dropped, draining continues.
     ///
     /// # Errors
-    /// `Closed` where the worker had to be killed in the end.
+    /// `Closed` if the worker had to be killed.
     pub async fn drain(&self) -> Result<(), Error> {
-        self.0.control.stop(Stop::Drain);
+        self.0.supervisor.stop(StopRequest::Drain);
         self.ended().await
     }
 
-    /// Ends the worker in an orderly way and waits until its process is gone: calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed), the worker is told to end, and is killed where it has not done so within
-    /// [`Timeouts::close`](crate::Timeouts::close).
+    /// Shuts the worker down and waits until its process has ended.
     ///
-    /// Calling it again, or on a worker that is gone already, does no harm. Cancel-safe: the worker ends all the same.
+    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away, and is
+    /// killed if it has not ended within [`Timeouts::close`](crate::Timeouts::close). A second call, or
+    /// one on a worker that has ended, does nothing. Cancel-safe: if the future is dropped, the
+    /// shutdown continues.
     ///
     /// # Errors
-    /// `Closed` where the worker had to be killed.
+    /// `Closed` if the worker had to be killed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.0.control.stop(Stop::Close);
+        self.0.supervisor.stop(StopRequest::Close);
         self.ended().await
     }
 
     async fn ended(&self) -> Result<(), Error> {
-        let ending = self.0.control.ended().await;
-        if ending.killed_after_grace {
-            let why =
-                "it did not end by itself in time and was killed; a longer `Timeouts::close` gives it more";
-            let pid = in_parentheses(self.0.control.identity().pid);
-            return Err(Error::new(ErrorKind::Closed, format!("closing the worker{pid}: {why}")));
+        let exit = self.0.supervisor.exit().await;
+        if exit.killed_after_grace {
+            let cause = "it did not end in time and was killed; raise `Timeouts::close` to give it longer";
+            let pid = in_parentheses(self.0.supervisor.identity().pid);
+            return Err(Error::new(
+                ErrorKind::Closed,
+                format!("could not close the worker{pid} gracefully: {cause}"),
+            ));
         }
         Ok(())
     }
 
     /// Kills the worker and all processes of its group at once. Calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed). Wait for [`closed`](Self::closed) to know that it is gone.
+    /// [`Closed`](ErrorKind::Closed). [`closed`](Self::closed) returns when the process has ended.
     pub fn kill(&self) {
-        self.0.control.stop(Stop::Kill);
+        self.0.supervisor.stop(StopRequest::Kill);
     }
 
     /// QueueStats until the worker's process is gone, for whatever reason, and tells how it ended. Cancel-safe.
     pub async fn closed(&self) -> ExitReason {
-        self.0.control.ended().await.reason
+        self.0.supervisor.exit().await.reason
     }
 
-    /// Ends the connection and leaves the worker running, its state as it is. Calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed), and so do all until [`reconnect`](Self::reconnect). The worker waits for that for
-    /// [`Timeouts::disconnected`](crate::Timeouts::disconnected), and then ends.
+    /// Ends the connection and keeps the worker running, with its state.
+    ///
+    /// Calls in flight, and calls made before [`reconnect`](Self::reconnect), fail with
+    /// [`Closed`](ErrorKind::Closed). The worker lingers for
+    /// [`Timeouts::disconnected`](crate::Timeouts::disconnected), then ends.
     ///
     /// # Errors
-    /// `Config` where there is nowhere to reach it again, such as in a folder for temporary files that cannot be written to: it
-    /// is still connected then. `Closed` where the worker is disconnected already or has ended, `Timeout` where it has not confirmed within 5 s
-    /// that it stays, `Crashed` where the connection broke.
+    /// - `Config`: there is no address at which to reach the worker again, such as when the temporary
+    ///   folder is not writable. The worker stays connected.
+    /// - `Closed`: the worker is disconnected already, or has ended.
+    /// - `Timeout`: it did not confirm within 5 s that it lingers.
+    /// - `Crashed`: the connection broke.
     pub async fn disconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
     {
         let linger = self.0.starter.settings.timeouts.disconnected;
-        self.0.control.command(Command::Disconnect { linger }).await
+        self.0.supervisor.command(Command::Disconnect { linger }).await
     }
 
-    /// Reaches the worker again over a second connection.
+    /// Connects to a disconnected worker again.
     ///
     /// # Errors
-    /// `Config` where the worker is not disconnected, `Startup` where nobody answers within
-    /// [`Timeouts::startup`](crate::Timeouts::startup), `Closed` where the worker has ended, `Handshake` where
-    /// somebody else answers.
+    /// - `Config`: the worker is not disconnected.
+    /// - `Startup`: it did not answer within [`Timeouts::startup`](crate::Timeouts::startup).
+    /// - `Closed`: it has ended.
+    /// - `Handshake`: another process answered.
     pub async fn reconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
     {
-        let Inner { starter, link, control, .. } = &*self.0;
-        let address = control.identity().address;
+        let WorkerInner { starter, link, supervisor, .. } = &*self.0;
+        let address = supervisor.identity().address;
         if !link.is_away() {
-            let (kind, why) = match *control.status().borrow() {
+            let (kind, cause) = match *supervisor.status().borrow() {
                 Status::Closed => (ErrorKind::Closed, "it has ended; start another"),
                 _ => (ErrorKind::Config, "it is connected; `disconnect` it first"),
             };
-            let text = format!("could not reach the worker again: {why}");
+            let text = format!("could not reconnect to the worker: {cause}");
             return Err(Error::new(kind, text));
         }
         let Greeted { reader, writer, buffer } = starter.dial(&address).await?;
         let limits = starter.settings.limits;
         link.renew(limits, writer);
-        let pump = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
-        control.command(Command::Reconnect { pump }).await
+        let task = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
+        supervisor.command(Command::Reconnect { task }).await
     }
 
-    /// Lets the worker go: it outlives this host, which may end at once, and waits for the next one, which
-    /// [attaches](crate::Attach) to the address that this returns. Calls in flight fail with
-    /// [`Closed`](ErrorKind::Closed), and so do all further ones.
+    /// Gives the worker up: it outlives this host and waits for another, which
+    /// [attaches](crate::Attach) to the returned address. This host may end at once.
+    ///
+    /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed).
     ///
     /// # Errors
-    /// `Config` where the worker needs this host for what it prints, otherwise those of
-    /// [`disconnect`](Self::disconnect). Where it fails, the worker is still this host's.
+    /// `Config` if the worker's output goes through this host; otherwise those of
+    /// [`disconnect`](Self::disconnect). After an error, the worker still belongs to this host.
     pub async fn detach(&self) -> Result<Address, Error>
     where
         T: Reconnect,
         D::Running: Detach,
     {
         self.0
-            .control
-            .command(Command::Detach { check: D::Running::can_detach, let_go: D::Running::detach })
+            .supervisor
+            .command(Command::Detach { check: D::Running::can_detach, release: D::Running::detach })
             .await?;
-        Ok(self.0.control.identity().address)
+        Ok(self.0.supervisor.identity().address)
     }
 }
 
@@ -241,11 +254,11 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        let Inner { service, link, starter, .. } = &*self.0;
+        let WorkerInner { service, link, starter, .. } = &*self.0;
         match starter.settings.on_crash.attempts(&request) {
             1 => Either::Left(service.call(request)),
-            // In a box, so that a call that is made once is small.
-            most => Either::Right(Box::pin(attempts::call(service, link, request, most))),
+            // Boxed, so that the future of a call without retries is small.
+            max => Either::Right(Box::pin(attempts::call(service, link, request, max))),
         }
     }
 }
@@ -256,16 +269,16 @@ impl<S: Service, T, D: Driver> Clone for Worker<S, T, D> {
     }
 }
 
-impl<S: Service, T, D: Driver> Drop for Inner<S, T, D> {
+impl<S: Service, T, D: Driver> Drop for WorkerInner<S, T, D> {
     fn drop(&mut self) {
-        self.control.stop(Stop::Close);
+        self.supervisor.stop(StopRequest::Close);
     }
 }
 
 impl<S: Service, T, D: Driver> fmt::Debug for Worker<S, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
-            .field("pid", &Into::<Option<u32>>::into(self.0.control.identity().pid))
+            .field("pid", &Into::<Option<u32>>::into(self.0.supervisor.identity().pid))
             .field("active", &self.is_active())
             .finish()
     }

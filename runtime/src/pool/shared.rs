@@ -18,7 +18,7 @@ use super::{QueueStats, Stats, WorkerId, WorkerStats};
 use crate::driver::Driver;
 use crate::host::crash_policy::random;
 use crate::host::starter::Starter;
-use crate::host::supervisor::Stop;
+use crate::host::supervisor::StopRequest;
 use crate::{OnCrash, Status};
 
 /// State of a pool: its configuration, the fast path, and the scheduler behind one short lock.
@@ -38,7 +38,7 @@ pub(super) struct PoolShared<C: Codec> {
     state: Mutex<PoolState<C>>,
     /// Wakes the supervisor.
     pub(super) notify: Notify,
-    pub(super) stop: watch::Sender<Stop>,
+    pub(super) stop: watch::Sender<StopRequest>,
     pub(super) stats: watch::Sender<Stats>,
     /// Set when all workers are gone: the number of workers that had to be killed.
     pub(super) closed: watch::Sender<Option<usize>>,
@@ -92,7 +92,7 @@ impl<C: Codec> PoolShared<C> {
             contention: Contention::new(AtomicBool::new(true)),
             state: Mutex::new(state),
             notify: Notify::new(),
-            stop: watch::Sender::new(Stop::Not),
+            stop: watch::Sender::new(StopRequest::None),
             stats: watch::Sender::default(),
             closed: watch::Sender::new(None),
         }
@@ -139,7 +139,7 @@ impl<C: Codec> PoolShared<C> {
         (state.scheduler.reload_result(from), state.last_failure.clone())
     }
 
-    pub(super) fn stop(&self, stop: Stop) {
+    pub(super) fn stop(&self, stop: StopRequest) {
         self.stop.send_if_modified(|wanted| {
             let is_stronger = stop > *wanted;
             *wanted = stop.max(*wanted);

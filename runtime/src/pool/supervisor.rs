@@ -20,19 +20,19 @@ use super::shared::{Command, PoolShared};
 use crate::Link;
 use crate::driver::Driver;
 use crate::host::starter::Starter;
-use crate::host::supervisor::{Control, Ending, Stop};
+use crate::host::supervisor::{StopRequest, SupervisorHandle, WorkerExit};
 
 /// Interval at which the memory of workers is measured, if there is a memory limit.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-type StartResult<D> = Result<Control<<D as Driver>::Running>, Error>;
+type StartResult<D> = Result<SupervisorHandle<<D as Driver>::Running>, Error>;
 type StartFuture<D, C> = Pin<Box<dyn Future<Output = (InstanceId, (usize, Link<C>), StartResult<D>)> + Send>>;
-type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, Ending)> + Send>>;
+type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, WorkerExit)> + Send>>;
 
 /// A worker that has come up.
 struct RunningWorker<D: Driver> {
     pid: Option<u32>,
-    control: Arc<Control<D::Running>>,
+    control: Arc<SupervisorHandle<D::Running>>,
 }
 
 pub(super) struct PoolSupervisor<D: Driver, C: Codec, T: Transport> {
@@ -42,7 +42,7 @@ pub(super) struct PoolSupervisor<D: Driver, C: Codec, T: Transport> {
     workers: HashMap<InstanceId, RunningWorker<D>>,
     starting: FuturesUnordered<StartFuture<D, C>>,
     ending: FuturesUnordered<EndFuture>,
-    stop: watch::Receiver<Stop>,
+    stop: watch::Receiver<StopRequest>,
     /// Number of workers for which `PoolBuilder::spawn` waits, and the sender that ends its wait.
     ready: Option<(usize, oneshot::Sender<Result<(), Error>>)>,
     checks_memory: bool,
@@ -74,11 +74,11 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
 
     pub(super) async fn run(mut self) {
         let mut memory_check = interval(MEMORY_CHECK_INTERVAL);
-        let mut stop = Stop::Not;
-        while stop < Stop::Close {
+        let mut stop = StopRequest::None;
+        while stop < StopRequest::Close {
             let wake = self.run_commands();
             self.shared.publish_stats();
-            if stop == Stop::Drain && self.shared.lock().scheduler.is_idle() {
+            if stop == StopRequest::Drain && self.shared.lock().scheduler.is_idle() {
                 break;
             }
             let wake = async {
@@ -124,7 +124,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                 Command::Retire(id) => {
                     if let Some(worker) = self.workers.get(&id) {
                         // Drain instead of close: sent oneway messages may still be unread.
-                        worker.control.stop(Stop::Drain);
+                        worker.control.stop(StopRequest::Drain);
                     }
                 }
             }
@@ -139,7 +139,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                 let pid = control.identity().pid.into();
                 let control = Arc::new(control);
                 self.workers.insert(id, RunningWorker { pid, control: Arc::clone(&control) });
-                self.ending.push(Box::pin(async move { (id, control.ended().await) }));
+                self.ending.push(Box::pin(async move { (id, control.exit().await) }));
                 let active = self.shared.update(|state| {
                     state.scheduler.started(id, WorkerHandle { link, index, pid }, now);
                     state.scheduler.active()
@@ -162,7 +162,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         }
     }
 
-    fn ended(&mut self, id: InstanceId, ending: Ending) {
+    fn ended(&mut self, id: InstanceId, ending: WorkerExit) {
         self.workers.remove(&id);
         self.killed += usize::from(ending.killed_after_grace);
         let cause = match ending.reason {
@@ -196,7 +196,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         // Dropping the futures kills workers that are still starting.
         self.starting.clear();
         loop {
-            let stop = (*self.stop.borrow_and_update()).max(Stop::Drain);
+            let stop = (*self.stop.borrow_and_update()).max(StopRequest::Drain);
             self.workers.values().for_each(|worker| worker.control.stop(stop));
             tokio::select! {
                 ended = self.ending.next() => match ended {

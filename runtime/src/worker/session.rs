@@ -19,8 +19,8 @@ use super::watch::Watch;
 use super::{Settings, host_gone};
 use crate::connection::{End, Link, Pump};
 use crate::handshake::{Greeting, HandshakeError};
-use crate::host::supervisor::FOREVER;
 use crate::inherited::{AnyChannel, AnyReader, AnyWriter};
+use crate::timeouts::UNLIMITED;
 use crate::timeouts::elapsed;
 
 /// How long a host may take to hear that its worker leaves, once nothing else is left to do; and to take an answer that
@@ -72,7 +72,7 @@ impl<C: Codec> Session<C> {
             let next = tokio::select! {
                 biased;
                 () = stopped.stopped() => return Ok(()),
-                () = gone(parent.filter(|_| linger < FOREVER)) => return Ok(()),
+                () = gone(parent.filter(|_| linger < UNLIMITED)) => return Ok(()),
                 next = self.next(incoming, linger, &mut token) => next?,
             };
             match next {

@@ -1,24 +1,24 @@
 use std::fmt;
 
-use super::kept::Kept;
+use super::tail::OutputTail;
 
-/// The end of what a worker's process has written to its standard streams, as far as its host reads them. Cloning is
-/// cheap, all clones are of the same worker, and they go on with it.
+/// Tail of a worker's standard streams, if its host reads them. Clones are cheap and follow the same
+/// worker.
 #[derive(Clone, Default)]
 pub struct Captured {
-    pub(in crate::driver) stdout: Option<Kept>,
-    pub(in crate::driver) stderr: Option<Kept>,
+    pub(in crate::driver) stdout: Option<OutputTail>,
+    pub(in crate::driver) stderr: Option<OutputTail>,
 }
 
 impl Captured {
-    /// The end of its standard output: [`Worker::stdout`](crate::Worker::stdout).
+    /// Tail of the standard output: [`Worker::stdout`](crate::Worker::stdout).
     pub fn stdout(&self) -> String {
-        self.stdout.as_ref().map_or_else(String::new, Kept::all)
+        self.stdout.as_ref().map_or_else(String::new, OutputTail::all)
     }
 
-    /// The end of its standard error: [`Worker::stderr`](crate::Worker::stderr).
+    /// Tail of the standard error: [`Worker::stderr`](crate::Worker::stderr).
     pub fn stderr(&self) -> String {
-        self.stderr.as_ref().map_or_else(String::new, Kept::all)
+        self.stderr.as_ref().map_or_else(String::new, OutputTail::all)
     }
 }
 

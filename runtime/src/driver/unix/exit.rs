@@ -3,40 +3,40 @@ use std::io;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What is known of a child, which is not waited for by asking.
+/// State of a child. Querying it does not reap the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ChildState {
     Running,
-    /// It has ended, and its number is its own until it is waited for.
+    /// Exited and not reaped: its process id is still its own.
     Zombie,
-    /// Somebody has waited for it: its number may be a stranger's.
-    Gone,
+    /// Reaped: its process id may belong to another process.
+    Reaped,
 }
 
-impl State {
+impl ChildState {
     pub(super) fn of(pid: Pid) -> Self {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(pid), options) {
             Ok(None) => Self::Running,
             Ok(Some(_)) => Self::Zombie,
-            Err(_) => Self::Gone,
+            Err(_) => Self::Reaped,
         }
     }
 }
 
-/// Tells when a child has ended, without waiting for it: by the signal that every child's end sends.
+/// Waits for a child's exit without reaping it, by SIGCHLD.
 #[derive(Debug)]
-pub(super) struct Signals(Signal);
+pub(super) struct ChildSignal(Signal);
 
-impl Signals {
-    pub(super) fn of(_: Pid) -> io::Result<Self> {
+impl ChildSignal {
+    pub(super) fn new(_: Pid) -> io::Result<Self> {
         signal(SignalKind::child()).map(Self)
     }
 
-    /// Cancel-safe; once ended, it answers at once.
+    /// Waits for the exit. Cancel-safe; returns at once after it.
     pub(super) async fn ended(&mut self, pid: Pid) {
-        // A signal that comes between the question and the wait is not lost.
-        while State::of(pid) == State::Running && self.0.recv().await.is_some() {}
+        // A signal between the query and the wait is not lost.
+        while ChildState::of(pid) == ChildState::Running && self.0.recv().await.is_some() {}
     }
 }
 
@@ -47,18 +47,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_end_is_told_and_not_waited_for() {
+    async fn an_exit_is_reported_without_reaping_the_child() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_child(&child);
-        let mut signals = Signals::of(pid).unwrap();
-        assert_eq!(State::of(pid), State::Running);
+        let mut signal = ChildSignal::new(pid).unwrap();
+        assert_eq!(ChildState::of(pid), ChildState::Running);
         drop(child.stdin.take());
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), signals.ended(pid));
-        ended.await.expect("the end of the child is told");
-        signals.ended(pid).await;
-        assert_eq!(State::of(pid), State::Zombie);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), signal.ended(pid));
+        ended.await.expect("the exit is reported");
+        signal.ended(pid).await;
+        assert_eq!(ChildState::of(pid), ChildState::Zombie);
         assert!(child.wait().unwrap().success());
-        assert_eq!(State::of(pid), State::Gone);
-        signals.ended(pid).await;
+        assert_eq!(ChildState::of(pid), ChildState::Reaped);
+        signal.ended(pid).await;
     }
 }

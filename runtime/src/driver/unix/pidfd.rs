@@ -5,31 +5,32 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::exit::Signals;
+use super::exit::ChildSignal;
 
-/// Tells when a child has ended, without waiting for it: by a descriptor of it, which wakes nobody else.
+/// Waits for a child's exit without reaping it, by a pidfd.
 #[derive(Debug)]
-pub(super) enum Exit {
+pub(super) enum ExitWatch {
     Descriptor(AsyncFd<OwnedFd>),
-    /// Where the kernel has no such descriptors (before Linux 5.3, and in some sandboxes).
-    Signals(Signals),
+    /// Fallback without pidfd (before Linux 5.3, and in some sandboxes).
+    Signal(ChildSignal),
 }
 
-impl Exit {
-    pub(super) fn of(pid: Pid) -> io::Result<Self> {
+impl ExitWatch {
+    pub(super) fn new(pid: Pid) -> io::Result<Self> {
         let descriptor = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from);
-        // What replaces it is unsafe, for types whose descriptor may change, and not in every tokio that this builds with.
+        // The deprecated function is the safe one that all supported versions of tokio have. Its
+        // successor requires `unsafe`.
         #[allow(deprecated)]
         let watched = descriptor.and_then(|it| AsyncFd::with_interest(it, Interest::READABLE));
-        watched.map(Self::Descriptor).or_else(|_| Signals::of(pid).map(Self::Signals))
+        watched.map(Self::Descriptor).or_else(|_| ChildSignal::new(pid).map(Self::Signal))
     }
 
-    /// Cancel-safe; once ended, it answers at once.
+    /// Waits for the exit. Cancel-safe; returns at once after it.
     pub(super) async fn ended(&mut self, pid: Pid) {
         match self {
-            // It stays readable. The wait fails only where the runtime is about to end.
+            // A pidfd stays readable. The wait fails only while the runtime shuts down.
             Self::Descriptor(descriptor) => drop(descriptor.readable().await),
-            Self::Signals(signals) => signals.ended(pid).await,
+            Self::Signal(signal) => signal.ended(pid).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The calls to Windows about jobs, consoles and threads, which neither the standard library nor tokio has.
+//! Windows calls for jobs, consoles and threads that neither the standard library nor tokio offers.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -18,43 +18,43 @@ use windows_sys::Win32::System::JobObjects::{
 };
 use windows_sys::Win32::System::Threading::{OpenThread, ResumeThread, THREAD_SUSPEND_RESUME};
 
-/// A job whose processes end when this value is dropped or its owner ends.
+/// Job whose processes are killed when this value is dropped or its owner exits.
 pub(super) struct Job(OwnedHandle);
 
 impl Job {
     pub(super) fn new() -> io::Result<Self> {
-        // SAFETY: no attributes and no name are allowed: the handle is inherited by nobody and can be opened by nobody.
+        // SAFETY: null attributes and name are allowed: the handle is not inherited and cannot be opened by name.
         let job = Self(owned(unsafe { CreateJobObjectW(null(), null()) })?);
         job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
         Ok(job)
     }
 
-    /// Takes in a process that was started suspended, and lets it run.
+    /// Adds a suspended process to the job and resumes it.
     pub(super) fn run(&self, child: &Child) -> io::Result<()> {
         let (Some(handle), Some(pid)) = (child.raw_handle(), child.id()) else {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         };
         // SAFETY: both handles are open while they are borrowed.
-        told(unsafe { AssignProcessToJobObject(self.0.as_raw_handle(), handle) })?;
+        check(unsafe { AssignProcessToJobObject(self.0.as_raw_handle(), handle) })?;
         resume(pid)
     }
 
     pub(super) fn terminate(&self, code: u32) -> io::Result<()> {
         // SAFETY: the handle is open while it is borrowed.
-        told(unsafe { TerminateJobObject(self.0.as_raw_handle(), code) })
+        check(unsafe { TerminateJobObject(self.0.as_raw_handle(), code) })
     }
 
-    /// From now on, the processes outlive this value.
-    pub(super) fn let_go(&self) -> io::Result<()> {
+    /// Lets the processes outlive this value.
+    pub(super) fn release(&self) -> io::Result<()> {
         self.limit(0)
     }
 
     fn limit(&self, flags: u32) -> io::Result<()> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = flags;
-        // SAFETY: the handle is open while it is borrowed, and what is read is of the type and size that this kind of
-        // information has.
-        told(unsafe {
+        // SAFETY: the handle is open while it is borrowed; pointer and size match the class of
+        // information.
+        check(unsafe {
             SetInformationJobObject(
                 self.0.as_raw_handle(),
                 JobObjectExtendedLimitInformation,
@@ -65,19 +65,20 @@ impl Job {
     }
 }
 
-/// Whether this process has a console, with or without a window.
+/// Returns `true` if this process has a console, with or without a window.
 pub(super) fn has_console() -> bool {
-    // SAFETY: takes nothing, returns a number.
+    // SAFETY: no arguments; returns a number.
     unsafe { GetConsoleCP() != 0 }
 }
 
-/// Lets the threads run of a process that was started suspended. Its handle is open, so that the number is its own.
+/// Resumes the threads of a suspended process. The caller holds its handle, so the process id is
+/// valid.
 fn resume(pid: u32) -> io::Result<()> {
     // SAFETY: takes numbers and returns a handle or an invalid one.
     let threads = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) })?;
     let mut entry = THREADENTRY32 { dwSize: size_of::<THREADENTRY32>() as u32, ..THREADENTRY32::default() };
-    // SAFETY: the handle is open while it is borrowed, and the entry lives and says how large it is.
-    let mut found = told(unsafe { Thread32First(threads.as_raw_handle(), &raw mut entry) });
+    // SAFETY: the handle is open while it is borrowed, and the entry is valid and holds its size.
+    let mut found = check(unsafe { Thread32First(threads.as_raw_handle(), &raw mut entry) });
     let mut resumed = Err(io::Error::from(io::ErrorKind::NotFound));
     while found.is_ok() {
         if entry.th32OwnerProcessID == pid {
@@ -90,20 +91,20 @@ fn resume(pid: u32) -> io::Result<()> {
             resumed = Ok(());
         }
         // SAFETY: as above.
-        found = told(unsafe { Thread32Next(threads.as_raw_handle(), &raw mut entry) });
+        found = check(unsafe { Thread32Next(threads.as_raw_handle(), &raw mut entry) });
     }
     resumed
 }
 
-/// Takes over what a call has just returned.
+/// Takes ownership of a handle that a call has returned.
 fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the handle was opened for the caller alone, which has no other use for it.
+    // SAFETY: the handle was just opened and has no other owner.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-fn told(success: i32) -> io::Result<()> {
+fn check(success: i32) -> io::Result<()> {
     if success == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     Action, Instance, InstanceId, Phase, Refusal, Scheduler, Slot, Ticket, WorkerPermits, rendezvous_hash,
 };
-use crate::host::supervisor::GROWN_UP;
+use crate::host::crash_policy::MIN_STABLE_UPTIME;
 use crate::pool::config::{PoolConfig, Restart};
 
 /// Cause of a worker's unexpected end.
@@ -74,7 +74,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if cause == EndCause::Overran {
             return self.refuse_hopeless();
         }
-        let ended_early = now.duration_since(instance.since) < GROWN_UP;
+        let ended_early = now.duration_since(instance.since) < MIN_STABLE_UPTIME;
         slot.early_deaths = if ended_early { slot.early_deaths.saturating_add(1) } else { 0 };
         slot.crashes += u64::from(cause == EndCause::Crashed);
         let is_replaced = match self.config.restart {

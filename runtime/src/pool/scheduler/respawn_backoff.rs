@@ -54,9 +54,9 @@ impl RespawnBackoff {
         self.losses.record(now);
         if self.is_broken() || self.losses.is_over(now) || self.failed_starts > self.max_failed_starts {
             let in_a_row = self.failed_starts.max(1);
-            self.broken_until = Some(now + self.policy.delay(in_a_row, random));
+            self.broken_until = Some(now + self.policy.respawn_delay(in_a_row, random));
         }
-        now + self.policy.delay(early_deaths, random)
+        now + self.policy.respawn_delay(early_deaths, random)
     }
 
     /// Returns `true` if too many workers were lost, and none has come up since.

@@ -1,53 +1,53 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How much of a stream is kept, in bytes: a panic with a long backtrace fits in.
-const KEPT: usize = 64 << 10;
+/// Size of a tail: a panic with a long backtrace fits.
+const TAIL_BYTES: usize = 64 << 10;
 
-/// The end of a stream, shared by the task that reads it and those who want to know.
+/// Tail of a stream, shared by the task that reads it and its observers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Kept(Arc<Mutex<Bytes>>);
+pub(crate) struct OutputTail(Arc<Mutex<TailBytes>>);
 
 #[derive(Debug, Default)]
-struct Bytes {
+struct TailBytes {
     end: VecDeque<u8>,
-    /// Whether anything was before that.
+    /// `true` if earlier bytes were dropped.
     is_cut: bool,
 }
 
-impl Kept {
+impl OutputTail {
     pub(super) fn push(&self, new: &[u8]) {
         let mut bytes = self.lock();
         bytes.end.extend(new);
-        let surplus = bytes.end.len().saturating_sub(KEPT);
+        let surplus = bytes.end.len().saturating_sub(TAIL_BYTES);
         bytes.is_cut |= surplus > 0;
         bytes.end.drain(..surplus);
     }
 
-    /// All that is kept.
+    /// The whole tail as text.
     pub(crate) fn all(&self) -> String {
-        self.last(KEPT)
+        self.last(TAIL_BYTES)
     }
 
-    /// The last bytes of it as text, which begins with a whole character.
+    /// Up to `limit` bytes from its end, as text that starts with a whole character.
     pub(crate) fn last(&self, limit: usize) -> String {
         let bytes = self.lock();
         let from = bytes.end.len().saturating_sub(limit);
         let is_cut = bytes.is_cut || from > 0;
         let of_a_cut_character = |byte: &u8| is_cut && is_continuation(*byte);
         let end = bytes.end.range(from..);
-        // A character has three such bytes at most; more of them are not UTF-8 and not ours to hide.
+        // A character has at most three continuation bytes. More are not UTF-8 and stay visible.
         let halves = end.clone().take(3).take_while(|byte| of_a_cut_character(byte)).count();
         let end: Vec<u8> = end.skip(halves).copied().collect();
         String::from_utf8_lossy(&end).into_owned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Bytes> {
+    fn lock(&self) -> MutexGuard<'_, TailBytes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a byte is within a character of UTF-8 and does not begin it.
+/// Returns `true` for a byte inside a UTF-8 character, other than its first.
 fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
@@ -57,31 +57,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_kept_and_begins_with_a_whole_character() {
-        let kept = Kept::default();
+    fn the_tail_starts_with_a_whole_character() {
+        let kept = OutputTail::default();
         kept.push("ü".as_bytes());
         assert_eq!(kept.all(), "ü");
-        for _ in 0..KEPT {
+        for _ in 0..TAIL_BYTES {
             kept.push("ü".as_bytes());
         }
         kept.push(b"!");
         let end = kept.all();
-        assert_eq!((end.len(), end.trim_start_matches('ü')), (KEPT - 1, "!"));
+        assert_eq!((end.len(), end.trim_start_matches('ü')), (TAIL_BYTES - 1, "!"));
         assert_eq!(kept.last(6), "üü!");
     }
 
     #[test]
-    fn what_is_no_text_is_not_hidden() {
-        let kept = Kept::default();
+    fn bytes_that_are_not_utf8_stay_visible() {
+        let kept = OutputTail::default();
         kept.push(b"\xbf\xbfa");
         assert_eq!(kept.all(), "\u{fffd}\u{fffd}a");
     }
 
     #[test]
-    fn one_piece_may_be_larger_than_what_is_kept() {
-        let kept = Kept::default();
-        kept.push(&[b'a'; KEPT + 10]);
-        kept.push(&[b'b'; KEPT + 10]);
-        assert_eq!(kept.all(), "b".repeat(KEPT));
+    fn a_write_larger_than_the_tail_keeps_its_end() {
+        let kept = OutputTail::default();
+        kept.push(&[b'a'; TAIL_BYTES + 10]);
+        kept.push(&[b'b'; TAIL_BYTES + 10]);
+        assert_eq!(kept.all(), "b".repeat(TAIL_BYTES));
     }
 }

@@ -1,60 +1,61 @@
 use std::path::Path;
 
-use super::Standard;
+use super::StandardStream;
 
-/// The longest line that is told in full, in bytes.
-const LONGEST: usize = 8 << 10;
+/// Number of bytes after which a line is cut.
+const MAX_LINE_BYTES: usize = 8 << 10;
 
-/// Tells what a worker prints to `tracing`, line by line.
+/// Emits a worker's output as `tracing` events, one for each line.
 ///
-/// A line is put together before it is made text, so that a character that comes in two pieces stays whole.
+/// A line is assembled as bytes before it becomes text, so that a character split across two reads
+/// stays whole.
 #[derive(Debug)]
-pub(in crate::driver) struct Lines {
-    from: Standard,
+pub(in crate::driver) struct LineLogger {
+    from: StandardStream,
     pid: u32,
     name: String,
     line: Vec<u8>,
-    /// Whether the line goes on after what is in `line`.
+    /// `true` if the line is longer than `line`.
     is_cut: bool,
 }
 
-impl Lines {
-    pub(super) fn new(from: Standard, pid: u32, program: &Path) -> Self {
+impl LineLogger {
+    pub(super) fn new(from: StandardStream, pid: u32, program: &Path) -> Self {
         let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
         Self { from, pid, name, line: Vec::new(), is_cut: false }
     }
 
-    pub(super) fn take(&mut self, new: &[u8]) {
+    pub(super) fn push(&mut self, new: &[u8]) {
         for piece in new.split_inclusive(|byte| *byte == b'\n') {
-            let (piece, is_over) = match piece.strip_suffix(b"\n") {
+            let (piece, is_complete) = match piece.strip_suffix(b"\n") {
                 Some(piece) => (piece, true),
                 None => (piece, false),
             };
-            let room = LONGEST - self.line.len();
+            let room = MAX_LINE_BYTES - self.line.len();
             self.is_cut |= piece.len() > room;
             self.line.extend_from_slice(&piece[..piece.len().min(room)]);
-            if is_over {
-                self.tell();
+            if is_complete {
+                self.emit();
             }
         }
     }
 
-    fn tell(&mut self) {
+    fn emit(&mut self) {
         let Self { pid, name, .. } = self;
         let line = if self.is_cut {
-            // The cut may have gone through a character.
+            // The cut may split a character.
             let half = self.line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
             let whole = &self.line[..self.line.len() - half];
-            format!("{} … [the rest of the line is left out]", String::from_utf8_lossy(whole))
+            format!("{} … [the rest of the line is omitted]", String::from_utf8_lossy(whole))
         } else {
             String::from_utf8_lossy(self.line.strip_suffix(b"\r").unwrap_or(&self.line)).into_owned()
         };
-        // Level and target must be known to the compiler.
+        // `tracing` requires a constant level and target.
         match self.from {
-            Standard::Output => {
+            StandardStream::Output => {
                 tracing::info!(target: "isolated_workers::worker", pid, name, stream = "stdout", "{line}");
             }
-            Standard::Error => {
+            StandardStream::Error => {
                 tracing::warn!(target: "isolated_workers::worker", pid, name, stream = "stderr", "{line}");
             }
         }
@@ -63,11 +64,11 @@ impl Lines {
     }
 }
 
-impl Drop for Lines {
-    /// The last line may have no end, and the task that reads may be ended before the stream is.
+impl Drop for LineLogger {
+    /// Emits a last line without a newline; the reading task may end before the stream does.
     fn drop(&mut self) {
         if !self.line.is_empty() {
-            self.tell();
+            self.emit();
         }
     }
 }

@@ -2,60 +2,61 @@ use std::iter::once;
 
 use isolated_workers_core::ExitReason;
 
-/// The longest message that is told, in characters.
-const LONGEST: usize = 2000;
+/// Number of characters after which a panic message is cut.
+const MAX_MESSAGE_CHARS: usize = 2000;
 
-/// What an abort ends a process with on Windows.
-const FAST_FAIL: i32 = 0xC000_0409_u32.cast_signed();
+/// Exit status of an aborted process on Windows.
+const FAST_FAIL_STATUS: i32 = 0xC000_0409_u32.cast_signed();
 
-/// The message and the place of the panic that a process has died of, from the end of its standard error.
+/// Extracts the message and location of a fatal panic from the tail of a standard error.
 ///
-/// A panic that was caught is found there, too. So the process must have ended as a panic ends one: with code 101, or by
-/// an abort after which nothing else was printed.
+/// A caught panic appears there as well. So the process must have exited as a panic makes it exit:
+/// with code 101, or by an abort without later output.
 pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
     let is_abort = match reason {
         ExitReason::Exited(101) => false,
-        ExitReason::Signalled { signal: 6, .. } | ExitReason::Exited(FAST_FAIL) => true,
+        ExitReason::Signalled { signal: 6, .. } | ExitReason::Exited(FAST_FAIL_STATUS) => true,
         _ => return None,
     };
     let lines: Vec<&str> = stderr.lines().collect();
-    // Each panic begins with such a line and goes on to the next.
-    let mut panics = lines.chunk_by(|_, next| head(next).is_none()).rev().map_while(Panic::read);
+    // A report extends from its head line to the next head line.
+    let mut panics = lines.chunk_by(|_, next| head(next).is_none()).rev().map_while(PanicReport::parse);
     let last = panics.next()?;
-    if is_abort && !last.was_the_last_word {
+    if is_abort && !last.is_last_output {
         return None;
     }
-    // A panic that cannot unwind causes another, of the standard library: what is of interest is the first.
-    let told = if last.is_another_ones() { panics.next().unwrap_or(last) } else { last };
-    let message: String = told.message.chars().take(LONGEST).collect();
-    Some(format!("{message}, at {}", told.place))
+    // A panic that cannot unwind causes a second one in the standard library. The first is the cause.
+    let cause = if last.is_secondary() { panics.next().unwrap_or(last) } else { last };
+    let message: String = cause.message.chars().take(MAX_MESSAGE_CHARS).collect();
+    Some(format!("{message}, at {}", cause.location))
 }
 
-/// A panic as the standard library tells it.
-struct Panic {
+/// Panic report as the standard library prints it.
+struct PanicReport {
     message: String,
-    place: String,
-    was_the_last_word: bool,
+    location: String,
+    is_last_output: bool,
 }
 
-impl Panic {
-    /// From the line that begins it to the next such line, or the end of the stream.
-    fn read(lines: &[&str]) -> Option<Self> {
+impl PanicReport {
+    /// Parses the lines from a head line to the next one, or to the end of the stream.
+    fn parse(lines: &[&str]) -> Option<Self> {
         let (first, rest) = lines.split_first()?;
         let head = head(first)?;
-        let (message, place, after) = match head.strip_prefix('\'') {
+        let (message, location, after) = match head.strip_prefix('\'') {
             Some(quoted) => Self::quoted(quoted, rest)?,
             None => {
                 let (message, after) = rest.split_at(end_of_message(rest));
                 (message.join("\n"), head.trim_end_matches(':').to_owned(), after)
             }
         };
-        let was_the_last_word =
+        let is_last_output =
             after.iter().all(|line| is_note(line) || line.is_empty() || line.starts_with(' '));
-        Some(Self { message: message.trim_end().to_owned(), place, was_the_last_word })
+        Some(Self { message: message.trim_end().to_owned(), location, is_last_output })
     }
 
-    /// As Rust 1.72 and older do it: `panicked at 'message', src/main.rs:7:5`. The message may have many lines.
+    /// Parses the format of Rust 1.72 and older: `panicked at 'message', src/main.rs:7:5`. The message may span
+    /// lines.
     fn quoted<'a>(quoted: &str, rest: &'a [&'a str]) -> Option<(String, String, &'a [&'a str])> {
         let is_end = |line: &str| {
             line.rsplit_once("', ")
@@ -68,26 +69,26 @@ impl Panic {
         Some((message.to_owned(), place.to_owned(), &rest[count..]))
     }
 
-    fn is_another_ones(&self) -> bool {
+    fn is_secondary(&self) -> bool {
         self.message.starts_with("panic in a function that cannot unwind")
             || self.message.starts_with("panic in a destructor during cleanup")
     }
 }
 
-/// What a line says after "thread 'main' (17) panicked at ", where it does.
+/// Text of a head line after "thread 'main' (17) panicked at ".
 fn head(line: &str) -> Option<&str> {
     Some(line.split_once("thread '")?.1.split_once(" panicked at ")?.1)
 }
 
-/// How many lines the message has that these lines begin with. Where no note ends it, what follows may be of anybody, but
-/// for lines that are indented, as those of a failed assertion are.
+/// Number of lines of the message at the start of `lines`. If no note ends it, only indented lines
+/// belong to it, as those of a failed assertion do: others may be unrelated output.
 fn end_of_message(lines: &[&str]) -> usize {
     let note = lines.iter().position(|line| is_note(line));
     let indented = lines.iter().skip(1).take_while(|line| line.starts_with(' ')).count();
     note.unwrap_or(1 + indented).min(lines.len())
 }
 
-/// Whether a line is one of those that the standard library prints after the message of a panic.
+/// Returns `true` for a line that the standard library prints after a panic message.
 fn is_note(line: &str) -> bool {
     const NOTES: [&str; 4] =
         ["note: ", "stack backtrace:", "thread caused non-unwinding panic", "fatal runtime error"];
@@ -101,62 +102,62 @@ mod tests {
     const EXIT: ExitReason = ExitReason::Exited(101);
     const ABORT: ExitReason = ExitReason::Signalled { signal: 6, core_dumped: false };
 
-    fn finds(stderr: &str, reason: ExitReason, panic: &str) {
+    fn assert_found(stderr: &str, reason: ExitReason, panic: &str) {
         assert_eq!(find(stderr, reason).as_deref(), Some(panic), "{stderr}");
     }
 
     #[test]
-    fn every_form_of_a_panic_is_read() {
+    fn every_format_of_a_panic_report_is_parsed() {
         let note = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
         for head in [
             "thread 'main' panicked",
             "\nthread 'main' (4711) panicked",
             "no newlinethread '<unnamed>' panicked",
         ] {
-            for reason in [EXIT, ABORT, ExitReason::Exited(FAST_FAIL)] {
+            for reason in [EXIT, ABORT, ExitReason::Exited(FAST_FAIL_STATUS)] {
                 let new = format!("before\n{head} at src/main.rs:7:5:\nout of cheese\n{note}");
-                finds(&new, reason, "out of cheese, at src/main.rs:7:5");
+                assert_found(&new, reason, "out of cheese, at src/main.rs:7:5");
                 let old = format!("before\n{head} at 'out of cheese', src/main.rs:7:5\n{note}");
-                finds(&old, reason, "out of cheese, at src/main.rs:7:5");
+                assert_found(&old, reason, "out of cheese, at src/main.rs:7:5");
             }
         }
-        finds("thread 'main' panicked at src/main.rs:7:5:\r\nno\r\n", EXIT, "no, at src/main.rs:7:5");
+        assert_found("thread 'main' panicked at src/main.rs:7:5:\r\nno\r\n", EXIT, "no, at src/main.rs:7:5");
     }
 
     #[test]
-    fn a_message_may_have_many_lines() {
+    fn a_message_may_span_lines() {
         let new =
             "thread 'a' panicked at src/a.rs:1:2:\nassertion `left == right` failed\n  left: 1\n right: 2\n";
         let panic = "assertion `left == right` failed\n  left: 1\n right: 2, at src/a.rs:1:2";
-        finds(new, EXIT, panic);
-        finds(&format!("{new}something else\n"), EXIT, panic);
+        assert_found(new, EXIT, panic);
+        assert_found(&format!("{new}something else\n"), EXIT, panic);
         let old = "thread 'a' panicked at 'assertion failed: `(left == right)`\n  left: `1`,\n right: `2`', src/a.rs:1:2\n";
-        finds(old, EXIT, "assertion failed: `(left == right)`\n  left: `1`,\n right: `2`, at src/a.rs:1:2");
+        assert_found(
+            old,
+            EXIT,
+            "assertion failed: `(left == right)`\n  left: `1`,\n right: `2`, at src/a.rs:1:2",
+        );
         let delimited =
             "thread 'a' panicked at a.rs:1:2:\nno luck\n\nCaused by:\n    none\nstack backtrace:\n   0: f\n";
-        finds(delimited, ABORT, "no luck\n\nCaused by:\n    none, at a.rs:1:2");
+        assert_found(delimited, ABORT, "no luck\n\nCaused by:\n    none, at a.rs:1:2");
     }
 
     #[test]
-    fn the_last_panic_is_told_and_of_a_chain_the_one_that_began_it() {
+    fn the_last_panic_is_reported_without_its_secondary_panics() {
         let stderr = "thread 'a' panicked at a.rs:1:1:\nfirst\nthread 'a' panicked at b.rs:2:2:\nsecond\n\
                       thread 'a' panicked at library/core/src/panicking.rs:230:5:\n\
                       panic in a function that cannot unwind\nstack backtrace:\n   0: f\n          at f.rs:1:1\n\
                       thread caused non-unwinding panic. aborting.\n";
-        finds(stderr, ABORT, "second, at b.rs:2:2");
+        assert_found(stderr, ABORT, "second, at b.rs:2:2");
     }
 
     #[test]
-    fn a_process_that_died_of_something_else_has_no_panic() {
+    fn a_caught_panic_is_not_reported() {
         let stderr = "thread 'a' panicked at a.rs:1:1:\nwas caught\nnote: run with\n";
         for reason in [ExitReason::Exited(1), ExitReason::Signalled { signal: 9, core_dumped: false }] {
             assert_eq!(find(stderr, reason), None);
         }
-        assert_eq!(
-            find(&format!("{stderr}a line of its own\n"), ABORT),
-            None,
-            "it said something after the panic"
-        );
+        assert_eq!(find(&format!("{stderr}a line of its own\n"), ABORT), None, "output follows the panic");
         assert_eq!(find("no panic here", EXIT), None);
         for half in ["thread 'a' panicked at ", "thread 'a' panicked at 'never ends\n more"] {
             let _ = find(half, EXIT);
@@ -166,6 +167,6 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let stderr = format!("thread 'a' panicked at a.rs:1:1:\n{}\n", "ü".repeat(9000));
-        finds(&stderr, EXIT, &format!("{}, at a.rs:1:1", "ü".repeat(LONGEST)));
+        assert_found(&stderr, EXIT, &format!("{}, at a.rs:1:1", "ü".repeat(MAX_MESSAGE_CHARS)));
     }
 }

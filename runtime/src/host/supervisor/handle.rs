@@ -1,0 +1,118 @@
+//! Handle of a supervisor task, and the requests sent to it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Status;
+use crate::connection::End;
+use crate::driver::{Address, Captured, Running};
+
+/// Requested end of a worker. A later variant overrules an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StopRequest {
+    None,
+    Drain,
+    Close,
+    Kill,
+}
+
+/// Outcome of a worker's life.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerExit {
+    pub(crate) reason: ExitReason,
+    pub(crate) killed_after_grace: bool,
+    /// Set if nobody had asked the worker to end.
+    pub(crate) crash: Option<Crash>,
+}
+
+impl WorkerExit {
+    pub(super) fn new(reason: ExitReason) -> Self {
+        Self { reason, killed_after_grace: false, crash: None }
+    }
+}
+
+/// Connection task, whatever its transport.
+pub(crate) type BoxConnectionTask = Pin<Box<dyn Future<Output = End> + Send>>;
+
+/// Change to the connection of a running worker.
+pub(crate) enum Command<P> {
+    /// Ends the connection; the worker lingers for this duration until it is reached again.
+    Disconnect { linger: Duration },
+    /// Continues over another connection.
+    Reconnect { task: BoxConnectionTask },
+    /// Gives the worker up without ending it.
+    Detach { check: fn(&P) -> Result<(), Error>, release: fn(&mut P) -> Result<(), Error> },
+}
+
+/// A command, and the channel for its result.
+pub(super) type CommandRequest<P> = (Command<P>, oneshot::Sender<Result<(), Error>>);
+
+/// Process that currently is the worker. It changes with each respawn.
+#[derive(Clone)]
+pub(crate) struct Identity<I> {
+    pub(crate) pid: I,
+    pub(crate) address: Address,
+    pub(crate) captured: Captured,
+}
+
+/// Handle of a supervisor task.
+pub(crate) struct SupervisorHandle<P: Running> {
+    pub(super) stop: watch::Sender<StopRequest>,
+    pub(super) commands: mpsc::Sender<CommandRequest<P>>,
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) exit: watch::Receiver<Option<WorkerExit>>,
+    pub(super) identity: Arc<Mutex<Identity<P::Pid>>>,
+}
+
+impl<P: Running> SupervisorHandle<P> {
+    /// Requests the worker's end. A weaker request than an earlier one changes nothing.
+    pub(crate) fn stop(&self, request: StopRequest) {
+        self.stop.send_if_modified(|current| {
+            let is_stronger = request > *current;
+            *current = request.max(*current);
+            is_stronger
+        });
+    }
+
+    /// Carries out `command`.
+    ///
+    /// # Errors
+    /// The cause if the command failed; `Closed` if the worker has ended.
+    pub(crate) async fn command(&self, command: Command<P>) -> Result<(), Error> {
+        let (done, outcome) = oneshot::channel();
+        // If the task is gone, so is the receiver of either channel.
+        let _ = self.commands.send((command, done)).await;
+        outcome.await.unwrap_or_else(|_| Err(unchanged("the worker has ended; start another")))
+    }
+
+    pub(crate) fn status(&self) -> &watch::Receiver<Status> {
+        &self.status
+    }
+
+    /// Returns `true` if the worker is running and no end was requested.
+    pub(crate) fn is_active(&self) -> bool {
+        let is_running = matches!(*self.status.borrow(), Status::Active | Status::Disconnected);
+        is_running && *self.stop.borrow() == StopRequest::None
+    }
+
+    pub(crate) fn identity(&self) -> Identity<P::Pid> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the worker has ended. Cancel-safe.
+    pub(crate) async fn exit(&self) -> WorkerExit {
+        let mut exit = self.exit.clone();
+        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
+        // The task was dropped with its runtime, and the process with it.
+        ended.unwrap_or(WorkerExit::new(ExitReason::Disconnected))
+    }
+}
+
+/// Error of a worker that was not disconnected, reconnected or detached.
+pub(crate) fn unchanged(cause: &str) -> Error {
+    Error::new(ErrorKind::Closed, format!("could not change the connection to the worker: {cause}"))
+}
