@@ -1,4 +1,4 @@
-//! One method of a service, and the names of the items generated for it.
+//! A method of a service, and the names of the items generated for it.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{IdentFragment, ToTokens, format_ident, quote};
@@ -21,7 +21,7 @@ pub(crate) struct Method {
     pub(crate) output: Output,
 }
 
-/// One argument: a parameter of the method, a field of the message.
+/// Argument: a parameter of the method, and a field of the message.
 pub(crate) struct Argument {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,

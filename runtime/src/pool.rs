@@ -180,7 +180,7 @@ impl<S: Service> Pool<S> {
         self.map_stream(stream::iter(items), f)
     }
 
-    /// As [`map`](Self::map), for the items of a stream.
+    /// Runs `f` for each item of a stream, as [`map`](Self::map) does for an iterator.
     pub fn map_stream<'a, I, F, Fut>(&self, items: I, mut f: F) -> Map<'a, Fut::Output>
     where
         I: Stream + Send + 'a,

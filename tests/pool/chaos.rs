@@ -1,4 +1,4 @@
-//! Workers are killed under load, and every call is accounted for.
+//! Kills workers under load, and accounts for every call.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,8 +11,8 @@ use isolated_workers_test_support::count_from_env;
 use super::jobs::JobsClient;
 use super::*;
 
-/// How long workers are killed for: a kill every 50 ms.
-fn time() -> Duration {
+/// Time during which a worker is killed every 50 ms.
+fn kill_duration() -> Duration {
     Duration::from_secs(count_from_env("ISOLATED_WORKERS_CHAOS", 3))
 }
 
@@ -50,7 +50,7 @@ async fn no_call_is_lost_doubled_or_swapped_while_workers_are_killed() {
         }
     }));
     let kills = async {
-        let end = Instant::now() + time();
+        let end = Instant::now() + kill_duration();
         let mut kills = 0;
         let mut beat = tokio::time::interval(Duration::from_millis(50));
         while Instant::now() < end {
@@ -76,12 +76,12 @@ async fn no_call_is_lost_doubled_or_swapped_while_workers_are_killed() {
         assert!(!is_once || ran <= 1, "{number} ran {ran} times");
         match outcome {
             Ok(answer) => {
-                assert_eq!(answer, number, "an answer was swapped");
-                assert!(ran >= 1, "{number} was answered and did not run");
+                assert_eq!(answer, number, "the call got another call's reply");
+                assert!(ran >= 1, "{number} got a reply and did not run");
                 answered += 1;
             }
             Err(error) => {
-                assert!(is_once, "a call that can be run again has failed: {error:?}");
+                assert!(is_once, "a call that can be retried failed: {error:?}");
                 assert_eq!(
                     (error.kind(), error.executed()),
                     (ErrorKind::Crashed, Executed::Maybe),

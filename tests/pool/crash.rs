@@ -1,4 +1,4 @@
-//! Workers that end without being told to.
+//! Workers that end unexpectedly.
 
 use std::time::Duration;
 
@@ -7,28 +7,29 @@ use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, OnTimeout, Rest
 use tokio::spawn;
 
 use super::jobs::JobsClient;
-use super::stage::{Script, Stage};
+use super::script::Script;
+use super::stage::Stage;
 use super::*;
 
 #[tokio::test]
-async fn a_crash_costs_the_call_that_was_in_the_worker_and_no_other() {
+async fn a_crash_fails_only_the_calls_in_its_worker() {
     let (pool, stage) = (started(pool(2)).await, Stage::new());
-    let neighbour = spawn(stage.hold(pool.clone(), "neighbour"));
+    let neighbor = spawn(stage.hold(pool.clone(), "neighbor"));
     let held = stage.next().await;
     let client = JobsClient::new(pool.clone());
     let error = soon(client.abort()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
-    // The other worker is busy: this waits for the one that takes the place.
+    // The other worker is busy, so this call waits for the replacement.
     assert_eq!(soon(client.echo(5)).await.unwrap(), 5);
     drop(held);
-    soon(neighbour).await.unwrap().unwrap();
+    soon(neighbor).await.unwrap().unwrap();
     let crashes: Vec<_> =
         pool.stats().workers.iter().map(|worker| (worker.crashes, worker.restarts)).collect();
     assert!(crashes == [(1, 1), (0, 0)] || crashes == [(0, 0), (1, 1)], "{crashes:?}");
 }
 
 #[tokio::test]
-async fn a_call_that_can_be_run_again_is_run_in_another_worker() {
+async fn a_retryable_call_runs_again_in_another_worker() {
     let (pool, stage) = (started(pool(2)).await, Stage::new());
     let call = spawn(stage.hold_again(pool.clone(), "call"));
     let held = stage.next().await;
@@ -41,7 +42,7 @@ async fn a_call_that_can_be_run_again_is_run_in_another_worker() {
 }
 
 #[tokio::test]
-async fn a_call_that_ends_every_worker_is_stopped_and_named() {
+async fn a_poison_call_fails_after_its_attempts_and_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs").display().to_string();
     for max_in_flight in [1, 8] {
@@ -59,16 +60,17 @@ async fn a_call_that_ends_every_worker_is_stopped_and_named() {
 }
 
 #[tokio::test]
-async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
+async fn neighbors_of_a_poison_call_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs").display().to_string();
     let (pool, stage) = (started(pool(1).max_in_flight(4)).await, Stage::new());
-    let neighbours: Vec<_> = ["a", "b", "c"].map(|name| spawn(stage.hold_again(pool.clone(), name))).into();
+    let neighbors: Vec<_> = ["a", "b", "c"].map(|name| spawn(stage.hold_again(pool.clone(), name))).into();
     let held = [stage.next().await, stage.next().await, stage.next().await];
     let poison = JobsClient::new(pool.clone());
     let poison = spawn(async move { poison.poison(path).await });
     drop(held);
-    // Each that was in flight at a crash comes again, until the one that is to blame has had its runs.
+    // Each call that was in flight at a crash runs again, until the poison call has used up its
+    // attempts.
     let release = async {
         loop {
             drop(stage.next().await);
@@ -76,9 +78,9 @@ async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
     };
     tokio::select! {
         () = release => {}
-        neighbours = soon(join_all(neighbours)) => {
-            for neighbour in neighbours {
-                neighbour.unwrap().unwrap();
+        neighbors = soon(join_all(neighbors)) => {
+            for neighbor in neighbors {
+                neighbor.unwrap().unwrap();
             }
         }
     }
@@ -86,13 +88,13 @@ async fn neighbours_of_a_call_that_ends_every_worker_go_on() {
 }
 
 #[tokio::test]
-async fn the_worker_of_a_call_that_takes_too_long_is_replaced_and_no_other_call_is_harmed() {
+async fn on_timeout_kill_replaces_the_worker_and_fails_no_other_call() {
     let (pool, stage) = (started(pool(2).on_timeout(OnTimeout::Kill)).await, Stage::new());
-    let neighbour = spawn(stage.hold(pool.clone(), "neighbour"));
+    let neighbor = spawn(stage.hold(pool.clone(), "neighbor"));
     let held = stage.next().await;
     let client = JobsClient::new(pool.clone());
     let before = pids(&pool);
-    // These wait for the worker that spins, and get the one that takes its place.
+    // The other calls wait for the spinning worker, and run in its replacement.
     let (spin, others) =
         soon(async { tokio::join!(client.spin(), join_all((0..20).map(|number| client.echo(number)))) })
             .await;
@@ -101,13 +103,13 @@ async fn the_worker_of_a_call_that_takes_too_long_is_replaced_and_no_other_call_
         assert_eq!(other.unwrap(), number);
     }
     drop(held);
-    soon(neighbour).await.unwrap().unwrap();
+    soon(neighbor).await.unwrap().unwrap();
     let same = pids(&pool).iter().filter(|pid| before.contains(pid)).count();
     assert_eq!(same, 1);
 }
 
 #[tokio::test]
-async fn workers_that_keep_dying_are_given_up_with_their_last_words_until_they_heal() {
+async fn calls_fail_while_workers_keep_crashing_until_one_comes_up() {
     let script = Script::new("good");
     let builder = Pool::builder(Program::new(script.path()))
         .workers(2)
@@ -115,23 +117,23 @@ async fn workers_that_keep_dying_are_given_up_with_their_last_words_until_they_h
         .on_crash(OnCrash::respawn().backoff(Duration::from_millis(1), Duration::from_millis(20)));
     let pool = started(builder).await;
     let client = JobsClient::new(pool.clone());
-    script.set("echo the licence has run out >&2; exit 3");
+    script.set("echo the license has expired >&2; exit 3");
     pids(&pool).into_iter().for_each(kill);
     until(&pool, |stats| stats.is_broken).await;
     let error = soon(client.echo(1)).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::No));
     assert!(error.to_string().contains("keep crashing, more often than `restart_limit` allows"), "{error}");
     assert!(error.to_string().contains("exited with code 3"), "{error}");
-    assert!(error.to_string().contains("the licence has run out"), "{error}");
+    assert!(error.to_string().contains("the license has expired"), "{error}");
 
-    script.set_version("mended");
+    script.set_version("fixed");
     until(&pool, |stats| !stats.is_broken).await;
-    assert_eq!(soon(client.version()).await.unwrap(), "mended");
+    assert_eq!(soon(client.version()).await.unwrap(), "fixed");
     until(&pool, |stats| stats.workers.iter().all(|worker| worker.status == Status::Active)).await;
 }
 
 #[tokio::test]
-async fn a_pool_whose_program_does_not_come_up_is_none() {
+async fn spawn_fails_if_the_program_does_not_come_up() {
     let script = Script::new("good");
     script.set("echo no luck today >&2; exit 3");
     let error = soon(Pool::builder(Program::new(script.path())).workers(3).spawn()).await.unwrap_err();
@@ -140,7 +142,7 @@ async fn a_pool_whose_program_does_not_come_up_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_started_again_is_a_matter_of_the_policy() {
+async fn the_restart_policy_decides_which_workers_are_replaced() {
     for (restart, is_after_exit, is_after_crash) in [
         (Restart::Permanent, true, true),
         (Restart::Transient, false, true),

@@ -1,4 +1,4 @@
-//! Where calls run.
+//! Dispatch: the worker in which a call runs.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use super::stage::Stage;
 use super::*;
 
 #[tokio::test]
-async fn all_workers_are_up_when_the_pool_is() {
+async fn all_workers_are_up_when_spawn_returns() {
     let pool = started(pool(3)).await;
     let stats = pool.stats();
     assert_eq!(stats.workers.len(), 3);
@@ -25,7 +25,7 @@ async fn all_workers_are_up_when_the_pool_is() {
 }
 
 #[tokio::test]
-async fn calls_go_to_workers_that_are_free_and_wait_for_one_otherwise() {
+async fn calls_run_in_free_workers_and_wait_if_there_are_none() {
     let (pool, stage) = (started(pool(2)).await, Stage::new());
     let calls: Vec<_> = ["a", "b", "c"].map(|name| spawn(stage.hold(pool.clone(), name))).into();
     let (first, second) = (stage.next().await, stage.next().await);
@@ -41,7 +41,7 @@ async fn calls_go_to_workers_that_are_free_and_wait_for_one_otherwise() {
 }
 
 #[tokio::test]
-async fn a_worker_has_as_many_calls_at_once_as_it_may() {
+async fn a_worker_has_at_most_max_in_flight_calls() {
     let (pool, stage) = (started(pool(2).max_in_flight(3)).await, Stage::new());
     let _calls: Vec<_> = (0..7).map(|_| spawn(stage.hold(pool.clone(), "call"))).collect();
     let mut held = Vec::new();
@@ -53,28 +53,28 @@ async fn a_worker_has_as_many_calls_at_once_as_it_may() {
 }
 
 #[tokio::test]
-async fn the_calls_of_a_key_run_in_one_worker_also_after_that_is_replaced() {
+async fn calls_with_the_same_key_run_in_one_worker_and_its_successors() {
     let pool = started(pool(4)).await;
-    let mut places = HashSet::new();
+    let mut workers = HashSet::new();
     for key in 0..40 {
         let client = JobsClient::new(pool.with_key(key));
         let pid = client.pid().await.unwrap();
         assert_eq!(client.pid().await.unwrap(), pid);
-        places.insert(pid);
+        workers.insert(pid);
     }
-    assert_eq!(places.len(), 4, "keys are spread over all workers");
+    assert_eq!(workers.len(), 4, "keys are spread over all workers");
 
     let client = JobsClient::new(pool.with_key("user-7"));
     let pid = client.pid().await.unwrap();
     let at = pool.stats().workers.iter().position(|worker| worker.pid == Some(pid)).unwrap();
     kill(pid);
     until(&pool, |stats| stats.workers[at].restarts == 1).await;
-    let moved = client.pid().await.unwrap();
-    assert_eq!(pool.stats().workers[at].pid, Some(moved));
+    let successor = client.pid().await.unwrap();
+    assert_eq!(pool.stats().workers[at].pid, Some(successor));
 }
 
 #[tokio::test]
-async fn a_particular_worker_is_called_and_all_are() {
+async fn on_calls_one_worker_and_broadcast_calls_all() {
     let pool = started(pool(3)).await;
     for (at, pid) in pids(&pool).into_iter().enumerate() {
         assert_eq!(JobsClient::new(pool.on(WorkerId(at))).pid().await.unwrap(), pid);
@@ -89,7 +89,7 @@ async fn a_particular_worker_is_called_and_all_are() {
 }
 
 #[tokio::test]
-async fn what_is_said_about_a_call_passes_the_middleware() {
+async fn call_options_pass_through_middleware() {
     static SEEN: AtomicUsize = AtomicUsize::new(0);
     let counting = from_fn(async |request: Request, next: Next<'_>| {
         SEEN.fetch_add(1, Ordering::SeqCst);
@@ -104,7 +104,7 @@ async fn what_is_said_about_a_call_passes_the_middleware() {
 }
 
 #[tokio::test]
-async fn the_future_of_a_call_is_small_because_a_caller_may_have_very_many() {
+async fn the_future_of_a_call_has_at_most_192_bytes() {
     let pool = started(pool(1)).await;
     let client = JobsClient::new(pool.clone());
     let call = client.hold("a path".to_owned(), "a name".to_owned());
@@ -112,7 +112,7 @@ async fn the_future_of_a_call_is_small_because_a_caller_may_have_very_many() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_call_finds_a_seat_while_many_threads_look_for_few() {
+async fn every_call_gets_a_permit_while_many_threads_compete_for_few() {
     let pool = started(pool(2).max_in_flight(2)).await;
     let callers = (0..8_u64).map(|caller| {
         let pool = pool.clone();
@@ -123,7 +123,7 @@ async fn every_call_finds_a_seat_while_many_threads_look_for_few() {
                     0 => JobsClient::new(pool.with_key(number)).echo(number).await,
                     1 => JobsClient::new(pool.with_priority(1)).echo(number).await,
                     2 => {
-                        // It is given up wherever it is by then.
+                        // Cancels the call after its first poll, in any state.
                         let client = JobsClient::new(pool.clone());
                         drop(futures_util::poll!(Box::pin(client.echo(number))));
                         Ok(number)
@@ -140,5 +140,5 @@ async fn every_call_finds_a_seat_while_many_threads_look_for_few() {
     let stats = pool.stats();
     assert_eq!((stats.queued, stats.workers.iter().map(|worker| worker.in_flight).sum::<u32>()), (0, 0));
     let done: u64 = stats.workers.iter().map(|worker| worker.done).sum();
-    assert!((14_000..=16_000).contains(&done), "{done} calls have had a seat");
+    assert!((14_000..=16_000).contains(&done), "{done} calls had a permit");
 }

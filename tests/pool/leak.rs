@@ -1,4 +1,5 @@
-//! What is left when many workers have come and gone. In a process of its own, because others open files, too.
+//! Workers that end leave no resources behind. Each test runs in its own process, because other
+//! tests open files too.
 
 use std::time::Duration;
 
@@ -11,14 +12,14 @@ use super::jobs::JobsClient;
 use super::stage::Stage;
 use super::*;
 
-/// So many in CI; `ISOLATED_WORKERS_RECYCLED=10000` by hand.
+/// Number of workers to recycle: 200 in CI. Set `ISOLATED_WORKERS_RECYCLED=10000` for a long run.
 fn workers() -> u64 {
     count_from_env("ISOLATED_WORKERS_RECYCLED", 200)
 }
 
 #[test]
-fn many_recycled_workers_leave_nothing_behind() {
-    alone(concat!(module_path!(), "::many_recycled_workers_leave_nothing_behind"), || {
+fn recycled_workers_leak_no_descriptors_memory_or_processes() {
+    alone(concat!(module_path!(), "::recycled_workers_leak_no_descriptors_memory_or_processes"), || {
         block_on(recycle());
     });
 }
@@ -32,7 +33,7 @@ async fn recycle() {
         }
         super::until(&pool, |stats| stats.workers.iter().all(|worker| worker.retiring == 0)).await;
     };
-    // What is allocated once is there after the first few.
+    // One-time allocations happen with the first workers.
     recycle(20).await;
     let (before, memory) = (descriptors(), resident_kib());
     recycle(20 + workers()).await;
@@ -42,7 +43,7 @@ async fn recycle() {
         descriptors(),
         resident_kib()
     );
-    // One may be coming up at this moment.
+    // A worker may be starting now.
     assert!(descriptors() <= before + 8, "{} descriptors, {before} before", descriptors());
     assert!(resident_kib() < memory + (4 << 10), "{} KiB, {memory} before", resident_kib());
     soon(pool.close()).await.unwrap();
@@ -50,8 +51,8 @@ async fn recycle() {
 }
 
 #[test]
-fn workers_that_have_gone_hold_no_descriptor() {
-    alone(concat!(module_path!(), "::workers_that_have_gone_hold_no_descriptor"), || {
+fn idle_workers_that_ended_leak_no_descriptors() {
+    alone(concat!(module_path!(), "::idle_workers_that_ended_leak_no_descriptors"), || {
         block_on(come_and_go());
     });
 }

@@ -1,14 +1,15 @@
-//! Pools of workers: which call runs where and when, and what becomes of it when workers end.
+//! Pools of workers: dispatch, queueing, crashes, recycling and shutdown.
 
 mod chaos;
 mod crash;
 mod dispatch;
 mod jobs;
 mod leak;
-mod life;
 mod map;
 mod queue;
 mod recycle;
+mod script;
+mod shutdown;
 mod stage;
 
 use isolated_workers::{Error, Pool, PoolBuilder, Program, Stats};
@@ -25,12 +26,12 @@ async fn started(builder: PoolBuilder) -> Pool {
     soon(builder.spawn()).await.unwrap()
 }
 
-/// QueueStats until the pool is as `is_so` says.
-async fn until(pool: &Pool, is_so: impl Fn(&Stats) -> bool) {
-    soon(pool.watch().wait_for(|_| is_so(&pool.stats()))).await.unwrap();
+/// Waits until `condition` holds.
+async fn until(pool: &Pool, condition: impl Fn(&Stats) -> bool) {
+    soon(pool.watch().wait_for(|_| condition(&pool.stats()))).await.unwrap();
 }
 
-/// QueueStats until so many calls are in the queue: nothing tells of that but the pool itself, once the callers have run.
+/// Waits until the queue has this number of calls. Polls, because the pool does not report that.
 async fn queued(pool: &Pool, calls: usize) {
     soon(async {
         while pool.stats().queued != calls {

@@ -1,4 +1,4 @@
-//! Many items.
+//! `Pool::map` over many items.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::*;
 
 #[tokio::test]
-async fn results_are_in_the_order_of_the_items_and_no_more_are_taken_than_are_wanted() {
+async fn results_are_in_item_order_and_at_most_at_once_items_are_taken() {
     let pool = started(pool(3)).await;
     let taken = AtomicU64::new(0);
     let items = (0..100_u64).inspect(|_| {
@@ -29,7 +29,7 @@ async fn results_are_in_the_order_of_the_items_and_no_more_are_taken_than_are_wa
 }
 
 #[tokio::test]
-async fn without_an_order_results_come_as_they_are_there() {
+async fn unordered_results_come_in_order_of_completion() {
     let (pool, stage) = (started(pool(2)).await, Stage::new());
     let mut results = pool
         .map(["first", "second"], |pool, name| {
@@ -37,18 +37,18 @@ async fn without_an_order_results_come_as_they_are_there() {
             async move { call.await.map(|_| name) }
         })
         .unordered();
-    let let_second_go = async {
+    let release_second = async {
         let held = [stage.next().await, stage.next().await];
         held.into_iter().find(|held| held.name == "first").unwrap()
     };
-    let (second, first) = soon(async { tokio::join!(results.next(), let_second_go) }).await;
+    let (second, first) = soon(async { tokio::join!(results.next(), release_second) }).await;
     assert_eq!(second.unwrap().unwrap(), "second");
     drop(first);
     assert_eq!(soon(results.next()).await.unwrap().unwrap(), "first");
 }
 
 #[tokio::test]
-async fn an_error_is_the_result_of_its_item_alone() {
+async fn an_error_is_the_result_of_its_item_only() {
     let pool = started(pool(2)).await;
     let items = stream::iter(0..10_u64);
     let results = pool.map_stream(items, |pool, number| async move {

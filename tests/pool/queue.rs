@@ -1,4 +1,4 @@
-//! Calls that wait.
+//! Queue of calls: order, fairness, timeouts and limits.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::stage::Stage;
 use super::*;
 
 #[tokio::test]
-async fn the_most_urgent_goes_first_and_of_those_the_oldest() {
+async fn calls_run_by_priority_and_then_by_age() {
     let (pool, stage) = (started(pool(1)).await, Stage::new());
     let _first = spawn(stage.hold(pool.clone(), "first"));
     let mut held = stage.next().await;
@@ -29,7 +29,7 @@ async fn the_most_urgent_goes_first_and_of_those_the_oldest() {
 }
 
 #[tokio::test]
-async fn no_priority_waits_for_ever() {
+async fn a_low_priority_call_waits_for_at_most_sixteen_others() {
     let (pool, stage) = (started(pool(1)).await, Stage::new());
     let _first = spawn(stage.hold(pool.clone(), "first"));
     let mut held = stage.next().await;
@@ -37,8 +37,8 @@ async fn no_priority_waits_for_ever() {
     queued(&pool, 1).await;
     let mut calls = Vec::new();
     for turn in 0.. {
-        assert!(turn < 17, "it waits for ever");
-        // There is always one that is more urgent.
+        assert!(turn < 17, "the low-priority call starves");
+        // There is always a call with a higher priority.
         calls.push(spawn(stage.hold(pool.with_priority(1), "urgent")));
         queued(&pool, 2).await;
         drop(held);
@@ -51,7 +51,7 @@ async fn no_priority_waits_for_ever() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_leaves_the_queue_and_one_that_runs_makes_room() {
+async fn a_cancelled_call_leaves_the_queue_or_frees_its_worker() {
     let (pool, stage) = (started(pool(1)).await, Stage::new());
     let first = spawn(stage.hold(pool.clone(), "first"));
     let _held = stage.next().await;
@@ -66,7 +66,7 @@ async fn a_call_that_is_dropped_leaves_the_queue_and_one_that_runs_makes_room() 
 }
 
 #[tokio::test]
-async fn a_call_waits_no_longer_than_it_may_and_that_is_not_the_time_of_its_message() {
+async fn a_queued_call_fails_after_the_queue_timeout() {
     let (pool, stage) = (started(pool(1).queue_timeout(Duration::from_millis(50))).await, Stage::new());
     let _first = spawn(stage.hold(pool.clone(), "first"));
     let held = stage.next().await;
@@ -79,7 +79,7 @@ async fn a_call_waits_no_longer_than_it_may_and_that_is_not_the_time_of_its_mess
 }
 
 #[tokio::test]
-async fn a_full_queue_slows_callers_down_or_refuses_or_drops_the_oldest() {
+async fn a_full_queue_waits_rejects_or_drops_the_oldest() {
     for when_full in [WhenFull::Wait, WhenFull::Reject, WhenFull::DropOldest] {
         let (pool, stage) = (started(pool(1).queue(2, when_full)).await, Stage::new());
         let mut calls = vec![spawn(stage.hold(pool.clone(), "first"))];
@@ -117,7 +117,7 @@ async fn a_full_queue_slows_callers_down_or_refuses_or_drops_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_busy_does_not_hold_up_the_calls_for_others() {
+async fn a_busy_worker_does_not_delay_calls_for_other_workers() {
     let (pool, stage) = (started(pool(2)).await, Stage::new());
     let _busy = spawn(stage.hold(pool.on(WorkerId(0)), "busy"));
     let _held = stage.next().await;
@@ -129,7 +129,7 @@ async fn a_worker_that_is_busy_does_not_hold_up_the_calls_for_others() {
 }
 
 #[tokio::test]
-async fn settings_that_make_no_sense_are_refused() {
+async fn invalid_settings_are_refused() {
     for (builder, why) in [
         (pool(0), "invalid pool size 0..=0"),
         (pool(1).size(RangeInclusive::new(3, 2)), "invalid pool size 3..=2"),

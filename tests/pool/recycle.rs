@@ -1,4 +1,4 @@
-//! Workers that are replaced, come and go.
+//! Workers that are recycled, reloaded, or started and ended on demand.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,12 @@ use isolated_workers::{ErrorKind, Status};
 use tokio::spawn;
 
 use super::jobs::JobsClient;
-use super::stage::{Script, Stage};
+use super::script::Script;
+use super::stage::Stage;
 use super::*;
 
 #[tokio::test]
-async fn workers_are_replaced_after_their_calls_and_no_call_fails() {
+async fn recycle_after_replaces_workers_without_a_failed_call() {
     let pool = started(pool(2).recycle_after(10).spawn_rate(1000, Duration::from_secs(1))).await;
     let client = JobsClient::new(pool.clone());
     let mut seen = HashSet::new();
@@ -27,7 +28,7 @@ async fn workers_are_replaced_after_their_calls_and_no_call_fails() {
 }
 
 #[tokio::test]
-async fn a_worker_finishes_what_it_is_at_when_another_takes_its_place() {
+async fn a_replaced_worker_finishes_its_calls() {
     let (pool, stage) = (started(pool(1)).await, Stage::new());
     let old = pids(&pool)[0];
     let call = spawn(stage.hold(pool.clone(), "call"));
@@ -45,7 +46,7 @@ async fn a_worker_finishes_what_it_is_at_when_another_takes_its_place() {
 }
 
 #[tokio::test]
-async fn workers_are_replaced_that_take_much_memory_or_are_old() {
+async fn workers_are_replaced_at_their_memory_and_age_limits() {
     let pool = started(pool(2).max_memory(100 << 20)).await;
     let client = JobsClient::new(pool.clone());
     let first = pids(&pool);
@@ -58,7 +59,7 @@ async fn workers_are_replaced_that_take_much_memory_or_are_old() {
 }
 
 #[tokio::test]
-async fn a_program_is_loaded_anew_under_load_without_a_failed_call() {
+async fn reload_under_load_fails_no_call() {
     let script = Script::new("one");
     let pool = started(Pool::builder(Program::new(script.path())).workers(3).max_in_flight(4)).await;
     let is_over = AtomicBool::new(false);
@@ -85,7 +86,7 @@ async fn a_program_is_loaded_anew_under_load_without_a_failed_call() {
 }
 
 #[tokio::test]
-async fn a_program_that_does_not_come_up_does_not_replace_the_one_that_runs() {
+async fn a_failed_reload_keeps_the_running_workers() {
     let script = Script::new("one");
     let pool = started(Pool::builder(Program::new(script.path())).workers(2)).await;
     script.set("echo not today >&2; exit 3");
@@ -96,7 +97,7 @@ async fn a_program_that_does_not_come_up_does_not_replace_the_one_that_runs() {
 }
 
 #[tokio::test]
-async fn workers_come_when_calls_wait_and_go_when_they_are_idle() {
+async fn workers_start_on_demand_and_end_when_idle() {
     let builder = pool(1).size(0..=3).idle_timeout(Duration::from_millis(100));
     let (pool, stage) = (started(builder).await, Stage::new());
     assert!(pids(&pool).is_empty());

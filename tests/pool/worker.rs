@@ -1,4 +1,4 @@
-//! The worker of the tests of pools. Its first argument is what it says that it is.
+//! Worker of the pool tests. Its first argument is its version.
 
 mod jobs;
 
@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 
 #[derive(Default)]
 struct Worker {
-    hoard: Mutex<Vec<Vec<u8>>>,
+    allocated: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Jobs for Worker {
@@ -26,7 +26,7 @@ impl Jobs for Worker {
     async fn hold(&self, path: String, name: String) -> u32 {
         let mut stream = UnixStream::connect(path).await.unwrap();
         stream.write_all(format!("{name}\n").as_bytes()).await.unwrap();
-        // The test closes it.
+        // Returns when the test closes the connection.
         let _ = stream.read(&mut [0]).await;
         std::process::id()
     }
@@ -35,7 +35,7 @@ impl Jobs for Worker {
     }
     async fn once(&self, path: String, number: u64) -> u64 {
         journal(&path, number);
-        // Another call, or a kill, may come between.
+        // Another call or a kill can happen here.
         tokio::task::yield_now().await;
         number
     }
@@ -58,7 +58,7 @@ impl Jobs for Worker {
         }
     }
     async fn grow(&self, bytes: usize) {
-        self.hoard.lock().unwrap().push(vec![1; bytes]);
+        self.allocated.lock().unwrap().push(vec![1; bytes]);
     }
     async fn version(&self) -> String {
         std::env::args().nth(1).unwrap_or_default()
@@ -66,7 +66,7 @@ impl Jobs for Worker {
 }
 
 fn journal(path: &str, number: u64) {
-    // One write, so that lines of several workers do not mix.
+    // A single write, so that lines of several workers do not mix.
     let mut file = File::options().create(true).append(true).open(path).unwrap();
     file.write_all(format!("{number}\n").as_bytes()).unwrap();
 }

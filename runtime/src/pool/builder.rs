@@ -161,12 +161,12 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// As [`Builder::timeouts`].
+    /// Sets the timeouts of each worker, as [`Builder::timeouts`].
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         Self { worker: self.worker.timeouts(timeouts), ..self }
     }
 
-    /// As [`Builder::limits`].
+    /// Sets the limits of each connection, as [`Builder::limits`].
     pub fn limits(self, limits: Limits) -> Self {
         Self { worker: self.worker.limits(limits), ..self }
     }
@@ -178,38 +178,39 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         Self { worker: self.worker.on_crash(policy), ..self }
     }
 
-    /// As [`Builder::on_timeout`]. [`OnTimeout::Kill`] replaces the worker in which the call timed
-    /// out. Without it, a handler that never awaits blocks its worker for later calls too.
+    /// Sets the policy for timeouts, as [`Builder::on_timeout`]. [`OnTimeout::Kill`] replaces the
+    /// worker in which the call timed out. Without it, a handler that never awaits blocks its
+    /// worker for later calls too.
     pub fn on_timeout(self, policy: OnTimeout) -> Self {
         Self { worker: self.worker.on_timeout(policy), ..self }
     }
 
-    /// As [`Builder::heartbeat`].
+    /// Sets the heartbeat of each worker, as [`Builder::heartbeat`].
     pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
         Self { worker: self.worker.heartbeat(heartbeat), ..self }
     }
 
-    /// As [`Builder::ids`].
+    /// Sets the generator of call ids, as [`Builder::ids`].
     pub fn ids(self, ids: impl TxIdGenerator) -> Self {
         Self { worker: self.worker.ids(ids), ..self }
     }
 
-    /// As [`Builder::startup_data`], for each worker.
+    /// Sets the startup data, which each worker receives, as [`Builder::startup_data`].
     pub fn startup_data(self, data: impl Serialize + Send + 'static) -> Self {
         Self { worker: self.worker.startup_data(data), ..self }
     }
 
-    /// As [`Builder::service`].
+    /// Sets the expected schema of each worker, as [`Builder::service`].
     pub fn service(self, schema: Schema) -> Self {
         Self { worker: self.worker.service(schema), ..self }
     }
 
-    /// As [`Builder::codec`].
+    /// Sets the codec, as [`Builder::codec`].
     pub fn codec<C2: Codec>(self, codec: C2) -> PoolBuilder<D, C2, T, L> {
         PoolBuilder { worker: self.worker.codec(codec), options: self.options }
     }
 
-    /// As [`Builder::transport`].
+    /// Sets the transport, as [`Builder::transport`].
     pub fn transport<T2: Transport>(self, transport: T2) -> PoolBuilder<D, C, T2, L> {
         PoolBuilder { worker: self.worker.transport(transport), options: self.options }
     }

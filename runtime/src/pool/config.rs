@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::OnCrash;
 
-/// Which workers of a pool are started again when they end, in the terms of Erlang's supervisors.
+/// Restart policy of a pool, in the terms of Erlang's supervisors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restart {
@@ -18,7 +18,7 @@ pub enum Restart {
     Temporary,
 }
 
-/// What happens to a call if the pool's queue is full.
+/// Policy for a call that finds the pool's queue full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {

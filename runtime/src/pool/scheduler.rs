@@ -27,7 +27,7 @@ use self::slot::{Instance, Slot};
 pub(crate) use self::worker_permits::{PermitCounts, WorkerPermits};
 use super::config::PoolConfig;
 
-/// One worker from its start to its end: its slot, and a number that no other worker has.
+/// Id of a worker from its start to its end: its slot, and a number that no other worker has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct InstanceId {
     pub(crate) slot: usize,
@@ -203,8 +203,8 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.actions.pop_front()
     }
 
-    /// Returns `true` if the owner must carry out actions or [`poll`](Self::poll).
-    pub(crate) fn wants_owner(&self) -> bool {
+    /// Returns `true` if there are actions to carry out, or if [`poll`](Self::poll) must be called.
+    pub(crate) fn has_work(&self) -> bool {
         self.wants_poll || !self.actions.is_empty()
     }
 

@@ -49,14 +49,14 @@ pub(super) struct PoolState<C: Codec> {
     pub(super) scheduler: Scheduler<WorkerHandle<C>>,
     pub(super) waiting: HashMap<Ticket, WaitState<C>>,
     /// Commands that the supervisor has not taken yet.
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<SupervisorCommand>,
     pub(super) queue_stats: QueueStats,
     /// Error of the last worker that ended unexpectedly or did not come up.
     pub(super) last_failure: Option<Error>,
 }
 
 /// Command to the pool's supervisor.
-pub(super) enum Command {
+pub(super) enum SupervisorCommand {
     Start(InstanceId),
     Retire(InstanceId),
 }
@@ -113,15 +113,15 @@ impl<C: Codec> PoolShared<C> {
         let mut state = self.lock();
         let outcome =
             self.contention.while_contended(&mut *state, change, |state| state.scheduler.is_contended());
-        if !state.scheduler.wants_owner() {
+        if !state.scheduler.has_work() {
             return outcome;
         }
         let mut woken = Vec::new();
         state.forward_actions(&mut woken);
-        let wants_supervisor = state.scheduler.wants_owner() || !state.commands.is_empty();
+        let has_supervisor_work = state.scheduler.has_work() || !state.commands.is_empty();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
-        if wants_supervisor {
+        if has_supervisor_work {
             self.notify.notify_one();
         }
         outcome
@@ -203,8 +203,8 @@ impl<C: Codec> PoolState<C> {
                     self.end_wait(ticket, WaitState::Assigned(id, worker), woken);
                 }
                 Action::Fail(ticket, refusal) => self.end_wait(ticket, WaitState::Refused(refusal), woken),
-                Action::Start(id) => self.commands.push(Command::Start(id)),
-                Action::Retire(id) => self.commands.push(Command::Retire(id)),
+                Action::Start(id) => self.commands.push(SupervisorCommand::Start(id)),
+                Action::Retire(id) => self.commands.push(SupervisorCommand::Retire(id)),
             }
         }
     }

@@ -9,11 +9,11 @@ use crate::Status;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// One entry for each worker that the pool may have, in the order of their ids.
+    /// Statistics of each slot, in the order of the worker ids.
     pub workers: Vec<WorkerStats>,
     /// Number of calls that wait for a worker.
     pub queued: usize,
-    /// How long calls have waited.
+    /// Waiting times of calls.
     pub waits: QueueStats,
     /// `true` if more workers were lost than the restart limit allows, and none has come up since.
     pub is_broken: bool,

@@ -16,7 +16,7 @@ use tokio::time::{interval, sleep_until};
 use super::fast_path::WorkerHandle;
 use super::resident_memory::resident_bytes;
 use super::scheduler::{EndCause, InstanceId};
-use super::shared::{Command, PoolShared};
+use super::shared::{PoolShared, SupervisorCommand};
 use crate::Link;
 use crate::driver::Driver;
 use crate::host::starter::Starter;
@@ -113,7 +113,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         let more = std::mem::take(&mut self.shared.lock().commands);
         for command in commands.into_iter().chain(more) {
             match command {
-                Command::Start(id) => {
+                SupervisorCommand::Start(id) => {
                     let (starter, ids) = (Arc::clone(&self.starter), Arc::clone(&self.ids));
                     let (index, link) = self.shared.links.unused(id.slot, || starter.link(ids));
                     self.starting.push(Box::pin(async move {
@@ -121,7 +121,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                         (id, (index, link), result)
                     }));
                 }
-                Command::Retire(id) => {
+                SupervisorCommand::Retire(id) => {
                     if let Some(worker) = self.workers.get(&id) {
                         // Drain instead of close: sent oneway messages may still be unread.
                         worker.control.stop(StopRequest::Drain);

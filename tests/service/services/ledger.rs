@@ -45,9 +45,9 @@ impl Actor {
     }
 
     async fn history(&self) -> Vec<String> {
-        let (asker, told) = oneshot::channel();
+        let (asker, answer) = oneshot::channel();
         self.queue(Job::Tell(asker));
-        told.await.expect("an actor that answers")
+        answer.await.expect("the actor replies")
     }
 }
 

@@ -295,7 +295,7 @@ impl World {
             while let Some(action) = self.scheduler.next_action() {
                 self.carry_out(action);
             }
-            if !self.scheduler.wants_owner() && self.wake.is_none_or(|wake| wake > self.now) {
+            if !self.scheduler.has_work() && self.wake.is_none_or(|wake| wake > self.now) {
                 break;
             }
             self.wake = self.scheduler.poll(self.now);

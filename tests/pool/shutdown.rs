@@ -1,4 +1,4 @@
-//! The end of a pool.
+//! Drain, close and kill of a pool.
 
 use isolated_workers::{ErrorKind, Executed};
 use rustix::process::{Pid, test_kill_process};
@@ -8,12 +8,12 @@ use super::jobs::JobsClient;
 use super::stage::Stage;
 use super::*;
 
-fn is_there(pid: u32) -> bool {
+fn is_running(pid: u32) -> bool {
     test_kill_process(Pid::from_raw(pid.cast_signed()).unwrap()).is_ok()
 }
 
 #[tokio::test]
-async fn a_pool_that_is_drained_finishes_what_runs_and_what_waits() {
+async fn drain_finishes_running_and_queued_calls() {
     let (pool, stage) = (started(pool(1)).await, Stage::new());
     let calls = [spawn(stage.hold(pool.clone(), "runs")), spawn(stage.hold(pool.clone(), "waits"))];
     let held = stage.next().await;
@@ -21,7 +21,7 @@ async fn a_pool_that_is_drained_finishes_what_runs_and_what_waits() {
     let pids = pids(&pool);
     let mut drain = Box::pin(pool.drain());
     assert!(futures_util::poll!(&mut drain).is_pending());
-    // The owner hears of it in its own task.
+    // The supervisor starts to drain in its own task, so calls are refused a little later.
     let refused = soon(async {
         loop {
             if let Err(error) = JobsClient::new(pool.with_priority(1)).echo(1).await {
@@ -39,11 +39,11 @@ async fn a_pool_that_is_drained_finishes_what_runs_and_what_waits() {
     for call in calls {
         soon(call).await.unwrap().unwrap();
     }
-    assert!(pids.iter().all(|pid| !is_there(*pid)));
+    assert!(pids.iter().all(|pid| !is_running(*pid)));
 }
 
 #[tokio::test]
-async fn a_pool_that_is_closed_or_killed_fails_what_runs_and_what_waits() {
+async fn close_and_kill_fail_running_and_queued_calls() {
     for kills in [false, true] {
         let (pool, stage) = (started(pool(1)).await, Stage::new());
         let calls = [spawn(stage.hold(pool.clone(), "runs")), spawn(stage.hold(pool.clone(), "waits"))];
@@ -59,22 +59,22 @@ async fn a_pool_that_is_closed_or_killed_fails_what_runs_and_what_waits() {
         for call in calls {
             assert_eq!(soon(call).await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
         }
-        assert!(pids.iter().all(|pid| !is_there(*pid)));
+        assert!(pids.iter().all(|pid| !is_running(*pid)));
         let error = soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap_err();
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
-        assert!(error.to_string().contains("was closed or is being drained"), "{error}");
+        assert!(error.to_string().contains("is closed or draining"), "{error}");
         soon(pool.drain()).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_pool_ends_with_its_last_handle() {
+async fn a_pool_closes_when_its_last_handle_is_dropped() {
     let pool = started(pool(2)).await;
     let (pids, mut watch) = (pids(&pool), pool.watch());
-    let view = pool.with_key(1);
+    let scoped = pool.with_key(1);
     drop(pool);
-    assert_eq!(soon(JobsClient::new(view).echo(1)).await.unwrap(), 1);
-    // The client was the last one.
+    assert_eq!(soon(JobsClient::new(scoped).echo(1)).await.unwrap(), 1);
+    // The client had the last handle.
     soon(async { while watch.changed().await.is_ok() {} }).await;
-    assert!(pids.iter().all(|pid| !is_there(*pid)));
+    assert!(pids.iter().all(|pid| !is_running(*pid)));
 }
