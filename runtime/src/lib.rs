@@ -9,6 +9,7 @@ mod driver;
 mod handshake;
 mod host;
 mod inherited;
+#[cfg(feature = "pool")]
 mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -22,6 +23,7 @@ pub use driver::{
 };
 pub use host::{Builder, Heartbeat, OnCrash, Status, Worker};
 pub use inherited::is_worker;
+#[cfg(feature = "pool")]
 pub use pool::{
     Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, Stats, WhenFull,
     WorkerId, WorkerStats,
