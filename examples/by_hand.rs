@@ -3,7 +3,12 @@
 //!
 //! `cargo run --example by_hand`
 
-use isolated_workers::{Codec, Handler, Message, Never, Request, Response, Schema, handler, prelude::*};
+use isolated_workers::Message;
+use isolated_workers::codec::Codec;
+use isolated_workers::error::Never;
+use isolated_workers::prelude::*;
+use isolated_workers::protocol::{Request, Response, Schema};
+use isolated_workers::service::{Handler, handler};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

@@ -2,7 +2,10 @@
 //!
 //! `cargo run --example crash_handling` (on Unix)
 
-use isolated_workers::{Context, ExitReason, OnCrash, prelude::*};
+use isolated_workers::error::ExitReason;
+use isolated_workers::host::OnCrash;
+use isolated_workers::prelude::*;
+use isolated_workers::service::Context;
 
 #[service]
 trait Press {

@@ -4,7 +4,9 @@
 
 use std::ffi::OsString;
 
-use isolated_workers::{DefaultTransport, Driver, Launch, Process, prelude::*};
+use isolated_workers::driver::{Driver, Launch, Process};
+use isolated_workers::prelude::*;
+use isolated_workers::transport::DefaultTransport;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Niced {

@@ -5,7 +5,9 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use isolated_workers::{Address, Attach, Output, prelude::*};
+use isolated_workers::driver::{Attach, Output};
+use isolated_workers::host::Address;
+use isolated_workers::prelude::*;
 
 #[service]
 trait Counter {

@@ -3,7 +3,8 @@
 //!
 //! `cargo run --example error_handling`
 
-use isolated_workers::{Executed, prelude::*};
+use isolated_workers::error::Executed;
+use isolated_workers::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[service]

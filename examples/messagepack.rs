@@ -3,7 +3,9 @@
 //! `cargo run --example messagepack`
 
 use bytes::{BufMut, BytesMut};
-use isolated_workers::{Codec, CodecError, LengthPrefixed, Limits, prelude::*};
+use isolated_workers::codec::{Codec, CodecError, LengthPrefixed};
+use isolated_workers::prelude::*;
+use isolated_workers::protocol::Limits;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy)]

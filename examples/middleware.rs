@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use isolated_workers::layer::{Auth, ConcurrencyLimit, Next, Retry, Timeout, Validate, from_fn};
 use isolated_workers::prelude::*;
-use isolated_workers::{
-    Auth, ConcurrencyLimit, Context, Next, Request, Response, Retry, Timeout, Validate, from_fn,
-};
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::service::Context;
 
 #[service]
 trait Printer {

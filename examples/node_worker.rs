@@ -2,7 +2,9 @@
 //!
 //! `cargo run --example node_worker`, where there is a `node` in `PATH`
 
-use isolated_workers::{CallError, UnixSocket, prelude::*};
+use isolated_workers::CallError;
+use isolated_workers::prelude::*;
+use isolated_workers::transport::UnixSocket;
 
 #[service]
 trait Greeter {

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use isolated_workers::{Metadata, Propagator, Trace, prelude::*};
+use isolated_workers::layer::{Propagator, Trace};
+use isolated_workers::prelude::*;
+use isolated_workers::protocol::Metadata;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;

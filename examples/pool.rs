@@ -3,7 +3,9 @@
 //!
 //! `cargo run --example pool`
 
-use isolated_workers::{OnCrash, WhenFull, prelude::*};
+use isolated_workers::host::OnCrash;
+use isolated_workers::pool::WhenFull;
+use isolated_workers::prelude::*;
 
 #[service]
 trait Kitchen {

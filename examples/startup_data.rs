@@ -3,7 +3,8 @@
 //!
 //! `cargo run --example startup_data`
 
-use isolated_workers::{OnCrash, prelude::*};
+use isolated_workers::host::OnCrash;
+use isolated_workers::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use isolated_workers::{Output, Stdio, Timeouts, prelude::*};
+use isolated_workers::driver::Output;
+use isolated_workers::host::Timeouts;
+use isolated_workers::prelude::*;
+use isolated_workers::transport::Stdio;
 
 #[service]
 trait Greeter {

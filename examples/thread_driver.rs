@@ -3,7 +3,8 @@
 //!
 //! `cargo run --example thread_driver`
 
-use isolated_workers::{Thread, prelude::*};
+use isolated_workers::driver::Thread;
+use isolated_workers::prelude::*;
 
 #[service]
 trait Calculator {

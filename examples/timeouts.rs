@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use isolated_workers::{Next, OnTimeout, Request, Response, Timeouts, from_fn, prelude::*};
+use isolated_workers::host::{OnTimeout, Timeouts};
+use isolated_workers::layer::{Next, from_fn};
+use isolated_workers::prelude::*;
+use isolated_workers::protocol::{Request, Response};
 
 #[service]
 trait Oracle {

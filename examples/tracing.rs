@@ -3,7 +3,9 @@
 //!
 //! `cargo run --example tracing`
 
-use isolated_workers::{Output, Trace, prelude::*};
+use isolated_workers::driver::Output;
+use isolated_workers::layer::Trace;
+use isolated_workers::prelude::*;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;

@@ -1,7 +1,7 @@
 //! Run code in another process as if it were an async function: typed, isolated, fast.
 //!
-//! A *host* starts *workers*, which are processes, and sends typed *messages* to the *service* that each of them
-//! serves. What goes wrong in a worker, up to its death, is an [`Error`] at the caller.
+//! A *host* starts *workers*, which are processes, and sends typed *messages* to the *service* that each worker serves.
+//! If a worker fails, hangs or dies, the caller gets an [`Error`].
 //!
 //! ```no_run
 //! use isolated_workers::prelude::*;
@@ -31,25 +31,30 @@
 //! }
 //! ```
 //!
-//! # The stack
+//! # Modules
 //!
-//! A call goes down one stack and up the other. Each layer is chosen on its own, on both sides:
+//! The crate root holds the names that nearly every program needs. The rest is in modules, one per part of the stack.
+//! A call goes down the stack on the host and up on the worker. Each part can be replaced, on both sides:
 //!
-//! | layer | here | in the box | yours |
+//! | part | module | built in | add your own |
 //! |---|---|---|---|
-//! | typed stub | [`service`](macro@service) | | implement [`Message`] and [`Handler`] by hand |
-//! | middleware | [`Service`], [`Middleware`] | [`Trace`], [`Retry`], [`Timeout`], [`Auth`] … | implement [`Middleware`], or [`from_fn`]; [`on_request`], [`on_response`], [`for_message`] |
-//! | runtime | [`Worker`], [`Pool`], [`serve`], [`Driver`] | [`Program`], [`Thread`], [`Attach`] | implement [`Driver`] |
-//! | codec | [`Codec`], [`Framing`] | [`Json`], [`Postcard`], [`Cbor`], [`Compressed`] | implement [`Codec`]; [`LengthPrefixed`] frames any binary format |
-//! | transport | [`Transport`] | [`UnixSocket`], [`SocketPair`], [`Stdio`], [`NamedPipe`], [`InMemory`] | implement [`Transport`] |
+//! | typed stub | [`mod@service`] | [`service`](macro@service) writes it | implement [`Message`] and [`Handler`](service::Handler) |
+//! | middleware | [`layer`] | [`Trace`](layer::Trace), [`Retry`](layer::Retry), [`Timeout`](layer::Timeout), [`Auth`](layer::Auth) … | [`from_fn`](layer::from_fn), or implement [`Middleware`](layer::Middleware) |
+//! | host | [`host`], [`pool`] | [`Worker`], [`Pool`] | implement [`Service`] |
+//! | worker | [`worker`] | [`serve`], [`serve_with`] | |
+//! | driver | [`driver`] | [`Program`], [`Thread`](driver::Thread), [`Attach`](driver::Attach) | implement [`Driver`](driver::Driver) |
+//! | codec | [`codec`] | [`Json`](codec::Json), [`Postcard`](codec::Postcard), [`Cbor`](codec::Cbor), [`Compressed`](codec::Compressed) | implement [`Codec`](codec::Codec) |
+//! | transport | [`transport`] | [`UnixSocket`](transport::UnixSocket), [`SocketPair`](transport::SocketPair), [`Stdio`](transport::Stdio), [`NamedPipe`](transport::NamedPipe), [`InMemory`](transport::InMemory) | implement [`Transport`](transport::Transport) |
 //!
-//! # What can be called is a `Service`
+//! [`protocol`] holds requests, responses and limits. [`error`] holds the parts of an [`Error`].
 //!
-//! A worker is one, with or without middleware around it, and so is a handler in this process. A client does not know
-//! which it talks to, so a service is tested without a process like this:
+//! # Calls without a process
+//!
+//! A worker is a [`Service`], with or without layers around it, and so is a handler in this process. A client works
+//! with either, so a service can be tested without a process:
 //!
 //! ```
-//! use isolated_workers::{Json, Local, prelude::*};
+//! use isolated_workers::{codec::Json, prelude::*, service::Local};
 //!
 //! #[service]
 //! trait Greeter {
@@ -74,83 +79,57 @@
 //!
 //! # Errors
 //!
-//! A method that returns `T` is called for `Result<T, Error>`, one that returns `Result<T, E>` for
-//! `Result<T, CallError<E>>`, so that the handler's own error is told from a call that failed. [`Error::kind`] is there
-//! to decide by, [`Error::executed`] says whether the message may have been run, [`Error::crash`] how the worker ended.
+//! A call of a method that returns `T` returns `Result<T, Error>`. A call of a method that returns `Result<T, E>`
+//! returns `Result<T, CallError<E>>`, which keeps the handler's own error apart from a call that failed.
+//! [`Error::kind`] is the category. [`Error::executed`] says whether the worker may have run the message.
+//! [`Error::crash`] says how the worker ended.
 //!
 //! # Features
 //!
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
-//! - `metrics`: the middleware `Metrics`.
-//! - `tower`: layers of the crate `tower` around workers (`tower_layer`), and workers below them (`TowerService`).
-//! - `testing`: the module `testing`, with `Faults`, which makes calls go wrong, `RoundTrip`, which tells what values of a
-//!   service a codec cannot carry, and the conformance suite that a transport, codec or driver of your own is tested with.
+//! - `metrics`: the middleware `layer::Metrics`, which reports through the crate `metrics`.
+//! - `tower`: `layer::tower_layer` puts layers of the crate `tower` around workers; `layer::TowerService` makes a worker a
+//!   `tower` service.
+//! - `testing`: the module `testing`. `Faults` makes calls fail, `RoundTrip` finds values that a codec cannot carry, and
+//!   the conformance suite tests your own transport, codec or driver.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(doctest)]
 mod book;
 
-pub use isolated_workers_codec::{
-    Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
-    Json, JsonLines, LengthPrefixed, Pieces, Postcard, SharedPieces, decode_body, decode_within, encode_body,
-    zero_copy_bytes,
-};
-pub use isolated_workers_core::{
-    Body, BoxError, Budget, CallError, Crash, Error, ErrorKind, Executed, ExitReason, Extensions, Frame,
-    Limits, Message, Metadata, Name, Never, RandomIds, RemoteError, Request, Response, Role, Schema,
-    SequentialIds, ServiceError, TxId, TxIdGenerator, protocol,
-};
+pub mod codec;
+pub mod driver;
+pub mod error;
+pub mod host;
+pub mod layer;
+pub mod pool;
+pub mod protocol;
+pub mod service;
+pub mod transport;
+pub mod worker;
+
+pub use isolated_workers_core::{CallError, Error, ErrorKind, Message};
 #[cfg(feature = "macros")]
 pub use isolated_workers_macros::{main, service};
-#[cfg(feature = "metrics")]
-pub use isolated_workers_middleware::Metrics;
-pub use isolated_workers_middleware::{
-    Auth, BoxMiddleware, BoxService, ConcurrencyLimit, Context, Deadline, ForMessage, FromFn, Handler, Hook,
-    Layered, Layers, LoadShed, Local, Middleware, MiddlewareFn, Next, NoHook, NoLayers, OnRequest,
-    OnRequestAsync, OnResponse, OnResponseAsync, Propagator, RateLimit, Retry, Service, ServiceExt,
-    SetMetadata, Stack, Timeout, Trace, TraceContext, TraceWith, Validate, client, for_message, from_fn,
-    handler, on_request, on_request_async, on_response, on_response_async,
-};
-#[cfg(feature = "tower")]
-pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerService, tower_layer};
+pub use isolated_workers_middleware::{Service, ServiceExt};
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
-pub use isolated_workers_runtime::{
-    Address, Attach, Attached, Builder, Captured, Detach, Dial, Dispatch, Driver, FromStartupData, Heartbeat,
-    Launch, Link, MakeHandler, Map, MapProgress, NoPid, OnCrash, OnTimeout, Output, Pool, PoolBuilder,
-    Process, ProcessId, Program, QueueStats, Restart, Running, RunningThread, ScopedPool, Serve, Server,
-    Stats, Status, Thread, Timeouts, WhenFull, Worker, WorkerId, WorkerStats, is_worker, serve, serve_with,
-};
-pub use isolated_workers_transport::{DefaultTransport, InMemory, NamedPipe, Reconnect, Stdio, Transport};
-#[cfg(unix)]
-pub use isolated_workers_transport::{SocketPair, UnixSocket};
+pub use isolated_workers_runtime::{Pool, Program, Worker, is_worker, serve, serve_with};
 
-/// What a transport of one's own is made of, and the ends of those in the box.
-pub mod transport {
-    pub use isolated_workers_transport::{
-        Bound, CHANNEL_VARIABLE, Channel, Cleanup, DeferredListener, InMemoryBound, InMemoryReader,
-        InMemoryWriter, Incoming, Inheritance, STRAY_DESCRIPTORS_VARIABLE, StdioBound, stray_descriptors,
-    };
-    #[cfg(windows)]
-    pub use isolated_workers_transport::{NamedPipeBound, NamedPipeReader, NamedPipeWriter};
-    #[cfg(unix)]
-    pub use isolated_workers_transport::{
-        NamedPipeBound, PipeReader, PipeWriter, SocketPairBound, SocketReader, SocketWriter, UnixSocketAt,
-        UnixSocketBound, WorkerSocket, WorkerSocketBound,
-    };
-}
-
-/// What nearly every host and worker needs.
+/// Names that nearly every host and worker needs.
 pub mod prelude {
     #[cfg(feature = "macros")]
-    pub use crate::service;
+    #[doc(no_inline)]
+    pub use isolated_workers_macros::service;
+
+    #[doc(no_inline)]
     pub use crate::{
         CallError, Error, ErrorKind, Pool, Program, Service, ServiceExt, Worker, is_worker, serve, serve_with,
     };
 }
 
-/// What generated code needs; no part of the interface.
+/// Parts of generated code that are not public API.
 #[doc(hidden)]
 pub mod __private {
     pub mod bytes;

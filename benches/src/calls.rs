@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use isolated_workers::{Error, NoLayers, Postcard, Program, Service, Worker};
+use isolated_workers::codec::Postcard;
+use isolated_workers::layer::NoLayers;
+use isolated_workers::{Error, Program, Service, Worker};
 
 use crate::contestant::{Depth, Four, One};
 use crate::service::WorkClient;

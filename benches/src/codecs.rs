@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use isolated_workers::{Cbor, Compressed, Json, Postcard};
+use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
 
 use crate::contestant::{Choice, Records, Stack};
 use crate::flavor::Flavor::CurrentThread;

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use isolated_workers::{Error, Heartbeat, Link, DefaultTransport, Postcard, Program, Worker};
+use isolated_workers::codec::Postcard;
+use isolated_workers::host::{Heartbeat, Link};
+use isolated_workers::transport::DefaultTransport;
+use isolated_workers::{Error, Program, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::service::WorkClient;

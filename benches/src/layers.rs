@@ -1,7 +1,7 @@
 //! What empty middleware costs. It is less than what one pair of processes differs from the next by, so that all have the same
 //! pair, and turn and turn about.
 
-use isolated_workers::NoLayers;
+use isolated_workers::layer::NoLayers;
 
 use crate::contestant::{Contestant, Eight, Four, Layered, One, Ours};
 use crate::flavor::Flavor::CurrentThread;

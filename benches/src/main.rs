@@ -46,7 +46,8 @@ mod unit;
 mod usage;
 mod work;
 
-use isolated_workers::{Error, Postcard, is_worker, serve};
+use isolated_workers::codec::Postcard;
+use isolated_workers::{Error, is_worker, serve};
 
 use service::Work;
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use isolated_workers::{Dispatch, Error, Pool, Postcard, Program};
+use isolated_workers::codec::Postcard;
+use isolated_workers::pool::Dispatch;
+use isolated_workers::{Error, Pool, Program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 

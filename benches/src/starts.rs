@@ -1,6 +1,7 @@
 //! What a start takes, and what of it each part is: without it, it takes so much less.
 
-use isolated_workers::{DefaultTransport, NamedPipe, Postcard, SocketPair, Stdio};
+use isolated_workers::codec::Postcard;
+use isolated_workers::transport::{DefaultTransport, NamedPipe, SocketPair, Stdio};
 
 use crate::contestant::{Ours, RawStd, RawTokio, Stack, Unasked, Unheard};
 use crate::flavor::Flavor::CurrentThread;

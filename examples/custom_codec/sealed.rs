@@ -3,7 +3,8 @@
 use bytes::{Buf, BufMut, BytesMut};
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use isolated_workers::{Codec, CodecError, Frame, FrameError, Framing, LengthPrefixed, Limits, Postcard};
+use isolated_workers::codec::{Codec, CodecError, FrameError, Framing, LengthPrefixed, Postcard};
+use isolated_workers::protocol::{Frame, Limits};
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::{Decoder, Encoder};
 

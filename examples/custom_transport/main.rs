@@ -6,8 +6,8 @@
 mod tcp;
 mod tokens;
 
-use isolated_workers::transport::Bound;
-use isolated_workers::{Transport, prelude::*};
+use isolated_workers::prelude::*;
+use isolated_workers::transport::{Bound, Transport};
 use tcp::Tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

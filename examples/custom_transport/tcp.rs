@@ -3,8 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use isolated_workers::Transport;
-use isolated_workers::transport::{Bound, Channel, Inheritance};
+use isolated_workers::transport::{Bound, Channel, Inheritance, Transport};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,7 +2,7 @@
 
 use std::io::{self, PipeReader, Read, Write};
 
-use isolated_workers::{RandomIds, TxIdGenerator};
+use isolated_workers::protocol::{RandomIds, TxIdGenerator};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 

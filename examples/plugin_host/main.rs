@@ -12,7 +12,9 @@ mod api;
 use std::path::{Path, PathBuf};
 
 use api::{PluginClient, plugin};
-use isolated_workers::{OnCrash, OnTimeout, Output, Timeouts, prelude::*};
+use isolated_workers::driver::Output;
+use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
+use isolated_workers::prelude::*;
 
 struct Loaded {
     name: String,

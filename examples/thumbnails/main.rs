@@ -24,7 +24,8 @@ mod workers;
 
 use std::process::ExitCode;
 
-use isolated_workers::{Postcard, is_worker, serve};
+use isolated_workers::codec::Postcard;
+use isolated_workers::{is_worker, serve};
 
 use crate::options::{Options, USAGE};
 use crate::service::{Scaler, Thumbnailer};

@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use isolated_workers::codec::Postcard;
+use isolated_workers::driver::Thread;
+use isolated_workers::host::{OnCrash, OnTimeout};
+use isolated_workers::layer::Middleware;
 use isolated_workers::prelude::*;
-use isolated_workers::{Middleware, OnCrash, OnTimeout, Postcard, Request, Response, Thread};
+use isolated_workers::protocol::{Request, Response};
 
 use crate::options::Options;
 use crate::service::{Scaler, Thumbnailer};

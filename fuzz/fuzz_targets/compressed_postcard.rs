@@ -1,6 +1,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| isolated_workers_fuzz::framing::check_compressed(
-    isolated_workers::Postcard,
+    isolated_workers::codec::Postcard,
     data
 ));

@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
-use isolated_workers::protocol::{Connection, Event};
-use isolated_workers::{
-    Body, Codec, Error, ErrorKind, Frame, Json, Limits, Name, Postcard, Request, Response, TxId,
-};
+use isolated_workers::codec::{Codec, Json, Postcard};
+use isolated_workers::protocol::{Body, Connection, Event, Frame, Limits, Name, Request, Response, TxId};
+use isolated_workers::{Error, ErrorKind};
 use tokio_util::codec::Decoder;
 
 /// A token comes back exactly once, and the other side is answered no more often than it asked.

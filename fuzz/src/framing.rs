@@ -5,7 +5,8 @@ use std::io::Write;
 use bytes::{BufMut, BytesMut};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use isolated_workers::{Codec, Compressed, Frame, Framing, Limits};
+use isolated_workers::codec::{Codec, Compressed, Framing};
+use isolated_workers::protocol::{Frame, Limits};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The first byte is the size of the pieces.

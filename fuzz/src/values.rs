@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::BytesMut;
-use isolated_workers::{Budget, Cbor, Codec, Json, Postcard, decode_within};
+use isolated_workers::codec::{Cbor, Codec, Json, Postcard, decode_within};
+use isolated_workers::protocol::Budget;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -65,7 +65,7 @@ fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStr
             -> impl ::core::future::Future<Output = ::core::result::Result<#reply, #error>>
                 + ::core::marker::Send + use<'_, #parameter>
         {
-            #krate::client::send(&self.service, &#module::#fields)
+            #krate::service::client::send(&self.service, &#module::#fields)
         }
     }
 }

@@ -41,18 +41,18 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 
         // Lints about a signature are reported at the trait.
         #[allow(deprecated, clippy::all, clippy::pedantic)]
-        impl<T: #service> #krate::Handler for #handler<T> {
-            const SCHEMA: #krate::Schema = #module::SCHEMA;
+        impl<T: #service> #krate::service::Handler for #handler<T> {
+            const SCHEMA: #krate::protocol::Schema = #module::SCHEMA;
 
-            async fn handle<C: #krate::Codec>(
+            async fn handle<C: #krate::codec::Codec>(
                 &self,
                 codec: &C,
-                request: #krate::Request,
-            ) -> ::core::result::Result<#krate::Response, #krate::Error> {
+                request: #krate::protocol::Request,
+            ) -> ::core::result::Result<#krate::protocol::Response, #krate::Error> {
                 use #krate::Message as _;
                 match request.name() {
                     #(#module::#names::NAME => #answers,)*
-                    _ => ::core::result::Result::Err(#krate::handler::unknown_message(&Self::SCHEMA, &request)),
+                    _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&Self::SCHEMA, &request)),
                 }
             }
         }
@@ -73,7 +73,7 @@ fn answer(definition: &Definition, method: &Method) -> TokenStream {
         };
         return quote!({
             let service = ::std::sync::Arc::clone(&self.service);
-            #krate::handler::respond_blocking(codec, request, move |#context, #module::#fields| #run).await
+            #krate::service::handler::respond_blocking(codec, request, move |#context, #module::#fields| #run).await
         });
     }
     let call = quote!(#service::#ident(&*self.service #(, #arguments)*));
@@ -82,5 +82,5 @@ fn answer(definition: &Definition, method: &Method) -> TokenStream {
         None => quote!(async move { ::core::result::Result::Ok(#call.await) }),
     };
     let respond = if method.context.is_some() { quote!(respond_in_context) } else { quote!(respond) };
-    quote!(#krate::handler::#respond(codec, request, |#(#context,)* #module::#fields| #run).await)
+    quote!(#krate::service::handler::#respond(codec, request, |#(#context,)* #module::#fields| #run).await)
 }

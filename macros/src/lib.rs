@@ -111,7 +111,7 @@ mod type_check;
 /// with that name.
 ///
 /// ```ignore
-/// async fn render(&self, context: isolated_workers::Context, scene: Scene) -> Image;
+/// async fn render(&self, context: isolated_workers::service::Context, scene: Scene) -> Image;
 /// ```
 ///
 /// Types resolve as they do around the trait, with one exception: a trait inside a function can

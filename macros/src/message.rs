@@ -93,7 +93,7 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
     let reply = scope.resolve(&output.reply, method.alias("Reply"));
     let error = match &output.error {
         Some(error) => scope.resolve(error, method.alias("Error")),
-        None => quote!(#krate::Never),
+        None => quote!(#krate::error::Never),
     };
     let constants = constants(options);
     quote_spanned! {method.span()=>

@@ -31,7 +31,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             use super::*;
 
             /// Schema that host and worker compare before the first call.
-            #inner const SCHEMA: #krate::Schema = #krate::Schema::new(#service, #fingerprint);
+            #inner const SCHEMA: #krate::protocol::Schema = #krate::protocol::Schema::new(#service, #fingerprint);
 
             #(#messages)*
             #request

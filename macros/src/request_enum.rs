@@ -33,14 +33,14 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             /// # Errors
             /// Fails if the service has no message of this name, or if the body is not a valid
             /// message.
-            #visibility fn decode<C: #krate::Codec>(
+            #visibility fn decode<C: #krate::codec::Codec>(
                 codec: &C,
-                request: &#krate::Request,
+                request: &#krate::protocol::Request,
             ) -> ::core::result::Result<Self, #krate::Error> {
                 use #krate::Message as _;
                 match request.name() {
-                    #(#messages::NAME => #krate::handler::decode(codec, request).map(Self::#messages),)*
-                    _ => ::core::result::Result::Err(#krate::handler::unknown_message(&SCHEMA, request)),
+                    #(#messages::NAME => #krate::service::handler::decode(codec, request).map(Self::#messages),)*
+                    _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&SCHEMA, request)),
                 }
             }
 

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use isolated_workers::{
-    DefaultTransport, Error, ErrorKind, Executed, Link, OnCrash, Postcard, Program, Worker,
-    testing::conformance::alone,
-};
+use isolated_workers::codec::Postcard;
+use isolated_workers::error::Executed;
+use isolated_workers::host::{Link, OnCrash};
+use isolated_workers::testing::conformance::alone;
+use isolated_workers::transport::DefaultTransport;
+use isolated_workers::{Error, ErrorKind, Program, Worker};
 use isolated_workers_test_support::{count_from_env, process::PidFd};
 use rustix::process::Signal;
 use service::{ChaosClient, reply};

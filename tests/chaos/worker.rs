@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
-use isolated_workers::{Error, Postcard, serve};
+use isolated_workers::codec::Postcard;
+use isolated_workers::{Error, serve};
 use service::{Chaos, reply};
 
 struct Worker(File);

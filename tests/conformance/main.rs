@@ -13,11 +13,12 @@ mod tokens;
 #[cfg(unix)]
 mod unix;
 
+use isolated_workers::Program;
+use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
+use isolated_workers::driver::{Output, Thread};
 use isolated_workers::testing::conformance::{Suite, SuiteRole};
 use isolated_workers::testing::conformance_tests;
-use isolated_workers::{
-    Cbor, Compressed, InMemory, Json, NamedPipe, Output, Postcard, Program, Stdio, Thread,
-};
+use isolated_workers::transport::{InMemory, NamedPipe, Stdio};
 use messagepack::MessagePack;
 use sealed::Sealed;
 use tcp::Tcp;

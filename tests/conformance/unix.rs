@@ -8,8 +8,9 @@
 mod custom_driver;
 
 use custom_driver::Niced;
+use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
 use isolated_workers::testing::{Dribble, conformance::Suite, conformance_tests};
-use isolated_workers::{Cbor, Compressed, Json, Postcard, SocketPair, UnixSocket};
+use isolated_workers::transport::{SocketPair, UnixSocket};
 
 use super::{MAX_COMPRESSED_BYTES, MAX_JSON_BYTES, WORKER, args, program};
 

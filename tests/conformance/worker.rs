@@ -13,8 +13,10 @@ mod tcp;
 #[path = "../../examples/custom_transport/tokens.rs"]
 mod tokens;
 
+use isolated_workers::Error;
+use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
 use isolated_workers::testing::conformance::SuiteRole;
-use isolated_workers::{Cbor, Compressed, Error, Json, NamedPipe, Postcard, Stdio, Transport};
+use isolated_workers::transport::{NamedPipe, Stdio, Transport};
 use messagepack::MessagePack;
 use sealed::Sealed;
 use tcp::Tcp;

@@ -1,6 +1,8 @@
 use std::io::Write;
 
-use isolated_workers::{CallError, ExitReason, Heartbeat};
+use isolated_workers::CallError;
+use isolated_workers::error::ExitReason;
+use isolated_workers::host::Heartbeat;
 use isolated_workers_test_support::Fifo;
 
 use super::*;

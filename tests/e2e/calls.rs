@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::{Body, Error, ErrorKind, Executed, Name, Request, Service, Timeouts, TxId};
+use isolated_workers::error::Executed;
+use isolated_workers::host::Timeouts;
+use isolated_workers::protocol::{Body, Name, Request, TxId};
+use isolated_workers::{Error, ErrorKind, Service};
 
 use super::*;
 

@@ -1,7 +1,9 @@
 use std::time::{Duration, Instant};
 
+use isolated_workers::ErrorKind;
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::Timeouts;
 use isolated_workers::testing::conformance::alone;
-use isolated_workers::{ErrorKind, Executed, ExitReason, Timeouts};
 use isolated_workers_test_support::process::{PidFd, children, descriptors};
 use isolated_workers_test_support::{block_on, runtime};
 

@@ -1,5 +1,6 @@
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Executed, ExitReason};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::{Executed, ExitReason};
 use isolated_workers_test_support::{KILLED, process::PidFd};
 use rustix::process::Signal;
 

@@ -1,7 +1,9 @@
 //! A value over the decode limits fails its call and nothing else.
 
 use super::services::faults::Tree;
-use isolated_workers::{CallError, Codec, Error, ErrorKind, Executed, Json, Service};
+use isolated_workers::codec::{Codec, Json};
+use isolated_workers::error::Executed;
+use isolated_workers::{CallError, Error, ErrorKind, Service};
 
 use super::*;
 

@@ -1,5 +1,7 @@
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Executed, ExitReason, Status};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::Status;
 use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 
@@ -72,7 +74,7 @@ async fn a_dropped_call_does_not_delay_drain() {
 
 #[tokio::test]
 async fn a_worker_that_crashes_during_drain_is_not_respawned() {
-    let policy = isolated_workers::OnCrash::retry(5).any_message();
+    let policy = isolated_workers::host::OnCrash::retry(5).any_message();
     let worker = soon(worker().on_crash(policy).spawn()).await.unwrap();
     let client = FaultsClient::new(worker.clone());
     let kill = async {

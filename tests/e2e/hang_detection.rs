@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use isolated_workers::{
-    ErrorKind, Executed, ExitReason, Heartbeat, Name, OnCrash, OnTimeout, Request, Service, Timeouts,
-};
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::{Heartbeat, OnCrash, OnTimeout, Timeouts};
+use isolated_workers::protocol::{Name, Request};
+use isolated_workers::{ErrorKind, Service};
 use isolated_workers_test_support::process::PidFd;
 
 use super::*;

@@ -30,7 +30,10 @@ mod transports;
 
 use std::time::Duration;
 
-use isolated_workers::{Builder, Limits, Link, Postcard, Program, Service, Worker};
+use isolated_workers::codec::Postcard;
+use isolated_workers::host::{Builder, Link};
+use isolated_workers::protocol::Limits;
+use isolated_workers::{Program, Service, Worker};
 use isolated_workers_test_support::{HANG_TIMEOUT, soon};
 use services::faults::FaultsClient;
 use services::life::LifeClient;

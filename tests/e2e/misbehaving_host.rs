@@ -2,8 +2,7 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
-use isolated_workers::transport::{Bound, CHANNEL_VARIABLE, Channel};
-use isolated_workers::{Transport, UnixSocket};
+use isolated_workers::transport::{Bound, CHANNEL_VARIABLE, Channel, Transport, UnixSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use futures_util::future::join_all;
 use futures_util::poll;
-use isolated_workers::{
-    Body, Codec, Error, ErrorKind, Executed, Frame, Json, Name, OnCrash, Request, Service, Status, Timeouts,
-    TxId,
-};
+use isolated_workers::codec::{Codec, Json};
+use isolated_workers::error::Executed;
+use isolated_workers::host::{OnCrash, Status, Timeouts};
+use isolated_workers::protocol::{Body, Frame, Name, Request, TxId};
+use isolated_workers::{Error, ErrorKind, Service};
 use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 use tokio_util::codec::{Decoder, Encoder};

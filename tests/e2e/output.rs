@@ -1,6 +1,6 @@
 mod recorder;
 
-use isolated_workers::Output;
+use isolated_workers::driver::Output;
 use isolated_workers::testing::conformance::alone;
 use rustix::process::Signal;
 

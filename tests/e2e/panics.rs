@@ -1,4 +1,7 @@
-use isolated_workers::{Error, ErrorKind, Executed, ExitReason, OnCrash, Output, Thread, serve};
+use isolated_workers::driver::{Output, Thread};
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::OnCrash;
+use isolated_workers::{Error, ErrorKind, serve};
 
 use super::services::life::{Life, Living};
 use super::*;

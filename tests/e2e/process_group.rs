@@ -1,5 +1,6 @@
 use futures_util::FutureExt;
-use isolated_workers::{Attach, ExitReason, Output};
+use isolated_workers::driver::{Attach, Output};
+use isolated_workers::error::ExitReason;
 use isolated_workers_test_support::process::PidFd;
 use rustix::process::{Pid, Signal, getpgid};
 
@@ -88,9 +89,9 @@ async fn children_of_a_detached_worker_survive() {
 
 #[tokio::test]
 async fn wait_can_be_cancelled_and_restarted() {
-    use isolated_workers::{Driver, Running};
+    use isolated_workers::driver::{Driver, Running};
     /// Waits for its process by dropping and restarting `wait` again and again.
-    struct Restarting(isolated_workers::Process);
+    struct Restarting(isolated_workers::driver::Process);
     impl Running for Restarting {
         type Pid = u32;
         fn pid(&self) -> u32 {
@@ -110,15 +111,18 @@ async fn wait_can_be_cancelled_and_restarted() {
     }
     struct RestartingProgram(Program);
     impl Driver for RestartingProgram {
-        type Transport = isolated_workers::DefaultTransport;
+        type Transport = isolated_workers::transport::DefaultTransport;
         type Running = Restarting;
         fn subject(&self) -> String {
             self.0.subject()
         }
-        fn transport(&self) -> isolated_workers::DefaultTransport {
+        fn transport(&self) -> isolated_workers::transport::DefaultTransport {
             self.0.transport()
         }
-        fn start(&self, launch: isolated_workers::Launch) -> Result<Restarting, isolated_workers::Error> {
+        fn start(
+            &self,
+            launch: isolated_workers::driver::Launch,
+        ) -> Result<Restarting, isolated_workers::Error> {
             self.0.start(launch).map(Restarting)
         }
     }

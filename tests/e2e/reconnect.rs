@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use isolated_workers::{Address, Attach, ErrorKind, Executed, ExitReason, Output, Timeouts};
+use isolated_workers::ErrorKind;
+use isolated_workers::driver::{Attach, Output};
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::{Address, Timeouts};
 use isolated_workers_test_support::{block_on, process::PidFd, runtime};
 
 use super::*;

@@ -4,9 +4,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::{
-    Error, ErrorKind, Executed, ExitReason, Next, OnCrash, Request, Status, Timeouts, from_fn,
-};
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::{OnCrash, Status, Timeouts};
+use isolated_workers::layer::{Next, from_fn};
+use isolated_workers::protocol::Request;
+use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 use tempfile::TempDir;

@@ -1,6 +1,9 @@
 use futures_util::future::join_all;
-use isolated_workers::transport::{Bound, CHANNEL_VARIABLE};
-use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, Thread, Transport, UnixSocket, serve};
+use isolated_workers::driver::Thread;
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::OnCrash;
+use isolated_workers::transport::{Bound, CHANNEL_VARIABLE, Transport, UnixSocket};
+use isolated_workers::{ErrorKind, serve};
 use isolated_workers_test_support::{
     Fifo,
     process::{PidFd, catches},

@@ -2,9 +2,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use isolated_workers::{
-    Error, ErrorKind, Executed, NamedPipe, SocketPair, Stdio, Timeouts, Transport, UnixSocket,
-};
+use isolated_workers::error::Executed;
+use isolated_workers::host::Timeouts;
+use isolated_workers::transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket};
+use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::{assert_error, process::PidFd};
 
 use super::*;
@@ -96,7 +97,7 @@ async fn a_handshake_mismatch_is_reported() {
     let transports = "the transport of this host is unix-socket, that of the worker is pigeons";
     assert_error(&other_transport, ErrorKind::Handshake, &[transports, "`.transport(…)`"]);
 
-    let other = isolated_workers::Schema::new("Other", 7);
+    let other = isolated_workers::protocol::Schema::new("Other", 7);
     let error = soon(worker().service(other).spawn()).await.unwrap_err();
     assert_error(
         &error,

@@ -1,7 +1,8 @@
-use isolated_workers::{
-    Attach, CallError, ErrorKind, ExitReason, OnCrash, Output, SocketPair, Stdio, Thread, Transport,
-    UnixSocket, serve_with,
-};
+use isolated_workers::driver::{Attach, Output, Thread};
+use isolated_workers::error::ExitReason;
+use isolated_workers::host::OnCrash;
+use isolated_workers::transport::{SocketPair, Stdio, Transport, UnixSocket};
+use isolated_workers::{CallError, ErrorKind, serve_with};
 use isolated_workers_test_support::assert_error;
 
 use super::services::life::{Config, Life, Living};
@@ -30,7 +31,7 @@ async fn startup_data_reaches_the_worker_on_every_transport() {
     arrives_over(UnixSocket::bound_by_worker()).await;
     arrives_over(SocketPair).await;
     arrives_over(Stdio).await;
-    arrives_over(isolated_workers::NamedPipe).await;
+    arrives_over(isolated_workers::transport::NamedPipe).await;
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use isolated_workers::codec::Json;
+use isolated_workers::driver::Thread;
+use isolated_workers::error::ExitReason;
 use isolated_workers::testing::conformance::alone;
-use isolated_workers::{
-    ErrorKind, ExitReason, Json, NamedPipe, Service, SocketPair, Stdio, Thread, Transport, UnixSocket, serve,
-};
+use isolated_workers::transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket};
+use isolated_workers::{ErrorKind, Service, serve};
 use isolated_workers_test_support::process::{PidFd, children, descriptors, resident_kib, threads};
 use isolated_workers_test_support::{KILLED, count_from_env, runtime};
 use rustix::process::Signal;
@@ -221,7 +223,7 @@ mod thread {
 
     #[tokio::test]
     async fn a_thread_worker_cannot_use_the_transport_of_a_process() {
-        let timeouts = isolated_workers::Timeouts::default().startup(Duration::from_secs(5));
+        let timeouts = isolated_workers::host::Timeouts::default().startup(Duration::from_secs(5));
         let builder = Worker::builder(driver()).transport(SocketPair).timeouts(timeouts);
         assert_eq!(soon(builder.spawn()).await.unwrap_err().kind(), ErrorKind::Startup);
     }

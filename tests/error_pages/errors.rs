@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures_util::poll;
-use isolated_workers::protocol::Connection;
-use isolated_workers::{
-    Builder, CallError, Error, Frame, Json, Limits, LoadShed, Message, Name, Never, OnCrash, Postcard,
-    Program, Request, Schema, Service, ServiceExt, Timeouts, TxId, Validate, Worker, tower_layer,
-};
+use isolated_workers::codec::{Json, Postcard};
+use isolated_workers::error::Never;
+use isolated_workers::host::{Builder, OnCrash, Timeouts};
+use isolated_workers::layer::{LoadShed, Validate, tower_layer};
+use isolated_workers::protocol::{Connection, Frame, Limits, Name, Request, Schema, TxId};
+use isolated_workers::{CallError, Error, Message, Program, Service, ServiceExt, Worker};
 use serde::{Deserialize, Serialize};
 use tower::timeout::TimeoutLayer;
 
@@ -27,7 +28,9 @@ pub(crate) async fn started() -> (Worker, CalculatorClient<Worker>) {
     (worker.clone(), CalculatorClient::new(worker))
 }
 
-pub(crate) async fn refused<D: isolated_workers::Driver>(builder: Builder<D, Json, D::Transport>) -> Error {
+pub(crate) async fn refused<D: isolated_workers::driver::Driver>(
+    builder: Builder<D, Json, D::Transport>,
+) -> Error {
     builder.spawn().await.unwrap_err()
 }
 

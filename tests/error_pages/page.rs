@@ -1,6 +1,7 @@
 //! Pages that show errors, and the parts of a text that differ between runs.
 
-use isolated_workers::{ErrorKind, Executed};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::Executed;
 
 pub(crate) const ERRORS: &str = include_str!("../../docs/guides/errors.md");
 pub(crate) const TROUBLESHOOTING: &str = include_str!("../../docs/guides/troubleshooting.md");

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use futures_util::poll;
-use isolated_workers::{
-    Codec, Error, Handler, Heartbeat, OnCrash, OnTimeout, Pool, PoolBuilder, Program, RateLimit, Request,
-    Response, Schema, Stdio, Timeouts, UnixSocket, WhenFull, Worker, handler, serve,
-};
+use isolated_workers::codec::Codec;
+use isolated_workers::host::{Heartbeat, OnCrash, OnTimeout, Timeouts};
+use isolated_workers::layer::RateLimit;
+use isolated_workers::pool::{PoolBuilder, WhenFull};
+use isolated_workers::protocol::{Request, Response, Schema};
+use isolated_workers::service::{Handler, handler};
+use isolated_workers::transport::{Stdio, UnixSocket};
+use isolated_workers::{Error, Pool, Program, Worker, serve};
 
 use crate::errors::{SHORT_TIMEOUT, WORKER, refused, started, worker};
 use crate::service::CalculatorClient;

@@ -8,7 +8,10 @@ mod service;
 use std::collections::BTreeMap;
 use std::future::pending;
 
-use isolated_workers::{Auth, Error, Limits, Stdio, serve, serve_with};
+use isolated_workers::layer::Auth;
+use isolated_workers::protocol::Limits;
+use isolated_workers::transport::Stdio;
+use isolated_workers::{Error, serve, serve_with};
 use service::{Calculator, DivideError};
 
 struct MyCalculator;

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::transport::WorkerSocket;
-use isolated_workers::{
-    Body, Builder, CallError, Error, ErrorKind, ExitReason, Json, Output, Program, Request, Service,
-    Timeouts, TxId, UnixSocket, Worker,
-};
+use isolated_workers::codec::Json;
+use isolated_workers::driver::Output;
+use isolated_workers::error::ExitReason;
+use isolated_workers::host::{Builder, Timeouts};
+use isolated_workers::protocol::{Body, Request, TxId};
+use isolated_workers::transport::{UnixSocket, WorkerSocket};
+use isolated_workers::{CallError, Error, ErrorKind, Program, Service, Worker};
 use isolated_workers_test_support::{assert_error, soon};
 
 use super::script;
@@ -20,7 +22,7 @@ fn builder(how: &str) -> Option<Builder<Program, Json, WorkerSocket>> {
     Some(Worker::builder(program).transport(UnixSocket::bound_by_worker()).without_handshake())
 }
 
-type NodeWorker = Worker<isolated_workers::Link<Json>, WorkerSocket>;
+type NodeWorker = Worker<isolated_workers::host::Link<Json>, WorkerSocket>;
 
 async fn started() -> Option<(NodeWorker, InteropClient<NodeWorker>)> {
     let worker = soon(builder("")?.spawn()).await.unwrap();

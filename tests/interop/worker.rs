@@ -5,7 +5,8 @@ mod service;
 
 use std::sync::Mutex;
 
-use isolated_workers::{Error, Postcard, is_worker, serve};
+use isolated_workers::codec::Postcard;
+use isolated_workers::{Error, is_worker, serve};
 use service::{Boom, Interop};
 use tokio::sync::watch;
 

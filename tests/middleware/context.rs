@@ -1,6 +1,8 @@
 //! The context of a call, as its handler sees it.
 
-use isolated_workers::{Request, Service, SetMetadata};
+use isolated_workers::Service;
+use isolated_workers::layer::SetMetadata;
+use isolated_workers::protocol::Request;
 use isolated_workers_test_support::soon;
 
 use crate::support::service::desk::Describe;

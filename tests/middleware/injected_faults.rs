@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use futures_util::poll;
+use isolated_workers::codec::{Cbor, Codec, Json, Postcard};
+use isolated_workers::error::Executed;
+use isolated_workers::layer::on_request;
+use isolated_workers::protocol::{Request, Response, Schema};
+use isolated_workers::service::{Handler, Local, handler};
 use isolated_workers::testing::{Fault, Faults};
-use isolated_workers::{
-    Cbor, Codec, Error, ErrorKind, Executed, Handler, Json, Local, Postcard, Request, Response, Schema,
-    ServiceExt, handler, on_request,
-};
+use isolated_workers::{Error, ErrorKind, ServiceExt};
 use isolated_workers_test_support::soon;
 
 use crate::support::service::{DeskClient, desk::Add};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use isolated_workers::{
-    Auth, CallError, ConcurrencyLimit, Deadline, Error, ErrorKind, LoadShed, RateLimit, Request, Response,
-    Retry, Service, Timeout, Trace,
-};
+use isolated_workers::layer::{Auth, ConcurrencyLimit, Deadline, LoadShed, RateLimit, Retry, Timeout, Trace};
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::{CallError, Error, ErrorKind, Service};
 use isolated_workers_test_support::soon;
 
 use crate::support::mark::{FAULT, Mark, NAMES, PATH};

@@ -13,7 +13,8 @@ mod support {
     pub(crate) mod service;
 }
 
-use isolated_workers::{Builder, Program, Worker};
+use isolated_workers::host::Builder;
+use isolated_workers::{Program, Worker};
 use support::service::DeskClient;
 
 /// Builder of a worker with the named stack of layers.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use isolated_workers::{ErrorKind, Trace};
+use isolated_workers::ErrorKind;
+use isolated_workers::layer::Trace;
 use isolated_workers_test_support::soon;
 
 use crate::support::recorder::Recorder;
@@ -38,7 +39,7 @@ async fn a_worker_labels_metrics_by_name_only_for_handled_calls() {
     soon(desk.add(2, 3)).await.unwrap();
     assert_eq!(soon(desk.add(-2, 3)).await.unwrap_err().kind(), ErrorKind::Invalid);
     soon(desk.fail()).await.unwrap_err();
-    let unknown = isolated_workers::Request::new("unknown".into(), b"null".to_vec().into());
+    let unknown = isolated_workers::protocol::Request::new("unknown".into(), b"null".to_vec().into());
     soon(isolated_workers::Service::call(desk.service(), unknown)).await.unwrap_err();
 
     let mut recorded = soon(desk.recorded()).await.unwrap();

@@ -1,8 +1,7 @@
 //! Calls that a layer refuses or changes, on either side.
 
-use isolated_workers::{
-    Auth, Error, ErrorKind, LoadShed, RateLimit, Service, Validate, for_message, tower_layer,
-};
+use isolated_workers::layer::{Auth, LoadShed, RateLimit, Validate, for_message, tower_layer};
+use isolated_workers::{Error, ErrorKind, Service};
 use isolated_workers_test_support::soon;
 use std::time::Duration;
 

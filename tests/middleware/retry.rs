@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use isolated_workers::{Error, ErrorKind, Executed, Request, Retry, on_request};
+use isolated_workers::error::Executed;
+use isolated_workers::layer::{Retry, on_request};
+use isolated_workers::protocol::Request;
+use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::soon;
 
 use crate::support::service::DeskClient;

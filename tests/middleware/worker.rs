@@ -13,11 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use isolated_workers::testing::{Fault, Faults};
-use isolated_workers::{
-    Auth, ConcurrencyLimit, Context, Deadline, Error, ErrorKind, LoadShed, Metrics, Middleware, RateLimit,
-    Request, Response, Retry, Service, Timeout, Trace, Validate, for_message, serve, tower_layer,
+use isolated_workers::layer::{
+    Auth, ConcurrencyLimit, Deadline, LoadShed, Metrics, Middleware, RateLimit, Retry, Timeout, Trace,
+    Validate, for_message, tower_layer,
 };
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::service::Context;
+use isolated_workers::testing::{Fault, Faults};
+use isolated_workers::{Error, ErrorKind, Service, serve};
 use support::counters::Counters;
 use support::mark::Mark;
 use support::recorder::Recorder;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Executed, OnCrash};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::Executed;
+use isolated_workers::host::OnCrash;
 use isolated_workers_test_support::count_from_env;
 
 use super::jobs::JobsClient;

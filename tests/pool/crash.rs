@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Executed, ExitReason, OnCrash, OnTimeout, Restart, Status};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::{Executed, ExitReason};
+use isolated_workers::host::{OnCrash, OnTimeout, Status};
+use isolated_workers::pool::Restart;
 use tokio::spawn;
 
 use super::jobs::JobsClient;

@@ -4,7 +4,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Executed, Next, Request, Status, WorkerId, from_fn};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::Executed;
+use isolated_workers::host::Status;
+use isolated_workers::layer::{Next, from_fn};
+use isolated_workers::pool::WorkerId;
+use isolated_workers::protocol::Request;
 use tokio::spawn;
 
 use super::jobs::JobsClient;

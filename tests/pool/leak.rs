@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use isolated_workers::Status;
+use isolated_workers::host::Status;
 use isolated_workers::testing::conformance::alone;
 use isolated_workers_test_support::process::{children, descriptors, resident_kib};
 use isolated_workers_test_support::{block_on, count_from_env};

@@ -12,7 +12,8 @@ mod script;
 mod shutdown;
 mod stage;
 
-use isolated_workers::{Error, Pool, PoolBuilder, Program, Stats};
+use isolated_workers::pool::{PoolBuilder, Stats};
+use isolated_workers::{Error, Pool, Program};
 use isolated_workers_test_support::process::kill;
 use isolated_workers_test_support::soon;
 

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use isolated_workers::{ErrorKind, Executed, WhenFull, WorkerId};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::Executed;
+use isolated_workers::pool::{WhenFull, WorkerId};
 use tokio::spawn;
 
 use super::jobs::JobsClient;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::{ErrorKind, Status};
+use isolated_workers::ErrorKind;
+use isolated_workers::host::Status;
 use tokio::spawn;
 
 use super::jobs::JobsClient;

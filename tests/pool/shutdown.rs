@@ -1,6 +1,7 @@
 //! Drain, close and kill of a pool.
 
-use isolated_workers::{ErrorKind, Executed};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::Executed;
 use rustix::process::{Pid, test_kill_process};
 use tokio::spawn;
 

@@ -1,7 +1,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
-use isolated_workers::{CallError, ErrorKind, ExitReason, Thread, Timeouts, serve};
+use isolated_workers::driver::Thread;
+use isolated_workers::error::ExitReason;
+use isolated_workers::host::Timeouts;
+use isolated_workers::{CallError, ErrorKind, serve};
 use isolated_workers_test_support::KILLED;
 
 use super::service::ByZero;

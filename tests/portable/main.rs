@@ -14,7 +14,9 @@ mod windows_only;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use isolated_workers::{Builder, Output, Program, Worker};
+use isolated_workers::driver::Output;
+use isolated_workers::host::Builder;
+use isolated_workers::{Program, Worker};
 use isolated_workers_test_support::soon;
 use service::{Chores, ChoresClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,6 +1,8 @@
 use std::process::{Child, Command, Stdio};
 
-use isolated_workers::{DefaultTransport, Detach, Driver, Error, Launch, Process};
+use isolated_workers::Error;
+use isolated_workers::driver::{Detach, Driver, Launch, Process};
+use isolated_workers::transport::DefaultTransport;
 
 use super::*;
 

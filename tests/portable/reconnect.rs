@@ -1,7 +1,10 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use isolated_workers::{Address, Attach, ErrorKind, ExitReason, Timeouts};
+use isolated_workers::ErrorKind;
+use isolated_workers::driver::Attach;
+use isolated_workers::error::ExitReason;
+use isolated_workers::host::{Address, Timeouts};
 
 use super::*;
 

@@ -1,6 +1,9 @@
 use std::process::Command;
 
-use isolated_workers::{Error, ErrorKind, Executed, Schema, Timeouts};
+use isolated_workers::error::Executed;
+use isolated_workers::host::Timeouts;
+use isolated_workers::protocol::Schema;
+use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::assert_error;
 
 use super::*;
@@ -53,7 +56,7 @@ async fn a_worker_that_never_serves_is_killed_at_the_startup_timeout() {
 
 #[tokio::test]
 async fn a_handshake_mismatch_is_reported() {
-    let error = soon(worker().codec(isolated_workers::Postcard).spawn()).await.unwrap_err();
+    let error = soon(worker().codec(isolated_workers::codec::Postcard).spawn()).await.unwrap_err();
     assert_error(
         &error,
         ErrorKind::Handshake,

@@ -1,6 +1,7 @@
 //! Behavior that is specific to Windows.
 
-use isolated_workers::{ErrorKind, ExitReason};
+use isolated_workers::ErrorKind;
+use isolated_workers::error::ExitReason;
 
 use super::orphans::assert_ends_with_its_host;
 use super::*;

@@ -10,7 +10,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use isolated_workers::{Error, Output, Program, Worker, is_worker, serve};
+use isolated_workers::driver::Output;
+use isolated_workers::{Error, Program, Worker, is_worker, serve};
 use service::{ByZero, Chores, ChoresClient};
 use tokio::sync::Barrier;
 

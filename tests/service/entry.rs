@@ -5,7 +5,8 @@ mod greeting;
 
 use std::process::{Command, Output};
 
-use isolated_workers::{ErrorKind, Postcard, Program, Worker};
+use isolated_workers::codec::Postcard;
+use isolated_workers::{ErrorKind, Program, Worker};
 
 use greeting::{GreetingClient, greeting as messages};
 

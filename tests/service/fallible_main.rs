@@ -4,7 +4,7 @@ mod greeting;
 
 use std::fmt;
 
-use isolated_workers::Postcard;
+use isolated_workers::codec::Postcard;
 
 enum ConfigError {
     NoGreeting,

@@ -12,7 +12,9 @@ mod ui;
 mod values;
 mod version_skew;
 
-use isolated_workers::{Codec, Link, Program, Worker};
+use isolated_workers::codec::Codec;
+use isolated_workers::host::Link;
+use isolated_workers::{Program, Worker};
 
 /// Spawns a worker that serves one of the [`services`].
 async fn worker<C: Codec>(service: &str, codec: C) -> Worker<Link<C>> {
@@ -28,7 +30,8 @@ fn program(service: &str, codec: &str) -> Program {
 macro_rules! everywhere {
     ($client:ident, $served:literal, $handler:expr, [$($check:ident),* $(,)?]) => {$(
         mod $check {
-            use isolated_workers::{Cbor, Json, Local, Postcard};
+            use isolated_workers::codec::{Cbor, Json, Postcard};
+            use isolated_workers::service::Local;
 
             use super::*;
 

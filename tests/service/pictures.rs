@@ -1,10 +1,12 @@
 //! Large `Bytes` without copies, through a worker and in this process.
 
 use bytes::Bytes;
-use isolated_workers::{
-    Cbor, Codec, Compressed, Error, Json, Local, Message, Middleware, Next, OnCrash, Pool, Postcard, Request,
-    Response, Service, ServiceExt, Worker, decode_body, encode_body, from_fn,
-};
+use isolated_workers::codec::{Cbor, Codec, Compressed, Json, Postcard, decode_body, encode_body};
+use isolated_workers::host::OnCrash;
+use isolated_workers::layer::{Middleware, Next, from_fn};
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::service::Local;
+use isolated_workers::{Error, Message, Pool, Service, ServiceExt, Worker};
 
 use crate::everywhere;
 use crate::services::pictures::volumes::{self, Adding, Volumes, VolumesClient};

@@ -1,8 +1,9 @@
 //! The generated `Request` enum, and a worker that dispatches on it.
 
-use isolated_workers::{
-    Body, Codec, ErrorKind, Json, Local, Message, Postcard, Request, Service, ServiceExt,
-};
+use isolated_workers::codec::{Codec, Json, Postcard};
+use isolated_workers::protocol::{Body, Request};
+use isolated_workers::service::Local;
+use isolated_workers::{ErrorKind, Message, Service, ServiceExt};
 
 use crate::everywhere;
 use crate::services::ledger::{Actor, LedgerClient, ledger};

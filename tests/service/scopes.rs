@@ -27,7 +27,7 @@ mod private {
     }
 
     pub(super) async fn warmer_by(celsius: i32) -> Result<Celsius, iw::Error> {
-        let service = iw::Local::new(Mild.into_service(), iw::Json);
+        let service = iw::service::Local::new(Mild.into_service(), iw::codec::Json);
         let message = thermometer::Same { value: Celsius(celsius) };
         assert_eq!(format!("{message:?}"), format!("Same {{ value: Celsius({celsius}) }}"));
         assert_eq!(iw::ServiceExt::send(&service, &message).await?, [Celsius(celsius)]);
@@ -80,16 +80,16 @@ mod inner {
 #[tokio::test]
 async fn two_services_in_one_module() {
     use self::inner::{Both, FirstClient, FirstService, SecondClient, SecondService};
-    let first = FirstClient::new(iw::Local::new(FirstService::new(Both), iw::Postcard));
-    let second = SecondClient::new(iw::Local::new(SecondService::new(Both), iw::Postcard));
+    let first = FirstClient::new(iw::service::Local::new(FirstService::new(Both), iw::codec::Postcard));
+    let second = SecondClient::new(iw::service::Local::new(SecondService::new(Both), iw::codec::Postcard));
     assert_eq!(first.same(5).await.unwrap(), 6);
     assert_eq!(second.same(5).await.unwrap(), 7);
 }
 
 #[tokio::test]
 async fn a_service_without_methods_knows_no_message() {
-    let empty = iw::Local::new(self::inner::Empty::into_service(self::inner::Both), iw::Json);
-    let request = iw::Request::new("any".into(), iw::Body::empty());
+    let empty = iw::service::Local::new(self::inner::Empty::into_service(self::inner::Both), iw::codec::Json);
+    let request = iw::protocol::Request::new("any".into(), iw::protocol::Body::empty());
     let error = iw::Service::call(&empty, request).await.unwrap_err();
     assert_eq!(error.kind(), iw::ErrorKind::UnknownMessage);
 }
@@ -130,11 +130,11 @@ impl Prices for Shelf {
 
 #[tokio::test]
 async fn a_service_can_come_from_macro_rules() {
-    let places = PlacesClient::new(iw::Local::new(Places::into_service(Shelf), iw::Json));
+    let places = PlacesClient::new(iw::service::Local::new(Places::into_service(Shelf), iw::codec::Json));
     let place = (1, Celsius(20));
     assert_eq!(places.put(Celsius(20), place).await.unwrap(), Some(place));
     assert_eq!(places.take(Celsius(3)).await.unwrap_err().service().unwrap(), "Celsius(3)");
-    let prices = PricesClient::new(iw::Local::new(Prices::into_service(Shelf), iw::Json));
+    let prices = PricesClient::new(iw::service::Local::new(Prices::into_service(Shelf), iw::codec::Json));
     assert_eq!(prices.put(String::new(), 3).await.unwrap(), Some(3));
     assert_eq!(prices.take("cup".into()).await.unwrap_err().service().unwrap(), "cup");
     assert_ne!(places::SCHEMA.fingerprint(), prices::SCHEMA.fingerprint());
@@ -155,7 +155,7 @@ async fn a_service_can_be_declared_inside_a_function() {
         }
     }
 
-    let thermostat = ThermostatClient::new(iw::Local::new(Fixed.into_service(), iw::Json));
+    let thermostat = ThermostatClient::new(iw::service::Local::new(Fixed.into_service(), iw::codec::Json));
     assert_eq!(thermostat.set(Celsius(40)).await.unwrap(), Celsius(20));
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use isolated_workers::{CallError, ErrorKind, Json, Local, Postcard, Service};
+use isolated_workers::codec::{Json, Postcard};
+use isolated_workers::service::Local;
+use isolated_workers::{CallError, ErrorKind, Service};
 
 use crate::everywhere;
 use crate::services::shapes::{
@@ -234,13 +236,14 @@ async fn json_refuses_non_finite_floats_and_flattens_nested_options() {
     assert_eq!(shapes.maybe_maybe(Some(None)).await.unwrap(), None);
     // An older client does not send the argument with `#[serde(default)]`.
     let local = Local::new(Solid::default().into_service(), Json);
-    let request = isolated_workers::Request::new("repeat".into(), br#"{"type":"ab"}"#.to_vec().into());
+    let request =
+        isolated_workers::protocol::Request::new("repeat".into(), br#"{"type":"ab"}"#.to_vec().into());
     assert_eq!(local.call(request).await.unwrap().body().as_bytes(), b"\"\"");
 }
 
 #[test]
 fn a_byte_vector_is_bytes_in_binary_codecs_and_numbers_in_json() {
-    use isolated_workers::{Cbor, Codec};
+    use isolated_workers::codec::{Cbor, Codec};
 
     use crate::services::shapes::shapes::Bytes;
 

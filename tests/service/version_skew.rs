@@ -1,8 +1,9 @@
 //! Host and worker with different definitions or different codecs.
 
-use isolated_workers::{
-    Codec, Error, ErrorKind, Executed, Json, Message, Never, Postcard, Schema, ServiceExt, Worker,
-};
+use isolated_workers::codec::{Codec, Json, Postcard};
+use isolated_workers::error::{Executed, Never};
+use isolated_workers::protocol::Schema;
+use isolated_workers::{Error, ErrorKind, Message, ServiceExt, Worker};
 use serde::{Deserialize, Serialize};
 
 use crate::services::shop::{new, old, renamed, reordered};

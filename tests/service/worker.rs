@@ -2,7 +2,8 @@
 
 mod services;
 
-use isolated_workers::{Cbor, Codec, Compressed, Error, Json, Postcard, serve};
+use isolated_workers::codec::{Cbor, Codec, Compressed, Json, Postcard};
+use isolated_workers::{Error, serve};
 
 use services::gate::{Gate, Gates};
 use services::ledger::Actor;

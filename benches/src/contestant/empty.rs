@@ -1,8 +1,9 @@
 use bytes::Bytes;
-use isolated_workers::{
-    Builder, Codec, Error, Layers, Link, Middleware, NoLayers, Postcard, Program, Request, Response, Service,
-    Stack, Worker,
-};
+use isolated_workers::codec::{Codec, Postcard};
+use isolated_workers::host::{Builder, Link};
+use isolated_workers::layer::{Layers, Middleware, NoLayers, Stack};
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::{Error, Program, Service, Worker};
 
 use super::{Contestant, Ours};
 use crate::flavor::Flavor;

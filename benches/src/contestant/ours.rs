@@ -1,11 +1,13 @@
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use isolated_workers::{
-    Builder, Cbor, Codec, Compressed, Json, Limits, Link, DefaultTransport, Postcard, Program, Transport, Worker,
-};
+use isolated_workers::codec::{Cbor, Codec, Compressed, Json, Postcard};
+use isolated_workers::host::{Builder, Link};
+use isolated_workers::protocol::Limits;
+use isolated_workers::transport::{DefaultTransport, Transport};
+use isolated_workers::{Program, Worker};
 
-use super::{Contestant, Unasked, Usual, QueueStats, Way};
+use super::{Contestant, QueueStats, Unasked, Usual, Way};
 use crate::flavor::Flavor;
 use crate::service::{self, Work as _, WorkClient};
 

@@ -1,5 +1,7 @@
 use bytes::Bytes;
-use isolated_workers::{Dispatch, Pool, Postcard, Program};
+use isolated_workers::codec::Postcard;
+use isolated_workers::pool::Dispatch;
+use isolated_workers::{Pool, Program};
 
 use super::{Contestant, Ours, ours};
 use crate::flavor::Flavor;

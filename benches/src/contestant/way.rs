@@ -1,4 +1,7 @@
-use isolated_workers::{Builder, Codec, Output, Program};
+use isolated_workers::Program;
+use isolated_workers::codec::Codec;
+use isolated_workers::driver::Output;
+use isolated_workers::host::Builder;
 
 /// How our stack is started.
 pub trait Way {

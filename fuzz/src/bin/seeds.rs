@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use bytes::BytesMut;
-use isolated_workers::{Cbor, Codec, Json, Postcard};
+use isolated_workers::codec::{Cbor, Codec, Json, Postcard};
 use isolated_workers_fuzz::values::{All, Endless, Shape, TYPES};
 use serde_json::json;
 

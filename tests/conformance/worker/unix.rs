@@ -1,7 +1,8 @@
 //! Transports of Unix.
 
+use isolated_workers::Error;
 use isolated_workers::testing::{Dribble, conformance::SuiteRole};
-use isolated_workers::{Error, SocketPair, UnixSocket};
+use isolated_workers::transport::{SocketPair, UnixSocket};
 
 pub(super) async fn play(role: SuiteRole, codec: &str, transport: &str) -> Result<(), Error> {
     match transport {

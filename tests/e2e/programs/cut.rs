@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use isolated_workers::{Transport, UnixSocket, transport::Channel};
+use isolated_workers::transport::{Channel, Transport, UnixSocket};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 

@@ -17,7 +17,10 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use faults::{Faults, Tree};
-use isolated_workers::{Error, Limits, Postcard, Trace, is_worker, serve};
+use isolated_workers::codec::Postcard;
+use isolated_workers::layer::Trace;
+use isolated_workers::protocol::Limits;
+use isolated_workers::{Error, is_worker, serve};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{
     PidfdFlags, PidfdGetfdFlags, Signal, getpid, getppid, kill_process, pidfd_getfd, pidfd_open,

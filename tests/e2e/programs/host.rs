@@ -15,7 +15,8 @@ mod faults;
 use std::io::Write;
 
 use faults::FaultsClient;
-use isolated_workers::{Error, Output, Program, Worker};
+use isolated_workers::driver::Output;
+use isolated_workers::{Error, Program, Worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -6,7 +6,9 @@ mod life;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use isolated_workers::{Error, Limits, Postcard, serve, serve_with};
+use isolated_workers::codec::Postcard;
+use isolated_workers::protocol::Limits;
+use isolated_workers::{Error, serve, serve_with};
 use life::{Config, Life, LifeService, Living};
 
 async fn from_config(config: Config) -> Result<LifeService<Living>, String> {

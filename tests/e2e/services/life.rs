@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use isolated_workers::{Context, Server, service};
+use isolated_workers::service;
+use isolated_workers::service::Context;
+use isolated_workers::worker::Server;
 use serde::{Deserialize, Serialize};
 
 /// Startup data of the worker.

@@ -1,6 +1,8 @@
 //! A middleware that marks requests and responses, and fails if the request asks for it.
 
-use isolated_workers::{Error, ErrorKind, Middleware, Request, Response, Service};
+use isolated_workers::layer::Middleware;
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::{Error, ErrorKind, Service};
 
 /// Metadata key that `Mark` appends to, in requests and in responses.
 pub(crate) const PATH: &str = "path";

@@ -1,6 +1,7 @@
 //! Service of the middleware worker.
 
-use isolated_workers::{Context, service};
+use isolated_workers::service;
+use isolated_workers::service::Context;
 
 #[service(derive(Debug))]
 pub(crate) trait Desk {

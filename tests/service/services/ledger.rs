@@ -1,6 +1,9 @@
 //! Worker that decodes messages instead of implementing the trait: an actor with a queue.
 
-use isolated_workers::{Body, Codec, Error, Handler, Message, Request, Response, Schema, handler, service};
+use isolated_workers::codec::Codec;
+use isolated_workers::protocol::{Body, Request, Response, Schema};
+use isolated_workers::service::{Handler, handler};
+use isolated_workers::{Error, Message, service};
 use tokio::sync::{mpsc, oneshot};
 
 #[service(derive(Debug, Clone, PartialEq))]

@@ -2,7 +2,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use bytes::Bytes;
-use isolated_workers::{service, zero_copy_bytes};
+use isolated_workers::codec::zero_copy_bytes;
+use isolated_workers::service;
 use serde::{Deserialize, Serialize};
 
 /// Struct with `Bytes` fields, as part of messages.

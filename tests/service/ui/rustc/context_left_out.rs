@@ -1,4 +1,5 @@
-use isolated_workers::{Context, service};
+use isolated_workers::service::Context;
+use isolated_workers::service;
 
 #[service]
 trait Calculator {

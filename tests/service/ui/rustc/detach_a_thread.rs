@@ -1,6 +1,8 @@
 //! A thread ends with its process. (It cannot use a socket either, but that is found out when it starts.)
 
-use isolated_workers::{Thread, UnixSocket, Worker};
+use isolated_workers::driver::Thread;
+use isolated_workers::transport::UnixSocket;
+use isolated_workers::Worker;
 
 fn main() {}
 

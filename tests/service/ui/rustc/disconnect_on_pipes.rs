@@ -1,6 +1,7 @@
 //! A worker on pipes cannot be reached again.
 
-use isolated_workers::{Program, Stdio, Worker};
+use isolated_workers::transport::Stdio;
+use isolated_workers::{Program, Worker};
 
 fn main() {}
 

@@ -1,4 +1,6 @@
-use isolated_workers::{Error, Next, Program, Request, Response, Worker};
+use isolated_workers::layer::Next;
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::{Error, Program, Worker};
 
 async fn log(request: Request, next: Next<'_>) -> Result<Response, Error> {
     println!("{}", request.name());

@@ -1,6 +1,7 @@
 //! A thread is no process.
 
-use isolated_workers::{Thread, Worker};
+use isolated_workers::driver::Thread;
+use isolated_workers::Worker;
 
 fn main() {}
 
