@@ -1,9 +1,10 @@
 //! Limits the memory, the elements and the nesting of a value while it is decoded, for every codec
 //! alike.
 //!
-//! A codec decodes any type that is [`Deserialize`]. It is asked for a [`Budgeted`] value, which wraps
-//! the deserializer of the codec into one that counts and decodes the value from that. The budget and
-//! the outcome pass the codec by in thread-locals ([`thread_state`]): decoding does not change threads.
+//! A codec decodes any type that is [`Deserialize`]. It is asked for a [`Budgeted`] value, which
+//! wraps the deserializer of the codec into one that counts and decodes the value from that. The
+//! budget and the outcome pass the codec by in thread-locals ([`thread_state`]): decoding does not
+//! change threads.
 
 mod counting;
 mod meter;
@@ -20,8 +21,8 @@ use crate::{Codec, CodecError};
 
 /// Decodes a value within `budget`, with any codec.
 ///
-/// [`Codec::decode`] alone applies no budget. Use this function, or [`decode_body`](crate::decode_body),
-/// for bytes that come from a peer.
+/// [`Codec::decode`] alone applies no budget. Use this function, or
+/// [`decode_body`](crate::decode_body), for bytes that come from a peer.
 ///
 /// ```
 /// use isolated_workers_codec::{Json, decode_within};

@@ -13,18 +13,19 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 /// fields may be added. Unlike JSON it has bytes, NaN and the infinities. It cannot distinguish
 /// `Some(None)` and `Some(())` from `None`.
 ///
-/// Bytes are encoded as byte strings if their type says so: `bytes::Bytes`, `serde_bytes::ByteBuf` and
-/// `Vec<u8>` arguments of a `#[service]`. To serde any other `Vec<u8>`, such as a field of a struct, is
-/// an array of numbers of one or two bytes each: a megabyte takes 25 ms to decode instead of 50 µs.
-/// Add `#[serde(with = "serde_bytes")]` to the field to get a byte string.
+/// Bytes are encoded as byte strings if their type says so: `bytes::Bytes`, `serde_bytes::ByteBuf`
+/// and `Vec<u8>` arguments of a `#[service]`. Any other `Vec<u8>`, such as a field of a struct, is
+/// encoded as an array of numbers of one or two bytes each: a megabyte takes 25 ms to decode
+/// instead of 50 µs. Add `#[serde(with = "serde_bytes")]` to the field to get a byte string.
 ///
 /// A decoded value cannot borrow: types with a `&str` or `&[u8]` are refused.
 ///
-/// Values of unknown fields may nest 128 levels deep.
+/// A value may nest 128 levels deep, even if [`Limits::depth`] is higher. Values of unknown fields
+/// count, too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cbor;
 
-/// Deepest nesting of ignored values, which no budget counts. Values have smaller budgets by default.
+/// Deepest nesting, also without a budget. The default budget allows fewer levels.
 const MAX_DEPTH: usize = 128;
 
 const NULL: u8 = 0xf6;

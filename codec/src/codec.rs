@@ -58,9 +58,9 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// Appends the encoded `value` to `out`, without copying its large
     /// [`zero_copy_bytes`](crate::zero_copy_bytes).
     ///
-    /// Calls use this method. The default is [`encode`](Self::encode), which copies the bytes. A codec
-    /// may implement it if it writes bytes unchanged and does not modify what it has written. It
-    /// writes to [`Pieces`] as to any other writer:
+    /// Calls use this method. The default is [`encode`](Self::encode), which copies the bytes. A
+    /// codec may implement it if it writes bytes unchanged and does not modify what it has written.
+    /// It writes to [`Pieces`] as to any other writer:
     ///
     /// ```
     /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, zero_copy_bytes};
@@ -112,8 +112,8 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
 
     /// Decodes a value from all of `bytes`, which are empty for a message without a payload.
     ///
-    /// [`decode_within`](crate::decode_within) limits the memory and the nesting of the value, so this
-    /// method need not. It must limit recursion of its own, such as that over ignored values.
+    /// [`decode_within`](crate::decode_within) limits the memory and the nesting of the value, so
+    /// this method need not. It must limit recursion of its own, such as that over ignored values.
     ///
     /// # Errors
     /// The bytes are not a value of this type, or bytes follow the value.

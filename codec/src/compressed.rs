@@ -15,7 +15,8 @@ use crate::{Codec, CodecError, Pieces};
 /// slower than memory, or if the bytes are stored. Between two processes on one machine it usually
 /// costs more than it saves.
 ///
-/// Both sides must use it. They may differ in [`threshold`](Self::threshold) and [`level`](Self::level).
+/// Both sides must use it. They may differ in [`threshold`](Self::threshold) and
+/// [`level`](Self::level).
 ///
 /// ```
 /// use isolated_workers_codec::{Codec, Compressed, Postcard};
@@ -71,8 +72,8 @@ impl<C: Codec> Compressed<C> {
         self
     }
 
-    /// Sets the largest size of a frame before compression and after decompression, in bytes. Must be
-    /// the same on both sides. Default: [`Limits::frame`].
+    /// Sets the largest size of a frame before compression and after decompression, in bytes. Must
+    /// be the same on both sides. Default: [`Limits::frame`].
     ///
     /// [`Limits::frame`] itself always limits the bytes that are sent.
     #[must_use]
@@ -81,8 +82,8 @@ impl<C: Codec> Compressed<C> {
         self
     }
 
-    /// Sets the largest ratio of decompressed to compressed size. A frame with a larger ratio is sent
-    /// uncompressed. Must be the same on both sides. Default: 1,000.
+    /// Sets the largest ratio of decompressed to compressed size. A frame with a larger ratio is
+    /// sent uncompressed. Must be the same on both sides. Default: 1,000.
     ///
     /// The default stops little but long runs of one byte: zlib reaches 1,032 at most.
     ///

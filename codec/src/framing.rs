@@ -10,9 +10,9 @@ use crate::FrameError;
 /// because the start of the next frame is unknown. An error of the encoder concerns only its frame
 /// and leaves the buffer unchanged.
 ///
-/// A decoder that waits for the rest of a large frame reserves memory as bytes arrive, never at once
-/// for a claimed length. Encoder and decoder return an error for a kind of frame that they do not
-/// know: [`FrameError::UnknownKind`] and [`FrameError::Malformed`].
+/// A decoder that waits for the rest of a large frame reserves memory as bytes arrive, never at
+/// once for a claimed length. Encoder and decoder return an error for a kind of frame that they do
+/// not know: [`FrameError::UnknownKind`] and [`FrameError::Malformed`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not delimit frames",
     note = "use `LengthPrefixed` or `JsonLines`, or implement `Framing` for a decoder and encoder of `Frame`s"

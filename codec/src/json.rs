@@ -18,17 +18,18 @@ use self::empty_payload::EmptyPayload;
 pub use self::json_lines::JsonLines;
 use crate::{Codec, CodecError};
 
-/// JSON, one object a line. The default: people can read it, and peers in any language can speak it.
+/// JSON, one object a line. The default: people can read it, and peers in any language can speak
+/// it.
 ///
 /// Every finite `f64` is decoded to the same bits. JSON has no NaN and no infinities, and it cannot
-/// distinguish `Some(None)` and `Some(())` from `None`. Metadata is sorted by key, because the members
-/// of an object have no order.
+/// distinguish `Some(None)` and `Some(())` from `None`. Metadata is sorted by key, because the
+/// members of an object have no order.
 ///
-/// Bytes are encoded as arrays of numbers, whatever their type: up to four bytes for each, and about
-/// 10 ns to decode each. Use `Postcard` or `Cbor` for payloads of bytes.
+/// Bytes are encoded as arrays of numbers, whatever their type: up to four bytes for each, and
+/// about 10 ns to decode each. Use `Postcard` or `Cbor` for payloads of bytes.
 ///
-/// A message without arguments is encoded as `null`. Decoding also accepts `{}` and a missing payload
-/// for it, and all three for a struct without required fields.
+/// A message without arguments is encoded as `null`. Decoding also accepts `{}` and a missing
+/// payload for it, and all three for a struct without required fields.
 ///
 /// A value may nest 127 levels deep, even if [`Limits::depth`] is higher.
 #[derive(Clone, Copy, Debug, Default)]

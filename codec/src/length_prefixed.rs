@@ -72,8 +72,8 @@ const MIN_RESERVED_BYTES: usize = 64 << 10;
 
 /// Returns the length of the frame at the start of `buffer`, without its prefix.
 ///
-/// Returns `None` if the frame is incomplete, and reserves memory for more of it. The reservation grows
-/// with the bytes that have arrived, not with the claimed length.
+/// Returns `None` if the frame is incomplete, and reserves memory for more of it. The reservation
+/// grows with the bytes that have arrived, not with the claimed length.
 #[inline]
 pub(crate) fn next_length(buffer: &mut BytesMut, limits: Limits) -> Result<Option<usize>, FrameError> {
     let Some(length) = buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };

@@ -1,8 +1,8 @@
 //! Codecs and framings of isolated-workers: values to bytes, and frames in a byte stream.
 //!
-//! A [`Codec`] encodes and decodes the payloads of messages, and names the [`Framing`] that delimits
-//! frames in the stream between two processes. A framing implements the [`tokio_util::codec`]
-//! traits, so it also works alone over any byte stream.
+//! A [`Codec`] encodes and decodes the payloads of messages, and names the [`Framing`] that
+//! delimits frames in the stream between two processes. A framing implements the
+//! [`tokio_util::codec`] traits, so it also works alone over any byte stream.
 //!
 //! | codec | feature | framing | use it for |
 //! |---|---|---|---|

@@ -43,8 +43,8 @@ impl<'a> Pieces<'a> {
 
     /// Appends `bytes`, as [`io::Write`] does.
     ///
-    /// Bytes of 64 KiB or more that [`zero_copy_bytes`](crate::zero_copy_bytes) is encoding become a
-    /// piece of their own and are not copied.
+    /// Bytes of 64 KiB or more that [`zero_copy_bytes`](crate::zero_copy_bytes) is encoding become
+    /// a piece of their own and are not copied.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
         if bytes.len() < MIN_PIECE_BYTES {

@@ -5,8 +5,8 @@
 //!
 //! - Encoding makes it a piece of the [`Body`](isolated_workers_core::Body), which is written from
 //!   where it is. This applies from 64 KiB on, with `Postcard` and `Cbor`.
-//! - Decoding makes it a part of the buffer that it was read into. This applies from 16 KiB on, with
-//!   codecs that lend their bytes, such as `Postcard`.
+//! - Decoding makes it a part of the buffer that it was read into. This applies from 16 KiB on,
+//!   with codecs that lend their bytes, such as `Postcard`.
 //!
 //! The bytes on the wire are the same with and without this module. Arguments of a `#[service]` and
 //! replies that have the type `Bytes` use it without an attribute.
@@ -33,7 +33,8 @@
 //! ```
 //!
 //! Shared bytes keep the whole message, and the buffer that it was read into, in memory. To keep a
-//! small part of a large message for a long time, copy it with `Bytes::copy_from_slice` or use a `Vec<u8>`.
+//! small part of a large message for a long time, copy it with `Bytes::copy_from_slice` or use a
+//! `Vec<u8>`.
 
 pub(crate) mod current_buffer;
 pub(crate) mod current_bytes;

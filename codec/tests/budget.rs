@@ -1,4 +1,4 @@
-//! What a value may take, at and one over each limit, whatever the codec.
+//! Budgets of decoded values, at each limit and one above it, for every codec.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -19,16 +19,17 @@ fn limits() -> Limits {
     Limits::default()
 }
 
-/// Decodes `value` within the first limits, and is refused within the second because of `name`.
+/// Checks that `value` decodes within `enough`, and that `less` refuses it because of the limit
+/// `name`.
 #[track_caller]
-fn edge<C: Codec, T>(codec: &C, value: &T, enough: Limits, less: Limits, name: &str)
+fn check_edge<C: Codec, T>(codec: &C, value: &T, enough: Limits, less: Limits, name: &str)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let bytes = encoded(codec, value);
     assert_eq!(&decode_within::<_, T>(codec, &bytes, enough.budget()).unwrap(), value);
     refused(decode_within::<_, T>(codec, &bytes, less.budget()), name);
-    // What was left of one is no part of the next.
+    // The rest of one budget does not carry over to the next.
     assert_eq!(&decode_within::<_, T>(codec, &bytes, enough.budget()).unwrap(), value);
 }
 
@@ -54,21 +55,21 @@ struct Nested {
     inner: Vec<Nested>,
 }
 
-fn depth<C: Codec>(codec: C) {
-    edge(&codec, &chain(64), limits(), limits().depth(63), "depth");
+fn depth_is_limited<C: Codec>(codec: C) {
+    check_edge(&codec, &chain(64), limits(), limits().depth(63), "depth");
     refused(decode_within::<_, Chain>(&codec, &encoded(&codec, &chain(65)), limits().budget()), "depth");
     let nested = (0..10).fold(Nested { inner: vec![] }, |nested, _| Nested { inner: vec![nested] });
-    edge(&codec, &nested, limits().depth(22), limits().depth(21), "depth");
-    edge(&codec, &((1, 2), 3), limits().depth(2), limits().depth(1), "depth");
-    edge(&codec, &Some(vec![1]), limits().depth(2), limits().depth(1), "depth");
+    check_edge(&codec, &nested, limits().depth(22), limits().depth(21), "depth");
+    check_edge(&codec, &((1, 2), 3), limits().depth(2), limits().depth(1), "depth");
+    check_edge(&codec, &Some(vec![1]), limits().depth(2), limits().depth(1), "depth");
 }
 
-fn elements<C: Codec>(codec: C) {
-    edge(&codec, &vec![(); 100], limits().elements(100), limits().elements(99), "elements");
-    edge(&codec, &vec![vec![1u8; 9]; 10], limits().elements(100), limits().elements(99), "elements");
+fn elements_are_limited<C: Codec>(codec: C) {
+    check_edge(&codec, &vec![(); 100], limits().elements(100), limits().elements(99), "elements");
+    check_edge(&codec, &vec![vec![1u8; 9]; 10], limits().elements(100), limits().elements(99), "elements");
     let map: BTreeMap<u8, String> = (0..50).map(|key| (key, "value".into())).collect();
-    edge(&codec, &map, limits().elements(50), limits().elements(49), "elements");
-    // A type decides how many parts these have.
+    check_edge(&codec, &map, limits().elements(50), limits().elements(49), "elements");
+    // The type decides the number of parts of these.
     let fixed = (1, [2, 3, 4], Nested { inner: vec![] });
     let none = Budget::default();
     assert_eq!(
@@ -77,36 +78,36 @@ fn elements<C: Codec>(codec: C) {
     );
 }
 
-/// A byte or two, or a kilobyte.
+/// Takes a byte or two in each format, and a kilobyte in memory.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Large(Option<[u64; 32]>, Option<[u64; 32]>, Option<[u64; 32]>, Option<[u64; 32]>);
 
-fn decoded<C: Codec>(codec: C) {
+fn decoded_bytes_are_limited<C: Codec>(codec: C) {
     let numbers = vec![7u64; 1000];
     let size = 8000 + size_of::<Vec<u64>>();
-    edge(&codec, &numbers, limits().decoded(size), limits().decoded(size - 1), "decoded");
-    edge(&codec, &"x".repeat(5000), limits().decoded(5000), limits().decoded(4999), "decoded");
+    check_edge(&codec, &numbers, limits().decoded(size), limits().decoded(size - 1), "decoded");
+    check_edge(&codec, &"x".repeat(5000), limits().decoded(5000), limits().decoded(4999), "decoded");
     let map: BTreeMap<u32, u32> = (0..100).map(|key| (key, key)).collect();
     let size = 800 + size_of_val(&map);
-    edge(&codec, &map, limits().decoded(size), limits().decoded(size - 1), "decoded");
+    check_edge(&codec, &map, limits().decoded(size), limits().decoded(size - 1), "decoded");
     let bytes = serde_bytes::ByteBuf::from(vec![7; 5000]);
-    // JSON has no bytes, and makes a sequence of them.
+    // JSON has no bytes and encodes them as a sequence.
     let size = if C::ID == "json" { 5000 + size_of_val(&bytes) } else { 5000 };
-    edge(&codec, &bytes, limits().decoded(size), limits().decoded(size - 1), "decoded");
+    check_edge(&codec, &bytes, limits().decoded(size), limits().decoded(size - 1), "decoded");
 
     let boxes: Vec<Box<Large>> = (0..10).map(|_| Box::new(Large(None, None, None, None))).collect();
     let size = 10 * size_of::<Large>() + size_of::<Vec<u64>>();
-    edge(&codec, &boxes, limits().decoded(size), limits().decoded(size - 1), "decoded");
+    check_edge(&codec, &boxes, limits().decoded(size), limits().decoded(size - 1), "decoded");
     let inline: Vec<Large> = (0..10).map(|_| Large(None, None, None, None)).collect();
-    edge(&codec, &inline, limits().decoded(size), limits().decoded(size - 1), "decoded");
+    check_edge(&codec, &inline, limits().decoded(size), limits().decoded(size - 1), "decoded");
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "it is never there")]
+#[expect(dead_code, reason = "never constructed")]
 struct Endless(Option<Box<Endless>>);
 
-fn bombs<C: Codec>(codec: C) {
-    // Postcard takes a byte for each level; to the others, any number has as many as the type wants.
+fn nesting_bombs_and_false_lengths_are_refused<C: Codec>(codec: C) {
+    // Postcard takes a byte for each level. In the other formats a number decodes at any level.
     let endless: &[u8] = if C::ID == "postcard" { &[1; 100_000] } else { b"5" };
     refused(decode_within::<_, Endless>(&codec, endless, limits().budget()), "depth");
     let claims: [&[u8]; 3] =
@@ -117,7 +118,7 @@ fn bombs<C: Codec>(codec: C) {
     }
 }
 
-/// Takes what it can get.
+/// Ignores the error of a part.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Lenient {
     #[serde(deserialize_with = "or_default")]
@@ -128,33 +129,33 @@ fn or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::
     Ok(Vec::deserialize(deserializer).unwrap_or_default())
 }
 
-fn an_error_that_a_type_passes_over_counts_all_the_same<C: Codec>(codec: C) {
+fn an_error_that_a_type_ignores_still_counts<C: Codec>(codec: C) {
     let value = Lenient { numbers: vec![1; 10] };
-    edge(&codec, &value, limits().elements(10), limits().elements(9), "elements");
+    check_edge(&codec, &value, limits().elements(10), limits().elements(9), "elements");
 }
 
-/// Decodes something else in its turn, with a budget of its own.
+/// Decodes another value while it is decoded, with another budget.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Outer {
     before: Vec<u8>,
-    #[serde(deserialize_with = "again")]
+    #[serde(deserialize_with = "decode_nested")]
     inner: Vec<u8>,
     after: Vec<u8>,
 }
 
-fn again<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+fn decode_nested<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let value: Vec<u8> = Vec::deserialize(deserializer)?;
     let bytes = encoded(&Postcard, &value);
     refused(decode_within::<_, Vec<u8>>(&Postcard, &bytes, limits().elements(2).budget()), "elements");
     Ok(decode_within(&Postcard, &bytes, limits().elements(3).budget()).unwrap())
 }
 
-fn decoding_within_decoding_has_its_own_budget<C: Codec>(codec: C) {
+fn nested_decoding_has_its_own_budget<C: Codec>(codec: C) {
     let value = Outer { before: vec![1; 5], inner: vec![2; 3], after: vec![3; 4] };
-    edge(&codec, &value, limits().elements(12), limits().elements(11), "elements");
+    check_edge(&codec, &value, limits().elements(12), limits().elements(11), "elements");
 }
 
-fn bytes_are_passed_on_as_such<C: Codec>(codec: C) {
+fn bytes_are_encoded_as_bytes<C: Codec>(codec: C) {
     let bytes = Bytes::from(vec![0xa5; 100_000]);
     let wire = encoded(&codec, &serde_bytes::Bytes::new(&bytes));
     assert_eq!(decode_within::<_, serde_bytes::ByteBuf>(&codec, &wire, limits().budget()).unwrap(), bytes);
@@ -163,7 +164,7 @@ fn bytes_are_passed_on_as_such<C: Codec>(codec: C) {
     }
 }
 
-fn the_deepest_that_can_be_allowed_fits_a_thread<C: Codec>(codec: C) {
+fn the_largest_depth_limit_fits_the_stack_of_a_thread<C: Codec>(codec: C) {
     #[derive(Debug, Serialize, Deserialize)]
     struct Wide {
         room: [u64; 16],
@@ -173,7 +174,7 @@ fn the_deepest_that_can_be_allowed_fits_a_thread<C: Codec>(codec: C) {
     let decode = move || {
         let wide = (0..200).fold(None, |next, _| Some(Box::new(Wide { room: [7; 16], next })));
         let bytes = encoded(&codec, &wide);
-        // JSON and CBOR have limits of their own, far below.
+        // JSON and CBOR have lower limits of their own.
         let _ = decode_within::<_, Option<Box<Wide>>>(&codec, &bytes, deepest.budget());
         let _ = decode_within::<_, Endless>(&codec, &[1; 1000], deepest.budget());
         let _ = decode_within::<_, Chain>(&codec, &encoded(&codec, &chain(510)), deepest.budget());
@@ -186,11 +187,11 @@ macro_rules! suite {
         mod $name {
             use super::*;
             suite! { @ $codec;
-                depth elements decoded bombs
-                an_error_that_a_type_passes_over_counts_all_the_same
-                decoding_within_decoding_has_its_own_budget
-                bytes_are_passed_on_as_such
-                the_deepest_that_can_be_allowed_fits_a_thread
+                depth_is_limited elements_are_limited decoded_bytes_are_limited nesting_bombs_and_false_lengths_are_refused
+                an_error_that_a_type_ignores_still_counts
+                nested_decoding_has_its_own_budget
+                bytes_are_encoded_as_bytes
+                the_largest_depth_limit_fits_the_stack_of_a_thread
             }
         }
     )*};

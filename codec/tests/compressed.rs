@@ -1,4 +1,4 @@
-//! Frames that are compressed, and bytes that pretend to be.
+//! Compressed frames, and bytes that claim to be compressed.
 
 use std::io::Write;
 
@@ -23,25 +23,25 @@ fn framing<C: Codec>(codec: &Compressed<C>) -> <Compressed<C> as Codec>::Framing
     codec.framing(Limits::default())
 }
 
-/// A JSON string, so that it is a body of every codec's framing.
+/// A JSON string, which every framing accepts as a body.
 fn text(size: usize) -> Vec<u8> {
-    format!("\"{}\"", "a text that comes again. ".repeat(size / 25)).into_bytes()
+    format!("\"{}\"", "a text that is repeated. ".repeat(size / 25)).into_bytes()
 }
 
-/// A JSON string of what does not get smaller.
+/// A JSON string of noise.
 fn noise(size: usize) -> Vec<u8> {
     let mut state = 1u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         char::from(b'#' + (state >> 58) as u8)
     };
-    // 64 signs take three quarters of their size: what is left is no text that comes again.
+    // Each character carries 6 bits, so zlib can save a quarter at most.
     let noise: String = (0..size).map(|_| next()).map(|sign| if sign == '\\' { 'a' } else { sign }).collect();
     format!("\"{noise}\"").into_bytes()
 }
 
-/// The frame of bytes that are sent as compressed.
-fn pretended(compressed: &[u8]) -> BytesMut {
+/// A frame that is flagged as compressed and contains `compressed`.
+fn flagged_as_compressed(compressed: &[u8]) -> BytesMut {
     let mut wire = BytesMut::new();
     wire.put_u32(compressed.len() as u32 + 1);
     wire.put_u8(1);
@@ -55,7 +55,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn large_frames_get_smaller_and_small_ones_stay<C: Codec>(codec: C) {
+fn only_frames_over_the_threshold_are_compressed<C: Codec>(codec: C) {
     let plain = codec.framing(Limits::default());
     let codec = Compressed::new(codec.clone()).threshold(1000);
     let (mut sender, mut receiver) = (framing(&codec), framing(&codec));
@@ -91,23 +91,23 @@ fn zlib_opened(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn each_codec_inside() {
-    large_frames_get_smaller_and_small_ones_stay(Json);
-    large_frames_get_smaller_and_small_ones_stay(Postcard);
-    large_frames_get_smaller_and_small_ones_stay(Cbor);
+fn every_codec_can_be_compressed() {
+    only_frames_over_the_threshold_are_compressed(Json);
+    only_frames_over_the_threshold_are_compressed(Postcard);
+    only_frames_over_the_threshold_are_compressed(Cbor);
 }
 
 #[test]
-fn its_name_tells_what_is_inside() {
-    fn name<C: Codec>(_: C) -> &'static str {
+fn the_id_names_the_inner_codec() {
+    fn id<C: Codec>(_: C) -> &'static str {
         C::ID
     }
-    assert_eq!(name(Compressed::new(Json)), "compressed+json");
-    assert_eq!(name(Compressed::new(Compressed::new(Cbor))), "compressed+compressed+cbor");
+    assert_eq!(id(Compressed::new(Json)), "compressed+json");
+    assert_eq!(id(Compressed::new(Compressed::new(Cbor))), "compressed+compressed+cbor");
 }
 
 #[test]
-fn what_does_not_get_smaller_is_sent_as_it_is() {
+fn incompressible_frames_are_sent_uncompressed() {
     let codec = Compressed::new(Postcard).level(0);
     assert_eq!(encoded(framing(&codec), &reply(text(100_000)))[4], 0);
     let codec = Compressed::new(Postcard);
@@ -135,7 +135,8 @@ fn the_cap_holds_on_both_sides() {
     too_large(framing(&capped(size - 1)).decode(&mut wire.clone()), size - 1, "Compressed::cap");
     too_large(framing(&capped(size - 1)).encode(&frame, &mut BytesMut::new()), size - 1, "Compressed::cap");
 
-    // Without a cap of its own it is the limit of the frame; with a larger one, only what travels is below that.
+    // The default cap is the limit of frames. With a larger cap, only the compressed size is below
+    // it.
     let small = Limits::default().frame(50_000);
     too_large(Compressed::new(Postcard).framing(small).decode(&mut wire.clone()), 50_000, "Limits::frame");
     too_large(
@@ -155,7 +156,7 @@ fn the_cap_holds_on_both_sides() {
 fn the_ratio_holds_on_both_sides() {
     let zeros = reply(vec![0; 1 << 20]);
     let codec = Compressed::new(Postcard);
-    assert_eq!(encoded(framing(&codec), &zeros)[4], 0, "sent as it is, so that it arrives");
+    assert_eq!(encoded(framing(&codec), &zeros)[4], 0, "sent uncompressed, so that the peer accepts it");
     let wire = encoded(framing(&codec.ratio(2000)), &zeros);
     assert_eq!(wire[4], 1);
     assert!(framing(&codec.ratio(2000)).decode(&mut wire.clone()).unwrap().is_some());
@@ -164,17 +165,17 @@ fn the_ratio_holds_on_both_sides() {
 }
 
 #[test]
-fn a_bomb_takes_no_more_than_the_cap() {
-    // 64 MiB in 64 KiB.
-    let mut bomb = pretended(&zlib(&vec![0; 64 << 20]));
+fn a_zip_bomb_stops_at_the_cap() {
+    // 64 KiB that decompress to 64 MiB.
+    let mut bomb = flagged_as_compressed(&zlib(&vec![0; 64 << 20]));
     too_large(framing(&Compressed::new(Postcard).ratio(10_000)).decode(&mut bomb), 8 << 20, "Limits::frame");
 }
 
 #[test]
-fn all_that_is_there_must_belong_to_it() {
+fn truncated_frames_and_extra_bytes_are_refused() {
     let codec = Compressed::new(Postcard);
     let inside = encoded(Postcard.framing(Limits::default()), &reply(text(100)));
-    let decode = |bytes: &[u8]| framing(&codec).decode(&mut pretended(bytes));
+    let decode = |bytes: &[u8]| framing(&codec).decode(&mut flagged_as_compressed(bytes));
     let good = zlib(&inside);
     assert!(decode(&good).unwrap().is_some());
     for end in 0..good.len() {
@@ -191,7 +192,7 @@ fn all_that_is_there_must_belong_to_it() {
     refused(&zlib(&inside[..inside.len() - 1]), "its inner frame is incomplete");
     refused(&zlib(b""), "its inner frame is incomplete");
 
-    let mut other = pretended(&good);
+    let mut other = flagged_as_compressed(&good);
     other[4] = 2;
     assert!(
         framing(&codec).decode(&mut other).unwrap_err().to_string().contains("unknown compression flag 2")
@@ -201,7 +202,7 @@ fn all_that_is_there_must_belong_to_it() {
 }
 
 #[test]
-fn no_flipped_bit_makes_another_frame() {
+fn a_flipped_bit_never_yields_another_frame() {
     let codec = Compressed::new(Postcard);
     let frame = reply(noise(1500));
     let wire = encoded(framing(&codec), &frame);
@@ -212,7 +213,7 @@ fn no_flipped_bit_makes_another_frame() {
         broken[bit / 8] ^= 1 << (bit % 8);
         match framing(&codec).decode(&mut broken) {
             Err(_) => {}
-            // Those between the end of the stream and its checksum mean nothing.
+            // Padding bits between the stream and its checksum have no meaning.
             Ok(Some(received)) if received.body() == frame.body() => unnoticed += 1,
             other => panic!("bit {bit}: {other:?}"),
         }

@@ -1,4 +1,4 @@
-//! What every framing owes, held against each of them.
+//! Properties of every framing.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
     ]
 }
 
-/// Frames have no equality, because nobody but a test needs it. Metadata of a text codec comes sorted.
+/// Text of a frame, to compare frames by. The metadata is sorted, as JSON does.
 fn shape(frame: &Frame) -> String {
     let mut text = format!("{frame:?}");
     if let Some(metadata) = frame.metadata() {
@@ -71,7 +71,7 @@ fn assert_same(left: &[Frame], right: &[Frame]) {
     assert_eq!(left.iter().map(shape).collect::<Vec<_>>(), right.iter().map(shape).collect::<Vec<_>>());
 }
 
-fn every_frame_comes_back<C: Codec>(codec: C) {
+fn every_frame_round_trips<C: Codec>(codec: C) {
     let sent = frames(&codec);
     let mut wire = encoded(&mut codec.framing(Limits::default()), &sent);
     let mut framing = codec.framing(Limits::default());
@@ -80,7 +80,7 @@ fn every_frame_comes_back<C: Codec>(codec: C) {
     assert_same(&sent, &received);
 }
 
-fn bytes_may_come_one_by_one<C: Codec>(codec: C) {
+fn frames_decode_from_single_bytes<C: Codec>(codec: C) {
     let sent = frames(&codec);
     let wire = encoded(&mut codec.framing(Limits::default()), &sent);
     let mut framing = codec.framing(Limits::default());
@@ -101,7 +101,7 @@ fn a_frame_of_an_unknown_kind_is_an_error<C: Codec>(codec: C) {
     assert_eq!(out, "before");
 }
 
-fn a_head_and_a_body_make_a_frame<C: Codec>(codec: C) {
+fn a_head_and_a_body_are_the_whole_frame<C: Codec>(codec: C) {
     for frame in frames(&codec) {
         let mut framing = codec.framing(Limits::default());
         let (mut whole, mut parts) = (BytesMut::new(), BytesMut::new());
@@ -133,7 +133,7 @@ fn a_large_frame_is_refused_on_both_sides<C: Codec>(codec: C) {
     let mut out = BytesMut::from("before");
     let sent = codec.framing(small).encode(&frame, &mut out);
     assert!(matches!(sent, Err(FrameError::TooLarge { limit: 4096, .. })), "{sent:?}");
-    assert_eq!(out, "before", "nothing of a refused frame is left behind");
+    assert_eq!(out, "before", "a refused frame leaves the buffer unchanged");
 
     let mut wire = encoded(&mut codec.framing(Limits::default()), &[frame]);
     let received = codec.framing(small).decode(&mut wire);
@@ -185,7 +185,7 @@ fn large_metadata_is_refused_on_both_sides<C: Codec>(codec: C) {
     assert!(refused(codec.framing(small).decode(&mut wire).map(drop)));
 }
 
-fn a_long_text_comes_in_pieces_that_split_its_characters<C: Codec>(codec: C) {
+fn a_long_text_decodes_from_reads_that_split_characters<C: Codec>(codec: C) {
     let text = "€".repeat((1 << 20) / 3);
     let frame = Frame::reply(1.into(), Name::default(), body(&codec, &text), Metadata::new());
     let mut wire = encoded(&mut codec.framing(Limits::default()), &[frame]);
@@ -202,7 +202,7 @@ fn a_long_text_comes_in_pieces_that_split_its_characters<C: Codec>(codec: C) {
     assert!(codec.decode::<String>(received.body().unwrap().as_bytes()).unwrap() == text);
 }
 
-fn a_value_has_no_bytes_behind_it<C: Codec>(codec: C) {
+fn bytes_after_a_value_are_an_error<C: Codec>(codec: C) {
     let mut out = BytesMut::new();
     codec.encode(&(1u8, "two"), &mut out).unwrap();
     assert_eq!(codec.decode::<(u8, String)>(&out).unwrap(), (1, "two".into()));
@@ -216,15 +216,15 @@ macro_rules! suite {
             use super::*;
 
             #[test]
-            fn every_frame_comes_back() { super::every_frame_comes_back($codec) }
+            fn every_frame_round_trips() { super::every_frame_round_trips($codec) }
             #[test]
-            fn bytes_may_come_one_by_one() { super::bytes_may_come_one_by_one($codec) }
+            fn frames_decode_from_single_bytes() { super::frames_decode_from_single_bytes($codec) }
             #[test]
             fn a_frame_of_an_unknown_kind_is_an_error() {
                 super::a_frame_of_an_unknown_kind_is_an_error($codec)
             }
             #[test]
-            fn a_head_and_a_body_make_a_frame() { super::a_head_and_a_body_make_a_frame($codec) }
+            fn a_head_and_a_body_are_the_whole_frame() { super::a_head_and_a_body_are_the_whole_frame($codec) }
             #[test]
             fn no_truncation_or_bit_flip_panics() { super::no_truncation_or_bit_flip_panics($codec) }
             #[test]
@@ -238,11 +238,11 @@ macro_rules! suite {
                 super::large_metadata_is_refused_on_both_sides($codec)
             }
             #[test]
-            fn a_long_text_comes_in_pieces_that_split_its_characters() {
-                super::a_long_text_comes_in_pieces_that_split_its_characters($codec)
+            fn a_long_text_decodes_from_reads_that_split_characters() {
+                super::a_long_text_decodes_from_reads_that_split_characters($codec)
             }
             #[test]
-            fn a_value_has_no_bytes_behind_it() { super::a_value_has_no_bytes_behind_it($codec) }
+            fn bytes_after_a_value_are_an_error() { super::bytes_after_a_value_are_an_error($codec) }
         }
     )*};
 }
@@ -258,7 +258,7 @@ suite! {
     compressed_twice: Compressed::new(Compressed::new(NulJson).threshold(64));
 }
 
-/// JSON with a delimiter of several bytes, which begins as frames end.
+/// JSON with a delimiter of several bytes, whose first byte ends every frame.
 #[derive(Clone, Copy)]
 struct NulJson;
 
@@ -280,14 +280,14 @@ impl Codec for NulJson {
 }
 
 #[test]
-fn a_length_that_lies_takes_no_memory() {
+fn a_false_length_reserves_no_memory() {
     let mut wire = BytesMut::from(&(8u32 << 20).to_be_bytes()[..]);
     assert!(Postcard.framing(Limits::default()).decode(&mut wire).unwrap().is_none());
     assert!(wire.capacity() <= 128 << 10, "{} bytes reserved", wire.capacity());
 }
 
 #[test]
-fn a_body_that_holds_the_delimiter_is_refused() {
+fn a_body_that_contains_the_delimiter_is_refused() {
     let frame = |body: &'static [u8]| {
         Frame::reply(1.into(), Name::default(), Bytes::from_static(body).into(), Metadata::new())
     };
@@ -299,7 +299,7 @@ fn a_body_that_holds_the_delimiter_is_refused() {
 }
 
 #[test]
-fn an_error_has_no_more_causes_than_are_taken() {
+fn causes_over_the_limit_are_not_sent() {
     let mut error = RemoteError::new("", "");
     error.chain = vec![String::new(); 1000];
     let sent = Frame::Error { id: 1.into(), name: Name::default(), error: error.into() };

@@ -1,4 +1,4 @@
-//! Holds docs/wire.md to what is sent: each golden frame there is made again here, byte by byte, and decoded back.
+//! Golden frames of docs/wire.md: each is encoded to the same bytes and decoded again.
 
 #[path = "golden/page.rs"]
 mod page;
@@ -25,7 +25,7 @@ struct DivideError {
 
 const ID: &str = "ccfefb9f-f265-495b-8aa7-3d92b7553214";
 
-/// The frames that the page shows in both forms, by the names that they have there.
+/// Frames that the page shows in JSON and binary, by their names on the page.
 fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
     fn body<C: Codec>(codec: &C, value: impl Serialize) -> Body {
         let mut out = BytesMut::new();
@@ -81,7 +81,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
 }
 
-/// A binary answer does not name its message.
+/// Removes the name of a message, which binary answers do not have.
 fn without_name(frame: Frame) -> Frame {
     match frame {
         Frame::Reply { id, response, .. } => Frame::Reply { id, name: "".into(), response },
@@ -93,11 +93,11 @@ fn without_name(frame: Frame) -> Frame {
 fn decoded<C: Codec>(codec: &C, wire: &[u8]) -> Frame {
     let mut wire = BytesMut::from(wire);
     let frame = codec.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
-    assert!(wire.is_empty(), "{frame:?} and something else");
+    assert!(wire.is_empty(), "bytes are left after {frame:?}");
     frame
 }
 
-fn held<C: Codec>(codec: &C, page: BTreeMap<String, Vec<u8>>, received: impl Fn(Frame) -> Frame) {
+fn check<C: Codec>(codec: &C, page: BTreeMap<String, Vec<u8>>, received: impl Fn(Frame) -> Frame) {
     let mut page = page;
     for (name, frame) in frames(codec) {
         let Some(golden) = page.remove(name) else { panic!("docs/wire.md has no {name} of {}", C::ID) };
@@ -107,22 +107,22 @@ fn held<C: Codec>(codec: &C, page: BTreeMap<String, Vec<u8>>, received: impl Fn(
         assert_eq!(text(&wire), text(&golden), "{name} of {}", C::ID);
         assert_eq!(format!("{:?}", decoded(codec, &golden)), format!("{:?}", received(frame)), "{name}");
     }
-    assert!(page.is_empty(), "nobody sends {:?} of {}", page.keys(), C::ID);
+    assert!(page.is_empty(), "frames on the page that are not sent: {:?} of {}", page.keys(), C::ID);
 }
 
 #[test]
-fn the_json_frames_of_the_page_are_what_is_sent_and_understood() {
+fn json_frames_match_the_page() {
     let [page, _] = page::frames();
-    held(&Json, page, |frame| frame);
+    check(&Json, page, |frame| frame);
 }
 
 #[test]
-fn the_binary_frames_of_the_page_are_what_is_sent_and_understood() {
+fn binary_frames_match_the_page() {
     let [_, page] = page::frames();
-    held(&Postcard, page, without_name);
+    check(&Postcard, page, without_name);
 }
 
-fn held_compressed<C: Codec>(codec: C, received: impl Fn(Frame) -> Frame) {
+fn check_compressed<C: Codec>(codec: C, received: impl Fn(Frame) -> Frame) {
     let mut body = BytesMut::new();
     codec.encode(&"x".repeat(1200), &mut body).unwrap();
     let name = "log".into();
@@ -138,28 +138,28 @@ fn held_compressed<C: Codec>(codec: C, received: impl Fn(Frame) -> Frame) {
         let mut wire = BytesMut::new();
         codec.framing(Limits::default()).encode(&frame, &mut wire).unwrap();
         assert_eq!((wire[4], golden[4]), (flag, flag), "{kind}:{name}");
-        // What is compressed may be other bytes with another zlib.
+        // Compressed bytes depend on the version of zlib.
         if flag == 0 {
             assert_eq!(hex(&wire), hex(&golden), "{kind}:{name}");
         }
         let frame = format!("{:?}", received(frame));
         for wire in [&golden, &wire[..]] {
-            assert_eq!(format!("{:?}", decoded(&codec, wire)), frame, "{kind}:{name}, for one {}", hex(wire));
+            assert_eq!(format!("{:?}", decoded(&codec, wire)), frame, "{kind}:{name}, from {}", hex(wire));
         }
     }
-    assert!(page.is_empty(), "nobody sends {:?} of {kind}", page.keys());
+    assert!(page.is_empty(), "frames on the page that are not sent: {:?} of {kind}", page.keys());
 }
 
 #[test]
-fn the_compressed_frames_of_the_page_are_what_is_sent_and_understood() {
-    held_compressed(Json, |frame| frame);
-    held_compressed(Postcard, without_name);
+fn compressed_frames_match_the_page() {
+    check_compressed(Json, |frame| frame);
+    check_compressed(Postcard, without_name);
 }
 
-/// What a peer sends that knows three keys only is never sent here.
+/// These are only received: this side always sends a kind with answers.
 #[test]
-fn the_frames_of_a_peer_without_kinds_are_understood() {
-    let understood = |text: &str| match decoded(&Json, text.as_bytes()) {
+fn frames_of_a_peer_without_kinds_are_decoded() {
+    let decode = |text: &str| match decoded(&Json, text.as_bytes()) {
         Frame::Unmarked { answer, .. } => *answer,
         frame => frame,
     };
@@ -167,6 +167,6 @@ fn the_frames_of_a_peer_without_kinds_are_understood() {
     let by_kind: BTreeMap<_, _> = frames(&Json).into_iter().collect();
     assert_eq!(page.keys().collect::<Vec<_>>(), ["error", "reply", "reply-empty", "request"]);
     for (name, text) in page {
-        assert_eq!(format!("{:?}", understood(&text)), format!("{:?}", by_kind[name.as_str()]), "{name}");
+        assert_eq!(format!("{:?}", decode(&text)), format!("{:?}", by_kind[name.as_str()]), "{name}");
     }
 }

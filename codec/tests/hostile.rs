@@ -1,9 +1,9 @@
-//! What a peer can send to do harm: none of it may panic, go on for ever, overflow the 2 MiB stack of a thread, or take
-//! more memory than is documented.
+//! Bytes from a hostile peer. None may cause a panic, a hang, an overflow of the 2 MiB stack of a
+//! thread, or more memory than documented.
 
 mod hostile {
-    mod flips;
-    mod lies;
+    mod bit_flips;
+    mod false_lengths;
     mod memory;
     mod values;
 }

@@ -1,4 +1,4 @@
-//! Frames as lines of JSON, from peers that know little and from those who mean harm.
+//! Frames as lines of JSON, from minimal peers and from hostile ones.
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{Codec, Json};
@@ -17,7 +17,7 @@ fn encoded(frames: &[Frame]) -> BytesMut {
 }
 
 #[test]
-fn reads_a_peer_that_knows_three_keys() {
+fn a_request_of_a_peer_with_three_keys_is_decoded() {
     let line = r#"{"type":"add","payload":{"a":5,"b":3},"tx":"some-id","unknown":[1]}"#;
     let mut wire = BytesMut::from(format!("\n  \n{line}\n").as_str());
     let frame = Json.framing(Limits::default()).decode(&mut wire).unwrap().unwrap();
@@ -27,7 +27,7 @@ fn reads_a_peer_that_knows_three_keys() {
 }
 
 #[test]
-fn writes_what_such_a_peer_reads() {
+fn replies_have_the_three_keys_of_such_a_peer() {
     let reply = |body: &'static [u8]| {
         Frame::reply(1.into(), Name::from_static("add"), Bytes::from_static(body).into(), Metadata::new())
     };
@@ -50,7 +50,7 @@ fn a_line_break_in_a_json_body_cannot_split_the_frame() {
 }
 
 #[test]
-fn finds_a_payload_wherever_it_is_and_whatever_it_holds() {
+fn a_payload_is_found_at_any_position_with_any_content() {
     for payload in [
         "true",
         "-1.5e+3",
@@ -81,7 +81,7 @@ fn finds_a_payload_wherever_it_is_and_whatever_it_holds() {
 }
 
 #[test]
-fn that_is_no_frame_is_refused() {
+fn lines_that_are_not_frames_are_refused() {
     let refused = |line: &str| {
         let mut wire = BytesMut::from(format!("{line}\n").as_str());
         Json.framing(Limits::default()).decode(&mut wire).expect_err(line).to_string()
@@ -123,7 +123,7 @@ fn that_is_no_frame_is_refused() {
 }
 
 #[test]
-fn leaves_it_to_who_reads_a_payload_whether_it_is_one() {
+fn an_invalid_payload_fails_when_it_is_decoded() {
     let body = |payload: &str| {
         decoded(&format!(r#"{{"type":"add","payload":{payload},"tx":"7"}}"#)).body().unwrap().clone()
     };
@@ -135,7 +135,7 @@ fn leaves_it_to_who_reads_a_payload_whether_it_is_one() {
 }
 
 #[test]
-fn reads_the_answers_of_a_peer_that_tells_no_kinds() {
+fn an_answer_without_a_kind_is_unmarked() {
     let reply = decoded(r#"{"tx":"7","type":"addResult","payload":{"sum":8}}"#);
     let Frame::Unmarked { answer, request } = reply else { panic!("{reply:?}") };
     let Frame::Reply { id, name, response } = *answer else { panic!("{answer:?}") };
@@ -152,7 +152,7 @@ fn reads_the_answers_of_a_peer_that_tells_no_kinds() {
 }
 
 #[test]
-fn makes_an_error_of_whatever_was_thrown() {
+fn any_thrown_value_becomes_an_error() {
     let thrown = |payload: &str| {
         let frame = decoded(&format!(r#"{{"tx":"7","type":"boomError"{payload}}}"#));
         let Frame::Unmarked { answer, .. } = frame else { panic!("{frame:?}") };
@@ -176,7 +176,7 @@ fn makes_an_error_of_whatever_was_thrown() {
 }
 
 #[test]
-fn tells_a_message_with_the_name_of_an_answer_from_one() {
+fn a_request_with_the_name_of_an_answer_has_a_kind() {
     for name in ["getResult", "fooError"] {
         let frame = Frame::request(7.into(), name.into(), Body::empty(), Metadata::new(), false, None);
         let mut wire = encoded(std::slice::from_ref(&frame));
@@ -187,7 +187,7 @@ fn tells_a_message_with_the_name_of_an_answer_from_one() {
 }
 
 #[test]
-fn gives_any_id_back_letter_for_letter() {
+fn ids_round_trip_character_by_character() {
     for tx in [
         "007",
         "C0FFEE",

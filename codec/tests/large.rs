@@ -1,4 +1,4 @@
-//! One message of 200 MB takes as much longer than one of 50 MB as it is larger. By hand, in release:
+//! The time of large messages is linear in their size. Run by hand, in release mode:
 //! `cargo test --release -p isolated-workers-codec --test large -- --ignored --nocapture`
 
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use isolated_workers_codec::{Cbor, Codec, Compressed, Json, Postcard};
 use isolated_workers_core::{Frame, Limits, Metadata};
 use tokio_util::codec::{Decoder, Encoder};
 
-/// What a read of a socket may bring.
-const PIECE: usize = 64 << 10;
+/// Bytes of one read of a socket.
+const READ_BYTES: usize = 64 << 10;
 
-fn taken<C: Codec>(codec: &C, megabytes: usize) -> Duration {
+fn round_trip<C: Codec>(codec: &C, megabytes: usize) -> Duration {
     let text = "a text that is neither one byte nor noise: €. ".repeat(megabytes * 1_000_000 / 48);
     let mut body = BytesMut::new();
     codec.encode(&text, &mut body).unwrap();
@@ -22,7 +22,7 @@ fn taken<C: Codec>(codec: &C, megabytes: usize) -> Duration {
     let began = Instant::now();
     framing.encode(&frame, &mut wire).unwrap();
     let (mut buffer, mut received) = (BytesMut::new(), None);
-    for piece in wire.chunks(PIECE) {
+    for piece in wire.chunks(READ_BYTES) {
         buffer.extend_from_slice(piece);
         received = framing.decode(&mut buffer).unwrap();
     }
@@ -31,18 +31,18 @@ fn taken<C: Codec>(codec: &C, megabytes: usize) -> Duration {
     taken
 }
 
-fn linear<C: Codec>(codec: C) {
-    let [small, middle, large] = [50, 100, 200].map(|megabytes| taken(&codec, megabytes));
+fn check_linear<C: Codec>(codec: C) {
+    let [small, middle, large] = [50, 100, 200].map(|megabytes| round_trip(&codec, megabytes));
     println!("{}: 50 MB {small:.2?}, 100 MB {middle:.2?}, 200 MB {large:.2?}", C::ID);
     assert!(large < 12 * small, "{}: {small:?} and {large:?}", C::ID);
 }
 
 #[test]
-#[ignore = "it takes a gigabyte, and its figures mean something in release only"]
+#[ignore = "takes 1 GB of memory, and is meaningful only in release mode"]
 fn a_large_message_takes_linear_time() {
-    linear(Json);
-    linear(Postcard);
-    linear(Cbor);
-    linear(Compressed::new(Json).level(1));
-    linear(Compressed::new(Postcard).level(1));
+    check_linear(Json);
+    check_linear(Postcard);
+    check_linear(Cbor);
+    check_linear(Compressed::new(Json).level(1));
+    check_linear(Compressed::new(Postcard).level(1));
 }

@@ -1,4 +1,4 @@
-//! Random values and frames come back as they were. `PROPTEST_CASES` sets how many of each; a thousand is the default.
+//! Random values and frames round-trip. `PROPTEST_CASES` sets the number of cases. Default: 1,000.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,7 +39,9 @@ enum Tree {
 
 /// Any finite number, by its bits.
 fn float() -> impl Strategy<Value = f64> {
-    any::<u64>().prop_map(f64::from_bits).prop_filter("JSON has no other", |float| float.is_finite())
+    any::<u64>()
+        .prop_map(f64::from_bits)
+        .prop_filter("JSON has only finite numbers", |float| float.is_finite())
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
@@ -72,7 +74,7 @@ fn encoded<C: Codec>(codec: &C, value: &impl Serialize) -> BytesMut {
     out
 }
 
-fn comes_back<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &C, value: &T) {
+fn check_round_trip<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &C, value: &T) {
     let back: T = decode_within(codec, &encoded(codec, value), Budget::default()).unwrap();
     assert_eq!(&back, value, "{}", C::ID);
 }
@@ -95,10 +97,11 @@ fn sent() -> impl Strategy<Value = Sent> {
         any::<String>().prop_map(|text| TxId::from(&*text)),
         "[0-9a-fA-F-]{0,40}".prop_map(|text| TxId::from(&*text)),
     ];
-    // Sorted by their keys, as they come out of JSON.
+    // Sorted by key, as JSON decodes it.
     let metadata =
         btree_map(any::<String>(), any::<String>(), 0..5).prop_map(|pairs| pairs.into_iter().collect());
-    // JSON tells it in milliseconds as a floating point number, which is exact to the nanosecond for some days.
+    // JSON has milliseconds as a floating-point number, which is exact to a nanosecond for some
+    // days.
     let timeout = option::of((1..1u64 << 40).prop_map(Duration::from_micros));
     let name = "\\PC{1,20}(Result|Error)?";
     (id, name, any::<String>(), metadata, timeout, any::<bool>(), 1..50usize).prop_map(
@@ -131,7 +134,7 @@ fn frames<C: Codec>(codec: &C, sent: &Sent) -> Vec<Frame> {
     ]
 }
 
-fn travels<C: Codec>(codec: &C, sent: &Sent) {
+fn check_frames<C: Codec>(codec: &C, sent: &Sent) {
     let frames = frames(codec, sent);
     let (mut wire, mut framing) = (BytesMut::new(), codec.framing(Limits::default()));
     frames.iter().for_each(|frame| framing.encode(frame, &mut wire).unwrap());
@@ -150,14 +153,14 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn values(tree in tree()) {
-        comes_back(&Json, &tree);
-        comes_back(&Cbor, &tree);
-        comes_back(&Postcard, &tree);
+    fn values_round_trip(tree in tree()) {
+        check_round_trip(&Json, &tree);
+        check_round_trip(&Cbor, &tree);
+        check_round_trip(&Postcard, &tree);
     }
 
     #[test]
-    fn numbers_bit_for_bit(float in float()) {
+    fn floats_round_trip_bit_for_bit(float in float()) {
         fn bits<C: Codec>(codec: &C, float: f64) -> u64 {
             codec.decode::<f64>(&encoded(codec, &float)).unwrap().to_bits()
         }
@@ -167,15 +170,15 @@ proptest! {
     }
 
     #[test]
-    fn ids_metadata_and_bodies(sent in sent()) {
-        travels(&Json, &sent);
-        travels(&Cbor, &sent);
-        travels(&Postcard, &sent);
+    fn frames_round_trip(sent in sent()) {
+        check_frames(&Json, &sent);
+        check_frames(&Cbor, &sent);
+        check_frames(&Postcard, &sent);
     }
 }
 
-/// The same two ends for all values: the state of zlib takes its time to make.
-fn compressed_values<C: Codec>(codec: C) {
+/// Uses one framing for all values: creating the state of zlib is slow.
+fn check_compressed<C: Codec>(codec: C) {
     let ends = || codec.framing(Limits::default());
     let (sender, receiver) = (RefCell::new(ends()), RefCell::new(ends()));
     let mut runner = TestRunner::new(config());
@@ -194,20 +197,20 @@ fn compressed_values<C: Codec>(codec: C) {
 }
 
 #[test]
-fn values_through_compressed_frames() {
-    compressed_values(Compressed::new(Json).threshold(0));
-    compressed_values(Compressed::new(Cbor).threshold(0));
-    compressed_values(Compressed::new(Postcard).threshold(0));
+fn values_round_trip_in_compressed_frames() {
+    check_compressed(Compressed::new(Json).threshold(0));
+    check_compressed(Compressed::new(Cbor).threshold(0));
+    check_compressed(Compressed::new(Postcard).threshold(0));
 }
 
 proptest! {
-    // The state of zlib takes its time.
+    // Creating the state of zlib is slow.
     #![proptest_config(ProptestConfig { cases: config().cases / 10, ..config() })]
 
     #[test]
-    fn ids_metadata_and_bodies_through_compressed_frames(sent in sent()) {
-        travels(&Compressed::new(Json).threshold(0), &sent);
-        travels(&Compressed::new(Cbor).threshold(0), &sent);
-        travels(&Compressed::new(Postcard).threshold(0), &sent);
+    fn compressed_frames_round_trip(sent in sent()) {
+        check_frames(&Compressed::new(Json).threshold(0), &sent);
+        check_frames(&Compressed::new(Cbor).threshold(0), &sent);
+        check_frames(&Compressed::new(Postcard).threshold(0), &sent);
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of values and of bytes that are none, within a budget and without.
+//! Values of every kind, and invalid bytes, with and without a budget.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +19,7 @@ fn encoded<C: Codec>(codec: &C, value: &impl Serialize) -> BytesMut {
 }
 
 #[track_caller]
-fn comes_back<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &C, value: T) {
+fn check_round_trip<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &C, value: T) {
     let bytes = encoded(codec, &value);
     assert_eq!(codec.decode::<T>(&bytes).unwrap(), value);
     assert_eq!(decode_within::<_, T>(codec, &bytes, Budget::default()).unwrap(), value);
@@ -45,27 +45,29 @@ struct Unit;
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Newtype(Vec<Shape>);
 
-fn every_kind_of_value<C: Codec>(codec: C) {
-    comes_back(&codec, ((), Unit, true, 'ß', i128::MIN, u128::MAX, u64::MAX, f32::MIN, 1e300));
+fn every_kind_of_value_round_trips<C: Codec>(codec: C) {
+    check_round_trip(&codec, ((), Unit, true, 'ß', i128::MIN, u128::MAX, u64::MAX, f32::MIN, 1e300));
     let named = Shape::Named { name: "n".repeat(5000), inner: Some(Box::new(Shape::Empty)) };
-    comes_back(&codec, Newtype(vec![Shape::Empty, Shape::Circle(7), Shape::Line(0.5, -0.5), named]));
-    comes_back(&codec, (Some(1), None::<u8>, Duration::from_millis(1500), "::1".parse::<IpAddr>().unwrap()));
-    comes_back(&codec, HashMap::from([(1, vec!["a".to_owned()]), (2, vec![])]));
-    comes_back(&codec, BTreeMap::from([("k".repeat(5000), [1u8; 3])]));
-    comes_back(&codec, Cow::Borrowed("text"));
-    comes_back(&codec, Some(serde_bytes::ByteBuf::from(vec![7; 10_000])));
-    comes_back(&codec, Ok::<_, String>(vec![Err::<u8, _>("no".to_owned())]));
+    check_round_trip(&codec, Newtype(vec![Shape::Empty, Shape::Circle(7), Shape::Line(0.5, -0.5), named]));
+    check_round_trip(
+        &codec,
+        (Some(1), None::<u8>, Duration::from_millis(1500), "::1".parse::<IpAddr>().unwrap()),
+    );
+    check_round_trip(&codec, HashMap::from([(1, vec!["a".to_owned()]), (2, vec![])]));
+    check_round_trip(&codec, BTreeMap::from([("k".repeat(5000), [1u8; 3])]));
+    check_round_trip(&codec, Cow::Borrowed("text"));
+    check_round_trip(&codec, Some(serde_bytes::ByteBuf::from(vec![7; 10_000])));
+    check_round_trip(&codec, Ok::<_, String>(vec![Err::<u8, _>("no".to_owned())]));
 }
 
-fn nothing_is_a_payload_of_nothing<C: Codec>(codec: C) {
+fn an_empty_payload_decodes_to_a_unit<C: Codec>(codec: C) {
     codec.decode::<()>(b"").unwrap();
     decode_within::<_, ()>(&codec, b"", Budget::default()).unwrap();
     assert!(codec.decode::<String>(b"").is_err());
 }
 
-/// Peers write any of these.
 #[test]
-fn json_takes_nothing_in_each_of_its_forms_for_a_message_without_arguments() {
+fn json_accepts_every_form_of_an_empty_payload() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Unit;
     #[derive(Debug, PartialEq, Deserialize)]
@@ -74,17 +76,17 @@ fn json_takes_nothing_in_each_of_its_forms_for_a_message_without_arguments() {
     struct Optional {
         name: Option<String>,
     }
-    for nothing in ["", "null", "{}", " { } "] {
+    for json in ["", "null", "{}", " { } "] {
         let within = Budget::default();
-        decode_within::<_, ()>(&Json, nothing.as_bytes(), within).unwrap();
-        assert_eq!(decode_within::<_, Unit>(&Json, nothing.as_bytes(), within).unwrap(), Unit);
-        assert_eq!(decode_within::<_, Empty>(&Json, nothing.as_bytes(), within).unwrap(), Empty {});
-        let optional: Optional = decode_within(&Json, nothing.as_bytes(), within).unwrap();
+        decode_within::<_, ()>(&Json, json.as_bytes(), within).unwrap();
+        assert_eq!(decode_within::<_, Unit>(&Json, json.as_bytes(), within).unwrap(), Unit);
+        assert_eq!(decode_within::<_, Empty>(&Json, json.as_bytes(), within).unwrap(), Empty {});
+        let optional: Optional = decode_within(&Json, json.as_bytes(), within).unwrap();
         assert_eq!(optional, Optional { name: None });
-        assert!(decode_within::<_, Known>(&Json, nothing.as_bytes(), within).is_err());
-        assert!(decode_within::<_, Vec<u8>>(&Json, nothing.as_bytes(), within).is_err());
+        assert!(decode_within::<_, Known>(&Json, json.as_bytes(), within).is_err());
+        assert!(decode_within::<_, Vec<u8>>(&Json, json.as_bytes(), within).is_err());
     }
-    // These are values of their own there, and no nothing.
+    // These types have other encodings of their own.
     assert!(Json.decode::<Option<u8>>(b"{}").is_err());
     assert!(Json.decode::<BTreeMap<String, u8>>(b"null").is_err());
     assert!(Json.decode::<Unit>(b"[]").is_err());
@@ -96,7 +98,7 @@ struct Known {
 }
 
 #[test]
-fn json_passes_over_any_depth() {
+fn json_ignores_unknown_fields_of_any_depth() {
     let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
     let text = format!("{{\"known\":1,\"unknown\":{open}{close}}}");
     assert_eq!(
@@ -111,7 +113,7 @@ fn json_passes_over_any_depth() {
 }
 
 #[test]
-fn json_itself_nests_127_levels() {
+fn json_decodes_127_levels_without_a_budget() {
     for (levels, fits) in [(127, true), (128, false)] {
         let text = ["[".repeat(levels), "]".repeat(levels)].concat();
         assert_eq!(Json.decode::<serde_json::Value>(text.as_bytes()).is_ok(), fits);
@@ -119,7 +121,7 @@ fn json_itself_nests_127_levels() {
 }
 
 #[test]
-fn cbor_passes_over_some_depth() {
+fn cbor_limits_the_depth_of_unknown_fields() {
     let head = b"\xa2\x65known\x01\x67unknown";
     let value = [&head[..], &[0x81; 10], &[0x80]].concat();
     assert_eq!(decode_within::<_, Known>(&Cbor, &value, Budget::default()).unwrap(), Known { known: 1 });
@@ -130,7 +132,7 @@ fn cbor_passes_over_some_depth() {
 }
 
 #[test]
-fn what_borrows_is_borrowed_where_bytes_last() {
+fn borrowing_types_decode_from_formats_that_lend() {
     let bytes = encoded(&Postcard, &("text", 5u8));
     assert_eq!(decode_within::<_, (&str, u8)>(&Postcard, &bytes, Budget::default()).unwrap(), ("text", 5));
     assert_eq!(decode_within::<_, &str>(&Json, b"\"text\"", Budget::default()).unwrap(), "text");
@@ -139,7 +141,7 @@ fn what_borrows_is_borrowed_where_bytes_last() {
 }
 
 #[test]
-fn formats_that_describe_themselves_take_types_that_ask() {
+fn flatten_and_untagged_need_a_self_describing_format() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
     enum Either {
@@ -158,12 +160,12 @@ fn formats_that_describe_themselves_take_types_that_ask() {
     fn check<C: Codec>(codec: C) {
         let either = Either::Many(vec![Either::Number(1), Either::Text("two".into())]);
         let rest = BTreeMap::from([("more".to_owned(), Either::Number(3))]);
-        comes_back(&codec, Flat { either, absent: None, rest });
+        check_round_trip(&codec, Flat { either, absent: None, rest });
     }
     check(Json);
     check(Cbor);
-    comes_back(&Json, serde_json::json!({"a": [1, null, {"b": "c"}]}));
-    comes_back(&Cbor, serde_json::json!({"a": [1, null, {"b": "c"}]}));
+    check_round_trip(&Json, serde_json::json!({"a": [1, null, {"b": "c"}]}));
+    check_round_trip(&Cbor, serde_json::json!({"a": [1, null, {"b": "c"}]}));
 
     let error = Postcard.encode(
         &Flat { either: Either::Number(1), absent: None, rest: BTreeMap::new() },
@@ -175,18 +177,18 @@ fn formats_that_describe_themselves_take_types_that_ask() {
 }
 
 #[test]
-fn postcard_says_what_a_type_had_against_its_bytes() {
+fn postcard_errors_have_the_reason_of_the_type() {
     let error = decode_within::<_, Shape>(&Postcard, &[9], Budget::default()).unwrap_err();
     assert!(error.to_string().contains("expected variant index 0 <= i < 4"), "{error}");
     assert!(!error.is_over_budget());
-    // The reason is of this call, and of no other.
+    // The reason of a previous call does not appear.
     let error = decode_within::<_, (u8, u8)>(&Postcard, &[9], Budget::default()).unwrap_err();
     assert!(!error.to_string().contains("variant"), "{error}");
     assert!(Postcard.decode::<Shape>(&[9]).unwrap_err().to_string().contains("refuses"));
 }
 
 #[test]
-fn cbor_says_what_is_wrong() {
+fn cbor_errors_name_the_cause() {
     for (bytes, reason) in [
         (&b"\x62a"[..], "the bytes end within the value"),
         (b"\x61\xff", "invalid CBOR at byte"),
@@ -203,9 +205,9 @@ macro_rules! suite {
             use super::*;
 
             #[test]
-            fn every_kind_of_value() { super::every_kind_of_value($codec) }
+            fn every_kind_of_value_round_trips() { super::every_kind_of_value_round_trips($codec) }
             #[test]
-            fn nothing_is_a_payload_of_nothing() { super::nothing_is_a_payload_of_nothing($codec) }
+            fn an_empty_payload_decodes_to_a_unit() { super::an_empty_payload_decodes_to_a_unit($codec) }
         }
     )*};
 }

@@ -1,7 +1,7 @@
 //! Serde traits of a codec, wrapped so that every decoded value is counted.
 //!
-//! The wrappers need each other: a deserializer gets a visitor, which gets an access to parts, each of
-//! which is decoded from a deserializer.
+//! The wrappers need each other: a deserializer gets a visitor, which gets an access to parts, each
+//! of which is decoded from a deserializer.
 
 use std::fmt;
 
@@ -25,8 +25,8 @@ impl<'m, D> Counting<'m, D> {
     }
 }
 
-/// Forwards methods with a visitor that counts: [`Growing`] if the bytes decide the number of parts,
-/// [`Fixed`] if the type does.
+/// Forwards methods with a visitor that counts: [`Growing`] if the bytes decide the number of
+/// parts, [`Fixed`] if the type does.
 macro_rules! forward {
     ($visitor:ident: $($method:ident($($argument:ident: $type:ty),*);)*) => {$(
         #[inline]

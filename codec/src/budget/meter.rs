@@ -120,7 +120,8 @@ impl<'m> Scope<'m> {
         }
     }
 
-    /// Number of elements that a type may reserve memory for, given the number that the bytes claim.
+    /// Number of elements that a type may reserve memory for, given the number that the bytes
+    /// claim.
     #[inline]
     pub(super) fn expected(self, claimed: Option<usize>) -> Option<usize> {
         /// Memory for further elements is reserved as they arrive.

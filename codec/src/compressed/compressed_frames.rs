@@ -10,9 +10,10 @@ use crate::{FrameError, Framing};
 
 /// Frames of another framing, compressed with zlib if they are large and get smaller.
 ///
-/// A frame is a big-endian `u32`, which is the length of the rest, then a flag byte and a frame of the
-/// other framing. The inner frame is unchanged if the flag is 0, and a zlib stream (RFC 1950) if it is
-/// 1. [`Limits::frame`] limits the length, [`Compressed::cap`](crate::Compressed::cap) the inner frame.
+/// A frame is a big-endian `u32`, which is the length of the rest, then a flag byte and a frame of
+/// the other framing. The inner frame is unchanged if the flag is 0, and a zlib stream (RFC 1950)
+/// if it is 1. [`Limits::frame`] limits the length, [`Compressed::cap`](crate::Compressed::cap) the
+/// inner frame.
 ///
 /// [`Compressed`](crate::Compressed) creates it. It also works alone over any stream:
 ///

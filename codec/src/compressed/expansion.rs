@@ -34,7 +34,8 @@ impl Expansion {
         check_plain(bytes, self.max_bytes(compressed_bytes), "Compressed::ratio")
     }
 
-    /// Names the setting of the cap in an error of the inner framing, whose `Limits::frame` is the cap.
+    /// Names the setting of the cap in an error of the inner framing, whose `Limits::frame` is the
+    /// cap.
     pub(super) fn with_setting(self, error: FrameError) -> FrameError {
         match error {
             FrameError::TooLarge { what, bytes, limit, setting: "Limits::frame" } => {

@@ -22,7 +22,8 @@ impl Deflater {
     pub(super) fn deflate(&mut self, input: &[u8]) -> Option<Vec<u8>> {
         let state = self.state.get_or_insert_with(|| Compress::new(Compression::new(self.level), true));
         state.reset();
-        // The output has no room to grow, so compression stops if it does not make the input smaller.
+        // The output has no room to grow, so compression stops if it does not make the input
+        // smaller.
         let mut out = Vec::with_capacity(input.len());
         let status = state.compress_vec(input, &mut out, FlushCompress::Finish);
         (matches!(status, Ok(Status::StreamEnd)) && out.len() < input.len()).then_some(out)

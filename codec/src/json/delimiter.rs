@@ -2,9 +2,9 @@ use std::fmt;
 
 /// End of a JSON frame: 1 to 16 bytes that do not occur in JSON.
 ///
-/// At least one of the bytes must never occur in compact JSON. These are the control characters (below
-/// `0x20`) and the bytes that UTF-8 does not use (`0xC0`, `0xC1`, `0xF5` and above). The delimiter is
-/// then found at the end of a frame and nowhere else.
+/// At least one of the bytes must never occur in compact JSON. These are the control characters
+/// (below `0x20`) and the bytes that UTF-8 does not use (`0xC0`, `0xC1`, `0xF5` and above). The
+/// delimiter is then found at the end of a frame and nowhere else.
 ///
 /// ```
 /// use isolated_workers_codec::Delimiter;

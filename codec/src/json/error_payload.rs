@@ -52,8 +52,8 @@ fn text(json: &str) -> String {
 
 /// Decodes the error of a payload, which is a part of `line`.
 ///
-/// A payload of any other type becomes the message of an error, because some languages can throw any
-/// value.
+/// A payload of any other type becomes the message of an error, because some languages can throw
+/// any value.
 pub(super) fn decode(payload: &str, line: &Line<'_>) -> RemoteError {
     let Ok(payload) = serde_json::from_str::<ErrorPayload<'_>>(payload) else {
         return RemoteError::new("", text(payload));

@@ -17,8 +17,8 @@ pub(super) const ERROR_SUFFIX: &str = "Error";
 
 /// Appends the object of `frame`.
 ///
-/// A request has no `kind`, for peers that do not know it. It has one if its name ends like that of an
-/// answer.
+/// A request has no `kind`, for peers that do not know it. It has one if its name ends like that of
+/// an answer.
 pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
     match frame {
         Frame::Request { id, request } => {

@@ -55,8 +55,8 @@ impl JsonLines {
 
     /// Creates a framing with another delimiter than a line feed.
     ///
-    /// The handshake compares the ids of codecs, not delimiters. Another delimiter therefore needs a
-    /// codec with an id of its own:
+    /// The handshake compares the ids of codecs, not delimiters. Another delimiter therefore needs
+    /// a codec with an id of its own:
     ///
     /// ```
     /// use isolated_workers_codec::{Codec, CodecError, Delimiter, Json, JsonLines};

@@ -19,8 +19,8 @@ impl<'a> RawJson<'a> {
 
 /// Reader of the members of an object, which is a whole line.
 ///
-/// It finds the end of a value but does not check the value. Decoding the value does that, so a payload
-/// is parsed once and not twice.
+/// It finds the end of a value but does not check the value. Decoding the value does that, so a
+/// payload is parsed once and not twice.
 pub(super) struct Members<'a> {
     line: &'a str,
     at: usize,

@@ -7,8 +7,8 @@ use crate::FrameError;
 /// Size of the length prefix of a frame.
 pub(crate) const LENGTH_BYTES: usize = 4;
 
-/// First bytes of a frame, which are appended together: space for the length prefix, the first byte, an
-/// id unless it is text, and a number.
+/// First bytes of a frame, which are appended together: space for the length prefix, the first
+/// byte, an id unless it is text, and a number.
 pub(super) struct HeaderStart {
     bytes: [u8; START_BYTES],
     length: usize,

@@ -12,8 +12,8 @@ thread_local! {
     static CURRENT: Cell<Option<Bytes>> = const { Cell::new(None) };
 }
 
-/// Smallest bytes that are shared, in bytes. Smaller ones are copied: keeping them would keep a read
-/// buffer of 64 KiB.
+/// Smallest bytes that are shared, in bytes. Smaller ones are copied: keeping them would keep a
+/// read buffer of 64 KiB.
 const MIN_SHARED_BYTES: usize = 16 << 10;
 
 /// Guard of the thread-local: restores the previous buffer when dropped.

@@ -1,19 +1,19 @@
-//! The golden frames of docs/wire.md.
+//! Golden frames of docs/wire.md.
 
 use std::collections::BTreeMap;
 
-/// The frames that the page shows of JSON and of the binary framing, each by its name.
+/// JSON and binary frames of the page, by name.
 pub(crate) fn frames() -> [BTreeMap<String, Vec<u8>>; 2] {
     let json = blocks("json", "frame").into_iter().map(|(name, text)| (name, text.into_bytes()));
     [json.collect(), binary("frame")]
 }
 
-/// The frames of this kind that the page shows by their bytes.
+/// Frames of this kind that the page shows as bytes, by name.
 pub(crate) fn binary(kind: &str) -> BTreeMap<String, Vec<u8>> {
     blocks("text", kind).into_iter().map(|(name, text)| (name, bytes_of(&text))).collect()
 }
 
-/// The blocks of the page whose first line is three backquotes, `language`, a space, `kind`, a colon and the name.
+/// Blocks of the page that start with three backquotes and `language kind:name`, by name.
 pub(crate) fn blocks(language: &str, kind: &str) -> BTreeMap<String, String> {
     const PAGE: &str = include_str!("../../../docs/wire.md");
     let opening = format!("\n```{language} {kind}:");
@@ -24,12 +24,12 @@ pub(crate) fn blocks(language: &str, kind: &str) -> BTreeMap<String, String> {
     });
     let mut named = BTreeMap::new();
     for (name, text) in blocks {
-        assert!(named.insert(name.clone(), text).is_none(), "{name} is there twice");
+        assert!(named.insert(name.clone(), text).is_none(), "the page has {name} twice");
     }
     named
 }
 
-/// Two hexadecimal digits a byte; what is behind a `#` is for people.
+/// Parses two hexadecimal digits for each byte. A `#` starts a comment.
 fn bytes_of(block: &str) -> Vec<u8> {
     let lines = block.lines().map(|line| line.split('#').next().unwrap());
     let digits: String = lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();

@@ -1,6 +1,6 @@
-//! Counts the memory that a thread takes, and gives it the stack of a worker's thread.
+//! Counts the memory of a thread that has the stack size of a worker's thread.
 
-#![allow(unsafe_code, reason = "an allocator is unsafe to write; this one only counts what it passes on")]
+#![allow(unsafe_code, reason = "an allocator is unsafe to implement; this one only counts and forwards")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -10,7 +10,7 @@ struct Counting;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// Of a type that needs no drop and is made by the compiler, so that it allocates nothing itself.
+// Const and without drop, so that access allocates nothing.
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
@@ -22,23 +22,26 @@ fn count(bytes: isize) {
     PEAK.set(PEAK.get().max(held));
 }
 
-// SAFETY: every call is passed on to the system's allocator as it is. A layout has `isize::MAX` bytes at most.
+// SAFETY: every call is forwarded unchanged to the system allocator. A layout has at most
+// `isize::MAX` bytes.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: the caller keeps the contract, which is the same one.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
         // SAFETY: as above.
-        unsafe { System.dealloc(place, layout) }
+        unsafe { System.dealloc(pointer, layout) }
     }
-    // `realloc` is the default, which holds the old and the new at the same time: the worst that there is.
+    // The default `realloc` holds the old and the new memory at the same time, which is the worst
+    // case.
 }
 
-/// Runs `work` in a thread with a stack of 2 MiB. The most bytes that it held at any time, and its result.
+/// Runs `work` in a thread with a stack of 2 MiB. Returns the peak of its memory in bytes, and its
+/// result.
 pub(super) fn measured<T: Send>(work: impl FnOnce() -> T + Send) -> (usize, T) {
     let measured = || {
         let before = HELD.get();

@@ -1,4 +1,4 @@
-//! Bytes that are small and stand for values that are not.
+//! Few bytes that encode values of much memory or depth.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -24,11 +24,11 @@ fn over_budget<C: Codec, T: DeserializeOwned + Send + Debug>(codec: &C, bytes: &
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "it is never there")]
+#[expect(dead_code, reason = "never constructed")]
 struct Endless(Option<Box<Endless>>);
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "it is never there")]
+#[expect(dead_code, reason = "never constructed")]
 enum Chain {
     End,
     Link(Box<Chain>),
@@ -37,11 +37,11 @@ enum Chain {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "it is never there")]
+#[expect(dead_code, reason = "never constructed")]
 struct Newtype(Box<Newtype>, u8);
 
 #[test]
-fn nesting_of_postcard() {
+fn deep_postcard_values_are_over_budget() {
     for size in [60_000, 100_000, 8_000_000] {
         over_budget::<_, Endless>(&Postcard, &vec![1; size]);
         over_budget::<_, Chain>(&Postcard, &vec![1; size]);
@@ -52,7 +52,7 @@ fn nesting_of_postcard() {
 }
 
 #[test]
-fn nesting_of_json_and_cbor() {
+fn deep_json_and_cbor_values_are_over_budget() {
     over_budget::<_, Value>(&Json, &[b'['; 100_000]);
     over_budget::<_, Value>(&Json, "{\"a\":".repeat(100_000).as_bytes());
     over_budget::<_, Value>(&Cbor, &[0x81; 100_000]);
@@ -60,12 +60,12 @@ fn nesting_of_json_and_cbor() {
     over_budget::<_, Value>(&Cbor, &[0x9f; 100_000]);
     over_budget::<_, Chain>(&Json, "{\"Link\":".repeat(100_000).as_bytes());
     over_budget::<_, Chain>(&Cbor, &b"\xa1\x64Link".repeat(100_000));
-    // Tags are no levels of a value, but some of its library's recursion.
+    // Tags are not levels of a value, but the library recurses into them.
     assert!(decoded::<_, Value>(&Cbor, &[0xc1; 100_000]).1.is_err());
 }
 
 #[test]
-fn a_byte_that_nests_for_ever() {
+fn infinitely_nested_types_are_over_budget() {
     for bytes in [&b"5"[..], b"true", b"[]"] {
         over_budget::<_, Endless>(&Json, bytes);
     }
@@ -75,8 +75,8 @@ fn a_byte_that_nests_for_ever() {
 }
 
 #[test]
-fn elements_that_take_no_bytes() {
-    // 2^32 - 1 of them.
+fn elements_without_bytes_are_over_budget() {
+    // 2^32 - 1 elements.
     fn refused<T: DeserializeOwned + Send + Debug>(bytes: &[u8]) {
         let budget = Limits::default().frame(64 << 10).budget();
         let (_, result) = measured(|| decode_within::<_, T>(&Postcard, bytes, budget));
@@ -94,35 +94,35 @@ fn elements_that_take_no_bytes() {
 }
 
 #[test]
-fn lengths_that_lie_take_nothing() {
-    fn lie<C: Codec, T: DeserializeOwned + Send>(codec: &C, bytes: &[u8]) {
+fn false_lengths_reserve_little_memory() {
+    fn check<C: Codec, T: DeserializeOwned + Send>(codec: &C, bytes: &[u8]) {
         let (peak, result) = decoded::<_, T>(codec, bytes);
         assert!(result.is_err());
-        // Room for 4,096 elements is made ahead, of 64 bytes each here at most.
+        // Memory for at most 4,096 elements is reserved, here of up to 64 bytes each.
         assert!(peak <= 512 << 10, "{peak} bytes for {bytes:x?}");
     }
-    fn lies<C: Codec>(codec: &C, claims: [&[u8]; 4]) {
+    fn check_claims<C: Codec>(codec: &C, claims: [&[u8]; 4]) {
         let [text, bytes, list, map] = claims;
-        lie::<_, String>(codec, text);
-        lie::<_, serde_bytes::ByteBuf>(codec, bytes);
-        lie::<_, Vec<u8>>(codec, list);
-        lie::<_, Vec<[u64; 8]>>(codec, list);
-        lie::<_, HashMap<u64, String>>(codec, map);
-        lie::<_, BTreeMap<String, u64>>(codec, map);
+        check::<_, String>(codec, text);
+        check::<_, serde_bytes::ByteBuf>(codec, bytes);
+        check::<_, Vec<u8>>(codec, list);
+        check::<_, Vec<[u64; 8]>>(codec, list);
+        check::<_, HashMap<u64, String>>(codec, map);
+        check::<_, BTreeMap<String, u64>>(codec, map);
     }
     let varint = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
-    lies(&Postcard, [&varint; 4]);
-    lies(&Postcard, [&[0xff, 0xff, 0xff, 0xff, 0x0f]; 4]);
+    check_claims(&Postcard, [&varint; 4]);
+    check_claims(&Postcard, [&[0xff, 0xff, 0xff, 0xff, 0x0f]; 4]);
     let claim = |major: u8, more: &[u8]| [&[major << 5 | 26][..], more].concat();
     let four = [0xff; 4];
-    lies(&Cbor, [&claim(3, &four), &claim(2, &four), &claim(4, &four), &claim(5, &four)]);
-    lies(&Cbor, [&[0x7f], &[0x5f], &[0x9f], &[0xbf]]);
+    check_claims(&Cbor, [&claim(3, &four), &claim(2, &four), &claim(4, &four), &claim(5, &four)]);
+    check_claims(&Cbor, [&[0x7f], &[0x5f], &[0x9f], &[0xbf]]);
     let claim = |major: u8| [&[major << 5 | 27][..], &[0xff; 8]].concat();
-    lies(&Cbor, [&claim(3), &claim(2), &claim(4), &claim(5)]);
+    check_claims(&Cbor, [&claim(3), &claim(2), &claim(4), &claim(5)]);
 }
 
 #[test]
-fn bytes_behind_a_value() {
+fn bytes_after_a_value_are_an_error() {
     for (bytes, fits) in [(&b"7"[..], true), (b"7 ", true), (b"7 7", false), (b"7,", false), (b"7\0", false)]
     {
         assert_eq!(decoded::<_, u8>(&Json, bytes).1.is_ok(), fits);
@@ -134,58 +134,58 @@ fn bytes_behind_a_value() {
     assert!(decoded::<_, ()>(&Cbor, &[0xf6, 0xf6]).1.is_err());
 }
 
-/// Decodes a mebibyte of it, and holds the memory that it takes at one time to so many budgets.
-fn within<C: Codec, T: DeserializeOwned>(most: f64, codec: &C, bytes: &[u8]) {
+/// Decodes `bytes` and checks that the peak of memory is at most `max_budgets` budgets.
+fn check_peak<C: Codec, T: DeserializeOwned>(max_budgets: f64, codec: &C, bytes: &[u8]) {
     let budget = Limits::default().frame(SIZE).budget();
     let (peak, _) = measured(|| decode_within::<_, T>(codec, bytes, budget).map(drop));
     let times = peak as f64 / budget.decoded as f64;
     let what = std::any::type_name::<T>();
-    assert!(times <= most, "{times:.2} budgets for {what} of {}, not {most}", C::ID);
+    assert!(times <= max_budgets, "{times:.2} budgets for {what} of {}, not {max_budgets}", C::ID);
 }
 
 const SIZE: usize = 1 << 20;
 
-/// What is documented at [`Budget::decoded`].
+/// Peaks in budgets, as documented at [`Budget::decoded`].
 const VEC: f64 = 3.01;
 const HASH_MAP: f64 = 4.0;
 const B_TREE_MAP: f64 = 12.0;
 
 #[test]
-fn json_takes_its_budget() {
+fn json_stays_within_documented_peaks() {
     let list = |part: &str| format!("[{part}{}]", format!(",{part}").repeat(SIZE / (part.len() + 1) - 1));
     for part in ["0", "null", "[]", "\"\"", "{}", "[0]"] {
-        within::<_, Value>(VEC, &Json, list(part).as_bytes());
+        check_peak::<_, Value>(VEC, &Json, list(part).as_bytes());
     }
     for part in [r#"{"":0}"#, r#"{"a":{"":{"":0}}}"#] {
-        within::<_, Value>(B_TREE_MAP, &Json, list(part).as_bytes());
+        check_peak::<_, Value>(B_TREE_MAP, &Json, list(part).as_bytes());
     }
-    within::<_, Vec<BTreeMap<String, u8>>>(B_TREE_MAP, &Json, list(r#"{"":0}"#).as_bytes());
-    within::<_, Vec<HashMap<String, u8>>>(HASH_MAP, &Json, list(r#"{"":0}"#).as_bytes());
-    within::<_, Vec<Vec<u8>>>(VEC, &Json, list("[0]").as_bytes());
+    check_peak::<_, Vec<BTreeMap<String, u8>>>(B_TREE_MAP, &Json, list(r#"{"":0}"#).as_bytes());
+    check_peak::<_, Vec<HashMap<String, u8>>>(HASH_MAP, &Json, list(r#"{"":0}"#).as_bytes());
+    check_peak::<_, Vec<Vec<u8>>>(VEC, &Json, list("[0]").as_bytes());
 }
 
 #[test]
-fn cbor_takes_its_budget() {
+fn cbor_stays_within_documented_peaks() {
     let list = |part: &[u8]| [&[0x9f][..], &part.repeat(SIZE / part.len()), &[0xff]].concat();
     for part in [&[0xf6][..], &[0x80], &[0x60], &[0x81, 0]] {
-        within::<_, Value>(VEC, &Cbor, &list(part));
+        check_peak::<_, Value>(VEC, &Cbor, &list(part));
     }
-    within::<_, Value>(B_TREE_MAP, &Cbor, &list(&[0xa1, 0x60, 0]));
-    within::<_, Vec<Option<[u64; 32]>>>(VEC, &Cbor, &list(&[0xf6]));
+    check_peak::<_, Value>(B_TREE_MAP, &Cbor, &list(&[0xa1, 0x60, 0]));
+    check_peak::<_, Vec<Option<[u64; 32]>>>(VEC, &Cbor, &list(&[0xf6]));
 }
 
 #[test]
-fn postcard_takes_its_budget() {
+fn postcard_stays_within_documented_peaks() {
     let list = |part: &[u8]| {
         let count = SIZE / part.len();
         let varint = [0x80 | count as u8, 0x80 | (count >> 7) as u8, (count >> 14) as u8];
         [&varint, &part.repeat(count)[..]].concat()
     };
-    within::<_, Vec<Option<[u64; 32]>>>(VEC, &Postcard, &list(&[0]));
-    within::<_, Vec<Vec<u8>>>(VEC, &Postcard, &list(&[0]));
-    within::<_, Vec<Vec<u8>>>(VEC, &Postcard, &list(&[1, 0]));
-    within::<_, Vec<String>>(VEC, &Postcard, &list(&[0]));
+    check_peak::<_, Vec<Option<[u64; 32]>>>(VEC, &Postcard, &list(&[0]));
+    check_peak::<_, Vec<Vec<u8>>>(VEC, &Postcard, &list(&[0]));
+    check_peak::<_, Vec<Vec<u8>>>(VEC, &Postcard, &list(&[1, 0]));
+    check_peak::<_, Vec<String>>(VEC, &Postcard, &list(&[0]));
     let one = [&[1][..], &[0; 9]].concat();
-    within::<_, Vec<HashMap<u8, [u64; 8]>>>(HASH_MAP, &Postcard, &list(&one));
-    within::<_, Vec<BTreeMap<u8, [u64; 8]>>>(B_TREE_MAP, &Postcard, &list(&one));
+    check_peak::<_, Vec<HashMap<u8, [u64; 8]>>>(HASH_MAP, &Postcard, &list(&one));
+    check_peak::<_, Vec<BTreeMap<u8, [u64; 8]>>>(B_TREE_MAP, &Postcard, &list(&one));
 }

@@ -1,7 +1,7 @@
 //! End of an array or object.
 //!
-//! The text is read in blocks of 64 bytes, each of which becomes a bit of a mask. No branch depends on
-//! a single byte: strings in messages are short, so a branch at the end of each would usually be
+//! The text is read in blocks of 64 bytes, each of which becomes a bit of a mask. No branch depends
+//! on a single byte: strings in messages are short, so a branch at the end of each would usually be
 //! mispredicted.
 
 #[cfg(target_arch = "x86_64")]
@@ -50,8 +50,8 @@ struct StringMask {
 }
 
 impl StringMask {
-    /// Returns the bytes of the next block that are in a string. That includes the opening quote and
-    /// not the closing one.
+    /// Returns the bytes of the next block that are in a string. That includes the opening quote
+    /// and not the closing one.
     fn next(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
         let mut quotes = equal(block, b'"', 0) & !self.is_escaped;
         let mut backslashes = equal(block, b'\\', 0) & !self.is_escaped;

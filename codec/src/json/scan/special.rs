@@ -1,11 +1,13 @@
 /// Finds the first byte that ends or interrupts a plain string: a quote, a backslash or a control
 /// character, which JSON strings may not contain.
 ///
-/// It checks eight bytes at a time: a larger step takes longer to set up than most strings are long.
+/// It checks eight bytes at a time: a larger step takes longer to set up than most strings are
+/// long.
 #[inline]
 pub(in crate::json) fn special_byte(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
-    // Sets the highest bit of each byte below `limit`, and possibly of bytes after the first of those.
+    // Sets the highest bit of each byte below `limit`, and possibly of bytes after the first of
+    // those.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & (ONES << 7);
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {

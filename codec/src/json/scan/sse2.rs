@@ -1,7 +1,8 @@
-//! Search with SSE2, which every x86-64 processor has. It is four times as fast as the one by words.
+//! Search with SSE2, which every x86-64 processor has. It is four times as fast as the one by
+//! words.
 //!
-//! The intrinsics are unsafe because they must run only on processors that have the instructions. They
-//! access no memory.
+//! The intrinsics are unsafe because they must run only on processors that have the instructions.
+//! They access no memory.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};

@@ -1,4 +1,4 @@
-//! Large `Bytes` are shared on their way into a body and out of it, and nobody can tell from the bytes.
+//! Large `Bytes` are encoded into a body and decoded from it without a copy. The wire is the same.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio_util::codec::{Decoder, Encoder};
 
-const LARGE: usize = 100_000;
+const LARGE_BYTES: usize = 100_000;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Picture {
@@ -30,7 +30,7 @@ fn picture(pixels: usize, mask: usize) -> Picture {
     Picture { name: "sea".into(), pixels: bytes(pixels), mask: bytes(mask), comment: "calm".into() }
 }
 
-/// The same, of a type that shares nothing.
+/// The same fields, with bytes that are copied.
 #[derive(Serialize)]
 struct Plain<'a> {
     name: &'a str,
@@ -62,8 +62,8 @@ fn frame(body: Body) -> Frame {
     Frame::reply(1.into(), "".into(), body, Metadata::new())
 }
 
-fn nobody_can_tell<C: Codec>(codec: C) {
-    for sizes in [(0, 0), (10, LARGE), (LARGE, 0), (LARGE, LARGE), (70_000, 20_000)] {
+fn check_same_wire<C: Codec>(codec: C) {
+    for sizes in [(0, 0), (10, LARGE_BYTES), (LARGE_BYTES, 0), (LARGE_BYTES, LARGE_BYTES), (70_000, 20_000)] {
         let picture = picture(sizes.0, sizes.1);
         let expected = encoded(&codec, &picture.plain());
         assert_eq!(encoded(&codec, &picture), expected);
@@ -71,73 +71,73 @@ fn nobody_can_tell<C: Codec>(codec: C) {
         assert_eq!((body.len(), body.as_bytes()), (expected.len(), &*expected));
 
         let mut framing = codec.framing(Limits::default());
-        let (mut ours, mut theirs) = (BytesMut::new(), BytesMut::new());
-        framing.encode(&frame(encode_body(&codec, &picture).unwrap()), &mut ours).unwrap();
-        framing.encode(&frame(expected.into()), &mut theirs).unwrap();
-        assert_eq!(ours, theirs);
-        let received = framing.decode(&mut ours).unwrap().unwrap();
+        let (mut shared, mut copied) = (BytesMut::new(), BytesMut::new());
+        framing.encode(&frame(encode_body(&codec, &picture).unwrap()), &mut shared).unwrap();
+        framing.encode(&frame(expected.into()), &mut copied).unwrap();
+        assert_eq!(shared, copied);
+        let received = framing.decode(&mut shared).unwrap().unwrap();
         assert_eq!(decode_body::<_, Picture>(&codec, received.body().unwrap()).unwrap(), picture);
     }
 }
 
 #[test]
-fn the_wire_is_the_same() {
-    nobody_can_tell(Postcard);
-    nobody_can_tell(Cbor);
-    nobody_can_tell(Json);
-    nobody_can_tell(Compressed::new(Postcard));
-    nobody_can_tell(Compressed::new(Json));
+fn shared_bytes_are_the_same_on_the_wire() {
+    check_same_wire(Postcard);
+    check_same_wire(Cbor);
+    check_same_wire(Json);
+    check_same_wire(Compressed::new(Postcard));
+    check_same_wire(Compressed::new(Json));
 }
 
-fn large_is_shared<C: Codec>(codec: C) {
-    let picture = picture(LARGE, 2 * LARGE);
+fn check_pieces<C: Codec>(codec: C) {
+    let picture = picture(LARGE_BYTES, 2 * LARGE_BYTES);
     let body = encode_body(&codec, &picture).unwrap();
     let [_, pixels, _, mask, _] = body.pieces() else { panic!("{:?}", body.pieces().len()) };
     assert_eq!((pixels.as_ptr(), mask.as_ptr()), (picture.pixels.as_ptr(), picture.mask.as_ptr()));
 }
 
 #[test]
-fn what_is_encoded_large_is_a_piece() {
-    large_is_shared(Postcard);
-    large_is_shared(Cbor);
-    large_is_shared(Compressed::new(Postcard));
+fn large_bytes_become_pieces_of_the_body() {
+    check_pieces(Postcard);
+    check_pieces(Cbor);
+    check_pieces(Compressed::new(Postcard));
     let one = encode_body(&Postcard, &picture((64 << 10) - 1, 0)).unwrap();
-    assert_eq!(one.pieces().len(), 1, "it is copied");
-    assert_eq!(encode_body(&Json, &picture(LARGE, 0)).unwrap().pieces().len(), 1);
+    assert_eq!(one.pieces().len(), 1, "small bytes are copied");
+    assert_eq!(encode_body(&Json, &picture(LARGE_BYTES, 0)).unwrap().pieces().len(), 1);
 }
 
-fn a_part_is_shared<C: Codec>(codec: C) {
+fn check_shared_parts<C: Codec>(codec: C) {
     let body = Body::from(encoded(&codec, &picture(16 << 10, (16 << 10) - 1)));
     let back: Picture = decode_body(&codec, &body).unwrap();
     assert!(is_within(&back.pixels, body.as_bytes()), "{}: large", C::ID);
     assert!(!is_within(&back.mask, body.as_bytes()), "{}: small", C::ID);
-    // Nothing lends its memory here.
-    let alone: Picture = decode_within(&codec, body.as_bytes(), body.budget()).unwrap();
-    assert!(!is_within(&alone.pixels, body.as_bytes()));
-    assert_eq!(alone, back);
+    // `decode_within` has no buffer to share.
+    let copied: Picture = decode_within(&codec, body.as_bytes(), body.budget()).unwrap();
+    assert!(!is_within(&copied.pixels, body.as_bytes()));
+    assert_eq!(copied, back);
 }
 
 #[test]
-fn what_is_decoded_large_is_a_part() {
-    a_part_is_shared(Postcard);
-    a_part_is_shared(Compressed::new(Postcard));
+fn large_bytes_are_decoded_as_parts_of_the_body() {
+    check_shared_parts(Postcard);
+    check_shared_parts(Compressed::new(Postcard));
 }
 
 #[test]
-fn it_is_counted_all_the_same() {
+fn shared_bytes_count_toward_the_budget() {
     let body = |decoded| {
-        let mut body = encode_body(&Postcard, &picture(LARGE, 0)).unwrap();
+        let mut body = encode_body(&Postcard, &picture(LARGE_BYTES, 0)).unwrap();
         body.set_budget(Limits::default().decoded(decoded).budget());
         body
     };
-    assert!(decode_body::<_, Picture>(&Postcard, &body(LARGE - 1)).unwrap_err().is_over_budget());
-    assert!(decode_body::<_, Picture>(&Postcard, &body(2 * LARGE)).is_ok());
+    assert!(decode_body::<_, Picture>(&Postcard, &body(LARGE_BYTES - 1)).unwrap_err().is_over_budget());
+    assert!(decode_body::<_, Picture>(&Postcard, &body(2 * LARGE_BYTES)).is_ok());
 }
 
 #[test]
-fn a_frame_has_its_limit_with_all_pieces() {
-    let mut framing = LengthPrefixed::new(Limits::default().frame(LARGE));
-    let body = encode_body(&Postcard, &picture(LARGE, 0)).unwrap();
+fn all_pieces_count_toward_the_frame_limit() {
+    let mut framing = LengthPrefixed::new(Limits::default().frame(LARGE_BYTES));
+    let body = encode_body(&Postcard, &picture(LARGE_BYTES, 0)).unwrap();
     let mut out = BytesMut::new();
     assert!(framing.encode_head(&frame(body), &mut out).is_err());
     assert!(out.is_empty());
@@ -147,16 +147,16 @@ thread_local! {
     static INNER: RefCell<Option<Body>> = const { RefCell::new(None) };
 }
 
-/// Encodes and decodes something else, while it is encoded and decoded itself.
+/// Encodes and decodes another value while it is encoded and decoded.
 #[derive(Debug, PartialEq)]
 struct Nesting(Picture);
 
 impl Serialize for Nesting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let inner = encode_body(&Postcard, &picture(2 * LARGE, 0)).map_err(S::Error::custom)?;
+        let inner = encode_body(&Postcard, &picture(2 * LARGE_BYTES, 0)).map_err(S::Error::custom)?;
         assert_eq!(inner.pieces().len(), 3);
-        assert_eq!(inner.as_bytes(), encoded(&Postcard, &picture(2 * LARGE, 0)));
-        // What knows nothing of pieces writes to a buffer of its own.
+        assert_eq!(inner.as_bytes(), encoded(&Postcard, &picture(2 * LARGE_BYTES, 0)));
+        // `encode` does not share and writes to a buffer of its own.
         assert_eq!(encoded(&Postcard, &self.0), encoded(&Postcard, &self.0.plain()));
         self.0.serialize(serializer)
     }
@@ -164,7 +164,7 @@ impl Serialize for Nesting {
 
 impl<'de> Deserialize<'de> for Nesting {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let inner = encode_body(&Postcard, &picture(LARGE, 20_000)).unwrap();
+        let inner = encode_body(&Postcard, &picture(LARGE_BYTES, 20_000)).unwrap();
         let other: Picture = decode_body(&Postcard, &inner).unwrap();
         assert!(is_within(&other.pixels, inner.as_bytes()) && is_within(&other.mask, inner.as_bytes()));
         let small = Body::from(encoded(&Postcard, &picture(10, 0)));
@@ -175,9 +175,9 @@ impl<'de> Deserialize<'de> for Nesting {
 }
 
 #[test]
-fn values_within_values_are_told_apart() {
+fn nested_encoding_and_decoding_do_not_interfere() {
     for _ in 0..3 {
-        let value = Nesting(picture(LARGE, LARGE));
+        let value = Nesting(picture(LARGE_BYTES, LARGE_BYTES));
         let body = encode_body(&Postcard, &value).unwrap();
         assert_eq!(body.pieces()[1].as_ptr(), value.0.pixels.as_ptr());
         let back: Nesting = decode_body(&Postcard, &body).unwrap();
@@ -187,10 +187,10 @@ fn values_within_values_are_told_apart() {
     }
 }
 
-/// Goes wrong behind its bytes.
-struct Broken<'a>(&'a Picture, fn() -> String);
+/// Fails after its bytes are encoded.
+struct FailsLate<'a>(&'a Picture, fn() -> String);
 
-impl Serialize for Broken<'_> {
+impl Serialize for FailsLate<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)?;
         Err(S::Error::custom((self.1)()))
@@ -203,33 +203,33 @@ struct Panics;
 impl<'de> Deserialize<'de> for Panics {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Picture::deserialize(deserializer)?;
-        panic!("of a type")
+        panic!("in a type")
     }
 }
 
-/// Refuses bytes without a look, or panics at them.
-struct Refusing(fn() -> CodecError);
+/// Fails before anything is encoded.
+struct FailsEarly(fn() -> CodecError);
 
-impl serde::Serialize for Refusing {
+impl serde::Serialize for FailsEarly {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
         Err(S::Error::custom((self.0)()))
     }
 }
 
 #[test]
-fn nothing_is_held_after_an_error_or_a_panic() {
-    let value = picture(LARGE, 0);
-    let is_alone = |bytes: &Bytes| bytes.is_unique();
-    assert!(encode_body(&Postcard, &Broken(&value, || "no".into())).is_err());
-    assert!(is_alone(&value.pixels));
-    let panics = Broken(&value, || panic!("of a type"));
+fn errors_and_panics_leave_no_bytes_in_the_thread() {
+    let value = picture(LARGE_BYTES, 0);
+    let is_unshared = |bytes: &Bytes| bytes.is_unique();
+    assert!(encode_body(&Postcard, &FailsLate(&value, || "no".into())).is_err());
+    assert!(is_unshared(&value.pixels));
+    let panics = FailsLate(&value, || panic!("in a type"));
     assert!(catch_unwind(AssertUnwindSafe(|| encode_body(&Postcard, &panics))).is_err());
-    assert!(is_alone(&value.pixels));
-    assert!(encode_body(&Postcard, &Refusing(|| CodecError::new("no"))).is_err());
-    // Offered, and taken by nobody.
+    assert!(is_unshared(&value.pixels));
+    assert!(encode_body(&Postcard, &FailsEarly(|| CodecError::new("no"))).is_err());
+    // Published, and taken by no writer.
     encoded(&Postcard, &value);
     encode_body(&Json, &value).unwrap();
-    assert!(is_alone(&value.pixels));
+    assert!(is_unshared(&value.pixels));
 
     let bytes = encoded(&Postcard, &value);
     let body = Body::from(bytes.clone());
@@ -242,12 +242,12 @@ fn nothing_is_held_after_an_error_or_a_panic() {
     assert!(bytes.is_unique());
 }
 
-/// A codec of somebody who knows nothing of pieces, and changes what another codec has written.
+/// Codec that does not support pieces and modifies the output of another codec.
 #[derive(Clone)]
-struct Turned;
+struct Inverted;
 
-impl Codec for Turned {
-    const ID: &'static str = "turned";
+impl Codec for Inverted {
+    const ID: &'static str = "inverted";
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
@@ -258,10 +258,10 @@ impl Codec for Turned {
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        // Its own buffer must not outlive this.
-        let turned: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
-        let turned: &'de [u8] = Vec::leak(turned);
-        Postcard.decode(turned)
+        // A buffer of its own, which has to live as long as `'de`.
+        let inverted: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+        let inverted: &'de [u8] = Vec::leak(inverted);
+        Postcard.decode(inverted)
     }
 
     fn framing(&self, limits: Limits) -> LengthPrefixed {
@@ -270,10 +270,10 @@ impl Codec for Turned {
 }
 
 #[test]
-fn a_codec_that_knows_nothing_of_it_works() {
-    let value = picture(LARGE, 20_000);
-    let body = encode_body(&Turned, &value).unwrap();
+fn a_codec_without_support_for_pieces_copies() {
+    let value = picture(LARGE_BYTES, 20_000);
+    let body = encode_body(&Inverted, &value).unwrap();
     assert_eq!(body.pieces().len(), 1);
     assert!(body.as_bytes().iter().map(|byte| !byte).eq(encoded(&Postcard, &value)));
-    assert_eq!(decode_body::<_, Picture>(&Turned, &body).unwrap(), value);
+    assert_eq!(decode_body::<_, Picture>(&Inverted, &body).unwrap(), value);
 }

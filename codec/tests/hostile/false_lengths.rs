@@ -1,4 +1,4 @@
-//! Frames that claim to be what they are not.
+//! Frames with false lengths, counts and compressed sizes.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ use super::memory::measured;
 const KIB: usize = 1 << 10;
 const FRAME: usize = 8 << 20;
 
-/// A connection of which nothing has been read.
+/// Memory after the first bytes of a frame, and `true` if the decoder waits for more.
 fn held_after<C: Codec>(codec: C, head: &'static [u8]) -> (usize, bool) {
     measured(|| {
         let mut buffer = BytesMut::from(head);
@@ -25,8 +25,8 @@ fn held_after<C: Codec>(codec: C, head: &'static [u8]) -> (usize, bool) {
 }
 
 #[test]
-fn a_head_that_lies_holds_64_kib_at_most() {
-    // 8 MiB, and as much as is allowed.
+fn a_false_length_holds_at_most_64_kib() {
+    // Lengths of 8 MiB and of the limit.
     for head in [&[0, 0x80, 0, 0][..], &[0, 0x7f, 0xff, 0xff, 0], &[0, 0x80, 0, 0, 1, 0x78]] {
         for (held, waits) in [
             held_after(Postcard, head),
@@ -40,7 +40,7 @@ fn a_head_that_lies_holds_64_kib_at_most() {
 }
 
 #[test]
-fn a_frame_that_is_not_sent_to_its_end_holds_twice_what_came() {
+fn an_incomplete_frame_holds_at_most_three_times_its_bytes() {
     let sent = 1_000_000;
     for codec in [0, 1] {
         let (peak, ()) = measured(|| {
@@ -54,12 +54,12 @@ fn a_frame_that_is_not_sent_to_its_end_holds_twice_what_came() {
                 assert!(matches!(waits, Ok(None)));
             }
         });
-        // While the buffer grows, there is the one before, too.
+        // While the buffer grows, the previous one exists, too.
         assert!(peak <= 3 * sent + 256 * KIB, "{peak} bytes are held");
     }
 }
 
-/// A frame with a length in front.
+/// A frame with its length prefix.
 fn framed(inside: &[u8]) -> BytesMut {
     let mut wire = BytesMut::new();
     wire.put_u32(inside.len() as u32);
@@ -67,23 +67,23 @@ fn framed(inside: &[u8]) -> BytesMut {
     wire
 }
 
-fn refused<C: Codec>(codec: &C, mut wire: BytesMut, most: usize) -> String {
+fn refused<C: Codec>(codec: &C, mut wire: BytesMut, max_bytes: usize) -> String {
     let (peak, result) = measured(|| codec.framing(Limits::default()).decode(&mut wire).map(|_| ()));
-    assert!(peak <= most, "{peak} bytes for what is refused");
+    assert!(peak <= max_bytes, "{peak} bytes for a refused frame");
     result.unwrap_err().to_string()
 }
 
 #[test]
-fn lengths_and_counts_within_a_frame_that_lie_take_nothing() {
+fn false_lengths_and_counts_in_a_frame_take_no_memory() {
     let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
     let insides: [&[&[u8]]; 8] = [
-        &[&[0x00, 2], &huge],                // a text as an id
+        &[&[0x00, 2], &huge],                // an id of text
         &[&[0x00, 0, 7], &huge],             // the name
-        &[&[0x20, 0, 7, 0], &huge],          // how many keys of metadata
+        &[&[0x20, 0, 7, 0], &huge],          // the number of metadata keys
         &[&[0x20, 0, 7, 0, 1], &huge],       // a key
         &[&[0x20, 0, 7, 0, 1, 0], &huge],    // its value
         &[&[0x03, 0, 7, 0], &huge],          // the name of an error
-        &[&[0x03, 0, 7, 0, 0, 0], &huge],    // how many causes
+        &[&[0x03, 0, 7, 0, 0, 0], &huge],    // the number of causes
         &[&[0x03, 0, 7, 0, 0, 0, 1], &huge], // a cause
     ];
     for inside in insides {
@@ -95,20 +95,20 @@ fn lengths_and_counts_within_a_frame_that_lie_take_nothing() {
     {
         refused(&Postcard, framed(wrong), KIB);
     }
-    let endless = [&[0x00, 0][..], &[0x80; 11]].concat();
-    assert!(refused(&Postcard, framed(&endless), KIB).contains("unterminated number"));
+    let unterminated = [&[0x00, 0][..], &[0x80; 11]].concat();
+    assert!(refused(&Postcard, framed(&unterminated), KIB).contains("unterminated number"));
 }
 
 #[test]
-fn the_largest_frames_of_short_texts_are_refused() {
-    // A million causes of a byte each.
+fn frames_of_many_short_texts_are_refused() {
+    // A million causes of one byte each.
     let causes = [&[0x03, 0, 7, 0, 0, 0, 0x80, 0x80, 0x40][..], &[0; 1 << 20]].concat();
     assert!(refused(&Postcard, framed(&causes), KIB).contains("the limit of 256"));
     let keys = [&[0x20, 0, 7, 0, 0x80, 0x80, 0x40][..], &[0; 2 << 20]].concat();
     assert!(refused(&Postcard, framed(&keys), KIB).contains("the limit of 256"));
 }
 
-/// A line of 8 MiB: `part` again and again within `head` and `tail`.
+/// A line of 8 MiB: `head`, repeated `part`s and `tail`.
 fn line(head: &str, part: impl Fn(usize) -> String, tail: &str) -> BytesMut {
     let mut line = String::from(head);
     for number in 0.. {
@@ -125,7 +125,7 @@ fn line(head: &str, part: impl Fn(usize) -> String, tail: &str) -> BytesMut {
 }
 
 #[test]
-fn a_json_line_of_many_keys_or_causes_takes_no_more_than_the_line() {
+fn a_json_line_of_many_keys_or_causes_takes_no_more_than_its_size() {
     let meta = line(r#"{"type":"a","tx":"7","meta":{"#, |number| format!(r#""{number:x}":"""#), "}}");
     assert!(refused(&Json, meta, FRAME).contains("the limit of 256"));
     let same = line(r#"{"type":"a","tx":"7","meta":{"#, |_| r#""":"""#.to_owned(), "}}");
@@ -150,7 +150,7 @@ fn parts(frame: &Frame) -> (&Frame, &Frame) {
 }
 
 #[test]
-fn a_json_line_takes_no_more_than_three_times_its_size() {
+fn a_json_line_takes_at_most_three_times_its_size() {
     let texts = "\\u20ac".repeat(FRAME / 6 - 20);
     for (head, tail) in [
         (r#"{"type":""#, r#"","tx":"7"}"#),
@@ -168,7 +168,7 @@ fn a_json_line_takes_no_more_than_three_times_its_size() {
 }
 
 #[test]
-fn json_that_nests_without_an_end_is_passed_over_or_refused() {
+fn deeply_nested_json_is_ignored_or_refused() {
     let deep = ["[".repeat(1 << 20), "]".repeat(1 << 20)].concat();
     for (head, tail) in [
         (r#"{"type":"a","tx":"7","payload":"#, "}"),
@@ -191,22 +191,25 @@ fn zlib(bytes: impl IntoIterator<Item = Bytes>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn pretended(compressed: &[u8]) -> BytesMut {
+fn flagged_as_compressed(compressed: &[u8]) -> BytesMut {
     framed(&[&[1], compressed].concat())
 }
 
 #[test]
-fn a_bomb_takes_three_times_the_cap_at_most() {
+fn a_zip_bomb_takes_at_most_three_times_the_cap() {
     let zeros = Bytes::from(vec![0; 1 << 20]);
     let bomb = zlib(std::iter::repeat_n(zeros, 256));
-    let refused =
-        refused(&Compressed::new(Postcard).ratio(usize::MAX), pretended(&bomb), 3 * FRAME + 64 * KIB);
+    let refused = refused(
+        &Compressed::new(Postcard).ratio(usize::MAX),
+        flagged_as_compressed(&bomb),
+        3 * FRAME + 64 * KIB,
+    );
     assert!(refused.contains("Limits::frame"), "{refused}");
-    // A bomb in a bomb is one frame that is compressed, in a framing that knows no compression.
-    let twice = zlib([Bytes::from(pretended(&bomb).to_vec())]);
-    let mut wire = pretended(&twice);
+    // A nested bomb: the inner framing of `Compressed<Postcard>` does not decompress.
+    let twice = zlib([Bytes::from(flagged_as_compressed(&bomb).to_vec())]);
+    let mut wire = flagged_as_compressed(&twice);
     assert!(Compressed::new(Postcard).framing(Limits::default()).decode(&mut wire).is_err());
-    let mut wire = pretended(&twice);
+    let mut wire = flagged_as_compressed(&twice);
     let codec = Compressed::new(Compressed::new(Postcard));
     let (peak, result) = measured(|| codec.framing(Limits::default()).decode(&mut wire).map(|_| ()));
     assert!(matches!(result, Err(FrameError::TooLarge { .. })), "{result:?}");
@@ -214,14 +217,14 @@ fn a_bomb_takes_three_times_the_cap_at_most() {
 }
 
 #[test]
-fn compressed_bytes_that_end_early_go_on_or_are_none_are_refused() {
+fn invalid_zlib_streams_are_refused() {
     let good = zlib([Bytes::from_static(&[0, 0, 0, 1, 5])]);
     for wrong in
         [&good[..good.len() - 1], &[&good[..], b"?"].concat(), &[], &[0x78], &[0xff; 100], b"not zlib"]
     {
-        refused(&Compressed::new(Postcard), pretended(wrong), 128 * KIB);
+        refused(&Compressed::new(Postcard), flagged_as_compressed(wrong), 128 * KIB);
     }
-    let mut wire = pretended(&good);
+    let mut wire = flagged_as_compressed(&good);
     assert!(matches!(
         Compressed::new(Postcard).framing(Limits::default()).decode(&mut wire),
         Ok(Some(Frame::Ping))
