@@ -1,4 +1,4 @@
-/* bcryptprimitives.dll, which the standard library of Rust asks for random bytes and Wine 8 does not have. */
+/* Stands in for bcryptprimitives.dll, which Wine 8 lacks. Rust's standard library gets its random bytes from it. */
 #include <stddef.h>
 
 __declspec(dllimport) unsigned char __stdcall SystemFunction036(void *data, unsigned long length);
