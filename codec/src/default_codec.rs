@@ -1,10 +1,11 @@
 //! Codec of hosts, workers and services whose builder names none.
 
-/// [`Json`](crate::Json); [`NoCodec`] without the feature `json`.
+/// [`Json`](crate::Json) with the feature `json`, which is enabled by default. Otherwise `NoCodec`,
+/// which fails to compile when it is used.
 #[cfg(feature = "json")]
 pub type DefaultCodec = crate::Json;
 
-/// [`NoCodec`]; `Json` with the feature `json`.
+/// [`NoCodec`], because the feature `json` is not enabled.
 #[cfg(not(feature = "json"))]
 pub type DefaultCodec = NoCodec;
 
