@@ -191,7 +191,10 @@ async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     }
     let error = soon(client.notes()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
-    assert!(error.to_string().starts_with("could not send the reply to `notes`: the frame takes"), "{error}");
+    assert!(
+        error.to_string().starts_with("could not send the reply to `notes`: the frame has at least"),
+        "{error}"
+    );
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 }

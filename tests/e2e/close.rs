@@ -61,7 +61,7 @@ async fn a_worker_that_does_not_exit_is_killed_after_the_grace_period() {
     assert!(futures_util::poll!(&mut spin).is_pending());
     let error = soon(worker.close()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
-    assert!(error.to_string().contains("was killed; a longer `Timeouts::close`"), "{error}");
+    assert!(error.to_string().contains("was killed; raise `Timeouts::close`"), "{error}");
     assert!(matches!(worker.closed().await, ExitReason::Signalled { signal: 9, .. }));
 }
 

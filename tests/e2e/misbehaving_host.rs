@@ -95,7 +95,7 @@ async fn a_reused_id_ends_the_worker_with_an_error() {
     stream.writer.write_all(same_id_twice.as_bytes()).await.unwrap();
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("sent `wait` with the id 7 while its last request of this id"), "{stderr}");
+    assert!(stderr.contains("could not accept `wait`: the peer reused the id 7"), "{stderr}");
 }
 
 #[tokio::test]

@@ -100,15 +100,15 @@ const TABLE: &[Row] = &[
     (
         "binary serializers corrupt data",
         &[
-            ("codec/tests/values.rs", "every_kind_of_value"),
-            ("codec/tests/framing.rs", "every_frame_comes_back"),
+            ("codec/tests/values.rs", "every_kind_of_value_round_trips"),
+            ("codec/tests/framing.rs", "every_frame_round_trips"),
             ("tests/service/main.rs", "in_a_worker_as_postcard"),
         ],
     ),
     (
         "a character split between two reads is corrupted",
         &[
-            ("codec/tests/framing.rs", "a_long_text_comes_in_pieces_that_split_its_characters"),
+            ("codec/tests/framing.rs", "a_long_text_decodes_from_reads_that_split_characters"),
             ("tests/interop/node_worker.rs", "split_characters_and_large_payloads_arrive_intact"),
         ],
     ),
@@ -116,7 +116,7 @@ const TABLE: &[Row] = &[
         "mismatched serializers hang",
         &[
             ("tests/e2e/startup.rs", "a_handshake_mismatch_is_reported"),
-            ("tests/service/skew.rs", "another_codec_is_refused"),
+            ("tests/service/version_skew.rs", "another_codec_is_refused"),
         ],
     ),
     (
@@ -124,7 +124,7 @@ const TABLE: &[Row] = &[
         &[
             ("tests/e2e/calls.rs", "a_panic_fails_only_its_own_call"),
             ("tests/interop/node_worker.rs", "thrown_strings_and_unknown_messages_are_remote_errors"),
-            ("codec/tests/json.rs", "makes_an_error_of_whatever_was_thrown"),
+            ("codec/tests/json.rs", "any_thrown_value_becomes_an_error"),
         ],
     ),
     (
@@ -181,7 +181,7 @@ const TABLE: &[Row] = &[
     (
         "a reply whose name ends in \"Error\" is taken for an error",
         &[
-            ("codec/tests/json.rs", "tells_a_message_with_the_name_of_an_answer_from_one"),
+            ("codec/tests/json.rs", "a_request_with_the_name_of_an_answer_has_a_kind"),
             ("tests/interop/node_worker.rs", "a_message_can_be_named_like_a_reply"),
         ],
     ),

@@ -134,7 +134,7 @@ async fn a_long_line_is_cut_between_characters_and_marked() {
     let full = "x".repeat(8 << 10);
     client.write(false, format!("{full}\nx{}\nnext\n", "ü".repeat(100_000)).into()).await.unwrap();
     soon(worker.close()).await.unwrap();
-    let cut = format!("x{} … [the rest of the line is left out]", "ü".repeat((4 << 10) - 1));
+    let cut = format!("x{} … [the rest of the line is omitted]", "ü".repeat((4 << 10) - 1));
     assert!(recorder.texts() == [full, cut, "next".into()], "{:?}", recorder.texts());
 }
 

@@ -141,7 +141,7 @@ async fn without_a_temporary_folder_a_worker_runs_but_cannot_disconnect() {
     let output = soon(host).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(printed.contains("could not leave the worker, which is still connected"), "{printed}");
+    assert!(printed.contains("could not disconnect the worker, which stays connected"), "{printed}");
     assert!(printed.contains("count 1"), "{printed}");
 }
 

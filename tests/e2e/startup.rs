@@ -32,7 +32,7 @@ async fn each_spawn_failure_has_its_own_message() {
     assert_error(&not_executable, ErrorKind::Spawn, &["plain.txt", "the file is not executable"]);
 
     let nowhere = refused(Program::new(WORKER).current_dir("/no/such/folder")).await;
-    assert_error(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder is not there"]);
+    assert_error(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder does not exist"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) trait Interop {
     async fn add(&self, a: i64, b: i64) -> i64;
     async fn echo(&self, text: String) -> String;
-    /// Has neither arguments nor a result.
+    /// Takes no arguments and returns nothing.
     async fn nothing(&self);
     #[message(oneway)]
     async fn note(&self, line: String);

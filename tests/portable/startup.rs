@@ -24,7 +24,7 @@ async fn each_spawn_failure_has_its_own_message() {
     assert_error(&unknown, ErrorKind::Spawn, &["there is no program of this name in PATH"]);
 
     let nowhere = refused(Program::new(WORKER).current_dir("/no/such/folder")).await;
-    assert_error(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder is not there"]);
+    assert_error(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder does not exist"]);
 }
 
 #[tokio::test]

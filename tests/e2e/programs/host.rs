@@ -34,7 +34,7 @@ async fn main() -> Result<(), Error> {
         match state.as_str() {
             "spinning" => {
                 tokio::spawn(async move { client.spin().await });
-                // Lets the spawned task send the call.
+                // The spawned task sends the call meanwhile.
                 tokio::task::yield_now().await;
             }
             "detached" => {

@@ -1,12 +1,12 @@
-//! Holds the direction in which the crates of the workspace may use each other.
+//! Dependencies between the crates of the workspace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate may use of the others. What is not listed is forbidden; `macros` writes code for
-/// the facade and uses none of them.
+/// Crates that each crate may depend on. All others are forbidden. `macros` generates code that names the
+/// facade, and depends on none.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("isolated-workers", &["core", "codec", "transport", "middleware", "runtime", "macros"]),
     ("isolated-workers-runtime", &["core", "codec", "transport", "middleware"]),
@@ -47,5 +47,5 @@ fn crates_depend_on_each_other_in_one_direction() {
         }
     }
     used.retain(|name, _| !name.starts_with("isolated-workers-test"));
-    assert!(used.is_empty(), "say in ALLOWED what {:?} may use", used.keys());
+    assert!(used.is_empty(), "add {:?} to ALLOWED", used.keys());
 }

@@ -1,0 +1,6 @@
+//! Rules for the structure of the source.
+
+mod crates;
+mod documents;
+mod facade;
+mod source;

@@ -1,0 +1,54 @@
+//! Source files of the workspace, read without a compiler.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders of the published crates, below the root.
+pub(crate) const CRATES: [&str; 7] = ["", "core", "codec", "transport", "middleware", "runtime", "macros"];
+
+/// A source file.
+pub(crate) struct Source {
+    /// Path below the root, with `/` as the separator.
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+pub(crate) fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Rust files below a folder, sorted by their paths.
+pub(crate) fn rust_files(folder: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    collect(&root().join(folder), &mut paths);
+    paths.sort();
+    let sources = paths.into_iter().map(|path| Source {
+        path: path.strip_prefix(root()).unwrap().display().to_string().replace('\\', "/"),
+        text: fs::read_to_string(&path).unwrap(),
+    });
+    sources.collect()
+}
+
+/// Rust files below the `src` folder of a crate.
+pub(crate) fn sources(krate: &str) -> Vec<Source> {
+    let folder = Path::new(krate).join("src");
+    rust_files(folder.to_str().unwrap())
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            if !name.starts_with('.') && name != "target" {
+                collect(&path, found);
+            }
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
