@@ -11,9 +11,8 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ExitReason};
-use isolated_workers_transport::{Inheritance, Transport};
+use isolated_workers_transport::Transport;
 
 pub use self::attach::{Address, Attach, Attached, Dial};
 pub use self::output::{Captured, Output};
@@ -24,6 +23,7 @@ pub use self::thread::{NoPid, RunningThread, Thread};
 use self::unix as system;
 #[cfg(windows)]
 use self::windows as system;
+use crate::launch::Launch;
 
 /// Starts workers: a [`Program`] as a child process, a [`Thread`] in this process.
 ///
@@ -135,21 +135,4 @@ impl ProcessId for u32 {
 /// Process id for an error message, such as " (pid 17)"; empty without one.
 pub(crate) fn in_parentheses(pid: impl Into<Option<u32>>) -> String {
     pid.into().map_or(String::new(), |pid| format!(" (pid {pid})"))
-}
-
-/// Data from which a worker finds its host.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Launch {
-    /// Environment variable and its value, for a worker that is a process.
-    pub variable: (&'static str, String),
-    /// Descriptors and address that the worker inherits.
-    pub inheritance: Inheritance,
-}
-
-impl Launch {
-    pub(crate) fn new<T: Transport, C: Codec>(inheritance: Inheritance, handshake: bool) -> Self {
-        let variable = crate::inherited::variable(T::NAME, C::ID, &inheritance.address, handshake);
-        Self { variable, inheritance }
-    }
 }

@@ -1,14 +1,26 @@
-//! Hosts, workers and what happens between them.
+//! Hosts, workers, and the connection between them.
 //!
-//! On the host, [`Worker::builder`] starts a [`Program`] and gives a service to call. In the program, [`serve`] answers
-//! with a handler. Between them is one connection with one task on either side, and a
-//! [`Connection`](isolated_workers_core::protocol::Connection) that holds the rules.
+//! On the host, [`Worker::builder`] starts a [`Program`] and returns a service to call. In the
+//! program, [`serve`] answers with a handler. One connection joins them, with one task on either
+//! side. A [`Connection`](isolated_workers_core::protocol::Connection) holds the rules of the
+//! protocol.
+//!
+//! # Layout
+//! A module uses only modules of lines above its own:
+//!
+//! 1. `timeouts`
+//! 2. `launch`: facts that a driver hands to a worker; `connection`: the connection task and
+//!    [`Link`]; `handshake`
+//! 3. `driver`: starts workers; `worker`: serves in a worker
+//! 4. `host`: builder, supervisor and handle of a worker
+//! 5. `pool`: many workers behind one service
+//! 6. `testing`
 
 mod connection;
 mod driver;
 mod handshake;
 mod host;
-mod inherited;
+mod launch;
 #[cfg(feature = "pool")]
 mod pool;
 #[cfg(feature = "testing")]
@@ -18,11 +30,11 @@ mod worker;
 
 pub use connection::Link;
 pub use driver::{
-    Address, Attach, Attached, Captured, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId,
-    Program, Running, RunningThread, Thread,
+    Address, Attach, Attached, Captured, Detach, Dial, Driver, NoPid, Output, Process, ProcessId, Program,
+    Running, RunningThread, Thread,
 };
 pub use host::{Builder, Heartbeat, OnCrash, Status, Worker};
-pub use inherited::is_worker;
+pub use launch::{Launch, is_worker};
 #[cfg(feature = "pool")]
 pub use pool::{
     Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, Stats, WhenFull,

@@ -48,7 +48,10 @@ async fn exit_on_panic_answers_the_call_and_then_exits() {
     assert_located(&soon(client.panic()).await.unwrap_err());
     let crash = soon(other_call).await.unwrap_err();
     assert_eq!(crash.crash().unwrap().reason, ExitReason::Exited(1), "{crash}");
-    assert!(crash.crash().unwrap().stderr.contains("this worker ends, as `exit_on_panic` says"), "{crash:?}");
+    assert!(
+        crash.crash().unwrap().stderr.contains("this worker ends because of `exit_on_panic`"),
+        "{crash:?}"
+    );
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ async fn missing_startup_data_is_reported_to_the_host() {
     assert_error(
         &error,
         ErrorKind::Startup,
-        &["life-worker (pid ", "could not start: the worker wants startup data"],
+        &["life-worker (pid ", "could not start: the worker needs startup data"],
     );
     assert_error(&error, ErrorKind::Startup, &["life::Config", "`Worker::builder(..).startup_data(..)`"]);
 }

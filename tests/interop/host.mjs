@@ -203,7 +203,7 @@ const cases = {
   async nonsense() {
     const child = start({ socketPath: 7 });
     assert.deepEqual(await child.ended, [1, null]);
-    assert.match(child.stderrText, /ISOLATED_WORKERS_STARTUP_DATA is .* which is none of its values/);
+    assert.match(child.stderrText, /ISOLATED_WORKERS_STARTUP_DATA has the invalid value/);
   },
 
   // Prints the folder, and kills itself with a call in flight. The worker shares its output.

@@ -8,7 +8,6 @@ use isolated_workers_transport::InMemory;
 use tokio::sync::{oneshot, watch};
 
 use super::{Driver, Launch, Running};
-use crate::inherited;
 
 /// Driver that runs a worker on its own thread and runtime in this process.
 ///
@@ -91,7 +90,7 @@ impl Driver for Thread {
         let (end, ended) = watch::channel(None);
         let main = Arc::clone(&self.main);
         let run = move || {
-            inherited::set_for_this_thread(launch);
+            launch.set_for_this_thread();
             let served = std::panic::catch_unwind(AssertUnwindSafe(|| main(killed)));
             end.send_replace(Some(reason(served)));
         };

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connection::{Link, Nobody, Pump};
-use crate::driver::{Address, Driver, Launch, Running, in_parentheses};
+use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
 use crate::host::supervisor::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, SupervisorHandle, supervise};
+use crate::launch::Launch;
 use crate::timeouts::elapsed;
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 

@@ -9,103 +9,105 @@ use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
 use isolated_workers_middleware::{Service, panic_place};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::heap;
-use super::pace::Pace;
-use super::place::{Place, place};
+use super::allocator;
+use super::inline_policy::InlinePolicy;
+use super::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, Inbound};
 
-/// The handlers at work for one connection.
+/// Running handlers of one connection.
 pub(super) struct Handlers<S> {
     service: Arc<S>,
-    /// What the handler before has given back, for the next.
+    /// A reference that the previous handler returned, for the next one.
     spare: Option<Arc<S>>,
     tasks: JoinSet<Handled<S>>,
-    /// How to stop those that the host may still cancel.
+    /// Handles to abort the calls that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
-    pace: Pace,
-    /// The host's process.
+    inline_policy: InlinePolicy,
+    /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
-    /// Whether this process is there for the worker alone.
+    /// `true` if the worker has this process to itself.
     is_process: bool,
     panicked: Option<Error>,
-    /// Where a handler runs until it waits for something: in the memory of the one before.
-    place: Option<Handling<S>>,
+    /// Memory in which a handler runs until its first await, reused from call to call.
+    reusable: Option<Handling<S>>,
 }
 
-/// What came of a request.
+/// Outcome of a request.
 struct Handled<S> {
     service: Arc<S>,
-    /// `None` where the message was oneway.
+    /// `None` if the message is oneway.
     answer: Option<Answer>,
     panicked: Option<Error>,
 }
 
-type Handling<S> = Pin<Box<dyn Place<Job<S>, Output = Handled<S>> + Send>>;
+type Handling<S> = Pin<Box<dyn ReusableFuture<HandlerInput<S>, Output = Handled<S>> + Send>>;
 
-/// What a handler is given.
-struct Job<S> {
+/// Input of a handler.
+struct HandlerInput<S> {
     service: Arc<S>,
     request: Request,
-    asked: Asked,
+    recipient: Recipient,
 }
 
-/// Who hears what comes of a request.
-enum Asked {
-    /// The one who waits for the answer with this id.
-    By(TxId),
-    /// Nobody; the message had this name.
+/// Recipient of a request's outcome.
+enum Recipient {
+    /// The caller that waits for the answer with this id.
+    Caller(TxId),
+    /// No one: a oneway message of this name.
     Oneway(Name),
 }
 
-impl<S: Service + 'static> Job<S> {
+impl<S: Service + 'static> HandlerInput<S> {
     async fn run(self) -> Handled<S> {
-        let Self { service, request, asked } = self;
+        let Self { service, request, recipient } = self;
         let result = {
             let mut call = pin!(service.call(request));
             poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await
         };
         let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
-        let answer = match (asked, result) {
-            (Asked::By(id), result) => Some((id, result)),
-            (Asked::Oneway(name), Err(error)) => {
+        let answer = match (recipient, result) {
+            (Recipient::Caller(id), result) => Some((id, result)),
+            (Recipient::Oneway(name), Err(error)) => {
                 tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                 None
             }
-            (Asked::Oneway(_), Ok(_)) => None,
+            (Recipient::Oneway(_), Ok(_)) => None,
         };
         Handled { service, answer, panicked }
     }
 }
 
 impl<S: Service + 'static> Handlers<S> {
-    /// `service` makes errors of panics: a [`Local`](isolated_workers_middleware::Local) does, and so does each layer.
+    /// `service` converts panics to errors, as [`Local`](isolated_workers_middleware::Local) and
+    /// every layer do.
     pub(super) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
         Self {
             service,
             spare: None,
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            pace: Pace::default(),
+            inline_policy: InlinePolicy::default(),
             peer,
             is_process,
             panicked: None,
-            place: None,
+            reusable: None,
         }
     }
 
-    /// The first panic of a handler, whose answer has been given by then.
+    /// Returns the first panic of a handler. Its answer has been passed on by then.
     pub(super) fn panicked(&self) -> Option<&Error> {
         self.panicked.as_ref()
     }
 
-    fn handle(&mut self, request: Request, asked: Asked) -> Handling<S> {
+    fn prepare(&mut self, request: Request, recipient: Recipient) -> Handling<S> {
         let service = self.spare.take().unwrap_or_else(|| Arc::clone(&self.service));
-        let mut handling = self.place.take().unwrap_or_else(|| Box::pin(place(Job::run)));
-        handling.as_mut().start(Job { service, request, asked });
+        let mut handling =
+            self.reusable.take().unwrap_or_else(|| Box::pin(reusable_future(HandlerInput::run)));
+        handling.as_mut().start(HandlerInput { service, request, recipient });
         handling
     }
 
-    fn take_in(&mut self, handled: Handled<S>) -> Option<Answer> {
+    fn finish(&mut self, handled: Handled<S>) -> Option<Answer> {
         self.spare = Some(handled.service);
         if self.panicked.is_none() {
             self.panicked = handled.panicked;
@@ -118,7 +120,7 @@ impl<S: Service + 'static> Handlers<S> {
         self.running.extend(id.map(|id| (id, task)));
     }
 
-    /// Begins to handle a request that came at this time.
+    /// Starts the handler of a request that arrived at `came`.
     fn start_one(&mut self, mut request: Request, came: Instant, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
         request.set_peer(self.peer);
@@ -126,24 +128,25 @@ impl<S: Service + 'static> Handlers<S> {
             request.set_deadline(came.checked_add(timeout));
         }
         let name = request.to_name();
-        let asked = id.clone().map_or_else(|| Asked::Oneway(name.clone()), Asked::By);
-        // Who sends oneway messages relies on their order, because there is no reply to wait for: they never wait.
-        let may_move = id.is_some();
-        let is_in_place = !may_move || self.pace.is_in_place(name.as_str());
-        let mut handling = self.handle(request, asked);
-        if !is_in_place {
+        let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);
+        // Oneway messages keep their order, because the sender has no reply to wait for. So their
+        // handlers always start inline.
+        let may_spawn = id.is_some();
+        let is_inline = !may_spawn || self.inline_policy.is_inline(name.as_str());
+        let mut handling = self.prepare(request, recipient);
+        if !is_inline {
             self.spawn(id, handling);
             return None;
         }
-        // Most handlers answer at once: those need no task.
+        // Most handlers complete at the first poll, and need no task.
         let polled = handling.as_mut().poll(cx);
-        if may_move {
-            self.pace.ran(name);
+        if may_spawn {
+            self.inline_policy.record(name);
         }
         match polled {
             Poll::Ready(handled) => {
-                self.place = Some(handling);
-                self.take_in(handled)
+                self.reusable = Some(handling);
+                self.finish(handled)
             }
             Poll::Pending => {
                 self.spawn(id, handling);
@@ -158,11 +161,11 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {
         let came = Instant::now();
-        self.pace.begin(came);
+        self.inline_policy.begin_batch(came);
         for request in requests.drain(..) {
             answers.extend(self.start_one(request, came, cx));
         }
-        self.pace.end();
+        self.inline_policy.end_batch();
     }
 
     fn cancel(&mut self, id: &TxId) {
@@ -175,14 +178,15 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
         loop {
             match ready!(self.tasks.poll_join_next_with_id(cx)) {
                 Some(Ok((task, handled))) => {
-                    let Some(answer) = self.take_in(handled) else { continue };
-                    // One that ended while it was cancelled has no say: its id may be another request's by now.
+                    let Some(answer) = self.finish(handled) else { continue };
+                    // A call that ended while it was cancelled is ignored: its id may belong to a
+                    // new request.
                     if self.running.get(&answer.0).is_some_and(|running| running.id() == task) {
                         self.running.remove(&answer.0);
                         return Poll::Ready(answer);
                     }
                 }
-                // One that was stopped. A panic was caught before it came here.
+                // An aborted handler. Panics are caught before they reach this point.
                 Some(Err(_)) => {}
                 None => return Poll::Pending,
             }
@@ -194,9 +198,10 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
     }
 
     fn gave_back(&self) {
-        // It may take long where there is much, so that this is not for processes of others.
+        // Trimming a large heap takes long, so it is left to processes that belong to the worker
+        // alone.
         if self.is_process {
-            heap::trim();
+            allocator::trim();
         }
     }
 }

@@ -7,23 +7,23 @@ use isolated_workers_core::{BoxError, Budget, Error, ErrorKind};
 use isolated_workers_middleware::Handler;
 use serde::de::DeserializeOwned;
 
-/// What a worker gets its handler from when its host has said what it is: the handler itself, or [`FromStartupData`].
+/// Source of a worker's handler: the handler itself, or [`FromStartupData`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be served",
     note = "pass `value.into_service()` to `serve`, or to `serve_with` an async function of the startup data that returns `Ok` of it"
 )]
 pub trait MakeHandler: Send + 'static {
-    /// What is served.
+    /// Handler that is served.
     type Handler: Handler;
 
-    /// Whether to make it runs code of a user, which may keep the runtime busy. The default is yes.
-    const COMPUTES: bool = true;
+    /// `true` if [`make`](Self::make) runs user code, which may block the runtime. Default: `true`.
+    const RUNS_USER_CODE: bool = true;
 
-    /// Makes the handler. `startup` is what the host has to say with
-    /// [`Builder::startup_data`](crate::Builder::startup_data), if anything, to be decoded within `budget`.
+    /// Makes the handler. `startup` is the host's startup data, if it sent any with
+    /// [`Builder::startup_data`](crate::Builder::startup_data). It is decoded within `budget`.
     ///
     /// # Errors
-    /// Why the worker cannot start, which is told to the host, too.
+    /// Reason why the worker cannot start. The host receives it too.
     fn make<C: Codec>(
         self,
         codec: &C,
@@ -35,14 +35,14 @@ pub trait MakeHandler: Send + 'static {
 #[diagnostic::do_not_recommend]
 impl<H: Handler> MakeHandler for H {
     type Handler = H;
-    const COMPUTES: bool = false;
+    const RUNS_USER_CODE: bool = false;
 
     async fn make<C: Codec>(self, _: &C, _: Option<&[u8]>, _: Budget) -> Result<H, Error> {
         Ok(self)
     }
 }
 
-/// A handler yet to be made of the host's startup data `T`: see [`serve_with`](crate::serve_with).
+/// Makes a handler from the host's startup data of type `T`: see [`serve_with`](crate::serve_with).
 pub struct FromStartupData<T, F> {
     make: F,
     data: PhantomData<fn() -> T>,
@@ -73,15 +73,14 @@ where
     async fn make<C: Codec>(self, codec: &C, startup: Option<&[u8]>, budget: Budget) -> Result<H, Error> {
         let data = type_name::<T>();
         let startup = startup.ok_or_else(|| {
-            let what = "pass it to `Worker::builder(..).startup_data(..)`";
-            let text =
-                format!("the worker wants startup data, a {data}, and its host has none for it; {what}");
+            let remedy = "pass it to `Worker::builder(..).startup_data(..)`";
+            let text = format!("the worker needs startup data, a {data}, and its host sent none; {remedy}");
             Error::new(ErrorKind::Startup, text)
         })?;
         let decoded = decode_within(codec, startup, budget).map_err(|error| {
-            let what = "build host and worker from the same definition of it";
+            let remedy = "build host and worker from the same definition of it";
             let text = format!(
-                "could not decode the {} bytes of startup data as {data} from {}: {error}; {what}",
+                "could not decode the {} bytes of startup data as {data} from {}: {error}; {remedy}",
                 startup.len(),
                 C::ID
             );

@@ -1,53 +1,55 @@
 use tokio::sync::watch;
 
-use super::signals::Obedience;
+use super::signal_listener::SignalListener;
 
-/// The handle of a worker that serves, from [`Serve::start`](crate::Serve::start). Clones are of the same worker.
+/// Handle of a serving worker, from [`Serve::start`](crate::Serve::start). Clones control the same
+/// worker.
 #[derive(Clone, Debug)]
 pub struct Server(watch::Sender<bool>);
 
 impl Server {
-    pub(super) fn new() -> (Self, Stopped) {
+    pub(super) fn new() -> (Self, StopSignal) {
         let (stop, stopped) = watch::channel(false);
-        (Self(stop), Stopped { wanted: stopped, obedience: None })
+        (Self(stop), StopSignal { stop: stopped, listener: None })
     }
 
-    /// Drains: the host hears that this worker takes no more calls, what is in flight is finished and answered, and serving
-    /// ends with `Ok`. Nothing happens where it was stopped before.
+    /// Drains the worker: it sends a go-away, answers the calls in flight, and serving ends with
+    /// `Ok`. Does nothing if it was stopped before.
     pub fn stop(&self) {
         self.stop_first();
     }
 
-    /// Whether it serves, or is yet to: until the future of [`Serve::start`](crate::Serve::start) has ended or is dropped.
+    /// Returns `true` until the future of [`Serve::start`](crate::Serve::start) has ended or is
+    /// dropped.
     pub fn is_running(&self) -> bool {
         !self.0.is_closed()
     }
 
-    /// Stops it, unless it was stopped or has ended before. Tells whether it did.
+    /// Stops the worker. Returns `false` if it was stopped or has ended before.
     pub(super) fn stop_first(&self) -> bool {
         self.is_running() && self.0.send_if_modified(|stopped| !std::mem::replace(stopped, true))
     }
 }
 
-/// Tells the one that serves when to stop.
-pub(super) struct Stopped {
-    wanted: watch::Receiver<bool>,
-    /// Here until a thread obeys.
-    obedience: Option<Obedience>,
+/// Receiver of [`Server::stop`], and of signals until a thread listens for them.
+pub(super) struct StopSignal {
+    stop: watch::Receiver<bool>,
+    /// `Some` until a thread listens.
+    listener: Option<SignalListener>,
 }
 
-impl Stopped {
-    /// Obeys signals, too, while this is awaited.
-    pub(super) fn obey(&mut self, obedience: Option<Obedience>) {
-        self.obedience = obedience;
+impl StopSignal {
+    /// Also handles signals while this value is awaited.
+    pub(super) fn set_signal_listener(&mut self, listener: Option<SignalListener>) {
+        self.listener = listener;
     }
 
-    /// Lets a thread obey them.
-    pub(super) fn take_obedience(&mut self) -> Option<Obedience> {
-        self.obedience.take()
+    /// Takes the listener out, to run it on a thread.
+    pub(super) fn take_signal_listener(&mut self) -> Option<SignalListener> {
+        self.listener.take()
     }
 
-    /// What comes of `future`. `None`: it was dropped, because the worker was stopped.
+    /// Awaits `future`. Drops it and returns `None` if the worker is stopped first.
     pub(super) async fn unless<F: Future>(&mut self, future: F) -> Option<F::Output> {
         tokio::select! {
             biased;
@@ -56,24 +58,24 @@ impl Stopped {
         }
     }
 
-    /// Cancel-safe; once stopped, it answers at once.
+    /// Waits until the worker is stopped. Cancel-safe. Once stopped, it returns at once.
     pub(super) async fn stopped(&mut self) {
-        let Self { wanted, obedience } = self;
-        let wanted = async {
-            if wanted.wait_for(|stopped| *stopped).await.is_err() {
-                // Nobody is left who could.
+        let Self { stop, listener } = self;
+        let stopped = async {
+            if stop.wait_for(|stopped| *stopped).await.is_err() {
+                // No handle is left that could stop the worker.
                 std::future::pending().await
             }
         };
-        let obeyed = async {
-            match obedience {
-                Some(obedience) => match obedience.obey().await {},
+        let signalled = async {
+            match listener {
+                Some(listener) => match listener.listen().await {},
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = wanted => {}
-            () = obeyed => {}
+            () = stopped => {}
+            () = signalled => {}
         }
     }
 }

@@ -13,42 +13,41 @@ use tokio::time::{sleep, timeout};
 
 use super::handlers::Handlers;
 use super::make_handler::MakeHandler;
-use super::parent::Parent;
-use super::server::Stopped;
-use super::watch::Watch;
-use super::{Settings, host_gone};
+use super::orphan_guard::OrphanGuard;
+use super::parent::ParentProcess;
+use super::server::StopSignal;
+use super::{ServeOptions, host_gone};
 use crate::connection::{End, Link, Pump};
 use crate::handshake::{Greeting, HandshakeError};
-use crate::inherited::{AnyChannel, AnyReader, AnyWriter};
-use crate::timeouts::UNLIMITED;
-use crate::timeouts::elapsed;
+use crate::launch::{AnyChannel, AnyReader, AnyWriter};
+use crate::timeouts::{UNLIMITED, elapsed};
 
-/// How long a host may take to hear that its worker leaves, once nothing else is left to do; and to take an answer that
-/// is the worker's last.
-const LEAVE: Duration = Duration::from_secs(1);
+/// Time to deliver the last bytes: a go-away when nothing else is left to do, or the error of a
+/// handler after which the worker ends.
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A worker and its connections, one after the other.
+/// Serves a worker's connections, one after the other.
 pub(super) struct Session<C> {
     pub(super) codec: C,
-    pub(super) settings: Settings,
+    pub(super) options: ServeOptions,
     pub(super) schema: Schema,
-    /// The name of the transport, as the host knows it.
+    /// Name of the transport, as the host knows it.
     pub(super) transport: String,
     pub(super) cleanup: Option<Cleanup>,
-    /// Whether this process is there for the worker alone.
+    /// `true` if the worker has this process to itself.
     pub(super) is_process: bool,
 }
 
-/// A host that fits.
-struct Connection {
+/// An accepted connection to a host.
+struct HostConnection {
     reader: AnyReader,
     writer: AnyWriter,
-    /// What has been read already.
+    /// Bytes that were read after the handshake.
     buffer: BytesMut,
-    watch: Watch,
-    /// The host's process.
+    orphan_guard: OrphanGuard,
+    /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
-    parent: Option<Parent>,
+    parent: Option<ParentProcess>,
 }
 
 impl<C: Codec> Session<C> {
@@ -57,22 +56,22 @@ impl<C: Codec> Session<C> {
         make: M,
         layers: L,
         channel: AnyChannel,
-        mut stopped: Stopped,
+        mut stop: StopSignal,
     ) -> Result<(), Error> {
         let Channel { reader, writer, hangup, mut incoming, .. } = channel;
         let mut token = None;
-        let opened = self.open(make, reader, writer, hangup, &mut token, &mut stopped).await;
+        let opened = self.open(make, reader, writer, hangup, &mut token, &mut stop).await;
         let Some((handler, mut connection)) = opened.map_err(error)? else { return Ok(()) };
         let service = Arc::new(layers.wrap(Local::new(handler, self.codec.clone())));
-        // One turn a connection.
+        // Each iteration serves one connection.
         loop {
             let parent = connection.parent;
-            let linger = self.serve(&service, connection, &mut stopped).await?;
+            let linger = self.serve(&service, connection, &mut stop).await?;
             let (Some(linger), Some(incoming)) = (linger, &mut incoming) else { return Ok(()) };
             let next = tokio::select! {
                 biased;
-                () = stopped.stopped() => return Ok(()),
-                () = gone(parent.filter(|_| linger < UNLIMITED)) => return Ok(()),
+                () = stop.stopped() => return Ok(()),
+                () = parent_ended(parent.filter(|_| linger < UNLIMITED)) => return Ok(()),
                 next = self.next(incoming, linger, &mut token) => next?,
             };
             match next {
@@ -82,8 +81,8 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Makes the handler of what the first host has to say. Where it does not fit, or there is no handler, the worker ends.
-    /// `None`: it was stopped meanwhile.
+    /// Does the handshake with the first host, and makes the handler. Ends the worker if the
+    /// handshake or the handler fails. Returns `None` if the worker was stopped meanwhile.
     async fn open<M: MakeHandler>(
         &self,
         make: M,
@@ -91,20 +90,20 @@ impl<C: Codec> Session<C> {
         mut writer: AnyWriter,
         hangup: Option<Box<dyn FnOnce() + Send>>,
         token: &mut Option<String>,
-        stopped: &mut Stopped,
-    ) -> Result<Option<(M::Handler, Connection)>, HandshakeError> {
-        let heard = stopped.unless(self.hear(&mut reader, &mut writer, token)).await;
+        stop: &mut StopSignal,
+    ) -> Result<Option<(M::Handler, HostConnection)>, HandshakeError> {
+        let heard = stop.unless(self.hear(&mut reader, &mut writer, token)).await;
         let Some(greeting) = heard.transpose()? else { return Ok(None) };
         let peer = greeting.as_ref().map(Greeting::host);
-        let parent = peer.and_then(Parent::of);
-        let mut watch = Watch::new(hangup, self.cleanup.clone());
-        // What makes the handler may keep the runtime busy.
-        if M::COMPUTES {
-            watch.begin(stopped.take_obedience());
+        let parent = peer.and_then(ParentProcess::of);
+        let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
+        // User code that makes the handler may block the runtime.
+        if M::RUNS_USER_CODE {
+            orphan_guard.start(stop.take_signal_listener());
         }
         let startup = greeting.as_ref().and_then(Greeting::startup);
-        let making = make.make(&self.codec, startup, self.settings.limits.budget());
-        let handler = match stopped.unless(making).await {
+        let making = make.make(&self.codec, startup, self.options.limits.budget());
+        let handler = match stop.unless(making).await {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
                 return Err(match greeting {
@@ -114,20 +113,21 @@ impl<C: Codec> Session<C> {
             }
             None => return Ok(None),
         };
-        let Some(accepted) = stopped.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
+        let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        // And so may handlers. Before the first, and while the host reads that this worker is ready.
-        watch.begin(stopped.take_obedience());
-        Ok(Some((handler, Connection { reader, writer, buffer, watch, peer, parent })))
+        // Handlers may block it, too. Start before the first of them, while the host reads that
+        // this worker is ready.
+        orphan_guard.start(stop.take_signal_listener());
+        Ok(Some((handler, HostConnection { reader, writer, buffer, orphan_guard, peer, parent })))
     }
 
-    /// QueueStats for the next host that fits. `None`: none has come in time.
+    /// Waits for the next accepted host. Returns `None` after `linger`.
     async fn next(
         &self,
         incoming: &mut Incoming<AnyReader, AnyWriter>,
         linger: Duration,
         token: &mut Option<String>,
-    ) -> Result<Option<Connection>, Error> {
+    ) -> Result<Option<HostConnection>, Error> {
         let mut late = pin!(sleep(linger));
         loop {
             let channel = tokio::select! {
@@ -136,37 +136,38 @@ impl<C: Codec> Session<C> {
             };
             match self.resume(channel, token).await {
                 Ok(connection) => return Ok(Some(connection)),
-                // The next one may be better.
+                // Another host may still be accepted.
                 Err(failure) => tracing::warn!("a connection was refused: {:#}", error(failure)),
             }
         }
     }
 
-    /// Owns the stream, so that whoever is refused sees its end at once.
+    /// Does the handshake with a further host. Owns the stream, so that it closes at once if the
+    /// host is refused.
     async fn resume(
         &self,
         channel: AnyChannel,
         token: &mut Option<String>,
-    ) -> Result<Connection, HandshakeError> {
+    ) -> Result<HostConnection, HandshakeError> {
         let Channel { mut reader, mut writer, hangup, .. } = channel;
         let greeting = self.hear(&mut reader, &mut writer, token).await?;
         let peer = greeting.as_ref().map(Greeting::host);
-        let parent = peer.and_then(Parent::of);
+        let parent = peer.and_then(ParentProcess::of);
         let buffer = accept(greeting, &mut writer).await?;
-        // The end of one that does not fit is not that of this worker.
-        let mut watch = Watch::new(hangup, self.cleanup.clone());
-        watch.begin(None);
-        Ok(Connection { reader, writer, buffer, watch, peer, parent })
+        // Created after the handshake: the end of a refused host must not end this worker.
+        let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
+        orphan_guard.start(None);
+        Ok(HostConnection { reader, writer, buffer, orphan_guard, peer, parent })
     }
 
-    /// `None`: there is no handshake.
+    /// Reads the host's hello. Returns `None` if there is no handshake.
     async fn hear(
         &self,
         reader: &mut AnyReader,
         writer: &mut AnyWriter,
         token: &mut Option<String>,
     ) -> Result<Option<Greeting<'_>>, HandshakeError> {
-        let Settings { handshake, connect_timeout, limits, .. } = self.settings;
+        let ServeOptions { handshake, connect_timeout, limits, .. } = self.options;
         if !handshake {
             return Ok(None);
         }
@@ -180,32 +181,32 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Answers a host. Returns how long to wait for the next one, if at all.
+    /// Serves a host. Returns the time to linger for the next one, or `None` to end.
     async fn serve<S: Service + 'static>(
         &self,
         service: &Arc<S>,
-        connection: Connection,
-        stopped: &mut Stopped,
+        connection: HostConnection,
+        stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
-        let Connection { reader, writer, buffer, watch, peer, .. } = connection;
-        let limits = self.settings.limits;
+        let HostConnection { reader, writer, buffer, orphan_guard, peer, .. } = connection;
+        let limits = self.options.limits;
         let link =
             Link::new(self.codec.clone(), limits, Arc::new(SequentialIds::default()), Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
         let mut pump = Pump::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {
             biased;
-            () = stopped.stopped() => {
-                // One without a handshake may not know what a goodbye is.
-                link.take_leave(self.settings.handshake);
+            () = stop.stopped() => {
+                // A host without a handshake may not know go-aways.
+                link.take_leave(self.options.handshake);
                 (drained(&mut pump).await, true)
             }
             end = self.served(&mut pump) => (end?, false),
         };
         match end {
             End::GoAway { linger: linger @ Some(_) } if !is_stopped => {
-                // Before the stream is dropped, from which the host knows that it may go.
-                watch.dismiss();
+                // Disarm before the stream is dropped: its end tells the host that it may go.
+                orphan_guard.disarm();
                 Ok(linger)
             }
             End::Eof | End::GoAway { .. } | End::Overran => Ok(None),
@@ -214,7 +215,7 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Answers until the connection is over, or a handler has panicked that the worker is to end for.
+    /// Serves until the connection is over, or until a panic that ends the worker.
     async fn served<S: Service + 'static>(
         &self,
         pump: &mut Pump<C, AnyReader, Handlers<S>>,
@@ -222,7 +223,7 @@ impl<C: Codec> Session<C> {
         let ended = poll_fn(|cx| match Pin::new(&mut *pump).poll(cx) {
             Poll::Ready(end) => Poll::Ready(Ok(end)),
             Poll::Pending => match pump.inbound().panicked() {
-                Some(panic) if self.settings.exit_on_panic => Poll::Ready(Err(panic.clone())),
+                Some(panic) if self.options.exit_on_panic => Poll::Ready(Err(panic.clone())),
                 _ => Poll::Pending,
             },
         });
@@ -234,25 +235,25 @@ impl<C: Codec> Session<C> {
             Poll::Pending if !pump.is_written() => Poll::Pending,
             _ => Poll::Ready(()),
         });
-        let _ = timeout(LEAVE, written).await;
-        let text = format!("{panic}; this worker ends, as `exit_on_panic` says");
+        let _ = timeout(LAST_WRITE_TIMEOUT, written).await;
+        let text = format!("{panic}; this worker ends because of `exit_on_panic`");
         Err(Error::new(ErrorKind::Panicked, text))
     }
 }
 
-/// Answers what is in flight, and what is on its way until the host has heard that the worker leaves.
+/// Answers calls in flight, and calls that arrive before the host has received the go-away.
 async fn drained<C: Codec, S: Service + 'static>(pump: &mut Pump<C, AnyReader, Handlers<S>>) -> End {
-    let mut patience = None;
+    let mut deadline = None;
     poll_fn(|cx| {
         if let Poll::Ready(end) = Pin::new(&mut *pump).poll(cx) {
             return Poll::Ready(end);
         }
         if !pump.is_idle() {
-            patience = None;
+            deadline = None;
             return Poll::Pending;
         }
-        let patience = patience.get_or_insert_with(|| Box::pin(sleep(LEAVE)));
-        if pump.is_left() || patience.as_mut().poll(cx).is_ready() {
+        let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(LAST_WRITE_TIMEOUT)));
+        if pump.is_left() || deadline.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::GoAway { linger: None });
         }
         Poll::Pending
@@ -267,10 +268,10 @@ async fn accept(greeting: Option<Greeting<'_>>, writer: &mut AnyWriter) -> Resul
     }
 }
 
-/// QueueStats until the parent has ended. `None`: it is not waited for.
-async fn gone(parent: Option<Parent>) {
+/// Waits until the parent has ended. Never returns for `None`.
+async fn parent_ended(parent: Option<ParentProcess>) {
     match parent {
-        Some(parent) => parent.gone().await,
+        Some(parent) => parent.ended().await,
         None => std::future::pending().await,
     }
 }

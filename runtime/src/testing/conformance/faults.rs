@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::role::GARBAGE;
 use super::service::{Echo, SCHEMA};
 use super::{Suite, SuiteRole, Unmet, Verdict, ensure, equal, failure, within};
-use crate::driver::{Launch, Running};
+use crate::driver::Running;
+use crate::launch::Launch;
 use crate::{Driver, handshake};
 
 /// A worker whose host is made by hand.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{limits, service::SCHEMA, service::service};
 use crate::handshake::Greeting;
-use crate::inherited::{AnyReader, Inherited};
+use crate::launch::{AnyReader, Inherited};
 use crate::worker::serve;
 
 /// What the worker under test does. A driver passes it on as it likes; as an argument it is a word.

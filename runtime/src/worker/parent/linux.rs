@@ -5,34 +5,35 @@ use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// The host of this worker, where it is the parent of its process.
+/// Host of this worker, if it is the parent of its process.
 #[derive(Clone, Copy)]
-pub(in crate::worker) struct Parent(Pid);
+pub(in crate::worker) struct ParentProcess(Pid);
 
-impl Parent {
-    /// `None`: the process `host` is not this one's parent.
+impl ParentProcess {
+    /// Returns `None` if the process `host` is not this one's parent.
     pub(in crate::worker) fn of(host: u32) -> Option<Self> {
         let host = Pid::from_raw(host.cast_signed())?;
         (getppid() == Some(host)).then_some(Self(host))
     }
 
-    /// QueueStats until it has ended. Where the system cannot tell, that is never.
-    pub(in crate::worker) async fn gone(self) {
+    /// Waits until it has ended. Never returns if the kernel has no pidfds.
+    pub(in crate::worker) async fn ended(self) {
         let descriptor = match pidfd_open(self.0, PidfdFlags::empty()) {
             Ok(descriptor) => descriptor,
             Err(Errno::SRCH) => return,
             Err(_) => return std::future::pending().await,
         };
-        // Asked last: the descriptor is that of the parent if it is still the parent.
+        // Checked after opening: the descriptor refers to the parent if it is still the parent.
         if getppid() != Some(self.0) {
             return;
         }
-        ended(descriptor).await;
+        wait_for_exit(descriptor).await;
     }
 }
 
-async fn ended(descriptor: OwnedFd) {
-    // What replaces it is unsafe, for types whose descriptor may change, and not in every tokio that this builds with.
+async fn wait_for_exit(descriptor: OwnedFd) {
+    // tokio deprecates it, because some types may return another descriptor later. An `OwnedFd`
+    // never does, so the safe function is sound here.
     #[allow(deprecated)]
     let watched = AsyncFd::with_interest(descriptor, Interest::READABLE);
     match watched {

@@ -1,13 +1,13 @@
-/// The host of this worker, where it is the parent of its process and the system can tell of its end: not here.
+/// Host of this worker, if it is the parent of its process. This system cannot report its end.
 #[derive(Clone, Copy)]
-pub(in crate::worker) enum Parent {}
+pub(in crate::worker) enum ParentProcess {}
 
-impl Parent {
+impl ParentProcess {
     pub(in crate::worker) fn of(_: u32) -> Option<Self> {
         None
     }
 
-    pub(in crate::worker) async fn gone(self) {
+    pub(in crate::worker) async fn ended(self) {
         match self {}
     }
 }

@@ -1,11 +1,11 @@
-//! The transports of Windows.
+//! Built-in transports of Windows. The Node.js library has no transport that is supported here.
 
 use isolated_workers_core::Error;
 use isolated_workers_transport::{NamedPipe, Stdio, Transport};
 
-use super::{AnyChannel, Inherited, Told};
+use super::{AnyChannel, HostInfo, Inherited};
 
-/// `None`: there is no such transport.
+/// Returns `None` for an unknown transport.
 pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
     Some(match name {
         NamedPipe::NAME => NamedPipe.is_inherited(address),
@@ -18,19 +18,18 @@ pub(super) async fn attach(inherited: Inherited) -> Result<AnyChannel, Error> {
     match inherited.transport() {
         NamedPipe::NAME => inherited.attach_by(NamedPipe).await,
         Stdio::NAME => inherited.attach_by(Stdio).await,
-        _ => Err(inherited.unknown()),
+        _ => Err(inherited.unknown_transport()),
     }
 }
 
-/// Every worker is told in the way of this library.
 pub(super) fn variable(_: &str, _: &str, _: &str, _: bool) -> Option<(&'static str, String)> {
     None
 }
 
-pub(super) fn told(_: &str, _: &str) -> Option<Result<Told, Error>> {
+pub(super) fn host_info(_: &str, _: &str) -> Option<Result<HostInfo, Error>> {
     None
 }
 
-pub(super) fn from_environment() -> Option<Result<Told, Error>> {
+pub(super) fn from_environment() -> Option<Result<HostInfo, Error>> {
     None
 }

@@ -1,13 +1,13 @@
-//! The transports of a Unix system.
+//! Built-in transports of Unix.
 
-mod startup_data;
+mod node_variable;
 
 use isolated_workers_core::Error;
 use isolated_workers_transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket, WorkerSocket};
 
-use super::{AnyChannel, Inherited, Told};
+use super::{AnyChannel, HostInfo, Inherited};
 
-/// `None`: there is no such transport.
+/// Returns `None` for an unknown transport.
 pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
     Some(match name {
         UnixSocket::NAME => UnixSocket.is_inherited(address),
@@ -26,11 +26,11 @@ pub(super) async fn attach(inherited: Inherited) -> Result<AnyChannel, Error> {
         NamedPipe::NAME => inherited.attach_by(NamedPipe).await,
         Stdio::NAME => inherited.attach_by(Stdio).await,
         WorkerSocket::NAME => inherited.attach_by(UnixSocket::bound_by_worker()).await,
-        _ => Err(inherited.unknown()),
+        _ => Err(inherited.unknown_transport()),
     }
 }
 
-/// The variable for a worker that is told in another way than those of this library are.
+/// Returns the startup variable of the Node.js library, for a transport that its workers use.
 pub(super) fn variable(
     transport: &str,
     codec: &str,
@@ -38,15 +38,15 @@ pub(super) fn variable(
     handshake: bool,
 ) -> Option<(&'static str, String)> {
     (transport == WorkerSocket::NAME)
-        .then(|| (startup_data::VARIABLE, startup_data::written(address, codec, handshake)))
+        .then(|| (node_variable::VARIABLE, node_variable::write(address, codec, handshake)))
 }
 
-/// What such a variable tells; `None` where it is another one.
-pub(super) fn told(variable: &str, value: &str) -> Option<Result<Told, Error>> {
-    (variable == startup_data::VARIABLE).then(|| startup_data::read(value))
+/// Parses the startup variable of the Node.js library. Returns `None` for any other variable.
+pub(super) fn host_info(variable: &str, value: &str) -> Option<Result<HostInfo, Error>> {
+    (variable == node_variable::VARIABLE).then(|| node_variable::read(value))
 }
 
-/// What such a variable of this process tells it.
-pub(super) fn from_environment() -> Option<Result<Told, Error>> {
-    std::env::var(startup_data::VARIABLE).ok().map(|value| startup_data::read(&value))
+/// Reads the startup variable of the Node.js library from the environment of this process.
+pub(super) fn from_environment() -> Option<Result<HostInfo, Error>> {
+    std::env::var(node_variable::VARIABLE).ok().map(|value| node_variable::read(&value))
 }

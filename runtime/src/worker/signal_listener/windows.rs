@@ -3,17 +3,17 @@ use std::io;
 use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
 use windows_sys::Win32::Foundation::STATUS_CONTROL_C_EXIT;
 
-pub(super) struct Signals {
+pub(super) struct ShutdownSignals {
     interrupt: CtrlC,
     stop: CtrlBreak,
 }
 
-impl Signals {
+impl ShutdownSignals {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { interrupt: ctrl_c()?, stop: ctrl_break()? })
     }
 
-    /// QueueStats for the next one, and returns the exit code that tells of it.
+    /// Waits for the next signal, and returns the exit code that stands for it.
     pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,0 +1,104 @@
+//! Facts that a driver hands to the worker that it starts: which transport, and where its host is.
+//!
+//! Drivers write them (a [`Launch`]), workers read them ([`is_worker`], [`Inherited`]).
+
+mod inherited;
+#[cfg_attr(unix, path = "launch/unix.rs")]
+#[cfg_attr(windows, path = "launch/windows.rs")]
+mod system;
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use isolated_workers_codec::Codec;
+use isolated_workers_core::Error;
+use isolated_workers_transport::{CHANNEL_VARIABLE, Inheritance, Transport};
+
+pub(crate) use self::inherited::{AnyChannel, AnyReader, AnyWriter, Inherited};
+
+thread_local! {
+    /// Launch of the worker on this thread, if a [`Thread`](crate::Thread) driver started it.
+    static THREAD_LAUNCH: RefCell<Option<Launch>> = const { RefCell::new(None) };
+}
+
+/// Everything that a worker needs to find its host.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Launch {
+    /// Environment variable and its value, for a worker that is a process.
+    pub variable: (&'static str, String),
+    /// Streams and values that the worker starts with.
+    pub inheritance: Inheritance,
+}
+
+impl Launch {
+    pub(crate) fn new<T: Transport, C: Codec>(inheritance: Inheritance, handshake: bool) -> Self {
+        let variable = variable(T::NAME, C::ID, &inheritance.address, handshake);
+        Self { variable, inheritance }
+    }
+
+    /// Makes this the launch of the worker on the current thread.
+    pub(crate) fn set_for_this_thread(self) {
+        THREAD_LAUNCH.set(Some(self));
+    }
+}
+
+/// Returns `true` if a host started this process as its worker, or if a [`Thread`](crate::Thread)
+/// driver started this thread as one.
+///
+/// A program that is its own worker calls this first in `main`. In a process, it stays `true` after
+/// `serve` has taken over the connection. On a thread, it is `true` until then. It is `false` in
+/// processes that a worker starts.
+pub fn is_worker() -> bool {
+    THREAD_LAUNCH.with_borrow(Option::is_some) || process_host().is_some()
+}
+
+fn variable(transport: &str, codec: &str, address: &str, handshake: bool) -> (&'static str, String) {
+    let own = || (CHANNEL_VARIABLE, format!("{transport}:{address}"));
+    system::variable(transport, codec, address, handshake).unwrap_or_else(own)
+}
+
+/// Address of a worker's host, and how to talk to it.
+#[derive(Clone, Debug)]
+struct HostInfo {
+    transport: String,
+    address: String,
+    /// Settings that only a host of the Node.js library sends, or a host that starts one of its
+    /// workers.
+    node: Option<NodeSettings>,
+}
+
+/// Settings in the startup variable of the Node.js library.
+#[derive(Clone, Debug)]
+struct NodeSettings {
+    /// Codec of the host, if it names one.
+    codec: Option<String>,
+    /// Time after which the worker stops waiting for its host to connect. Zero is no limit.
+    connect_timeout: Duration,
+    handshake: bool,
+}
+
+impl HostInfo {
+    /// Parses the value of [`CHANNEL_VARIABLE`].
+    fn parse(value: &str) -> Option<Self> {
+        let (transport, address) = value.split_once(':')?;
+        Some(Self { transport: transport.to_owned(), address: address.to_owned(), node: None })
+    }
+}
+
+/// Returns the host of this process, if it is a worker.
+///
+/// The answer is computed once, because a worker that has taken over its channel would get another
+/// one.
+fn process_host() -> Option<Result<HostInfo, Error>> {
+    static HOST: OnceLock<Option<Result<HostInfo, Error>>> = OnceLock::new();
+    // The variable of an unknown transport is trusted: nothing else can be checked.
+    let is_for_us = |host: &HostInfo| system::is_inherited(&host.transport, &host.address).unwrap_or(true);
+    let find = || {
+        let own = std::env::var(CHANNEL_VARIABLE).ok().and_then(|value| HostInfo::parse(&value));
+        let other = || system::from_environment().filter(|host| host.as_ref().map_or(true, is_for_us));
+        own.filter(is_for_us).map(Ok).or_else(other)
+    };
+    HOST.get_or_init(find).clone()
+}
