@@ -13,8 +13,9 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let path = token_text::of_tokens(krate);
     let names = methods.iter().map(|method| &method.message);
     let answers = methods.iter().map(|method| answer(definition, method));
-    let doc =
-        format!("[`Handler`]({path}::Handler) that answers messages with the methods of a [`{service}`].");
+    let doc = format!(
+        "[`Handler`]({path}::service::Handler) that answers messages with the methods of a [`{service}`]."
+    );
     quote! {
         #[doc = #doc]
         #[derive(::core::fmt::Debug)]

@@ -6,6 +6,7 @@
 //! ISOLATED_WORKERS_SEEDS=1000000 cargo test --release -p isolated-workers-runtime --lib pool
 //! ```
 
+mod event_counts;
 mod fake_worker;
 mod model;
 mod world;
@@ -13,7 +14,8 @@ mod world;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::world::{EventCounts, World};
+use self::event_counts::EventCounts;
+use self::world::World;
 
 /// Seeds of a normal test run, which takes a few seconds in a debug build.
 const SEEDS: Range<u64> = 0..4000;

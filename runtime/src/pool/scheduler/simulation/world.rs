@@ -8,33 +8,11 @@ use isolated_workers_core::testing::Rng;
 use super::super::{
     Action, EndCause, InstanceId, Refusal, Scheduler, Submitted, Target, Ticket, WorkerPermits,
 };
+use super::event_counts::EventCounts;
 use super::fake_worker::FakeWorker;
 use super::model::{Model, ModelCall};
 use crate::OnCrash;
 use crate::pool::config::{PoolConfig, RecycleLimits, Restart, WhenFull};
-
-macro_rules! counts {
-    ($($count:ident,)*) => {
-        /// Number of events of each kind, to detect scenarios in which too little happens.
-        #[derive(Debug, Default)]
-        pub(super) struct EventCounts { $($count: u64,)* }
-
-        impl EventCounts {
-            pub(super) fn add(&mut self, other: &Self) {
-                $(self.$count += other.$count;)*
-            }
-
-            pub(super) fn each(&self, mut check: impl FnMut(&str, u64)) {
-                $(check(stringify!($count), self.$count);)*
-            }
-        }
-    };
-}
-
-counts! {
-    fast_path, at_once, queued, reported_late, assigned, full, dropped, broken, gone, none_left, closed, cancelled, started, start_failed,
-    crashed, ended, overran, lost, retired, replaced, reloaded, reload_failed,
-}
 
 /// A pool with fake workers and callers.
 pub(super) struct World {

@@ -1,0 +1,44 @@
+//! Counts of the events in a simulation.
+
+macro_rules! counts {
+    ($($count:ident,)*) => {
+        /// Number of events of each kind, to detect scenarios in which too little happens.
+        #[derive(Debug, Default)]
+        pub(super) struct EventCounts { $(pub(super) $count: u64,)* }
+
+        impl EventCounts {
+            pub(super) fn add(&mut self, other: &Self) {
+                $(self.$count += other.$count;)*
+            }
+
+            pub(super) fn each(&self, mut check: impl FnMut(&str, u64)) {
+                $(check(stringify!($count), self.$count);)*
+            }
+        }
+    };
+}
+
+counts! {
+    fast_path,
+    at_once,
+    queued,
+    reported_late,
+    assigned,
+    full,
+    dropped,
+    broken,
+    gone,
+    none_left,
+    closed,
+    cancelled,
+    started,
+    start_failed,
+    crashed,
+    ended,
+    overran,
+    lost,
+    retired,
+    replaced,
+    reloaded,
+    reload_failed,
+}
