@@ -10,6 +10,7 @@ mod remote;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 pub use self::crash::{Crash, ExitReason};
@@ -142,7 +143,10 @@ impl Error {
         }
         let mut remote = RemoteError::new(format!("{:?}", self.kind()), self.to_string());
         remote.code = Some(self.kind().code().to_owned());
-        remote.chain = causes(self).map(ToString::to_string).collect();
+        // A source is a type of the user, and its `Display` may panic. The peer gets its answer nevertheless.
+        let chain = || causes(self).map(ToString::to_string).collect();
+        remote.chain = catch_unwind(AssertUnwindSafe(chain))
+            .unwrap_or_else(|_| vec!["the `Display` of a cause panicked".to_owned()]);
         remote
     }
 }
@@ -220,6 +224,21 @@ mod tests {
             let expected = if kind == ErrorKind::Remote { "the handler of `add` failed: why" } else { "why" };
             assert_eq!((there.kind(), there.to_string().as_str()), (kind, expected));
         }
+    }
+
+    #[test]
+    fn a_source_whose_display_panics_still_gives_an_answer() {
+        #[derive(Debug)]
+        struct Hostile;
+        impl fmt::Display for Hostile {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("no text")
+            }
+        }
+        impl StdError for Hostile {}
+        let error = Error::with_source(ErrorKind::Middleware, "it failed", Hostile);
+        let remote = error.to_remote();
+        assert_eq!((&*remote.message, remote.chain.len()), ("it failed", 1));
     }
 
     #[test]

@@ -1,11 +1,59 @@
-//! Bytes as the first line of the other side, on either side.
+//! Bytes as the first line of the peer, on either side.
 
-use isolated_workers::testing::hear_handshake;
+use isolated_workers::Schema;
+use isolated_workers::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
 
-/// What stands behind the line is left for the frames, to the byte.
+const MAX_STARTUP_BYTES: usize = 1 << 16;
+
+/// Feeds the bytes at once and byte by byte. Both give the same result, and bytes behind the handshake are kept.
 pub fn check(data: &[u8]) {
-    let behind = data.iter().position(|byte| *byte == b'\n').map(|end| &data[end + 1..]);
-    for rest in hear_handshake(data).into_iter().flatten() {
-        assert_eq!(Some(&rest[..]), behind);
+    let whole = (host(data, data.len().max(1)), worker(data, data.len().max(1)));
+    assert_eq!(whole, (host(data, 1), worker(data, 1)));
+    if let Some(rest) = whole.0 {
+        assert!(data.ends_with(&rest) && data[..data.len() - rest.len()].ends_with(b"\n"));
     }
+    if let Some(rest) = whole.1 {
+        assert!(data.ends_with(&rest));
+    }
+}
+
+fn identity() -> Identity<'static> {
+    let service = Some(Schema::new("Calculator", 1));
+    Identity { codec: "json", transport: "unix-socket", service, pid: 1 }
+}
+
+/// Bytes behind the worker's line, if the host accepts it.
+fn host(data: &[u8], piece: usize) -> Option<Vec<u8>> {
+    let mut handshake = HostHandshake::new(identity(), "", None);
+    let mut rest = data;
+    loop {
+        match handshake.handle_input() {
+            Ok(Some(behind)) => return Some([&behind, rest].concat()),
+            Ok(None) => handshake.input().extend_from_slice(next(&mut rest, piece)?),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Bytes behind the host's line and its startup data, if the worker accepts them.
+fn worker(data: &[u8], piece: usize) -> Option<Vec<u8>> {
+    let mut token = None;
+    let mut handshake = WorkerHandshake::new(identity(), &mut token, MAX_STARTUP_BYTES);
+    let mut rest = data;
+    loop {
+        match handshake.handle_input() {
+            Ok(Some(greeting)) => {
+                let (_, behind) = greeting.accept();
+                return Some([&behind, rest].concat());
+            }
+            Ok(None) => handshake.input().extend_from_slice(next(&mut rest, piece)?),
+            Err(_) => return None,
+        }
+    }
+}
+
+fn next<'a>(rest: &mut &'a [u8], piece: usize) -> Option<&'a [u8]> {
+    let (next, behind) = rest.split_at(piece.min(rest.len()));
+    *rest = behind;
+    (!next.is_empty()).then_some(next)
 }

@@ -1,16 +1,23 @@
-//! A live connection: the state machine of the core, a stream, and those who wait for it.
+//! Live connection: the state machine of the core, a stream, and the callers that wait for it.
 //!
-//! One task ([`Pump`]) does the reading and, as a rule, the writing. A caller puts its request into the shared state
-//! under a short lock and wakes the task; where nothing else is in flight it writes at once itself, because nothing
-//! could be gained by waiting for company.
+//! One task, the [`ConnectionTask`], reads and usually writes. A caller adds its request to the shared [`State`] under a
+//! mutex and wakes the task. If no other call is in flight, the caller writes at once itself.
+//!
+//! Two kinds of user code run under that mutex: the framing of the codec and the writer of the transport. [`State`]
+//! catches their panics, closes the connection and ends every call with an error that names the panic. Everything else of
+//! a user runs outside of it: id generators, values and their codecs, handlers, wakers and the destructors of streams.
 
+mod availability;
 mod call;
-mod incoming;
-mod outgoing;
-mod places;
-mod pump;
-mod seats;
+mod frame_reader;
+mod frame_writer;
+mod parked;
+mod permits;
+mod request_handler;
 mod state;
+mod task;
+mod user_code;
+mod waiters;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -24,35 +31,36 @@ use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub(crate) use self::call::{Call, Linked};
-pub(crate) use self::pump::{Answer, End, Inbound, Nobody, Pump};
-pub(crate) use self::state::Presence;
+pub(crate) use self::availability::Availability;
+pub(crate) use self::call::{Call, CallTarget};
+pub(crate) use self::request_handler::{Answer, RejectAll, RequestHandler};
 use self::state::State;
+pub(crate) use self::task::{CloseReason, ConnectionTask};
 use crate::OnTimeout;
 
-/// The service at the other end of a connection, without any middleware around it.
+/// Service of the peer of a connection, without middleware.
 pub struct Link<C: Codec>(Arc<Shared<C>>);
 
 struct Shared<C: Codec> {
     codec: C,
     ids: Arc<dyn TxIdGenerator>,
-    /// For calls that do not say; zero is none.
+    /// Timeout of calls that set none. Zero is no limit.
     timeout: Duration,
     state: Mutex<State<C::Framing>>,
-    /// How many seats are free.
-    free: Arc<AtomicU32>,
-    /// How often something has come from the other side.
-    heard: AtomicU64,
-    /// How many calls in flight want the worker to be started again if it dies.
-    again: AtomicUsize,
-    /// For the one call that is made again with no other such call beside it.
-    probation: Semaphore,
+    /// Number of available permits, readable without the mutex.
+    available_permits: Arc<AtomicU32>,
+    /// Number of reads that returned bytes.
+    reads: AtomicU64,
+    /// Number of calls in flight that want the worker to be restarted if it crashes.
+    respawn_interests: AtomicUsize,
+    /// Permit of the one suspect call: a call in flight at an earlier crash, which runs with no other suspect beside it.
+    suspect: Semaphore,
 }
 
-/// A call that wants the worker to be started again if it dies.
-pub(crate) struct Again<'a>(&'a AtomicUsize);
+/// Interest of a call in a restart of the worker if it crashes. Lasts until it is dropped.
+pub(crate) struct RespawnInterest<'a>(&'a AtomicUsize);
 
-impl Drop for Again<'_> {
+impl Drop for RespawnInterest<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -67,162 +75,162 @@ impl<C: Codec> Link<C> {
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
         let state = State::new(codec.framing(limits), Box::new(writer));
-        let (free, state) = (state.seats.free(), Mutex::new(state));
-        let heard = AtomicU64::new(0);
-        let again = AtomicUsize::new(0);
+        let (available_permits, state) = (state.permits.available(), Mutex::new(state));
         Self(Arc::new(Shared {
             codec,
             ids,
             timeout,
             state,
-            free,
-            heard,
-            again,
-            probation: Semaphore::new(1),
+            available_permits,
+            reads: AtomicU64::new(0),
+            respawn_interests: AtomicUsize::new(0),
+            suspect: Semaphore::new(1),
         }))
     }
 
-    /// Says what happens when the time of a call is over, and whether calls wait for a worker that ends by itself to be
-    /// started again.
+    /// Sets the effect of a timeout, and if calls wait for the restart of a worker that exits.
     pub(crate) fn set_policy(&self, on_timeout: OnTimeout, respawns: bool) {
         self.lock().set_policy(on_timeout, respawns);
     }
 
-    /// How long a call may take that does not say. Zero is no limit.
+    /// Timeout of calls that set none. Zero is no limit.
     pub(crate) fn timeout(&self) -> Duration {
         self.0.timeout
     }
 
-    /// Changes each time that something comes from the other side.
-    pub(crate) fn heard(&self) -> u64 {
-        self.0.heard.load(Ordering::Relaxed)
+    /// Number of reads that returned bytes. It changes whenever the peer has sent something.
+    pub(crate) fn reads(&self) -> u64 {
+        self.0.reads.load(Ordering::Relaxed)
     }
 
-    /// Asks the other side for a sign of life.
+    /// Sends a keep-alive probe.
     pub(crate) fn ping(&self) {
         self.change(|state| state.ping());
     }
 
-    /// Says that a call in flight wants the worker to be started again, for as long as the value is there.
-    pub(crate) fn again(&self) -> Again<'_> {
-        self.0.again.fetch_add(1, Ordering::AcqRel);
-        Again(&self.0.again)
+    /// Registers interest in a restart of the worker.
+    pub(crate) fn respawn_interest(&self) -> RespawnInterest<'_> {
+        self.0.respawn_interests.fetch_add(1, Ordering::AcqRel);
+        RespawnInterest(&self.0.respawn_interests)
     }
 
-    pub(crate) fn is_wanted_again(&self) -> bool {
-        self.0.again.load(Ordering::Acquire) > 0
+    pub(crate) fn has_respawn_interest(&self) -> bool {
+        self.0.respawn_interests.load(Ordering::Acquire) > 0
     }
 
-    /// QueueStats until no other call is on probation.
-    pub(crate) async fn probation(&self) -> SemaphorePermit<'_> {
-        self.0.probation.acquire().await.expect("it is never closed")
+    /// Waits until no other suspect call runs.
+    pub(crate) async fn suspect_permit(&self) -> SemaphorePermit<'_> {
+        self.0.suspect.acquire().await.expect("the semaphore is never closed")
     }
 
-    /// Whether a call is on probation: it had been in flight when a worker died before.
-    pub(crate) fn is_on_probation(&self) -> bool {
-        self.0.probation.available_permits() == 0
+    /// Returns `true` if a suspect call runs: one that was in flight at an earlier crash.
+    pub(crate) fn has_suspect(&self) -> bool {
+        self.0.suspect.available_permits() == 0
     }
 
-    /// How many more calls there may be, where seats are counted, as it was a moment ago.
+    /// Number of available permits. It may be stale.
     #[inline]
-    pub(crate) fn free_seats(&self) -> u32 {
-        self.0.free.load(Ordering::Relaxed)
+    pub(crate) fn available_permits(&self) -> u32 {
+        self.0.available_permits.load(Ordering::Relaxed)
     }
 
-    /// Lets so many calls in at once. From `calls_end` calls on, each one that ends is told to be due.
-    pub(crate) fn open_seats(&self, most: u32, calls_end: u64) {
-        self.lock().seats.open(most, calls_end);
+    /// Allows `max` concurrent calls. After `max_acquired` calls, each released permit reports that the worker is due for
+    /// replacement.
+    pub(crate) fn open_permits(&self, max: u32, max_acquired: u64) {
+        self.lock().permits.open(max, max_acquired);
     }
 
-    /// Lets no more calls in.
-    pub(crate) fn close_seats(&self) {
-        self.lock().seats.close();
+    /// Refuses all further permits.
+    pub(crate) fn close_permits(&self) {
+        self.lock().permits.close();
     }
 
-    /// Takes a seat for a call. `false`: there is none.
-    pub(crate) fn take_seat(&self) -> bool {
-        self.lock().take_seat()
+    /// Takes a permit for a call. Returns `false` if none is available.
+    pub(crate) fn acquire_permit(&self) -> bool {
+        self.lock().acquire_permit()
     }
 
-    /// Gives a seat back, and tells whether the worker is due.
-    pub(crate) fn give_seat_back(&self) -> bool {
-        self.lock().seats.give_back()
+    /// Returns a permit. Returns `true` if the worker is due for replacement.
+    pub(crate) fn release_permit(&self) -> bool {
+        self.lock().permits.release()
     }
 
-    /// Whether calls are let in, how many seats are taken, and how many calls have had one.
-    pub(crate) fn seats(&self) -> (bool, u32, u64) {
-        let seats = &self.lock().seats;
-        (seats.is_open(), seats.taken(), seats.calls())
+    /// State of the permits: `true` if they are open, the number taken, and the number acquired since they were opened.
+    pub(crate) fn permits(&self) -> (bool, u32, u64) {
+        let permits = &self.lock().permits;
+        (permits.is_open(), permits.taken(), permits.acquired())
     }
 
-    /// Gives the stream up, which is of no use any more: its descriptor is closed, however long the link stays.
-    pub(crate) fn release(&self) {
-        self.lock().release();
+    /// Closes the stream for writing. Its descriptor is closed although the link stays.
+    pub(crate) fn close_stream(&self) {
+        // The writer is dropped after the mutex is released.
+        let _writer = self.change(|state| state.close_stream());
     }
 
-    /// Whether nobody else has this link, and no call is at it.
+    /// Returns `true` if this is the only handle and no call holds a permit.
     pub(crate) fn is_unused(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && self.lock().seats.taken() == 0
+        Arc::strong_count(&self.0) == 1 && self.lock().permits.taken() == 0
     }
 
-    /// Changes the state, and wakes those who are to hear of it.
+    /// Changes the state, then wakes callers and task.
     fn change<T>(&self, change: impl FnOnce(&mut State<C::Framing>) -> T) -> T {
         let mut state = self.lock();
         let output = change(&mut state);
-        let woken = state.woken();
+        let woken = state.take_woken();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         output
     }
 
-    /// No code of others runs under this lock, so that a panic cannot poison it.
+    /// Locks the state. Panics of user code are caught under the mutex, so a poisoned mutex guards a consistent state.
     fn lock(&self) -> MutexGuard<'_, State<C::Framing>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends every call in flight with what `error` makes of the name of its message; from then on it is as `presence`
-    /// says.
-    pub(crate) fn fail(&self, presence: Presence, error: impl FnMut(&str) -> Error) {
-        self.change(|state| state.fail(presence, error));
+    /// Ends every call in flight with the error that `error` makes from the name of its message. Later calls follow
+    /// `availability`.
+    pub(crate) fn fail(&self, availability: Availability, error: impl FnMut(&str) -> Error) {
+        self.change(|state| state.fail(availability, error));
     }
 
-    /// Fails what is in flight, says goodbye, and ends the stream in this direction. With `stay`, the other side is to
-    /// wait for so long until it is reached again, and calls are refused with a word about that.
+    /// Ends every call in flight, sends a go-away and ends the stream for writing. With `linger`, the peer waits that long
+    /// to be reconnected, and calls fail with advice to reconnect.
     pub(crate) fn close(&self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
         self.change(|state| state.close(linger, error));
     }
 
-    /// Refuses further calls; those in flight go on.
+    /// Refuses further calls. Calls in flight continue.
     pub(crate) fn drain(&self) {
         self.change(|state| state.drain());
     }
 
-    /// Says goodbye and goes on with what the other side has asked for, which asks for no more as soon as it hears it. One
-    /// that may not know what a goodbye is (`!is_known`) hears none, and is refused what it asks for from now on.
-    pub(crate) fn take_leave(&self, is_known: bool) {
-        self.change(|state| state.take_leave(is_known));
+    /// Starts the graceful shutdown of a serving side: sends a go-away and serves the requests that still arrive. If the
+    /// peer may not know go-aways (`!knows_go_away`), none is sent and new requests are refused.
+    pub(crate) fn shut_down(&self, knows_go_away: bool) {
+        self.change(|state| state.shut_down(knows_go_away));
     }
 
-    /// Whether nothing is in flight and nothing waits to be sent.
+    /// Returns `true` if no call is in flight and nothing waits to be sent.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }
 
-    /// Whether the other side has been left, to be reached again.
-    pub(crate) fn is_away(&self) -> bool {
-        matches!(self.lock().presence(), Presence::Away)
+    /// Returns `true` if the peer was disconnected, to be reconnected.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        matches!(self.lock().availability(), Availability::Disconnected)
     }
 
-    /// Goes on over a new stream.
-    pub(crate) fn renew(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
+    /// Continues over a new stream.
+    pub(crate) fn reconnect(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
         let framing = self.0.codec.framing(limits);
-        self.change(|state| state.renew(framing, Box::new(writer)));
+        // The old writer is dropped after the mutex is released.
+        let _writer = self.change(|state| state.reconnect(framing, Box::new(writer)));
     }
 }
 
 impl<C: Codec> Service for Link<C> {
     type Codec = C;
-    // There is no code of others in it, but that of codecs, whose panics nobody looks for without middleware either.
+    // User code in a call is guarded where it runs.
     const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {

@@ -7,7 +7,6 @@
 pub mod conformance;
 mod dribble;
 mod faults;
-mod hello;
 mod round_trip;
 
 #[doc(inline)]
@@ -15,5 +14,4 @@ pub use crate::conformance_tests;
 pub use dribble::{Dribble, OneByte};
 pub use faults::{Fault, Faults};
 #[doc(hidden)]
-pub use hello::hear_handshake;
 pub use round_trip::{Loss, RoundTrip};

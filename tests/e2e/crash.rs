@@ -118,7 +118,7 @@ async fn a_worker_that_sends_invalid_frames_is_killed() {
     let (worker, client) = started().await;
     let error = soon(client.send_garbage()).await.unwrap_err();
     let violation = error.crash().unwrap().violation.clone().unwrap();
-    assert!(violation.starts_with("the other side sent what is no frame of json: "), "{violation}");
+    assert!(violation.starts_with("could not decode a frame of the peer as json: "), "{violation}");
     assert!(
         error
             .to_string()

@@ -66,7 +66,7 @@ async fn an_invalid_frame_ends_the_worker_with_an_error() {
     stream.writer.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("Protocol: the other side sent what is no frame of json"), "{stderr}");
+    assert!(stderr.contains("Protocol: could not decode a frame of the peer as json"), "{stderr}");
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ async fn the_timeout_of_a_call_includes_the_wait_for_a_respawn() {
     soon(status.wait_for(|status| *status == Status::Starting)).await.unwrap();
     let error = soon(client.wait_a_little()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No));
-    assert!(error.to_string().contains("its worker was still being started again"), "{error}");
+    assert!(error.to_string().contains("its worker was still being restarted"), "{error}");
     // `close` does not wait for the respawn either.
     soon(worker.close()).await.unwrap();
 }

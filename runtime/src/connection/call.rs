@@ -6,35 +6,35 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
 use tokio::time::{Sleep, sleep};
 
-use super::Link;
+use super::{Link, user_code};
 
-/// A call on its way. Dropping it gives the call up.
-pub(crate) struct Call<L: Linked> {
-    linked: L,
-    /// Whether it has a seat, where a worker has so many only.
-    is_seated: bool,
-    progress: Progress,
+/// Future of a call. Dropping it cancels the call.
+pub(crate) struct Call<T: CallTarget> {
+    target: T,
+    /// `true` if the call holds a permit of its worker.
+    has_permit: bool,
+    state: CallState,
 }
 
-/// What holds the link of a call.
-pub(crate) trait Linked {
+/// Chooses the connection of a call.
+pub(crate) trait CallTarget {
     type Codec: Codec;
-    /// Whether a call needs a seat at its worker. One that finds none, or whose worker has ended before it was sent, is not
-    /// made: [`Call::take_missed`] has its request then.
-    const HAS_SEATS: bool = false;
+    /// `true` if a call needs a permit of its worker. A call that gets none, or whose worker exits before the request is
+    /// sent, is not made. [`Call::take_unsent`] then returns its request.
+    const NEEDS_PERMIT: bool = false;
 
     fn link(&self) -> &Link<Self::Codec>;
 
-    /// Chooses the worker for a call that has no seat. `false`: none has one to give.
+    /// Chooses a worker for a call without a permit. Returns `false` if no worker has a permit to spare.
     fn choose(&mut self) -> bool {
         true
     }
 
-    /// A seat is free again. `is_due`: the worker has had as many calls as it is to have.
-    fn vacated(&self, _is_due: bool) {}
+    /// Called after the permit was released. `is_due`: the worker is due for replacement.
+    fn permit_released(&self, _is_due: bool) {}
 }
 
-impl<C: Codec> Linked for &Link<C> {
+impl<C: Codec> CallTarget for &Link<C> {
     type Codec = C;
 
     fn link(&self) -> &Link<C> {
@@ -42,123 +42,138 @@ impl<C: Codec> Linked for &Link<C> {
     }
 }
 
-enum Progress {
+enum CallState {
     New(Request),
     Parked(Box<Parked>),
-    Waiting { place: usize, id: TxId },
-    Missed(Request),
+    /// The call is in flight. `waiter` is the key of its waiter.
+    Waiting {
+        waiter: usize,
+        id: TxId,
+    },
+    Unsent(Request),
     Done,
 }
 
-/// A call that waits for room in the queue, or for a worker that is being started. Its time runs.
+/// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout runs.
 struct Parked {
     request: Request,
     key: u64,
     since: Instant,
-    limit: Option<Duration>,
+    timeout: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<L: Linked> Call<L> {
-    pub(crate) fn new(linked: L, request: Request) -> Self {
-        Self { linked, is_seated: false, progress: Progress::New(request) }
+impl<T: CallTarget> Call<T> {
+    pub(crate) fn new(target: T, request: Request) -> Self {
+        Self { target, has_permit: false, state: CallState::New(request) }
     }
 
-    /// A call that has a seat already.
-    pub(crate) fn seated(linked: L, request: Request) -> Self {
-        Self { linked, is_seated: true, progress: Progress::New(request) }
+    /// Creates a call that already holds a permit.
+    pub(crate) fn with_permit(target: T, request: Request) -> Self {
+        Self { target, has_permit: true, state: CallState::New(request) }
     }
 
-    /// The request of a call that was not made. What the call has ended with says nothing then.
+    /// Takes the request of a call that was not made. Ignore the output of its future then.
     #[inline]
-    pub(crate) fn take_missed(&mut self) -> Option<Request> {
-        if !matches!(self.progress, Progress::Missed(_)) {
+    pub(crate) fn take_unsent(&mut self) -> Option<Request> {
+        if !matches!(self.state, CallState::Unsent(_)) {
             return None;
         }
-        match std::mem::replace(&mut self.progress, Progress::Done) {
-            Progress::Missed(request) => Some(request),
+        match std::mem::replace(&mut self.state, CallState::Done) {
+            CallState::Unsent(request) => Some(request),
             _ => None,
         }
     }
 
     #[cold]
-    fn miss(&mut self, request: Request) -> Poll<Result<Response, Error>> {
-        self.progress = Progress::Missed(request);
+    fn end_unsent(&mut self, request: Request) -> Poll<Result<Response, Error>> {
+        self.state = CallState::Unsent(request);
         Poll::Ready(Ok(Response::default()))
     }
 
-    fn link(&self) -> &Link<L::Codec> {
-        self.linked.link()
+    fn link(&self) -> &Link<T::Codec> {
+        self.target.link()
     }
 
-    /// How long the call may take, if there is a limit.
-    fn limit(&self, request: &Request) -> Option<Duration> {
-        let limit = request.timeout().unwrap_or(self.link().0.timeout);
-        (!limit.is_zero()).then_some(limit)
+    /// Timeout of the call, if it has one.
+    fn timeout(&self, request: &Request) -> Option<Duration> {
+        let timeout = request.timeout().unwrap_or(self.link().0.timeout);
+        (!timeout.is_zero()).then_some(timeout)
     }
 
     fn poll_start(&mut self, request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
-        let needs_seat = L::HAS_SEATS && !self.is_seated;
-        if needs_seat && !self.linked.choose() {
-            return self.miss(request);
+        let needs_permit = T::NEEDS_PERMIT && !self.has_permit;
+        if needs_permit && !self.target.choose() {
+            return self.end_unsent(request);
         }
-        let mut state = self.linked.link().lock();
-        if needs_seat {
-            if state.must_wait() || !state.seats.take() {
+        // Before the mutex is taken: a generator is user code.
+        let id = match self.choose_id(&request) {
+            Ok(id) => id,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        let mut state = self.target.link().lock();
+        if needs_permit {
+            if state.must_wait() || !state.permits.acquire() {
                 drop(state);
-                return self.miss(request);
+                return self.end_unsent(request);
             }
-            self.is_seated = true;
-        } else if L::HAS_SEATS && !state.is_here() {
-            let left = Some(state.seats.give_back());
+            self.has_permit = true;
+        } else if T::NEEDS_PERMIT && !state.is_connected() {
+            let released = Some(state.permits.release());
             drop(state);
-            self.vacate(left);
-            return self.miss(request);
+            self.permit_released(released);
+            return self.end_unsent(request);
         } else if state.must_wait() {
             let key = state.park(None, cx);
             drop(state);
             return self.park(request, key, cx);
         }
-        let id = match request.id() {
-            Some(id) => id.clone(),
-            None => self.linked.link().0.ids.next_id(),
-        };
         let started = if request.is_oneway() {
-            state.start_oneway(id, request, cx).map(|()| Progress::Done)
+            state.start_oneway(id, request, cx).map(|()| CallState::Done)
         } else {
-            let timeout = self.limit(&request);
-            state.start(id.clone(), request, timeout, cx).map(|place| Progress::Waiting { place, id })
+            let timeout = self.timeout(&request);
+            state.start(id.clone(), request, timeout, cx).map(|waiter| CallState::Waiting { waiter, id })
         };
-        let is_over = !matches!(started, Ok(Progress::Waiting { .. }));
-        let left = (L::HAS_SEATS && is_over).then(|| state.seats.give_back());
-        let woken = state.woken();
+        let has_ended = !matches!(started, Ok(CallState::Waiting { .. }));
+        let released = (T::NEEDS_PERMIT && has_ended).then(|| state.permits.release());
+        let woken = state.take_woken();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
-        self.vacate(left);
+        self.permit_released(released);
         match started {
-            Ok(Progress::Done) => Poll::Ready(Ok(Response::default())),
+            Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
             Ok(waiting) => {
-                self.progress = waiting;
+                self.state = waiting;
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),
         }
     }
 
-    /// Says that the seat was given back, if it was.
+    /// Id that the request has, or the next one of the generator.
     #[inline]
-    fn vacate(&mut self, left: Option<bool>) {
-        if let Some(is_due) = left {
-            self.is_seated = false;
-            self.linked.vacated(is_due);
+    fn choose_id(&self, request: &Request) -> Result<TxId, Error> {
+        match request.id() {
+            Some(id) => Ok(id.clone()),
+            None => user_code::catch("the id generator", || self.link().0.ids.next_id())
+                .map_err(|panic| without_id(request.name(), &panic)),
+        }
+    }
+
+    /// Reports a released permit to the target. `released`: the result of the release, if there was one.
+    #[inline]
+    fn permit_released(&mut self, released: Option<bool>) {
+        if let Some(is_due) = released {
+            self.has_permit = false;
+            self.target.permit_released(is_due);
         }
     }
 
     #[cold]
     fn park(&mut self, request: Request, key: u64, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
-        let limit = self.limit(&request);
-        let sleep = limit.map(|limit| Box::pin(sleep(limit)));
-        self.poll_parked(Box::new(Parked { request, key, since: Instant::now(), limit, sleep }), cx)
+        let timeout = self.timeout(&request);
+        let sleep = timeout.map(|timeout| Box::pin(sleep(timeout)));
+        self.poll_parked(Box::new(Parked { request, key, since: Instant::now(), timeout, sleep }), cx)
     }
 
     #[cold]
@@ -167,98 +182,104 @@ impl<L: Linked> Call<L> {
         mut parked: Box<Parked>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
-        let mut state = self.linked.link().lock();
+        let mut state = self.target.link().lock();
         if !state.must_wait() {
-            state.unpark_one(parked.key);
+            state.remove_parked(parked.key);
             drop(state);
-            let Parked { mut request, since, limit, .. } = *parked;
-            // What is left is what the other side hears of, too.
-            if let Some(limit) = limit {
-                let left = limit.saturating_sub(since.elapsed());
-                request.set_timeout(Some(left.max(Duration::from_nanos(1))));
+            let Parked { mut request, since, timeout, .. } = *parked;
+            // The peer gets the rest of the timeout.
+            if let Some(timeout) = timeout {
+                let rest = timeout.saturating_sub(since.elapsed());
+                request.set_timeout(Some(rest.max(Duration::from_nanos(1))));
             }
             return self.poll_start(request, cx);
         }
-        let is_starting = state.is_starting();
+        let waits_for_restart = state.waits_for_restart();
         state.park(Some(parked.key), cx);
         drop(state);
-        let is_over = parked.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-        if is_over {
-            let mut state = self.linked.link().lock();
-            state.unpark_one(parked.key);
-            let left = L::HAS_SEATS.then(|| state.seats.give_back());
+        let has_timed_out = parked.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if has_timed_out {
+            let mut state = self.target.link().lock();
+            state.remove_parked(parked.key);
+            let released = T::NEEDS_PERMIT.then(|| state.permits.release());
             drop(state);
-            self.vacate(left);
-            return Poll::Ready(Err(waited(&parked, is_starting)));
+            self.permit_released(released);
+            return Poll::Ready(Err(timed_out_unsent(&parked, waits_for_restart)));
         }
-        self.progress = Progress::Parked(parked);
+        self.state = CallState::Parked(parked);
         Poll::Pending
     }
 }
 
-fn waited(parked: &Parked, is_starting: bool) -> Error {
-    let (why, what) = if is_starting {
-        ("its worker was still being started again", "a longer timeout lets it wait longer")
-    } else {
-        ("the worker did not read what was sent before it", "it may hang, or be given more than it can do")
-    };
-    let text = format!(
-        "`{}` was not sent within {:?}: {why}; {what}",
-        parked.request.name(),
-        parked.limit.unwrap_or_default()
-    );
-    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
-}
-
-impl<L: Linked + Unpin> Future for Call<L> {
+impl<T: CallTarget + Unpin> Future for Call<T> {
     type Output = Result<Response, Error>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match std::mem::replace(&mut self.progress, Progress::Done) {
-            Progress::New(request) => self.poll_start(request, cx),
-            Progress::Parked(parked) => self.poll_parked(parked, cx),
-            Progress::Waiting { place, id } => {
-                let mut state = self.linked.link().lock();
-                if L::HAS_SEATS
-                    && let Some(request) = state.places.take_unsent(place)
+        match std::mem::replace(&mut self.state, CallState::Done) {
+            CallState::New(request) => self.poll_start(request, cx),
+            CallState::Parked(parked) => self.poll_parked(parked, cx),
+            CallState::Waiting { waiter, id } => {
+                let mut state = self.target.link().lock();
+                if T::NEEDS_PERMIT
+                    && let Some(request) = state.waiters.take_unsent(waiter)
                 {
-                    let left = Some(state.seats.give_back());
+                    let released = Some(state.permits.release());
                     drop(state);
-                    self.vacate(left);
-                    return self.miss(request);
+                    self.permit_released(released);
+                    return self.end_unsent(request);
                 }
-                let answer = state.places.poll(place, cx);
-                let left = (L::HAS_SEATS && answer.is_ready()).then(|| state.seats.give_back());
+                let answer = state.waiters.poll(waiter, cx);
+                let released = (T::NEEDS_PERMIT && answer.is_ready()).then(|| state.permits.release());
                 drop(state);
                 if answer.is_pending() {
-                    self.progress = Progress::Waiting { place, id };
+                    self.state = CallState::Waiting { waiter, id };
                 }
-                self.vacate(left);
+                self.permit_released(released);
                 answer
             }
-            Progress::Missed(_) | Progress::Done => panic!("a call was polled after it had ended"),
+            CallState::Unsent(_) | CallState::Done => panic!("a call was polled after it had ended"),
         }
     }
 }
 
-impl<L: Linked> Drop for Call<L> {
+impl<T: CallTarget> Drop for Call<T> {
     fn drop(&mut self) {
-        let is_seated = L::HAS_SEATS && self.is_seated;
-        let is_begun = matches!(self.progress, Progress::Waiting { .. } | Progress::Parked(_));
-        if !is_seated && !is_begun {
+        let has_permit = T::NEEDS_PERMIT && self.has_permit;
+        let has_started = matches!(self.state, CallState::Waiting { .. } | CallState::Parked(_));
+        if !has_permit && !has_started {
             return;
         }
-        let left = self.link().change(|state| {
-            match &self.progress {
-                Progress::Waiting { place, id } => state.abandon(*place, id),
-                Progress::Parked(parked) => state.unpark_one(parked.key),
-                Progress::New(_) | Progress::Missed(_) | Progress::Done => {}
+        let released = self.link().change(|state| {
+            match &self.state {
+                CallState::Waiting { waiter, id } => state.abandon(*waiter, id),
+                CallState::Parked(parked) => state.remove_parked(parked.key),
+                CallState::New(_) | CallState::Unsent(_) | CallState::Done => {}
             }
-            is_seated.then(|| state.seats.give_back())
+            has_permit.then(|| state.permits.release())
         });
-        self.vacate(left);
+        self.permit_released(released);
     }
+}
+
+#[cold]
+fn without_id(name: &str, panic: &str) -> Error {
+    let text = format!("could not call `{name}`: {panic}; fix the panic");
+    Error::new(ErrorKind::Panicked, text).with_executed(Executed::No)
+}
+
+fn timed_out_unsent(parked: &Parked, waits_for_restart: bool) -> Error {
+    let (cause, remedy) = if waits_for_restart {
+        ("its worker was still being restarted", "raise the timeout to let it wait longer")
+    } else {
+        ("the worker did not read earlier requests", "check if it hangs, or send it fewer requests")
+    };
+    let text = format!(
+        "could not send `{}` within {:?}: {cause}; {remedy}",
+        parked.request.name(),
+        parked.timeout.unwrap_or_default()
+    );
+    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
 }
 
 #[cfg(test)]
@@ -271,7 +292,7 @@ mod tests {
     use isolated_workers_core::{Body, Limits, Message, Name, Never, SequentialIds};
     use tokio::io::duplex;
 
-    use super::super::Presence;
+    use super::super::Availability;
     use super::*;
 
     #[derive(serde::Serialize, serde::Deserialize)]
@@ -284,12 +305,12 @@ mod tests {
         type Error = Never;
     }
 
-    /// The only worker there is.
+    /// Target with one worker.
     struct Only<'a, C: Codec>(&'a Link<C>);
 
-    impl<C: Codec> Linked for Only<'_, C> {
+    impl<C: Codec> CallTarget for Only<'_, C> {
         type Codec = C;
-        const HAS_SEATS: bool = true;
+        const NEEDS_PERMIT: bool = true;
 
         fn link(&self) -> &Link<C> {
             self.0
@@ -308,8 +329,8 @@ mod tests {
         request
     }
 
-    /// Of calls whose worker dies, one has left in part, and the others have been encoded.
-    async fn what_was_not_sent_comes_back<C: Codec>(codec: C) {
+    /// Checks calls of a worker that crashes: one was sent in part, the others were only encoded.
+    async fn unsent_requests_are_returned<C: Codec>(codec: C) {
         let (here, _there) = duplex(10);
         let link = Link::new(
             codec.clone(),
@@ -318,75 +339,75 @@ mod tests {
             Duration::ZERO,
             here,
         );
-        link.open_seats(4, u64::MAX);
+        link.open_permits(4, u64::MAX);
         let mut calls: Vec<_> =
             (0..5).map(|number| Call::new(Only(&link), request(&codec, number))).collect();
         let mut poll = |number: usize| {
             let call = &mut calls[number];
             let ended = Pin::new(&mut *call).poll(&mut Context::from_waker(Waker::noop()));
-            (ended, call.take_missed())
+            (ended, call.take_unsent())
         };
         for number in 0..4 {
             assert!(poll(number).0.is_pending(), "call {number}");
         }
-        let (_, missed) = poll(4);
-        assert!(missed.is_some(), "there are four seats");
-        assert_eq!(link.seats(), (true, 4, 4));
+        let (_, unsent) = poll(4);
+        assert!(unsent.is_some(), "there are four permits");
+        assert_eq!(link.permits(), (true, 4, 4));
 
-        link.fail(Presence::Ended, |_| Error::new(ErrorKind::Crashed, "it is gone"));
-        let Poll::Ready(Err(begun)) = poll(0).0 else { panic!("it has ended") };
-        assert_eq!(begun.executed(), Executed::Maybe, "{begun}");
+        link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
+        let Poll::Ready(Err(partial)) = poll(0).0 else { panic!("the call has not ended") };
+        assert_eq!(partial.executed(), Executed::Maybe, "{partial}");
         for number in 1..4 {
-            let (ended, missed) = poll(number);
+            let (ended, unsent) = poll(number);
             assert!(ended.is_ready());
-            let (missed, sent) = (missed.expect("it was not sent"), request(&codec, number));
-            assert_eq!(missed.body().as_bytes(), sent.body().as_bytes());
-            assert_eq!((missed.name(), missed.timeout()), (sent.name(), sent.timeout()));
-            assert_eq!(missed.metadata().get("number"), sent.metadata().get("number"));
-            assert_eq!((missed.role(), missed.deadline()), (sent.role(), None));
-            assert!(sent.id().is_none_or(|id| missed.id() == Some(id)));
+            let (unsent, sent) = (unsent.expect("the request was not sent"), request(&codec, number));
+            assert_eq!(unsent.body().as_bytes(), sent.body().as_bytes());
+            assert_eq!((unsent.name(), unsent.timeout()), (sent.name(), sent.timeout()));
+            assert_eq!(unsent.metadata().get("number"), sent.metadata().get("number"));
+            assert_eq!((unsent.role(), unsent.deadline()), (sent.role(), None));
+            assert!(sent.id().is_none_or(|id| unsent.id() == Some(id)));
         }
-        assert_eq!(link.seats(), (false, 0, 4));
+        assert_eq!(link.permits(), (false, 0, 4));
     }
 
     #[tokio::test]
-    async fn what_was_not_sent_when_its_worker_died_comes_back_as_it_was() {
-        what_was_not_sent_comes_back(Json).await;
-        what_was_not_sent_comes_back(Cbor).await;
-        what_was_not_sent_comes_back(Postcard).await;
-        what_was_not_sent_comes_back(Compressed::new(Postcard)).await;
+    async fn unsent_requests_of_a_crashed_worker_are_returned_unchanged() {
+        unsent_requests_are_returned(Json).await;
+        unsent_requests_are_returned(Cbor).await;
+        unsent_requests_are_returned(Postcard).await;
+        unsent_requests_are_returned(Compressed::new(Postcard)).await;
     }
 
     #[tokio::test]
-    async fn a_seat_is_given_back_however_its_call_ends() {
+    async fn a_permit_is_released_however_its_call_ends() {
         let (here, _there) = duplex(1 << 16);
         let link =
             Link::new(Postcard, Limits::default(), Arc::new(SequentialIds::default()), Duration::ZERO, here);
-        link.open_seats(1, 2);
-        // It is dropped before it has begun, and while it is in flight.
+        link.open_permits(1, 2);
+        // The call is dropped before it starts, and while it is in flight.
         drop(Call::new(Only(&link), request(&Postcard, 1)));
-        assert!(link.take_seat());
-        drop(Call::seated(Only(&link), request(&Postcard, 1)));
+        assert!(link.acquire_permit());
+        drop(Call::with_permit(Only(&link), request(&Postcard, 1)));
         let mut call = Call::new(Only(&link), request(&Postcard, 1));
         poll_fn(|cx| {
             assert!(Pin::new(&mut call).poll(cx).is_pending());
             Poll::Ready(())
         })
         .await;
-        assert_eq!((link.free_seats(), link.seats()), (0, (true, 1, 2)));
+        assert_eq!((link.available_permits(), link.permits()), (0, (true, 1, 2)));
         drop(call);
-        assert_eq!((link.free_seats(), link.seats()), (1, (true, 0, 2)));
-        // Nobody waits for the end of a oneway message.
+        assert_eq!((link.available_permits(), link.permits()), (1, (true, 0, 2)));
+        // A oneway message ends at once.
         let mut call = Call::new(Only(&link), Request::of::<Note>(Body::empty()));
-        assert!((&mut call).await.is_ok() && call.take_missed().is_none());
-        assert_eq!(link.seats(), (true, 0, 3));
-        // One that has a seat at a worker that has ended meanwhile.
-        assert!(link.take_seat());
-        link.fail(Presence::Ended, |_| Error::new(ErrorKind::Crashed, "it is gone"));
-        let mut call = Call::seated(Only(&link), request(&Postcard, 1));
+        assert!((&mut call).await.is_ok() && call.take_unsent().is_none());
+        assert_eq!(link.permits(), (true, 0, 3));
+        // A call holds a permit of a worker that has exited meanwhile.
+        assert!(link.acquire_permit());
+        link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
+        let mut call = Call::with_permit(Only(&link), request(&Postcard, 1));
         let _ = (&mut call).await;
-        assert!(call.take_missed().is_some());
-        assert_eq!(link.seats(), (false, 0, 4));
-        assert!(!link.take_seat(), "it lets nobody in any more");
+        assert!(call.take_unsent().is_some());
+        assert_eq!(link.permits(), (false, 0, 4));
+        assert!(!link.acquire_permit(), "a closed connection gives no permits");
     }
 }

@@ -1,99 +1,88 @@
+use std::io;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
-use isolated_workers_core::{Error, ErrorKind, Executed, Frame, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Frame, Request, Response, TxId};
 use tokio::io::AsyncWrite;
 
-use super::outgoing::Outgoing;
-use super::places::Places;
-use super::seats::Seats;
+use super::availability::Availability;
+use super::frame_writer::FrameWriter;
+use super::parked::ParkedCalls;
+use super::permits::Permits;
+use super::user_code;
+use super::waiters::Waiters;
 use crate::OnTimeout;
 
-/// How many bytes may wait to be written before callers wait for room and a worker stops reading.
-const HIGH_WATER: usize = 1 << 20;
+/// Size in bytes of the queue above which calls wait for space and a worker stops reading.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// With so many bytes a caller writes without waiting for company: the other side is at work on them meanwhile.
-const EARLY: usize = 4 << 10;
+/// Number of encoded bytes from which a caller writes at once and leaves no batch to the task. The peer can work on them
+/// meanwhile.
+const EARLY_WRITE_BYTES: usize = 4 << 10;
 
-/// What is behind the lock of a link.
+/// State guarded by the connection's mutex.
 pub(super) struct State<F> {
     pub(super) connection: Connection<usize>,
-    outgoing: Outgoing<F>,
-    pub(super) places: Places,
-    /// The task of the connection, while it sleeps.
-    pump: Option<Waker>,
-    /// Those who wait for the queue to be short enough, or for a worker that is being started.
-    parked: HashMap<u64, Waker>,
-    next_parked: u64,
-    /// Those to be woken when the lock is given back.
+    writer: FrameWriter<F>,
+    pub(super) waiters: Waiters,
+    pub(super) permits: Permits,
+    parked: ParkedCalls,
+    task: TaskState,
+    /// Wakers to call after the mutex is released.
     woken: Vec<Waker>,
-    /// How many calls were answered since the task slept last.
-    answered: usize,
-    /// Whether several were the last time: those who are answered together call again together, as a rule.
-    has_company: bool,
-    /// For when the timer of the task is set.
-    armed: Option<Instant>,
-    presence: Presence,
+    availability: Availability,
     on_timeout: OnTimeout,
-    /// Whether a worker that ends by itself is started again.
+    /// `true` if a worker that exits is restarted.
     respawns: bool,
-    /// Whether the time of a call was over that the worker is to be killed for.
+    /// `true` if a call timed out for which the worker must be killed.
     overran: bool,
-    /// Where this side serves, and is about to leave.
-    leave: Option<Leave>,
-    pub(super) seats: Seats,
+    /// Progress of a graceful shutdown of this side, if it serves and shuts down.
+    shutdown: Option<Shutdown>,
 }
 
-/// How far a side is that serves and is about to leave.
+/// View of the connection task for callers.
+#[derive(Debug, Default)]
+struct TaskState {
+    /// Waker of the task while it sleeps.
+    waker: Option<Waker>,
+    /// Time for which the timer of the task is set.
+    timer: Option<Instant>,
+    /// Number of calls completed since the task last slept.
+    completed: usize,
+    /// `true` if more than one call completed in the last wake-up. New calls then usually arrive together, so writing is
+    /// left to the task.
+    completes_in_batches: bool,
+}
+
+/// Progress of a graceful shutdown of a serving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leave {
-    /// The other side may not have heard the goodbye yet.
-    Said,
-    /// It has, and asks for nothing more.
-    Heard,
-    /// It does not know what a goodbye is: what it asks for is refused.
+enum Shutdown {
+    /// A go-away was sent. Requests may still arrive.
+    Announced,
+    /// The peer confirmed the go-away and sends no more requests.
+    Confirmed,
+    /// The peer may not know go-aways, so it got none. Its requests are refused.
     Refusing,
-}
-
-/// Whether the other side is there for calls.
-#[derive(Debug)]
-pub(crate) enum Presence {
-    Here,
-    /// It has been left, to be reached again.
-    Away,
-    /// It is being started again, and calls wait for it.
-    Starting,
-    /// It finishes what is in flight.
-    Draining,
-    /// It was closed, or has ended.
-    Ended,
-    /// It will not come back, for this reason.
-    Gone(Error),
 }
 
 impl<F: Framing> State<F> {
     pub(super) fn new(framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
         Self {
             connection: Connection::new(),
-            outgoing: Outgoing::new(framing, writer),
-            places: Places::default(),
-            pump: None,
-            parked: HashMap::new(),
-            next_parked: 0,
+            writer: FrameWriter::new(framing, writer),
+            waiters: Waiters::default(),
+            permits: Permits::default(),
+            parked: ParkedCalls::default(),
+            task: TaskState::default(),
             woken: Vec::new(),
-            answered: 0,
-            has_company: false,
-            armed: None,
-            presence: Presence::Here,
+            availability: Availability::Connected,
             on_timeout: OnTimeout::Cancel,
             respawns: false,
             overran: false,
-            leave: None,
-            seats: Seats::default(),
+            shutdown: None,
         }
     }
 
@@ -103,88 +92,86 @@ impl<F: Framing> State<F> {
         self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
     }
 
-    /// Begins anew over another stream. The places of calls stay: somebody may not have taken the end of one yet.
-    pub(super) fn renew(&mut self, framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) {
+    /// Continues over another stream. Waiters stay, because a caller may not have taken its result yet.
+    ///
+    /// Returns the old writer, to be dropped after the mutex is released: its destructor is user code.
+    #[must_use = "the old writer must be dropped after the mutex is released"]
+    pub(super) fn reconnect(
+        &mut self,
+        framing: F,
+        writer: Box<dyn AsyncWrite + Send + Unpin>,
+    ) -> FrameWriter<F> {
         self.connection = Connection::new();
         self.set_policy(self.on_timeout, self.respawns);
-        self.outgoing = Outgoing::new(framing, writer);
-        self.armed = None;
+        self.task.timer = None;
         self.overran = false;
-        self.presence = Presence::Here;
+        self.availability = Availability::Connected;
         self.unpark();
+        std::mem::replace(&mut self.writer, FrameWriter::new(framing, writer))
     }
 
-    pub(super) fn release(&mut self) {
-        self.outgoing.release();
+    /// Closes the stream. Returns the writer, to be dropped after the mutex is released.
+    #[must_use = "the writer must be dropped after the mutex is released"]
+    pub(super) fn close_stream(&mut self) -> Box<dyn AsyncWrite + Send + Unpin> {
+        self.writer.close_stream()
     }
 
-    pub(super) fn presence(&self) -> &Presence {
-        &self.presence
+    pub(super) fn availability(&self) -> &Availability {
+        &self.availability
     }
 
-    /// Whether a call can start, as far as is known.
-    pub(super) fn is_here(&self) -> bool {
-        matches!(self.presence, Presence::Here)
-            && self.outgoing.is_open()
+    /// Returns `true` if a call can start now.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.availability, Availability::Connected)
+            && self.writer.is_open()
             && !self.connection.has_received_go_away()
     }
 
-    /// Takes a seat for a call that can start.
-    pub(super) fn take_seat(&mut self) -> bool {
-        self.is_here() && self.seats.take()
+    /// Takes a permit for a call that can start now. Returns `false` if none is available.
+    pub(super) fn acquire_permit(&mut self) -> bool {
+        self.is_connected() && self.permits.acquire()
     }
 
-    fn check_here(&self, name: &str) -> Result<(), Error> {
-        match &self.presence {
-            // The connection of one that has ended refuses calls itself.
-            Presence::Here | Presence::Starting | Presence::Ended => Ok(()),
-            Presence::Away => Err(disconnected(name)),
-            Presence::Draining => Err(draining(name)),
-            Presence::Gone(error) => Err(error.clone()),
-        }
-    }
-
-    /// Whether as much waits to be written as may.
+    /// Returns `true` if the queue of bytes to write is full.
     pub(super) fn is_full(&self) -> bool {
-        self.connection.queued_bytes() + self.outgoing.unwritten() > HIGH_WATER
+        self.connection.queued_bytes() + self.writer.unwritten() > MAX_QUEUED_BYTES
     }
 
-    /// Whether a call has to wait before it starts.
+    /// Returns `true` if a call has to wait before it starts.
     pub(super) fn must_wait(&self) -> bool {
-        match self.presence {
-            // One that is about to be killed would take the call with it.
-            Presence::Here => {
+        match self.availability {
+            // A call to a worker that is about to be killed would be lost.
+            Availability::Connected => {
                 self.is_full() || self.overran || (self.respawns && self.connection.has_received_go_away())
             }
-            Presence::Starting => true,
-            Presence::Away | Presence::Draining | Presence::Ended | Presence::Gone(_) => false,
+            Availability::Starting => true,
+            Availability::Disconnected
+            | Availability::Draining
+            | Availability::Closed
+            | Availability::Failed(_) => false,
         }
     }
 
-    /// Whether the other side is being started, and that is why calls wait.
-    pub(super) fn is_starting(&self) -> bool {
+    /// Returns `true` if a call that has to wait does so for a restart of the worker, and `false` if it waits for space in
+    /// the queue. Meaningless unless [`must_wait`](Self::must_wait).
+    pub(super) fn waits_for_restart(&self) -> bool {
         !self.is_full()
     }
 
-    /// QueueStats until there is a reason to try again. `key` is that of a wait that was begun before.
+    /// Parks a call until it may start. `key` is that of an earlier `park` of the same call. Returns the key.
     pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
-        let key = key.unwrap_or_else(|| {
-            self.next_parked += 1;
-            self.next_parked
-        });
-        self.parked.insert(key, cx.waker().clone());
-        key
+        self.parked.park(key, cx)
     }
 
-    pub(super) fn unpark_one(&mut self, key: u64) {
-        self.parked.remove(&key);
+    pub(super) fn remove_parked(&mut self, key: u64) {
+        self.parked.remove(key);
     }
 
     fn unpark(&mut self) {
-        self.woken.extend(self.parked.drain().map(|(_, waker)| waker));
+        self.woken.extend(self.parked.drain());
     }
 
-    /// Starts a call and returns its place.
+    /// Starts a call and returns the key of its waiter.
     pub(super) fn start(
         &mut self,
         id: TxId,
@@ -192,78 +179,79 @@ impl<F: Framing> State<F> {
         timeout: Option<Duration>,
         cx: &mut Context<'_>,
     ) -> Result<usize, Error> {
-        self.check_here(request.name())?;
-        let place = self.places.next();
-        self.connection.call(id, request, timeout, place)?;
-        self.places.wait(cx);
+        self.availability.check(request.name())?;
+        let waiter = self.waiters.next_key();
+        self.connection.call(id, request, timeout, waiter)?;
+        self.waiters.insert(cx);
         self.send(cx);
-        Ok(place)
+        Ok(waiter)
     }
 
-    /// Sends a message that nobody answers.
+    /// Sends a oneway message.
     pub(super) fn start_oneway(
         &mut self,
         id: TxId,
         request: Request,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
-        self.check_here(request.name())?;
+        self.availability.check(request.name())?;
         self.connection.send(id, request)?;
         self.send(cx);
         Ok(())
     }
 
-    /// Writes at once where this is the only call, and leaves it to the task where others may come along. Those are
-    /// encoded all the same, while what they are made of is close at hand.
+    /// Sends the frames of a new call: the fast path of a caller.
+    ///
+    /// A lone call is written at once. If other calls are in flight, the frame is only encoded, while the message is still
+    /// in the cache (decision 20), and the task writes the batch.
     fn send(&mut self, cx: &mut Context<'_>) {
-        let alone = self.connection.in_flight() <= 1 && !self.has_company;
-        let sent = if alone {
-            self.begin();
+        let is_alone = self.connection.in_flight() <= 1 && !self.task.completes_in_batches;
+        let is_sent = if is_alone {
+            self.start_timeouts();
             self.flush(cx).is_ready()
         } else {
             self.encode();
-            if self.outgoing.unwritten() >= EARLY {
+            if self.writer.unwritten() >= EARLY_WRITE_BYTES {
                 let _ = self.flush(cx);
             }
             false
         };
-        let sooner = match (self.connection.poll_timeout(), self.armed) {
-            (Some(at), Some(armed)) => at < armed,
+        let is_timer_late = match (self.connection.poll_timeout(), self.task.timer) {
+            (Some(at), Some(timer)) => at < timer,
             (Some(_), None) => true,
             (None, _) => false,
         };
-        if !sent || sooner {
-            self.wake_pump();
+        if !is_sent || is_timer_late {
+            self.wake_task();
         }
     }
 
-    /// Gives a call up whose future was dropped.
-    pub(super) fn abandon(&mut self, place: usize, id: &TxId) {
-        if self.places.remove(place) {
+    /// Cancels a call whose future was dropped.
+    pub(super) fn abandon(&mut self, waiter: usize, id: &TxId) {
+        if self.waiters.remove(waiter) {
             self.connection.cancel(id);
-            self.wake_pump();
+            self.wake_task();
         }
     }
 
-    /// Takes in the end of a call.
-    pub(super) fn settle(&mut self, place: usize, result: Result<Response, Error>) {
-        self.answered += 1;
-        if let Some(waker) = self.places.answer(place, result) {
+    /// Stores the result of a call for its caller.
+    pub(super) fn complete(&mut self, waiter: usize, result: Result<Response, Error>) {
+        self.task.completed += 1;
+        if let Some(waker) = self.waiters.complete(waiter, result) {
             self.woken.push(waker);
         }
     }
 
-    /// Takes in the ends of calls.
-    fn settle_all(&mut self, ended: Vec<Event<usize>>) {
-        for event in ended {
+    fn complete_all(&mut self, events: Vec<Event<usize>>) {
+        for event in events {
             if let Event::Answered { token, result } = event {
-                self.settle(token, result);
+                self.complete(token, result);
             }
         }
     }
 
-    /// Has the time of calls run that the task does not know of yet.
-    fn begin(&mut self) {
+    /// Starts the timeouts of new calls.
+    fn start_timeouts(&mut self) {
         if self.connection.has_unstarted_timeouts() {
             self.connection.start_timeouts(Instant::now());
         }
@@ -271,17 +259,28 @@ impl<F: Framing> State<F> {
 
     fn encode(&mut self) {
         let mut refused = Vec::new();
-        self.outgoing.encode(&mut self.connection, &mut refused);
-        self.settle_all(refused);
+        let encoded = user_code::catch("the framing of the codec", || {
+            self.writer.encode(&mut self.connection, &mut refused)
+        });
+        self.complete_all(refused);
+        if let Err(panic) = encoded {
+            self.break_after_panic(&panic);
+        }
     }
 
-    /// Writes as much as the stream takes. `Ready` says that nothing is left.
+    /// Writes as much as the stream accepts. `Ready`: nothing is left to write.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut refused = Vec::new();
-        let flushed = self.outgoing.poll_flush(&mut self.connection, &mut refused, cx);
-        self.settle_all(refused);
-        if !self.outgoing.is_open() {
-            self.seats.close();
+        let flushed = user_code::catch("the framing of the codec or the writer of the transport", || {
+            self.writer.poll_flush(&mut self.connection, &mut refused, cx)
+        });
+        self.complete_all(refused);
+        let flushed = flushed.unwrap_or_else(|panic| {
+            self.break_after_panic(&panic);
+            Poll::Ready(())
+        });
+        if !self.writer.is_open() {
+            self.permits.close();
         }
         if !self.parked.is_empty() && !self.must_wait() {
             self.unpark();
@@ -289,71 +288,82 @@ impl<F: Framing> State<F> {
         flushed
     }
 
-    pub(super) fn broken(&mut self) -> Option<std::io::Error> {
-        self.outgoing.broken()
+    /// Ends the connection after a panic of user code. Every call in flight ends with an error that names the panic.
+    #[cold]
+    pub(super) fn break_after_panic(&mut self, panic: &str) {
+        self.writer.break_off(io::Error::other(panic.to_owned()));
+        self.permits.close();
+        let ended = self.connection.fail(|name| lost_to_panic(name, panic));
+        self.complete_all(ended);
+        self.wake_task();
+        self.unpark();
     }
 
-    /// Gives up the calls whose time is over, and tells when to ask again.
+    /// Returns the error of a broken stream, once.
+    pub(super) fn take_write_error(&mut self) -> Option<io::Error> {
+        self.writer.take_error()
+    }
+
+    /// Ends the calls that have timed out. Returns the next time to call this again.
     pub(super) fn handle_timeout(&mut self) -> Option<Instant> {
-        self.begin();
+        self.start_timeouts();
         if self.connection.poll_timeout().is_some() {
-            let late = self.connection.handle_timeout(Instant::now());
-            self.overran |= !late.is_empty() && self.on_timeout == OnTimeout::Kill;
-            self.settle_all(late);
+            let expired = self.connection.handle_timeout(Instant::now());
+            self.overran |= !expired.is_empty() && self.on_timeout == OnTimeout::Kill;
+            self.complete_all(expired);
             if self.overran {
-                self.seats.close();
+                self.permits.close();
             }
         }
-        self.armed = self.connection.poll_timeout();
-        self.armed
+        self.task.timer = self.connection.poll_timeout();
+        self.task.timer
     }
 
-    /// Whether the time of a call was over that the worker is to be killed for.
+    /// Returns `true` if a call timed out for which the worker must be killed.
     pub(super) fn has_overrun(&self) -> bool {
         self.overran
     }
 
     pub(super) fn ping(&mut self) {
         self.connection.ping();
-        self.wake_pump();
+        self.wake_task();
     }
 
     pub(super) fn drain(&mut self) {
-        self.presence = Presence::Draining;
-        self.seats.close();
+        self.availability = Availability::Draining;
+        self.permits.close();
         self.unpark();
-        self.wake_pump();
+        self.wake_task();
     }
 
-    pub(super) fn take_leave(&mut self, is_known: bool) {
-        if is_known {
+    pub(super) fn shut_down(&mut self, knows_go_away: bool) {
+        if knows_go_away {
             self.connection.send_go_away(None);
         }
-        self.leave = Some(if is_known { Leave::Said } else { Leave::Refusing });
-        self.wake_pump();
+        self.shutdown = Some(if knows_go_away { Shutdown::Announced } else { Shutdown::Refusing });
+        self.wake_task();
     }
 
-    /// Takes in that the other side asks for nothing more. Returns whether the connection goes on all the same, until what
-    /// is in flight is answered.
-    pub(super) fn hear_go_away(&mut self, serves: bool) -> bool {
+    /// Handles a go-away of the peer. Returns `true` if the connection stays open until the calls in flight are answered.
+    pub(super) fn handle_go_away(&mut self, serves: bool) -> bool {
         if serves {
-            self.leave = self.leave.map(|_| Leave::Heard);
-            return self.leave.is_some();
+            self.shutdown = self.shutdown.map(|_| Shutdown::Confirmed);
+            return self.shutdown.is_some();
         }
-        self.seats.close();
-        // By which the other side knows that no call of this one is on its way to it any more.
+        self.permits.close();
+        // Confirms to the peer that no more calls are in transit.
         self.connection.send_go_away(None);
         true
     }
 
-    /// Answers a request of a side that does not know that this one is about to leave. Returns it where that is not so.
+    /// Returns the request, or refuses it if this side shuts down and the peer does not know go-aways.
     pub(super) fn admit(&mut self, request: Request) -> Option<Request> {
-        if self.leave != Some(Leave::Refusing) {
+        if self.shutdown != Some(Shutdown::Refusing) {
             return Some(request);
         }
         if let Some(id) = request.id().filter(|_| !request.is_oneway()) {
             let text = format!(
-                "could not call `{}`: the worker finishes what it has begun and ends",
+                "could not call `{}`: the worker is shutting down; call another worker",
                 request.name()
             );
             self.connection.answer(id, Err(Box::new(Error::new(ErrorKind::Closed, text).to_remote())));
@@ -361,69 +371,72 @@ impl<F: Framing> State<F> {
         None
     }
 
-    /// Whether the other side asks for nothing more, or is refused it.
-    pub(super) fn is_left(&self) -> bool {
-        matches!(self.leave, Some(Leave::Heard | Leave::Refusing))
+    /// Returns `true` if this side shuts down and the peer sends no more requests, or they are refused.
+    pub(super) fn takes_no_requests(&self) -> bool {
+        matches!(self.shutdown, Some(Shutdown::Confirmed | Shutdown::Refusing))
     }
 
-    /// Whether every answer has been written.
+    /// Returns `true` if every answer has been written.
     pub(super) fn has_answered(&self) -> bool {
         self.connection.serving() == 0 && self.is_written()
     }
 
     pub(super) fn is_written(&self) -> bool {
-        self.connection.queued_bytes() == 0 && self.outgoing.unwritten() == 0
+        self.connection.queued_bytes() == 0 && self.writer.unwritten() == 0
     }
 
     pub(super) fn is_idle(&self) -> bool {
         self.connection.in_flight() == 0 && self.is_written()
     }
 
+    /// Registers the waker of the task before it sleeps.
     pub(super) fn sleep(&mut self, cx: &Context<'_>) {
-        if self.answered > 0 {
-            self.has_company = std::mem::take(&mut self.answered) > 1;
+        if self.task.completed > 0 {
+            self.task.completes_in_batches = std::mem::take(&mut self.task.completed) > 1;
         }
-        match &mut self.pump {
+        match &mut self.task.waker {
             Some(waker) => waker.clone_from(cx.waker()),
-            None => self.pump = Some(cx.waker().clone()),
+            None => self.task.waker = Some(cx.waker().clone()),
         }
     }
 
-    /// Wakes the task, once for each time that it sleeps.
-    fn wake_pump(&mut self) {
-        self.woken.extend(self.pump.take());
+    /// Wakes the task, at most once each time it sleeps.
+    fn wake_task(&mut self) {
+        self.woken.extend(self.task.waker.take());
     }
 
-    /// Those to be woken when the lock is given back.
+    /// Takes the wakers to call after the mutex is released.
     #[inline]
-    pub(super) fn woken(&mut self) -> Vec<Waker> {
+    pub(super) fn take_woken(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.woken)
     }
 
-    /// The same where there may be many, again and again: both keep their memory.
-    pub(super) fn take_woken(&mut self, into: &mut Vec<Waker>) {
+    /// Moves the wakers to `into`. Both vectors keep their memory, for a caller that does this repeatedly.
+    pub(super) fn append_woken(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.woken);
     }
 
-    pub(super) fn fail(&mut self, presence: Presence, error: impl FnMut(&str) -> Error) {
-        self.presence = presence;
-        self.seats.close();
-        let retracted = self.outgoing.retract();
-        let unsent = if self.seats.taken() > 0 { self.unsent(retracted) } else { Vec::new() };
+    pub(super) fn fail(&mut self, availability: Availability, error: impl FnMut(&str) -> Error) {
+        self.availability = availability;
+        self.permits.close();
+        let retracted = self.writer.retract();
+        let unsent = if self.permits.taken() > 0 { self.unsent(retracted) } else { Vec::new() };
         let ended = self.connection.fail(error);
-        self.settle_all(ended);
-        for (place, request) in unsent {
-            self.places.send_back(place, request);
+        self.complete_all(ended);
+        for (waiter, request) in unsent {
+            self.waiters.return_unsent(waiter, request);
         }
-        self.wake_pump();
+        self.wake_task();
         self.unpark();
     }
 
-    /// The calls that the stream was not offered yet, from what they were encoded to: so nothing has to be kept of a call
-    /// for the case that its worker dies before it is sent.
+    /// Requests that were not offered to the stream, decoded from their own encoding. So a call in flight needs no copy of
+    /// its request for the case that its worker crashes first (decision 23).
     #[cold]
     fn unsent(&mut self, retracted: Vec<Bytes>) -> Vec<(usize, Request)> {
-        let mut frames = self.outgoing.decoded(retracted);
+        let mut frames =
+            user_code::catch("the framing of the codec", || self.writer.decode_retracted(retracted))
+                .unwrap_or_default();
         frames.extend(std::iter::from_fn(|| self.connection.poll_encode()));
         let unsent = frames.into_iter().filter_map(|frame| {
             let frame = match frame {
@@ -431,7 +444,7 @@ impl<F: Framing> State<F> {
                 frame => frame,
             };
             match frame {
-                // A oneway message has no call, but may have the id of one.
+                // A oneway message has no call, but its id may equal that of a call.
                 Frame::Request { id, request } if !request.is_oneway() => {
                     Some((*self.connection.token(&id)?, request.sent_back(id)))
                 }
@@ -442,23 +455,16 @@ impl<F: Framing> State<F> {
     }
 
     pub(super) fn close(&mut self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        let presence = if linger.is_some() { Presence::Away } else { Presence::Ended };
-        self.fail(presence, error);
+        let availability = if linger.is_some() { Availability::Disconnected } else { Availability::Closed };
+        self.fail(availability, error);
         self.connection.send_go_away(linger);
-        self.outgoing.shut_down_when_written();
+        self.writer.shut_down_when_written();
     }
 }
 
 #[cold]
-fn disconnected(name: &str) -> Error {
-    let text = format!("could not call `{name}`: the worker is disconnected; `reconnect` reaches it again");
-    Error::new(ErrorKind::Closed, text).with_executed(Executed::No)
-}
-
-#[cold]
-fn draining(name: &str) -> Error {
-    let text = format!(
-        "could not call `{name}`: the worker is being drained and takes no more calls; start another"
-    );
-    Error::new(ErrorKind::Closed, text).with_executed(Executed::No)
+fn lost_to_panic(name: &str, panic: &str) -> Error {
+    let text =
+        format!("could not complete `{name}`: the connection was closed because {panic}; fix the panic");
+    Error::new(ErrorKind::Crashed, text)
 }

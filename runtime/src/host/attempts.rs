@@ -20,7 +20,7 @@ pub(crate) async fn call<S: Service>(
     let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
     let mut attempts = Attempts::new(request, max_attempts);
     // While this exists, a worker that dies is respawned.
-    let _interest = link.again();
+    let _interest = link.respawn_interest();
     let mut suspect = None;
     loop {
         let result = service.call(attempts.request().clone()).await;
@@ -30,7 +30,7 @@ pub(crate) async fn call<S: Service>(
         };
         // One suspect at a time, so that the next crash has one cause.
         let remaining = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        match timeout(remaining.unwrap_or(Duration::MAX), link.probation()).await {
+        match timeout(remaining.unwrap_or(Duration::MAX), link.suspect_permit()).await {
             Ok(permit) => suspect = Some(permit),
             Err(_) => return Err(crashed),
         }

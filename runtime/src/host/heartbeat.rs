@@ -50,17 +50,17 @@ impl Heartbeat {
     /// Returns when the worker must be killed.
     pub(crate) async fn watch<C: Codec>(self, link: &Link<C>) {
         loop {
-            let before = link.heard();
+            let before = link.reads();
             sleep(self.interval).await;
-            if link.heard() != before {
+            if link.reads() != before {
                 continue;
             }
             link.ping();
             sleep(self.timeout).await;
-            if link.heard() == before {
+            if link.reads() == before {
                 sleep(CATCH_UP).await;
             }
-            if link.heard() == before {
+            if link.reads() == before {
                 if self.kills {
                     return;
                 }

@@ -11,7 +11,7 @@ use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reco
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::connection::{Link, Nobody, Pump};
+use crate::connection::{ConnectionTask, Link, RejectAll};
 use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
 use crate::host::supervisor::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, SupervisorHandle, supervise};
@@ -76,8 +76,8 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let (status, watched) = watch::channel(Status::Starting);
         let Started { running, stream, deferred_listener, cleanup, address } = self.start(&status).await?;
         let Greeted { reader, writer, buffer } = stream;
-        link.renew(limits, writer);
-        let task = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
+        link.reconnect(limits, writer);
+        let task = Box::pin(ConnectionTask::new(link.clone(), limits, reader, buffer, RejectAll));
         let starter = Arc::clone(self);
         Ok(supervise(starter, running, (deferred_listener, cleanup), address, link, task, (status, watched)))
     }

@@ -24,7 +24,7 @@ pub(crate) use self::handle::{
 };
 use self::shutdown::stop_requested;
 use crate::Status;
-use crate::connection::{End, Link, Presence};
+use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Address, Driver, Running};
 use crate::host::starter::Starter;
 use crate::timeouts::UNLIMITED;
@@ -120,7 +120,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 },
             }
         };
-        self.link.release();
+        self.link.close_stream();
         self.announce(exit);
     }
 
@@ -197,7 +197,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     self.disconnect(UNLIMITED, connection).await?;
                 }
                 release(&mut self.running)?;
-                self.link.fail(Presence::Ended, worker_detached);
+                self.link.fail(Availability::Closed, worker_detached);
                 if let Some(cleanup) = &self.cleanup {
                     cleanup.disarm();
                 }
@@ -229,7 +229,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let confirmed = timeout(DISCONNECT_TIMEOUT, task).await;
         *connection = None;
         match confirmed {
-            Ok(End::Eof | End::GoAway { .. }) => Ok(()),
+            Ok(CloseReason::Eof | CloseReason::GoAway { .. }) => Ok(()),
             Ok(end) => Err(Error::new(
                 ErrorKind::Crashed,
                 format!("could not disconnect the worker: the connection broke ({end:?}); start another"),
@@ -245,12 +245,12 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     }
 
     /// Waits for the process after its connection has ended. Both normally end together.
-    async fn exit_after(&mut self, end: End) -> ExitReason {
-        if let End::Overran = end {
+    async fn exit_after(&mut self, end: CloseReason) -> ExitReason {
+        if let CloseReason::Overran = end {
             self.kill(false).await;
             return ExitReason::Overran;
         }
-        if let End::Violated(error) = &end {
+        if let CloseReason::Violated(error) = &end {
             self.violation = Some(error.clone());
         }
         self.running.connection_over();
@@ -260,8 +260,10 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         tracing::warn!(pid = self.pid(), ?end, "killing a worker that has closed its connection");
         self.kill(false).await;
         match end {
-            End::Violated(_) => ExitReason::Violated,
-            End::Eof | End::GoAway { .. } | End::Broken(_) | End::Overran => ExitReason::Disconnected,
+            CloseReason::Violated(_) => ExitReason::Violated,
+            CloseReason::Eof | CloseReason::GoAway { .. } | CloseReason::Broken(_) | CloseReason::Overran => {
+                ExitReason::Disconnected
+            }
         }
     }
 
@@ -271,18 +273,18 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
     async fn crashed(&mut self, reason: ExitReason) -> Outcome {
         let crash = self.crash(reason).await;
-        let is_wanted = self.link.is_wanted_again() || reason == ExitReason::Overran;
+        let is_wanted = self.link.has_respawn_interest() || reason == ExitReason::Overran;
         // The status changes before any call fails: a caller that then asks whether the worker is
         // active must see that it is not.
         if self.starter.settings.on_crash.respawns_for(is_wanted) {
             tracing::warn!(pid = crash.pid, %reason, "respawning a worker");
             self.status.send_replace(Status::Starting);
-            self.fail_calls(&crash, Presence::Starting);
+            self.fail_calls(&crash, Availability::Starting);
             Outcome::Respawn(reason)
         } else {
             let exit = WorkerExit { crash: Some(crash.clone()), ..WorkerExit::new(reason) };
             self.announce(exit.clone());
-            self.fail_calls(&crash, Presence::Ended);
+            self.fail_calls(&crash, Availability::Closed);
             Outcome::Ended(exit)
         }
     }
@@ -291,12 +293,12 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let mut crash = Crash::new(reason);
         crash.pid = self.pid();
         self.running.explain(&mut crash).await;
-        crash.bystander = self.link.is_on_probation();
+        crash.bystander = self.link.has_suspect();
         crash.violation = self.violation.take().map(|error| error.to_string());
         crash
     }
 
-    fn fail_calls(&self, crash: &Crash, presence: Presence) {
+    fn fail_calls(&self, crash: &Crash, presence: Availability) {
         self.link.fail(presence, |message| {
             let mut crash = crash.clone();
             crash.message = Some(message.to_owned());
@@ -306,7 +308,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 }
 
 /// Waits until the connection has ended; without one, never returns.
-async fn closed(connection: &mut Option<BoxConnectionTask>) -> End {
+async fn closed(connection: &mut Option<BoxConnectionTask>) -> CloseReason {
     match connection {
         Some(task) => task.await,
         None => std::future::pending().await,

@@ -8,7 +8,7 @@ use isolated_workers_middleware::Service;
 use isolated_workers_transport::{DefaultTransport, Reconnect};
 use tokio::sync::watch;
 
-use crate::connection::{Nobody, Pump};
+use crate::connection::{ConnectionTask, RejectAll};
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
 use crate::host::starter::{Greeted, Starter};
@@ -209,7 +209,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     {
         let WorkerInner { starter, link, supervisor, .. } = &*self.0;
         let address = supervisor.identity().address;
-        if !link.is_away() {
+        if !link.is_disconnected() {
             let (kind, cause) = match *supervisor.status().borrow() {
                 Status::Closed => (ErrorKind::Closed, "it has ended; start another"),
                 _ => (ErrorKind::Config, "it is connected; `disconnect` it first"),
@@ -219,8 +219,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         }
         let Greeted { reader, writer, buffer } = starter.dial(&address).await?;
         let limits = starter.settings.limits;
-        link.renew(limits, writer);
-        let task = Box::pin(Pump::new(link.clone(), limits, reader, buffer, Nobody));
+        link.reconnect(limits, writer);
+        let task = Box::pin(ConnectionTask::new(link.clone(), limits, reader, buffer, RejectAll));
         supervisor.command(Command::Reconnect { task }).await
     }
 

@@ -74,7 +74,7 @@ impl<C: Codec> Future for DispatchFuture<'_, C> {
             match &mut this.state {
                 DispatchState::Calling(call) => {
                     let result = ready!(Pin::new(&mut *call).poll(cx));
-                    match call.take_missed() {
+                    match call.take_unsent() {
                         None => return Poll::Ready(result),
                         missed => this.state = DispatchState::AskScheduler(missed),
                     }
@@ -95,7 +95,7 @@ impl<C: Codec> DispatchFuture<'_, C> {
         let options = self.options.as_deref().copied().unwrap_or_default();
         self.state = match self.shared.admit(request.name(), options)? {
             Admission::Run(route) if !options.is_suspect => {
-                DispatchState::Calling(Call::seated(route, request))
+                DispatchState::Calling(Call::with_permit(route, request))
             }
             admission => {
                 DispatchState::Waiting(Box::pin(call_slowly(self.shared, request, options, admission)))
@@ -119,13 +119,16 @@ async fn call_slowly<C: Codec>(
             Admission::Wait(waiter) => shared.wait(request.name(), waiter).await?,
         };
         let link = route.chosen();
-        let mut call = Call::seated(route, request);
+        let mut call = Call::with_permit(route, request);
         // A suspect call runs with no other suspect beside it, so that the next crash has one
         // cause.
-        let _suspect_permit =
-            if options.is_suspect && !shared.is_exclusive() { Some(link.probation().await) } else { None };
+        let _suspect_permit = if options.is_suspect && !shared.is_exclusive() {
+            Some(link.suspect_permit().await)
+        } else {
+            None
+        };
         let result = (&mut call).await;
-        match call.take_missed() {
+        match call.take_unsent() {
             Some(missed) => request = missed,
             None => return result,
         }

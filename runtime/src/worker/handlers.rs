@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::allocator;
 use super::inline_policy::InlinePolicy;
 use super::reusable_future::{ReusableFuture, reusable_future};
-use crate::connection::{Answer, Inbound};
+use crate::connection::{Answer, RequestHandler};
 
 /// Running handlers of one connection.
 pub(super) struct Handlers<S> {
@@ -66,7 +66,9 @@ impl<S: Service + 'static> HandlerInput<S> {
         };
         let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
         let answer = match (recipient, result) {
-            (Recipient::Caller(id), result) => Some((id, result)),
+            (Recipient::Caller(id), result) => {
+                Some((id, result.map_err(|error| Box::new(error.to_remote()))))
+            }
             (Recipient::Oneway(name), Err(error)) => {
                 tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                 None
@@ -156,8 +158,8 @@ impl<S: Service + 'static> Handlers<S> {
     }
 }
 
-impl<S: Service + 'static> Inbound for Handlers<S> {
-    const ANSWERS: bool = true;
+impl<S: Service + 'static> RequestHandler for Handlers<S> {
+    const SERVES: bool = true;
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {
         let came = Instant::now();
@@ -197,7 +199,7 @@ impl<S: Service + 'static> Inbound for Handlers<S> {
         self.tasks.is_empty()
     }
 
-    fn gave_back(&self) {
+    fn memory_released(&self) {
         // Trimming a large heap takes long, so it is left to processes that belong to the worker
         // alone.
         if self.is_process {

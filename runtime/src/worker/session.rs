@@ -17,7 +17,7 @@ use super::orphan_guard::OrphanGuard;
 use super::parent::ParentProcess;
 use super::server::StopSignal;
 use super::{ServeOptions, host_gone};
-use crate::connection::{End, Link, Pump};
+use crate::connection::{CloseReason, ConnectionTask, Link};
 use crate::handshake::{Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
 use crate::timeouts::{UNLIMITED, elapsed};
@@ -193,36 +193,36 @@ impl<C: Codec> Session<C> {
         let link =
             Link::new(self.codec.clone(), limits, Arc::new(SequentialIds::default()), Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
-        let mut pump = Pump::new(link.clone(), limits, reader, buffer, handlers);
+        let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {
             biased;
             () = stop.stopped() => {
                 // A host without a handshake may not know go-aways.
-                link.take_leave(self.options.handshake);
+                link.shut_down(self.options.handshake);
                 (drained(&mut pump).await, true)
             }
             end = self.served(&mut pump) => (end?, false),
         };
         match end {
-            End::GoAway { linger: linger @ Some(_) } if !is_stopped => {
+            CloseReason::GoAway { linger: linger @ Some(_) } if !is_stopped => {
                 // Disarm before the stream is dropped: its end tells the host that it may go.
                 orphan_guard.disarm();
                 Ok(linger)
             }
-            End::Eof | End::GoAway { .. } | End::Overran => Ok(None),
-            End::Broken(error) => Err(host_gone(error)),
-            End::Violated(error) => Err(error),
+            CloseReason::Eof | CloseReason::GoAway { .. } | CloseReason::Overran => Ok(None),
+            CloseReason::Broken(error) => Err(host_gone(error)),
+            CloseReason::Violated(error) => Err(error),
         }
     }
 
     /// Serves until the connection is over, or until a panic that ends the worker.
     async fn served<S: Service + 'static>(
         &self,
-        pump: &mut Pump<C, AnyReader, Handlers<S>>,
-    ) -> Result<End, Error> {
+        pump: &mut ConnectionTask<C, AnyReader, Handlers<S>>,
+    ) -> Result<CloseReason, Error> {
         let ended = poll_fn(|cx| match Pin::new(&mut *pump).poll(cx) {
             Poll::Ready(end) => Poll::Ready(Ok(end)),
-            Poll::Pending => match pump.inbound().panicked() {
+            Poll::Pending => match pump.handler().panicked() {
                 Some(panic) if self.options.exit_on_panic => Poll::Ready(Err(panic.clone())),
                 _ => Poll::Pending,
             },
@@ -242,7 +242,9 @@ impl<C: Codec> Session<C> {
 }
 
 /// Answers calls in flight, and calls that arrive before the host has received the go-away.
-async fn drained<C: Codec, S: Service + 'static>(pump: &mut Pump<C, AnyReader, Handlers<S>>) -> End {
+async fn drained<C: Codec, S: Service + 'static>(
+    pump: &mut ConnectionTask<C, AnyReader, Handlers<S>>,
+) -> CloseReason {
     let mut deadline = None;
     poll_fn(|cx| {
         if let Poll::Ready(end) = Pin::new(&mut *pump).poll(cx) {
@@ -253,8 +255,8 @@ async fn drained<C: Codec, S: Service + 'static>(pump: &mut Pump<C, AnyReader, H
             return Poll::Pending;
         }
         let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(LAST_WRITE_TIMEOUT)));
-        if pump.is_left() || deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(End::GoAway { linger: None });
+        if pump.takes_no_requests() || deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(CloseReason::GoAway { linger: None });
         }
         Poll::Pending
     })

@@ -112,9 +112,11 @@ impl Line {
     /// Takes the line, with its line feed, out of the buffer. `Ok(None)`: more bytes are needed.
     pub(super) fn take(&mut self) -> Result<Option<BytesMut>, Error> {
         if let Some(at) = self.buffer[self.scanned..].iter().position(|byte| *byte == b'\n') {
-            let end = self.scanned + at + 1;
-            self.scanned = 0;
-            return Ok(Some(self.buffer.split_to(end)));
+            let length = self.scanned + at;
+            if length <= Self::MAX_BYTES {
+                self.scanned = 0;
+                return Ok(Some(self.buffer.split_to(length + 1)));
+            }
         }
         self.scanned = self.buffer.len();
         if self.scanned > Self::MAX_BYTES {

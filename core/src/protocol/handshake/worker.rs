@@ -8,20 +8,20 @@ const READ_BYTES: usize = 64 << 10;
 
 /// Handshake of a worker.
 #[derive(Debug)]
-pub struct WorkerHandshake<'a> {
+pub struct WorkerHandshake<'a, 't> {
     /// `None` after a result was returned.
     own: Option<Hello<'a>>,
-    token: &'a mut Option<String>,
+    token: &'t mut Option<String>,
     max_startup_bytes: usize,
     input: Line,
     /// The host's process id and the length of the startup data that is still arriving.
     awaited: Option<(u32, usize)>,
 }
 
-impl<'a> WorkerHandshake<'a> {
+impl<'a, 't> WorkerHandshake<'a, 't> {
     /// Creates the handshake. The token of the first host is stored in `token`; a later host must send the same one.
     /// A host that sends more than `max_startup_bytes` of startup data is refused.
-    pub fn new(identity: Identity<'a>, token: &'a mut Option<String>, max_startup_bytes: usize) -> Self {
+    pub fn new(identity: Identity<'a>, token: &'t mut Option<String>, max_startup_bytes: usize) -> Self {
         let own = Some(Hello::new(identity));
         Self { own, token, max_startup_bytes, input: Line::new(), awaited: None }
     }

@@ -8,7 +8,7 @@ use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Status;
-use crate::connection::End;
+use crate::connection::CloseReason;
 use crate::driver::{Address, Captured, Running};
 
 /// Requested end of a worker. A later variant overrules an earlier one.
@@ -36,7 +36,7 @@ impl WorkerExit {
 }
 
 /// Connection task, whatever its transport.
-pub(crate) type BoxConnectionTask = Pin<Box<dyn Future<Output = End> + Send>>;
+pub(crate) type BoxConnectionTask = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
 
 /// Change to the connection of a running worker.
 pub(crate) enum Command<P> {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::shutdown::stop_requested;
 use super::{BoxConnectionTask, Identity, StopRequest, Supervisor, unchanged, worker_closed};
 use crate::Status;
-use crate::connection::{Nobody, Presence, Pump};
+use crate::connection::{Availability, ConnectionTask, RejectAll};
 use crate::driver::{Driver, Running};
 use crate::host::crash_policy::{MIN_STABLE_UPTIME, random_fraction};
 use crate::host::starter::{Greeted, Started};
@@ -40,7 +40,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 tokio::select! {
                     biased;
                     _ = stop_requested(&mut self.stop, StopRequest::Drain) => {
-                        self.link.fail(Presence::Ended, worker_closed);
+                        self.link.fail(Availability::Closed, worker_closed);
                         return None;
                     }
                     Some((_, done)) = self.commands.recv() => {
@@ -58,7 +58,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     self.status.send_replace(Status::Starting);
                     tracing::warn!("could not respawn a worker: {error:#}");
                     if failed_starts == MAX_FAILED_STARTS {
-                        self.link.fail(Presence::Gone(error), worker_closed);
+                        self.link.fail(Availability::Failed(error), worker_closed);
                         return None;
                     }
                 }
@@ -76,11 +76,11 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         (self.deferred_listener, self.cleanup) = (deferred_listener, cleanup);
         self.started = Instant::now();
         let limits = self.starter.settings.limits;
-        let task = Pump::new(self.link.clone(), limits, reader, buffer, Nobody);
+        let task = ConnectionTask::new(self.link.clone(), limits, reader, buffer, RejectAll);
         // The status changes before the waiting calls continue: a caller that got an answer must see
         // that the worker is active.
         self.status.send_replace(Status::Active);
-        self.link.renew(limits, writer);
+        self.link.reconnect(limits, writer);
         Box::pin(task)
     }
 }

@@ -15,7 +15,7 @@ use super::{
     worker_closed,
 };
 use crate::Status;
-use crate::connection::{End, Link, Presence};
+use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Driver, Running};
 use crate::timeouts::elapsed;
 
@@ -38,11 +38,11 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         {
             // No successor is wanted.
             let crash = self.crash(reason).await;
-            self.fail_calls(&crash, Presence::Ended);
+            self.fail_calls(&crash, Availability::Closed);
             return Outcome::Ended(WorkerExit::new(reason));
         }
         Outcome::Ended(if *self.stop.borrow() == StopRequest::Kill {
-            self.link.fail(Presence::Ended, worker_closed);
+            self.link.fail(Availability::Closed, worker_closed);
             self.kill(false).await
         } else {
             self.close(connection).await
@@ -101,7 +101,10 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
 /// Waits until nothing is in flight (`None`) or the connection has ended. Without a connection,
 /// nothing is in flight.
-async fn until_idle<C: Codec>(link: &Link<C>, connection: &mut Option<BoxConnectionTask>) -> Option<End> {
+async fn until_idle<C: Codec>(
+    link: &Link<C>,
+    connection: &mut Option<BoxConnectionTask>,
+) -> Option<CloseReason> {
     let Some(task) = connection else { return None };
     poll_fn(|cx| match task.as_mut().poll(cx) {
         Poll::Ready(end) => Poll::Ready(Some(end)),

@@ -52,7 +52,7 @@ impl<C: Codec> LinkTable<C> {
         let (mut found, mut most) = (None, 0);
         for (at, slot) in self.0.iter().enumerate() {
             let Some(link) = slot.links.get(slot.latest.load(Ordering::Acquire)) else { continue };
-            let free = link.free_seats();
+            let free = link.available_permits();
             if free > most {
                 (found, most) = (Some((at, link)), free);
                 if most == max_free {

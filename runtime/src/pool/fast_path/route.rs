@@ -3,7 +3,7 @@
 use isolated_workers_codec::Codec;
 
 use crate::Link;
-use crate::connection::Linked;
+use crate::connection::CallTarget;
 use crate::pool::scheduler::{InstanceId, PermitCounts, WorkerPermits};
 use crate::pool::shared::PoolShared;
 
@@ -23,27 +23,27 @@ impl<C: Codec> Clone for WorkerHandle<C> {
 
 impl<C: Codec> WorkerPermits for WorkerHandle<C> {
     fn open(&self, max_in_flight: u32, max_calls: u64) {
-        self.link.open_seats(max_in_flight, max_calls);
+        self.link.open_permits(max_in_flight, max_calls);
     }
 
     fn close(&self) {
-        self.link.close_seats();
+        self.link.close_permits();
     }
 
     fn try_acquire(&self) -> bool {
-        self.link.take_seat()
+        self.link.acquire_permit()
     }
 
     fn release(&self) {
-        self.link.give_seat_back();
+        self.link.release_permit();
     }
 
     fn available(&self) -> u32 {
-        self.link.free_seats()
+        self.link.available_permits()
     }
 
     fn counts(&self) -> PermitCounts {
-        let (is_open, in_flight, started) = self.link.seats();
+        let (is_open, in_flight, started) = self.link.permits();
         PermitCounts { is_open, in_flight, started }
     }
 }
@@ -78,9 +78,9 @@ impl<'a, C: Codec> Route<'a, C> {
     }
 }
 
-impl<C: Codec> Linked for Route<'_, C> {
+impl<C: Codec> CallTarget for Route<'_, C> {
     type Codec = C;
-    const HAS_SEATS: bool = true;
+    const NEEDS_PERMIT: bool = true;
 
     #[inline]
     fn link(&self) -> &Link<C> {
@@ -102,7 +102,7 @@ impl<C: Codec> Linked for Route<'_, C> {
     }
 
     #[inline]
-    fn vacated(&self, is_due: bool) {
+    fn permit_released(&self, is_due: bool) {
         if is_due || self.shared.contention.is_contended() {
             self.shared.permit_released(self.slot);
         }

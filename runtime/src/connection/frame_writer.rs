@@ -9,40 +9,41 @@ use isolated_workers_core::protocol::{Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Frame};
 use tokio::io::AsyncWrite;
 
-/// Bodies from this size on are written from where they are.
-const LARGE: usize = 64 << 10;
+/// Size in bytes from which a body is written without a copy.
+const ZERO_COPY_BYTES: usize = 64 << 10;
 
-/// How much is encoded before it is written. More makes no system call cheaper.
-const BATCH: usize = 256 << 10;
+/// Size in bytes of an encoded batch. A larger batch makes no system call cheaper.
+const MAX_BATCH_BYTES: usize = 256 << 10;
 
-/// How many pieces one system call takes.
-const PIECES: usize = 16;
+/// Maximum number of buffers in one vectored write.
+const MAX_SLICES: usize = 16;
 
-/// The end of a stream that frames leave by, and the bytes that it has not taken yet.
-pub(super) struct Outgoing<F> {
+/// Writing half of a stream: encodes frames and holds the bytes that the stream has not accepted yet.
+pub(super) struct FrameWriter<F> {
     framing: F,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    /// Written before `buffer`, in this order.
+    /// Buffers to write before `buffer`, in order.
     pieces: VecDeque<Bytes>,
     pieces_len: usize,
     buffer: BytesMut,
-    /// How much of `buffer` is written. It is not cut off, which would leave less and less room behind it.
+    /// Number of bytes of `buffer` already written. They are not split off, which would shrink its capacity.
     written: usize,
-    /// How many bytes at the front the stream was offered, and so must have if it goes on.
+    /// Number of bytes at the front that the stream was offered. The stream may have accepted part of them, so they cannot
+    /// be retracted.
     offered: usize,
-    state: Ending,
+    state: StreamState,
 }
 
-enum Ending {
+enum StreamState {
     Open,
-    /// The stream is ended as soon as all is written.
+    /// The stream is shut down as soon as everything is written.
     Closing,
     Closed,
-    /// Nothing can be written any more; the reader finds out why, and first reads what is still there.
+    /// No more bytes can be written. Bytes that arrived before can still be read.
     Broken(Option<io::Error>),
 }
 
-impl<F: Framing> Outgoing<F> {
+impl<F: Framing> FrameWriter<F> {
     pub(super) fn new(framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
         Self {
             framing,
@@ -52,31 +53,31 @@ impl<F: Framing> Outgoing<F> {
             buffer: BytesMut::new(),
             written: 0,
             offered: 0,
-            state: Ending::Open,
+            state: StreamState::Open,
         }
     }
 
-    /// How many encoded bytes wait to be written.
+    /// Number of encoded bytes that are not written yet.
     pub(super) fn unwritten(&self) -> usize {
         self.pieces_len + self.buffer.len() - self.written
     }
 
     pub(super) fn shut_down_when_written(&mut self) {
-        if let Ending::Open = self.state {
-            self.state = Ending::Closing;
+        if let StreamState::Open = self.state {
+            self.state = StreamState::Closing;
         }
     }
 
-    /// Why nothing can be written any more. Told once.
-    pub(super) fn broken(&mut self) -> Option<io::Error> {
+    /// Returns the error of a broken stream, once.
+    pub(super) fn take_error(&mut self) -> Option<io::Error> {
         match &mut self.state {
-            Ending::Broken(error) => error.take(),
+            StreamState::Broken(error) => error.take(),
             _ => None,
         }
     }
 
-    /// Encodes and writes the frames of `connection` until none is left or the stream takes no more. A frame that has
-    /// no encoding within the limits is refused: what that means for calls goes to `refused`.
+    /// Encodes and writes the frames of `connection` until none is left or the stream accepts no more. A frame without an
+    /// encoding within the limits ends its call, with an event in `refused`.
     pub(super) fn poll_flush<T>(
         &mut self,
         connection: &mut Connection<T>,
@@ -86,7 +87,7 @@ impl<F: Framing> Outgoing<F> {
         loop {
             self.encode(connection, refused);
             if self.unwritten() == 0 {
-                return self.poll_end(cx);
+                return self.poll_shutdown(cx);
             }
             connection.mark_transmitted();
             self.offered = self.unwritten();
@@ -98,25 +99,25 @@ impl<F: Framing> Outgoing<F> {
         }
     }
 
-    /// Encodes the frames of `connection`, as far as there is room. They are written by the next flush.
+    /// Encodes the frames of `connection` while the batch has space. The next flush writes them.
     pub(super) fn encode<T>(&mut self, connection: &mut Connection<T>, refused: &mut Vec<Event<T>>) {
-        while self.unwritten() < BATCH {
+        while self.unwritten() < MAX_BATCH_BYTES {
             let Some(frame) = connection.poll_encode() else { return };
-            if let Ending::Closed | Ending::Broken(_) = self.state {
+            if let StreamState::Closed | StreamState::Broken(_) = self.state {
                 continue;
             }
-            if let Err(error) = self.put(&frame) {
+            if let Err(error) = self.encode_frame(&frame) {
                 let error = unsendable(&frame, error);
                 refused.extend(connection.handle_encode_error(frame, error));
             }
         }
     }
 
-    fn put(&mut self, frame: &Frame) -> Result<(), FrameError> {
+    fn encode_frame(&mut self, frame: &Frame) -> Result<(), FrameError> {
         match frame.body() {
-            Some(body) if body.len() >= LARGE => {
+            Some(body) if body.len() >= ZERO_COPY_BYTES => {
                 if self.framing.encode_head(frame, &mut self.buffer)? {
-                    body.pieces().iter().for_each(|piece| self.put_piece(piece));
+                    body.pieces().iter().for_each(|piece| self.push_piece(piece));
                 }
                 Ok(())
             }
@@ -124,9 +125,9 @@ impl<F: Framing> Outgoing<F> {
         }
     }
 
-    /// Writes `piece` behind all else; a large one from where it is.
-    fn put_piece(&mut self, piece: &Bytes) {
-        if piece.len() < LARGE {
+    /// Appends a part of a body. A large part is not copied.
+    fn push_piece(&mut self, piece: &Bytes) {
+        if piece.len() < ZERO_COPY_BYTES {
             self.buffer.extend_from_slice(piece);
             return;
         }
@@ -143,7 +144,7 @@ impl<F: Framing> Outgoing<F> {
         let written = if self.pieces.is_empty() {
             writer.poll_write(cx, &self.buffer[self.written..])
         } else {
-            let mut slices = [IoSlice::new(&[]); PIECES];
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let parts = self.pieces.iter().map(|piece| &**piece).chain([&self.buffer[self.written..]]);
             let mut used = 0;
             for (slice, part) in slices.iter_mut().zip(parts) {
@@ -158,12 +159,12 @@ impl<F: Framing> Outgoing<F> {
         })
     }
 
-    /// Whether what is encoded will be written, as far as is known.
+    /// Returns `true` unless the stream is closing, closed or known to be broken.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, Ending::Open)
+        matches!(self.state, StreamState::Open)
     }
 
-    /// Takes back what the stream was not offered yet: whole frames, from the last part to the first.
+    /// Takes back the bytes that were not offered to the stream. They are whole frames, in parts, the last part first.
     pub(super) fn retract(&mut self) -> Vec<Bytes> {
         let mut excess = self.unwritten() - self.offered;
         let end = excess.min(self.buffer.len() - self.written);
@@ -183,17 +184,17 @@ impl<F: Framing> Outgoing<F> {
         parts
     }
 
-    /// The frames that were encoded to what was taken back.
-    pub(super) fn decoded(&mut self, retracted: Vec<Bytes>) -> Vec<Frame> {
+    /// Decodes the frames in the parts from [`retract`](Self::retract).
+    pub(super) fn decode_retracted(&mut self, retracted: Vec<Bytes>) -> Vec<Frame> {
         let mut encoded = BytesMut::new();
         retracted.iter().rev().for_each(|part| encoded.extend_from_slice(part));
         std::iter::from_fn(|| self.framing.decode(&mut encoded).ok().flatten()).collect()
     }
 
-    /// Gives the stream up, and all that it would have taken.
-    pub(super) fn release(&mut self) {
+    /// Drops all unwritten bytes and returns the stream.
+    pub(super) fn close_stream(&mut self) -> Box<dyn AsyncWrite + Send + Unpin> {
         self.break_off(io::ErrorKind::BrokenPipe.into());
-        self.writer = Box::new(tokio::io::empty());
+        std::mem::replace(&mut self.writer, Box::new(tokio::io::empty()))
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -211,8 +212,8 @@ impl<F: Framing> Outgoing<F> {
         self.written += written;
         if self.written == self.buffer.len() {
             self.written = 0;
-            // Its memory is used again, unless one large batch made it large for good.
-            if self.buffer.capacity() > 2 * BATCH {
+            // The buffer is reused, unless a large batch has made it too large to keep.
+            if self.buffer.capacity() > 2 * MAX_BATCH_BYTES {
                 self.buffer = BytesMut::new();
             } else {
                 self.buffer.clear();
@@ -220,10 +221,10 @@ impl<F: Framing> Outgoing<F> {
         }
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Ending::Closing = self.state {
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let StreamState::Closing = self.state {
             match Pin::new(&mut self.writer).poll_shutdown(cx) {
-                Poll::Ready(Ok(())) => self.state = Ending::Closed,
+                Poll::Ready(Ok(())) => self.state = StreamState::Closed,
                 Poll::Ready(Err(error)) => self.break_off(error),
                 Poll::Pending => return Poll::Pending,
             }
@@ -231,13 +232,14 @@ impl<F: Framing> Outgoing<F> {
         Poll::Ready(())
     }
 
-    fn break_off(&mut self, error: io::Error) {
+    /// Marks the stream as broken and drops all unwritten bytes.
+    pub(super) fn break_off(&mut self, error: io::Error) {
         self.pieces.clear();
         self.pieces_len = 0;
         self.buffer.clear();
         self.written = 0;
         self.offered = 0;
-        self.state = Ending::Broken(Some(error));
+        self.state = StreamState::Broken(Some(error));
     }
 }
 
@@ -246,13 +248,13 @@ fn unsendable(frame: &Frame, error: FrameError) -> Error {
         FrameError::TooLarge { .. } => ErrorKind::TooLarge,
         _ => ErrorKind::Encode,
     };
-    let attempt = match frame {
-        Frame::Request { request, .. } => format!("could not send `{}`", request.name()),
-        Frame::Reply { name, .. } => format!("could not send the reply to `{name}`"),
-        Frame::Error { name, .. } => format!("could not send the error of `{name}`"),
-        _ => "could not send a frame".to_owned(),
+    let object = match frame {
+        Frame::Request { request, .. } => format!("`{}`", request.name()),
+        Frame::Reply { name, .. } => format!("the reply to `{name}`"),
+        Frame::Error { name, .. } => format!("the error of `{name}`"),
+        _ => "a frame".to_owned(),
     };
-    Error::new(kind, format!("{attempt}: {error}"))
+    Error::new(kind, format!("could not send {object}: {error}"))
 }
 
 #[cfg(test)]
@@ -266,13 +268,14 @@ mod tests {
 
     use super::*;
 
-    const BEGUN: usize = 100;
+    /// Capacity of the stream in bytes.
+    const ACCEPTED_BYTES: usize = 100;
 
-    /// A stream that takes [`BEGUN`] bytes, a call of which so much has left, and calls of these sizes that are encoded and
-    /// were offered to nobody.
-    fn stalled(sizes: &[usize]) -> (Outgoing<LengthPrefixed>, Connection<usize>, DuplexStream) {
-        let (here, there) = duplex(BEGUN);
-        let mut outgoing = Outgoing::new(LengthPrefixed::new(Limits::default()), Box::new(here));
+    /// A stream that accepted [`ACCEPTED_BYTES`] bytes of a first call, and encoded calls of these sizes that it was not
+    /// offered.
+    fn stalled(sizes: &[usize]) -> (FrameWriter<LengthPrefixed>, Connection<usize>, DuplexStream) {
+        let (here, there) = duplex(ACCEPTED_BYTES);
+        let mut writer = FrameWriter::new(LengthPrefixed::new(Limits::default()), Box::new(here));
         let (mut connection, mut refused) = (Connection::new(), Vec::new());
         let call = |connection: &mut Connection<usize>, number: usize, size: usize| {
             let body = Body::from(vec![number as u8; size]);
@@ -281,39 +284,39 @@ mod tests {
         };
         call(&mut connection, 0, 1_000);
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(outgoing.poll_flush(&mut connection, &mut refused, &mut cx).is_pending());
+        assert!(writer.poll_flush(&mut connection, &mut refused, &mut cx).is_pending());
         for (number, size) in (1..).zip(sizes) {
             call(&mut connection, number, *size);
-            outgoing.encode(&mut connection, &mut refused);
+            writer.encode(&mut connection, &mut refused);
         }
         assert!(refused.is_empty());
-        (outgoing, connection, there)
+        (writer, connection, there)
     }
 
     #[tokio::test]
-    async fn what_the_stream_was_not_offered_is_not_sent_after_a_failure_and_was_not_run() {
+    async fn calls_not_offered_to_the_stream_are_not_sent_after_a_failure_and_were_not_run() {
         for sizes in [&[][..], &[10], &[10, 2_000], &[100_000], &[10, 100_000, 10], &[100_000, 70_000]] {
-            let (mut outgoing, mut connection, mut there) = stalled(sizes);
-            let events = connection.fail(|_| Error::new(ErrorKind::Crashed, "it is gone"));
-            let retracted = outgoing.retract();
-            let back = outgoing.decoded(retracted);
+            let (mut writer, mut connection, mut there) = stalled(sizes);
+            let events = connection.fail(|_| Error::new(ErrorKind::Crashed, "the worker is gone"));
+            let retracted = writer.retract();
+            let back = writer.decode_retracted(retracted);
             let lengths: Vec<_> = back.iter().map(|frame| frame.body().unwrap().len()).collect();
-            assert_eq!(lengths, sizes, "what is taken back is whole frames");
+            assert_eq!(lengths, sizes, "only whole frames are taken back");
             for event in events {
                 let Event::Answered { token, result: Err(error) } = event else { panic!("{event:?}") };
                 let expected = if token == 0 { Executed::Maybe } else { Executed::No };
                 assert_eq!(error.executed(), expected, "call {token} of {sizes:?}");
             }
-            outgoing.shut_down_when_written();
+            writer.shut_down_when_written();
             let mut refused = Vec::new();
-            let flush = std::future::poll_fn(|cx| outgoing.poll_flush(&mut connection, &mut refused, cx));
+            let flush = std::future::poll_fn(|cx| writer.poll_flush(&mut connection, &mut refused, cx));
             let mut wire = Vec::new();
             let ((), read) = tokio::join!(flush, there.read_to_end(&mut wire));
             read.unwrap();
             let mut wire = BytesMut::from(&wire[..]);
             let frame = LengthPrefixed::new(Limits::default()).decode(&mut wire).unwrap();
             assert_eq!(frame.unwrap().body().unwrap().as_bytes(), [0; 1_000]);
-            assert!(wire.is_empty(), "{} bytes more than the call that was begun, of {sizes:?}", wire.len());
+            assert!(wire.is_empty(), "{} bytes follow the first call, for {sizes:?}", wire.len());
         }
     }
 }

@@ -10,45 +10,47 @@ use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
-/// Room for this much is made before each read.
-const READ: usize = 64 << 10;
+/// Space in bytes reserved before a read. A larger frame counts as large.
+const READ_BYTES: usize = 64 << 10;
 
-/// How many small reads after a large frame give its memory back.
-const SMALL_READS: u32 = 32;
+/// Number of small reads after a large frame that release its memory.
+const MAX_SMALL_READS: u32 = 32;
 
-/// How long without a large frame gives its memory back.
-const KEPT: Duration = Duration::from_secs(1);
+/// Time without a large frame that releases its memory.
+const LARGE_BUFFER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The end of a stream that frames come by, and the bytes that are no whole frame yet.
-pub(super) struct Incoming<F, R> {
+/// Reading half of a stream: decodes frames and holds the bytes of an incomplete frame.
+pub(super) struct FrameReader<F, R> {
     reader: R,
     framing: F,
-    /// Of each value that comes in.
+    /// Budget of each received value.
     budget: Budget,
     buffer: BytesMut,
+    /// `true` after the end of the stream.
     has_ended: bool,
-    /// The memory of the last large frames, for those that follow: memory from the system is slow to touch first.
-    large: Option<Large>,
-    /// Whether it has been given back to the allocator, and nobody was told.
-    gave_back: bool,
+    /// Memory of recent large frames, kept for the next one: the first access to new memory of the system is slow.
+    large: Option<LargeBuffer>,
+    /// `true` if the memory of large frames was released since the last query.
+    memory_released: bool,
 }
 
-struct Large {
-    /// The other of two buffers, one of which is large: this one, as long as a body is still in it.
+/// Second buffer, beside the one that is read into. One of the two is large.
+struct LargeBuffer {
+    /// The buffer that is not read into. The large one waits here while a body still refers to it.
     other: BytesMut,
-    /// Whether the large one is that which is read into.
+    /// `true` if the large buffer is the one that is read into.
     is_in_use: bool,
-    /// The largest of them.
+    /// Size in bytes of the largest frame.
     size: usize,
-    /// How many reads ago the last of them came.
+    /// Number of reads since the last large frame.
     reads: u32,
-    /// Whether one came since `idle` was set.
+    /// `true` if a large frame arrived since `idle` was set.
     is_used: bool,
     idle: Pin<Box<Sleep>>,
 }
 
-impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
-    /// `buffer` holds what has been read already.
+impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
+    /// Creates a reader. `buffer` holds the bytes that were already read.
     pub(super) fn new(framing: F, limits: Limits, reader: R, buffer: BytesMut) -> Self {
         Self {
             reader,
@@ -57,37 +59,37 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
             buffer,
             has_ended: false,
             large: None,
-            gave_back: false,
+            memory_released: false,
         }
     }
 
-    /// Whether nothing waits to become a frame.
+    /// Returns `true` if no bytes of an incomplete frame are buffered.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Whether large memory has been given back since this was asked last.
+    /// Returns `true` if the memory of large frames was released since the last call.
     #[inline]
-    pub(super) fn gave_back(&mut self) -> bool {
-        std::mem::take(&mut self.gave_back)
+    pub(super) fn take_memory_released(&mut self) -> bool {
+        std::mem::take(&mut self.memory_released)
     }
 
-    /// Reads once. 0 is the end of the stream.
+    /// Reads once. Returns 0 at the end of the stream.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.buffer.is_empty() {
-            self.make_room();
-        } else if self.buffer.capacity() - self.buffer.len() < READ / 8 {
-            self.buffer.reserve(READ);
+            self.reserve();
+        } else if self.buffer.capacity() - self.buffer.len() < READ_BYTES / 8 {
+            self.buffer.reserve(READ_BYTES);
         }
         let read = poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer);
         match &read {
             Poll::Ready(result) => self.has_ended = !matches!(result, Ok(1..)),
-            Poll::Pending => self.rest(cx),
+            Poll::Pending => self.release_if_idle(cx),
         }
         read
     }
 
-    /// The next frame of what has been read.
+    /// Decodes the next frame of the bytes that were read.
     #[inline]
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let before = self.buffer.len();
@@ -99,32 +101,32 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
         if let Ok(Some(frame)) = &mut decoded {
             frame.set_budget(self.budget);
             let size = before - self.buffer.len();
-            if size > READ {
-                self.keep(size);
+            if size > READ_BYTES {
+                self.keep_large(size);
             }
         }
         decoded
     }
 
-    fn make_room(&mut self) {
+    fn reserve(&mut self) {
         if let Some(large) = &mut self.large {
-            if large.reads < SMALL_READS {
+            if large.reads < MAX_SMALL_READS {
                 large.reads += 1;
-                if large.take_turn(&mut self.buffer) {
+                if large.swap_in(&mut self.buffer) {
                     return;
                 }
             } else {
-                self.forget();
+                self.release_large();
             }
         }
-        if self.buffer.capacity() < READ / 8 {
-            // Takes the memory over again where no body of it is left.
-            self.buffer.reserve(READ);
+        if self.buffer.capacity() < READ_BYTES / 8 {
+            // Reuses the memory if no body refers to it any more.
+            self.buffer.reserve(READ_BYTES);
         }
     }
 
     #[cold]
-    fn keep(&mut self, size: usize) {
+    fn keep_large(&mut self, size: usize) {
         match &mut self.large {
             Some(large) => {
                 large.size = large.size.max(size);
@@ -133,43 +135,44 @@ impl<F: Framing, R: AsyncRead + Unpin> Incoming<F, R> {
                 large.is_in_use = true;
             }
             None => {
-                self.large = Some(Large {
+                self.large = Some(LargeBuffer {
                     other: BytesMut::new(),
                     is_in_use: true,
                     size,
                     reads: 0,
                     is_used: false,
-                    idle: Box::pin(sleep(KEPT)),
+                    idle: Box::pin(sleep(LARGE_BUFFER_TIMEOUT)),
                 });
             }
         }
     }
 
     #[cold]
-    fn forget(&mut self) {
+    fn release_large(&mut self) {
         if self.large.take().is_some_and(|large| large.is_in_use) {
             self.buffer = BytesMut::new();
         }
-        self.gave_back = true;
+        self.memory_released = true;
     }
 
-    /// Nothing comes for now, or for longer.
-    fn rest(&mut self, cx: &mut Context<'_>) {
+    /// Releases the large buffer if the stream has been idle for long enough.
+    fn release_if_idle(&mut self, cx: &mut Context<'_>) {
         let Some(large) = &mut self.large else { return };
         while large.idle.as_mut().poll(cx).is_ready() {
             if !std::mem::take(&mut large.is_used) && self.buffer.is_empty() {
-                self.forget();
+                self.release_large();
                 return;
             }
-            large.idle.set(sleep(KEPT));
+            large.idle.set(sleep(LARGE_BUFFER_TIMEOUT));
         }
     }
 }
 
-impl Large {
-    /// Has the empty `buffer` be the large one, where no body is left in that, and the other one where one is.
+impl LargeBuffer {
+    /// Makes the empty `buffer` the large one if no body refers to it, and the other one otherwise. Returns `true` if
+    /// `buffer` is the large one.
     #[cold]
-    fn take_turn(&mut self, buffer: &mut BytesMut) -> bool {
+    fn swap_in(&mut self, buffer: &mut BytesMut) -> bool {
         if buffer.try_reclaim(self.size) {
             self.is_in_use = true;
             return true;
@@ -196,7 +199,7 @@ mod tests {
 
     const SIZE: usize = 200_000;
 
-    /// Frames of these sizes, of which each is full of its number.
+    /// Frames with bodies of these sizes. Each byte of a body is the index of its frame.
     fn wire(sizes: &[usize]) -> BytesMut {
         let mut wire = BytesMut::new();
         for (number, size) in (0..).zip(sizes) {
@@ -207,49 +210,49 @@ mod tests {
         wire
     }
 
-    /// The body of the next frame, as one that a value shares, and then what the task does: it reads once more.
-    fn next(incoming: &mut Incoming<LengthPrefixed, &[u8]>) -> Bytes {
+    /// Body of the next frame, shared with the buffer. Reads as often as the task does.
+    fn next(reader: &mut FrameReader<LengthPrefixed, &[u8]>) -> Bytes {
         let cx = &mut Context::from_waker(Waker::noop());
         loop {
-            if let Some(frame) = incoming.next_frame().unwrap() {
+            if let Some(frame) = reader.next_frame().unwrap() {
                 return frame.body().cloned().map_or(Bytes::new(), Body::into_bytes);
             }
-            assert!(matches!(incoming.poll_read(cx), Poll::Ready(Ok(1..))));
+            assert!(matches!(reader.poll_read(cx), Poll::Ready(Ok(1..))));
         }
     }
 
     #[tokio::test]
-    async fn large_memory_is_used_again_when_nothing_is_left_in_it_and_never_before() {
+    async fn a_large_buffer_is_reused_only_after_its_bodies_are_dropped() {
         let wire = wire(&[SIZE; 6]);
         let limits = Limits::default();
-        let mut incoming = Incoming::new(LengthPrefixed::new(limits), limits, &wire[..], BytesMut::new());
+        let mut reader = FrameReader::new(LengthPrefixed::new(limits), limits, &wire[..], BytesMut::new());
         let is_full =
             |bytes: &Bytes, number: u8| bytes.len() == SIZE && bytes.iter().all(|byte| *byte == number);
-        let first = next(&mut incoming);
-        let second = next(&mut incoming);
-        let third = next(&mut incoming);
+        let first = next(&mut reader);
+        let second = next(&mut reader);
+        let third = next(&mut reader);
         assert!(is_full(&first, 0) && is_full(&second, 1) && is_full(&third, 2));
         drop((first, second, third));
-        let fourth = next(&mut incoming);
-        let fifth = next(&mut incoming);
+        let fourth = next(&mut reader);
+        let fifth = next(&mut reader);
         assert!(is_full(&fourth, 3) && is_full(&fifth, 4));
         drop(fourth);
-        let sixth = next(&mut incoming);
+        let sixth = next(&mut reader);
         assert!(is_full(&fifth, 4) && is_full(&sixth, 5));
     }
 
     #[tokio::test]
-    async fn one_that_is_in_use_waits_beside_a_small_buffer() {
+    async fn a_large_buffer_in_use_is_kept_beside_a_small_one() {
         let (large, small) = (wire(&[SIZE]), wire(&[10]));
         let limits = Limits::default();
-        let mut incoming = Incoming::new(LengthPrefixed::new(limits), limits, &large[..], BytesMut::new());
-        let kept = next(&mut incoming);
-        incoming.reader = &small[..];
-        assert_eq!(next(&mut incoming).len(), 10);
-        assert!(incoming.buffer.capacity() <= READ, "it is another, and small");
+        let mut reader = FrameReader::new(LengthPrefixed::new(limits), limits, &large[..], BytesMut::new());
+        let kept = next(&mut reader);
+        reader.reader = &small[..];
+        assert_eq!(next(&mut reader).len(), 10);
+        assert!(reader.buffer.capacity() <= READ_BYTES, "a small buffer is read into");
         let place = kept.as_ptr_range();
         drop(kept);
-        incoming.reader = &large[..];
-        assert!(place.contains(&next(&mut incoming).as_ptr()), "the large one again");
+        reader.reader = &large[..];
+        assert!(place.contains(&next(&mut reader).as_ptr()), "the large buffer is reused");
     }
 }

@@ -1,0 +1,56 @@
+use std::task::{Context, Poll};
+
+use isolated_workers_core::{Error, ErrorKind, RemoteError, Request, Response, TxId};
+
+/// Answer to a request that is not oneway.
+pub(crate) type Answer = (TxId, Result<Response, Box<RemoteError>>);
+
+/// Handler of the requests of the peer.
+pub(crate) trait RequestHandler: Send + Unpin {
+    /// `true` if this side serves requests. Its answers can pile up, so reading stops while the peer does not read them.
+    const SERVES: bool;
+
+    /// Starts a batch of requests, and leaves `requests` empty. Immediate answers go to `answers` and leave together.
+    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>);
+
+    /// Stops handling a request.
+    fn cancel(&mut self, id: &TxId);
+
+    /// Returns an answer that was not immediate. `Pending` if there is none.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer>;
+
+    /// Returns `true` if no request is being handled.
+    fn is_idle(&self) -> bool;
+
+    /// Called after the memory of large bodies was returned to the allocator.
+    fn memory_released(&self) {}
+}
+
+/// Request handler that refuses every request: that of a host.
+pub(crate) struct RejectAll;
+
+impl RequestHandler for RejectAll {
+    // Requests may pile up. The host keeps reading, so that the worker can make progress.
+    const SERVES: bool = false;
+
+    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {
+        answers.extend(requests.drain(..).filter(|request| !request.is_oneway()).filter_map(|request| {
+            let text = format!(
+                "could not call `{}`: this side has no handlers; call it on the other side",
+                request.name()
+            );
+            let error = Error::new(ErrorKind::UnknownMessage, text);
+            Some((request.id()?.clone(), Err(Box::new(error.to_remote()))))
+        }));
+    }
+
+    fn cancel(&mut self, _: &TxId) {}
+
+    fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Answer> {
+        Poll::Pending
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+}

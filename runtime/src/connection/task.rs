@@ -1,0 +1,320 @@
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use isolated_workers_codec::{Codec, FrameError};
+use isolated_workers_core::protocol::Event;
+use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request};
+use tokio::io::AsyncRead;
+use tokio::time::{Sleep, sleep, sleep_until};
+
+use super::frame_reader::FrameReader;
+use super::{Answer, Link, RequestHandler, user_code};
+
+/// Maximum number of frames that a serving side decodes before it starts their requests. Few enough to stay in the cache.
+const MAX_REQUEST_BATCH: usize = 8;
+
+/// Number of answers that are written before the rest of the input is handled. The peer can work on them meanwhile.
+const EARLY_ANSWERS: usize = 64;
+
+/// Maximum number of answers handled under one lock, before callers on other threads get it.
+const MAX_ANSWER_BATCH: usize = 32;
+
+/// Maximum number of reads before the task yields to others.
+const MAX_READS: usize = 16;
+
+/// Time for which a stream that can no longer be written is still read.
+const READ_AFTER_WRITE_ERROR_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Reason why a connection closed.
+#[derive(Debug)]
+pub(crate) enum CloseReason {
+    /// The peer ended the stream between two frames.
+    Eof,
+    /// The peer sent a go-away. `linger`: time to wait for another connection, if any.
+    GoAway { linger: Option<Duration> },
+    /// The stream broke, or ended within a frame, or user code panicked.
+    Broken(io::Error),
+    /// The peer broke the protocol.
+    Violated(Error),
+    /// The peer did not answer a call in time, and its policy is to be killed.
+    Overran,
+}
+
+/// Task of a connection: a future that reads, answers and writes until the connection closes.
+pub(crate) struct ConnectionTask<C: Codec, R, H> {
+    link: Link<C>,
+    reader: FrameReader<C::Framing, R>,
+    handler: H,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Error of a stream that can no longer be written, and the time for which it is still read.
+    write_error: Option<(io::Error, Pin<Box<Sleep>>)>,
+    /// Panic of user code on the reading half.
+    panic: Option<String>,
+    buffers: Buffers,
+}
+
+/// Vectors that are empty between polls. They keep their memory.
+struct Buffers {
+    frames: Vec<Frame>,
+    requests: Vec<Request>,
+    answers: Vec<Answer>,
+    woken: Vec<Waker>,
+}
+
+impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
+    /// Creates the task of `link`. `buffer` holds the bytes that were already read.
+    pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, handler: H) -> Self {
+        let reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
+        let (frames, requests) = (Vec::new(), Vec::new());
+        let buffers = Buffers { frames, requests, answers: Vec::new(), woken: Vec::new() };
+        Self { link, reader, handler, timer: None, write_error: None, panic: None, buffers }
+    }
+
+    pub(crate) fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Returns `true` if no request is being handled and every answer has been written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.handler.is_idle() && self.link.lock().has_answered()
+    }
+
+    /// Returns `true` if nothing waits to be written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.link.lock().is_written()
+    }
+
+    /// Returns `true` if this side shuts down and the peer sends no more requests.
+    pub(crate) fn takes_no_requests(&self) -> bool {
+        self.link.lock().takes_no_requests()
+    }
+
+    fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        for turn in 0..MAX_READS {
+            // A peer that does not read its answers gets no more of them until it does.
+            let is_stalled = H::SERVES && self.reader.is_empty() && self.link.lock().is_full();
+            let mut read = if is_stalled { Poll::Pending } else { self.poll_read(cx) };
+            if self.reader.take_memory_released() {
+                self.handler.memory_released();
+            }
+            if turn > 0 && read.is_pending() && !is_stalled {
+                // The previous turn has done everything.
+                return self.poll_write_error(cx);
+            }
+            // Frames before the end of the stream still count.
+            let go_away = match self.handle_input(&mut read, cx) {
+                Ok(go_away) => go_away,
+                Err(error) => return Poll::Ready(CloseReason::Violated(error)),
+            };
+            let has_overrun = self.write_output(cx);
+            self.buffers.woken.drain(..).for_each(Waker::wake);
+            if has_overrun {
+                return Poll::Ready(CloseReason::Overran);
+            }
+            if let Some(reason) = go_away {
+                return Poll::Ready(reason);
+            }
+            match read {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(reason)) => {
+                    if let Some(panic) = self.panic.take() {
+                        self.link.change(|state| state.break_after_panic(&panic));
+                    }
+                    return Poll::Ready(reason);
+                }
+                // A reader that was not polled has no waker.
+                Poll::Pending if is_stalled && !self.link.lock().is_full() => {}
+                Poll::Pending => return self.poll_write_error(cx),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        match user_code::catch("the reader of the transport", || self.reader.poll_read(cx)) {
+            Ok(read) => read.map(|read| match read {
+                Ok(0) => Err(CloseReason::Eof),
+                Ok(_) => {
+                    self.link.0.reads.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                }
+                Err(error) => Err(CloseReason::Broken(error)),
+            }),
+            Err(panic) => Poll::Ready(Err(self.close_after_panic(panic))),
+        }
+    }
+
+    /// Close reason after a panic of user code on the reading half.
+    #[cold]
+    fn close_after_panic(&mut self, panic: String) -> CloseReason {
+        let error = io::Error::other(panic.clone());
+        self.panic = Some(panic);
+        CloseReason::Broken(error)
+    }
+
+    /// Close reason for bytes that are not a frame. `read` is the result of the last read.
+    fn undecodable(error: FrameError, read: Poll<Result<(), CloseReason>>) -> CloseReason {
+        match (error, read) {
+            // A stream that ends within a frame was cut off. The frame is not at fault.
+            (FrameError::Io(error), _) => CloseReason::Broken(error),
+            (_, Poll::Ready(Err(CloseReason::Eof))) => {
+                CloseReason::Broken(io::ErrorKind::UnexpectedEof.into())
+            }
+            (_, Poll::Ready(Err(reason))) => reason,
+            (error, _) => {
+                let remedy = "write only frames to the connection, and use the same codec on both sides";
+                let text = format!("could not decode a frame of the peer as {}: {error}; {remedy}", C::ID);
+                CloseReason::Violated(Error::new(ErrorKind::Protocol, text))
+            }
+        }
+    }
+
+    /// Handles the frames that were read, in batches, and the answers that handlers have completed. Returns the close
+    /// reason if the peer sent a go-away. If there are no more frames, `read` becomes the close reason.
+    fn handle_input(
+        &mut self,
+        read: &mut Poll<Result<(), CloseReason>>,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<CloseReason>, Error> {
+        let mut go_away = None;
+        loop {
+            let is_last = self.decode(read);
+            self.handle_frames(&mut go_away)?;
+            if !self.buffers.requests.is_empty() {
+                self.handler.start(&mut self.buffers.requests, &mut self.buffers.answers, cx);
+            }
+            if is_last {
+                break;
+            }
+            self.buffers.woken.drain(..).for_each(Waker::wake);
+            if self.buffers.answers.len() >= EARLY_ANSWERS {
+                self.write_output(cx);
+            }
+        }
+        while let Poll::Ready(answer) = self.handler.poll_answer(cx) {
+            self.buffers.answers.push(answer);
+        }
+        Ok(go_away)
+    }
+
+    /// Decodes a batch of frames. Returns `true` if there are no more. If the bytes are not a frame, `read` becomes the
+    /// close reason.
+    fn decode(&mut self, read: &mut Poll<Result<(), CloseReason>>) -> bool {
+        let max = if H::SERVES { MAX_REQUEST_BATCH } else { MAX_ANSWER_BATCH };
+        let (reader, frames) = (&mut self.reader, &mut self.buffers.frames);
+        let decoded = user_code::catch("the framing of the codec", || {
+            while frames.len() < max {
+                match reader.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => return Ok(true),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(false)
+        });
+        let reason = match decoded {
+            Ok(Ok(is_last)) => return is_last,
+            Ok(Err(error)) => Self::undecodable(error, std::mem::replace(read, Poll::Pending)),
+            Err(panic) => self.close_after_panic(panic),
+        };
+        *read = Poll::Ready(Err(reason));
+        true
+    }
+
+    /// Hands the decoded frames to the state machine. Collects the requests, and the wakers of completed calls.
+    fn handle_frames(&mut self, go_away: &mut Option<CloseReason>) -> Result<(), Error> {
+        let Buffers { frames, requests, woken, .. } = &mut self.buffers;
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.link.lock();
+        for frame in frames.drain(..) {
+            let frame = match frame {
+                // A side that serves nothing gets no requests, but it may get a late answer to a call that has ended.
+                Frame::Unmarked { answer, .. } if !H::SERVES => *answer,
+                frame => frame,
+            };
+            match state.connection.handle_frame(frame)? {
+                Some(Event::Answered { token, result }) => state.complete(token, result),
+                Some(Event::Requested(request)) => requests.extend(state.admit(request)),
+                Some(Event::Cancelled(id)) => {
+                    // A request in the same batch never starts.
+                    let in_batch =
+                        requests.iter().position(|request| !request.is_oneway() && request.id() == Some(&id));
+                    match in_batch {
+                        Some(at) => drop(requests.remove(at)),
+                        None => self.handler.cancel(&id),
+                    }
+                }
+                Some(Event::GoAway { linger }) => {
+                    let stays_open = state.handle_go_away(H::SERVES);
+                    if !stays_open {
+                        *go_away = Some(CloseReason::GoAway { linger });
+                    }
+                }
+                _ => {}
+            }
+        }
+        state.append_woken(woken);
+        Ok(())
+    }
+
+    /// Ends the calls that have timed out, and writes the answers and all other frames. Returns `true` if the peer must be
+    /// killed because of a timeout.
+    fn write_output(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.link.lock();
+        for (id, result) in self.buffers.answers.drain(..) {
+            state.connection.answer(&id, result);
+        }
+        while let Some(at) = state.handle_timeout() {
+            if !has_elapsed(&mut self.timer, at, cx) {
+                break;
+            }
+        }
+        let _ = state.flush(cx);
+        if let Some(error) = state.take_write_error() {
+            self.write_error = Some((error, Box::pin(sleep(READ_AFTER_WRITE_ERROR_TIMEOUT))));
+        }
+        state.sleep(cx);
+        state.append_woken(&mut self.buffers.woken);
+        state.has_overrun()
+    }
+
+    /// Waits until a stream that can no longer be written has been read for long enough: it may still hold answers.
+    fn poll_write_error(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        match &mut self.write_error {
+            Some((_, sleep)) => ready!(sleep.as_mut().poll(cx)),
+            None => return Poll::Pending,
+        }
+        match self.write_error.take() {
+            Some((error, _)) => Poll::Ready(CloseReason::Broken(error)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Sets the timer to `at`. Returns `true` if that time has passed. The timer is polled only when it is set: when it fires,
+/// it wakes the task, which then reads the clock itself.
+fn has_elapsed(timer: &mut Option<Pin<Box<Sleep>>>, at: Instant, cx: &mut Context<'_>) -> bool {
+    match timer {
+        Some(timer) if timer.deadline() == at.into() && !timer.is_elapsed() => false,
+        Some(timer) => {
+            timer.as_mut().reset(at.into());
+            timer.as_mut().poll(cx).is_ready()
+        }
+        None => timer.insert(Box::pin(sleep_until(at.into()))).as_mut().poll(cx).is_ready(),
+    }
+}
+
+impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> Future for ConnectionTask<C, R, H> {
+    type Output = CloseReason;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        self.poll_task(cx)
+    }
+}

@@ -1,0 +1,78 @@
+use std::task::{Context, Poll, Waker};
+
+use isolated_workers_core::{Error, Request, Response};
+use slab::Slab;
+
+/// Callers that wait for the result of a call. The key of a waiter is the token of its call in the state machine.
+///
+/// A waiter outlives its call's entry there: the entry frees the transaction id as soon as the answer arrives, and the
+/// caller may take the result much later (see docs/decisions/0024-a-waiter-outlives-its-call.md).
+#[derive(Debug, Default)]
+pub(super) struct Waiters(Slab<Waiter>);
+
+#[derive(Debug)]
+enum Waiter {
+    Waiting(Waker),
+    Answered(Result<Response, Error>),
+    /// The request was not sent. Another worker may run it.
+    Unsent(Request),
+}
+
+impl Waiters {
+    /// Key that the next [`insert`](Self::insert) assigns.
+    #[inline]
+    pub(super) fn next_key(&self) -> usize {
+        self.0.vacant_key()
+    }
+
+    #[inline]
+    pub(super) fn insert(&mut self, cx: &Context<'_>) {
+        self.0.insert(Waiter::Waiting(cx.waker().clone()));
+    }
+
+    /// Stores the result of a call. Returns the waker of its caller.
+    #[inline]
+    pub(super) fn complete(&mut self, key: usize, result: Result<Response, Error>) -> Option<Waker> {
+        match std::mem::replace(&mut self.0[key], Waiter::Answered(result)) {
+            Waiter::Waiting(waker) => Some(waker),
+            Waiter::Answered(_) | Waiter::Unsent(_) => None,
+        }
+    }
+
+    /// Replaces the result of a call by its request, because it was not sent.
+    pub(super) fn return_unsent(&mut self, key: usize, request: Request) {
+        self.0[key] = Waiter::Unsent(request);
+    }
+
+    #[inline]
+    pub(super) fn poll(&mut self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {
+        match &mut self.0[key] {
+            Waiter::Waiting(waker) => {
+                waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+            Waiter::Answered(_) => match self.0.remove(key) {
+                Waiter::Answered(result) => Poll::Ready(result),
+                Waiter::Waiting(_) | Waiter::Unsent(_) => unreachable!("the waiter was answered a line ago"),
+            },
+            Waiter::Unsent(_) => unreachable!("a call with a permit takes an unsent request first"),
+        }
+    }
+
+    /// Takes the request of a call that was not sent.
+    #[inline]
+    pub(super) fn take_unsent(&mut self, key: usize) -> Option<Request> {
+        if !matches!(self.0[key], Waiter::Unsent(_)) {
+            return None;
+        }
+        match self.0.remove(key) {
+            Waiter::Unsent(request) => Some(request),
+            Waiter::Waiting(_) | Waiter::Answered(_) => None,
+        }
+    }
+
+    /// Removes a waiter. Returns `true` if its call has not ended.
+    pub(super) fn remove(&mut self, key: usize) -> bool {
+        matches!(self.0.remove(key), Waiter::Waiting(_))
+    }
+}
