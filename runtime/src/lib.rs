@@ -8,7 +8,7 @@
 //! # Layout
 //! A module uses only modules of lines above its own:
 //!
-//! 1. `timeouts`
+//! 1. `timeouts`, `lifecycle`
 //! 2. `launch`: facts that a driver hands to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
 //! 3. `driver`: starts workers; `worker`: serves in a worker
@@ -21,6 +21,7 @@ mod driver;
 mod handshake;
 mod host;
 mod launch;
+mod lifecycle;
 #[cfg(feature = "pool")]
 mod pool;
 #[cfg(feature = "testing")]
@@ -35,6 +36,7 @@ pub use driver::{
 };
 pub use host::{Builder, Heartbeat, OnCrash, Status, Worker};
 pub use launch::{Launch, is_worker};
+pub use lifecycle::Lifecycle;
 #[cfg(feature = "pool")]
 pub use pool::{
     Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, Stats, WhenFull,

@@ -26,9 +26,9 @@ use std::sync::Arc;
 use futures_util::future::{Either, join_all};
 use futures_util::stream::{self, Stream};
 use futures_util::{FutureExt, StreamExt};
-use isolated_workers_codec::DefaultCodec;
+use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{CallError, Error, ErrorKind, Message, Request, Response};
-use isolated_workers_middleware::{Service, ServiceExt};
+use isolated_workers_middleware::{BoxService, Service, ServiceExt};
 use tokio::sync::watch;
 
 pub use self::builder::PoolBuilder;
@@ -39,6 +39,7 @@ use self::scoped::CallOptions;
 pub use self::scoped::ScopedPool;
 use self::shared::PoolShared;
 pub use self::stats::{QueueStats, Stats, WorkerStats};
+use crate::Lifecycle;
 use crate::driver::Driver;
 use crate::host::attempts::Attempts;
 use crate::host::supervisor::StopRequest;
@@ -74,12 +75,14 @@ use crate::host::supervisor::StopRequest;
 /// Queued calls run by priority, and by age within a priority. After 15 calls in a row that were
 /// not the oldest, the oldest call runs next, so no priority and no key starves. A call with `n`
 /// older calls before it waits for at most `16 * (n + 1)` others in its worker.
-pub struct Pool<S: Service = Dispatch<DefaultCodec>>(Arc<PoolInner<S>>);
-
-struct PoolInner<S: Service> {
-    service: S,
+pub struct Pool<S: Service = Dispatch<DefaultCodec>> {
+    service: Arc<S>,
     shared: Arc<PoolShared<S::Codec>>,
+    owner: Arc<CloseOnDrop<S::Codec>>,
 }
+
+/// Closes the pool when its last handle is dropped.
+struct CloseOnDrop<C: Codec>(Arc<PoolShared<C>>);
 
 /// Id of a worker in a pool, counted from 0. If the worker is replaced, its successor has the same
 /// id.
@@ -102,7 +105,8 @@ impl Pool {
 
 impl<S: Service> Pool<S> {
     fn new(service: S, shared: Arc<PoolShared<S::Codec>>) -> Self {
-        Self(Arc::new(PoolInner { service, shared }))
+        let owner = Arc::new(CloseOnDrop(Arc::clone(&shared)));
+        Self { service: Arc::new(service), shared, owner }
     }
 
     /// Returns a handle whose calls run in the same worker for the same key, for workers that keep
@@ -132,7 +136,7 @@ impl<S: Service> Pool<S> {
         &self,
         message: &M,
     ) -> Vec<(WorkerId, Result<M::Reply, CallError<M::Error>>)> {
-        let workers: Vec<_> = self.0.shared.lock().scheduler.live().map(WorkerId).collect();
+        let workers: Vec<_> = self.shared.lock().scheduler.live().map(WorkerId).collect();
         let calls = workers.into_iter().map(|worker| async move {
             let scoped = self.on(worker);
             (worker, scoped.send(message).await)
@@ -189,18 +193,18 @@ impl<S: Service> Pool<S> {
         S: 'a,
     {
         let pool = self.clone();
-        let at_once = self.0.shared.capacity.saturating_mul(2);
+        let at_once = self.shared.capacity.saturating_mul(2);
         Map::new(items.map(move |item| f(pool.clone(), item).boxed()), at_once)
     }
 
     /// Returns current statistics.
     pub fn stats(&self) -> Stats {
-        self.0.shared.stats()
+        self.shared.stats()
     }
 
     /// Returns a receiver for statistics, which is notified if a worker comes, goes or crashes.
     pub fn watch(&self) -> watch::Receiver<Stats> {
-        self.0.shared.stats.subscribe()
+        self.shared.stats.subscribe()
     }
 
     /// Replaces all workers, one after the other, with the current version of the program.
@@ -212,7 +216,7 @@ impl<S: Service> Pool<S> {
     /// The error of a new worker that did not come up. Workers that were not replaced by then stay.
     /// `Closed` if the pool was closed.
     pub async fn reload(&self) -> Result<(), Error> {
-        let shared = &self.0.shared;
+        let shared = &self.shared;
         let mut changes = shared.stats.subscribe();
         let from = shared.update(|state| state.scheduler.reload());
         loop {
@@ -239,7 +243,7 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// `Closed` if a worker had to be killed.
     pub async fn drain(&self) -> Result<(), Error> {
-        self.0.shared.stop(StopRequest::Drain);
+        self.shared.stop(StopRequest::Drain);
         self.ended().await
     }
 
@@ -251,12 +255,12 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// `Closed` if a worker had to be killed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.0.shared.stop(StopRequest::Close);
+        self.shared.stop(StopRequest::Close);
         self.ended().await
     }
 
     async fn ended(&self) -> Result<(), Error> {
-        let shared = &self.0.shared;
+        let shared = &self.shared;
         let ended = shared.closed.subscribe().wait_for(Option::is_some).await.map(|killed| *killed);
         // Cannot fail: this pool owns the sender.
         match ended.ok().flatten() {
@@ -276,7 +280,7 @@ impl<S: Service> Pool<S> {
     ///
     /// Returns at once. Await [`closed`](Self::closed) to wait until the workers are gone.
     pub fn kill(&self) {
-        self.0.shared.stop(StopRequest::Kill);
+        self.shared.stop(StopRequest::Kill);
     }
 
     /// Waits until the pool was drained, closed or killed and all workers are gone. Cancel-safe.
@@ -285,9 +289,22 @@ impl<S: Service> Pool<S> {
         let _ = self.ended().await;
     }
 
+    /// Erases the layers from the type, so that the pool can be stored in a field: `Pool<BoxService>`.
+    /// All methods stay. Each call then costs one allocation for its future.
+    pub fn boxed(&self) -> Pool<BoxService<S::Codec>>
+    where
+        S: 'static,
+    {
+        Pool {
+            service: Arc::new(BoxService::new(Arc::clone(&self.service))),
+            shared: Arc::clone(&self.shared),
+            owner: Arc::clone(&self.owner),
+        }
+    }
+
     /// Makes a call up to `max_attempts` times, each time through all middleware.
     async fn call_with_retries(&self, request: Request, max_attempts: u32) -> Result<Response, Error> {
-        let PoolInner { service, shared } = &*self.0;
+        let Self { service, shared, .. } = self;
         let mut attempts = Attempts::new(request, max_attempts);
         let mut is_suspect = false;
         loop {
@@ -310,12 +327,12 @@ impl<S: Service> Service for Pool<S> {
     const CATCHES_PANICS: bool = S::CATCHES_PANICS;
 
     fn codec(&self) -> &S::Codec {
-        self.0.service.codec()
+        self.service.codec()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        match self.0.shared.on_crash.attempts(&request) {
-            1 => Either::Left(self.0.service.call(request)),
+        match self.shared.on_crash.attempts(&request) {
+            1 => Either::Left(self.service.call(request)),
             max_attempts => Either::Right(Box::pin(self.call_with_retries(request, max_attempts))),
         }
     }
@@ -323,19 +340,43 @@ impl<S: Service> Service for Pool<S> {
 
 impl<S: Service> Clone for Pool<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            service: Arc::clone(&self.service),
+            shared: Arc::clone(&self.shared),
+            owner: Arc::clone(&self.owner),
+        }
     }
 }
 
-impl<S: Service> Drop for PoolInner<S> {
+impl<S: Service> Lifecycle for Pool<S> {
+    type Exit = ();
+
+    async fn drain(&self) -> Result<(), Error> {
+        self.drain().await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.close().await
+    }
+
+    fn kill(&self) {
+        self.kill();
+    }
+
+    async fn closed(&self) {
+        self.closed().await
+    }
+}
+
+impl<C: Codec> Drop for CloseOnDrop<C> {
     fn drop(&mut self) {
-        self.shared.stop(StopRequest::Close);
+        self.0.stop(StopRequest::Close);
     }
 }
 
 impl<S: Service> fmt::Debug for Pool<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.shared.lock();
+        let state = self.shared.lock();
         f.debug_struct("Pool")
             .field("active", &state.scheduler.active())
             .field("queued", &state.scheduler.queued())

@@ -2,9 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::Either;
-use isolated_workers_codec::DefaultCodec;
+use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
-use isolated_workers_middleware::Service;
+use isolated_workers_middleware::{BoxService, Service};
 use isolated_workers_transport::{DefaultTransport, Reconnect};
 use tokio::sync::watch;
 
@@ -13,7 +13,7 @@ use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses}
 use crate::host::attempts;
 use crate::host::starter::{Greeted, Starter};
 use crate::host::supervisor::{Command, StopRequest, SupervisorHandle};
-use crate::{Builder, Link, Program, Status};
+use crate::{Builder, Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
 ///
@@ -22,15 +22,16 @@ use crate::{Builder, Link, Program, Status};
 ///
 /// `S` is the service that carries the calls: a [`Link`] with the middleware around it. `T` is the
 /// transport and `D` the driver. A capability that they lack is a method that does not exist.
-pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driver = Program>(
-    Arc<WorkerInner<S, T, D>>,
-);
+pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driver = Program> {
+    service: Arc<S>,
+    shared: Arc<WorkerShared<S::Codec, T, D>>,
+}
 
-struct WorkerInner<S: Service, T, D: Driver> {
-    service: S,
+/// Parts of a worker that do not depend on its layers. Dropping them closes the worker.
+struct WorkerShared<C: Codec, T, D: Driver> {
     supervisor: SupervisorHandle<D::Running>,
-    starter: Arc<Starter<D, S::Codec, T>>,
-    link: Link<S::Codec>,
+    starter: Arc<Starter<D, C, T>>,
+    link: Link<C>,
 }
 
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
@@ -50,7 +51,21 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         starter: Arc<Starter<D, S::Codec, T>>,
         link: Link<S::Codec>,
     ) -> Self {
-        Self(Arc::new(WorkerInner { service, supervisor, starter, link }))
+        Self { service: Arc::new(service), shared: Arc::new(WorkerShared { supervisor, starter, link }) }
+    }
+
+    /// Erases the layers from the type, so that the worker can be stored in a field:
+    /// `Worker<BoxService>`. `pid`, `status`, `close` and all other methods stay.
+    ///
+    /// Each call then costs one allocation for its future.
+    pub fn boxed(&self) -> Worker<BoxService<S::Codec>, T, D>
+    where
+        S: 'static,
+    {
+        Worker {
+            service: Arc::new(BoxService::new(Arc::clone(&self.service))),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Process id of the worker. It changes with each respawn. After the worker has
@@ -59,7 +74,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         Pid<D>: ProcessId,
     {
-        self.0.supervisor.identity().pid.number()
+        self.shared.supervisor.identity().pid.number()
     }
 
     /// Last 64 KiB of the worker's standard output, as text.
@@ -86,7 +101,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         Pid<D>: ProcessId,
     {
-        self.0.supervisor.identity().captured.stdout()
+        self.shared.supervisor.identity().captured.stdout()
     }
 
     /// Last 64 KiB of the worker's standard error, as [`stdout`](Self::stdout).
@@ -94,7 +109,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         Pid<D>: ProcessId,
     {
-        self.0.supervisor.identity().captured.stderr()
+        self.shared.supervisor.identity().captured.stderr()
     }
 
     /// Watches the worker's lifecycle state:
@@ -110,19 +125,22 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// # }
     /// ```
     pub fn status(&self) -> watch::Receiver<Status> {
-        self.0.supervisor.status().clone()
+        self.shared.supervisor.status().clone()
     }
 
     /// Returns `true` if the worker runs and no end was requested. Returns `false` as soon as it is
     /// drained, closed, killed or found dead, and while it is being respawned.
     /// [`is_connected`](Self::is_connected) says whether calls reach it.
     pub fn is_active(&self) -> bool {
-        self.0.supervisor.is_active()
+        self.shared.supervisor.is_active()
     }
 
     /// Returns `true` if there is a connection to the worker.
     pub fn is_connected(&self) -> bool {
-        matches!(*self.0.supervisor.status().borrow(), Status::Connected | Status::Active | Status::Closing)
+        matches!(
+            *self.shared.supervisor.status().borrow(),
+            Status::Connected | Status::Active | Status::Closing
+        )
     }
 
     /// Finishes the calls in flight, then closes the worker as [`close`](Self::close) does.
@@ -134,7 +152,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// # Errors
     /// `Closed` if the worker had to be killed.
     pub async fn drain(&self) -> Result<(), Error> {
-        self.0.supervisor.stop(StopRequest::Drain);
+        self.shared.supervisor.stop(StopRequest::Drain);
         self.ended().await
     }
 
@@ -148,15 +166,15 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// # Errors
     /// `Closed` if the worker had to be killed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.0.supervisor.stop(StopRequest::Close);
+        self.shared.supervisor.stop(StopRequest::Close);
         self.ended().await
     }
 
     async fn ended(&self) -> Result<(), Error> {
-        let exit = self.0.supervisor.exit().await;
+        let exit = self.shared.supervisor.exit().await;
         if exit.killed_after_grace {
             let cause = "it did not end in time and was killed; raise `Timeouts::close` to give it longer";
-            let pid = in_parentheses(self.0.supervisor.identity().pid);
+            let pid = in_parentheses(self.shared.supervisor.identity().pid);
             return Err(Error::new(
                 ErrorKind::Closed,
                 format!("could not close the worker{pid} gracefully: {cause}"),
@@ -168,12 +186,12 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Kills the worker and all processes of its group at once. Calls in flight fail with
     /// [`Closed`](ErrorKind::Closed). [`closed`](Self::closed) returns when the process has ended.
     pub fn kill(&self) {
-        self.0.supervisor.stop(StopRequest::Kill);
+        self.shared.supervisor.stop(StopRequest::Kill);
     }
 
-    /// QueueStats until the worker's process is gone, for whatever reason, and tells how it ended. Cancel-safe.
+    /// Waits until the worker has ended, and returns the reason. Cancel-safe.
     pub async fn closed(&self) -> ExitReason {
-        self.0.supervisor.exit().await.reason
+        self.shared.supervisor.exit().await.reason
     }
 
     /// Ends the connection and keeps the worker running, with its state.
@@ -192,8 +210,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let linger = self.0.starter.settings.timeouts.disconnected;
-        self.0.supervisor.command(Command::Disconnect { linger }).await
+        let linger = self.shared.starter.settings.timeouts.disconnected;
+        self.shared.supervisor.command(Command::Disconnect { linger }).await
     }
 
     /// Connects to a disconnected worker again.
@@ -207,7 +225,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let WorkerInner { starter, link, supervisor, .. } = &*self.0;
+        let WorkerShared { starter, link, supervisor } = &*self.shared;
         let address = supervisor.identity().address;
         if !link.is_disconnected() {
             let (kind, cause) = match *supervisor.status().borrow() {
@@ -237,11 +255,11 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         T: Reconnect,
         D::Running: Detach,
     {
-        self.0
+        self.shared
             .supervisor
             .command(Command::Detach { check: D::Running::can_detach, release: D::Running::detach })
             .await?;
-        Ok(self.0.supervisor.identity().address)
+        Ok(self.shared.supervisor.identity().address)
     }
 }
 
@@ -250,11 +268,11 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
     const CATCHES_PANICS: bool = S::CATCHES_PANICS;
 
     fn codec(&self) -> &S::Codec {
-        self.0.service.codec()
+        self.service.codec()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        let WorkerInner { service, link, starter, .. } = &*self.0;
+        let (service, WorkerShared { link, starter, .. }) = (&self.service, &*self.shared);
         match starter.settings.on_crash.attempts(&request) {
             1 => Either::Left(service.call(request)),
             // Boxed, so that the future of a call without retries is small.
@@ -263,13 +281,33 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
     }
 }
 
-impl<S: Service, T, D: Driver> Clone for Worker<S, T, D> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+impl<S: Service, T: Send + Sync, D: Driver> Lifecycle for Worker<S, T, D> {
+    type Exit = ExitReason;
+
+    async fn drain(&self) -> Result<(), Error> {
+        self.drain().await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.close().await
+    }
+
+    fn kill(&self) {
+        self.kill();
+    }
+
+    async fn closed(&self) -> ExitReason {
+        self.closed().await
     }
 }
 
-impl<S: Service, T, D: Driver> Drop for WorkerInner<S, T, D> {
+impl<S: Service, T, D: Driver> Clone for Worker<S, T, D> {
+    fn clone(&self) -> Self {
+        Self { service: Arc::clone(&self.service), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<C: Codec, T, D: Driver> Drop for WorkerShared<C, T, D> {
     fn drop(&mut self) {
         self.supervisor.stop(StopRequest::Close);
     }
@@ -278,7 +316,7 @@ impl<S: Service, T, D: Driver> Drop for WorkerInner<S, T, D> {
 impl<S: Service, T, D: Driver> fmt::Debug for Worker<S, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
-            .field("pid", &Into::<Option<u32>>::into(self.0.supervisor.identity().pid))
+            .field("pid", &Into::<Option<u32>>::into(self.shared.supervisor.identity().pid))
             .field("active", &self.is_active())
             .finish()
     }

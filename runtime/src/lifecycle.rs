@@ -1,0 +1,29 @@
+use isolated_workers_core::Error;
+
+/// Shutdown of a [`Worker`](crate::Worker) or a [`Pool`](crate::Pool), for code that works with either.
+///
+/// Both have the same methods of their own, so calls on a concrete type do not need this trait.
+pub trait Lifecycle {
+    /// Result of [`closed`](Self::closed): the reason of the exit for a worker, nothing for a pool.
+    type Exit;
+
+    /// Finishes the calls in flight, then closes. New calls fail with
+    /// [`Closed`](isolated_workers_core::ErrorKind::Closed). Cancel-safe: draining continues.
+    ///
+    /// # Errors
+    /// `Closed` if a process had to be killed.
+    fn drain(&self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Shuts down: calls in flight fail with [`Closed`](isolated_workers_core::ErrorKind::Closed), and
+    /// processes that do not end in time are killed. Cancel-safe: the shutdown continues.
+    ///
+    /// # Errors
+    /// `Closed` if a process had to be killed.
+    fn close(&self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Kills all processes at once, without waiting for their end.
+    fn kill(&self);
+
+    /// Waits until everything has ended. Cancel-safe.
+    fn closed(&self) -> impl Future<Output = Self::Exit> + Send;
+}
