@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod blocking_calls;
+mod boxed;
 mod calls;
 mod close;
 mod crash;
