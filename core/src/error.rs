@@ -26,9 +26,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// that the text does not contain. `Debug` writes the kind and `{:#}`, because a `main` that returns an error prints it
 /// with `Debug`.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorFields>);
 
-struct Inner {
+struct ErrorFields {
     kind: ErrorKind,
     executed: Executed,
     text: String,
@@ -78,7 +78,7 @@ impl Error {
 
     fn build(kind: ErrorKind, text: String, detail: Detail, source: Option<BoxError>) -> Self {
         let executed = kind.executed();
-        Self(Arc::new(Inner { kind, executed, text, detail, source, middleware: OnceLock::new() }))
+        Self(Arc::new(ErrorFields { kind, executed, text, detail, source, middleware: OnceLock::new() }))
     }
 
     /// Sets whether the message was run, if that is known better than from the kind. Call it only on a new error.

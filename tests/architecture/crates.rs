@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Crates that each crate may depend on. All others are forbidden. `macros` generates code that names the
-/// facade, and depends on none.
+/// Crates that each crate may depend on. All others are forbidden. `macros` generates code that
+/// names the facade, and depends on none.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("isolated-workers", &["core", "codec", "transport", "middleware", "runtime", "macros"]),
     ("isolated-workers-runtime", &["core", "codec", "transport", "middleware"]),

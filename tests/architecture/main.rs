@@ -1,6 +1,9 @@
 //! Rules for the structure of the source.
 
+mod comments;
 mod crates;
 mod documents;
 mod facade;
+mod modules;
 mod source;
+mod type_names;

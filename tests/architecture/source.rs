@@ -13,6 +13,36 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
+impl Source {
+    /// Text without the unit tests at the end of the file.
+    pub(crate) fn without_tests(&self) -> &str {
+        let end = self.text.match_indices("\nmod tests {").find_map(|(at, _)| {
+            let attribute = self.text[..at].rfind('\n')? + 1;
+            let line = &self.text[attribute..at];
+            (line.starts_with("#[cfg(") && line.contains("test")).then_some(attribute)
+        });
+        &self.text[..end.unwrap_or(self.text.len())]
+    }
+
+    /// Code lines without comment lines and unit tests.
+    pub(crate) fn code(&self) -> String {
+        let lines = self.without_tests().lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Name of the file without the extension.
+    pub(crate) fn stem(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap();
+        name.strip_suffix(".rs").unwrap_or(name)
+    }
+
+    /// Returns `true` if the file is compiled for tests only.
+    pub(crate) fn is_test(&self) -> bool {
+        ["tests", "simulation"].contains(&self.stem())
+            || self.path.split('/').any(|folder| folder == "tests" || folder == "simulation")
+    }
+}
+
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }

@@ -153,7 +153,7 @@ const TABLE: &[Row] = &[
         "any user can connect to the socket",
         &[
             ("transport/tests/unix/unix_socket.rs", "another_user_cannot_connect"),
-            ("transport/tests/unix/unix_socket.rs", "folder_and_socket_are_the_users_alone"),
+            ("transport/tests/unix/unix_socket.rs", "only_the_user_can_access_directory_and_socket"),
             ("tests/e2e/reconnect.rs", "a_detached_worker_refuses_a_wrong_token"),
         ],
     ),
