@@ -1,8 +1,11 @@
-//! What a program that uses workers is tested with, and a transport, a codec or a driver of your own.
+//! Test tools for programs that use workers, and for transports, codecs and drivers of your own.
 //!
-//! Behind the feature `testing`. [`conformance`] is the suite that every one of the box passes, too; [`Dribble`] makes
-//! a transport as slow as it may be, for tests of anything that reads or writes. [`RoundTrip`] tells which values of a
-//! service which codec cannot carry, and [`Faults`] makes calls go wrong, to see what a program makes of it.
+//! They need the feature `testing`.
+//!
+//! - [`conformance`] is a test suite that every built-in transport, codec and driver passes.
+//! - [`Dribble`] makes a transport deliver one byte at a time, to test code that reads or writes.
+//! - [`RoundTrip`] finds values of a service that a codec cannot represent.
+//! - [`Faults`] injects faults into calls, to test how a program reacts.
 
 pub mod conformance;
 mod dribble;

@@ -56,7 +56,7 @@ impl ProcessGroup {
         let _ = child.wait().await;
     }
 
-    /// Lets the processes outlive this value.
+    /// Detaches the processes, so that they outlive this value.
     pub(super) fn release(&self) -> io::Result<()> {
         self.job.release()
     }

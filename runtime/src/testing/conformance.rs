@@ -1,6 +1,7 @@
-//! What every transport, codec and driver has to stand, as a [`Suite`] that runs with any three of them.
+//! Requirements for every transport, codec and driver: a [`Suite`] that runs with any three of
+//! them.
 //!
-//! It needs a program that plays the worker:
+//! The suite needs a program that acts as the worker:
 //!
 //! ```no_run
 //! # use isolated_workers_codec::Json as MyCodec;
@@ -14,7 +15,8 @@
 //! }
 //! ```
 //!
-//! and a test that starts it. [`conformance_tests!`](crate::testing::conformance_tests) makes a test of each case:
+//! and a test that starts it. [`conformance_tests!`](crate::testing::conformance_tests) generates
+//! one test per case:
 //!
 //! ```no_run
 //! # use isolated_workers_codec::Json as MyCodec;
@@ -28,8 +30,8 @@
 //! }
 //! ```
 //!
-//! A case that fails panics with its name, the codec, the transport, and what was expected. No case sleeps: what it
-//! waits for is an event, and it fails where that has not come within 60 s.
+//! A failed case panics with its name, the codec, the transport, and the unmet expectation. No case
+//! sleeps. Each one waits for events, and fails if one does not arrive within 60 s.
 
 mod alone;
 mod calls;
@@ -51,15 +53,15 @@ pub use self::role::SuiteRole;
 pub use self::service::service;
 use crate::{Builder, Driver, Link, Timeouts, Worker};
 
-/// The limits of both sides: room for the largest body in a format that takes twice the bytes.
+/// Limits for both sides. The largest body fits even in a format that doubles its size.
 pub fn limits() -> Limits {
     Limits::default().frame(80 << 20)
 }
 
-/// The cases, for one driver, one codec and one transport.
+/// Test cases for one driver, one codec and one transport.
 ///
-/// Every case starts workers of its own, so they can run side by side. All must be run within a tokio runtime with I/O
-/// and time enabled; [`check`] makes one.
+/// Every case starts its own workers, so cases can run in parallel. Run them within a tokio runtime
+/// with I/O and time enabled; [`check`] creates one.
 #[derive(Clone, Copy, Debug)]
 pub struct Suite<F, C, T> {
     driver: F,
@@ -68,7 +70,7 @@ pub struct Suite<F, C, T> {
     largest: usize,
 }
 
-/// `$case` runs the function of that name in `$part`.
+/// Generates the method `$case`, which runs the function of that name in `$part`.
 macro_rules! cases {
     ($($(#[$doc:meta])* $part:ident::$case:ident;)*) => {
         impl<F, D, C, T> Suite<F, C, T>
@@ -81,16 +83,16 @@ macro_rules! cases {
             $($(#[$doc])*
             ///
             /// # Panics
-            /// Where it does not hold.
+            /// If the requirement is not met.
             pub async fn $case(&self) {
                 judge::<C, T>(stringify!($case), $part::$case(self).await);
             })*
 
-            /// Runs all cases, one after the other, but [`nothing_left`](Self::nothing_left), which wants a process of
-            /// its own.
+            /// Runs all cases one after the other, except [`nothing_left`](Self::nothing_left),
+            /// which needs a process of its own.
             ///
             /// # Panics
-            /// Where one of them does not hold.
+            /// If a requirement is not met.
             pub async fn run(&self) {
                 $(self.$case().await;)*
             }
@@ -99,46 +101,48 @@ macro_rules! cases {
 }
 
 cases! {
-    /// Calls are answered, with the handler's own error where it fails.
+    /// Calls are answered. If the handler fails, the answer is its own error.
     calls::calls;
-    /// A thousand calls in flight, answered in another order, each get their own answer.
+    /// 1,000 calls in flight, answered out of order, each get their own answer.
     calls::in_flight;
-    /// Oneway messages arrive in the order in which they were sent, and before the call that follows them.
+    /// Oneway messages arrive in the order in which they were sent, and before the call that
+    /// follows.
     calls::oneway;
-    /// Bodies from none to the largest come back as they were.
+    /// Bodies of 0 bytes up to the largest size return unchanged.
     calls::bodies;
-    /// What travels beside a body reaches the worker, and the answer's reaches the host.
+    /// Metadata of a request reaches the worker, and metadata of the answer reaches the host.
     calls::metadata;
-    /// A call that is dropped is stopped in the worker, and harms no other.
+    /// A dropped call is cancelled in the worker, without harm to others.
     calls::cancellation;
-    /// A call whose time is over fails, is stopped in the worker, and harms no other.
+    /// A call that times out fails and is cancelled in the worker, without harm to others.
     calls::timeouts;
-    /// A message that the worker does not know fails alone.
+    /// An unknown message fails, without harm to others.
     calls::unknown_message;
-    /// A message that cannot be decoded fails alone.
+    /// A message that cannot be decoded fails, without harm to others.
     calls::undecodable;
-    /// Large and small bodies at once.
+    /// Large and small bodies travel concurrently.
     calls::mixed_sizes;
-    /// A worker that does not read holds its callers up, and loses nothing.
+    /// A worker that does not read slows its callers down, and loses nothing.
     calls::slow_reader;
-    /// One byte a call on the host's side.
+    /// The host's stream delivers one byte at a time.
     calls::dribble;
-    /// An idle worker is closed.
+    /// An idle worker closes.
     life::close_idle;
-    /// A worker is closed with calls in flight, which fail.
+    /// A worker closes with calls in flight, which fail.
     life::close_in_flight;
-    /// A worker is closed twice at once, and again.
+    /// A worker is closed twice at once, and once more.
     life::close_twice;
-    /// A worker whose last handle is dropped ends.
+    /// A worker ends when its last handle is dropped.
     life::last_handle;
-    /// A host that vanishes before, within and after the handshake ends its worker.
+    /// A worker ends if its host vanishes before, during or after the handshake.
     faults::vanishing_host;
-    /// A worker that vanishes before, within and after the handshake is an error at its host, not a wait.
+    /// A host gets an error instead of waiting if its worker vanishes before, during or after the
+    /// handshake.
     faults::vanishing_worker;
-    /// Garbage instead of the handshake, from either side, is an error at the other.
+    /// Garbage instead of the handshake, from either side, is an error on the other side.
     faults::garbage;
-    /// A side that writes no more, and still reads, has ended the connection. On a transport [where a direction cannot be
-    /// closed alone](Transport::HALF_CLOSE), it has when it reads no more either.
+    /// A side that stops writing has ended the connection, even if it still reads. On a transport
+    /// [without half-close](Transport::HALF_CLOSE) it must also stop reading.
     faults::half_close;
 }
 
@@ -149,25 +153,27 @@ where
     C: Codec,
     T: Transport,
 {
-    /// A suite whose workers are run by what `driver` makes: a worker that calls [`SuiteRole::play`] with the role, and with
-    /// the same codec and transport.
+    /// Creates a suite. `driver` returns a driver whose worker calls [`SuiteRole::play`] with the
+    /// given role, and with the same codec and transport.
     pub fn new(driver: F, codec: C, transport: T) -> Self {
         Self { driver, codec, transport, largest: 32 << 20 }
     }
 
-    /// Sets the size of the largest body in bytes, for a codec that takes long over one. Half as many bytes are then
-    /// sent to a worker that does not read. Default: 32 MiB.
+    /// Sets the size of the largest body in bytes, for a slow codec. Half as many bytes are sent to
+    /// a worker that does not read. Default: 32 MiB.
     pub fn largest(mut self, bytes: usize) -> Self {
         self.largest = bytes;
         self
     }
 
-    /// Nothing is left of workers that were closed, killed and dropped: after `rounds` of them this process has as
-    /// many descriptors as before. They are counted on Linux; elsewhere this only starts and stops. Run it in a process
-    /// where nothing else happens, as [`alone`] does.
+    /// Nothing is left of workers that were closed, killed or dropped: after `rounds` of them, this
+    /// process has as many descriptors as before.
+    ///
+    /// Descriptors are counted on Linux. Elsewhere this only starts and stops workers. Run it in a
+    /// process of its own, as [`alone`] does.
     ///
     /// # Panics
-    /// Where something is left.
+    /// If something is left.
     pub async fn nothing_left(&self, rounds: usize) {
         judge::<C, T>("nothing_left", life::nothing_left(self, rounds).await);
     }
@@ -178,8 +184,8 @@ where
             .transport(self.transport.clone())
             .limits(limits())
             .service(service::SCHEMA)
-            // The default of the startup is short where many tests share a machine.
-            .timeouts(Timeouts::default().startup(PATIENCE))
+            // The default startup timeout is too short if many tests share a machine.
+            .timeouts(Timeouts::default().startup(STEP_TIMEOUT))
     }
 
     async fn started(&self) -> Verdict<Worker<Link<C>, T, D>> {
@@ -187,10 +193,10 @@ where
     }
 }
 
-/// Long enough that only what would hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time after which a step counts as hung.
+const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What was expected and is not so.
+/// An expectation that was not met.
 #[derive(Debug)]
 struct Unmet(String);
 
@@ -209,8 +215,8 @@ fn judge<C: Codec, T: Transport>(case: &str, verdict: Verdict) {
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> Verdict<T> {
-    let timely = tokio::time::timeout(PATIENCE, future).await;
-    timely.map_err(|_| Unmet(format!("{what} was not over within {PATIENCE:?}")))
+    let timely = tokio::time::timeout(STEP_TIMEOUT, future).await;
+    timely.map_err(|_| Unmet(format!("{what} did not end within {STEP_TIMEOUT:?}")))
 }
 
 fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Verdict {
@@ -221,7 +227,7 @@ fn ensure(holds: bool, expected: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Unmet(expected())) }
 }
 
-/// Takes the error of a call that has to fail.
+/// Returns the error of a call that has to fail.
 fn failure<T: Debug>(what: &str, outcome: Result<T, impl Into<Error>>) -> Verdict<Error> {
     match outcome {
         Ok(value) => Err(Unmet(format!("{what}: expected an error, got {value:?}"))),

@@ -6,9 +6,10 @@ use std::task::{Context, Poll, ready};
 use isolated_workers_transport::{Bound, Channel, Incoming, Inheritance, Reconnect, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A transport that carries one byte a call, which every stream is allowed to do and hardly any does in a test.
+/// Wraps a transport so that each read and write carries at most one byte. Streams may always do
+/// that, but hardly ever do in a test.
 ///
-/// Its bytes and its name are those of the transport within, so one side can use it alone.
+/// Bytes and name are those of the inner transport, so one side can use the wrapper alone.
 ///
 /// ```no_run
 /// use isolated_workers_runtime::testing::Dribble;
@@ -24,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct Dribble<T>(T);
 
 impl<T> Dribble<T> {
-    /// The same transport, one byte a call.
+    /// Wraps a transport.
     pub fn new(transport: T) -> Self {
         Self(transport)
     }
@@ -45,18 +46,18 @@ impl<T: Transport> Transport for Dribble<T> {
         self.0.is_inherited(address)
     }
 
-    async fn attach(&self, address: &str) -> io::Result<Dribbling<T::Reader, T::Writer>> {
-        self.0.attach(address).await.map(dribbling)
+    async fn attach(&self, address: &str) -> io::Result<OneByteChannel<T::Reader, T::Writer>> {
+        self.0.attach(address).await.map(one_byte_at_a_time)
     }
 
-    async fn adopt(&self, end: Box<dyn Any + Send>) -> io::Result<Dribbling<T::Reader, T::Writer>> {
-        self.0.adopt(end).await.map(dribbling)
+    async fn adopt(&self, end: Box<dyn Any + Send>) -> io::Result<OneByteChannel<T::Reader, T::Writer>> {
+        self.0.adopt(end).await.map(one_byte_at_a_time)
     }
 }
 
 impl<T: Reconnect> Reconnect for Dribble<T> {
-    async fn dial(&self, address: &str) -> io::Result<Dribbling<T::Reader, T::Writer>> {
-        self.0.dial(address).await.map(dribbling)
+    async fn dial(&self, address: &str) -> io::Result<OneByteChannel<T::Reader, T::Writer>> {
+        self.0.dial(address).await.map(one_byte_at_a_time)
     }
 }
 
@@ -71,25 +72,25 @@ where
         self.0.inheritance()
     }
 
-    async fn establish(self) -> io::Result<Dribbling<B::Reader, B::Writer>> {
-        self.0.establish().await.map(dribbling)
+    async fn establish(self) -> io::Result<OneByteChannel<B::Reader, B::Writer>> {
+        self.0.establish().await.map(one_byte_at_a_time)
     }
 }
 
-type Dribbling<R, W> = Channel<OneByte<R>, OneByte<W>>;
+type OneByteChannel<R, W> = Channel<OneByte<R>, OneByte<W>>;
 
-fn dribbling<R: 'static, W: 'static>(channel: Channel<R, W>) -> Dribbling<R, W> {
+fn one_byte_at_a_time<R: 'static, W: 'static>(channel: Channel<R, W>) -> OneByteChannel<R, W> {
     let Channel { reader, writer, hangup, incoming, deferred_listener, cleanup, .. } = channel;
     let mut slow = Channel::new(OneByte(reader), OneByte(writer));
     slow.hangup = hangup;
     slow.deferred_listener = deferred_listener;
     slow.cleanup = cleanup;
-    slow.incoming =
-        incoming.map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(dribbling)));
+    slow.incoming = incoming
+        .map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(one_byte_at_a_time)));
     slow
 }
 
-/// A stream that carries one byte a call: an end of a [`Dribble`].
+/// A stream that carries one byte at a time: the reader or writer of a [`Dribble`].
 #[derive(Debug)]
 pub struct OneByte<S>(S);
 

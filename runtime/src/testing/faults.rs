@@ -11,10 +11,11 @@ use isolated_workers_middleware::{Middleware, Service};
 
 use crate::is_worker;
 
-/// A middleware that makes calls go wrong, to see what your program makes of it.
+/// Middleware that injects faults into calls, to test how your program reacts.
 ///
-/// It stands wherever a middleware can: on the host, around a handler in this process, or on the worker, where a
-/// [`Crash`](Fault::Crash) ends the process and the time limits of the host hold for what is [lost](Fault::LoseReply).
+/// It works on the host, around a local handler, and on the worker. There, a
+/// [`Crash`](Fault::Crash) ends the process, and the host's timeouts apply to [lost
+/// replies](Fault::LoseReply).
 ///
 /// ```
 /// use isolated_workers_runtime::testing::{Fault, Faults};
@@ -33,31 +34,31 @@ pub struct Faults(Box<Choose>);
 
 type Choose = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 
-/// What goes wrong with a call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It takes so much longer: the handler begins later.
+    /// Delays the call before the handler runs.
     Delay(Duration),
-    /// It never reaches the handler, and is never answered. It ends when its caller gives it up.
+    /// Drops the request: the handler does not run, and the call ends when its caller gives up.
     LoseRequest,
-    /// It is run, and is never answered. It ends when its caller gives it up.
+    /// Drops the reply: the handler runs, and the call ends when its caller gives up.
     LoseReply,
-    /// Its worker dies before it is run. In a worker that is a process this is so: it aborts. Elsewhere the call fails in
-    /// the same way, and nothing dies.
+    /// Crashes the worker before the handler runs. A worker that is a process aborts. Elsewhere,
+    /// the call fails with the same error, and nothing dies.
     Crash,
-    /// It is run, and its reply is another value, of a type that hardly any message has: a `Decode` error at the caller,
-    /// as a rule.
+    /// Replaces the reply by a value of another type. The caller usually gets a `Decode` error.
     Garble,
 }
 
 impl Faults {
-    /// Asks `choose` before each call, each attempt of one included; `None` lets it go.
+    /// Calls `choose` before each attempt of a call. `None` injects no fault.
     pub fn new(choose: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static) -> Self {
         Self(Box::new(choose))
     }
 
-    /// Takes the next of `faults` for each call, in the order in which calls come. Those beyond go.
+    /// Uses the next element of `faults` for each call, in the order of calls. Calls after the last
+    /// element have no fault.
     pub fn in_order<I>(faults: I) -> Self
     where
         I: IntoIterator<Item = Option<Fault>>,
@@ -67,8 +68,8 @@ impl Faults {
         Self::new(move |_| rest.lock().unwrap_or_else(PoisonError::into_inner).next().flatten())
     }
 
-    /// Takes one of `faults` for `percent` of the calls, at random. A seed says which: of calls that are made one after the
-    /// other, it is always the same ones.
+    /// Uses a random element of `faults` for `percent` of the calls. For calls made one after the
+    /// other, a seed always selects the same ones.
     pub fn random(seed: u64, percent: u8, faults: impl Into<Vec<Fault>>) -> Self {
         let (rng, faults) = (Mutex::new(Rng::new(seed)), faults.into());
         Self::new(move |_| {
@@ -106,7 +107,7 @@ impl Middleware for Faults {
     }
 }
 
-/// A value, because bytes that are none would end the whole connection on a codec of lines.
+/// Encodes a value, because invalid bytes would end the whole connection on a codec of lines.
 fn garbage(codec: &impl Codec) -> Result<Body, Error> {
     let mut bytes = BytesMut::new();
     let encoded = codec.encode(&(u64::MAX, "garbled", [(); 3]), &mut bytes);
@@ -130,16 +131,16 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_says_which_calls_go_wrong() {
+    fn a_seed_selects_the_same_faults_every_time() {
         let storm = |seed| faults_of(&Faults::random(seed, 10, [Fault::Crash, Fault::Garble]), 1000);
         assert_eq!(storm(1), storm(1));
         assert_ne!(storm(1), storm(2));
         let wrong = storm(1).iter().flatten().count();
-        assert!((50..200).contains(&wrong), "{wrong} of 1000 are not about a tenth");
+        assert!((50..200).contains(&wrong), "{wrong} of 1,000 calls have a fault, which is far from 10 %");
     }
 
     #[test]
-    fn all_or_none_is_certain() {
+    fn percentages_0_and_100_are_exact() {
         let storm = |percent| faults_of(&Faults::random(1, percent, [Fault::Crash]), 100);
         assert_eq!(storm(0), [None; 100]);
         assert_eq!(storm(100), [Some(Fault::Crash); 100]);

@@ -6,15 +6,17 @@ use isolated_workers_core::{Budget, Error, ErrorKind, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Finds out which values of a service a codec cannot carry, before a worker does.
+/// Finds values of a service that a codec cannot represent, before a worker does.
 ///
-/// Types compile with every codec, and yet some attributes of serde do not work with each: what has
-/// `skip_serializing_if`, `flatten`, `untagged` or `tag` may fail with [`Postcard`], or come back as another value. So may
-/// NaN and `Some(None)` with [`Json`]. Give it a sample of every message, reply and error, with each variant and each
-/// field once there and once not: it sends all of them through `Json`, `Cbor` and `Postcard`, within the limits that are
-/// the default, and compares what comes back.
+/// Types compile with every codec, but some serde attributes do not work with all of them.
+/// `skip_serializing_if`, `flatten`, `untagged` and `tag` may fail with [`Postcard`], or return
+/// another value. So may NaN and `Some(None)` with [`Json`].
 ///
-/// The messages of a `#[service]` can be compared where it says `#[service(derive(PartialEq))]`.
+/// Pass a sample of every message, reply and error: each variant, and each field once present and
+/// once absent. All samples are encoded and decoded with `Json`, `Cbor` and `Postcard` within the
+/// default limits, and the results are compared.
+///
+/// Messages of a `#[service]` can be compared with `#[service(derive(PartialEq))]`.
 ///
 /// ```
 /// use isolated_workers_core::{Message, Never};
@@ -49,38 +51,38 @@ pub struct RoundTrip {
     losses: Vec<Loss>,
 }
 
-/// A value that a codec does not carry.
+/// A value that a codec cannot represent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loss {
-    /// The name of the codec: `postcard`.
+    /// Id of the codec, such as `postcard`.
     pub codec: &'static str,
-    /// The value: ``the message `find` ``.
+    /// The value, such as ``the message `find` ``.
     pub what: String,
-    /// What became of it, and what may be the cause.
+    /// Failure or changed value, and its likely cause.
     pub why: String,
 }
 
 impl RoundTrip {
-    /// Through every codec of the box.
+    /// Uses every built-in codec.
     pub fn new() -> Self {
         Self { codecs: vec![Json::ID, Cbor::ID, Postcard::ID], losses: Vec::new() }
     }
 
-    /// Leaves out the codec of this name for all values that follow.
+    /// Skips the codec with this id, for all values that follow.
     #[must_use]
     pub fn without(mut self, codec: &str) -> Self {
         self.codecs.retain(|name| *name != codec);
         self
     }
 
-    /// Sends a message there and back.
+    /// Checks a message.
     #[must_use]
     pub fn message<M: Message + PartialEq>(self, message: &M) -> Self {
         self.value(&format!("the message `{}`", M::NAME), message)
     }
 
-    /// Sends a reply to `M` there and back.
+    /// Checks a reply to `M`.
     #[must_use]
     pub fn reply<M: Message>(self, reply: &M::Reply) -> Self
     where
@@ -89,7 +91,7 @@ impl RoundTrip {
         self.value(&format!("a reply to `{}`", M::NAME), reply)
     }
 
-    /// Sends an error of `M` there and back.
+    /// Checks an error of `M`.
     #[must_use]
     pub fn error<M: Message>(self, error: &M::Error) -> Self
     where
@@ -98,7 +100,7 @@ impl RoundTrip {
         self.value(&format!("an error of `{}`", M::NAME), error)
     }
 
-    /// Sends any value there and back; `what` names it in the report.
+    /// Checks any value. `what` names it in the report.
     #[must_use]
     pub fn value<T: Serialize + DeserializeOwned + PartialEq>(self, what: &str, value: &T) -> Self {
         self.value_through(&Json, what, value)
@@ -106,21 +108,21 @@ impl RoundTrip {
             .value_through(&Postcard, what, value)
     }
 
-    /// What was lost, in the order of the values.
+    /// Returns the values that were lost, in the order of their checks.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
 
-    /// Says whether every value has survived every codec.
+    /// Checks if every value survived every codec.
     ///
     /// # Errors
-    /// `Config`, with a line for each [`Loss`].
+    /// `Config`, with one line for each [`Loss`].
     pub fn check(&self) -> Result<(), Error> {
         if self.losses.is_empty() {
             return Ok(());
         }
         let lines: String = self.losses.iter().map(|loss| format!("\n  {loss}")).collect();
-        let text = format!("{} values of the service cannot travel:{lines}", self.losses.len());
+        let text = format!("{} values of the service do not survive every codec:{lines}", self.losses.len());
         Err(Error::new(ErrorKind::Config, text))
     }
 
@@ -151,7 +153,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Or what became of the value.
+/// Encodes and decodes a value. The error says how it fails.
 fn there_and_back<C: Codec, T>(codec: &C, value: &T) -> Result<(), String>
 where
     T: Serialize + DeserializeOwned + PartialEq,
@@ -163,14 +165,14 @@ where
     if back == *value { Ok(()) } else { Err("it comes back as another value".to_owned()) }
 }
 
-/// What the format is known not to have.
+/// Advice about known limits of a format.
 fn advice(codec: &str) -> &'static str {
     match codec {
         Postcard::ID => {
             "look for `skip_serializing_if`, `flatten`, `untagged` and `tag` of serde in its type, and drop them or use \
              `Json` or `Cbor`"
         }
-        Cbor::ID => "look for `Some(None)` and `Some(())` in it, which are the same as `None` there",
+        Cbor::ID => "look for `Some(None)` and `Some(())` in it, which are the same as `None` in CBOR",
         _ => {
             "look for NaN, infinities, `Some(None)`, `Some(())` and for maps with keys that are no text in it"
         }
@@ -186,21 +188,21 @@ mod tests {
     use super::*;
 
     #[derive(PartialEq, Serialize, Deserialize)]
-    struct Skips {
+    struct SkippedField {
         #[serde(skip_serializing_if = "Option::is_none")]
         first: Option<u8>,
         second: u8,
     }
 
     #[derive(PartialEq, Serialize, Deserialize)]
-    struct Flat {
+    struct Flattened {
         #[serde(flatten)]
         rest: BTreeMap<String, u8>,
     }
 
     #[derive(PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
-    enum Either {
+    enum Untagged {
         Number(u8),
         Text(String),
     }
@@ -216,19 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn postcard_does_not_carry_what_asks_for_its_form() {
-        assert_eq!(lost(&Skips { first: None, second: 0 }), ["postcard"]);
-        assert_eq!(lost(&Skips { first: None, second: 1 }), ["postcard"]);
-        assert_eq!(lost(&Flat { rest: [("a".to_owned(), 1)].into() }), ["postcard"]);
-        assert_eq!(lost(&Either::Number(1)), ["postcard"]);
-        assert_eq!(lost(&Either::Text("one".into())), ["postcard"]);
+    fn postcard_loses_types_that_are_not_self_describing() {
+        assert_eq!(lost(&SkippedField { first: None, second: 0 }), ["postcard"]);
+        assert_eq!(lost(&SkippedField { first: None, second: 1 }), ["postcard"]);
+        assert_eq!(lost(&Flattened { rest: [("a".to_owned(), 1)].into() }), ["postcard"]);
+        assert_eq!(lost(&Untagged::Number(1)), ["postcard"]);
+        assert_eq!(lost(&Untagged::Text("one".into())), ["postcard"]);
         assert_eq!(lost(&Tagged::Circle { radius: 1 }), ["postcard"]);
-        assert!(lost(&Skips { first: Some(1), second: 1 }).is_empty());
+        assert!(lost(&SkippedField { first: Some(1), second: 1 }).is_empty());
         assert!(lost(&(1u8, "text".to_owned(), vec![Some(0.5)], i128::MIN)).is_empty());
     }
 
     #[test]
-    fn json_and_cbor_have_one_nothing() {
+    fn json_and_cbor_lose_nested_options() {
         assert_eq!(lost(&Some(None::<u8>)), ["json", "cbor"]);
         assert_eq!(lost(&f64::INFINITY), ["json"]);
         assert_eq!(lost(&BTreeMap::from([((1, 2), 3)])), ["json"]);
@@ -236,12 +238,13 @@ mod tests {
 
     #[test]
     fn the_report_names_each_value_and_codec() {
-        let round_trip =
-            RoundTrip::new().value("a flat map", &Flat { rest: BTreeMap::new() }).value("∞", &f64::INFINITY);
+        let round_trip = RoundTrip::new()
+            .value("a flat map", &Flattened { rest: BTreeMap::new() })
+            .value("∞", &f64::INFINITY);
         let text = round_trip.check().unwrap_err().to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
-        assert_eq!(lines[0], "2 values of the service cannot travel:");
+        assert_eq!(lines[0], "2 values of the service do not survive every codec:");
         assert!(lines[1].contains("a flat map does not survive postcard: it cannot be encoded: "), "{text}");
         assert!(lines[1].contains("`flatten`, `untagged`"), "{text}");
         assert!(lines[2].contains("∞ does not survive json: it can be encoded and not decoded: "), "{text}");

@@ -73,7 +73,7 @@ impl OrphanGuard {
         }
     }
 
-    /// Lets the host go without ending this process.
+    /// Disarms the guard: the end of the host no longer ends this process.
     pub(super) fn disarm(self) {
         self.is_disarmed.store(true, Ordering::Release);
     }

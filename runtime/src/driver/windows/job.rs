@@ -44,7 +44,7 @@ impl Job {
         check(unsafe { TerminateJobObject(self.0.as_raw_handle(), code) })
     }
 
-    /// Lets the processes outlive this value.
+    /// Detaches the processes, so that they outlive this value.
     pub(super) fn release(&self) -> io::Result<()> {
         self.limit(0)
     }

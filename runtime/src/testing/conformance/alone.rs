@@ -1,20 +1,21 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Set for a test that has a process of its own.
-const ALONE: &str = "ISOLATED_WORKERS_TEST_ALONE";
+/// Environment variable that is set for a test in a process of its own.
+const ALONE_VARIABLE: &str = "ISOLATED_WORKERS_TEST_ALONE";
 
-/// How many folders this process has made.
-static FOLDERS: AtomicU32 = AtomicU32::new(0);
+/// Number of directories that this process has created.
+static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
-/// Runs a case on a current-thread runtime of its own.
+/// Runs a case on a new current-thread runtime.
 pub fn check<O>(case: impl Future<Output = O>) -> O {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime for the case").block_on(case)
+    runtime.expect("a case can create a tokio runtime").block_on(case)
 }
 
-/// Runs a test in a process of its own, with a folder for temporary files of its own, because it counts what the whole
-/// process has. `test` is the path of the test that calls this, with the name of its crate in front.
+/// Runs a test in a process of its own, with its own directory for temporary files, because the
+/// test counts resources of the whole process. `test` is the full path of the calling test,
+/// beginning with its crate.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::testing::conformance::alone;
@@ -25,25 +26,25 @@ pub fn check<O>(case: impl Future<Output = O>) -> O {
 /// ```
 ///
 /// # Panics
-/// Where the test fails there, or leaves a file in that folder.
+/// If the test fails there, or leaves a file in the directory.
 pub fn alone(test: &str, run: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some() {
+    if std::env::var_os(ALONE_VARIABLE).is_some() {
         return run();
     }
     let name = test.split_once("::").map_or(test, |(_, name)| name);
-    // Short, because the path of a socket in it is.
-    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("iw-{}-{number}", std::process::id()));
-    std::fs::create_dir(&folder).expect("a folder for the test");
-    let output = Command::new(std::env::current_exe().expect("the path of this program"))
+    // Short, because paths of sockets are limited.
+    let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+    let directory = std::env::temp_dir().join(format!("iw-{}-{number}", std::process::id()));
+    std::fs::create_dir(&directory).expect("the directory for the test can be created");
+    let output = Command::new(std::env::current_exe().expect("this program has a path"))
         .args(["--exact", name])
-        .env(ALONE, "1")
-        .envs(["TMPDIR", "TMP", "TEMP"].map(|key| (key, &folder)))
+        .env(ALONE_VARIABLE, "1")
+        .envs(["TMPDIR", "TMP", "TEMP"].map(|key| (key, &directory)))
         .output()
-        .expect("the test starts again");
-    let left = std::fs::read_dir(&folder).map_or(0, Iterator::count);
-    let _ = std::fs::remove_dir_all(&folder);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        .expect("the test can be started again");
+    let left = std::fs::read_dir(&directory).map_or(0, Iterator::count);
+    let _ = std::fs::remove_dir_all(&directory);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
     assert_eq!(left, 0, "`{name}` left files behind");
 }

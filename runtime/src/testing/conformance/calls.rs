@@ -1,4 +1,4 @@
-//! Calls, and everything that goes with them.
+//! Cases about calls: answers, bodies, metadata, cancellation, timeouts.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use isolated_workers_transport::Transport;
 use tokio::net::TcpListener;
 
 use super::service::{
-    Divide, DivideError, Echo, Gate, Hold, Mirror, Note, Noted, Notes, OpenGates, Reflect, Wait, WaitALittle,
+    Divide, DivideError, Echo, Gate, Hold, Mirror, Note, Noted, Notes, OpenGates, Reflect, Wait, WaitBriefly,
     Waiting,
 };
 use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
@@ -28,12 +28,12 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
-    few(&worker).await?;
+    small_calls(&worker).await?;
     Ok(within("closing", worker.close()).await??)
 }
 
-/// A little of everything that is small.
-async fn few(worker: &impl Service) -> Verdict {
+/// Makes a few small calls of each kind.
+async fn small_calls(worker: &impl Service) -> Verdict {
     equal("7 / 2", within("a call", worker.send(&Divide { a: 7, b: 2 })).await??, 3)?;
     for (a, b, expected) in
         [(1, 0, DivideError::ByZero), (i64::MIN, -1, DivideError::Overflow { a: i64::MIN })]
@@ -107,23 +107,23 @@ where
     worker.codec().decode::<()>(nothing.body().as_bytes()).map_err(|error| {
         super::Unmet(format!("a body of 0 bytes came back as {:?}: {error}", nothing.body()))
     })?;
-    // Around the sizes at which something changes: a buffer, a pipe, a limit.
+    // Sizes around thresholds of buffers, pipes and limits.
     let sizes = [0, 1, 4095, 4096, 65_535, 65_536, 65_537, 1 << 20, suite.largest];
     for size in sizes.into_iter().filter(|size| *size <= suite.largest) {
-        whole(&worker, size).await?;
+        echo(&worker, size).await?;
     }
     Ok(within("closing", worker.close()).await??)
 }
 
-/// There and back.
-async fn whole(worker: &impl Service, size: usize) -> Verdict {
+/// Sends a text of this size to the worker and back.
+async fn echo(worker: &impl Service, size: usize) -> Verdict {
     let text = text(size);
     let back =
         within(&format!("a body of {size} bytes"), worker.send(&Echo { text: text.clone() })).await??;
     ensure(back == text, || format!("a body of {size} bytes came back otherwise, with {}", back.len()))
 }
 
-/// A text in which a piece that is lost or doubled shows.
+/// Returns a text in which a lost or doubled piece shows.
 fn text(size: usize) -> String {
     let piece: String = (0..9973u32).map(|i| char::from(b'0' + (i * i % 43) as u8)).collect();
     let mut text = piece.repeat(size / piece.len() + 1);
@@ -143,19 +143,20 @@ where
     let mut request = Request::new(Name::from_static(Reflect::NAME), Body::empty());
     *request.metadata_mut() = keys.into_iter().collect();
     let response = within("a call with metadata", worker.call(request)).await??;
-    // Their order is the format's matter.
+    // Formats may reorder metadata.
     let came: BTreeMap<_, _> = response.metadata().iter().collect();
     let expected: BTreeMap<_, _> = keys.into_iter().chain([("reflected-by", "worker")]).collect();
     equal("the metadata of the answer", came, expected)?;
     Ok(within("closing", worker.close()).await??)
 }
 
-/// Polls once.
-async fn begin<O>(mut future: std::pin::Pin<&mut impl Future<Output = O>>) -> Poll<O> {
+/// Polls a future once.
+async fn poll_once<O>(mut future: std::pin::Pin<&mut impl Future<Output = O>>) -> Poll<O> {
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// QueueStats until so many calls wait in the worker: asking is the only way to know, and each answer is an event.
+/// Waits until this number of calls wait in the worker. It polls the worker, so each answer is an
+/// event.
 pub(super) async fn waiting(worker: &impl Service, calls: usize) -> Verdict {
     let asked = async {
         while worker.send(&Waiting {}).await? != calls {}
@@ -175,15 +176,15 @@ where
     for calls in [1, 50] {
         let mut dropped: Vec<_> = (0..calls).map(|_| Box::pin(worker.send(&Wait {}))).collect();
         for call in &mut dropped {
-            ensure(begin(call.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
+            ensure(poll_once(call.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
         }
         waiting(&worker, calls).await?;
         drop(dropped);
         waiting(&worker, 0).await?;
     }
-    // Dropped before it is on its way.
+    // Dropped before it is sent.
     drop(worker.send(&Wait {}));
-    few(&worker).await?;
+    small_calls(&worker).await?;
     Ok(within("closing", worker.close()).await??)
 }
 
@@ -196,12 +197,12 @@ where
 {
     let worker = suite.started().await?;
     for late in
-        within("calls with a timeout", join_all((0..20).map(|_| worker.send(&WaitALittle {})))).await?
+        within("calls with a timeout", join_all((0..20).map(|_| worker.send(&WaitBriefly {})))).await?
     {
         equal("a call whose time is over", failure("a call", late)?.kind(), ErrorKind::Timeout)?;
     }
     waiting(&worker, 0).await?;
-    few(&worker).await?;
+    small_calls(&worker).await?;
     Ok(within("closing", worker.close()).await??)
 }
 
@@ -222,7 +223,7 @@ where
     C: Codec,
     T: Transport,
 {
-    // Two numbers are more than nothing in every format.
+    // An empty body cannot hold two numbers in any format.
     fails_alone(suite, Divide::NAME, ErrorKind::Decode).await
 }
 
@@ -235,10 +236,10 @@ where
 {
     let worker = suite.started().await?;
     let mut before = pin!(worker.send(&Gate { key: 7 }));
-    ensure(begin(before.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
+    ensure(poll_once(before.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
     let outcome = within("a call", worker.call(Request::new(Name::from_static(name), Body::empty()))).await?;
     equal("a call that cannot be answered", failure("a call", outcome)?.kind(), kind)?;
-    few(&worker).await?;
+    small_calls(&worker).await?;
     waiting(&worker, 1).await?;
     within("opening the gates", worker.send(&OpenGates {})).await??;
     equal("the call in flight", within("the call in flight", before).await??, 7)?;
@@ -256,7 +257,7 @@ where
     let large = suite.largest / 8;
     let calls = (0..100).map(|i| {
         let worker = &worker;
-        async move { whole(worker, if i % 25 == 0 { large } else { i }).await }
+        async move { echo(worker, if i % 25 == 0 { large } else { i }).await }
     });
     for call in join_all(calls).await {
         call?;
@@ -264,8 +265,8 @@ where
     Ok(within("closing", worker.close()).await??)
 }
 
-/// More than the buffers of any transport hold.
-const SURPLUS: usize = 8 << 20;
+/// Number of bytes that no transport can buffer.
+const UNBUFFERABLE_BYTES: usize = 8 << 20;
 
 pub(super) async fn slow_reader<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
@@ -288,8 +289,8 @@ where
         Verdict::Ok(())
     };
     let mut flood = pin!(flood);
-    let sent = begin(flood.as_mut()).await;
-    ensure(sent.is_pending() || piece.len() * PIECES < SURPLUS, || {
+    let sent = poll_once(flood.as_mut()).await;
+    ensure(sent.is_pending() || piece.len() * PIECES < UNBUFFERABLE_BYTES, || {
         format!("{} bytes were taken for a worker that does not read", piece.len() * PIECES)
     })?;
     drop(hold);
@@ -311,7 +312,7 @@ where
 {
     let builder = suite.builder(SuiteRole::Serve).transport(Dribble::new(suite.transport.clone()));
     let worker = within("the start of a worker", builder.spawn()).await??;
-    few(&worker).await?;
-    whole(&worker, 2000).await?;
+    small_calls(&worker).await?;
+    echo(&worker, 2000).await?;
     Ok(within("closing", worker.close()).await??)
 }

@@ -1,5 +1,5 @@
-//! Peers that vanish, talk nonsense or close one direction. The host is made by hand here, of the public parts of the
-//! transport; the worker plays a [`SuiteRole`].
+//! Cases about peers that vanish, send garbage or close one direction. The test is the host here,
+//! and uses the public parts of the transport. The worker plays a [`SuiteRole`].
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, ExitReason};
@@ -14,13 +14,13 @@ use crate::driver::Running;
 use crate::launch::Launch;
 use crate::{Driver, handshake};
 
-/// A worker whose host is made by hand.
-struct ByHand<D: Driver, T: Transport> {
+/// A worker whose host is the test.
+struct ManualHost<D: Driver, T: Transport> {
     running: D::Running,
     bound: T::Bound,
 }
 
-impl<D: Driver, T: Transport> ByHand<D, T> {
+impl<D: Driver, T: Transport> ManualHost<D, T> {
     fn start<F: Fn(SuiteRole) -> D, C: Codec>(suite: &Suite<F, C, T>) -> Verdict<Self> {
         let mut bound = suite.transport.bind()?;
         let running =
@@ -34,16 +34,16 @@ impl<D: Driver, T: Transport> ByHand<D, T> {
     }
 }
 
-/// The host's part of the handshake.
+/// Returns the host's hello.
 async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
     let mut line = Vec::new();
-    // Nobody answers.
+    // The answer is missing, which is not of interest here.
     let _ = handshake::greet::<C>(&mut tokio::io::empty(), &mut line, T::NAME, Some(SCHEMA), "by hand", None)
         .await;
     line
 }
 
-/// Where a handshake of so many bytes is cut off: at its edges and in between.
+/// Returns positions at which a hello of this length is cut off: near its ends, and in the middle.
 fn cuts(length: usize) -> [usize; 5] {
     [1, 17, length / 2, length - 2, length - 1]
 }
@@ -59,32 +59,32 @@ where
     C: Codec,
     T: Transport,
 {
-    let ByHand { running, bound } = ByHand::start(suite)?;
+    let ManualHost { running, bound } = ManualHost::start(suite)?;
     drop(bound);
     ends("vanished before it was connected", running).await?;
 
-    let (running, channel) = ByHand::start(suite)?.establish().await?;
+    let (running, channel) = ManualHost::start(suite)?.establish().await?;
     drop(channel);
     ends("vanished before it said a word", running).await?;
 
     let hello = hello::<C, T>().await;
     for cut in cuts(hello.len()) {
-        let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+        let (running, mut channel) = ManualHost::start(suite)?.establish().await?;
         channel.writer.write_all(&hello[..cut]).await?;
         channel.writer.flush().await?;
         drop(channel);
         ends(&format!("vanished after {cut} bytes of the handshake"), running).await?;
     }
 
-    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    let (running, mut channel) = ManualHost::start(suite)?.establish().await?;
     greet::<T>(&hello, &mut channel).await?;
     drop(channel);
     let end = ends("vanished after the handshake", running).await?;
     equal("the end of a worker whose host vanished after the handshake", end, ExitReason::Exited(0))?;
 
-    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    let (running, mut channel) = ManualHost::start(suite)?.establish().await?;
     greet::<T>(&hello, &mut channel).await?;
-    // The beginning of a length, or of an object.
+    // The first byte of a frame's length, or of a JSON object.
     channel.writer.write_all(if C::ID == "json" { b"{" } else { b"\0" }).await?;
     channel.writer.flush().await?;
     drop(channel);
@@ -92,7 +92,7 @@ where
     Ok(())
 }
 
-/// Says the host's part, one byte a call, and hears the worker's.
+/// Sends the host's hello one byte at a time, and reads the worker's.
 async fn greet<T: Transport>(hello: &[u8], channel: &mut Channel<T::Reader, T::Writer>) -> Verdict {
     for byte in hello {
         channel.writer.write_all(&[*byte]).await?;
@@ -122,7 +122,7 @@ where
         .await?
     {
         Ok(worker) => crashed(SuiteRole::EndGreeted, &worker).await,
-        // It was seen to be gone before the handshake was read.
+        // The end was noticed before the handshake was read.
         Err(error) => equal("the start of a worker that ends at once", error.kind(), ErrorKind::Startup),
     }
 }
@@ -149,7 +149,7 @@ where
     let outcome = within(what, suite.builder(SuiteRole::Garbage).spawn()).await?;
     equal(what, failure(what, outcome)?.kind(), ErrorKind::Handshake)?;
 
-    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    let (running, mut channel) = ManualHost::start(suite)?.establish().await?;
     channel.writer.write_all(GARBAGE).await?;
     channel.writer.flush().await?;
     let end = ends("speaks another protocol", running).await?;
@@ -166,7 +166,7 @@ where
     T: Transport,
 {
     let hello = hello::<C, T>().await;
-    let (running, mut channel) = ByHand::start(suite)?.establish().await?;
+    let (running, mut channel) = ManualHost::start(suite)?.establish().await?;
     greet::<T>(&hello, &mut channel).await?;
     channel.writer.shutdown().await?;
     if !T::HALF_CLOSE {

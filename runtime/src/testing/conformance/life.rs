@@ -1,4 +1,4 @@
-//! The end of a worker.
+//! Cases about the end of a worker.
 
 use std::net::Ipv4Addr;
 
@@ -92,7 +92,7 @@ where
         "still".into(),
     )?;
     drop(other);
-    // It ends or breaks, depending on how the worker does.
+    // The connection ends or breaks, depending on how the worker exits.
     let _ = within("the end of a worker without a handle", tether.read(&mut [0])).await?;
     Ok(())
 }
@@ -104,11 +104,11 @@ where
     C: Codec,
     T: Transport,
 {
-    // What is made once, for good.
+    // Creates what lasts for the whole process.
     start_and_stop(suite, 4).await?;
     let before = descriptors();
     start_and_stop(suite, rounds).await?;
-    // The tasks of the last worker may still be about to end.
+    // Tasks of the last worker may still be ending.
     let mut after = descriptors();
     for _ in 0..1000 {
         if after == before {
@@ -129,7 +129,7 @@ where
 {
     for round in 0..rounds {
         if round % 4 == 3 {
-            // One that does not come up.
+            // A worker that fails to start.
             let outcome = within("the start of a worker", suite.builder(SuiteRole::End).spawn()).await?;
             failure("the start of a worker that ends", outcome)?;
             continue;
@@ -148,7 +148,7 @@ where
     Ok(())
 }
 
-/// The open descriptors of this process. `None`: the system does not list them.
+/// Number of open descriptors of this process. `None` if the system does not list them.
 fn descriptors() -> Option<usize> {
     let listed = cfg!(target_os = "linux").then(|| std::fs::read_dir("/proc/self/fd"))?;
     listed.ok().map(Iterator::count)

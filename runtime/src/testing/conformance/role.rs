@@ -11,7 +11,8 @@ use crate::handshake::Greeting;
 use crate::launch::{AnyReader, Inherited};
 use crate::worker::serve;
 
-/// What the worker under test does. A driver passes it on as it likes; as an argument it is a word.
+/// Behavior of the worker under test. A driver passes it on in any way; as an argument it is a
+/// word.
 ///
 /// ```
 /// use isolated_workers_runtime::testing::conformance::SuiteRole;
@@ -24,36 +25,36 @@ use crate::worker::serve;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SuiteRole {
-    /// It serves.
+    /// Serves.
     Serve,
-    /// It ends and never attaches.
+    /// Exits without attaching.
     End,
-    /// It attaches, and ends.
+    /// Attaches, then exits.
     EndAttached,
-    /// It ends when it has said so many bytes of its part of the handshake.
+    /// Exits after this number of bytes of its hello.
     EndWithinHello {
-        /// How many. The last byte is never said.
+        /// Number of bytes. The last byte of the hello is never sent.
         bytes: usize,
     },
-    /// It ends after the handshake.
+    /// Exits after the handshake.
     EndGreeted,
-    /// It says something else than the handshake.
+    /// Sends garbage instead of a hello.
     Garbage,
-    /// After the handshake it says that nothing more comes from it, and goes on reading.
+    /// After the handshake it closes its direction of the stream, and keeps reading.
     HalfClose,
 }
 
 impl SuiteRole {
-    /// Does it. This is all that the program of a worker under test has to call; it is no worker for anything else.
+    /// Plays the role. The program of a worker under test has nothing else to do.
     ///
     /// # Errors
-    /// Those of [`serve`].
+    /// Errors of [`serve`].
     pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
         match self {
             Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
             Self::End => Ok(()),
             fault => fault.fail::<C, T>(transport).await.map_err(|error| {
-                Error::with_source(ErrorKind::Crashed, format!("the role {fault} could not be played"), error)
+                Error::with_source(ErrorKind::Crashed, format!("could not play the role {fault}"), error)
             }),
         }
     }
@@ -62,7 +63,7 @@ impl SuiteRole {
         let inherited = Inherited::take().map_err(std::io::Error::other)?;
         let attached = inherited.attach_by(transport).await.map_err(std::io::Error::other)?;
         let Channel { mut reader, mut writer, cleanup: _cleanup, hangup, incoming, .. } = attached;
-        // They may hold on to copies of the channel, and what is closed here has to be closed.
+        // They may hold copies of the channel, which must close here.
         drop((hangup, incoming));
         if self == Self::EndAttached {
             return Ok(());
@@ -80,16 +81,16 @@ impl SuiteRole {
             Self::HalfClose => writer.shutdown().await?,
             _ => return Ok(()),
         }
-        // How the host ends this is its matter.
+        // The host may end the connection in any way.
         let _ = reader.read_to_end(&mut Vec::new()).await;
         Ok(())
     }
 }
 
-/// What speaks another protocol.
+/// Bytes of another protocol.
 pub(super) const GARBAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
 
-/// Reads the host's part of the handshake, and returns the worker's.
+/// Reads the host's hello, and returns the worker's.
 async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
@@ -103,7 +104,7 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
     Ok(hello)
 }
 
-const WITHIN_HELLO: &str = "end-within-hello-";
+const WITHIN_HELLO_PREFIX: &str = "end-within-hello-";
 
 impl fmt::Display for SuiteRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,7 +112,7 @@ impl fmt::Display for SuiteRole {
             Self::Serve => f.write_str("serve"),
             Self::End => f.write_str("end"),
             Self::EndAttached => f.write_str("end-attached"),
-            Self::EndWithinHello { bytes } => write!(f, "{WITHIN_HELLO}{bytes}"),
+            Self::EndWithinHello { bytes } => write!(f, "{WITHIN_HELLO_PREFIX}{bytes}"),
             Self::EndGreeted => f.write_str("end-greeted"),
             Self::Garbage => f.write_str("garbage"),
             Self::HalfClose => f.write_str("half-close"),
@@ -125,13 +126,13 @@ impl FromStr for SuiteRole {
     fn from_str(word: &str) -> Result<Self, Error> {
         let plain =
             [Self::Serve, Self::End, Self::EndAttached, Self::EndGreeted, Self::Garbage, Self::HalfClose];
-        let bytes = word.strip_prefix(WITHIN_HELLO).and_then(|bytes| bytes.parse().ok());
+        let bytes = word.strip_prefix(WITHIN_HELLO_PREFIX).and_then(|bytes| bytes.parse().ok());
         let role = match bytes {
             Some(bytes) => Some(Self::EndWithinHello { bytes }),
             None => plain.into_iter().find(|role| role.to_string() == word),
         };
         role.ok_or_else(|| {
-            Error::new(ErrorKind::Config, format!("`{word}` is no role of a worker under test"))
+            Error::new(ErrorKind::Config, format!("unknown role of a worker under test: `{word}`"))
         })
     }
 }

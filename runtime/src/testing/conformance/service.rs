@@ -1,4 +1,4 @@
-//! The service of the worker under test, and its messages.
+//! Service of the worker under test, and its messages.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,14 +14,15 @@ use isolated_workers_middleware::{Handler, handler};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-/// What the worker under test serves, with [`limits`](super::limits). [`SuiteRole::play`](super::SuiteRole::play) does so.
+/// Returns the handler that the worker under test serves, with [`limits`](super::limits).
+/// [`SuiteRole::play`](super::SuiteRole::play) does that.
 pub fn service() -> impl Handler {
-    Served::default()
+    ConformanceHandler::default()
 }
 
 pub(super) const SCHEMA: Schema = Schema::new("Conformance", 1);
 
-/// `message!(Echo { text: String } -> String)`: a message, its payload and its reply.
+/// Declares a message with its payload and reply: `message!(Echo { text: String } -> String)`.
 macro_rules! message {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } -> $reply:ty, $error:ty $(, $const:ident = $value:expr)*) => {
         $(#[$doc])*
@@ -43,35 +44,35 @@ message!(Echo { text: String } -> String, Never);
 message!(Mirror { bytes: Vec<u8> } -> Vec<u8>, Never);
 message!(Divide { a: i64, b: i64 } -> i64, DivideError);
 message!(
-    /// Answers its body as it is, with the metadata that came with it.
+    /// Returns its body unchanged, with the metadata that came with it.
     Reflect {} -> (), Never
 );
 message!(Note { text: String } -> (), Never, ONEWAY = true);
 message!(Notes {} -> Vec<String>, Never);
 message!(
-    /// How many notes there are, and their bytes.
+    /// Number of notes, and of their bytes.
     Noted {} -> (usize, usize), Never
 );
 message!(
-    /// QueueStats until the gates are opened.
+    /// Waits until the gates are opened.
     Gate { key: u32 } -> u32, Never
 );
 message!(
-    /// Opens all gates, the one with the highest key first.
+    /// Opens all gates, in order of descending keys.
     OpenGates {} -> (), Never
 );
 message!(Wait {} -> (), Never);
-message!(WaitALittle {} -> (), Never, TIMEOUT = Duration::from_millis(50));
+message!(WaitBriefly {} -> (), Never, TIMEOUT = Duration::from_millis(50));
 message!(
-    /// How many calls wait.
+    /// Number of waiting calls.
     Waiting {} -> usize, Never
 );
 message!(
-    /// Connects to a port, and keeps the whole worker from reading until that connection ends.
+    /// Connects to a port, and blocks the whole worker until that connection ends.
     Hold { port: u16 } -> (), Never, ONEWAY = true
 );
 message!(
-    /// Connects to a port until the worker ends.
+    /// Connects to a port, until the worker ends.
     Tether { port: u16 } -> (), Never
 );
 
@@ -83,7 +84,7 @@ pub(super) enum DivideError {
 
 impl fmt::Display for DivideError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such quotient")
+        f.write_str("the quotient is undefined")
     }
 }
 
@@ -95,37 +96,37 @@ fn divide(a: i64, b: i64) -> Result<i64, DivideError> {
 }
 
 #[derive(Default)]
-struct Served {
+struct ConformanceHandler {
     notes: Mutex<Vec<String>>,
     gates: Mutex<BTreeMap<u32, oneshot::Sender<()>>>,
     waiting: AtomicUsize,
     tethers: Mutex<Vec<TcpStream>>,
 }
 
-/// Counts down when the call that holds it is over, for whatever reason.
-struct Counted<'a>(&'a AtomicUsize);
+/// Counts a waiting call until it ends for any reason.
+struct WaitingGuard<'a>(&'a AtomicUsize);
 
-impl<'a> Counted<'a> {
+impl<'a> WaitingGuard<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::SeqCst);
         Self(waiting)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for WaitingGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Served {
+impl ConformanceHandler {
     async fn wait(&self) -> Result<(), Never> {
-        let _counted = Counted::new(&self.waiting);
+        let _guard = WaitingGuard::new(&self.waiting);
         std::future::pending().await
     }
 
     async fn gate(&self, key: u32) -> Result<u32, Never> {
-        let _counted = Counted::new(&self.waiting);
+        let _guard = WaitingGuard::new(&self.waiting);
         let (open, opened) = oneshot::channel();
         lock(&self.gates).insert(key, open);
         let _ = opened.await;
@@ -133,7 +134,7 @@ impl Served {
     }
 }
 
-impl Handler for Served {
+impl Handler for ConformanceHandler {
     const SCHEMA: Schema = SCHEMA;
 
     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
@@ -173,13 +174,13 @@ impl Handler for Served {
                 .await
             }
             Wait::NAME => respond(codec, request, async |Wait {}| self.wait().await).await,
-            WaitALittle::NAME => respond(codec, request, async |WaitALittle {}| self.wait().await).await,
+            WaitBriefly::NAME => respond(codec, request, async |WaitBriefly {}| self.wait().await).await,
             Waiting::NAME => {
                 respond(codec, request, async |Waiting {}| Ok(self.waiting.load(Ordering::SeqCst))).await
             }
             Hold::NAME => {
                 respond(codec, request, async |Hold { port }| {
-                    // Blocks on purpose: nothing of this worker reads meanwhile.
+                    // Blocks on purpose: the worker must not read meanwhile.
                     let _ = connect(port).read(&mut [0]);
                     Ok(())
                 })
@@ -198,7 +199,7 @@ impl Handler for Served {
 }
 
 fn connect(port: u16) -> TcpStream {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the suite listens")
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the suite listens on this port")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,8 @@
-/// Makes a module for each [`Suite`](crate::testing::conformance::Suite), with a test for each of its cases.
+/// Generates a module for each [`Suite`](crate::testing::conformance::Suite), with a test for each
+/// case.
 ///
-/// Attributes in front of `mod`, such as `#[cfg(unix)]`, are those of the module. The expression is evaluated once a
-/// test, and sees what is in scope around the macro.
+/// Attributes in front of `mod`, such as `#[cfg(unix)]`, apply to the module. The expression is
+/// evaluated once per test, in the scope around the macro.
 ///
 /// ```no_run
 /// use isolated_workers_codec::Postcard;
