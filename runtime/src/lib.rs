@@ -16,6 +16,8 @@
 //! 5. `pool`: many workers behind one service
 //! 6. `testing`
 
+// Only a pool uses the permits of a connection.
+#[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
 mod connection;
 mod driver;
 mod handshake;

@@ -34,6 +34,7 @@ pub struct OnCrash {
 /// Condition under which a dead worker is respawned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Respawn {
+    #[cfg(feature = "pool")]
     Never,
     /// If a call in flight is to be retried.
     ForRetry,
@@ -97,6 +98,7 @@ impl OnCrash {
     /// Returns `true` if a worker is respawned; `is_wanted` says that a call is to be retried.
     pub(crate) fn respawns_for(&self, is_wanted: bool) -> bool {
         match self.respawn {
+            #[cfg(feature = "pool")]
             Respawn::Never => false,
             Respawn::ForRetry => is_wanted,
             Respawn::Always => true,
@@ -104,6 +106,7 @@ impl OnCrash {
     }
 
     /// Disables respawning, for an owner that replaces the worker.
+    #[cfg(feature = "pool")]
     pub(crate) const fn never_respawn(mut self) -> Self {
         self.respawn = Respawn::Never;
         self

@@ -25,7 +25,8 @@ pub(crate) enum StopRequest {
 pub(crate) struct WorkerExit {
     pub(crate) reason: ExitReason,
     pub(crate) killed_after_grace: bool,
-    /// Set if nobody had asked the worker to end.
+    /// The crash, if the worker ended unexpectedly. Only a pool reads it.
+    #[cfg_attr(not(feature = "pool"), allow(dead_code))]
     pub(crate) crash: Option<Crash>,
 }
 
