@@ -1,4 +1,4 @@
-//! A thread ends with its process. (It cannot use a socket either, but that is found out when it starts.)
+//! A thread ends with its host. It cannot use a socket either, which is checked when it starts.
 
 use isolated_workers::driver::Thread;
 use isolated_workers::transport::UnixSocket;
