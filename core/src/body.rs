@@ -7,8 +7,9 @@ use crate::Budget;
 
 /// Encoded payload of a request or a response, in memory.
 ///
-/// A body holds its bytes inline, in one buffer, or in several buffers of which the large ones are shared with the
-/// encoded value. A clone is cheap: it copies only an inline payload. Two bodies are equal if their bytes are equal.
+/// A body holds its bytes inline, in one buffer, or in several buffers of which the large ones are
+/// shared with the encoded value. A clone is cheap: it copies only an inline payload. Two bodies
+/// are equal if their bytes are equal.
 #[derive(Clone)]
 pub struct Body {
     form: Form,
@@ -23,11 +24,12 @@ enum Form {
         bytes: [u8; INLINE_BYTES],
     },
     One(Bytes),
-    // One pointer, so that it does not enlarge the body.
+    // A single pointer, so that it does not enlarge the body.
     Rope(Arc<Rope>),
 }
 
-/// Maximum size of an inline payload in bytes: a payload of 64 bytes and its length, rounded up to whole words.
+/// Maximum size of an inline payload in bytes: a payload of 64 bytes and its length, rounded up to
+/// whole words.
 const INLINE_BYTES: usize = 70;
 
 /// Sequence of buffers.
@@ -56,11 +58,11 @@ impl Body {
         Self { form: Form::Small { length: 0, bytes: [0; INLINE_BYTES] }, budget: Budget::DEFAULT }
     }
 
-    /// Copies `payload` into an [empty](Self::empty) body if it fits inline, which takes 70 bytes at most. Returns `true` if
-    /// it did.
+    /// Copies `payload` into an [empty](Self::empty) body if it fits inline, which takes 70 bytes
+    /// at most. Returns `true` if it did.
     ///
-    /// It fills the body in place. A move of a body that was just written takes longer than the write: the processor waits
-    /// until the parts have left its store buffer.
+    /// It fills the body in place. A move of a body that was just written takes longer than the
+    /// write: the processor waits until the parts have left its store buffer.
     ///
     /// ```
     /// use isolated_workers_core::Body;
@@ -127,8 +129,8 @@ impl Body {
         }
     }
 
-    /// The encoded bytes as one buffer. Copies unless the body is in one buffer already. A body from a peer that is not
-    /// inline always is.
+    /// The encoded bytes as one buffer. Copies unless the body is in one buffer already. A body
+    /// from a peer that is not inline always is.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.form {
@@ -138,8 +140,8 @@ impl Body {
         }
     }
 
-    /// The encoded bytes as one buffer, to share parts of it. `None` if the payload is inline. Copies if
-    /// [`as_bytes`](Self::as_bytes) does.
+    /// The encoded bytes as one buffer, to share parts of it. `None` if the payload is inline.
+    /// Copies if [`as_bytes`](Self::as_bytes) does.
     #[inline]
     pub fn flat(&self) -> Option<&Bytes> {
         match &self.form {
@@ -165,8 +167,8 @@ impl Body {
         self.len() == 0
     }
 
-    /// Budget of the value decoded from this body. A body from a peer has the budget of its connection's
-    /// [`Limits`](crate::Limits). A body made from bytes has [`Budget::default`].
+    /// Budget of the value decoded from this body. A body from a peer has the budget of its
+    /// connection's [`Limits`](crate::Limits). A body made from bytes has [`Budget::default`].
     #[inline]
     pub fn budget(&self) -> Budget {
         self.budget

@@ -1,8 +1,8 @@
 //! Error of a call, a worker or a connection.
 //!
-//! One opaque type: programs match on [`Error::kind`], people read the text, and a new cause breaks neither. It is one
-//! pointer in size, because it is part of the `Result` of every call. A clone is cheap, because a lost connection fails
-//! many calls.
+//! A single opaque type: programs match on [`Error::kind`], people read the text, and a new cause breaks
+//! neither. It is one pointer in size, because it is part of the `Result` of every call. A clone is
+//! cheap, because a lost connection fails many calls.
 
 mod crash;
 mod kind;
@@ -22,9 +22,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Error of a call, a worker or a connection.
 ///
-/// `Display` writes what was attempted, the cause and a remedy. `{:#}` adds the causes from [`source`](StdError::source)
-/// that the text does not contain. `Debug` writes the kind and `{:#}`, because a `main` that returns an error prints it
-/// with `Debug`.
+/// `Display` writes what was attempted, the cause and a remedy. `{:#}` adds the causes from
+/// [`source`](StdError::source) that the text does not contain. `Debug` writes the kind and `{:#}`,
+/// because a `main` that returns an error prints it with `Debug`.
 #[derive(Clone)]
 pub struct Error(Arc<ErrorFields>);
 
@@ -67,7 +67,8 @@ impl Error {
             ErrorKind::Remote => format!("the handler of `{message}` failed: {}", remote.message),
             _ => remote.message.clone(),
         };
-        // The handler may have passed on the error of a call of its own, so a kind that implies "not run" proves nothing.
+        // The handler may have passed on the error of a call of its own, so a kind that implies
+        // "not run" proves nothing.
         let executed = match (kind, kind.executed()) {
             (ErrorKind::UnknownMessage, executed) => executed,
             (_, Executed::No) => Executed::Maybe,
@@ -81,7 +82,8 @@ impl Error {
         Self(Arc::new(ErrorFields { kind, executed, text, detail, source, middleware: OnceLock::new() }))
     }
 
-    /// Sets whether the message was run, if that is known better than from the kind. Call it only on a new error.
+    /// Sets whether the message was run, if that is known better than from the kind. Call it only
+    /// on a new error.
     pub fn with_executed(self, executed: Executed) -> Self {
         let mut inner = self.0;
         match Arc::get_mut(&mut inner) {
@@ -92,14 +94,15 @@ impl Error {
         Self(inner)
     }
 
-    /// Names the middleware that made the error, unless its origin is set. A stack calls it for each of its middleware.
-    /// The name precedes the text, also on the peer's side.
+    /// Names the middleware that made the error, unless its origin is set. A stack calls it for
+    /// each of its middleware. The name precedes the text, also on the peer's side.
     pub fn in_middleware(self, name: &str) -> Self {
         self.0.middleware.get_or_init(|| Some(name.into()));
         self
     }
 
-    /// Marks the error as made by the next service, so that a middleware that only passes it on is not named.
+    /// Marks the error as made by the next service, so that a middleware that only passes it on is
+    /// not named.
     pub fn from_next(self) -> Self {
         self.0.middleware.get_or_init(|| None);
         self
@@ -115,7 +118,8 @@ impl Error {
         self.0.kind
     }
 
-    /// Tells if the message may have been run. Retry a message that is not idempotent only after [`Executed::No`].
+    /// Tells if the message may have been run. Retry a message that is not idempotent only after
+    /// [`Executed::No`].
     pub fn executed(&self) -> Executed {
         self.0.executed
     }
@@ -143,7 +147,8 @@ impl Error {
         }
         let mut remote = RemoteError::new(format!("{:?}", self.kind()), self.to_string());
         remote.code = Some(self.kind().code().to_owned());
-        // A source is a type of the user, and its `Display` may panic. The peer gets its answer nevertheless.
+        // A source is a type of the user, and its `Display` may panic. The peer gets its answer
+        // nevertheless.
         let chain = || causes(self).map(ToString::to_string).collect();
         remote.chain = catch_unwind(AssertUnwindSafe(chain))
             .unwrap_or_else(|_| vec!["the `Display` of a cause panicked".to_owned()]);

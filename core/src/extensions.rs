@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 /// Typed values attached to a request in one process, at most one of each type. They do not travel.
 ///
-/// A middleware or a service view uses them to pass values to inner layers. Empty extensions take no memory. Lookups
-/// are linear: this is meant for a few values.
+/// A middleware or a service view uses them to pass values to inner layers. Empty extensions take
+/// no memory. Lookups are linear: this is meant for a few values.
 ///
 /// ```
 /// use isolated_workers_core::{Body, Name, Request};

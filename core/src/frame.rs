@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::{Body, Budget, Metadata, Name, RemoteError, Request, Response, TxId};
 
-/// Unit of the wire. The framing of a codec encodes and decodes it; [`protocol`](crate::protocol) defines its meaning.
+/// Unit of the wire. The framing of a codec encodes and decodes it; [`protocol`](crate::protocol)
+/// defines its meaning.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Frame {
@@ -42,11 +43,12 @@ pub enum Frame {
     Pong,
     /// The sender starts no more calls and is about to end the stream.
     GoAway {
-        /// Time that the receiver waits for another connection after this one has ended. `None`: it does not wait.
+        /// Time that the receiver waits for another connection after this one has ended. `None`: it
+        /// does not wait.
         linger: Option<Duration>,
     },
-    /// Frame of a peer that writes no kinds, whose name ends like that of an answer. It is the answer if a call with
-    /// its id is in flight, and the request otherwise. It is never sent.
+    /// Frame of a peer that writes no kinds, whose name ends like that of an answer. It is the
+    /// answer if a call with its id is in flight, and the request otherwise. It is never sent.
     Unmarked {
         /// A [`Reply`](Self::Reply) or an [`Error`](Self::Error).
         answer: Box<Frame>,
@@ -56,8 +58,8 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// Creates a received request. `timeout` is the time that the sender waits, if it sent one. It is a duration, because two
-    /// processes need not share a clock.
+    /// Creates a received request. `timeout` is the time that the sender waits, if it sent one. It
+    /// is a duration, because two processes need not share a clock.
     #[inline]
     pub fn request(
         id: TxId,
@@ -89,7 +91,8 @@ impl Frame {
         }
     }
 
-    /// Timeout of a request as it is written on the wire. `None` if the request has none, or no limit.
+    /// Timeout of a request as it is written on the wire. `None` if the request has none, or no
+    /// limit.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         match self {
@@ -131,7 +134,8 @@ impl Frame {
         }
     }
 
-    /// Sets the budget of the value in the frame. The receiver calls it for every frame, whatever the framing.
+    /// Sets the budget of the value in the frame. The receiver calls it for every frame, whatever
+    /// the framing.
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         match self {
@@ -147,7 +151,8 @@ impl Frame {
         }
     }
 
-    /// Approximate size of the payload in bytes, which the outbox counts for backpressure. 0 for kinds without a payload.
+    /// Approximate size of the payload in bytes, which the outbox counts for backpressure. 0 for
+    /// kinds without a payload.
     ///
     /// It leaves out names, ids and metadata, so the encoded frame may be larger.
     #[inline]

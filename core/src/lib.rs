@@ -1,8 +1,9 @@
 //! Vocabulary of `isolated-workers`, and the state machine of a connection.
 //!
-//! This crate does no I/O, reads no clock and starts no task. A [`Message`] is a typed call. A [`Request`] and a
-//! [`Response`] carry it encoded. A [`Frame`] is the unit on the wire. An [`Error`] says why a call failed.
-//! [`protocol::Connection`] holds the rules. Every other crate of the project builds on this one.
+//! This crate does no I/O, reads no clock and starts no task. A [`Message`] is a typed call. A
+//! [`Request`] and a [`Response`] carry it encoded. A [`Frame`] is the unit on the wire. An
+//! [`Error`] says why a call failed. [`protocol::Connection`] holds the rules. Every other crate of
+//! the project builds on this one.
 
 mod body;
 mod budget;

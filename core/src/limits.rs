@@ -1,8 +1,10 @@
 use crate::{Budget, Error, ErrorKind};
 
-/// Limits of a connection. They apply to received and to sent frames, and are checked before memory is allocated.
+/// Limits of a connection. They apply to received and to sent frames, and are checked before memory
+/// is allocated.
 ///
-/// A limit that is not set follows from [`frame`](Self::frame): a larger frame may hold larger values.
+/// A limit that is not set follows from [`frame`](Self::frame): a larger frame may hold larger
+/// values.
 ///
 /// ```
 /// use isolated_workers_core::Limits;
@@ -30,7 +32,8 @@ impl Limits {
     /// Minimum of [`frame`](Self::frame): an error about a frame must fit.
     pub const MIN_FRAME_BYTES: usize = 1 << 10;
 
-    /// Maximum of [`depth`](Self::depth) in levels: it fits into the 2 MiB stack of a thread with room to spare.
+    /// Maximum of [`depth`](Self::depth) in levels: it fits into the 2 MiB stack of a thread with
+    /// room to spare.
     pub const MAX_DEPTH: u32 = 512;
 
     pub(crate) const DEFAULT: Self =
@@ -42,21 +45,22 @@ impl Limits {
         self
     }
 
-    /// Sets the maximum size in bytes of the metadata of one frame. The limit of the peer applies as well.
+    /// Sets the maximum size in bytes of the metadata of one frame. The limit of the peer applies
+    /// as well.
     pub const fn metadata(mut self, bytes: usize) -> Self {
         self.metadata = bytes;
         self
     }
 
-    /// Sets the maximum memory in bytes of one decoded value ([`Budget::decoded`]). `usize::MAX` is no limit. Default:
-    /// eight times [`frame`](Self::frame).
+    /// Sets the maximum memory in bytes of one decoded value ([`Budget::decoded`]). `usize::MAX` is
+    /// no limit. Default: eight times [`frame`](Self::frame).
     pub const fn decoded(mut self, bytes: usize) -> Self {
         self.decoded = Some(bytes);
         self
     }
 
-    /// Sets the maximum number of elements of one decoded value ([`Budget::elements`]). `u32::MAX` is no limit.
-    /// Default: two for each byte of [`frame`](Self::frame).
+    /// Sets the maximum number of elements of one decoded value ([`Budget::elements`]). `u32::MAX`
+    /// is no limit. Default: two for each byte of [`frame`](Self::frame).
     pub const fn elements(mut self, elements: u32) -> Self {
         self.elements = Some(elements);
         self

@@ -37,12 +37,14 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
     type Error: ServiceError;
     /// `true` if the message has no reply, not even an error. Default: `false`.
     const ONEWAY: bool = false;
-    /// Timeout of a call. `None`, the default, is the setting of the worker's builder. Zero is no limit.
+    /// Timeout of a call. `None`, the default, is the setting of the worker's builder. Zero is no
+    /// limit.
     const TIMEOUT: Option<Duration> = None;
-    /// Maximum number of retries after the worker crashed. 0, the default, is the setting of the worker's builder. Any
-    /// other number marks the message as idempotent.
+    /// Maximum number of retries after the worker crashed. 0, the default, is the setting of the
+    /// worker's builder. Any other number marks the message as idempotent.
     const RETRY: u32 = 0;
-    /// `true` if the message may run twice without harm. Default: `true` if [`RETRY`](Self::RETRY) is not 0.
+    /// `true` if the message may run twice without harm. Default: `true` if [`RETRY`](Self::RETRY)
+    /// is not 0.
     const IDEMPOTENT: bool = Self::RETRY > 0;
 }
 

@@ -2,15 +2,15 @@ use std::fmt;
 
 /// Keys and values that travel beside a payload: a trace context, a tenant, a token.
 ///
-/// Middleware writes and reads them. A peer ignores keys that it does not know. Empty metadata takes no memory and no
-/// bytes on the wire. Lookups are linear: this is meant for a few keys.
+/// Middleware writes and reads them. A peer ignores keys that it does not know. Empty metadata
+/// takes no memory and no bytes on the wire. Lookups are linear: this is meant for a few keys.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[expect(clippy::box_collection, reason = "one word: every frame has metadata, and most are empty")]
 pub struct Metadata(Option<Box<Vec<(String, String)>>>);
 
 impl Metadata {
-    /// Maximum number of keys in a frame. Both sides refuse more, because lookups are linear and a peer could otherwise
-    /// choose how long they take.
+    /// Maximum number of keys in a frame. Both sides refuse more, because lookups are linear and a
+    /// peer could otherwise choose how long they take.
     pub const MAX_KEYS: usize = 256;
 
     /// Creates empty metadata.

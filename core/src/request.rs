@@ -19,13 +19,13 @@ pub enum Role {
 /// A clone is cheap: it shares its contents until one of the two changes.
 #[derive(Clone)]
 pub struct Request(
-    // One pointer, which travels in a register: a request is moved through many functions.
-    Arc<Inner>,
+    // A single pointer, which travels in a register: a request is moved through many functions.
+    Arc<Contents>,
 );
 
 /// Shared, so that a copy kept for a retry costs nothing.
 #[derive(Clone)]
-struct Inner {
+struct Contents {
     wire: Wire,
     policy: RerunPolicy,
     local: Local,
@@ -63,18 +63,18 @@ struct Local {
 const ATTEMPT: &str = "iw-attempt";
 
 impl Request {
-    /// Creates a request of a caller for the message `M`. `body` is the message, encoded with the codec of the
-    /// connection.
+    /// Creates a request of a caller for the message `M`. `body` is the message, encoded with the
+    /// codec of the connection.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
         let wire =
             Wire { timeout: M::TIMEOUT, oneway: M::ONEWAY, ..Wire::new(Name::from_static(M::NAME), body) };
         let policy = RerunPolicy { retry: M::RETRY, idempotent: M::IDEMPOTENT };
-        Self(Arc::new(Inner { wire, policy, local: Local::new(Role::Caller) }))
+        Self(Arc::new(Contents { wire, policy, local: Local::new(Role::Caller) }))
     }
 
-    /// Creates a request of a caller for a message known only by name. It has a reply and the default timeout of the
-    /// worker, and it is not idempotent.
+    /// Creates a request of a caller for a message known only by name. It has a reply and the
+    /// default timeout of the worker, and it is not idempotent.
     #[inline]
     pub fn new(name: Name, body: Body) -> Self {
         Self::with_defaults(Wire::new(name, body), Role::Caller)
@@ -96,15 +96,16 @@ impl Request {
 
     #[inline]
     fn with_defaults(wire: Wire, role: Role) -> Self {
-        Self(Arc::new(Inner { wire, policy: RerunPolicy::default(), local: Local::new(role) }))
+        Self(Arc::new(Contents { wire, policy: RerunPolicy::default(), local: Local::new(role) }))
     }
 
-    /// Turns a request that was decoded from its own encoding back into that of the caller, with the same `id`, to send
-    /// it again. Parts that never travel are lost, such as its [`extensions`](Self::extensions).
+    /// Turns a request that was decoded from its own encoding back into that of the caller, with
+    /// the same `id`, to send it again. Parts that never travel are lost, such as its
+    /// [`extensions`](Self::extensions).
     pub fn sent_back(mut self, id: TxId) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
-        inner.wire.id = Some(id);
-        (inner.local.role, inner.local.deadline) = (Role::Caller, None);
+        let contents = Arc::make_mut(&mut self.0);
+        contents.wire.id = Some(id);
+        (contents.local.role, contents.local.deadline) = (Role::Caller, None);
         self
     }
 
@@ -124,7 +125,8 @@ impl Request {
         self.0.wire.name.as_str()
     }
 
-    /// Owned name of the message. Takes no allocation if the name is static or at most 24 bytes long.
+    /// Owned name of the message. Takes no allocation if the name is static or at most 24 bytes
+    /// long.
     #[inline]
     pub fn to_name(&self) -> Name {
         self.0.wire.name.clone()
@@ -172,8 +174,8 @@ impl Request {
         &mut self.local_mut().extensions
     }
 
-    /// Id of the transaction. On the caller's side it is `None` until the connection assigns one, unless
-    /// [`set_id`](Self::set_id) chose it.
+    /// Id of the transaction. On the caller's side it is `None` until the connection assigns one,
+    /// unless [`set_id`](Self::set_id) chose it.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
         self.0.wire.id.as_ref()
@@ -185,8 +187,8 @@ impl Request {
         self.wire_mut().id = Some(id);
     }
 
-    /// Timeout of the call. On the caller's side, `None` is the default of the worker and zero is no limit. On the
-    /// callee's side, it is the timeout that the caller sent with this call.
+    /// Timeout of the call. On the caller's side, `None` is the default of the worker and zero is
+    /// no limit. On the callee's side, it is the timeout that the caller sent with this call.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         self.0.wire.timeout
@@ -200,8 +202,9 @@ impl Request {
 
     /// Deadline of the call on the clock of this process, if known.
     ///
-    /// On the callee's side it is set on arrival of a request with a [`timeout`](Self::timeout). On the caller's side a
-    /// middleware may set it. It ends no call and does not travel: it informs whoever reads it.
+    /// On the callee's side it is set on arrival of a request with a [`timeout`](Self::timeout). On
+    /// the caller's side a middleware may set it. It ends no call and does not travel: it informs
+    /// whoever reads it.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.local.deadline
@@ -239,8 +242,8 @@ impl Request {
         self.local_mut().peer = peer;
     }
 
-    /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 is the setting of the worker's builder. Always 0
-    /// on the callee's side.
+    /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 is the setting of the
+    /// worker's builder. Always 0 on the callee's side.
     #[inline]
     pub fn retry(&self) -> u32 {
         self.0.policy.retry
@@ -252,8 +255,8 @@ impl Request {
         Arc::make_mut(&mut self.0).policy.retry = times;
     }
 
-    /// Returns `true` if the message may run twice without harm ([`Message::IDEMPOTENT`]). Always `false` on the
-    /// callee's side.
+    /// Returns `true` if the message may run twice without harm ([`Message::IDEMPOTENT`]). Always
+    /// `false` on the callee's side.
     #[inline]
     pub fn is_idempotent(&self) -> bool {
         self.0.policy.idempotent
@@ -265,7 +268,8 @@ impl Request {
         self.0.wire.oneway
     }
 
-    /// Turns the request of a caller into that of a callee if no framing has done so: if it came over no wire.
+    /// Turns the request of a caller into that of a callee if no framing has done so: if it came
+    /// over no wire.
     #[inline]
     pub(crate) fn arrive(&mut self, id: &TxId) {
         if self.role() == Role::Caller {
@@ -292,7 +296,7 @@ impl Request {
     #[inline]
     pub fn into_parts(self) -> (Name, Body, Metadata) {
         match Arc::try_unwrap(self.0) {
-            Ok(Inner { wire: Wire { name, body, metadata, .. }, .. }) => (name, body, metadata),
+            Ok(Contents { wire: Wire { name, body, metadata, .. }, .. }) => (name, body, metadata),
             Err(shared) => (shared.wire.name.clone(), shared.wire.body.clone(), shared.wire.metadata.clone()),
         }
     }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// Identity of a service: its name and a fingerprint of its messages. The handshake compares it.
 ///
-/// The fingerprint covers the names and types of messages, arguments and replies as written in the source. A host and a
-/// worker built from different definitions find out at startup, and not from a value that decodes wrongly.
+/// The fingerprint covers the names and types of messages, arguments and replies as written in the
+/// source. A host and a worker built from different definitions find out at startup, and not from a
+/// value that decodes wrongly.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     service: std::borrow::Cow<'static, str>,
@@ -13,8 +14,8 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Creates a schema. `#[service]` computes both arguments. If you write it by hand, increment the fingerprint with
-    /// each incompatible change.
+    /// Creates a schema. `#[service]` computes both arguments. If you write it by hand, increment
+    /// the fingerprint with each incompatible change.
     pub const fn new(service: &'static str, fingerprint: u64) -> Self {
         Self { service: std::borrow::Cow::Borrowed(service), fingerprint }
     }

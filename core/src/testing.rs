@@ -1,8 +1,8 @@
-//! Test bench of [`protocol::Connection`](crate::protocol::Connection): two connections, a virtual clock and a network
-//! that the test controls.
+//! Test bench of [`protocol::Connection`](crate::protocol::Connection): two connections, a virtual
+//! clock and a network that the test controls.
 //!
-//! Requires the feature `testing`. A [`Pair`] is for a test that scripts its scenario, such as a reply that crosses a
-//! cancel:
+//! Requires the feature `testing`. A [`Pair`] is for a test that scripts its scenario, such as a
+//! reply that crosses a cancel:
 //!
 //! ```
 //! use isolated_workers_core::protocol::Event;
@@ -25,7 +25,8 @@
 //! # Ok::<(), isolated_workers_core::Error>(())
 //! ```
 //!
-//! A [`Simulation`] runs a random scenario, determined by its seed, and checks every step against a model of the rules:
+//! A [`Simulation`] runs a random scenario, determined by its seed, and checks every step against a
+//! model of the rules:
 //!
 //! ```
 //! use isolated_workers_core::testing::simulate;
@@ -35,8 +36,8 @@
 //! }
 //! ```
 //!
-//! The tests of this crate run some thousands of seeds. The environment variable `ISOLATED_WORKERS_SEEDS` sets their number
-//! (`1000000`) or range (`17..18`).
+//! The tests of this crate run some thousands of seeds. The environment variable
+//! `ISOLATED_WORKERS_SEEDS` sets their number (`1000000`) or range (`17..18`).
 
 mod endpoint;
 mod failure;

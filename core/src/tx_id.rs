@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Id of a transaction, which matches a reply to its request.
 ///
-/// A text codec writes it as a string. A number or a canonical UUID equals its text form. A number takes no allocation;
-/// clones of any other id share one.
+/// A text codec writes it as a string. A number or a canonical UUID equals its text form. A number
+/// takes no allocation; clones of any other id share one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TxId(Repr);
 
-// Two words, which travel in registers: a call passes its id on many times, and most ids are numbers.
+// Two words, which travel in registers: a call passes its id on many times, and most ids are
+// numbers.
 #[derive(Clone, PartialEq, Eq)]
 enum Repr {
     Number(u64),
@@ -116,9 +117,10 @@ impl fmt::Debug for TxId {
 
 /// Generator of the ids of the calls of a connection.
 ///
-/// It must not return an id in use. A call with the id of one that is in flight, or was cancelled and is not yet answered,
-/// fails with [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId). The generator may skip ids. If it panics, the
-/// call fails with [`ErrorKind::Panicked`](crate::ErrorKind::Panicked) and the connection is unaffected.
+/// It must not return an id in use. A call with the id of one that is in flight, or was cancelled
+/// and is not yet answered, fails with [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId).
+/// The generator may skip ids. If it panics, the call fails with
+/// [`ErrorKind::Panicked`](crate::ErrorKind::Panicked) and the connection is unaffected.
 ///
 /// A closure is a generator:
 ///
@@ -154,8 +156,8 @@ impl TxIdGenerator for RandomIds {
     }
 }
 
-/// Sequential numbers 1, 2, 3 …: the default. They are the smallest on the wire, the fastest to look up and the easiest to
-/// read in a log. Unique within one connection.
+/// Sequential numbers 1, 2, 3 …: the default. They are the smallest on the wire, the fastest to
+/// look up and the easiest to read in a log. Unique within one connection.
 #[derive(Debug, Default)]
 pub struct SequentialIds(AtomicU64);
 

@@ -1,11 +1,13 @@
 //! Live connection: the state machine of the core, a stream, and the callers that wait for it.
 //!
-//! One task, the [`ConnectionTask`], reads and usually writes. A caller adds its request to the shared [`State`] under a
-//! mutex and wakes the task. If no other call is in flight, the caller writes at once itself.
+//! The [`ConnectionTask`] reads and usually writes. A caller adds its request to the
+//! shared [`State`] under a mutex and wakes the task. If no other call is in flight, the caller
+//! writes at once itself.
 //!
-//! Two kinds of user code run under that mutex: the framing of the codec and the writer of the transport. [`State`]
-//! catches their panics, closes the connection and ends every call with an error that names the panic. Everything else of
-//! a user runs outside of it: id generators, values and their codecs, handlers, wakers and the destructors of streams.
+//! Two kinds of user code run under that mutex: the framing of the codec and the writer of the
+//! transport. [`State`] catches their panics, closes the connection and ends every call with an
+//! error that names the panic. Everything else of a user runs outside of it: id generators, values
+//! and their codecs, handlers, wakers and the destructors of streams.
 
 mod availability;
 mod call;
@@ -53,7 +55,8 @@ struct Shared<C: Codec> {
     reads: AtomicU64,
     /// Number of calls in flight that want the worker to be restarted if it crashes.
     respawn_interests: AtomicUsize,
-    /// Permit of the one suspect call: a call in flight at an earlier crash, which runs with no other suspect beside it.
+    /// Permit of the one suspect call: a call in flight at an earlier crash, which runs with no
+    /// other suspect beside it.
     suspect: Semaphore,
 }
 
@@ -134,8 +137,8 @@ impl<C: Codec> Link<C> {
         self.0.available_permits.load(Ordering::Relaxed)
     }
 
-    /// Allows `max` concurrent calls. After `max_acquired` calls, each released permit reports that the worker is due for
-    /// replacement.
+    /// Allows `max` concurrent calls. After `max_acquired` calls, each released permit reports that
+    /// the worker is due for replacement.
     pub(crate) fn open_permits(&self, max: u32, max_acquired: u64) {
         self.lock().permits.open(max, max_acquired);
     }
@@ -155,7 +158,8 @@ impl<C: Codec> Link<C> {
         self.lock().permits.release()
     }
 
-    /// State of the permits: `true` if they are open, the number taken, and the number acquired since they were opened.
+    /// State of the permits: `true` if they are open, the number taken, and the number acquired
+    /// since they were opened.
     pub(crate) fn permits(&self) -> (bool, u32, u64) {
         let permits = &self.lock().permits;
         (permits.is_open(), permits.taken(), permits.acquired())
@@ -182,19 +186,20 @@ impl<C: Codec> Link<C> {
         output
     }
 
-    /// Locks the state. Panics of user code are caught under the mutex, so a poisoned mutex guards a consistent state.
+    /// Locks the state. Panics of user code are caught under the mutex, so a poisoned mutex guards
+    /// a consistent state.
     fn lock(&self) -> MutexGuard<'_, State<C::Framing>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends every call in flight with the error that `error` makes from the name of its message. Later calls follow
-    /// `availability`.
+    /// Ends every call in flight with the error that `error` makes from the name of its message.
+    /// Later calls follow `availability`.
     pub(crate) fn fail(&self, availability: Availability, error: impl FnMut(&str) -> Error) {
         self.change(|state| state.fail(availability, error));
     }
 
-    /// Ends every call in flight, sends a go-away and ends the stream for writing. With `linger`, the peer waits that long
-    /// to be reconnected, and calls fail with advice to reconnect.
+    /// Ends every call in flight, sends a go-away and ends the stream for writing. With `linger`,
+    /// the peer waits that long to be reconnected, and calls fail with advice to reconnect.
     pub(crate) fn close(&self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
         self.change(|state| state.close(linger, error));
     }
@@ -204,8 +209,9 @@ impl<C: Codec> Link<C> {
         self.change(|state| state.drain());
     }
 
-    /// Starts the graceful shutdown of a serving side: sends a go-away and serves the requests that still arrive. If the
-    /// peer may not know go-aways (`!knows_go_away`), none is sent and new requests are refused.
+    /// Starts the graceful shutdown of a serving side: sends a go-away and serves the requests that
+    /// still arrive. If the peer may not know go-aways (`!knows_go_away`), none is sent and new
+    /// requests are refused.
     pub(crate) fn shut_down(&self, knows_go_away: bool) {
         self.change(|state| state.shut_down(knows_go_away));
     }

@@ -1,4 +1,5 @@
-//! Runs the handshake of [`protocol::handshake`](isolated_workers_core::protocol::handshake) over a stream.
+//! Runs the handshake of [`protocol::handshake`](isolated_workers_core::protocol::handshake) over a
+//! stream.
 
 mod greeting;
 
@@ -46,7 +47,8 @@ fn identity<C: Codec>(transport: &str, service: Option<Schema>) -> Identity<'_> 
     Identity { codec: C::ID, transport, service, pid: std::process::id() }
 }
 
-/// Runs the handshake of a host and sends the startup data. Returns the bytes behind the worker's line.
+/// Runs the handshake of a host and sends the startup data. Returns the bytes behind the worker's
+/// line.
 ///
 /// Not cancel-safe: drop the connection if you drop the future.
 pub(crate) async fn greet<C: Codec>(
@@ -61,7 +63,8 @@ pub(crate) async fn greet<C: Codec>(
     let mut handshake = HostHandshake::new(identity, token, startup.map(Bytes::len));
     let sent = send(writer, &handshake.hello(), startup.map_or(&[], |data| data)).await;
     match (sent, receive(reader, &mut handshake).await) {
-        // A worker that refuses the startup data sends its reason and closes the stream, which may break the write.
+        // A worker that refuses the startup data sends its reason and closes the stream, which may
+        // break the write.
         (Err(error), Err(HandshakeError::Gone(_))) => Err(error.into()),
         (_, received) => received,
     }

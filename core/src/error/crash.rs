@@ -15,8 +15,8 @@ pub struct Crash {
     /// Message and location of the panic that ended the worker, parsed from its standard error:
     /// `out of cheese, at src/main.rs:7:5`.
     pub panic: Option<String>,
-    /// `true` if the OOM killer probably killed the worker: it got a SIGKILL that its host did not send, and the kernel
-    /// counted an OOM kill. Always `false` on systems other than Linux.
+    /// `true` if the OOM killer probably killed the worker: it got a SIGKILL that its host did not
+    /// send, and the kernel counted an OOM kill. Always `false` on systems other than Linux.
     pub out_of_memory: bool,
     /// Violation of the protocol by the worker, if any.
     pub violation: Option<String>,
@@ -45,7 +45,8 @@ impl Crash {
         }
     }
 
-    /// Returns `true` for a poison call: it is the suspected cause of a crash in each of its attempts, and none is left.
+    /// Returns `true` for a poison call: it is the suspected cause of a crash in each of its
+    /// attempts, and none is left.
     pub fn is_poison(&self) -> bool {
         self.max_attempts > 1 && self.attempt >= self.max_attempts && !self.bystander
     }
@@ -90,8 +91,8 @@ impl fmt::Display for Crash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// The process exited with this code. On Windows it is negative if the system ended the process. `Display` then shows
-    /// it as a status, such as 0xC0000005, an access violation.
+    /// The process exited with this code. On Windows it is negative if the system ended the
+    /// process. `Display` then shows it as a status, such as 0xC0000005, an access violation.
     Exited(i32),
     /// A signal ended the process.
     Signalled {
@@ -106,7 +107,8 @@ pub enum ExitReason {
     Violated,
     /// The worker did not answer keep-alive pings in time and was killed.
     Unresponsive,
-    /// The worker did not answer a call in time and was killed, because the host has set that policy.
+    /// The worker did not answer a call in time and was killed, because the host has set that
+    /// policy.
     Overran,
     /// The worker has not ended: it was detached and runs on without this host.
     Detached,

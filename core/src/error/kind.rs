@@ -40,9 +40,11 @@ macro_rules! kinds {
 kinds! {
     /// A setting is invalid. Detected before anything was started.
     Config = "IW_CONFIG", No;
-    /// The program of the worker could not be started: it is missing or not executable, or its working directory is invalid.
+    /// The program of the worker could not be started: it is missing or not executable, or its
+    /// working directory is invalid.
     Spawn = "IW_SPAWN", No;
-    /// The worker was started but did not become ready: it exited, or was silent until the startup timeout.
+    /// The worker was started but did not become ready: it exited, or was silent until the startup
+    /// timeout.
     Startup = "IW_STARTUP", No;
     /// Host and worker do not match: they have different protocols, codecs, transports or services.
     Handshake = "IW_HANDSHAKE", No;

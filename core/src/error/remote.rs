@@ -35,7 +35,8 @@ impl RemoteError {
         }
     }
 
-    /// Budget of the error value decoded from [`data`](Self::data). See [`Body::budget`](crate::Body::budget).
+    /// Budget of the error value decoded from [`data`](Self::data). See
+    /// [`Body::budget`](crate::Body::budget).
     pub fn budget(&self) -> Budget {
         self.budget
     }

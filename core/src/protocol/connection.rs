@@ -7,17 +7,18 @@ use super::outbox::Outbox;
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
 use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
 
-/// One side of a connection.
+/// State machine of one side of a connection.
 ///
-/// `T` is the token of a call. The owner passes it to [`call`](Self::call) and gets it back when the call ends: an
-/// index, a waker or a channel.
+/// `T` is the token of a call. The owner passes it to [`call`](Self::call) and gets it back when
+/// the call ends: an index, a waker or a channel.
 ///
 /// The methods come in four groups:
 /// - Commands of the owner: [`call`](Self::call), [`send`](Self::send), [`cancel`](Self::cancel),
-///   [`answer`](Self::answer), [`ping`](Self::ping), [`send_go_away`](Self::send_go_away), [`fail`](Self::fail),
-///   [`start_timeouts`](Self::start_timeouts).
+///   [`answer`](Self::answer), [`ping`](Self::ping), [`send_go_away`](Self::send_go_away),
+///   [`fail`](Self::fail), [`start_timeouts`](Self::start_timeouts).
 /// - Inputs, `handle_*`: a frame of the peer, the passing of time, a frame without an encoding.
-/// - Outputs, `poll_*`: frames to send and the next time to call [`handle_timeout`](Self::handle_timeout).
+/// - Outputs, `poll_*`: frames to send and the next time to call
+///   [`handle_timeout`](Self::handle_timeout).
 /// - Getters, which change nothing.
 ///
 /// ```
@@ -44,8 +45,9 @@ pub struct Connection<T> {
     serving: IdTable<Name>,
     outbox: Outbox,
     timers: TimerBatches,
-    /// Lower bound of all deadlines. It may be too early, because a call that ends does not recompute it.
-    /// [`handle_timeout`](Self::handle_timeout) recomputes it for all calls when it has passed.
+    /// Lower bound of all deadlines. It may be too early, because a call that ends does not
+    /// recompute it. [`handle_timeout`](Self::handle_timeout) recomputes it for all calls when it
+    /// has passed.
     earliest_deadline: Option<Instant>,
     /// `true` if a timeout sends a cancel.
     cancel_on_timeout: bool,
@@ -81,12 +83,12 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Starts a call. It ends with an [`Event::Answered`] that returns `token`. A `timeout` runs from the next
-    /// [`start_timeouts`](Self::start_timeouts).
+    /// Starts a call. It ends with an [`Event::Answered`] that returns `token`. A `timeout` runs
+    /// from the next [`start_timeouts`](Self::start_timeouts).
     ///
     /// # Errors
-    /// `DuplicateId` if the id is in use, `Closed` after a go-away of either side, `Invalid` if the message has no name.
-    /// The token is dropped.
+    /// `DuplicateId` if the id is in use, `Closed` after a go-away of either side, `Invalid` if the
+    /// message has no name. The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -105,11 +107,12 @@ impl<T> Connection<T> {
         Ok(())
     }
 
-    /// Starts the timeouts of all calls made since the previous `start_timeouts`, so that a batch of calls needs one
-    /// clock read.
+    /// Starts the timeouts of all calls made since the previous `start_timeouts`, so that a batch
+    /// of calls needs one clock read.
     ///
-    /// Separate from [`call`](Self::call) on purpose. A clock read with the first call of a batch would let later calls
-    /// of the same batch time out too early. The clock is read after all of them instead.
+    /// Separate from [`call`](Self::call) on purpose. A clock read with the first call of a batch
+    /// would let later calls of the same batch time out too early. The clock is read after all of
+    /// them instead.
     pub fn start_timeouts(&mut self, now: Instant) {
         let first = self.timers.start(now);
         self.earliest_deadline = self.earliest_deadline.into_iter().chain(first).min();
@@ -159,8 +162,8 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Sets the effect of a timeout on the peer. `true`, the default: the peer gets a cancel. `false`: the peer keeps
-    /// working, and its answer is ignored.
+    /// Sets the effect of a timeout on the peer. `true`, the default: the peer gets a cancel.
+    /// `false`: the peer keeps working, and its answer is ignored.
     pub fn set_cancel_on_timeout(&mut self, cancel: bool) {
         self.cancel_on_timeout = cancel;
     }
@@ -172,7 +175,8 @@ impl<T> Connection<T> {
 
     /// Answers a request of the peer. Does nothing if the request was cancelled.
     ///
-    /// The peer may reuse an id after its cancel. Therefore never keep an answer to a cancelled request for later.
+    /// The peer may reuse an id after its cancel. Therefore never keep an answer to a cancelled
+    /// request for later.
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
         let Some(name) = self.serving.remove_with(id, std::mem::take) else { return };
         let id = id.clone();
@@ -184,7 +188,8 @@ impl<T> Connection<T> {
 
     /// Announces that this side starts no more calls.
     ///
-    /// `linger`: time that the peer waits for another connection afterwards. `None`: it does not wait.
+    /// `linger`: time that the peer waits for another connection afterwards. `None`: it does not
+    /// wait.
     pub fn send_go_away(&mut self, linger: Option<Duration>) {
         if !self.sent_go_away {
             self.sent_go_away = true;
@@ -192,8 +197,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Ends every call in flight because the connection is lost, the oldest call first. `error` makes the error of a
-    /// call from the name of its message.
+    /// Ends every call in flight because the connection is lost, the oldest call first. `error`
+    /// makes the error of a call from the name of its message.
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
         self.failed = true;
         self.serving.clear();
@@ -219,8 +224,8 @@ impl<T> Connection<T> {
     /// Processes a frame of the peer.
     ///
     /// # Errors
-    /// `Protocol` if the peer broke the rules. Close the connection and call [`fail`](Self::fail). An answer to an
-    /// unknown call is not an error and is ignored.
+    /// `Protocol` if the peer broke the rules. Close the connection and call [`fail`](Self::fail).
+    /// An answer to an unknown call is not an error and is ignored.
     pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
         Ok(match frame {
             Frame::Request { id, mut request } => {
@@ -265,8 +270,8 @@ impl<T> Connection<T> {
         })?
     }
 
-    /// Takes back a frame that has no encoding because of `error`. A request ends its call with `error`. A reply is
-    /// replaced by an error frame.
+    /// Takes back a frame that has no encoding because of `error`. A request ends its call with
+    /// `error`. A reply is replaced by an error frame.
     pub fn handle_encode_error(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
         match frame {
             // A oneway message has no call, but its id may equal that of a call.
@@ -275,7 +280,8 @@ impl<T> Connection<T> {
                 let call = self.calls.remove(&id)?;
                 Some(Event::Answered { token: call.token?, result: Err(error.with_executed(Executed::No)) })
             }
-            // Error frames about encoding are short. If one has no encoding either, the caller's timeout applies.
+            // Error frames about encoding are short. If one has no encoding either, the caller's
+            // timeout applies.
             Frame::Error { ref error, .. } if is_encode_error(error) => None,
             Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
                 self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
@@ -329,8 +335,8 @@ impl<T> Connection<T> {
         frame
     }
 
-    /// Returns the next frame to encode. The owner sends it only after [`mark_transmitted`](Self::mark_transmitted),
-    /// and never after [`fail`](Self::fail).
+    /// Returns the next frame to encode. The owner sends it only after
+    /// [`mark_transmitted`](Self::mark_transmitted), and never after [`fail`](Self::fail).
     #[inline]
     pub fn poll_encode(&mut self) -> Option<Frame> {
         self.outbox.pop()
@@ -356,9 +362,11 @@ impl<T> Connection<T> {
         self.timers.has_unstarted()
     }
 
-    /// Approximate size in bytes of the queue of frames to send, for backpressure. 0 if and only if the queue is empty.
+    /// Approximate size in bytes of the queue of frames to send, for backpressure. 0 if and only if
+    /// the queue is empty.
     ///
-    /// Counts payloads and queue slots: pongs and empty replies to a peer that does not read take memory too.
+    /// Counts payloads and queue slots: pongs and empty replies to a peer that does not read take
+    /// memory too.
     pub fn queued_bytes(&self) -> usize {
         self.outbox.bytes()
     }
@@ -397,7 +405,8 @@ impl<T> Default for Connection<T> {
     }
 }
 
-/// Returns `true` if the error itself reports a frame without an encoding. Another one would fail in the same way.
+/// Returns `true` if the error itself reports a frame without an encoding. Another one would fail
+/// in the same way.
 fn is_encode_error(error: &RemoteError) -> bool {
     let kind = error.code.as_deref().and_then(ErrorKind::from_code);
     matches!(kind, Some(ErrorKind::TooLarge | ErrorKind::Encode))

@@ -1,8 +1,9 @@
 //! Handshake: one line of JSON in each direction before the first frame, whatever the codec.
 //!
-//! Each half is a state machine without I/O. Its owner sends the bytes that it returns, reads into its
-//! [`input`](HostHandshake::input) and calls [`handle_input`](HostHandshake::handle_input) until that returns a result;
-//! `Ok(None)` means that it needs more bytes. Bytes behind the handshake are returned to the owner: they are frames.
+//! Each half is a state machine without I/O. Its owner sends the bytes that it returns, reads into
+//! its [`input`](HostHandshake::input) and calls [`handle_input`](HostHandshake::handle_input)
+//! until that returns a result; `Ok(None)` means that it needs more bytes. Bytes behind the
+//! handshake are returned to the owner: they are frames.
 //!
 //! ```
 //! use isolated_workers_core::Schema;

@@ -5,9 +5,10 @@ use crate::TxId;
 
 /// Map from transaction id to value, with a fast path for sequential numbers.
 ///
-/// Most ids are consecutive numbers, and the ids in use at one time are close together. The low bits of a number select
-/// its slot, which needs no hashing. If that slot is taken, or the id is not a number, the entry goes to a hash map.
-/// A peer that picks hostile ids reaches only the hash map.
+/// Most ids are consecutive numbers, and the ids in use at one time are close together. The low
+/// bits of a number select its slot, which needs no hashing. If that slot is taken, or the id is
+/// not a number, the entry goes to a hash map. A peer that picks hostile ids reaches only the hash
+/// map.
 #[derive(Debug)]
 pub(super) struct IdTable<V> {
     /// Slots, a power of two in number.
@@ -55,7 +56,8 @@ impl<V> IdTable<V> {
 
     /// Slow path: the slot is taken, no slots exist, or the id may be in the overflow map.
     ///
-    /// Takes the id by value, as do the other slow paths: its two words stay in registers if no address is taken.
+    /// Takes the id by value, as do the other slow paths: its two words stay in registers if no
+    /// address is taken.
     #[inline(never)]
     fn insert_slow(&mut self, id: TxId, value: V) -> bool {
         let Some(number) = id.as_number() else { return self.insert_overflow(id, value) };

@@ -38,7 +38,8 @@ impl Outbox {
         }
     }
 
-    /// Size of the queue: the payloads and the slots. Slots count because frames without a payload add up too.
+    /// Size of the queue: the payloads and the slots. Slots count because frames without a payload
+    /// add up too.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.weight + self.frames.len() * size_of::<Frame>()

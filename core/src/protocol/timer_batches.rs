@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 /// Start times of calls, batched.
 ///
-/// Calls made between two clock reads share a batch. A call stores only the number of its batch, so a batch of calls
-/// costs one clock read.
+/// Calls made between two clock reads share a batch. A call stores only the number of its batch, so
+/// a batch of calls costs one clock read.
 #[derive(Debug, Default)]
 pub(super) struct TimerBatches {
     /// Start time of each batch; the first entry is batch number `first`.
@@ -23,7 +23,7 @@ pub(super) struct CallTimer {
 /// Time at which a call expires.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expiry {
-    /// One timeout after the start of this batch.
+    /// The timeout, counted from the start of this batch.
     AfterBatch(u64),
     At(Instant),
     /// Beyond the range of `Instant`.
@@ -47,7 +47,8 @@ impl TimerBatches {
         self.shortest.is_some()
     }
 
-    /// Starts the batch. Returns the earliest deadline in it, if one is within the range of `Instant`.
+    /// Starts the batch. Returns the earliest deadline in it, if one is within the range of
+    /// `Instant`.
     pub(super) fn start(&mut self, now: Instant) -> Option<Instant> {
         let shortest = self.shortest.take()?;
         self.started.push(now);

@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// Failure of a simulation: a connection broke a rule. `Display` lists the steps and how to repeat them.
+/// Failure of a simulation: a connection broke a rule. `Display` lists the steps and how to repeat
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SimulationFailure {

@@ -37,7 +37,8 @@ impl Network {
         self.to_mut(to).pop_front()
     }
 
-    /// Cuts the network. As with a socket, the last frames are lost first, and delivered bytes can still be read.
+    /// Cuts the network. As with a socket, the last frames are lost first, and delivered bytes can
+    /// still be read.
     pub(super) fn cut(&mut self, rng: &mut Rng) {
         if self.cut {
             return;

@@ -1,5 +1,6 @@
-//! Model of two connections, written from their documentation and not from their code. It follows every request from its
-//! call to its end, and compares both endpoints with the model at every step.
+//! Model of two connections, written from their documentation and not from their code. It follows
+//! every request from its call to its end, and compares both endpoints with the model at every
+//! step.
 
 mod arrival;
 mod audit;
@@ -148,7 +149,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// Gives up a request. If it was not sent, it never will be. Otherwise the peer gets a cancel and the id stays in use.
+    /// Gives up a request. If it was not sent, it never will be. Otherwise the peer gets a cancel
+    /// and the id stays in use.
     fn give_up(&mut self, number: usize) {
         let request = &mut self.requests[number];
         request.ended = true;

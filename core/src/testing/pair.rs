@@ -8,8 +8,8 @@ use crate::{Error, Frame, Request, Response, TxId};
 /// Two connections with a network and a clock that the test advances.
 ///
 /// A frame travels in two steps: [`transmit`](Self::transmit) takes it from a connection, and
-/// [`deliver`](Self::deliver) hands it to the other one. A test can act in between. [`settle`](Self::settle) does both
-/// until no frame is left, in an order that the seed determines.
+/// [`deliver`](Self::deliver) hands it to the other one. A test can act in between.
+/// [`settle`](Self::settle) does both until no frame is left, in an order that the seed determines.
 #[derive(Debug)]
 pub struct Pair<T> {
     host: Connection<T>,
@@ -20,8 +20,8 @@ pub struct Pair<T> {
 }
 
 impl<T> Pair<T> {
-    /// Creates two connections without calls. The seed determines the order of delivery between the two directions, and the
-    /// number of frames lost when the connection breaks.
+    /// Creates two connections without calls. The seed determines the order of delivery between the
+    /// two directions, and the number of frames lost when the connection breaks.
     pub fn new(seed: u64) -> Self {
         Self {
             host: Connection::new(),
@@ -116,21 +116,24 @@ impl<T> Pair<T> {
         self.connection_mut(end).handle_timeout(now)
     }
 
-    /// Moves the next frame from a connection to the network. Returns a copy, or `None` if there is no frame.
+    /// Moves the next frame from a connection to the network. Returns a copy, or `None` if there is
+    /// no frame.
     pub fn transmit(&mut self, from: Endpoint) -> Option<Frame> {
         let frame = self.connection_mut(from).poll_transmit()?;
         self.network.push(from.other(), frame.clone());
         Some(frame)
     }
 
-    /// Takes the next frame from a connection and reports that it has no encoding because of `error`.
+    /// Takes the next frame from a connection and reports that it has no encoding because of
+    /// `error`.
     pub fn refuse(&mut self, from: Endpoint, error: Error) -> Option<Event<T>> {
         let connection = self.connection_mut(from);
         let frame = connection.poll_transmit()?;
         connection.handle_encode_error(frame, error)
     }
 
-    /// Sends a frame that the connection of `from` did not make: a ping, or a frame of a misbehaving peer.
+    /// Sends a frame that the connection of `from` did not make: a ping, or a frame of a
+    /// misbehaving peer.
     pub fn inject(&mut self, from: Endpoint, frame: Frame) {
         self.network.push(from.other(), frame);
     }
@@ -145,7 +148,8 @@ impl<T> Pair<T> {
         self.network.to(to).len()
     }
 
-    /// Delivers the oldest frame in the network to `to`. Returns `None` if there is no frame, or it causes no event.
+    /// Delivers the oldest frame in the network to `to`. Returns `None` if there is no frame, or it
+    /// causes no event.
     ///
     /// # Errors
     /// The errors of [`Connection::handle_frame`].
@@ -156,8 +160,8 @@ impl<T> Pair<T> {
         }
     }
 
-    /// Transmits and delivers until no frame is left, in a random order of the two directions. Returns the events and their
-    /// endpoints.
+    /// Transmits and delivers until no frame is left, in a random order of the two directions.
+    /// Returns the events and their endpoints.
     ///
     /// # Errors
     /// The first error of [`deliver`](Self::deliver).
@@ -174,8 +178,8 @@ impl<T> Pair<T> {
         }
     }
 
-    /// Cuts the network. It loses a random number of the last frames in transit, and all later ones. The connections learn
-    /// of it from [`fail`](Self::fail).
+    /// Cuts the network. It loses a random number of the last frames in transit, and all later
+    /// ones. The connections learn of it from [`fail`](Self::fail).
     pub fn break_connection(&mut self) {
         self.network.cut(&mut self.rng);
     }

@@ -7,9 +7,9 @@ use super::{SimulationFailure, Summary};
 
 /// Random scenario between two connections, checked at every step.
 ///
-/// Both endpoints call and send, with and without timeouts, with unique and with colliding ids. They answer in any order,
-/// cancel and send go-aways. Frames are delayed, time passes, and the connection may break. The seed determines
-/// everything, so a run can be repeated.
+/// Both endpoints call and send, with and without timeouts, with unique and with colliding ids.
+/// They answer in any order, cancel and send go-aways. Frames are delayed, time passes, and the
+/// connection may break. The seed determines everything, so a run can be repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Simulation {
     seed: u64,
@@ -21,7 +21,8 @@ impl Simulation {
         Self { seed }
     }
 
-    /// Runs the scenario until everything is delivered and answered, or the connection has failed at both endpoints.
+    /// Runs the scenario until everything is delivered and answered, or the connection has failed
+    /// at both endpoints.
     ///
     /// # Errors
     /// The first rule that was broken, or a panic of a connection.

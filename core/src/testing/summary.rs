@@ -2,7 +2,8 @@ use std::ops::AddAssign;
 
 macro_rules! summary {
     ($($(#[$doc:meta])* $count:ident,)*) => {
-        /// Counts of events in a simulation, at both endpoints. They show that a run passed although much happened.
+        /// Counts of events in a simulation, at both endpoints. They show that a run passed
+        /// although much happened.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Summary {

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
-/// Text log of the steps of a simulation. Recorded on request only: a failing seed is repeated, so the seeds that pass do
-/// not pay for it.
+/// Text log of the steps of a simulation. Recorded on request only: a failing seed is repeated, so
+/// the seeds that pass do not pay for it.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     lines: Option<Vec<String>>,
@@ -21,7 +21,7 @@ impl Trace {
         }
     }
 
-    /// What came of it.
+    /// Appends the outcome to the last step.
     pub(super) fn outcome(&mut self, outcome: impl FnOnce() -> String) {
         if let Some(line) = self.lines.as_mut().and_then(|lines| lines.last_mut()) {
             line.push_str(": ");

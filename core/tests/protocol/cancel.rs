@@ -14,16 +14,16 @@ fn a_cancel_stops_the_handler_and_is_answered() {
     assert!(matches!(event, Some(Event::Cancelled(cancelled)) if cancelled == id(1)));
     assert_eq!(pair.connection(Worker).serving(), 0);
 
-    // The handler has not heard of it yet.
+    // The handler answers before it learns of the cancel.
     pair.answer(Worker, &id(1), reply("too late"));
     let Some(Frame::Error { error, .. }) = pair.transmit(Worker) else { panic!("a cancel is not answered") };
     assert_eq!(error.code.as_deref(), Some(ErrorKind::Cancelled.code()));
-    assert!(pair.deliver(Host).unwrap().is_none(), "nobody waits for it");
+    assert!(pair.deliver(Host).unwrap().is_none(), "no call waits for it");
     assert_idle(&mut pair);
 }
 
 #[test]
-fn a_reply_that_crosses_the_cancel_goes_to_nobody() {
+fn a_reply_that_crosses_the_cancel_is_dropped() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     pair.cancel(Host, &id(1));
@@ -31,14 +31,14 @@ fn a_reply_that_crosses_the_cancel_goes_to_nobody() {
     pair.transmit(Host);
     pair.transmit(Worker);
 
-    // The cancel arrives first …
+    // The cancel arrives first.
     assert!(pair.deliver(Worker).unwrap().is_none(), "it is answered already");
     assert!(pair.deliver(Host).unwrap().is_none(), "it was given up");
     assert_idle(&mut pair);
 }
 
 #[test]
-fn a_cancel_that_crosses_the_reply_stops_nothing() {
+fn a_cancel_that_crosses_the_reply_does_not_cancel_the_next_call() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     pair.cancel(Host, &id(1));
@@ -46,7 +46,7 @@ fn a_cancel_that_crosses_the_reply_stops_nothing() {
     pair.transmit(Host);
     pair.transmit(Worker);
 
-    // … or the reply does, and the id has a new call before the cancel of the old one arrives.
+    // The reply arrives first, and a new call uses the id before the cancel of the old one arrives.
     assert!(pair.deliver(Host).unwrap().is_none());
     called(&mut pair, 1, "next");
     assert!(pair.deliver(Worker).unwrap().is_none(), "the cancel is that of the first call");
@@ -59,11 +59,11 @@ fn a_cancel_that_crosses_the_reply_stops_nothing() {
 }
 
 #[test]
-fn the_id_of_an_abandoned_call_is_refused_until_its_answer_came() {
+fn the_id_of_a_cancelled_call_is_in_use_until_its_answer_arrives() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     pair.cancel(Host, &id(1));
-    assert_eq!(pair.connection(Host).in_flight(), 1, "it is still to be answered");
+    assert_eq!(pair.connection(Host).in_flight(), 1, "its answer is outstanding");
 
     let error = pair.call(Host, id(1), request(""), NO_LIMIT, "early").unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::DuplicateId, Executed::No));
@@ -72,7 +72,7 @@ fn the_id_of_an_abandoned_call_is_refused_until_its_answer_came() {
 }
 
 #[test]
-fn a_call_that_is_cancelled_before_it_left_leaves_nothing_on_the_wire() {
+fn a_call_cancelled_before_it_is_sent_leaves_nothing_on_the_wire() {
     let mut pair = scene();
     pair.call(Host, id(1), request("first"), NO_LIMIT, "first").unwrap();
     pair.call(Host, id(2), request("second"), NO_LIMIT, "second").unwrap();
@@ -80,7 +80,7 @@ fn a_call_that_is_cancelled_before_it_left_leaves_nothing_on_the_wire() {
     assert_eq!(pair.cancel(Host, &id(2)), Some("second"));
     assert_eq!(pair.connection(Host).in_flight(), 2);
 
-    // Its id is free at once.
+    // Its id is free immediately.
     pair.call(Host, id(2), request("fourth"), NO_LIMIT, "fourth").unwrap();
     let mut sent = Vec::new();
     while let Some(frame) = pair.transmit(Host) {
@@ -88,7 +88,7 @@ fn a_call_that_is_cancelled_before_it_left_leaves_nothing_on_the_wire() {
     }
     assert_eq!(sent, [&b"first"[..], b"third", b"fourth"]);
 
-    // The gap does not confuse what has left.
+    // The retracted frame does not shift the numbers of the sent ones.
     pair.call(Host, id(5), request("fifth"), NO_LIMIT, "fifth").unwrap();
     pair.cancel(Host, &id(2));
     pair.cancel(Host, &id(5));
@@ -97,7 +97,7 @@ fn a_call_that_is_cancelled_before_it_left_leaves_nothing_on_the_wire() {
 }
 
 #[test]
-fn a_frame_takes_no_harm_by_the_cancel_of_one_that_had_its_number() {
+fn a_cancel_does_not_retract_a_later_frame_with_a_reused_number() {
     let mut pair = scene();
     pair.call(Host, id(1), request("first"), NO_LIMIT, "first").unwrap();
     pair.cancel(Host, &id(1));
@@ -107,13 +107,13 @@ fn a_frame_takes_no_harm_by_the_cancel_of_one_that_had_its_number() {
 }
 
 #[test]
-fn a_call_is_given_up_once() {
+fn a_call_is_cancelled_at_most_once() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     assert_eq!(pair.cancel(Host, &id(2)), None, "no such call");
-    assert_eq!(pair.cancel(Worker, &id(1)), None, "it is not the worker's");
+    assert_eq!(pair.cancel(Worker, &id(1)), None, "the call belongs to the host");
     assert_eq!(pair.cancel(Host, &id(1)), Some("call"));
     assert_eq!(pair.cancel(Host, &id(1)), None);
     assert!(pair.transmit(Host).is_some());
-    assert!(pair.transmit(Host).is_none(), "one cancel is enough");
+    assert!(pair.transmit(Host).is_none(), "only one cancel is sent");
 }

@@ -8,7 +8,7 @@ fn gone(name: &str) -> Error {
 }
 
 #[test]
-fn a_failure_ends_each_call_once_and_tells_whether_it_had_left() {
+fn a_failure_ends_each_call_once_and_knows_which_were_sent() {
     let mut pair = scene();
     called(&mut pair, 1, "left");
     called(&mut pair, 2, "abandoned");
@@ -23,11 +23,11 @@ fn a_failure_ends_each_call_once_and_tells_whether_it_had_left() {
     let ends = failures(pair.fail(Host, gone));
     let (left, kept) = (Executed::Maybe, Executed::No);
     assert_eq!(ends, [("left", left), ("left too", left), ("kept", kept), ("kept too", kept)]);
-    assert!(pair.fail(Host, gone).is_empty(), "once");
+    assert!(pair.fail(Host, gone).is_empty(), "a second failure ends no call");
 }
 
 #[test]
-fn a_failed_connection_has_nothing_left_and_starts_no_more_calls() {
+fn a_failed_connection_is_idle_and_starts_no_more_calls() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     pair.call(Host, id(2), request("kept"), Some(ms(10)), "kept").unwrap();
@@ -47,8 +47,8 @@ fn a_failed_connection_has_nothing_left_and_starts_no_more_calls() {
 }
 
 #[test]
-fn what_came_through_before_the_loss_still_counts() {
-    // The seed decides how much of it that is: nothing, one or both.
+fn replies_delivered_before_the_loss_still_count() {
+    // The seed determines how many replies arrive: none, one or both.
     let mut arrived = [0; 3];
     for seed in 0..30 {
         let mut pair = Pair::new(seed);
@@ -74,11 +74,11 @@ fn what_came_through_before_the_loss_still_counts() {
 }
 
 #[test]
-fn an_error_of_a_handler_never_says_that_it_was_not_run() {
+fn an_error_of_a_handler_never_has_executed_no() {
     for &kind in ErrorKind::ALL {
         let mut pair = scene();
         handled(&mut pair, 1, "call");
-        // Such as a worker that could not start a worker of its own.
+        // A handler may pass on an error of a call of its own.
         pair.answer(Worker, &id(1), Err(Error::new(kind, "why")));
         pair.transmit(Worker);
         let (_, result) = end_of(pair.deliver(Host).unwrap().unwrap());
@@ -89,7 +89,7 @@ fn an_error_of_a_handler_never_says_that_it_was_not_run() {
 }
 
 #[test]
-fn a_request_without_an_encoding_ends_its_call_only() {
+fn a_request_without_an_encoding_ends_only_its_call() {
     let mut pair = scene();
     called(&mut pair, 1, "fine");
     pair.call(Host, id(2), request("large"), Some(ms(10)), "large").unwrap();
@@ -112,7 +112,7 @@ fn a_reply_without_an_encoding_becomes_an_error() {
 }
 
 #[test]
-fn an_error_without_an_encoding_is_tried_once_more() {
+fn an_error_without_an_encoding_is_replaced_only_once() {
     for kind in [ErrorKind::TooLarge, ErrorKind::Encode] {
         let mut pair = scene();
         handled(&mut pair, 1, "call");
@@ -121,6 +121,6 @@ fn an_error_without_an_encoding_is_tried_once_more() {
             assert!(pair.connection(Worker).queued_bytes() > 0);
             pair.refuse(Worker, Error::new(kind, "no"));
         }
-        assert_eq!(pair.connection(Worker).queued_bytes(), 0, "and not for ever");
+        assert_eq!(pair.connection(Worker).queued_bytes(), 0, "the second failure is not replaced");
     }
 }

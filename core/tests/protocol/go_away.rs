@@ -57,7 +57,7 @@ fn requests_that_cross_the_go_away_are_served() {
 }
 
 #[test]
-fn a_call_in_flight_can_be_given_up_after_a_go_away() {
+fn a_call_in_flight_can_be_cancelled_after_a_go_away() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     pair.send_go_away(Host);
@@ -71,7 +71,7 @@ fn a_call_in_flight_can_be_given_up_after_a_go_away() {
 }
 
 #[test]
-fn a_go_away_is_said_once_and_after_what_was_called_before() {
+fn a_go_away_is_sent_once_and_after_earlier_calls() {
     let mut pair = scene();
     pair.call(Host, id(1), request(""), NO_LIMIT, "call").unwrap();
     pair.send_go_away(Host);

@@ -13,7 +13,7 @@ fn an_id_in_use_is_refused_and_its_call_goes_on() {
     handled(&mut pair, 1, "call");
     let error = pair.call(Host, id(1), request(""), NO_LIMIT, "again").unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::DuplicateId, Executed::No));
-    assert!(pair.transmit(Host).is_none(), "nothing of it is sent");
+    assert!(pair.transmit(Host).is_none(), "the refused call is not sent");
 
     pair.answer(Worker, &id(1), reply("done"));
     let events = pair.settle().unwrap();
@@ -67,7 +67,7 @@ fn a_request_is_answered_once() {
 }
 
 #[test]
-fn a_peer_that_uses_an_id_again_breaks_the_protocol() {
+fn a_peer_that_reuses_an_id_in_use_breaks_the_protocol() {
     let mut pair = scene();
     pair.inject(Host, raw_request(1, false));
     pair.inject(Host, raw_request(1, false));
@@ -78,7 +78,7 @@ fn a_peer_that_uses_an_id_again_breaks_the_protocol() {
 }
 
 #[test]
-fn a_peer_may_use_an_id_again_that_was_answered() {
+fn a_peer_may_reuse_the_id_of_an_answered_request() {
     let mut pair = scene();
     for _ in 0..2 {
         pair.inject(Host, raw_request(1, false));
@@ -86,14 +86,11 @@ fn a_peer_may_use_an_id_again_that_was_answered() {
         pair.answer(Worker, &id(1), reply(""));
     }
     pair.inject(Host, raw_request(1, true));
-    assert!(
-        matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))),
-        "oneway messages leave none in use"
-    );
+    assert!(matches!(pair.deliver(Worker), Ok(Some(Event::Requested(_)))), "oneway messages use no id");
 }
 
 #[test]
-fn stray_answers_are_passed_over() {
+fn answers_to_unknown_calls_are_ignored() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     let (name, body) = (Name::default(), Body::empty());
@@ -109,10 +106,10 @@ fn stray_answers_are_passed_over() {
     pair.inject(Host, Frame::Cancel { id: id(4) });
     assert!(pair.deliver(Worker).unwrap().is_none());
     assert_eq!((pair.connection(Host).in_flight(), pair.connection(Worker).serving()), (1, 1));
-    assert!(pair.transmit(Worker).is_none(), "and are not answered");
+    assert!(pair.transmit(Worker).is_none(), "stray frames are not answered");
 }
 
-/// What a peer that tells no kinds has sent: a message with the name of an answer, or that answer.
+/// Frame of a peer that writes no kinds: a message with the name of an answer, or that answer.
 fn unmarked(number: u64) -> Frame {
     let (name, body, metadata) =
         (Name::from_static("workResult"), Body::from(b"done".to_vec()), Metadata::new());

@@ -1,4 +1,4 @@
-//! The rules of a connection, a scene for each, set by hand.
+//! Rules of a connection, one scripted scenario each.
 
 mod cancel;
 mod failure;
@@ -40,26 +40,26 @@ fn reply(body: &str) -> Result<Response, Error> {
     Ok(Response::new(Body::from(body.as_bytes().to_vec())))
 }
 
-/// The host's call of this id, on its way to the worker.
+/// Starts a call of the host, and transmits it.
 fn called(pair: &mut Scene, number: u64, token: &'static str) {
     pair.call(Host, id(number), request(token), NO_LIMIT, token).unwrap();
     assert!(pair.transmit(Host).is_some());
 }
 
-/// The host's call of this id, which the worker is handling.
+/// Starts a call of the host, and delivers it to the worker.
 fn handled(pair: &mut Scene, number: u64, token: &'static str) {
     called(pair, number, token);
     let event = pair.deliver(Worker).unwrap();
     assert!(matches!(event, Some(Event::Requested(request)) if request.id() == Some(&id(number))));
 }
 
-/// How a call ended: its token, and the reply or the error.
+/// Token and result of a call that ended.
 fn end_of(event: Happened) -> (&'static str, Result<String, Error>) {
     match event {
         Event::Answered { token, result } => {
             (token, result.map(|reply| String::from_utf8_lossy(reply.body().as_bytes()).into()))
         }
-        other => panic!("{other:?} is no end of a call"),
+        other => panic!("{other:?} does not end a call"),
     }
 }
 
@@ -68,13 +68,13 @@ fn replied(event: Happened) -> (&'static str, String) {
     (token, result.unwrap())
 }
 
-/// The tokens of calls that ended with an error, and what is known of their messages.
+/// Tokens of calls that ended with an error, and their `executed` values.
 fn failures(events: Vec<Happened>) -> Vec<(&'static str, Executed)> {
     let ends = events.into_iter().map(end_of);
     ends.map(|(token, result)| (token, result.unwrap_err().executed())).collect()
 }
 
-/// Neither end has anything left to send, to wait for or to answer.
+/// Checks that neither endpoint has anything to send, to wait for or to answer.
 fn assert_idle(pair: &mut Scene) {
     for end in Endpoint::BOTH {
         assert!(pair.transmit(end).is_none(), "{end} has something to send");

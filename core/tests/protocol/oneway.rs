@@ -3,7 +3,7 @@ use isolated_workers_core::{ErrorKind, Frame};
 
 use crate::*;
 
-/// A oneway message of this id, which the worker is handling.
+/// Sends a oneway message, and delivers it to the worker.
 fn sent(pair: &mut Scene, number: u64) {
     pair.send(Host, id(number), request("line")).unwrap();
     assert!(matches!(pair.transmit(Host), Some(Frame::Request { request, .. }) if request.is_oneway()));
@@ -33,7 +33,7 @@ fn a_oneway_message_cannot_be_cancelled() {
     let mut pair = scene();
     sent(&mut pair, 1);
     assert_eq!(pair.cancel(Host, &id(1)), None);
-    // Not even by a peer that tries.
+    // A peer that tries has no effect.
     pair.inject(Host, Frame::Cancel { id: id(1) });
     assert!(pair.deliver(Worker).unwrap().is_none());
     assert_idle(&mut pair);
@@ -51,7 +51,7 @@ fn a_oneway_message_may_have_the_id_of_a_call() {
 }
 
 #[test]
-fn a_oneway_message_without_an_encoding_does_no_harm_to_the_call_of_its_id() {
+fn a_oneway_message_without_an_encoding_does_not_end_a_call_with_its_id() {
     let mut pair = scene();
     handled(&mut pair, 1, "call");
     pair.send(Host, id(1), request("too large")).unwrap();
@@ -60,7 +60,7 @@ fn a_oneway_message_without_an_encoding_does_no_harm_to_the_call_of_its_id() {
 }
 
 #[test]
-fn the_loss_of_the_connection_tells_nobody_of_a_oneway_message() {
+fn a_failure_causes_no_event_for_a_oneway_message() {
     let mut pair = scene();
     pair.send(Host, id(1), request("line")).unwrap();
     pair.break_connection();

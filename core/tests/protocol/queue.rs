@@ -16,7 +16,7 @@ fn a_ping_is_answered_by_a_pong() {
 }
 
 #[test]
-fn frames_leave_in_the_order_in_which_they_were_made() {
+fn frames_are_sent_in_order() {
     let mut pair = scene();
     handled(&mut pair, 1, "from the host");
     pair.call(Worker, id(2), request(""), NO_LIMIT, "call").unwrap();
@@ -34,7 +34,7 @@ fn frames_leave_in_the_order_in_which_they_were_made() {
 }
 
 #[test]
-fn the_queue_weighs_what_waits_in_it() {
+fn queued_bytes_count_the_queued_payloads() {
     let mut pair = scene();
     assert_eq!(pair.connection(Host).queued_bytes(), 0);
     let large = "x".repeat(10_000);
@@ -48,7 +48,7 @@ fn the_queue_weighs_what_waits_in_it() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_fills_the_queue_even_with_frames_without_a_body() {
+fn frames_without_a_payload_count_in_queued_bytes() {
     let mut pair = scene();
     for number in 0..1000 {
         pair.inject(Host, Frame::Ping);
@@ -60,7 +60,7 @@ fn a_peer_that_reads_nothing_fills_the_queue_even_with_frames_without_a_body() {
 }
 
 #[test]
-fn calls_that_never_leave_do_not_make_the_queue_grow() {
+fn retracted_calls_do_not_grow_the_queue() {
     let mut pair = scene();
     pair.call(Host, id(0), request(""), NO_LIMIT, "waits").unwrap();
     let before = pair.connection(Host).queued_bytes();

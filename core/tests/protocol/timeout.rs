@@ -15,7 +15,7 @@ fn tokens(events: Vec<Happened>) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_call_is_given_up_at_its_deadline_and_not_before() {
+fn a_call_times_out_at_its_deadline_and_not_before() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "call");
     assert_eq!(pair.connection(Host).poll_timeout(), Some(pair.now() + ms(10)));
@@ -27,12 +27,12 @@ fn a_call_is_given_up_at_its_deadline_and_not_before() {
     let error = result.unwrap_err();
     assert_eq!((token, error.kind()), ("call", ErrorKind::Timeout));
     assert!(error.to_string().contains("10ms"), "{error}");
-    assert!(pair.expire(Host).is_empty(), "once is enough");
+    assert!(pair.expire(Host).is_empty(), "a call times out once");
     assert_eq!(pair.connection(Host).poll_timeout(), None);
 }
 
 #[test]
-fn a_reply_that_crosses_the_timeout_goes_to_nobody() {
+fn a_reply_that_crosses_the_timeout_is_dropped() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "call");
     assert!(pair.transmit(Host).is_some());
@@ -47,7 +47,7 @@ fn a_reply_that_crosses_the_timeout_goes_to_nobody() {
 }
 
 #[test]
-fn a_timeout_that_crosses_the_reply_changes_nothing() {
+fn a_call_answered_before_its_timeout_is_handled_does_not_time_out() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "call");
     pair.transmit(Host);
@@ -62,7 +62,7 @@ fn a_timeout_that_crosses_the_reply_changes_nothing() {
 }
 
 #[test]
-fn a_call_whose_time_is_over_is_cancelled_at_the_other_side() {
+fn a_timeout_cancels_the_request_at_the_peer() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "call");
     pair.transmit(Host);
@@ -70,14 +70,14 @@ fn a_call_whose_time_is_over_is_cancelled_at_the_other_side() {
     pair.advance(ms(10));
     assert_eq!(failures(pair.expire(Host)), [("call", Executed::Maybe)]);
 
-    assert_eq!(pair.cancel(Host, &id(1)), None, "it has ended");
+    assert_eq!(pair.cancel(Host, &id(1)), None, "the call has ended");
     let events = pair.settle().unwrap();
     assert!(matches!(&events[..], [(Worker, Event::Cancelled(cancelled))] if *cancelled == id(1)));
     assert_idle(&mut pair);
 }
 
 #[test]
-fn a_call_whose_time_is_over_before_it_left_is_not_run() {
+fn a_call_that_times_out_before_it_is_sent_was_not_run() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "call");
     pair.advance(ms(10));
@@ -86,7 +86,7 @@ fn a_call_whose_time_is_over_before_it_left_is_not_run() {
 }
 
 #[test]
-fn deadlines_fall_due_in_any_mixture() {
+fn calls_time_out_in_order_of_their_deadlines() {
     let mut pair = scene();
     for (number, timeout, token) in [(1, 30, "c"), (2, 10, "a"), (3, 20, "b"), (4, 10, "a2"), (5, 30, "c2")] {
         call(&mut pair, number, ms(timeout), token);
@@ -97,14 +97,14 @@ fn deadlines_fall_due_in_any_mixture() {
     for due in [vec!["a", "a2"], vec!["b"], vec!["c", "c2"]] {
         assert_eq!(pair.connection(Host).poll_timeout(), Some(pair.now() + ms(10)));
         pair.advance(ms(10));
-        assert_eq!(tokens(pair.expire(Host)), due, "those of one time in the order of their calls");
+        assert_eq!(tokens(pair.expire(Host)), due, "equal deadlines expire in the order of the calls");
     }
     assert_eq!((pair.now(), pair.connection(Host).poll_timeout()), (start + ms(30), None));
     assert_eq!(pair.connection(Host).in_flight(), 1);
 }
 
 #[test]
-fn being_late_gives_up_all_that_is_due() {
+fn a_late_wake_up_ends_all_expired_calls() {
     let mut pair = scene();
     for (number, timeout, token) in [(1, 30, "c"), (2, 10, "a"), (3, 20, "b"), (4, 50, "d")] {
         call(&mut pair, number, ms(timeout), token);
@@ -115,7 +115,7 @@ fn being_late_gives_up_all_that_is_due() {
 }
 
 #[test]
-fn to_be_woken_for_a_call_that_has_ended_does_no_harm() {
+fn a_wake_up_for_an_ended_call_does_no_harm() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "first");
     call(&mut pair, 2, ms(20), "second");
@@ -126,7 +126,7 @@ fn to_be_woken_for_a_call_that_has_ended_does_no_harm() {
 }
 
 #[test]
-fn no_time_at_all_is_over_at_once() {
+fn a_zero_timeout_expires_immediately() {
     let mut pair = scene();
     call(&mut pair, 1, Duration::ZERO, "call");
     assert_eq!(pair.connection(Host).poll_timeout(), Some(pair.now()));
@@ -135,7 +135,7 @@ fn no_time_at_all_is_over_at_once() {
 }
 
 #[test]
-fn a_timeout_past_the_end_of_time_is_none() {
+fn a_timeout_beyond_the_range_of_instant_never_expires() {
     let mut pair = scene();
     call(&mut pair, 1, Duration::MAX, "call");
     assert_eq!(pair.connection(Host).poll_timeout(), None);
@@ -144,7 +144,7 @@ fn a_timeout_past_the_end_of_time_is_none() {
 }
 
 #[test]
-fn the_other_side_is_told_the_limit_of_a_request_where_there_is_one() {
+fn the_timeout_of_a_request_is_sent_to_the_peer() {
     for (asked, told) in [(Some(ms(7)), Some(ms(7))), (Some(Duration::ZERO), None), (None, None)] {
         let mut pair = scene();
         let mut request = request("");
@@ -156,7 +156,7 @@ fn the_other_side_is_told_the_limit_of_a_request_where_there_is_one() {
 }
 
 #[test]
-fn each_call_has_its_own_time_also_among_thousands_that_began_one_after_the_other() {
+fn each_of_thousands_of_calls_keeps_its_own_deadline() {
     let mut pair = scene();
     for number in 0..5_000 {
         call(&mut pair, number, ms(10_000 + number % 3), "call");
@@ -175,7 +175,7 @@ fn each_call_has_its_own_time_also_among_thousands_that_began_one_after_the_othe
 }
 
 #[test]
-fn the_time_of_a_call_runs_from_its_turn_also_when_others_are_over_meanwhile() {
+fn a_timeout_runs_from_the_start_of_its_batch_although_other_calls_expire_before() {
     let mut connection = Connection::new();
     let start = Instant::now();
     connection.call(id(1), request(""), Some(ms(10)), "first").unwrap();

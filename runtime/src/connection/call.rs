@@ -19,13 +19,14 @@ pub(crate) struct Call<T: CallTarget> {
 /// Chooses the connection of a call.
 pub(crate) trait CallTarget {
     type Codec: Codec;
-    /// `true` if a call needs a permit of its worker. A call that gets none, or whose worker exits before the request is
-    /// sent, is not made. [`Call::take_unsent`] then returns its request.
+    /// `true` if a call needs a permit of its worker. A call that gets none, or whose worker exits
+    /// before the request is sent, is not made. [`Call::take_unsent`] then returns its request.
     const NEEDS_PERMIT: bool = false;
 
     fn link(&self) -> &Link<Self::Codec>;
 
-    /// Chooses a worker for a call without a permit. Returns `false` if no worker has a permit to spare.
+    /// Chooses a worker for a call without a permit. Returns `false` if no worker has a permit to
+    /// spare.
     fn choose(&mut self) -> bool {
         true
     }
@@ -54,7 +55,8 @@ enum CallState {
     Done,
 }
 
-/// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout runs.
+/// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout
+/// runs.
 struct Parked {
     request: Request,
     key: u64,
@@ -160,7 +162,8 @@ impl<T: CallTarget> Call<T> {
         }
     }
 
-    /// Reports a released permit to the target. `released`: the result of the release, if there was one.
+    /// Reports a released permit to the target. `released`: the result of the release, if there was
+    /// one.
     #[inline]
     fn permit_released(&mut self, released: Option<bool>) {
         if let Some(is_due) = released {

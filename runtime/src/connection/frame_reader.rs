@@ -28,7 +28,8 @@ pub(super) struct FrameReader<F, R> {
     buffer: BytesMut,
     /// `true` after the end of the stream.
     has_ended: bool,
-    /// Memory of recent large frames, kept for the next one: the first access to new memory of the system is slow.
+    /// Memory of recent large frames, kept for the next one: the first access to new memory of the
+    /// system is slow.
     large: Option<LargeBuffer>,
     /// `true` if the memory of large frames was released since the last query.
     memory_released: bool,
@@ -169,8 +170,8 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
 }
 
 impl LargeBuffer {
-    /// Makes the empty `buffer` the large one if no body refers to it, and the other one otherwise. Returns `true` if
-    /// `buffer` is the large one.
+    /// Makes the empty `buffer` the large one if no body refers to it, and the other one otherwise.
+    /// Returns `true` if `buffer` is the large one.
     #[cold]
     fn swap_in(&mut self, buffer: &mut BytesMut) -> bool {
         if buffer.try_reclaim(self.size) {

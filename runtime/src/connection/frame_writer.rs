@@ -18,7 +18,8 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of buffers in one vectored write.
 const MAX_SLICES: usize = 16;
 
-/// Writing half of a stream: encodes frames and holds the bytes that the stream has not accepted yet.
+/// Writing half of a stream: encodes frames and holds the bytes that the stream has not accepted
+/// yet.
 pub(super) struct FrameWriter<F> {
     framing: F,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
@@ -26,10 +27,11 @@ pub(super) struct FrameWriter<F> {
     pieces: VecDeque<Bytes>,
     pieces_len: usize,
     buffer: BytesMut,
-    /// Number of bytes of `buffer` already written. They are not split off, which would shrink its capacity.
+    /// Number of bytes of `buffer` already written. They are not split off, which would shrink its
+    /// capacity.
     written: usize,
-    /// Number of bytes at the front that the stream was offered. The stream may have accepted part of them, so they cannot
-    /// be retracted.
+    /// Number of bytes at the front that the stream was offered. The stream may have accepted part
+    /// of them, so they cannot be retracted.
     offered: usize,
     state: StreamState,
 }
@@ -76,8 +78,9 @@ impl<F: Framing> FrameWriter<F> {
         }
     }
 
-    /// Encodes and writes the frames of `connection` until none is left or the stream accepts no more. A frame without an
-    /// encoding within the limits ends its call, with an event in `refused`.
+    /// Encodes and writes the frames of `connection` until none is left or the stream accepts no
+    /// more. A frame without an encoding within the limits ends its call, with an event in
+    /// `refused`.
     pub(super) fn poll_flush<T>(
         &mut self,
         connection: &mut Connection<T>,
@@ -164,7 +167,8 @@ impl<F: Framing> FrameWriter<F> {
         matches!(self.state, StreamState::Open)
     }
 
-    /// Takes back the bytes that were not offered to the stream. They are whole frames, in parts, the last part first.
+    /// Takes back the bytes that were not offered to the stream. They are whole frames, in parts,
+    /// the last part first.
     pub(super) fn retract(&mut self) -> Vec<Bytes> {
         let mut excess = self.unwritten() - self.offered;
         let end = excess.min(self.buffer.len() - self.written);
@@ -271,8 +275,8 @@ mod tests {
     /// Capacity of the stream in bytes.
     const ACCEPTED_BYTES: usize = 100;
 
-    /// A stream that accepted [`ACCEPTED_BYTES`] bytes of a first call, and encoded calls of these sizes that it was not
-    /// offered.
+    /// A stream that accepted [`ACCEPTED_BYTES`] bytes of a first call, and encoded calls of these
+    /// sizes that it was not offered.
     fn stalled(sizes: &[usize]) -> (FrameWriter<LengthPrefixed>, Connection<usize>, DuplexStream) {
         let (here, there) = duplex(ACCEPTED_BYTES);
         let mut writer = FrameWriter::new(LengthPrefixed::new(Limits::default()), Box::new(here));

@@ -2,7 +2,8 @@ use std::task::{Context, Waker};
 
 use hashbrown::HashMap;
 
-/// Wakers of calls that wait before they start: for space in the queue, or for a worker that is being restarted.
+/// Wakers of calls that wait before they start: for space in the queue, or for a worker that is
+/// being restarted.
 #[derive(Debug, Default)]
 pub(super) struct ParkedCalls {
     wakers: HashMap<u64, Waker>,

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Concurrency limit of one worker, for a pool that shares calls out among several workers.
 ///
-/// The mutex of the connection guards it. A call takes that mutex when it starts and when it ends anyway. Closed until
-/// it is opened.
+/// The mutex of the connection guards it. A call takes that mutex when it starts and when it ends
+/// anyway. Closed until it is opened.
 #[derive(Debug, Default)]
 pub(super) struct Permits {
     max: u32,

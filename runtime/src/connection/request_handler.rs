@@ -7,10 +7,12 @@ pub(crate) type Answer = (TxId, Result<Response, Box<RemoteError>>);
 
 /// Handler of the requests of the peer.
 pub(crate) trait RequestHandler: Send + Unpin {
-    /// `true` if this side serves requests. Its answers can pile up, so reading stops while the peer does not read them.
+    /// `true` if this side serves requests. Its answers can pile up, so reading stops while the
+    /// peer does not read them.
     const SERVES: bool;
 
-    /// Starts a batch of requests, and leaves `requests` empty. Immediate answers go to `answers` and leave together.
+    /// Starts a batch of requests, and leaves `requests` empty. Immediate answers go to `answers`
+    /// and leave together.
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>);
 
     /// Stops handling a request.

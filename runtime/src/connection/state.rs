@@ -19,8 +19,8 @@ use crate::OnTimeout;
 /// Size in bytes of the queue above which calls wait for space and a worker stops reading.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// Number of encoded bytes from which a caller writes at once and leaves no batch to the task. The peer can work on them
-/// meanwhile.
+/// Number of encoded bytes from which a caller writes at once and leaves no batch to the task. The
+/// peer can work on them meanwhile.
 const EARLY_WRITE_BYTES: usize = 4 << 10;
 
 /// State guarded by the connection's mutex.
@@ -52,8 +52,8 @@ struct TaskState {
     timer: Option<Instant>,
     /// Number of calls completed since the task last slept.
     completed: usize,
-    /// `true` if more than one call completed in the last wake-up. New calls then usually arrive together, so writing is
-    /// left to the task.
+    /// `true` if more than one call completed in the last wake-up. New calls then usually arrive
+    /// together, so writing is left to the task.
     completes_in_batches: bool,
 }
 
@@ -92,9 +92,11 @@ impl<F: Framing> State<F> {
         self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
     }
 
-    /// Continues over another stream. Waiters stay, because a caller may not have taken its result yet.
+    /// Continues over another stream. Waiters stay, because a caller may not have taken its result
+    /// yet.
     ///
-    /// Returns the old writer, to be dropped after the mutex is released: its destructor is user code.
+    /// Returns the old writer, to be dropped after the mutex is released: its destructor is user
+    /// code.
     #[must_use = "the old writer must be dropped after the mutex is released"]
     pub(super) fn reconnect(
         &mut self,
@@ -152,13 +154,14 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Returns `true` if a call that has to wait does so for a restart of the worker, and `false` if it waits for space in
-    /// the queue. Meaningless unless [`must_wait`](Self::must_wait).
+    /// Returns `true` if a call that has to wait does so for a restart of the worker, and `false`
+    /// if it waits for space in the queue. Meaningless unless [`must_wait`](Self::must_wait).
     pub(super) fn waits_for_restart(&self) -> bool {
         !self.is_full()
     }
 
-    /// Parks a call until it may start. `key` is that of an earlier `park` of the same call. Returns the key.
+    /// Parks a call until it may start. `key` is that of an earlier `park` of the same call.
+    /// Returns the key.
     pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
         self.parked.park(key, cx)
     }
@@ -202,8 +205,8 @@ impl<F: Framing> State<F> {
 
     /// Sends the frames of a new call: the fast path of a caller.
     ///
-    /// A lone call is written at once. If other calls are in flight, the frame is only encoded, while the message is still
-    /// in the cache (decision 20), and the task writes the batch.
+    /// A lone call is written at once. If other calls are in flight, the frame is only encoded,
+    /// while the message is still in the cache (decision 20), and the task writes the batch.
     fn send(&mut self, cx: &mut Context<'_>) {
         let is_alone = self.connection.in_flight() <= 1 && !self.task.completes_in_batches;
         let is_sent = if is_alone {
@@ -288,7 +291,8 @@ impl<F: Framing> State<F> {
         flushed
     }
 
-    /// Ends the connection after a panic of user code. Every call in flight ends with an error that names the panic.
+    /// Ends the connection after a panic of user code. Every call in flight ends with an error that
+    /// names the panic.
     #[cold]
     pub(super) fn break_after_panic(&mut self, panic: &str) {
         self.writer.break_off(io::Error::other(panic.to_owned()));
@@ -344,7 +348,8 @@ impl<F: Framing> State<F> {
         self.wake_task();
     }
 
-    /// Handles a go-away of the peer. Returns `true` if the connection stays open until the calls in flight are answered.
+    /// Handles a go-away of the peer. Returns `true` if the connection stays open until the calls
+    /// in flight are answered.
     pub(super) fn handle_go_away(&mut self, serves: bool) -> bool {
         if serves {
             self.shutdown = self.shutdown.map(|_| Shutdown::Confirmed);
@@ -356,7 +361,8 @@ impl<F: Framing> State<F> {
         true
     }
 
-    /// Returns the request, or refuses it if this side shuts down and the peer does not know go-aways.
+    /// Returns the request, or refuses it if this side shuts down and the peer does not know
+    /// go-aways.
     pub(super) fn admit(&mut self, request: Request) -> Option<Request> {
         if self.shutdown != Some(Shutdown::Refusing) {
             return Some(request);
@@ -371,7 +377,8 @@ impl<F: Framing> State<F> {
         None
     }
 
-    /// Returns `true` if this side shuts down and the peer sends no more requests, or they are refused.
+    /// Returns `true` if this side shuts down and the peer sends no more requests, or they are
+    /// refused.
     pub(super) fn takes_no_requests(&self) -> bool {
         matches!(self.shutdown, Some(Shutdown::Confirmed | Shutdown::Refusing))
     }
@@ -411,7 +418,8 @@ impl<F: Framing> State<F> {
         std::mem::take(&mut self.woken)
     }
 
-    /// Moves the wakers to `into`. Both vectors keep their memory, for a caller that does this repeatedly.
+    /// Moves the wakers to `into`. Both vectors keep their memory, for a caller that does this
+    /// repeatedly.
     pub(super) fn append_woken(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.woken);
     }
@@ -430,8 +438,9 @@ impl<F: Framing> State<F> {
         self.unpark();
     }
 
-    /// Requests that were not offered to the stream, decoded from their own encoding. So a call in flight needs no copy of
-    /// its request for the case that its worker crashes first (decision 23).
+    /// Requests that were not offered to the stream, decoded from their own encoding. So a call in
+    /// flight needs no copy of its request for the case that its worker crashes first (decision
+    /// 23).
     #[cold]
     fn unsent(&mut self, retracted: Vec<Bytes>) -> Vec<(usize, Request)> {
         let mut frames =

@@ -14,10 +14,12 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::frame_reader::FrameReader;
 use super::{Answer, Link, RequestHandler, user_code};
 
-/// Maximum number of frames that a serving side decodes before it starts their requests. Few enough to stay in the cache.
+/// Maximum number of frames that a serving side decodes before it starts their requests. Few enough
+/// to stay in the cache.
 const MAX_REQUEST_BATCH: usize = 8;
 
-/// Number of answers that are written before the rest of the input is handled. The peer can work on them meanwhile.
+/// Number of answers that are written before the rest of the input is handled. The peer can work on
+/// them meanwhile.
 const EARLY_ANSWERS: usize = 64;
 
 /// Maximum number of answers handled under one lock, before callers on other threads get it.
@@ -174,8 +176,9 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         }
     }
 
-    /// Handles the frames that were read, in batches, and the answers that handlers have completed. Returns the close
-    /// reason if the peer sent a go-away. If there are no more frames, `read` becomes the close reason.
+    /// Handles the frames that were read, in batches, and the answers that handlers have completed.
+    /// Returns the close reason if the peer sent a go-away. If there are no more frames, `read`
+    /// becomes the close reason.
     fn handle_input(
         &mut self,
         read: &mut Poll<Result<(), CloseReason>>,
@@ -202,8 +205,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Ok(go_away)
     }
 
-    /// Decodes a batch of frames. Returns `true` if there are no more. If the bytes are not a frame, `read` becomes the
-    /// close reason.
+    /// Decodes a batch of frames. Returns `true` if there are no more. If the bytes are not a
+    /// frame, `read` becomes the close reason.
     fn decode(&mut self, read: &mut Poll<Result<(), CloseReason>>) -> bool {
         let max = if H::SERVES { MAX_REQUEST_BATCH } else { MAX_ANSWER_BATCH };
         let (reader, frames) = (&mut self.reader, &mut self.buffers.frames);
@@ -226,7 +229,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         true
     }
 
-    /// Hands the decoded frames to the state machine. Collects the requests, and the wakers of completed calls.
+    /// Hands the decoded frames to the state machine. Collects the requests, and the wakers of
+    /// completed calls.
     fn handle_frames(&mut self, go_away: &mut Option<CloseReason>) -> Result<(), Error> {
         let Buffers { frames, requests, woken, .. } = &mut self.buffers;
         if frames.is_empty() {
@@ -235,7 +239,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let mut state = self.link.lock();
         for frame in frames.drain(..) {
             let frame = match frame {
-                // A side that serves nothing gets no requests, but it may get a late answer to a call that has ended.
+                // A side that serves nothing gets no requests, but it may get a late answer to a
+                // call that has ended.
                 Frame::Unmarked { answer, .. } if !H::SERVES => *answer,
                 frame => frame,
             };
@@ -264,8 +269,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Ok(())
     }
 
-    /// Ends the calls that have timed out, and writes the answers and all other frames. Returns `true` if the peer must be
-    /// killed because of a timeout.
+    /// Ends the calls that have timed out, and writes the answers and all other frames. Returns
+    /// `true` if the peer must be killed because of a timeout.
     fn write_output(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.link.lock();
         for (id, result) in self.buffers.answers.drain(..) {
@@ -285,7 +290,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         state.has_overrun()
     }
 
-    /// Waits until a stream that can no longer be written has been read for long enough: it may still hold answers.
+    /// Waits until a stream that can no longer be written has been read for long enough: it may
+    /// still hold answers.
     fn poll_write_error(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         match &mut self.write_error {
             Some((_, sleep)) => ready!(sleep.as_mut().poll(cx)),
@@ -298,8 +304,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     }
 }
 
-/// Sets the timer to `at`. Returns `true` if that time has passed. The timer is polled only when it is set: when it fires,
-/// it wakes the task, which then reads the clock itself.
+/// Sets the timer to `at`. Returns `true` if that time has passed. The timer is polled only when it
+/// is set: when it fires, it wakes the task, which then reads the clock itself.
 fn has_elapsed(timer: &mut Option<Pin<Box<Sleep>>>, at: Instant, cx: &mut Context<'_>) -> bool {
     match timer {
         Some(timer) if timer.deadline() == at.into() && !timer.is_elapsed() => false,

@@ -3,10 +3,12 @@ use std::task::{Context, Poll, Waker};
 use isolated_workers_core::{Error, Request, Response};
 use slab::Slab;
 
-/// Callers that wait for the result of a call. The key of a waiter is the token of its call in the state machine.
+/// Callers that wait for the result of a call. The key of a waiter is the token of its call in the
+/// state machine.
 ///
-/// A waiter outlives its call's entry there: the entry frees the transaction id as soon as the answer arrives, and the
-/// caller may take the result much later (see docs/decisions/0024-a-waiter-outlives-its-call.md).
+/// A waiter outlives its call's entry there: the entry frees the transaction id as soon as the
+/// answer arrives, and the caller may take the result much later (see
+/// docs/decisions/0024-a-waiter-outlives-its-call.md).
 #[derive(Debug, Default)]
 pub(super) struct Waiters(Slab<Waiter>);
 

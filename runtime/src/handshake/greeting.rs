@@ -6,12 +6,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{HandshakeError, identity, read_more, send};
 
-/// Greeting of a matching host, to be answered as soon as the worker is ready or has failed to start.
+/// Greeting of a matching host, to be answered as soon as the worker is ready or has failed to
+/// start.
 pub(crate) struct Greeting<'a>(handshake::Greeting<'a>);
 
 impl<'a> Greeting<'a> {
-    /// Receives the host's line and at most `max_startup_bytes` of startup data. Stores the token of the first host in
-    /// `token`; a later host must send the same one. A host that does not match gets an answer before this fails.
+    /// Receives the host's line and at most `max_startup_bytes` of startup data. Stores the token
+    /// of the first host in `token`; a later host must send the same one. A host that does not
+    /// match gets an answer before this fails.
     ///
     /// Not cancel-safe: drop the connection if you drop the future.
     pub(crate) async fn hear<C: Codec>(

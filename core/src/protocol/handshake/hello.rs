@@ -26,7 +26,8 @@ pub(super) struct Hello<'a> {
     /// Version of isolated-workers.
     #[serde(borrow)]
     build: Cow<'a, str>,
-    /// Secret that the host that started the worker made. Every later host must know it. Empty from a worker.
+    /// Secret that the host that started the worker made. Every later host must know it. Empty from
+    /// a worker.
     #[serde(borrow, default)]
     pub(super) token: Cow<'a, str>,
     /// Number of bytes of startup data behind the host's line.

@@ -10,8 +10,8 @@ pub struct HostHandshake<'a> {
 }
 
 impl<'a> HostHandshake<'a> {
-    /// Creates the handshake. `token` is the secret that every later host of this worker must know. `startup_bytes`
-    /// is the length of the startup data, if the worker gets some.
+    /// Creates the handshake. `token` is the secret that every later host of this worker must know.
+    /// `startup_bytes` is the length of the startup data, if the worker gets some.
     pub fn new(identity: Identity<'a>, token: &'a str, startup_bytes: Option<usize>) -> Self {
         let mut own = Hello::new(identity);
         (own.token, own.startup) = (token.into(), startup_bytes);
@@ -28,7 +28,8 @@ impl<'a> HostHandshake<'a> {
         &mut self.input.buffer
     }
 
-    /// Processes the input. Returns the bytes behind the worker's line, or `Ok(None)` if it needs more bytes.
+    /// Processes the input. Returns the bytes behind the worker's line, or `Ok(None)` if it needs
+    /// more bytes.
     ///
     /// # Errors
     /// `Refused` if the sides do not match, `Declined` if the worker does not start.

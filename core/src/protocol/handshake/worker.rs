@@ -19,8 +19,9 @@ pub struct WorkerHandshake<'a, 't> {
 }
 
 impl<'a, 't> WorkerHandshake<'a, 't> {
-    /// Creates the handshake. The token of the first host is stored in `token`; a later host must send the same one.
-    /// A host that sends more than `max_startup_bytes` of startup data is refused.
+    /// Creates the handshake. The token of the first host is stored in `token`; a later host must
+    /// send the same one. A host that sends more than `max_startup_bytes` of startup data is
+    /// refused.
     pub fn new(identity: Identity<'a>, token: &'t mut Option<String>, max_startup_bytes: usize) -> Self {
         let own = Some(Hello::new(identity));
         Self { own, token, max_startup_bytes, input: Line::new(), awaited: None }
@@ -35,11 +36,12 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
         &mut self.input.buffer
     }
 
-    /// Processes the input. Returns the greeting of a matching host, or `Ok(None)` if it needs more bytes.
+    /// Processes the input. Returns the greeting of a matching host, or `Ok(None)` if it needs more
+    /// bytes.
     ///
     /// # Errors
-    /// The host does not match, is not known or sends startup data that this worker does not take. Send
-    /// [`Rejection::answer`] before you close the connection.
+    /// The host does not match, is not known or sends startup data that this worker does not take.
+    /// Send [`Rejection::answer`] before you close the connection.
     pub fn handle_input(&mut self) -> Result<Option<Greeting<'a>>, Rejection> {
         if self.awaited.is_none() {
             let Some(line) = self.input.take()? else { return Ok(None) };

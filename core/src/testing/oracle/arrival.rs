@@ -25,12 +25,14 @@ impl Oracle {
         Ok(())
     }
 
-    /// Number of the request that the next frame of `from` starts or answers, if the frame may have no encoding.
+    /// Number of the request that the next frame of `from` starts or answers, if the frame may have
+    /// no encoding.
     pub(in super::super) fn refusable(&self, from: Endpoint) -> Option<usize> {
         match *self.ledger(from).outgoing.front()? {
             QueuedFrame::Request(number) => Some(number),
             QueuedFrame::Answer(number) => match self.requests[number].answer {
-                // An encode error without an encoding is not answered, so its call would never end here.
+                // An encode error without an encoding is not answered, so its call would never end
+                // here.
                 Some(Answer::Error(ErrorKind::TooLarge | ErrorKind::Encode)) | None => None,
                 Some(_) => Some(number),
             },
@@ -177,7 +179,8 @@ impl Oracle {
                 let text = error.to_string();
                 let matches = error.kind() == *kind && text.ends_with(&format!("#{number}"));
                 ensure!(matches, "#{number} got another error than its {kind:?}: {error:?}");
-                // An answer proves that the request arrived. Only a missing handler still means `No`.
+                // An answer proves that the request arrived. Only a missing handler still means
+                // `No`.
                 let never = error.executed() == Executed::No && *kind != ErrorKind::UnknownMessage;
                 ensure!(!never, "#{number} was answered with {kind:?} and has `Executed::No`");
                 self.summary.errors += 1;

@@ -4,8 +4,8 @@ use std::time::Instant;
 use crate::testing::Endpoint;
 use crate::{Body, ErrorKind, TxId};
 
-/// State of one accepted request at both endpoints. Its number is its index in the oracle, the token of its call and the
-/// beginning of its body.
+/// State of one accepted request at both endpoints. Its number is its index in the oracle, the
+/// token of its call and the beginning of its body.
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) from: Endpoint,

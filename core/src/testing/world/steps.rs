@@ -9,8 +9,8 @@ use crate::{Error, ErrorKind, Frame, Name, Request, Response, TxId};
 
 const MESSAGE: Name = Name::from_static("work");
 
-/// Error kinds of handlers. A kind that implies "not run" for a local error must not do so for a handler that passes on an
-/// error of a call of its own.
+/// Error kinds of handlers. A kind that implies "not run" for a local error must not do so for a
+/// handler that passes on an error of a call of its own.
 const ERRORS: [ErrorKind; 6] = [
     ErrorKind::Remote,
     ErrorKind::Panicked,
@@ -101,8 +101,8 @@ impl World<'_> {
         self.check()
     }
 
-    /// Answers a request twice, or after its cancel. It changes nothing. Reused ids are left out: the owner must tell its
-    /// requests apart.
+    /// Answers a request twice, or after its cancel. It changes nothing. Reused ids are left out:
+    /// the owner must tell its requests apart.
     pub(super) fn answer_late(&mut self, at: Endpoint) -> Verdict {
         let number = self.pair.rng().below(self.oracle.next_number() as u64) as usize;
         let Some(id) = self.oracle.finished_id(at, number).cloned() else { return Ok(()) };
