@@ -1,12 +1,27 @@
 //! Codecs turn values into bytes; framings find frames in a byte stream.
 //!
-//! [`Json`] is the default. Host and worker must use the same codec; the handshake compares them by name. Choose
-//! another with [`Builder::codec`](crate::host::Builder::codec) and [`Serve::codec`](crate::worker::Serve::codec).
+//! | codec | feature | use it for |
+//! |---|---|---|
+//! | `Json` | `json` (default) | readable traffic, and peers in other languages |
+//! | `Postcard` | `postcard` | speed and small messages between two Rust programs |
+//! | `Cbor` | `cbor` | a binary format with peers in other languages |
+//! | `Compressed` | `compression` | large payloads over a slow stream |
+//!
+//! Host and worker must use the same codec; the handshake compares [`Codec::ID`]. Choose a codec with
+//! [`Builder::codec`](crate::host::Builder::codec) and
+//! [`Serve::codec`](crate::worker::Serve::codec). The default is [`DefaultCodec`].
 //!
 //! To add a codec, implement [`Codec`]; [`LengthPrefixed`] frames any binary format.
 
+#[cfg(feature = "cbor")]
+pub use isolated_workers_codec::Cbor;
+#[cfg(feature = "postcard")]
+pub use isolated_workers_codec::Postcard;
 pub use isolated_workers_codec::{
-    Cbor, Codec, CodecError, Compressed, CompressedFrames, Delimiter, DelimiterError, FrameError, Framing,
-    Json, JsonLines, LengthPrefixed, Pieces, Postcard, SharedPieces, decode_body, decode_within, encode_body,
-    zero_copy_bytes,
+    Codec, CodecError, DefaultCodec, FrameError, Framing, LengthPrefixed, Pieces, SharedPieces, decode_body,
+    decode_within, encode_body, zero_copy_bytes,
 };
+#[cfg(feature = "compression")]
+pub use isolated_workers_codec::{Compressed, CompressedFrames};
+#[cfg(feature = "json")]
+pub use isolated_workers_codec::{Delimiter, DelimiterError, Json, JsonLines};

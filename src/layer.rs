@@ -24,4 +24,4 @@ pub use isolated_workers_middleware::{
     for_message, from_fn, on_request, on_request_async, on_response, on_response_async,
 };
 #[cfg(feature = "tower")]
-pub use isolated_workers_middleware::{Bottom, TowerLayer, TowerRequest, TowerService, tower_layer};
+pub use isolated_workers_middleware::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};

@@ -87,7 +87,11 @@
 //! # Features
 //!
 //! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
-//! - `metrics`: the middleware `layer::Metrics`, which reports through the crate `metrics`.
+//! - `json` (default), `postcard`, `cbor`: a codec each. Without `json` there is no default codec, and every builder
+//!   needs `.codec(..)`.
+//! - `compression`: `codec::Compressed`, which puts zlib around the frames of any codec.
+//! - `pool` (default): [`Pool`] and the module [`pool`].
+//! - `metrics`: the layer `layer::Metrics`, which reports through the crate `metrics`.
 //! - `tower`: `layer::tower_layer` puts layers of the crate `tower` around workers; `layer::TowerService` makes a worker a
 //!   `tower` service.
 //! - `testing`: the module `testing`. `Faults` makes calls fail, `RoundTrip` finds values that a codec cannot carry, and
@@ -103,6 +107,7 @@ pub mod driver;
 pub mod error;
 pub mod host;
 pub mod layer;
+#[cfg(feature = "pool")]
 pub mod pool;
 pub mod protocol;
 pub mod service;
@@ -113,9 +118,11 @@ pub use isolated_workers_core::{CallError, Error, ErrorKind, Message};
 #[cfg(feature = "macros")]
 pub use isolated_workers_macros::{main, service};
 pub use isolated_workers_middleware::{Service, ServiceExt};
+#[cfg(feature = "pool")]
+pub use isolated_workers_runtime::Pool;
 #[cfg(feature = "testing")]
 pub use isolated_workers_runtime::testing;
-pub use isolated_workers_runtime::{Pool, Program, Worker, is_worker, serve, serve_with};
+pub use isolated_workers_runtime::{Program, Worker, is_worker, serve, serve_with};
 
 /// Names that nearly every host and worker needs.
 pub mod prelude {
@@ -123,9 +130,12 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use isolated_workers_macros::service;
 
+    #[cfg(feature = "pool")]
+    #[doc(no_inline)]
+    pub use crate::Pool;
     #[doc(no_inline)]
     pub use crate::{
-        CallError, Error, ErrorKind, Pool, Program, Service, ServiceExt, Worker, is_worker, serve, serve_with,
+        CallError, Error, ErrorKind, Program, Service, ServiceExt, Worker, is_worker, serve, serve_with,
     };
 }
 

@@ -24,65 +24,20 @@
 //! program goes outside ([`Trace`]), then what decides whether a call is made ([`LoadShed`], [`RateLimit`]), then [`Retry`],
 //! and inside of it what concerns each attempt ([`Timeout`], [`Auth`]).
 
-mod auth;
-mod boxed;
-pub mod client;
-mod concurrency_limit;
-mod context;
-mod deadline;
-mod erased;
-mod for_message;
-mod from_fn;
-mod guard;
-pub mod handler;
-mod hooks;
-mod layers;
-mod load_shed;
-mod local;
-#[cfg(feature = "metrics")]
-mod metrics;
-mod middleware;
-mod naming;
-mod next;
-#[doc(hidden)]
-pub mod panic_place;
-mod random;
-mod rate_limit;
-mod retry;
-mod scratch;
-mod service;
-mod set_metadata;
-mod timeout;
-#[cfg(feature = "tower")]
-mod tower;
-mod trace;
-mod validate;
+pub mod layer;
+pub mod service;
+mod support;
 
-pub use auth::Auth;
-pub use boxed::{BoxMiddleware, BoxService};
-pub use concurrency_limit::ConcurrencyLimit;
-pub use context::Context;
-pub use deadline::Deadline;
-pub use for_message::{ForMessage, Hook, NoHook, for_message};
-pub use from_fn::{FromFn, MiddlewareFn, from_fn};
-pub use handler::Handler;
-pub use hooks::{
-    OnRequest, OnRequestAsync, OnResponse, OnResponseAsync, on_request, on_request_async, on_response,
-    on_response_async,
-};
-pub use layers::{Layered, Layers, NoLayers, Stack};
-pub use load_shed::LoadShed;
-pub use local::Local;
 #[cfg(feature = "metrics")]
-pub use metrics::Metrics;
-pub use middleware::Middleware;
-pub use next::Next;
-pub use rate_limit::RateLimit;
-pub use retry::Retry;
-pub use service::{Service, ServiceExt};
-pub use set_metadata::SetMetadata;
-pub use timeout::Timeout;
+pub use self::layer::Metrics;
+pub use self::layer::{
+    Auth, BoxMiddleware, ConcurrencyLimit, Deadline, ForMessage, FromFn, Hook, Layered, Layers, LoadShed,
+    Middleware, MiddlewareFn, Next, NoHook, NoLayers, OnRequest, OnRequestAsync, OnResponse, OnResponseAsync,
+    Propagator, RateLimit, Retry, SetMetadata, Stack, Timeout, Trace, TraceContext, TraceWith, Validate,
+    for_message, from_fn, on_request, on_request_async, on_response, on_response_async,
+};
 #[cfg(feature = "tower")]
-pub use tower::{Bottom, TowerLayer, TowerRequest, TowerService, tower_layer};
-pub use trace::{Propagator, Trace, TraceContext, TraceWith};
-pub use validate::Validate;
+pub use self::layer::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
+pub use self::service::{BoxService, Context, Handler, Local, Service, ServiceExt, client, handler};
+#[doc(hidden)]
+pub use self::support::panic_location;

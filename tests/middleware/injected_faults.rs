@@ -26,7 +26,7 @@ impl Handler for Sum {
 }
 
 async fn garbled(codec: impl Codec) -> Error {
-    let service = Local::new(Sum, codec).layer(Faults::in_order([Some(Fault::Garble)]));
+    let service = Local::new(Sum, codec).wrapped_by(Faults::in_order([Some(Fault::Garble)]));
     let desk = DeskClient::new(service);
     let error = desk.add(2, 3).await.unwrap_err();
     assert_eq!(desk.add(2, 3).await.unwrap(), 5, "the next call has no fault");
@@ -42,7 +42,7 @@ async fn a_garbled_reply_fails_to_decode_in_every_codec() {
 
 #[tokio::test]
 async fn a_crash_fault_without_a_worker_is_only_an_error() {
-    let desk = DeskClient::new(Local::new(Sum, Json).layer(Faults::in_order([Some(Fault::Crash)])));
+    let desk = DeskClient::new(Local::new(Sum, Json).wrapped_by(Faults::in_order([Some(Fault::Crash)])));
     let error = desk.add(2, 3).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
     assert_eq!(error.crash().unwrap().message.as_deref(), Some("add"));
@@ -94,6 +94,6 @@ async fn the_timeout_of_the_host_ends_a_call_whose_reply_is_lost() {
 #[tokio::test]
 async fn a_delayed_call_is_answered() {
     let delayed = Faults::in_order([Some(Fault::Delay(Duration::from_millis(1)))]);
-    let desk = DeskClient::new(Local::new(Sum, Json).layer(delayed));
+    let desk = DeskClient::new(Local::new(Sum, Json).wrapped_by(delayed));
     assert_eq!(soon(desk.add(2, 3)).await.unwrap(), 5);
 }

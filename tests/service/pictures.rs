@@ -117,7 +117,8 @@ async fn decoded_and_replaced<C: Codec>(codec: C) {
         Ok(response)
     });
     let worker = crate::worker("pictures", codec).await;
-    every_size_round_trips(PicturesClient::new(worker.layer(closure).layer(DecodeAndReplace))).await;
+    every_size_round_trips(PicturesClient::new(worker.wrapped_by(closure).wrapped_by(DecodeAndReplace)))
+        .await;
 }
 
 #[tokio::test]

@@ -31,8 +31,11 @@ fn allocations(service: &impl Service) -> u64 {
 fn an_empty_layer_allocates_nothing() {
     let local = || Local::new(Calculator::default(), Postcard);
     let without = allocations(&local());
-    assert_eq!(allocations(&local().layer(Empty)), without);
-    assert_eq!(allocations(&local().layer(Empty).layer(Empty).layer(Empty).layer(Empty)), without);
+    assert_eq!(allocations(&local().wrapped_by(Empty)), without);
+    assert_eq!(
+        allocations(&local().wrapped_by(Empty).wrapped_by(Empty).wrapped_by(Empty).wrapped_by(Empty)),
+        without
+    );
     let boxed = from_fn(async |request: Request, next: Next<'_>| next.call(request).await);
-    assert!(allocations(&local().layer(boxed)) > without, "the counter counts no box");
+    assert!(allocations(&local().wrapped_by(boxed)) > without, "the counter counts no box");
 }

@@ -33,39 +33,40 @@ async fn a_vec_of_boxes_is_a_stack() {
         (vec![plus(1), times(10), times(10)], 501),
     ] {
         let case = format!("{stack:?}");
-        assert_eq!(local().layer(stack).send(&Add { a: 2, b: 3 }).await.unwrap(), expected, "{case}");
+        assert_eq!(local().wrapped_by(stack).send(&Add { a: 2, b: 3 }).await.unwrap(), expected, "{case}");
     }
 }
 
 #[tokio::test]
 async fn an_error_names_what_is_in_the_box() {
     let refuses = || Validate::new(|_: &Add| Err("never"));
-    let error = local().layer(BoxMiddleware::<Json>::new(refuses())).send(&Add { a: 1, b: 1 }).await;
+    let error = local().wrapped_by(BoxMiddleware::<Json>::new(refuses())).send(&Add { a: 1, b: 1 }).await;
     assert_eq!(error.map_err(Error::from).unwrap_err().middleware(), Some("Validate"));
     let stack =
         vec![BoxMiddleware::<Json>::new(SetMetadata::new([("a", "b")])), BoxMiddleware::new(refuses())];
-    let error = local().layer(stack).send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
+    let error = local().wrapped_by(stack).send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Invalid, Some("Validate")));
 }
 
 #[tokio::test]
 async fn a_panic_in_a_box_names_it() {
     let panics = BoxMiddleware::<Json>::new(on_request(|_: &mut Request| panic!("as told")));
-    let error = local().layer(vec![panics]).send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
+    let error =
+        local().wrapped_by(vec![panics]).send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Panicked);
     assert!(error.middleware().unwrap().starts_with("a_panic_in_a_box_names_it"), "{error}");
 }
 
 #[tokio::test]
 async fn a_box_for_another_codec_says_so() {
-    let service = Local::new(Calculator::default(), Postcard).layer(times(2));
+    let service = Local::new(Calculator::default(), Postcard).wrapped_by(times(2));
     let error = service.send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Config, Executed::No));
     assert!(
         error.to_string().contains("the codec json is around a service with the codec postcard"),
         "{error}"
     );
-    let service = Local::new(Calculator::default(), Postcard).layer(BoxMiddleware::<Postcard>::new(
+    let service = Local::new(Calculator::default(), Postcard).wrapped_by(BoxMiddleware::<Postcard>::new(
         for_message::<Add>().on_reply(|sum: &mut i64| {
             *sum *= 2;
             Ok(())
@@ -78,7 +79,24 @@ async fn a_box_for_another_codec_says_so() {
 async fn a_boxed_service_is_one_type() {
     let mut service = BoxService::new(local());
     for _ in 0..3 {
-        service = BoxService::new(service.layer(plus(1)));
+        service = BoxService::new(service.wrapped_by(plus(1)));
     }
     assert_eq!(service.clone().send(&Add { a: 1, b: 1 }).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn the_last_middleware_that_wraps_a_service_sees_a_request_first() {
+    let service = local().wrapped_by(times(10)).wrapped_by(plus(1));
+    assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 51);
+}
+
+#[tokio::test]
+async fn a_service_with_closures_as_layers_fits_a_field_without_parameters() {
+    struct App {
+        calculator: BoxService,
+    }
+
+    let counted = on_request(|_: &mut Request| Ok(()));
+    let app = App { calculator: BoxService::new(local().wrapped_by(counted).wrapped_by(times(2))) };
+    assert_eq!(app.calculator.send(&Add { a: 2, b: 3 }).await.unwrap(), 10);
 }

@@ -30,7 +30,7 @@ fn told(
 #[tokio::test(start_paused = true)]
 async fn a_timeout_ends_a_call() {
     let start = Instant::now();
-    let service = local().layer(Timeout::new(Duration::from_secs(5)));
+    let service = local().wrapped_by(Timeout::new(Duration::from_secs(5)));
     assert_eq!(service.send(&ADD).await.unwrap(), 2);
     let error = failure(service.send(&Hang)).await;
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
@@ -43,7 +43,8 @@ async fn a_timeout_of_zero_is_none_and_the_shorter_one_travels() {
     for (limit, own, expected) in
         [(0, None, None), (5, None, Some(5)), (5, Some(3), Some(3)), (5, Some(0), Some(5))]
     {
-        let service = local().layer(told(sender.clone())).layer(Timeout::new(Duration::from_secs(limit)));
+        let service =
+            local().wrapped_by(told(sender.clone())).wrapped_by(Timeout::new(Duration::from_secs(limit)));
         let mut request = Request::of::<Add>(br#"{"a":1,"b":1}"#.to_vec().into());
         request.set_timeout(own.map(Duration::from_secs));
         service.call(request).await.unwrap();
@@ -54,7 +55,7 @@ async fn a_timeout_of_zero_is_none_and_the_shorter_one_travels() {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_is_shared_by_all_calls_of_a_scope() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
-    let service = local().layer(told(sender)).layer(Deadline::new());
+    let service = local().wrapped_by(told(sender)).wrapped_by(Deadline::new());
     service.send(&ADD).await.unwrap();
     assert_eq!(seen.recv().await.unwrap(), (None, false));
 
@@ -79,7 +80,7 @@ async fn a_deadline_is_shared_by_all_calls_of_a_scope() {
 #[tokio::test(start_paused = true)]
 async fn the_earliest_deadline_counts() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
-    let service = local().layer(told(sender)).layer(Deadline::within(Duration::from_secs(5)));
+    let service = local().wrapped_by(told(sender)).wrapped_by(Deadline::within(Duration::from_secs(5)));
     let at = |seconds| (Instant::now() + Duration::from_secs(seconds)).into_std();
     for (outer, inner, expected) in [(9, 8, 5), (3, 8, 3), (8, 2, 2)] {
         Deadline::scope(at(outer), Deadline::scope(at(inner), service.send(&ADD))).await.unwrap();
@@ -95,14 +96,15 @@ async fn asks_again(request: Request, next: Next<'_>) -> Result<Response, Error>
 
 #[tokio::test(start_paused = true)]
 async fn what_a_call_makes_shares_its_deadline() {
-    let service = local().layer(from_fn(asks_again)).layer(Deadline::within(Duration::from_secs(5)));
+    let service =
+        local().wrapped_by(from_fn(asks_again)).wrapped_by(Deadline::within(Duration::from_secs(5)));
     service.send(&ADD).await.unwrap();
     assert!(Deadline::current().is_none());
 }
 
 #[tokio::test]
 async fn a_concurrency_limit_has_calls_wait_in_order() {
-    let service = local().layer(ConcurrencyLimit::new(1));
+    let service = local().wrapped_by(ConcurrencyLimit::new(1));
     let mut first = Box::pin(service.send(&Hang));
     let mut dropped = Box::pin(service.send(&ADD));
     let mut third = Box::pin(service.send(&ADD));
@@ -117,7 +119,7 @@ async fn a_concurrency_limit_has_calls_wait_in_order() {
 
 #[tokio::test]
 async fn load_is_shed_at_once_and_only_while_there_is_too_much() {
-    let service = local().layer(LoadShed::new(1));
+    let service = local().wrapped_by(LoadShed::new(1));
     let mut first = Box::pin(service.send(&Hang));
     assert!(poll!(&mut first).is_pending());
     for _ in 0..2 {
@@ -131,7 +133,7 @@ async fn load_is_shed_at_once_and_only_while_there_is_too_much() {
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_lets_a_burst_go_and_then_evenly() {
     let start = Instant::now();
-    let service = local().layer(RateLimit::new(4, Duration::from_secs(2)));
+    let service = local().wrapped_by(RateLimit::new(4, Duration::from_secs(2)));
     let mut began = Vec::new();
     for _ in 0..7 {
         service.send(&ADD).await.unwrap();
@@ -152,7 +154,7 @@ async fn a_rate_limit_lets_a_burst_go_and_then_evenly() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_gives_up_waiting_takes_no_token() {
-    let service = local().layer(RateLimit::new(1, Duration::from_secs(1)));
+    let service = local().wrapped_by(RateLimit::new(1, Duration::from_secs(1)));
     service.send(&ADD).await.unwrap();
     for _ in 0..10 {
         let mut waiting = Box::pin(service.send(&ADD));
@@ -165,7 +167,7 @@ async fn a_call_that_gives_up_waiting_takes_no_token() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_may_refuse() {
-    let service = local().layer(RateLimit::new(2, Duration::from_secs(1)).refusing());
+    let service = local().wrapped_by(RateLimit::new(2, Duration::from_secs(1)).refusing());
     assert_eq!(service.send(&ADD).await.unwrap(), 2);
     assert_eq!(service.send(&ADD).await.unwrap(), 2);
     let error = service.send(&ADD).await.map_err(Error::from).unwrap_err();

@@ -34,11 +34,11 @@ async fn calls_are_counted_timed_and_weighed() {
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let service = local()
-        .layer(on_request(|request: &mut Request| match request.body().as_bytes() {
+        .wrapped_by(on_request(|request: &mut Request| match request.body().as_bytes() {
             br#"{"a":0,"b":0}"# => Err(Error::new(ErrorKind::Denied, "no")),
             _ => Ok(()),
         }))
-        .layer(Metrics);
+        .wrapped_by(Metrics);
     service.send(&Add { a: 1, b: 1 }).await.unwrap();
     service.send(&Add { a: 2, b: 3 }).await.unwrap();
     service.send(&Add { a: 0, b: 0 }).await.unwrap_err();

@@ -28,7 +28,7 @@ async fn only_what_does_no_harm_is_called_again() {
         // Run: never.
         (2, Some(true), 5, Err(())),
     ] {
-        let answer = local().layer(quick(attempts)).send(&Flaky { good, executed }).await;
+        let answer = local().wrapped_by(quick(attempts)).send(&Flaky { good, executed }).await;
         // The reply is the attempt's number.
         assert_eq!(answer.map_err(drop), expected, "{good} {executed:?} {attempts}");
     }
@@ -53,7 +53,7 @@ async fn errors_that_stay_are_not_tried_again() {
         (ErrorKind::Startup, 3),
     ] {
         asked.store(0, std::sync::atomic::Ordering::SeqCst);
-        let service = local().layer(refuses(kind)).layer(quick(3));
+        let service = local().wrapped_by(refuses(kind)).wrapped_by(quick(3));
         let error = service.send(&Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
         assert_eq!(error.kind(), kind);
         assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), expected, "{kind:?}");
@@ -62,8 +62,8 @@ async fn errors_that_stay_are_not_tried_again() {
     asked.store(0, std::sync::atomic::Ordering::SeqCst);
     let insists = quick(3).when(|error| error.kind() == ErrorKind::Denied);
     local()
-        .layer(refuses(ErrorKind::Denied))
-        .layer(insists)
+        .wrapped_by(refuses(ErrorKind::Denied))
+        .wrapped_by(insists)
         .send(&Flaky { good: 1, executed: None })
         .await
         .unwrap_err();
@@ -74,11 +74,11 @@ async fn errors_that_stay_are_not_tried_again() {
 async fn each_attempt_passes_the_layers_below() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let service = local()
-        .layer(on_request(move |request: &mut Request| {
+        .wrapped_by(on_request(move |request: &mut Request| {
             sender.send((request.attempt(), request.metadata().len())).unwrap();
             Ok(())
         }))
-        .layer(quick(5));
+        .wrapped_by(quick(5));
     service.send(&Flaky { good: 3, executed: Some(false) }).await.unwrap();
     drop(service);
     let mut attempts = Vec::new();
@@ -90,12 +90,12 @@ async fn each_attempt_passes_the_layers_below() {
 
 #[tokio::test]
 async fn an_empty_budget_means_no_retries() {
-    let service = local().layer(quick(100).budget(0, 2));
+    let service = local().wrapped_by(quick(100).budget(0, 2));
     let error = service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap_err();
     assert_eq!(error.call().unwrap().kind(), ErrorKind::Crashed);
     // Three calls were made: the next is the fourth.
     assert_eq!(service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap(), 1);
-    let service = local().layer(quick(100).unbudgeted());
+    let service = local().wrapped_by(quick(100).unbudgeted());
     assert_eq!(service.send(&Flaky { good: 60, executed: Some(false) }).await.unwrap(), 60);
 }
 
@@ -103,7 +103,7 @@ async fn an_empty_budget_means_no_retries() {
 async fn it_waits_between_attempts() {
     let start = Instant::now();
     let retry = Retry::new(20).backoff(Duration::from_secs(1), Duration::from_secs(3));
-    let service = local().layer(retry.unbudgeted());
+    let service = local().wrapped_by(retry.unbudgeted());
     service.send(&Flaky { good: 20, executed: Some(false) }).await.unwrap();
     // 1 + 2 + 17 * 3 s at most, each at random from nothing: that all are so short has a chance of 1 in 10^18.
     let waited = start.elapsed().as_secs_f64();
@@ -112,7 +112,7 @@ async fn it_waits_between_attempts() {
 
 #[tokio::test]
 async fn it_does_not_wait_for_a_call_that_is_dropped() {
-    let service = local().layer(Retry::new(2).backoff(Duration::MAX, Duration::MAX));
+    let service = local().wrapped_by(Retry::new(2).backoff(Duration::MAX, Duration::MAX));
     let mut call = Box::pin(service.send(&Flaky { good: 9, executed: Some(false) }));
     assert!(futures_util::poll!(&mut call).is_pending());
     drop(call);

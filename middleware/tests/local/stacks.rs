@@ -54,7 +54,8 @@ async fn requests_go_in_and_answers_out_whatever_fails() {
             let log = Arc::default();
             let mark = |number| (number <= layers).then(|| Mark { number, fault, log: Arc::clone(&log) });
             // The last one that goes around a service is the first to see a request.
-            let service = local().layer(mark(4)).layer(mark(3)).layer(mark(2)).layer(mark(1));
+            let service =
+                local().wrapped_by(mark(4)).wrapped_by(mark(3)).wrapped_by(mark(2)).wrapped_by(mark(1));
             let answer = service.send(&Add { a: 2, b: 3 }).await.map_err(Error::from);
 
             let case = format!("{layers} layers, {fault:?}");
@@ -87,7 +88,7 @@ async fn requests_go_in_and_answers_out_whatever_fails() {
 #[tokio::test]
 async fn an_error_from_below_names_no_middleware() {
     let pass = from_fn(async |request: Request, next: Next<'_>| next.call(request).await);
-    let service = local().layer(pass).layer(pass);
+    let service = local().wrapped_by(pass).wrapped_by(pass);
     let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.to_string(), "the handler of `panic` panicked: out of cheese");
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Yes));
@@ -95,14 +96,14 @@ async fn an_error_from_below_names_no_middleware() {
 
 #[tokio::test]
 async fn a_panic_fails_one_call_alone() {
-    let service = local().layer(on_request(|request: &mut Request| {
+    let service = local().wrapped_by(on_request(|request: &mut Request| {
         assert!(!request.metadata().is_empty(), "nothing beside it");
         Ok(())
     }));
     let error = service.send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Maybe));
     assert!(error.to_string().contains("nothing beside it"), "{error}");
-    let service = service.layer(on_request(|request: &mut Request| {
+    let service = service.wrapped_by(on_request(|request: &mut Request| {
         request.metadata_mut().insert("key", "value");
         Ok(())
     }));
@@ -118,11 +119,11 @@ async fn functions_are_named_by_themselves_or_as_told() {
     let closure =
         from_fn(async |_: Request, _: Next<'_>| Err::<Response, _>(Error::new(ErrorKind::Denied, "no")));
     let text = |error: Error| error.to_string();
-    let by_itself = local().layer(from_fn(refuse)).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let by_itself = local().wrapped_by(from_fn(refuse)).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
     assert_eq!(text(by_itself.unwrap_err()), "in the middleware `refuse`: not `add`");
-    let told = local().layer(closure.named("door")).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let told = local().wrapped_by(closure.named("door")).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
     assert_eq!(text(told.unwrap_err()), "in the middleware `door`: no");
-    let around = local().layer(closure).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let around = local().wrapped_by(closure).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
     let around = around.unwrap_err();
     assert!(around.middleware().unwrap().starts_with("functions_are_named_by_themselves"), "{around}");
 }
@@ -130,15 +131,15 @@ async fn functions_are_named_by_themselves_or_as_told() {
 #[tokio::test]
 async fn hooks_see_one_way_each() {
     let service = local()
-        .layer(on_request_async(async |mut request: Request| {
+        .wrapped_by(on_request_async(async |mut request: Request| {
             request.metadata_mut().insert("first", "in");
             Ok(request)
         }))
-        .layer(on_response(|message: &str, answer: &mut Result<Response, Error>| {
+        .wrapped_by(on_response(|message: &str, answer: &mut Result<Response, Error>| {
             let response = answer.as_mut().expect("an answer");
             response.metadata_mut().insert("message", message);
         }))
-        .layer(on_response_async(async |name, answer: Result<Response, Error>| {
+        .wrapped_by(on_response_async(async |name, answer: Result<Response, Error>| {
             let mut response = answer?;
             response.metadata_mut().insert("name", name.as_str());
             Ok(response)
@@ -151,7 +152,7 @@ async fn hooks_see_one_way_each() {
 
 #[tokio::test]
 async fn a_hook_may_make_a_reply_of_an_error() {
-    let service = local().layer(on_response(|_: &str, answer: &mut Result<Response, Error>| {
+    let service = local().wrapped_by(on_response(|_: &str, answer: &mut Result<Response, Error>| {
         if answer.is_err() {
             *answer = Ok(Response::new(b"null".to_vec().into()));
         }
@@ -164,14 +165,14 @@ async fn pointers_to_middleware_are_middleware() {
     static ENTRY: std::sync::LazyLock<Denied> = std::sync::LazyLock::new(|| Denied);
     let add = Add { a: 1, b: 1 };
     for error in [
-        local().layer(Arc::new(Denied)).send(&add).await,
-        local().layer(Box::new(Denied)).send(&add).await,
-        local().layer(&*ENTRY).send(&add).await,
-        local().layer(Some(Denied)).send(&add).await,
+        local().wrapped_by(Arc::new(Denied)).send(&add).await,
+        local().wrapped_by(Box::new(Denied)).send(&add).await,
+        local().wrapped_by(&*ENTRY).send(&add).await,
+        local().wrapped_by(Some(Denied)).send(&add).await,
     ] {
         assert_eq!(error.map_err(Error::from).unwrap_err().middleware(), Some("Denied"));
     }
-    assert_eq!(local().layer(None::<Denied>).send(&add).await.unwrap(), 2);
+    assert_eq!(local().wrapped_by(None::<Denied>).send(&add).await.unwrap(), 2);
 }
 
 struct Denied;

@@ -24,7 +24,7 @@ async fn a_timeout_ends_what_is_below() {
     let layer = tower_layer(TimeoutLayer::new(Duration::from_secs(1))).kinds(|error| {
         if error.is::<tower::timeout::error::Elapsed>() { ErrorKind::Timeout } else { ErrorKind::Middleware }
     });
-    let service = local().layer(layer);
+    let service = local().wrapped_by(layer);
     assert_eq!(service.send(&ADD).await.unwrap(), 2);
     let error = service.send(&Hang).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Timeout, Some("TowerLayer")));
@@ -32,14 +32,14 @@ async fn a_timeout_ends_what_is_below() {
 
 #[tokio::test]
 async fn an_error_from_below_passes_as_it_is() {
-    let service = local().layer(tower_layer(ConcurrencyLimitLayer::new(1)));
+    let service = local().wrapped_by(tower_layer(ConcurrencyLimitLayer::new(1)));
     let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Panicked, None));
 }
 
 #[tokio::test]
 async fn permits_are_kept_between_calls() {
-    let service = local().layer(tower_layer(ConcurrencyLimitLayer::new(1)));
+    let service = local().wrapped_by(tower_layer(ConcurrencyLimitLayer::new(1)));
     let mut first = Box::pin(service.send(&Hang));
     let mut second = Box::pin(service.send(&ADD));
     assert!(poll!(&mut first).is_pending());
@@ -51,7 +51,7 @@ async fn permits_are_kept_between_calls() {
 #[tokio::test]
 async fn load_is_shed() {
     let shed = ServiceBuilder::new().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(1));
-    let service = local().layer(tower_layer(shed).kinds(|_| ErrorKind::Overloaded));
+    let service = local().wrapped_by(tower_layer(shed).kinds(|_| ErrorKind::Overloaded));
     let mut first = Box::pin(service.send(&Hang));
     assert!(poll!(&mut first).is_pending());
     let error = service.send(&ADD).await.map_err(Error::from).unwrap_err();
@@ -83,11 +83,11 @@ impl<E> Policy<TowerRequest, Response, E> for Again {
 async fn each_attempt_passes_the_layers_below() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let service = local()
-        .layer(on_request(move |request: &mut Request| {
+        .wrapped_by(on_request(move |request: &mut Request| {
             sender.send(request.attempt()).unwrap();
             Ok(())
         }))
-        .layer(tower_layer(RetryLayer::new(Again(5))));
+        .wrapped_by(tower_layer(RetryLayer::new(Again(5))));
     service.send(&Flaky { good: 3, executed: None }).await.unwrap();
     assert_eq!([seen.recv().await, seen.recv().await, seen.recv().await], [Some(1), Some(2), Some(3)]);
     assert!(seen.try_recv().is_err());
@@ -100,9 +100,9 @@ async fn an_attempt_that_a_layer_gives_up_is_dropped() {
         .layer(TimeoutLayer::new(Duration::from_secs(1)));
     // With one place below, the second attempt can only go when the first is gone.
     let service = local()
-        .layer(isolated_workers_middleware::ConcurrencyLimit::new(1))
-        .layer(tower_layer(layer))
-        .layer(Timeout::new(Duration::from_secs(60)));
+        .wrapped_by(isolated_workers_middleware::ConcurrencyLimit::new(1))
+        .wrapped_by(tower_layer(layer))
+        .wrapped_by(Timeout::new(Duration::from_secs(60)));
     let error = service.send(&Hang).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Middleware, "{error}");
 }
@@ -118,7 +118,7 @@ fn buffered() -> impl Middleware {
 #[tokio::test(start_paused = true)]
 async fn a_buffer_runs_its_part_elsewhere() {
     let start = tokio::time::Instant::now();
-    let service = local().layer(buffered());
+    let service = local().wrapped_by(buffered());
     for _ in 0..4 {
         assert_eq!(service.send(&ADD).await.unwrap(), 2);
     }

@@ -69,11 +69,11 @@ async fn a_call_is_a_span_of_a_new_trace() {
     let (kept, _guard) = kept();
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let service = local()
-        .layer(on_request(move |request: &mut Request| {
+        .wrapped_by(on_request(move |request: &mut Request| {
             sender.send(request.metadata().get("traceparent").map(str::to_owned)).unwrap();
             Ok(())
         }))
-        .layer(Trace);
+        .wrapped_by(Trace);
     service.send(&Add { a: 1, b: 1 }).await.unwrap();
     service.send(&Panic).await.unwrap_err();
 
@@ -90,13 +90,13 @@ async fn a_call_is_a_span_of_a_new_trace() {
 #[tokio::test]
 async fn a_call_within_a_call_is_its_child() {
     async fn twice(request: Request, next: Next<'_>) -> Result<Response, Error> {
-        local().layer(Trace).call(request.clone()).await?;
+        local().wrapped_by(Trace).call(request.clone()).await?;
         let inner = TraceContext::current().unwrap();
         assert_eq!(request.metadata().get("traceparent"), Some(inner.to_string().as_str()));
         next.call(request).await
     }
     let (kept, _guard) = kept();
-    local().layer(from_fn(twice)).layer(Trace).send(&Add { a: 1, b: 1 }).await.unwrap();
+    local().wrapped_by(from_fn(twice)).wrapped_by(Trace).send(&Add { a: 1, b: 1 }).await.unwrap();
     let [outer, inner] = &kept.spans()[..] else { panic!("{:?}", kept.spans()) };
     assert_eq!(outer["trace_id"], inner["trace_id"]);
     assert_eq!(outer["span_id"], inner["parent_id"]);
@@ -106,11 +106,11 @@ async fn a_call_within_a_call_is_its_child() {
 #[tokio::test]
 async fn without_a_subscriber_nothing_travels() {
     let service = local()
-        .layer(on_request(|request: &mut Request| {
+        .wrapped_by(on_request(|request: &mut Request| {
             assert!(request.metadata().is_empty(), "{:?}", request.metadata());
             Ok(())
         }))
-        .layer(Trace);
+        .wrapped_by(Trace);
     tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::new(), || {
         futures_util::future::FutureExt::now_or_never(service.send(&Add { a: 1, b: 1 })).unwrap().unwrap();
     });
@@ -130,11 +130,11 @@ impl Propagator for Foreign {
 async fn another_propagator_takes_over() {
     let (kept, _guard) = kept();
     let service = local()
-        .layer(on_request(|request: &mut Request| {
+        .wrapped_by(on_request(|request: &mut Request| {
             assert_eq!(request.metadata().iter().collect::<Vec<_>>(), [("foreign", "call")]);
             Ok(())
         }))
-        .layer(Trace::with(Foreign));
+        .wrapped_by(Trace::with(Foreign));
     service.send(&Add { a: 1, b: 1 }).await.unwrap();
     assert!(!kept.spans()[0].contains_key("trace_id"));
 }

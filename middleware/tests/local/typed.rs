@@ -40,9 +40,12 @@ async fn erased(mut request: Request, next: Next<'_>) -> Result<Response, Error>
 async fn messages_and_replies_can_be_read_and_replaced() {
     async fn check(codec: impl Codec) {
         let add = Add { a: 2, b: 3 };
-        assert_eq!(local(codec.clone()).layer(Static).send(&add).await.unwrap(), 51);
-        assert_eq!(local(codec.clone()).layer(from_fn(erased)).send(&add).await.unwrap(), 51);
-        assert_eq!(local(codec).layer(from_fn(erased)).layer(Static).send(&add).await.unwrap(), 502);
+        assert_eq!(local(codec.clone()).wrapped_by(Static).send(&add).await.unwrap(), 51);
+        assert_eq!(local(codec.clone()).wrapped_by(from_fn(erased)).send(&add).await.unwrap(), 51);
+        assert_eq!(
+            local(codec).wrapped_by(from_fn(erased)).wrapped_by(Static).send(&add).await.unwrap(),
+            502
+        );
     }
     check(Json).await;
     check(Postcard).await;
@@ -56,7 +59,7 @@ async fn mistaken(request: Request, next: Next<'_>) -> Result<Response, Error> {
 
 #[tokio::test]
 async fn another_message_is_not_decoded() {
-    let error = local(Postcard).layer(from_fn(mistaken)).send(&Add { a: 1, b: 1 }).await;
+    let error = local(Postcard).wrapped_by(from_fn(mistaken)).send(&Add { a: 1, b: 1 }).await;
     let error = error.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
     assert!(error.to_string().contains("could not take `add` for the message `hang`"), "{error}");
@@ -68,8 +71,8 @@ async fn another_message_is_not_decoded() {
 async fn what_does_not_decode_says_so() {
     let broken = || Request::of::<Add>(b"{}".to_vec().into());
     for error in [
-        local(Json).layer(Static).call(broken()).await.unwrap_err(),
-        local(Json).layer(from_fn(erased)).call(broken()).await.unwrap_err(),
+        local(Json).wrapped_by(Static).call(broken()).await.unwrap_err(),
+        local(Json).wrapped_by(from_fn(erased)).call(broken()).await.unwrap_err(),
     ] {
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
         assert!(error.to_string().contains("could not decode `add`"), "{error}");
@@ -79,7 +82,7 @@ async fn what_does_not_decode_says_so() {
 
 #[tokio::test]
 async fn hooks_of_a_message_see_that_message_only() {
-    let service = local(Postcard).layer(
+    let service = local(Postcard).wrapped_by(
         for_message::<Add>()
             .on_request(|add: &mut Add| {
                 if add.b == 0 {
@@ -96,13 +99,14 @@ async fn hooks_of_a_message_see_that_message_only() {
     assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 2);
     let error = service.send(&Add { a: 2, b: 0 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Invalid, Some("ForMessage")));
-    let hang = local(Json).layer(for_message::<Hang>().on_request(|_: &mut Hang| panic!("not this one")));
+    let hang =
+        local(Json).wrapped_by(for_message::<Hang>().on_request(|_: &mut Hang| panic!("not this one")));
     assert_eq!(hang.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
 }
 
 #[tokio::test]
 async fn validation_tells_what_is_wrong() {
-    let service = local(Json).layer(Validate::new(|add: &Add| match add.a {
+    let service = local(Json).wrapped_by(Validate::new(|add: &Add| match add.a {
         0.. => Ok(()),
         a => Err(format!("{a} is negative")),
     }));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
-use isolated_workers_middleware::{Service, panic_place};
+use isolated_workers_middleware::{Service, panic_location};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::allocator;
@@ -62,7 +62,7 @@ impl<S: Service + 'static> HandlerInput<S> {
         let Self { service, request, recipient } = self;
         let result = {
             let mut call = pin!(service.call(request));
-            poll_fn(|cx| panic_place::watch(|| call.as_mut().poll(cx))).await
+            poll_fn(|cx| panic_location::observe(|| call.as_mut().poll(cx))).await
         };
         let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
         let answer = match (recipient, result) {

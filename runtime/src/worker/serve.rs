@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, Limits};
-use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_place};
+use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_location};
 use isolated_workers_transport::{Cleanup, Transport};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinSet;
@@ -159,7 +159,7 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         if is_process {
             // First, so that a signal that arrives before this line finds nothing to clean up.
             stop.set_signal_listener(SignalListener::new(server, Arc::clone(&cleanup)));
-            panic_place::keep();
+            panic_location::install_hook();
         }
         options.handshake &= inherited.has_handshake();
         let transport = inherited.transport().to_owned();

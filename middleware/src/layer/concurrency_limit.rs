@@ -15,7 +15,7 @@ use crate::{Middleware, Service};
 ///
 /// /// Ten at work, ninety that wait, and no more.
 /// fn bounded(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
-///     service.layer(ConcurrencyLimit::new(10)).layer(LoadShed::new(100))
+///     service.wrapped_by(ConcurrencyLimit::new(10)).wrapped_by(LoadShed::new(100))
 /// }
 /// ```
 #[derive(Debug)]

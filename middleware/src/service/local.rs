@@ -1,7 +1,7 @@
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, Response};
 
-use crate::guard::{Guard, Guarded};
+use crate::support::guard::{Guard, Guarded};
 use crate::{Handler, Service};
 
 /// A handler with a codec: a service in this process.
@@ -31,16 +31,16 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        let guard = InHandler(request.to_name());
+        let guard = HandlerGuard(request.to_name());
         // Within a future, because one written by hand may do something before it returns its own.
         Guarded::new(guard, async { self.handler.handle(&self.codec, request).await })
     }
 }
 
 /// The message whose handler runs.
-struct InHandler(Name);
+struct HandlerGuard(Name);
 
-impl Guard for InHandler {
+impl Guard for HandlerGuard {
     fn panicked(&self, what: &str) -> Error {
         Error::new(ErrorKind::Panicked, format!("the handler of `{}` {what}", self.0))
     }
@@ -58,10 +58,10 @@ mod tests {
 
     use super::*;
 
-    struct Hasty;
+    struct EagerHandler;
 
-    impl Handler for Hasty {
-        const SCHEMA: Schema = Schema::new("Hasty", 1);
+    impl Handler for EagerHandler {
+        const SCHEMA: Schema = Schema::new("EagerHandler", 1);
 
         fn handle<C: Codec>(
             &self,
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_handler_that_panics_before_its_future_is_there_fails_its_call_alone() {
-        let local = Local::new(Hasty, Json);
+        let local = Local::new(EagerHandler, Json);
         let call = |name| local.call(Request::new(name, Body::empty())).now_or_never().expect("it is ready");
         let error = call(Name::from_static("panic")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panicked);

@@ -1,3 +1,7 @@
+//! Layers and services of the crate `tower`, and back.
+
+mod service;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
@@ -11,12 +15,13 @@ use futures_util::stream::FuturesUnordered;
 use isolated_workers_core::{BoxError, Error, ErrorKind, Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::service::TowerService;
 use crate::{Middleware, Service};
 
 /// Makes a middleware of a layer of the crate `tower`, or of a `ServiceBuilder` of several.
 ///
 /// The layer goes around one service for good, so that what it keeps (permits, a budget, a buffer) is kept between calls.
-/// That service, [`Bottom`], is the end of tower's part of the stack: what arrives there is passed on to whatever is
+/// That service, [`TowerInner`], is the end of tower's part of the stack: what arrives there is passed on to whatever is
 /// below this middleware, while the call runs. Hence the bounds: the layer's service takes a [`TowerRequest`], which is a
 /// [`Request`] that knows its way back and can be cloned for another attempt; it answers with a [`Response`], can be sent
 /// between threads, owns what it holds, and is `Clone`, because each call makes itself ready on a clone of its own. One that
@@ -40,10 +45,10 @@ use crate::{Middleware, Service};
 /// ```
 pub fn tower_layer<L>(layer: L) -> TowerLayer<L::Service>
 where
-    L: tower_layer::Layer<Bottom>,
+    L: tower_layer::Layer<TowerInner>,
     L::Service: tower_service::Service<TowerRequest, Response = Response> + Clone + Send + 'static,
 {
-    let service = Mutex::new(layer.layer(Bottom(())));
+    let service = Mutex::new(layer.layer(TowerInner(())));
     TowerLayer { service, kind: |_| ErrorKind::Middleware }
 }
 
@@ -79,7 +84,7 @@ where
     T::Future: Send,
 {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let (way, mut passages) = mpsc::unbounded_channel();
+        let (way, mut forwarded) = mpsc::unbounded_channel();
         let name = request.to_name();
         let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut answer = pin!(async move {
@@ -92,7 +97,7 @@ where
             tokio::select! {
                 biased;
                 answer = &mut answer => return answer.map_err(|error: T::Error| self.error(name.as_str(), error.into())),
-                Some(passage) = passages.recv() => calls.push(pass(next, passage)),
+                Some(call) = forwarded.recv() => calls.push(pass(next, call)),
                 Some(()) = calls.next() => {}
             }
         }
@@ -100,7 +105,7 @@ where
 }
 
 /// Calls `next` for what has come to the bottom, unless the layer gives the call up.
-async fn pass<S: Service>(next: &S, Passage { request, mut answer }: Passage) {
+async fn pass<S: Service>(next: &S, ForwardedCall { request, mut answer }: ForwardedCall) {
     let result = tokio::select! {
         result = next.call(request) => result,
         () = answer.closed() => return,
@@ -119,7 +124,7 @@ impl<T> fmt::Debug for TowerLayer<T> {
 #[derive(Clone, Debug)]
 pub struct TowerRequest {
     request: Request,
-    way: mpsc::UnboundedSender<Passage>,
+    way: mpsc::UnboundedSender<ForwardedCall>,
 }
 
 impl Deref for TowerRequest {
@@ -138,16 +143,16 @@ impl DerefMut for TowerRequest {
 
 /// A request at the bottom of tower's part, and where its answer goes.
 #[derive(Debug)]
-struct Passage {
+struct ForwardedCall {
     request: Request,
     answer: oneshot::Sender<Result<Response, Error>>,
 }
 
 /// What a layer of tower goes around: it passes each request on to what is below the [`TowerLayer`].
 #[derive(Clone, Debug)]
-pub struct Bottom(());
+pub struct TowerInner(());
 
-impl tower_service::Service<TowerRequest> for Bottom {
+impl tower_service::Service<TowerRequest> for TowerInner {
     type Response = Response;
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
@@ -163,7 +168,7 @@ impl tower_service::Service<TowerRequest> for Bottom {
             let why = "the layer that it came from has given it up";
             Error::new(ErrorKind::Cancelled, format!("`{name}` was not finished: {why}; call it again"))
         };
-        let passed = way.send(Passage { request, answer });
+        let passed = way.send(ForwardedCall { request, answer });
         Box::pin(async move {
             match passed {
                 Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),

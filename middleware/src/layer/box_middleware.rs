@@ -1,4 +1,4 @@
-//! Services and middleware whose type is not told, for stacks that are put together at run time.
+//! Middleware of any type, for stacks that are put together at run time.
 
 use std::any::Any;
 use std::fmt;
@@ -7,52 +7,9 @@ use std::sync::Arc;
 use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
-use crate::erased::BoxFuture;
-use crate::layers::{Inner, around};
+use super::stack::{InnerService, around};
+use crate::service::{BoxFuture, DynService};
 use crate::{Middleware, Service};
-
-/// A service of any type with the codec `C`. A call costs one box; cloning is cheap.
-///
-/// ```
-/// use isolated_workers_codec::Json;
-/// use isolated_workers_middleware::{BoxService, Service, ServiceExt, Trace};
-///
-/// fn stacked(service: impl Service<Codec = Json> + 'static, verbose: bool) -> BoxService {
-///     if verbose { BoxService::new(service.layer(Trace)) } else { BoxService::new(service) }
-/// }
-/// ```
-pub struct BoxService<C: Codec = DefaultCodec>(Arc<dyn DynService<C>>);
-
-impl<C: Codec> BoxService<C> {
-    /// Hides the type of `service`.
-    pub fn new(service: impl Service<Codec = C> + 'static) -> Self {
-        Self(Arc::new(service))
-    }
-}
-
-impl<C: Codec> Service for BoxService<C> {
-    type Codec = C;
-
-    fn codec(&self) -> &C {
-        self.0.codec()
-    }
-
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.call(request)
-    }
-}
-
-impl<C: Codec> Clone for BoxService<C> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<C: Codec> fmt::Debug for BoxService<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoxService").field("codec", &C::ID).finish_non_exhaustive()
-    }
-}
 
 /// A middleware of any type, for services with the codec `C`: the codec is known, so that typed access costs nothing
 /// more. A call costs one box for it and one for what it calls; cloning is cheap.
@@ -86,7 +43,7 @@ impl<C: Codec> BoxMiddleware<C> {
 
 impl<C: Codec> Middleware for BoxMiddleware<C> {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let next = Known { codec: known(next)?, service: next };
+        let next = WithCodec { codec: downcast_codec(next)?, service: next };
         self.0.handle(request, &next).await
     }
 
@@ -97,8 +54,8 @@ impl<C: Codec> Middleware for BoxMiddleware<C> {
 
 impl<C: Codec> Middleware for Vec<BoxMiddleware<C>> {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let next = Known { codec: known(next)?, service: next };
-        DynService::call(&Rest { layers: self, next: &next }, request).await
+        let next = WithCodec { codec: downcast_codec(next)?, service: next };
+        DynService::call(&RemainingLayers { layers: self, next: &next }, request).await
     }
 }
 
@@ -121,7 +78,7 @@ trait DynMiddleware<C>: Send + Sync {
 
 impl<C: Codec, M: Middleware> DynMiddleware<C> for M {
     fn handle<'a>(&'a self, request: Request, next: &'a dyn DynService<C>) -> BoxFuture<'a> {
-        Box::pin(async move { around(self, request, &Inner(Borrowed(next))).await })
+        Box::pin(async move { around(self, request, &InnerService(BorrowedService(next))).await })
     }
 
     fn name(&self) -> &str {
@@ -129,25 +86,10 @@ impl<C: Codec, M: Middleware> DynMiddleware<C> for M {
     }
 }
 
-/// A [`Service`] of which the codec is known, and nothing else.
-trait DynService<C>: Send + Sync {
-    fn codec(&self) -> &C;
-    fn call(&self, request: Request) -> BoxFuture<'_>;
-}
+/// Borrowed [`DynService`].
+struct BorrowedService<'a, C>(&'a dyn DynService<C>);
 
-impl<S: Service> DynService<S::Codec> for S {
-    fn codec(&self) -> &S::Codec {
-        Service::codec(self)
-    }
-
-    fn call(&self, request: Request) -> BoxFuture<'_> {
-        Box::pin(Service::call(self, request))
-    }
-}
-
-struct Borrowed<'a, C>(&'a dyn DynService<C>);
-
-impl<C: Codec> Service for Borrowed<'_, C> {
+impl<C: Codec> Service for BorrowedService<'_, C> {
     type Codec = C;
 
     fn codec(&self) -> &C {
@@ -159,13 +101,13 @@ impl<C: Codec> Service for Borrowed<'_, C> {
     }
 }
 
-/// A service whose codec has turned out to be `C`.
-struct Known<'a, S, C> {
+/// Service whose codec is `C`, which was found by a downcast.
+struct WithCodec<'a, S, C> {
     service: &'a S,
     codec: &'a C,
 }
 
-impl<S: Service, C: Codec> Service for Known<'_, S, C> {
+impl<S: Service, C: Codec> Service for WithCodec<'_, S, C> {
     type Codec = C;
 
     fn codec(&self) -> &C {
@@ -177,7 +119,7 @@ impl<S: Service, C: Codec> Service for Known<'_, S, C> {
     }
 }
 
-fn known<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
+fn downcast_codec<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
     (service.codec() as &dyn Any).downcast_ref().ok_or_else(|| {
         let text = format!(
             "a `BoxMiddleware` for the codec {} is around a service with the codec {}: name its codec, as in \
@@ -189,13 +131,13 @@ fn known<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
     })
 }
 
-/// What is still to come of a `Vec` of middleware.
-struct Rest<'a, C: Codec> {
+/// Remaining middleware of a `Vec`, and the service below it.
+struct RemainingLayers<'a, C: Codec> {
     layers: &'a [BoxMiddleware<C>],
     next: &'a dyn DynService<C>,
 }
 
-impl<C: Codec> Service for Rest<'_, C> {
+impl<C: Codec> Service for RemainingLayers<'_, C> {
     type Codec = C;
 
     fn codec(&self) -> &C {
@@ -204,7 +146,9 @@ impl<C: Codec> Service for Rest<'_, C> {
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
         match self.layers.split_first() {
-            Some((first, layers)) => first.0.handle(request, &Rest { layers, next: self.next }).await,
+            Some((first, layers)) => {
+                first.0.handle(request, &RemainingLayers { layers, next: self.next }).await
+            }
             None => self.next.call(request).await,
         }
     }

@@ -10,8 +10,8 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Body, CallError, Error, Message, Request, Response};
 use pin_project_lite::pin_project;
 
+use super::encoding::{decode_error, decode_reply, encode_into};
 use crate::Service;
-use crate::handler::{decode_error, decode_reply, encode_into};
 
 /// Sends a message and waits for its reply, as [`ServiceExt::send`](crate::ServiceExt::send) does, with errors of a type
 /// that the caller chooses: [`Error`] fits a message that has none of its own.
@@ -50,25 +50,25 @@ where
     // Encoded where it stays.
     let mut request = Request::of::<M>(Body::empty());
     let call = match encode_into(request.body_mut(), service.codec(), message, "message", M::NAME) {
-        Ok(()) => Stage::Called { call: service.call(request) },
-        Err(error) => Stage::Refused { error: Some(error) },
+        Ok(()) => SendState::Called { call: service.call(request) },
+        Err(error) => SendState::Refused { error: Some(error) },
     };
-    Sending { codec: service.codec(), call, output: PhantomData::<fn() -> (M, E)> }
+    SendFuture { codec: service.codec(), call, output: PhantomData::<fn() -> (M, E)> }
 }
 
 pin_project! {
     /// No async block, which would hold the call twice: a caller may have very many of these.
-    struct Sending<'a, C, F, O> {
+    struct SendFuture<'a, C, F, O> {
         codec: &'a C,
         #[pin]
-        call: Stage<F>,
+        call: SendState<F>,
         output: PhantomData<O>,
     }
 }
 
 pin_project! {
-    #[project = StageNow]
-    enum Stage<F> {
+    #[project = SendStateProj]
+    enum SendState<F> {
         Called {
             #[pin]
             call: F,
@@ -78,7 +78,7 @@ pin_project! {
     }
 }
 
-impl<C, F, M, E> Future for Sending<'_, C, F, fn() -> (M, E)>
+impl<C, F, M, E> Future for SendFuture<'_, C, F, fn() -> (M, E)>
 where
     C: Codec,
     F: Future<Output = Result<Response, Error>>,
@@ -90,8 +90,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = match this.call.project() {
-            StageNow::Called { call } => ready!(call.poll(cx)),
-            StageNow::Refused { error } => {
+            SendStateProj::Called { call } => ready!(call.poll(cx)),
+            SendStateProj::Refused { error } => {
                 Err(error.take().expect("a call is not polled after it has ended"))
             }
         };

@@ -2,25 +2,22 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::pin::Pin;
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{Codec, CodecError, decode_body};
-use isolated_workers_core::{Body, Error, Request, Response};
+use isolated_workers_core::{Body, Error, Request};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 use crate::Service;
-use crate::handler::encode;
-
-pub(crate) type BoxFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
+use crate::service::{BoxFuture, encode};
 
 /// A [`Service`] without its types. Bodies go through `erased_serde`.
 pub(crate) trait ErasedService: Sync {
     fn call(&self, request: Request) -> BoxFuture<'_>;
     fn codec_name(&self) -> &'static str;
     fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error>;
-    fn decode(&self, body: &Body, read: Read) -> Result<Box<dyn Any>, CodecError>;
+    fn decode(&self, body: &Body, read: ReadFn) -> Result<Box<dyn Any>, CodecError>;
 }
 
 impl<S: Service> ErasedService for S {
@@ -36,16 +33,16 @@ impl<S: Service> ErasedService for S {
         encode(self.codec(), &value, what, name)
     }
 
-    fn decode(&self, body: &Body, read: Read) -> Result<Box<dyn Any>, CodecError> {
+    fn decode(&self, body: &Body, read: ReadFn) -> Result<Box<dyn Any>, CodecError> {
         let before = READ.replace(Some(read));
         let value = decode_body(self.codec(), body);
         READ.set(before);
-        value.map(|Value(value)| value)
+        value.map(|DecodedValue(value)| value)
     }
 }
 
 /// Reads a value of a type that its maker knows.
-pub(crate) type Read = fn(&mut dyn erased_serde::Deserializer<'_>) -> erased_serde::Result<Box<dyn Any>>;
+pub(crate) type ReadFn = fn(&mut dyn erased_serde::Deserializer<'_>) -> erased_serde::Result<Box<dyn Any>>;
 
 /// Reads a `T`.
 pub(crate) fn read<T: DeserializeOwned + 'static>(
@@ -62,17 +59,17 @@ pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
 }
 
 thread_local! {
-    /// How to read the next [`Value`]: a codec decodes types, and a type cannot say at run time what it stands for.
-    static READ: Cell<Option<Read>> = const { Cell::new(None) };
+    /// How to read the next [`DecodedValue`]: a codec decodes types, and a type cannot say at run time what it stands for.
+    static READ: Cell<Option<ReadFn>> = const { Cell::new(None) };
 }
 
 /// Whatever `READ` says.
-struct Value(Box<dyn Any>);
+struct DecodedValue(Box<dyn Any>);
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for DecodedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = READ.get().ok_or_else(|| D::Error::custom("nobody has said what to read"))?;
         let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
-        read(&mut deserializer).map(Value).map_err(D::Error::custom)
+        read(&mut deserializer).map(DecodedValue).map_err(D::Error::custom)
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use isolated_workers_core::{Request, Role};
 use tracing::{Span, field};
 
-use crate::random::random;
+use crate::support::random;
 
 /// The key under which the context travels.
 const KEY: &str = "traceparent";

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use isolated_workers_core::{Error, Response};
 use pin_project_lite::pin_project;
 
-use crate::panic_place;
+use super::panic_location;
 
 /// Says what becomes of what goes wrong.
 pub(crate) trait Guard {
@@ -59,11 +59,11 @@ impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F
 }
 
 fn what(panic: &(dyn Any + Send)) -> String {
-    let place = panic_place::take().map_or(String::new(), |place| format!(" at {place}"));
+    let location = panic_location::take().map_or(String::new(), |location| format!(" at {location}"));
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is no text");
-    format!("panicked{place}: {text}")
+    format!("panicked{location}: {text}")
 }

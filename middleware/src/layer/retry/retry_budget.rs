@@ -6,13 +6,13 @@ const RETRY: u64 = 100;
 /// A bucket of tokens that calls fill and retries empty, so that retries stay a fraction of the calls also where every
 /// call fails.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct RetryBudget {
     percent: u64,
     capacity: u64,
     tokens: AtomicU64,
 }
 
-impl Budget {
+impl RetryBudget {
     /// A full bucket.
     pub(super) fn new(percent: u32, reserve: u32) -> Self {
         let capacity = u64::from(reserve) * RETRY;
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn five_calls_pay_for_a_retry() {
-        let budget = Budget::new(20, 2);
+        let budget = RetryBudget::new(20, 2);
         assert_eq!([(); 3].map(|()| budget.withdraw()), [true, true, false]);
         (0..4).for_each(|_| budget.deposit());
         assert!(!budget.withdraw());
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn it_holds_no_more_than_the_reserve() {
-        let budget = Budget::new(50, 1);
+        let budget = RetryBudget::new(50, 1);
         (0..100).for_each(|_| budget.deposit());
         assert_eq!([(); 2].map(|()| budget.withdraw()), [true, false]);
     }

@@ -4,16 +4,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use isolated_workers_codec::Codec;
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
-use isolated_workers_codec::{Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
-    Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
-    Schema,
+    Body, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
 };
-use serde::Serialize;
 
-use crate::naming::type_name;
-use crate::{Context, panic_place, scratch};
+pub use super::encoding::decode;
+use super::encoding::{SKEW_ADVICE, encode, encode_into};
+use crate::Context;
+use crate::support::names::type_name;
+use crate::support::panic_location;
 
 /// What a worker serves: the answer to each message of a service, whatever the codec.
 ///
@@ -120,16 +121,16 @@ where
     let context = Context::of(request);
     let given_up = context.cancelled().clone().drop_guard();
     let run = move || {
-        let ran = panic_place::watch(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
-        ran.map_err(|panic| (panic, panic_place::take()))
+        let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
+        ran.map_err(|panic| (panic, panic_location::take()))
     };
     match tokio::task::spawn_blocking(run).await {
         Ok(Ok(result)) => {
             given_up.disarm();
             reply::<M, C>(codec, result)
         }
-        Ok(Err((panic, place))) => {
-            panic_place::set(place);
+        Ok(Err((panic, location))) => {
+            panic_location::set(location);
             resume_unwind(panic)
         }
         // What panics is caught above.
@@ -162,95 +163,8 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
     }
 }
 
-/// Decodes the payload of a request as the message `M`, within the budget of its body.
-///
-/// # Errors
-/// `Decode` where it is not one, `TooLarge` where it takes more than the budget.
-pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
-    decode_body(codec, request.body()).map_err(|error| {
-        let attempt = format!("could not decode `{}` from {}", M::NAME, C::ID);
-        undecodable(attempt, error, request.role()).with_executed(Executed::No)
-    })
-}
-
-fn undecodable(attempt: String, error: CodecError, side: Role) -> Error {
-    let (kind, advice) = match side {
-        _ if !error.is_over_budget() => (ErrorKind::Decode, SKEW),
-        Role::Caller => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
-        _ => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
-    };
-    Error::with_source(kind, format!("{attempt}: {error}{advice}"), error)
-}
-
 /// The answer to a request whose name no handler has.
 pub fn unknown_message(schema: &Schema, request: &Request) -> Error {
-    let text = format!("the service {} has no message `{}`{SKEW}", schema.service(), request.name());
+    let text = format!("the service {} has no message `{}`{SKEW_ADVICE}", schema.service(), request.name());
     Error::new(ErrorKind::UnknownMessage, text)
-}
-
-const SKEW: &str = "; build host and worker from the same definition of the service";
-
-pub(crate) fn encode<C: Codec, T: Serialize>(
-    codec: &C,
-    value: &T,
-    what: &str,
-    name: &str,
-) -> Result<Body, Error> {
-    let mut body = Body::empty();
-    encode_into(&mut body, codec, value, what, name)?;
-    Ok(body)
-}
-
-/// Makes the empty `body` one of the value.
-pub(crate) fn encode_into<C: Codec, T: Serialize>(
-    body: &mut Body,
-    codec: &C,
-    value: &T,
-    what: &str,
-    name: &str,
-) -> Result<(), Error> {
-    let (shared, encoded) = scratch::fill(body, |out| {
-        let mut pieces = Pieces::new(out);
-        let encoded = codec.encode_pieces(value, &mut pieces);
-        (pieces.into_shared(), encoded)
-    });
-    if !shared.is_empty() {
-        *body = shared.into_body(std::mem::take(body));
-    }
-    // There is no need to protect this process from itself.
-    body.set_budget(Budget::LOCAL);
-    match encoded {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let advice = "change its type, or use a codec that has a form for it";
-            let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::ID);
-            Err(Error::with_source(ErrorKind::Encode, text, error))
-        }
-    }
-}
-
-pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
-    // Nobody answers a oneway message, and its reply type is ().
-    decode_body(codec, response.body()).map(|MaybeBytes(reply)| reply).map_err(|error| {
-        let reply = std::any::type_name::<M::Reply>();
-        let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::ID);
-        undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)
-    })
-}
-
-/// The typed error of `M`, where the answer was one.
-pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> CallError<M::Error> {
-    let decode = |remote: &RemoteError| {
-        let data = remote.data.as_ref()?;
-        Some(decode_within(codec, data, remote.budget()))
-    };
-    match error.remote_error().and_then(decode) {
-        Some(Ok(failure)) => CallError::Service(failure),
-        Some(Err(error)) if error.is_over_budget() => {
-            let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::ID);
-            CallError::Call(undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes))
-        }
-        // Its text says what it was all the same.
-        _ => CallError::Call(error),
-    }
 }

@@ -1,9 +1,55 @@
+//! Middleware, and the layers that are built in.
+
+mod auth;
+mod box_middleware;
+mod concurrency_limit;
+mod deadline;
+mod for_message;
+mod from_fn;
+mod hooks;
+mod load_shed;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod next;
+mod rate_limit;
+mod retry;
+mod set_metadata;
+mod stack;
+mod timeout;
+#[cfg(feature = "tower")]
+mod tower;
+mod trace;
+mod validate;
+
 use std::sync::Arc;
 
 use isolated_workers_core::{Error, Request, Response};
 
+pub use self::auth::Auth;
+pub use self::box_middleware::BoxMiddleware;
+pub use self::concurrency_limit::ConcurrencyLimit;
+pub use self::deadline::Deadline;
+pub use self::for_message::{ForMessage, Hook, NoHook, for_message};
+pub use self::from_fn::{FromFn, MiddlewareFn, from_fn};
+pub use self::hooks::{
+    OnRequest, OnRequestAsync, OnResponse, OnResponseAsync, on_request, on_request_async, on_response,
+    on_response_async,
+};
+pub use self::load_shed::LoadShed;
+#[cfg(feature = "metrics")]
+pub use self::metrics::Metrics;
+pub use self::next::Next;
+pub use self::rate_limit::RateLimit;
+pub use self::retry::Retry;
+pub use self::set_metadata::SetMetadata;
+pub use self::stack::{Layered, Layers, NoLayers, Stack};
+pub use self::timeout::Timeout;
+#[cfg(feature = "tower")]
+pub use self::tower::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
+pub use self::trace::{Propagator, Trace, TraceContext, TraceWith};
+pub use self::validate::Validate;
 use crate::Service;
-use crate::naming::type_name;
+use crate::support::names::type_name;
 
 /// Something around a call: it sees the request, decides what happens with it, and sees the reply.
 ///

@@ -7,69 +7,71 @@ use isolated_workers_core::Body;
 
 thread_local! {
     // In a box, because it is taken out and put back for each payload.
-    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    static ENCODE_BUFFER: Cell<Option<Box<EncodeBuffer>>> = const { Cell::new(None) };
 }
 
 /// The size of a block in bytes that small payloads are cut from. One that is larger has memory of its own.
-const BLOCK: usize = 8 << 10;
+const BLOCK_BYTES: usize = 8 << 10;
 
 /// With less than this left, a block is not begun on.
-const ROOM: usize = 256;
+const MIN_ROOM_BYTES: usize = 256;
 
 /// The memory of a larger payload than this is not kept, in bytes.
-const MOST_KEPT: usize = 16 << 20;
+const MAX_KEPT_BYTES: usize = 16 << 20;
 
 /// How many small payloads give the memory of a large one back.
-const SMALL_ONES: u32 = 16;
+const MAX_SMALL_PAYLOADS: u32 = 16;
 
 #[derive(Default)]
-struct Scratch {
+struct EncodeBuffer {
     /// What is left of a block.
     block: BytesMut,
     /// The memory of the last large payload, because that of the system is slow to touch first.
-    large: Option<Large>,
+    large: Option<LargeBuffer>,
 }
 
-struct Large {
+struct LargeBuffer {
     memory: BytesMut,
     size: usize,
-    small_ones: u32,
+    small_payloads: u32,
 }
 
 /// Makes the empty `body` one of what `encode` appends, which may encode something else in its turn, and returns its result.
 pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) -> T {
-    let mut scratch = SCRATCH.take().unwrap_or_default();
+    let mut buffer = ENCODE_BUFFER.take().unwrap_or_default();
     // After a large payload the next is one, too, as a rule. It has the memory if the last is gone.
-    let result = match scratch.large.as_mut().and_then(Large::ready) {
+    let result = match buffer.large.as_mut().and_then(LargeBuffer::ready) {
         Some(large) => {
             let result = encode(&mut large.memory);
-            *body = large.take_out(&mut scratch.block).into();
+            *body = large.take_out(&mut buffer.block).into();
             result
         }
         None => {
-            reserve(&mut scratch.block);
-            let result = encode(&mut scratch.block);
-            if body.fill(&scratch.block) {
-                scratch.block.clear();
-                SCRATCH.set(Some(scratch));
+            reserve(&mut buffer.block);
+            let result = encode(&mut buffer.block);
+            if body.fill(&buffer.block) {
+                buffer.block.clear();
+                ENCODE_BUFFER.set(Some(buffer));
                 return result;
             }
-            let bytes = scratch.block.split().freeze();
-            if bytes.len() > BLOCK {
-                let memory = std::mem::take(&mut scratch.block);
-                scratch.large = Some(Large { memory, size: bytes.len(), small_ones: 0 });
+            let bytes = buffer.block.split().freeze();
+            if bytes.len() > BLOCK_BYTES {
+                let memory = std::mem::take(&mut buffer.block);
+                buffer.large = Some(LargeBuffer { memory, size: bytes.len(), small_payloads: 0 });
             }
             *body = bytes.into();
             result
         }
     };
-    scratch.large =
-        scratch.large.take().filter(|large| large.size <= MOST_KEPT && large.small_ones < SMALL_ONES);
-    SCRATCH.set(Some(scratch));
+    buffer.large = buffer
+        .large
+        .take()
+        .filter(|large| large.size <= MAX_KEPT_BYTES && large.small_payloads < MAX_SMALL_PAYLOADS);
+    ENCODE_BUFFER.set(Some(buffer));
     result
 }
 
-impl Large {
+impl LargeBuffer {
     /// `None` where a payload is still in it.
     fn ready(&mut self) -> Option<&mut Self> {
         self.memory.try_reclaim(self.size).then_some(self)
@@ -78,11 +80,11 @@ impl Large {
     /// What has been written here, which moves to the block where it is small.
     fn take_out(&mut self, block: &mut BytesMut) -> Bytes {
         let size = self.memory.len();
-        if size > BLOCK {
-            (self.size, self.small_ones) = (self.size.max(size), 0);
+        if size > BLOCK_BYTES {
+            (self.size, self.small_payloads) = (self.size.max(size), 0);
             return self.memory.split().freeze();
         }
-        self.small_ones += 1;
+        self.small_payloads += 1;
         reserve(block);
         block.extend_from_slice(&self.memory);
         self.memory.clear();
@@ -91,9 +93,9 @@ impl Large {
 }
 
 fn reserve(block: &mut BytesMut) {
-    if block.capacity() < ROOM {
+    if block.capacity() < MIN_ROOM_BYTES {
         // Takes the block over again where no payload in it is left.
-        block.reserve(BLOCK);
+        block.reserve(BLOCK_BYTES);
     }
 }
 
@@ -125,13 +127,13 @@ mod tests {
     #[test]
     fn small_payloads_share_a_block_also_after_a_large_one_and_give_its_memory_back() {
         drop(filled(100_000));
-        for _ in 0..SMALL_ONES {
+        for _ in 0..MAX_SMALL_PAYLOADS {
             let (one, other) = (filled(90), filled(90));
             assert_eq!((one.len(), other.len()), (90, 90));
             assert_eq!(one.as_ptr().wrapping_add(90), other.as_ptr());
         }
-        let scratch = SCRATCH.take().unwrap();
-        assert!(scratch.large.is_none());
+        let buffer = ENCODE_BUFFER.take().unwrap();
+        assert!(buffer.large.is_none());
     }
 
     #[test]

@@ -1,10 +1,13 @@
+mod erased_service;
+
 use std::fmt;
 
 use isolated_workers_codec::CodecError;
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response};
 
-use crate::erased::{ErasedService, Read, read, read_reply};
+pub(crate) use self::erased_service::ErasedService;
+use self::erased_service::{ReadFn, read, read_reply};
 use crate::service::check_name;
 
 /// The rest of the stack, as a function sees it.
@@ -88,7 +91,7 @@ impl<'a> Next<'a> {
         Ok(())
     }
 
-    fn value<T: 'static>(&self, body: &Body, read: Read, what: impl Fn() -> String) -> Result<T, Error> {
+    fn value<T: 'static>(&self, body: &Body, read: ReadFn, what: impl Fn() -> String) -> Result<T, Error> {
         let value = self.0.decode(body, read).and_then(|value| {
             let other = |_| CodecError::new("the codec has read another value in its place");
             value.downcast().map_err(other)

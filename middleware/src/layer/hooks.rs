@@ -2,7 +2,7 @@
 
 use isolated_workers_core::{Error, Name, Request, Response};
 
-use crate::naming::function_name;
+use crate::support::names::function_name;
 use crate::{Middleware, Service};
 
 /// Makes a middleware of a closure that sees each request on its way in, and may change or refuse it.

@@ -15,20 +15,20 @@ use crate::{Middleware, Service};
 #[derive(Debug)]
 pub struct LoadShed {
     limit: usize,
-    under_way: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
 impl LoadShed {
     /// Lets at most `limit` calls be under way. 0 refuses all: a way to take a worker out of service.
     pub const fn new(limit: usize) -> Self {
-        Self { limit, under_way: AtomicUsize::new(0) }
+        Self { limit, in_flight: AtomicUsize::new(0) }
     }
 }
 
 impl Middleware for LoadShed {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let place = Place::take(&self.under_way);
-        if place.number >= self.limit {
+        let call = InFlightCall::take(&self.in_flight);
+        if call.others >= self.limit {
             let (name, limit) = (request.name(), self.limit);
             let why = format!("no more than {limit} may be under way at once");
             let text = format!("`{name}` was refused: {why}; call again later");
@@ -39,20 +39,20 @@ impl Middleware for LoadShed {
 }
 
 /// A place among the calls under way, until it is dropped.
-struct Place<'a> {
-    under_way: &'a AtomicUsize,
+struct InFlightCall<'a> {
+    in_flight: &'a AtomicUsize,
     /// How many were there before.
-    number: usize,
+    others: usize,
 }
 
-impl<'a> Place<'a> {
-    fn take(under_way: &'a AtomicUsize) -> Self {
-        Self { under_way, number: under_way.fetch_add(1, Ordering::Relaxed) }
+impl<'a> InFlightCall<'a> {
+    fn take(in_flight: &'a AtomicUsize) -> Self {
+        Self { in_flight, others: in_flight.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for InFlightCall<'_> {
     fn drop(&mut self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

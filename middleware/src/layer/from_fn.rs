@@ -1,7 +1,7 @@
 use isolated_workers_core::{Error, Request, Response};
 
-use crate::erased::ErasedService;
-use crate::naming::function_name;
+use super::next::ErasedService;
+use crate::support::names::function_name;
 use crate::{Middleware, Next, Service};
 
 /// Makes a middleware of an async function of a request and what comes next.

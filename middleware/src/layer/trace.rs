@@ -1,10 +1,8 @@
-mod propagator;
 mod w3c;
 
-use isolated_workers_core::{Error, Request, Response, Role};
+use isolated_workers_core::{Error, Metadata, Request, Response, Role};
 use tracing::{Instrument, Level, Span, field};
 
-pub use self::propagator::Propagator;
 pub use self::w3c::TraceContext;
 use crate::{Middleware, Service};
 
@@ -24,7 +22,7 @@ use crate::{Middleware, Service};
 /// use isolated_workers_middleware::{Service, ServiceExt, Trace};
 ///
 /// fn traced(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
-///     service.layer(Trace)
+///     service.wrapped_by(Trace)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +63,22 @@ impl<P: Propagator> Middleware for TraceWith<P> {
             None
         })
     }
+}
+
+/// Carries the identity of a span from the host to the worker, beside a request.
+///
+/// [`Trace`](crate::Trace) has one of its own. Another lets a tracing system make the ids: `examples/opentelemetry.rs` does
+/// it for OpenTelemetry in twenty lines.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not carry spans",
+    note = "implement `Propagator` for it, or use `Trace` without `with`, which has one of its own"
+)]
+pub trait Propagator: Send + Sync + 'static {
+    /// On the host: writes down which trace and span the call belongs to.
+    fn inject(&self, span: &Span, metadata: &mut Metadata);
+
+    /// On the worker: makes `span` the child of what the host has written down, if it has.
+    fn extract(&self, span: &Span, metadata: &Metadata);
 }
 
 /// Runs the call in a span that `join` has joined to its trace.

@@ -2,20 +2,20 @@ use std::marker::PhantomData;
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
-use crate::guard::{Guard, Guarded};
+use crate::support::guard::{Guard, Guarded};
 use crate::{Middleware, Service};
 
 /// A service with one middleware around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Layered<M, S> {
     middleware: M,
-    inner: Inner<S>,
+    inner: InnerService<S>,
 }
 
 impl<M: Middleware, S: Service> Layered<M, S> {
     /// Wraps `inner`.
     pub fn new(middleware: M, inner: S) -> Self {
-        Self { middleware, inner: Inner(inner) }
+        Self { middleware, inner: InnerService(inner) }
     }
 }
 
@@ -36,15 +36,15 @@ impl<M: Middleware, S: Service> Service for Layered<M, S> {
 pub(crate) fn around<'a, M: Middleware, S: Service>(
     middleware: &'a M,
     request: Request,
-    inner: &'a Inner<S>,
-) -> Guarded<impl Future<Output = Result<Response, Error>> + Send + use<'a, M, S>, By<'a, M>> {
-    Guarded::new(By(middleware), middleware.handle(request, inner))
+    inner: &'a InnerService<S>,
+) -> Guarded<impl Future<Output = Result<Response, Error>> + Send + use<'a, M, S>, LayerGuard<'a, M>> {
+    Guarded::new(LayerGuard(middleware), middleware.handle(request, inner))
 }
 
 /// Names the middleware for the errors that it has made.
-pub(crate) struct By<'a, M>(&'a M);
+pub(crate) struct LayerGuard<'a, M>(&'a M);
 
-impl<M: Middleware> Guard for By<'_, M> {
+impl<M: Middleware> Guard for LayerGuard<'_, M> {
     fn panicked(&self, what: &str) -> Error {
         // How far it had come is not known.
         Error::new(ErrorKind::Panicked, format!("it {what}")).with_executed(Executed::Maybe)
@@ -57,9 +57,9 @@ impl<M: Middleware> Guard for By<'_, M> {
 
 /// What a middleware calls: its errors are not those of the middleware.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Inner<S>(pub(crate) S);
+pub(crate) struct InnerService<S>(pub(crate) S);
 
-impl<S: Service> Service for Inner<S> {
+impl<S: Service> Service for InnerService<S> {
     type Codec = S::Codec;
 
     fn codec(&self) -> &S::Codec {
@@ -67,13 +67,13 @@ impl<S: Service> Service for Inner<S> {
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        Guarded::new(FromNext::<S>(PhantomData), self.0.call(request))
+        Guarded::new(InnerGuard::<S>(PhantomData), self.0.call(request))
     }
 }
 
-struct FromNext<S>(PhantomData<fn() -> S>);
+struct InnerGuard<S>(PhantomData<fn() -> S>);
 
-impl<S: Service> Guard for FromNext<S> {
+impl<S: Service> Guard for InnerGuard<S> {
     const CATCHES: bool = !S::CATCHES_PANICS;
 
     fn panicked(&self, what: &str) -> Error {

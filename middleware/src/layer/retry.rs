@@ -1,13 +1,13 @@
 mod backoff;
-mod budget;
+mod retry_budget;
 
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
 use self::backoff::Backoff;
-use self::budget::Budget;
-use crate::random::random;
+use self::retry_budget::RetryBudget;
+use crate::support::random;
 use crate::{Middleware, Service};
 
 /// Makes a call that failed again, where that does no harm and may help.
@@ -38,7 +38,7 @@ use crate::{Middleware, Service};
 pub struct Retry {
     attempts: u32,
     backoff: Backoff,
-    budget: Option<Budget>,
+    budget: Option<RetryBudget>,
     may_pass: fn(&Error) -> bool,
 }
 
@@ -49,7 +49,7 @@ impl Retry {
         Self {
             attempts,
             backoff: Backoff::new(Duration::from_millis(10), Duration::from_secs(1)),
-            budget: Some(Budget::new(20, 10)),
+            budget: Some(RetryBudget::new(20, 10)),
             may_pass,
         }
     }
@@ -63,7 +63,7 @@ impl Retry {
     /// Sets the budget: how many retries there may be for a hundred calls, and how many are in reserve, at first and at
     /// most.
     pub fn budget(mut self, percent: u32, reserve: u32) -> Self {
-        self.budget = Some(Budget::new(percent, reserve));
+        self.budget = Some(RetryBudget::new(percent, reserve));
         self
     }
 
@@ -89,7 +89,7 @@ impl Retry {
             }
             _ => false,
         };
-        harmless && (self.may_pass)(error) && self.budget.as_ref().is_none_or(Budget::withdraw)
+        harmless && (self.may_pass)(error) && self.budget.as_ref().is_none_or(RetryBudget::withdraw)
     }
 }
 

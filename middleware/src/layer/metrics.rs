@@ -23,7 +23,7 @@ use crate::{Middleware, Service};
 /// use isolated_workers_middleware::{Metrics, Service, ServiceExt};
 ///
 /// fn measured(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
-///     service.layer(Metrics)
+///     service.wrapped_by(Metrics)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Metrics;
 
 impl Middleware for Metrics {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let call = Call::begin(&request);
+        let call = MeasuredCall::begin(&request);
         let answer = next.call(request).await;
         call.end(&answer);
         answer
@@ -39,7 +39,7 @@ impl Middleware for Metrics {
 }
 
 /// A call under way. One that is dropped counts as cancelled.
-struct Call {
+struct MeasuredCall {
     name: Name,
     side: Role,
     bytes: usize,
@@ -47,7 +47,7 @@ struct Call {
     ended: bool,
 }
 
-impl Call {
+impl MeasuredCall {
     fn begin(request: &Request) -> Self {
         let call = Self {
             name: request.to_name(),
@@ -105,7 +105,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for MeasuredCall {
     fn drop(&mut self) {
         metrics::gauge!("isolated_workers_in_flight", "side" => self.side()).decrement(1);
         if !self.ended {

@@ -1,0 +1,118 @@
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
+use isolated_workers_core::{CallError, Error, ErrorKind, Executed, Message, Request, Response};
+
+use super::client;
+use super::encoding::{decode, decode_reply, encode};
+use crate::{Layered, Middleware, Service};
+
+/// What every service can do: be called with a message, read and write the bodies on its path, and take a layer.
+///
+/// A middleware has the service that it calls for a codec, because a request does not know its own:
+///
+/// ```
+/// use isolated_workers_core::{Error, Message, Request, Response};
+/// use isolated_workers_middleware::{Middleware, Service, ServiceExt};
+/// # use isolated_workers_core::Never;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Add { a: i64, b: i64 }
+/// # impl Message for Add {
+/// #     const NAME: &'static str = "add";
+/// #     type Reply = i64;
+/// #     type Error = Never;
+/// # }
+///
+/// /// Adds in cents and answers in whole units, rounded down.
+/// struct Cents;
+///
+/// impl Middleware for Cents {
+///     async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
+///         if request.name() != Add::NAME {
+///             return next.call(request).await;
+///         }
+///         let Add { a, b } = next.decode(&request)?;
+///         next.replace(&mut request, &Add { a: a * 100, b: b * 100 })?;
+///         let mut response = next.call(request).await?;
+///         let cents = next.decode_reply::<Add>(&response)?;
+///         next.replace_reply::<Add>(&mut response, &(cents / 100))?;
+///         Ok(response)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be called",
+    note = "its methods are there for every `Service`: a `Worker`, a `Pool`, `Local::new(handler, codec)`"
+)]
+pub trait ServiceExt: Service {
+    /// Sends a message and waits for its reply; for a oneway message, until it is on its way.
+    ///
+    /// The message is encoded here; the future does not hold it, and sends it when it is polled first.
+    ///
+    /// # Errors
+    /// [`CallError::Service`] is the handler's own error, [`CallError::Call`] all that kept it from answering.
+    fn send<M: Message>(
+        &self,
+        message: &M,
+    ) -> impl Future<Output = Result<M::Reply, CallError<M::Error>>> + Send {
+        client::send(self, message)
+    }
+
+    /// The payload of `request` as the message `M`.
+    ///
+    /// # Errors
+    /// `Decode` where it is another message, or its bytes are not those of one.
+    fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
+        check_name::<M>(request)?;
+        decode(self.codec(), request)
+    }
+
+    /// Replaces the payload of `request`, which must be an `M`, by another.
+    ///
+    /// # Errors
+    /// `Decode` where it is another message, `Encode` where the new one has no bytes. The request stays as it was.
+    fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
+        check_name::<M>(request)?;
+        request.set_body(encode(self.codec(), message, "message", M::NAME)?);
+        Ok(())
+    }
+
+    /// The reply of `response` to a message `M`.
+    ///
+    /// # Errors
+    /// `Decode` where its bytes are not those of one.
+    fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
+        decode_reply::<M, _>(self.codec(), response)
+    }
+
+    /// Replaces the reply of `response` to a message `M` by another.
+    ///
+    /// # Errors
+    /// `Encode` where that has no bytes. The response stays as it was.
+    fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
+        response.set_body(encode(self.codec(), &MaybeBytes(reply), "reply", M::NAME)?);
+        Ok(())
+    }
+
+    /// Wraps this service in `middleware`, which sees each request first and its reply last.
+    ///
+    /// The last middleware that wraps a service is the outermost. Builders have `layer` instead: the
+    /// first layer added is the outermost there.
+    fn wrapped_by<M: Middleware>(self, middleware: M) -> Layered<M, Self>
+    where
+        Self: Sized,
+    {
+        Layered::new(middleware, self)
+    }
+}
+
+impl<S: Service> ServiceExt for S {}
+
+/// Bytes of one message may well decode as another.
+pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
+    if request.name() == M::NAME {
+        return Ok(());
+    }
+    let what = "compare `request.name()` with its `NAME` first";
+    let text = format!("could not take `{}` for the message `{}`: {what}", request.name(), M::NAME);
+    Err(Error::new(ErrorKind::Decode, text).with_executed(Executed::No))
+}
