@@ -41,5 +41,6 @@ pub(super) fn cancelled(name: &str) -> Error {
 #[cold]
 pub(super) fn timed_out(name: &Name, timeout: Duration) -> Error {
     let remedy = "raise the timeout of the worker, the message or the call, or set it to zero for no limit";
-    Error::new(ErrorKind::Timeout, format!("`{name}` was not answered within {timeout:?}; {remedy}"))
+    let text = format!("could not complete `{name}`: it was not answered within {timeout:?}; {remedy}");
+    Error::new(ErrorKind::Timeout, text)
 }
