@@ -47,7 +47,7 @@ const TABLE: &[Row] = &[
             ("tests/e2e/node_regressions.rs", "a_timeout_of_zero_means_no_timeout"),
             ("tests/e2e/node_regressions.rs", "a_call_can_disable_the_timeout_of_its_message"),
             ("tests/e2e/hang_detection.rs", "invalid_timeouts_and_heartbeats_are_refused"),
-            ("core/tests/protocol/timeout.rs", "a_timeout_past_the_end_of_time_is_none"),
+            ("core/tests/protocol/timeout.rs", "a_timeout_beyond_the_range_of_instant_never_expires"),
         ],
     ),
     (
@@ -131,7 +131,10 @@ const TABLE: &[Row] = &[
         "of two calls with the same id, one gets the reply of the other",
         &[
             ("tests/e2e/calls.rs", "a_duplicate_id_is_refused_and_the_first_call_continues"),
-            ("core/tests/protocol/cancel.rs", "the_id_of_an_abandoned_call_is_refused_until_its_answer_came"),
+            (
+                "core/tests/protocol/cancel.rs",
+                "the_id_of_a_cancelled_call_is_in_use_until_its_answer_arrives",
+            ),
         ],
     ),
     (
