@@ -99,7 +99,7 @@ pub trait Middleware: Send + Sync + 'static {
         next: &S,
     ) -> impl Future<Output = Result<Response, Error>> + Send;
 
-    /// What its errors call it. Default: the name of its type.
+    /// Name of the middleware in its errors. Default: the name of its type.
     fn name(&self) -> &str {
         type_name::<Self>()
     }
@@ -118,7 +118,7 @@ impl<M: Middleware> Middleware for Option<M> {
     }
 }
 
-/// Lets a pointer to a middleware stand for it.
+/// Implements [`Middleware`] for pointers to a middleware.
 macro_rules! pointers {
     ($($pointer:ty),*) => {$(
         impl<M: Middleware> Middleware for $pointer {

@@ -1,4 +1,4 @@
-//! What can be called, and what can be wrapped around a call.
+//! Services, and the middleware around them.
 //!
 //! Everything that answers a request is a [`Service`]: the connection to a worker, a handler in this process, and any
 //! of them with [`Middleware`] around it. A middleware is written once and works on both sides: on the host around

@@ -32,20 +32,20 @@ pub(crate) use self::service_ext::check_name;
     note = "a `Worker` can, `Local::new(handler, codec)` makes a service of a handler, and a reference or an `Arc` of a service is one"
 )]
 pub trait Service: Send + Sync {
-    /// What bodies on this path are encoded with.
+    /// Codec of the bodies on this path.
     type Codec: Codec;
 
-    /// Whether a call ends with an error where its code panics, so that nobody around it has to look for that. Default:
-    /// `false`.
+    /// `true` if a panic during a call becomes an error, so that outer services need not catch it.
+    /// Default: `false`.
     const CATCHES_PANICS: bool = false;
 
-    /// The codec, for those who read or write bodies.
+    /// Returns the codec, for code that reads or writes bodies.
     fn codec(&self) -> &Self::Codec;
 
-    /// Carries the request out.
+    /// Sends the request and returns its response.
     ///
     /// # Errors
-    /// What kept the call from its answer, or the error that it was answered with.
+    /// The call failed, or the callee answered with an error.
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 

@@ -1,5 +1,5 @@
-//! How a `Vec<u8>` travels that is the argument of a method: as bytes, where serde by itself makes a sequence of numbers
-//! of it. Text formats keep the sequence, which every peer reads.
+//! Serializes a `Vec<u8>` argument of a method as bytes instead of serde's sequence of numbers.
+//! Text formats keep the sequence, which every peer reads.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@ use tokio::sync::Semaphore;
 
 use crate::{Middleware, Service};
 
-/// Lets so many calls be under way at the same time; others wait, first come, first served.
+/// Limits the number of calls in flight. Further calls wait in order of arrival.
 ///
 /// On the host it keeps a caller from overwhelming a worker, on the worker it limits the handlers that run side by side.
 /// Those that wait are not counted and have no limit: put a [`LoadShed`](crate::LoadShed) outside of it for one, and a

@@ -46,7 +46,7 @@ pub struct ForMessage<M, F = NoHook, G = NoHook> {
 }
 
 impl<M: Message, F, G> ForMessage<M, F, G> {
-    /// Has `hook` see the message on its way in. An error of it is the answer to the call.
+    /// Runs `hook` on the message before the call. An error of `hook` is the answer to the call.
     pub fn on_request<H>(self, hook: H) -> ForMessage<M, H, G>
     where
         H: Fn(&mut M) -> Result<(), Error> + Send + Sync + 'static,
@@ -54,7 +54,7 @@ impl<M: Message, F, G> ForMessage<M, F, G> {
         ForMessage { request: hook, reply: self.reply, message: PhantomData }
     }
 
-    /// Has `hook` see the reply on its way back, where the call succeeded. An error of it is the answer to the call.
+    /// Runs `hook` on the reply if the call succeeded. An error of `hook` is the answer to the call.
     pub fn on_reply<H>(self, hook: H) -> ForMessage<M, F, H>
     where
         H: Fn(&mut M::Reply) -> Result<(), Error> + Send + Sync + 'static,
@@ -83,13 +83,13 @@ impl<M: Message, F: Hook<M>, G: Hook<M::Reply>> Middleware for ForMessage<M, F, 
     }
 }
 
-/// What looks at a value on its way: a closure, or [`NoHook`].
+/// Observer of a value on its way: a closure, or [`NoHook`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot look at a `{T}`",
     note = "it takes a closure `|value: &mut {T}| -> Result<(), Error> {{ .. }}`"
 )]
 pub trait Hook<T>: Send + Sync + 'static {
-    /// Whether it looks at all; where it does not, nothing is decoded.
+    /// `true` if it observes the value. If not, nothing is decoded.
     const LOOKS: bool;
 
     /// Sees the value, which it may change.

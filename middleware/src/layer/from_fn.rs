@@ -61,14 +61,14 @@ impl<F: for<'a> MiddlewareFn<'a>> Middleware for FromFn<F> {
     }
 }
 
-/// What [`from_fn`] takes: an async function or closure of a [`Request`] and a [`Next`] whose future can be sent
+/// Argument of [`from_fn`]: an async function or closure of a [`Request`] and a [`Next`] whose future can be sent
 /// between threads. Implemented for all of them, and by nothing else.
 #[diagnostic::on_unimplemented(
     message = "`from_fn` cannot make a middleware of this function",
     note = "it takes `async |request: Request, next: Next<'_>| -> Result<Response, Error> {{ .. }}`, or an `async fn` of that shape, whose future is `Send`"
 )]
 pub trait MiddlewareFn<'a>: Send + Sync + 'static {
-    /// What the function returns.
+    /// Future that the function returns.
     type Future: Future<Output = Result<Response, Error>> + Send + 'a;
 
     /// Calls the function.

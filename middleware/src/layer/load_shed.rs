@@ -38,10 +38,10 @@ impl Middleware for LoadShed {
     }
 }
 
-/// A place among the calls under way, until it is dropped.
+/// Call that counts as in flight until it is dropped.
 struct InFlightCall<'a> {
     in_flight: &'a AtomicUsize,
-    /// How many were there before.
+    /// Number of calls that were in flight before this one.
     others: usize,
 }
 

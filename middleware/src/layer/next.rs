@@ -54,7 +54,7 @@ impl<'a> Next<'a> {
     /// The payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` where it is another message, or its bytes are not those of one; `TooLarge` where it takes more than the
+    /// `Decode` if it is another message or cannot be decoded; `TooLarge` if it exceeds the
     /// budget of its body.
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
@@ -65,7 +65,7 @@ impl<'a> Next<'a> {
     /// Replaces the payload of `request`, which must be an `M`, by another.
     ///
     /// # Errors
-    /// `Decode` where it is another message, `Encode` where the new one has no bytes. The request stays as it was.
+    /// `Decode` if it is another message, `Encode` if the new one cannot be encoded. The request is unchanged then.
     pub fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
         request.set_body(self.0.encode(message, "message", M::NAME)?);
@@ -75,7 +75,7 @@ impl<'a> Next<'a> {
     /// The reply of `response` to a message `M`.
     ///
     /// # Errors
-    /// `Decode` where its bytes are not those of one; `TooLarge` where it takes more than the budget of its body.
+    /// `Decode` if it cannot be decoded; `TooLarge` if it exceeds the budget of its body.
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
         self.value(response.body(), read_reply::<M::Reply>, what)
@@ -85,7 +85,7 @@ impl<'a> Next<'a> {
     /// Replaces the reply of `response` to a message `M` by another.
     ///
     /// # Errors
-    /// `Encode` where that has no bytes. The response stays as it was.
+    /// `Encode` if it cannot be encoded. The response is unchanged then.
     pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
         response.set_body(self.0.encode(&MaybeBytes(reply), "reply", M::NAME)?);
         Ok(())

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{Middleware, Service};
 
-/// Lets so many calls begin in a time; others wait for their turn, or are refused.
+/// Limits the number of calls per period. Further calls wait in order, or are refused.
 ///
 /// It is a bucket of tokens: full at first, so that a burst may go at once, and filled up evenly. A call that is dropped
 /// while it waits takes none.
@@ -31,7 +31,7 @@ pub struct RateLimit {
 #[derive(Debug)]
 struct Bucket {
     tokens: u32,
-    /// When the last token came in.
+    /// Time at which the last token was added.
     filled: Instant,
 }
 

@@ -79,7 +79,7 @@ impl Retry {
         self
     }
 
-    /// Whether to make the call again that failed with `error`, and had `runs` left if it was run.
+    /// Returns `true` if the call that failed with `error` may be tried again. `runs` are the remaining executions.
     fn goes_on(&self, error: &Error, runs: &mut u32) -> bool {
         let harmless = match error.executed() {
             Executed::No => true,

@@ -46,7 +46,7 @@ pub(crate) struct LayerGuard<'a, M>(&'a M);
 
 impl<M: Middleware> Guard for LayerGuard<'_, M> {
     fn panicked(&self, what: &str) -> Error {
-        // How far it had come is not known.
+        // The progress of the call is unknown.
         Error::new(ErrorKind::Panicked, format!("it {what}")).with_executed(Executed::Maybe)
     }
 
@@ -55,7 +55,7 @@ impl<M: Middleware> Guard for LayerGuard<'_, M> {
     }
 }
 
-/// What a middleware calls: its errors are not those of the middleware.
+/// Service below a middleware. Its errors are not attributed to the middleware.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InnerService<S>(pub(crate) S);
 

@@ -148,7 +148,7 @@ struct ForwardedCall {
     answer: oneshot::Sender<Result<Response, Error>>,
 }
 
-/// What a layer of tower goes around: it passes each request on to what is below the [`TowerLayer`].
+/// Service that a layer of tower wraps. It forwards each request to the service below the [`TowerLayer`].
 #[derive(Clone, Debug)]
 pub struct TowerInner(());
 

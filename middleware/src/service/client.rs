@@ -1,4 +1,4 @@
-//! What a client is made of, to write one by hand.
+//! Functions to write a client by hand.
 //!
 //! `#[service]` generates a client whose methods are a [`send`] each.
 
@@ -36,8 +36,7 @@ use crate::Service;
 /// ```
 ///
 /// # Errors
-/// What becomes of [`CallError::Service`], the handler's own error, and of [`CallError::Call`], which is all that kept it
-/// from answering.
+/// The conversion of [`CallError::Service`], the handler's own error, or of [`CallError::Call`], any other failure.
 pub fn send<'a, S, M, E>(
     service: &'a S,
     message: &M,

@@ -59,12 +59,12 @@ impl Context {
         &self.metadata
     }
 
-    /// Which attempt of the call this is, from 1.
+    /// Number of this attempt of the call, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// When the caller waits no longer, on this process's clock; `None` where it did not say. A host says what was set
+    /// Time at which the caller stops waiting, on this process's clock. `None` if it set no limit. A host says what was set
     /// for the message or the call, and not the default of its worker.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline

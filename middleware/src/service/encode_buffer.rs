@@ -19,12 +19,12 @@ const MIN_ROOM_BYTES: usize = 256;
 /// The memory of a larger payload than this is not kept, in bytes.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
-/// How many small payloads give the memory of a large one back.
+/// Number of small payloads in a row after which the memory of a large one is freed.
 const MAX_SMALL_PAYLOADS: u32 = 16;
 
 #[derive(Default)]
 struct EncodeBuffer {
-    /// What is left of a block.
+    /// Rest of a block.
     block: BytesMut,
     /// The memory of the last large payload, because that of the system is slow to touch first.
     large: Option<LargeBuffer>,

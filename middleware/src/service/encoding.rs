@@ -14,7 +14,7 @@ pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same defi
 /// Decodes the payload of a request as the message `M`, within the budget of its body.
 ///
 /// # Errors
-/// `Decode` where it is not one, `TooLarge` where it takes more than the budget.
+/// `Decode` where it is not one, `TooLarge` if it exceeds the budget.
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
     decode_body(codec, request.body()).map_err(|error| {
         let attempt = format!("could not decode `{}` from {}", M::NAME, C::ID);

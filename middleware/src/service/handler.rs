@@ -1,4 +1,4 @@
-//! What a worker serves, and the pieces to write one by hand.
+//! Handlers, and the functions to write one by hand.
 //!
 //! `#[service]` generates a [`Handler`] that is a `match` over the names of messages with a [`respond`] in each arm.
 
@@ -16,7 +16,7 @@ use crate::Context;
 use crate::support::names::type_name;
 use crate::support::panic_location;
 
-/// What a worker serves: the answer to each message of a service, whatever the codec.
+/// Answers the messages of one service, with any codec. A worker serves a handler.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message, Never, Request, Response, Schema};
@@ -49,7 +49,7 @@ use crate::support::panic_location;
     note = "implement a `#[service]` trait for it and pass `value.into_service()`, or implement `Handler` by hand"
 )]
 pub trait Handler: Send + Sync + 'static {
-    /// What the service is called and looks like.
+    /// Name and fingerprint of the service.
     const SCHEMA: Schema;
 
     /// Answers one message.

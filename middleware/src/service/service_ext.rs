@@ -5,9 +5,9 @@ use super::client;
 use super::encoding::{decode, decode_reply, encode};
 use crate::{Layered, Middleware, Service};
 
-/// What every service can do: be called with a message, read and write the bodies on its path, and take a layer.
+/// Typed calls, typed access to bodies, and wrapping in middleware, for every [`Service`].
 ///
-/// A middleware has the service that it calls for a codec, because a request does not know its own:
+/// A request does not know its codec. A middleware uses the service that it calls:
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message, Request, Response};
@@ -60,7 +60,7 @@ pub trait ServiceExt: Service {
     /// The payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` where it is another message, or its bytes are not those of one.
+    /// `Decode` if it is another message or cannot be decoded.
     fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         decode(self.codec(), request)
@@ -69,7 +69,7 @@ pub trait ServiceExt: Service {
     /// Replaces the payload of `request`, which must be an `M`, by another.
     ///
     /// # Errors
-    /// `Decode` where it is another message, `Encode` where the new one has no bytes. The request stays as it was.
+    /// `Decode` if it is another message, `Encode` if the new one cannot be encoded. The request is unchanged then.
     fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
         request.set_body(encode(self.codec(), message, "message", M::NAME)?);
@@ -79,7 +79,7 @@ pub trait ServiceExt: Service {
     /// The reply of `response` to a message `M`.
     ///
     /// # Errors
-    /// `Decode` where its bytes are not those of one.
+    /// `Decode` if it cannot be decoded.
     fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         decode_reply::<M, _>(self.codec(), response)
     }
@@ -87,7 +87,7 @@ pub trait ServiceExt: Service {
     /// Replaces the reply of `response` to a message `M` by another.
     ///
     /// # Errors
-    /// `Encode` where that has no bytes. The response stays as it was.
+    /// `Encode` if it cannot be encoded. The response is unchanged then.
     fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
         response.set_body(encode(self.codec(), &MaybeBytes(reply), "reply", M::NAME)?);
         Ok(())
@@ -107,7 +107,7 @@ pub trait ServiceExt: Service {
 
 impl<S: Service> ServiceExt for S {}
 
-/// Bytes of one message may well decode as another.
+/// Checks the name, because the bytes of one message may decode as another.
 pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
     if request.name() == M::NAME {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What stands around the future of each part of a stack: it makes an error of a panic, and says whose an error is.
+//! Future around each part of a stack: turns a panic into an error, and attributes errors to their origin.
 //!
 //! One type for all of them, and no combinators, because layers nest: with a type more for each layer, a stack of eight
 //! would be too deep for the compiler.
@@ -13,15 +13,15 @@ use pin_project_lite::pin_project;
 
 use super::panic_location;
 
-/// Says what becomes of what goes wrong.
+/// Converts panics and errors of a guarded call.
 pub(crate) trait Guard {
-    /// Whether panics are looked for.
+    /// `true` if panics are caught.
     const CATCHES: bool = true;
 
     /// The error that a panic is: `what` begins with "panicked". What the code left half done is its own affair, as with a thread that panics.
     fn panicked(&self, what: &str) -> Error;
 
-    /// What becomes of an error, also of one that was a panic.
+    /// Converts an error, including one that was a panic.
     fn failed(&self, error: Error) -> Error;
 }
 

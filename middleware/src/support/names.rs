@@ -1,4 +1,4 @@
-//! What types and functions are called in errors.
+//! Short names of types and functions, for errors.
 
 /// The last part of a type's path: `DivideError`.
 pub(crate) fn type_name<T: ?Sized>() -> &'static str {

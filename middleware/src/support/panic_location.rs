@@ -1,17 +1,16 @@
-//! Where a handler panicked: a panic hook sees it, and what `catch_unwind` returns does not tell.
+//! Locations of panics in handlers. A panic hook records them, because `catch_unwind` does not return them.
 
 use std::cell::Cell;
 use std::sync::Once;
 
 thread_local! {
-    /// Whether this thread runs a handler right now.
+    /// `true` while this thread runs a handler.
     static IS_OBSERVED: Cell<bool> = const { Cell::new(false) };
     /// `src/main.rs:17:5`, of the last panic in a handler on this thread.
     static LOCATION: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Has the places of panics in handlers kept from now on, in this process. The hook that was there before is called as
-/// it was.
+/// Installs the hook that records the locations of panics in handlers. It calls the previous hook.
 pub fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -44,7 +43,7 @@ pub fn take() -> Option<String> {
     LOCATION.take()
 }
 
-/// Says where a panic was that has come here from another thread.
+/// Sets the location of a panic that was caught on another thread.
 pub(crate) fn set(location: Option<String>) {
     LOCATION.set(location);
 }

@@ -63,7 +63,7 @@ thread_local! {
     static READ: Cell<Option<ReadFn>> = const { Cell::new(None) };
 }
 
-/// Whatever `READ` says.
+/// Value that `READ` reads.
 struct DecodedValue(Box<dyn Any>);
 
 impl<'de> Deserialize<'de> for DecodedValue {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How long to wait before the next attempt.
+/// Delay before the next attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
     first: Duration,
@@ -12,7 +12,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// QueueStats after so many retries.
+    /// Waits after the given number of retries.
     pub(super) async fn wait(&self, retries: u32, random: u64) {
         let delay = self.delay(retries, random);
         if !delay.is_zero() {

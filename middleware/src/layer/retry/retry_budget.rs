@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a retry costs, in the unit that percents add.
+/// Cost of a retry in tokens, of which a call adds its percentage.
 const RETRY: u64 = 100;
 
 /// A bucket of tokens that calls fill and retries empty, so that retries stay a fraction of the calls also where every

@@ -8,7 +8,7 @@ use crate::support::random;
 /// The key under which the context travels.
 const KEY: &str = "traceparent";
 
-/// Which trace a call belongs to, and which span in it: the `traceparent` of <https://www.w3.org/TR/trace-context/>.
+/// Trace and span of a call: the `traceparent` of <https://www.w3.org/TR/trace-context/>.
 ///
 /// `Display` writes it as it travels: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
