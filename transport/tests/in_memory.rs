@@ -1,4 +1,4 @@
-//! A worker on a thread of this process.
+//! Properties of `InMemory`, whose worker is a thread of this process.
 
 use std::io::ErrorKind;
 
@@ -9,16 +9,16 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-type Memory = Channel<InMemoryReader, InMemoryWriter>;
+type MemoryChannel = Channel<InMemoryReader, InMemoryWriter>;
 
-async fn pair() -> (Memory, Memory) {
+async fn pair() -> (MemoryChannel, MemoryChannel) {
     let mut bound = InMemory.bind().unwrap();
     let end = bound.inheritance().local.unwrap();
     (bound.establish().await.unwrap(), InMemory.adopt(end).await.unwrap())
 }
 
 #[test]
-fn a_thread_echoes() {
+fn a_worker_on_a_thread_echoes_8_mib() {
     let mut bound = InMemory.bind().unwrap();
     let end = bound.inheritance().local.unwrap();
     let worker = std::thread::spawn(move || {
@@ -28,23 +28,23 @@ fn a_thread_echoes() {
         });
     });
     let body: Vec<u8> = (0..8 << 20).map(|index: u32| (index % 251) as u8).collect();
-    let heard = runtime().block_on(async {
+    let received = runtime().block_on(async {
         let Channel { mut reader, mut writer, .. } = bound.establish().await.unwrap();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let write = async {
             writer.write_all(&body).await.unwrap();
             writer.shutdown().await.unwrap();
         };
-        let ((), read) = tokio::join!(write, reader.read_to_end(&mut heard));
+        let ((), read) = tokio::join!(write, reader.read_to_end(&mut received));
         read.unwrap();
-        heard
+        received
     });
-    assert!(heard == body);
+    assert!(received == body);
     worker.join().unwrap();
 }
 
 #[test]
-fn dropping_an_end_ends_the_other() {
+fn dropping_one_end_ends_the_other() {
     runtime().block_on(async {
         let (mut host, worker) = pair().await;
         drop(worker);
@@ -60,14 +60,14 @@ fn a_direction_can_be_closed_alone() {
         drop(host.writer);
         assert_eq!(worker.reader.read(&mut [0]).await.unwrap(), 0);
         worker.writer.write_all(b"still here").await.unwrap();
-        let mut heard = [0; 10];
-        host.reader.read_exact(&mut heard).await.unwrap();
-        assert_eq!(&heard, b"still here");
+        let mut received = [0; 10];
+        host.reader.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"still here");
     });
 }
 
 #[test]
-fn a_worker_that_panics_before_it_adopts_its_end_ends_the_stream() {
+fn a_worker_that_panics_before_adopting_ends_the_stream() {
     let mut bound = InMemory.bind().unwrap();
     let end = bound.inheritance().local;
     let worker = std::thread::spawn(move || {
@@ -82,7 +82,7 @@ fn a_worker_that_panics_before_it_adopts_its_end_ends_the_stream() {
 }
 
 #[test]
-fn another_process_and_another_end_are_refused() {
+fn attaching_and_adopting_a_foreign_end_are_refused() {
     runtime().block_on(async {
         assert!(!InMemory.is_inherited(""));
         assert_eq!(InMemory.attach("").await.unwrap_err().kind(), ErrorKind::Unsupported);

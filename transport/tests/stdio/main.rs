@@ -1,8 +1,7 @@
-//! A worker on `Stdio` that everybody in it prints: a constructor, `main`, a library in C, a child of it, and `main`
-//! again. It refers to nothing of the transport but what any worker does.
+//! A worker on `Stdio` in which everything prints: a constructor, `main`, a C library, a child, and `main`
+//! again after it has attached. It links no more of the transport than any worker does.
 
-mod c;
-mod constructor;
+mod printers;
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod system;
@@ -13,35 +12,37 @@ use std::process::{Command, exit};
 use isolated_workers_transport::{Bound, CHANNEL_VARIABLE, Channel, Stdio, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use self::printers::print_in_c;
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match std::env::var(CHANNEL_VARIABLE).ok().as_deref().and_then(|channel| channel.split_once(':')) {
         Some((_, address)) if Stdio.is_inherited(address) => runtime.block_on(worker(address)),
         Some(_) => grandchild(),
         None => {
-            runtime.block_on(nothing_that_is_printed_gets_into_a_frame());
-            println!("nothing that is printed gets into a frame: ok");
+            runtime.block_on(printed_text_never_enters_a_frame());
+            println!("printed text never enters a frame: ok");
         }
     }
 }
 
 async fn worker(address: &str) {
     println!("main");
-    c::print(c"c");
+    print_in_c(c"c");
     print_from_children();
-    // Its standard input is empty already.
+    // The standard input is empty already.
     assert_eq!(std::io::stdin().read(&mut [0]).unwrap(), 0);
     let Channel { mut reader, mut writer, .. } = Stdio.attach(address).await.unwrap();
-    assert!(Stdio.attach(address).await.is_err(), "it is taken once");
+    assert!(Stdio.attach(address).await.is_err(), "a worker attaches once");
     println!("after attach");
-    c::print(c"c again");
+    print_in_c(c"c again");
     print_from_children();
-    let mut heard = [0; 5];
-    reader.read_exact(&mut heard).await.unwrap();
-    writer.write_all(&heard).await.unwrap();
+    let mut received = [0; 5];
+    reader.read_exact(&mut received).await.unwrap();
+    writer.write_all(&received).await.unwrap();
     writer.shutdown().await.unwrap();
     println!("last");
-    // The other direction goes on until the host has heard the end of this one.
+    // The other direction stays open until the host has read the end of this one.
     assert_eq!(reader.read(&mut [0]).await.unwrap(), 0);
     exit(0);
 }
@@ -49,7 +50,7 @@ async fn worker(address: &str) {
 fn print_from_children() {
     assert!(system::echo("child").status().unwrap().success());
     let own = Command::new(std::env::current_exe().unwrap()).output().unwrap();
-    // What it prints is its own again: it has the variable, and not the pipes.
+    // Its output is captured here: it has the variable, but not the pipes.
     assert_eq!(lines(own.stdout), "constructor\ngrandchild\n");
 }
 
@@ -57,7 +58,7 @@ fn grandchild() {
     println!("grandchild");
 }
 
-async fn nothing_that_is_printed_gets_into_a_frame() {
+async fn printed_text_never_enters_a_frame() {
     let mut bound = Stdio.bind().unwrap();
     let inheritance = bound.inheritance();
     let child = Command::new(std::env::current_exe().unwrap())
@@ -69,18 +70,18 @@ async fn nothing_that_is_printed_gets_into_a_frame() {
         .unwrap();
     let Channel { mut reader, mut writer, .. } = bound.establish().await.unwrap();
     writer.write_all(b"hello").await.unwrap();
-    let mut heard = Vec::new();
-    reader.read_to_end(&mut heard).await.unwrap();
+    let mut received = Vec::new();
+    reader.read_to_end(&mut received).await.unwrap();
     writer.shutdown().await.unwrap();
-    // Without blocking the runtime: it is what closes an end that was dropped.
+    // The runtime must not block: on Windows it closes a dropped end when it runs next.
     let output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(heard, b"hello", "{}", String::from_utf8_lossy(&heard));
-    let said = lines(output.stderr);
-    assert_eq!(said, "constructor\nmain\nc\nchild\nafter attach\nc again\nchild\nlast\n");
+    assert_eq!(received, b"hello", "{}", String::from_utf8_lossy(&received));
+    let printed = lines(output.stderr);
+    assert_eq!(printed, "constructor\nmain\nc\nchild\nafter attach\nc again\nchild\nlast\n");
 }
 
-/// What was printed, with the ends of lines as they are here.
+/// Returns the printed text with line feeds only.
 fn lines(printed: Vec<u8>) -> String {
     String::from_utf8(printed).unwrap().replace("\r\n", "\n")
 }

@@ -1,8 +1,10 @@
-//! The transports of Unix between real processes, which are this program again with a role to play.
+//! The transports of Unix between real processes. Each process is this program with a role to play.
 #![cfg(unix)]
 
-mod child;
-mod every;
+mod every_transport;
+mod roles;
+#[cfg(target_os = "linux")]
+mod stray_descriptors;
 mod support;
 mod unix_socket;
 mod worker_socket;

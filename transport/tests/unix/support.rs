@@ -1,4 +1,4 @@
-//! Starts this program again.
+//! Starting this program again with a role to play.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use isolated_workers_transport::{
     Bound, CHANNEL_VARIABLE, Inheritance, STRAY_DESCRIPTORS_VARIABLE, Transport, stray_descriptors,
 };
 
-/// What the program that is started does.
+/// The environment variable that names the role.
 pub(crate) const ROLE: &str = "TRANSPORT_TEST_ROLE";
 
 /// Runs `$body` with the transport of this name.
@@ -36,25 +36,26 @@ macro_rules! with_transport {
                 let $transport = transports::UnixSocket::bound_by_worker();
                 $body
             }
-            other => panic!("{other} is no transport"),
+            other => panic!("{other} is not a transport"),
         }
     }};
 }
 pub(crate) use with_transport;
 
-/// This program, as a child that plays `role`.
+/// Returns this program, as a child that plays `role`.
 pub(crate) fn program(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     play(&mut command, role);
     command
 }
 
+/// Makes `command`, which runs this program or a copy of it, play `role`.
 pub(crate) fn play(command: &mut Command, role: &str) {
-    command.args(["child::plays_its_role", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args(["roles::plays_its_role", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(ROLE, role).stdin(Stdio::null()).stdout(Stdio::null());
 }
 
-/// A worker with what it is born with.
+/// Returns a worker that plays `role` and is started with `inheritance`.
 pub(crate) fn worker<T: Transport>(_: &T, role: &str, inheritance: Inheritance) -> Command {
     let mut command = program(role);
     command.env(CHANNEL_VARIABLE, format!("{}:{}", T::NAME, inheritance.address));
@@ -66,7 +67,7 @@ pub(crate) fn worker<T: Transport>(_: &T, role: &str, inheritance: Inheritance) 
     command
 }
 
-/// Binds and starts a worker. Returns its address, too.
+/// Binds and starts a worker. Returns its address as well.
 pub(crate) fn start<T: Transport>(transport: &T, role: &str) -> (T::Bound, Child, String) {
     let mut bound = transport.bind().unwrap();
     let inheritance = bound.inheritance();
@@ -75,27 +76,27 @@ pub(crate) fn start<T: Transport>(transport: &T, role: &str) -> (T::Bound, Child
     (bound, child, address)
 }
 
-/// All that the processes with this standard error say, once they have all ended.
-pub(crate) fn last_words(child: &mut Child) -> String {
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    said
+/// Returns everything that the processes with this standard error print. Waits until all have ended.
+pub(crate) fn stderr_of(child: &mut Child) -> String {
+    let mut printed = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    printed
 }
 
-/// The file that an address tells of.
+/// Returns the path within an address.
 pub(crate) fn file(address: &str) -> Option<PathBuf> {
     address.find('/').map(|start| PathBuf::from(&address[start..]))
 }
 
 pub(crate) fn assert_no_file(address: &str) {
     if let Some(file) = file(address) {
-        assert!(!file.exists(), "{} was left behind", file.display());
-        assert!(!file.parent().unwrap().exists(), "the folder of {} was left behind", file.display());
+        assert!(!file.exists(), "{} remains", file.display());
+        assert!(!file.parent().unwrap().exists(), "the directory of {} remains", file.display());
     }
 }
 
-/// What a child of this process has open, and what it opens to tell that.
-pub(crate) fn descriptors_of_a_child() -> String {
+/// Lists the descriptors of a child of this process, including the one that the listing opens.
+pub(crate) fn list_descriptors_in_child() -> String {
     let list = Command::new("ls").arg("/dev/fd/").stdin(Stdio::inherit()).output().unwrap();
     String::from_utf8(list.stdout).unwrap().replace('\n', " ")
 }

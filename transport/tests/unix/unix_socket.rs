@@ -1,4 +1,4 @@
-//! What only a socket with a name can do.
+//! Properties of sockets that get a name: reconnecting, permissions, files.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -39,7 +39,7 @@ fn a_worker_is_reached_again_with_its_state() {
 }
 
 #[test]
-fn a_socket_that_both_sides_left_behind_is_removed_by_whoever_dials_it() {
+fn dialing_removes_a_dead_socket() {
     let (bound, mut child, _) = start(&UnixSocket, "dies");
     runtime().block_on(async {
         let mut channel = bound.establish().await.unwrap();
@@ -55,7 +55,7 @@ fn a_socket_that_both_sides_left_behind_is_removed_by_whoever_dials_it() {
 }
 
 #[test]
-fn a_lack_of_descriptors_is_waited_out() {
+fn accept_waits_during_a_shortage_of_descriptors() {
     let (bound, mut child, _) = start(&UnixSocket, "starved");
     runtime().block_on(async {
         let mut first = bound.establish().await.unwrap();
@@ -65,15 +65,15 @@ fn a_lack_of_descriptors_is_waited_out() {
         first.writer.write_u8(b'd').await.unwrap();
         second.writer.write_all(b"hello").await.unwrap();
         second.writer.shutdown().await.unwrap();
-        let mut heard = Vec::new();
-        second.reader.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, b"hello");
+        let mut received = Vec::new();
+        second.reader.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, b"hello");
     });
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
-fn folder_and_socket_are_the_users_alone() {
+fn only_the_user_can_access_directory_and_socket() {
     let (bound, mut child, _) = start(&UnixSocket, "echo");
     let channel = runtime().block_on(bound.establish()).unwrap();
     let (address, cleanup) = channel.deferred_listener.unwrap().open().unwrap();
@@ -97,7 +97,7 @@ fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_c
         assert!(cleanup.is_none());
         let mut deferred_listener = deferred_listener.unwrap();
         let (address, cleanup) = deferred_listener.open().unwrap();
-        // One that listens already cannot be made to listen elsewhere.
+        // A socket that listens already cannot be bound to a second path.
         let error = deferred_listener.open().unwrap_err().to_string();
         assert!(error.contains("could not listen at"), "{error}");
         writer.write_u8(b'+').await.unwrap();
@@ -110,13 +110,13 @@ fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_c
     });
 }
 
-/// Tests that run as root can become somebody else.
-fn as_nobody(role: &str) -> Option<i32> {
+/// Plays `role` as another user and returns the exit code. `None` unless this process runs as root.
+fn run_as_another_user(role: &str) -> Option<i32> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
-    let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
-    let copy = folder.path().join("stranger");
+    let dir = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+    let copy = dir.path().join("stranger");
     std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
     std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&copy);
@@ -134,7 +134,7 @@ fn another_user_cannot_connect() {
     let runtime = runtime();
     let mut channel = runtime.block_on(bound.establish()).unwrap();
     let (address, _cleanup) = channel.deferred_listener.take().unwrap().open().unwrap();
-    let Some(code) = as_nobody(&format!("dial {address}")) else {
+    let Some(code) = run_as_another_user(&format!("dial {address}")) else {
         eprintln!("skipped: only root can become another user");
         child.kill().unwrap();
         child.wait().unwrap();
@@ -142,17 +142,17 @@ fn another_user_cannot_connect() {
     };
     assert_eq!(code, DENIED);
 
-    // The folder alone, and the socket alone, are enough.
+    // The mode of the directory alone keeps others out, and so does the mode of the socket.
     let socket = file(&address).unwrap();
-    let folder = socket.parent().unwrap();
-    std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(as_nobody(&format!("dial {address}")), Some(DENIED));
+    let dir = socket.parent().unwrap();
+    std::fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(run_as_another_user(&format!("dial {address}")), Some(DENIED));
     std::fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
 
     runtime.block_on(async {
-        // And where both are open, the worker sees who it is.
+        // If both are open to all, the worker checks the user of the connection.
         drop((channel.reader, channel.writer));
-        assert_eq!(as_nobody(&format!("dial {address}")), Some(CLOSED_AT_ONCE));
+        assert_eq!(run_as_another_user(&format!("dial {address}")), Some(CLOSED_AT_ONCE));
         let mut own = UnixSocket.dial(&address).await.unwrap();
         own.writer.write_u8(b'+').await.unwrap();
         assert_eq!(own.reader.read_u8().await.unwrap(), 1);
@@ -162,11 +162,11 @@ fn another_user_cannot_connect() {
 }
 
 #[test]
-fn a_path_that_is_too_long_is_named_with_its_length_and_the_limit() {
-    let folder = tempfile::tempdir().unwrap();
+fn the_error_of_a_long_path_states_its_length_and_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
     let at = |length: usize| {
-        let name = "s".repeat(length - folder.path().as_os_str().len() - 1);
-        UnixSocket::at(folder.path().join(name))
+        let name = "s".repeat(length - dir.path().as_os_str().len() - 1);
+        UnixSocket::at(dir.path().join(name))
     };
     let limit = if cfg!(target_vendor = "apple") { 103 } else { 107 };
     at(limit).bind().unwrap();
@@ -176,9 +176,9 @@ fn a_path_that_is_too_long_is_named_with_its_length_and_the_limit() {
 }
 
 #[test]
-fn a_worker_at_a_path_leaves_the_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("calculator");
+fn a_worker_at_a_path_keeps_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calculator");
     let (bound, mut child, address) = start(&UnixSocket::at(&path), "echo");
     assert_eq!(Path::new(&address), path);
     assert_eq!(path.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
@@ -190,13 +190,13 @@ fn a_worker_at_a_path_leaves_the_folder() {
         assert_eq!(channel.reader.read(&mut [0]).await.unwrap(), 0);
         child.wait().unwrap();
     });
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn only_a_dead_socket_is_replaced() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("calculator");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calculator");
     std::fs::write(&path, "precious").unwrap();
     let error = UnixSocket::at(&path).bind().unwrap_err().to_string();
     assert!(error.contains("is not a socket"), "{error}");
@@ -209,9 +209,9 @@ fn only_a_dead_socket_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_was_replaced_is_not_removed() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("calculator");
+fn cleanup_does_not_remove_a_replaced_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calculator");
     let first = UnixSocket::at(&path).bind().unwrap();
     std::fs::remove_file(&path).unwrap();
     let second = UnixSocket::at(&path).bind().unwrap();
@@ -222,12 +222,12 @@ fn a_socket_that_was_replaced_is_not_removed() {
 }
 
 #[test]
-fn a_folder_that_everybody_can_write_to_is_refused_unless_it_is_sticky() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = UnixSocket::at(folder.path().join("calculator"));
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+fn a_world_writable_directory_is_refused_unless_it_is_sticky() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = UnixSocket::at(dir.path().join("calculator"));
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
     let error = socket.bind().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
     socket.bind().unwrap();
 }

@@ -1,4 +1,4 @@
-//! A socket that the worker binds.
+//! Sockets that the worker binds.
 
 use std::fs::Permissions;
 use std::io::Read;
@@ -15,10 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixSocket as Unbound;
 use tokio::time::timeout;
 
-use super::support::{assert_no_file, file, last_words, play, runtime, start};
+use super::support::{assert_no_file, file, play, runtime, start, stderr_of};
 
-/// Long enough that only what would hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time after which a test counts as hung.
+const HANG_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn bound() -> (WorkerSocketBound, PathBuf) {
     let mut bound = UnixSocket::bound_by_worker().bind().unwrap();
@@ -27,10 +27,10 @@ fn bound() -> (WorkerSocketBound, PathBuf) {
 }
 
 #[test]
-fn a_worker_echoes_is_reached_again_and_leaves_nothing() {
+fn a_worker_is_reached_again_and_leaves_no_file() {
     runtime().block_on(async {
         let (bound, mut child, address) = start(&UnixSocket::bound_by_worker(), "again");
-        let mut channel = timeout(PATIENCE, bound.establish()).await.unwrap().unwrap();
+        let mut channel = timeout(HANG_TIMEOUT, bound.establish()).await.unwrap().unwrap();
         channel.writer.write_u8(b'+').await.unwrap();
         assert_eq!(channel.reader.read_u8().await.unwrap(), 1);
         drop((channel.reader, channel.writer));
@@ -44,10 +44,10 @@ fn a_worker_echoes_is_reached_again_and_leaves_nothing() {
 }
 
 #[test]
-fn the_folder_is_the_users_alone_and_so_is_the_socket_of_a_worker_here() {
+fn only_the_user_can_access_the_directory_and_a_rust_workers_socket() {
     runtime().block_on(async {
         let (bound, mut child, address) = start(&UnixSocket::bound_by_worker(), "echo");
-        let channel = timeout(PATIENCE, bound.establish()).await.unwrap().unwrap();
+        let channel = timeout(HANG_TIMEOUT, bound.establish()).await.unwrap().unwrap();
         let socket = file(&address).unwrap();
         assert_eq!(socket.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
         assert_eq!(socket.symlink_metadata().unwrap().mode() & 0o7777, 0o600);
@@ -58,22 +58,22 @@ fn the_folder_is_the_users_alone_and_so_is_the_socket_of_a_worker_here() {
 }
 
 #[test]
-fn a_worker_removes_it_all_where_its_host_is_killed() {
+fn a_worker_removes_socket_and_directory_if_its_host_is_killed() {
     runtime().block_on(async {
         let (bound, mut child, address) = start(&UnixSocket::bound_by_worker(), "hangup");
-        let channel = timeout(PATIENCE, bound.establish()).await.unwrap().unwrap();
-        // As one that was killed, which removes nothing.
+        let channel = timeout(HANG_TIMEOUT, bound.establish()).await.unwrap().unwrap();
+        // A killed host removes nothing.
         channel.cleanup.as_ref().unwrap().disarm();
         drop(channel);
-        assert!(last_words(&mut child).contains("hung up"));
+        assert!(stderr_of(&mut child).contains("hung up"));
         assert!(child.wait().unwrap().success());
         assert_no_file(&address);
     });
 }
 
-/// What the worker does in between is done here, one step after the other.
+/// The test performs the worker's steps itself, one after the other.
 #[test]
-fn the_socket_is_waited_for_until_it_listens() {
+fn establish_waits_until_the_socket_listens() {
     runtime().block_on(async {
         let (bound, path) = bound();
         let mut connected = tokio::spawn(bound.establish());
@@ -86,7 +86,7 @@ fn the_socket_is_waited_for_until_it_listens() {
 
         let listener = UnixListener::from(socket.as_fd().try_clone_to_owned().unwrap());
         rustix::net::listen(&listener, 1).unwrap();
-        let channel = timeout(PATIENCE, connected).await.unwrap().unwrap().unwrap();
+        let channel = timeout(HANG_TIMEOUT, connected).await.unwrap().unwrap().unwrap();
         std::fs::remove_file(path.with_file_name("something-else")).unwrap();
         drop(channel);
         assert!(!path.parent().unwrap().exists());
@@ -94,7 +94,7 @@ fn the_socket_is_waited_for_until_it_listens() {
 }
 
 #[test]
-fn a_socket_that_is_moved_into_place_is_seen() {
+fn establish_sees_a_socket_that_is_moved_into_place() {
     runtime().block_on(async {
         let elsewhere = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(elsewhere.path().join("socket")).unwrap();
@@ -102,13 +102,13 @@ fn a_socket_that_is_moved_into_place_is_seen() {
         let connected = tokio::spawn(bound.establish());
         tokio::task::yield_now().await;
         std::fs::rename(elsewhere.path().join("socket"), &path).unwrap();
-        timeout(PATIENCE, connected).await.unwrap().unwrap().unwrap();
+        timeout(HANG_TIMEOUT, connected).await.unwrap().unwrap().unwrap();
         drop(listener);
     });
 }
 
 #[test]
-fn a_wait_that_is_given_up_leaves_nothing() {
+fn a_cancelled_establish_leaves_no_file() {
     runtime().block_on(async {
         let (given_up, path) = bound();
         assert!(timeout(Duration::from_millis(1), given_up.establish()).await.is_err());
@@ -126,11 +126,11 @@ fn a_wait_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
-fn at_a_path_only_a_dead_socket_is_replaced() {
+fn only_a_dead_socket_at_a_path_is_replaced() {
     let runtime = runtime();
     let _runtime = runtime.enter();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("worker");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("worker");
     let transport = UnixSocket::bound_by_worker().at(&path);
 
     std::fs::write(&path, "precious").unwrap();
@@ -142,13 +142,13 @@ fn at_a_path_only_a_dead_socket_is_replaced() {
     let error = transport.bind().unwrap_err().to_string();
     assert!(error.contains("another process listens there"), "{error}");
     drop(listener);
-    // A child of another test has it, too, until its program has started.
+    // A child of another test inherits the listener until its program has started.
     while UnixStream::connect(&path).is_ok() {
         std::thread::yield_now();
     }
 
     drop(transport.bind().unwrap());
-    assert!(!path.exists() && folder.path().exists());
+    assert!(!path.exists() && dir.path().exists());
 }
 
 #[test]
@@ -157,19 +157,19 @@ fn the_socket_of_another_user_is_refused() {
         eprintln!("skipped: only root can become another user");
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
-    let copy = folder.path().join("stranger");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+    let copy = dir.path().join("stranger");
     std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
     std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
-    let path = folder.path().join("worker");
+    let path = dir.path().join("worker");
     runtime().block_on(async {
         let bound = UnixSocket::bound_by_worker().at(&path).bind().unwrap();
         let mut command = std::process::Command::new(&copy);
         play(&mut command, &format!("listen {}", path.display()));
         let mut stranger =
             command.gid(65534).uid(65534).current_dir("/").stdin(Stdio::piped()).spawn().unwrap();
-        let error = timeout(PATIENCE, bound.establish()).await.unwrap().unwrap_err();
+        let error = timeout(HANG_TIMEOUT, bound.establish()).await.unwrap().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
         assert!(error.to_string().contains("runs as user 65534"), "{error}");
         drop(stranger.stdin.take());
@@ -177,7 +177,7 @@ fn the_socket_of_another_user_is_refused() {
     });
 }
 
-/// What the stranger does: listens until it is told to end.
+/// Role of the stranger: listens until its standard input ends.
 pub(crate) fn listen(path: &str) -> ! {
     let _listener = UnixListener::bind(path).unwrap();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());

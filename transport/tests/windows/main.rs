@@ -1,4 +1,4 @@
-//! The named pipe of Windows between real processes, which are this program again with a role to play.
+//! The named pipe of Windows between real processes. Each process is this program with a role to play.
 #![cfg(windows)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -30,7 +30,7 @@ fn worker(role: &str, inheritance: Inheritance) -> Command {
 }
 
 #[test]
-#[ignore = "the others start it"]
+#[ignore = "started by the other tests"]
 fn plays_its_role() {
     runtime().block_on(play(&std::env::var(ROLE).unwrap()));
 }
@@ -57,7 +57,7 @@ async fn play(role: &str) {
     match role {
         "dies" => {
             writer.write_all(b"x").await.unwrap();
-            // What is on its way is lost with the process: the host says when it has come.
+            // Bytes on their way are lost with the process, so the host confirms this one.
             reader.read_u8().await.unwrap();
             std::process::abort();
         }
@@ -86,7 +86,7 @@ fn start(role: &str) -> (<NamedPipe as Transport>::Bound, Child) {
     (bound, child)
 }
 
-/// QueueStats without blocking the runtime: it is what closes an end that was dropped.
+/// Waits for the end of the process without blocking the runtime, which closes dropped ends.
 async fn ended(mut child: Child) -> ExitStatus {
     tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
 }
@@ -94,11 +94,11 @@ async fn ended(mut child: Child) -> ExitStatus {
 async fn echoes(role: &str, body: &[u8]) {
     let (bound, child) = start(role);
     let Channel { mut reader, mut writer, .. } = bound.establish().await.unwrap();
-    let mut heard = vec![0; body.len()];
-    let (written, read) = tokio::join!(writer.write_all(body), reader.read_exact(&mut heard));
+    let mut received = vec![0; body.len()];
+    let (written, read) = tokio::join!(writer.write_all(body), reader.read_exact(&mut received));
     written.unwrap();
     read.unwrap();
-    assert!(heard == body);
+    assert!(received == body);
     drop((reader, writer));
     assert!(ended(child).await.success());
 }
@@ -109,7 +109,7 @@ fn a_worker_echoes() {
 }
 
 #[test]
-fn a_child_of_the_worker_has_inherited_nothing() {
+fn a_child_of_the_worker_does_not_inherit_the_channel() {
     runtime().block_on(echoes("asks", b"hello"));
 }
 
@@ -120,7 +120,7 @@ fn a_large_body_goes_both_ways() {
 }
 
 #[test]
-fn many_workers_one_after_the_other() {
+fn twenty_workers_one_after_the_other_echo() {
     runtime().block_on(async {
         for _ in 0..20 {
             echoes("echo", b"hello").await;
@@ -129,7 +129,7 @@ fn many_workers_one_after_the_other() {
 }
 
 #[test]
-fn a_worker_that_ends_before_it_attaches_ends_the_stream() {
+fn a_worker_that_exits_before_attaching_ends_the_stream() {
     runtime().block_on(async {
         let (bound, child) = start("early");
         if let Ok(mut channel) = bound.establish().await {
@@ -163,7 +163,7 @@ fn a_worker_is_reached_again_and_again() {
             drop(channel);
             channel = NamedPipe.dial(&address).await.unwrap();
         }
-        // It ends after a connection without a word.
+        // The worker ends after a connection without a byte.
         drop(channel);
         assert!(ended(child).await.success());
         let gone = NamedPipe.dial(&address).await.unwrap_err();
@@ -173,19 +173,19 @@ fn a_worker_is_reached_again_and_again() {
 }
 
 #[test]
-fn whoever_dials_while_another_one_waits_is_next() {
+fn a_second_dial_waits_for_the_first_connection() {
     runtime().block_on(async {
         let (mut bound, child) = start("listens");
         let address = bound.inheritance().address;
         let mut channel = bound.establish().await.unwrap();
-        // Once it answers, it listens.
+        // A worker that answers listens already.
         channel.writer.write_u8(0).await.unwrap();
         assert_eq!(channel.reader.read_u8().await.unwrap(), 0);
         let mut first = NamedPipe.dial(&address).await.unwrap();
         let mut second = Box::pin(NamedPipe.dial(&address));
         tokio::select! {
             biased;
-            dialled = &mut second => panic!("the worker takes one at a time: {dialled:?}"),
+            dialed = &mut second => panic!("the worker accepts one at a time: {dialed:?}"),
             () = std::future::ready(()) => {}
         }
         drop(channel);
@@ -198,7 +198,7 @@ fn whoever_dials_while_another_one_waits_is_next() {
 }
 
 #[test]
-fn what_is_no_address_is_told_apart() {
+fn an_invalid_address_is_an_error() {
     runtime().block_on(async {
         assert!(!NamedPipe.is_inherited("somewhere"));
         for error in
@@ -210,19 +210,19 @@ fn what_is_no_address_is_told_apart() {
 }
 
 #[test]
-fn a_worker_hangs_up_when_its_host_is_killed() {
+fn a_worker_detects_that_its_host_was_killed() {
     let mut host = program("host").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(host.stdout.take().unwrap()).lines();
     assert!(lines.map(Result::unwrap).any(|line| line.trim() == "ready"));
     host.kill().unwrap();
     host.wait().unwrap();
-    let mut said = String::new();
-    host.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(said.contains("hung up"), "{said}");
+    let mut printed = String::new();
+    host.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(printed.contains("hung up"), "{printed}");
 }
 
 #[test]
-fn a_process_without_a_host_has_inherited_nothing() {
+fn a_process_without_a_host_cannot_attach() {
     runtime().block_on(async {
         let mut bound = NamedPipe.bind().unwrap();
         let address = bound.inheritance().address;

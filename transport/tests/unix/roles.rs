@@ -1,4 +1,4 @@
-//! What this program does when it is started by one of its tests.
+//! The roles that this program plays when one of its tests starts it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -10,10 +10,10 @@ use isolated_workers_transport::{Bound, CHANNEL_VARIABLE, Channel, Reconnect, Tr
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy};
 
-use super::support::{ROLE, descriptors_of_a_child, program, runtime, start, with_transport, worker};
+use super::support::{ROLE, list_descriptors_in_child, program, runtime, start, with_transport, worker};
 
 #[test]
-#[ignore = "the others start it"]
+#[ignore = "started by the other tests"]
 fn plays_its_role() {
     let role = std::env::var(ROLE).unwrap();
     if let Some((role, argument)) = role.split_once(' ') {
@@ -22,7 +22,11 @@ fn plays_its_role() {
             "rounds" => with_transport!(argument, transport => rounds(&transport)),
             "dial" => dial(argument),
             "listen" => super::worker_socket::listen(argument),
-            _ => panic!("{role} is no role"),
+            #[cfg(target_os = "linux")]
+            "stray-host" => super::stray_descriptors::host(argument),
+            #[cfg(target_os = "linux")]
+            "reports" => super::stray_descriptors::report(argument),
+            _ => panic!("{role} is not a role"),
         }
     }
     let (name, address) = channel();
@@ -39,6 +43,13 @@ async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
     match role {
         "echo" => echo(transport.attach(address).await.unwrap()).await,
         "early" => exit(3),
+        "exits" => {
+            let mut channel = transport.attach(address).await.unwrap();
+            let byte = channel.reader.read_u8().await.unwrap();
+            channel.writer.write_all(&[byte]).await.unwrap();
+            // Destructors run while the channel is open.
+            exit(0);
+        }
         "dies" => {
             let mut channel = transport.attach(address).await.unwrap();
             channel.writer.write_all(b"x").await.unwrap();
@@ -63,7 +74,7 @@ async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
             assert_eq!(reader.read_u8().await.unwrap(), b'x');
         }
         "late" => {
-            // The test has killed the host by the time that it says so.
+            // The test has killed the host before it writes the signal.
             let signal = std::fs::File::open(std::env::var("TRANSPORT_TEST_SIGNAL").unwrap()).unwrap();
             BufReader::new(signal).read_line(&mut String::new()).unwrap();
             let mut read = [0];
@@ -83,12 +94,12 @@ async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
         "asked" => exit(i32::from(transport.is_inherited(address))),
         "descriptors" => {
             let channel = transport.attach(address).await.unwrap();
-            eprintln!("descriptors: {}", descriptors_of_a_child());
+            eprintln!("descriptors: {}", list_descriptors_in_child());
             echo(channel).await;
         }
         "again" => again(transport.attach(address).await.unwrap()).await,
         "starved" => starved(transport.attach(address).await.unwrap()).await,
-        _ => panic!("{role} is no role"),
+        _ => panic!("{role} is not a role"),
     }
     exit(0);
 }
@@ -103,7 +114,7 @@ where
     writer.shutdown().await.unwrap();
 }
 
-/// Answers when the host has closed its direction; says by its exit code whether it hung up too early.
+/// Answers after the host has closed its direction. The answer tells if `hangup` returned too early.
 async fn half<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,
@@ -118,7 +129,7 @@ where
     });
     let mut all = Vec::new();
     reader.read_to_end(&mut all).await.unwrap();
-    // Nothing can be waited for that must not happen: this is how long it is looked for.
+    // There is no event for a hang-up that does not happen, so this waits for 100 ms.
     let early = hung_up.recv_timeout(Duration::from_millis(100)).is_ok();
     writer.write_all(if early { b"fired" } else { b"quiet" }).await.unwrap();
     hung_up.recv().unwrap();
@@ -126,7 +137,7 @@ where
     exit(7);
 }
 
-/// Serves one connection after the other, which share a count.
+/// Serves one connection after the other. They share a counter.
 async fn again<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,
@@ -147,7 +158,7 @@ where
     }
 }
 
-/// Has no descriptor for the second connection, until it has been seen not to spin.
+/// Lacks a descriptor for the second connection until `accept` was seen not to spin.
 async fn starved<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,
@@ -156,7 +167,7 @@ where
     let Channel { mut reader, mut writer, incoming, cleanup: _cleanup, .. } = channel;
     let mut incoming = incoming.unwrap();
     let limit = getrlimit(Resource::Nofile);
-    // The least number that is free is the first that may not be used.
+    // The lowest free number becomes the limit, so no further descriptor can be opened.
     let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd().cast_unsigned().into();
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(next), ..limit }).unwrap();
     writer.write_all(b"s").await.unwrap();
@@ -169,7 +180,7 @@ where
             accept.as_mut().poll(context)
         });
         let early = tokio::time::timeout(Duration::from_millis(300), counted).await;
-        assert!(early.is_err(), "there was a descriptor");
+        assert!(early.is_err(), "accept needs a descriptor");
     }
     assert!(polls < 20, "{polls} polls");
     setrlimit(Resource::Nofile, limit).unwrap();
@@ -177,7 +188,7 @@ where
     echo(second).await;
 }
 
-/// Starts a worker and waits to be killed.
+/// Starts a worker and waits until it is killed.
 fn host<T: Transport>(transport: &T) {
     let role = std::env::var("TRANSPORT_TEST_WORKER").unwrap();
     let mut bound = transport.bind().unwrap();
@@ -199,7 +210,7 @@ fn print_ready() {
     stdout.flush().unwrap();
 }
 
-/// Starts and ends workers, and looks for what they leave.
+/// Starts and ends 201 workers. Checks that they leave no descriptor and no file.
 fn rounds<T: Transport>(transport: &T) {
     let temporary = std::env::temp_dir();
     let runtime = runtime();
@@ -208,8 +219,8 @@ fn rounds<T: Transport>(transport: &T) {
             let (bound, mut child, _) = start(transport, "echo");
             let mut channel = bound.establish().await.unwrap();
             channel.writer.write_all(b"hello").await.unwrap();
-            let mut heard = [0; 5];
-            channel.reader.read_exact(&mut heard).await.unwrap();
+            let mut received = [0; 5];
+            channel.reader.read_exact(&mut received).await.unwrap();
             channel.writer.shutdown().await.unwrap();
             child.wait().unwrap();
         });
@@ -228,7 +239,7 @@ fn descriptors() -> usize {
     std::fs::read_dir("/dev/fd").unwrap().count()
 }
 
-/// Tells how dialling went by the exit code.
+/// Dials, and returns the result as the exit code.
 fn dial(address: &str) {
     let code = runtime().block_on(async {
         match UnixSocket.dial(address).await {
