@@ -1,46 +1,36 @@
-//! `cargo run --release --manifest-path benches/Cargo.toml --features peers -- all` measures every table; each also by itself:
-//! `-- <measurement> [rounds]`. Without `--features peers`, what others have made is neither built nor measured.
+//! Measures what isolated-workers costs, relative to baselines in the same run.
 //!
-//! - `all [rounds] [path]`: every table, as Markdown, as JSON in `target/benches/figures.json` or under another path, in
-//!   `docs/performance.md` and as the chart `docs/performance.svg`.
-//! - `compare`: our stack beside what one writes by hand, as ratios with their targets.
-//! - `peers`: beside what others have made.
-//! - `codecs`, `flavors`, `layers`: what a codec, tokio's flavor and empty middleware cost.
+//! `cargo run --release --manifest-path benches/Cargo.toml --features peers -- all` measures every
+//! table. `-- <measurement> [rounds]` measures one. Without `--features peers`, other libraries are
+//! neither built nor measured.
+//!
+//! - `all [rounds] [path]`: all tables, as Markdown, as JSON in `target/benches/figures.json` or at
+//!   `path`, in `docs/performance.md`, and as the chart `docs/performance.svg`.
+//! - `compare`: our stack relative to a hand-written tokio connection, with targets.
+//! - `peers`: other libraries.
+//! - `codecs`, `flavors`, `layers`: the cost of a codec, of tokio's flavor, and of empty middleware.
 //! - `growth`: more calls in flight, larger bodies, more workers.
-//! - `bodies`: large bodies over a socket, in shared memory and through a pipe.
-//! - `starts`: what a start takes, and what it would without some of it.
-//! - `memory`: what an idle worker and a call in flight hold.
-//! - `failures`: from the death, or the stop, of a worker to the error at its callers.
-//! - `pool`: what dispatch costs, tasks per second beside Python's `ProcessPoolExecutor`, start and recovery.
-//! - `profile <contestant> <in flight> <calls> <threads>`: one of `ours`, `pool`, `raw-tokio`, `raw-std`, for a profiler, on
-//!   one thread or two.
-//! - `calls <layers> <in a row> <at once>`: makes so many calls one after the other and so many at once, for a profiler;
-//!   `.ci/instructions` counts what they take.
+//! - `bodies`: large bodies over a socket, in shared memory, and through a pipe.
+//! - `starts`: the time of a start, with and without some of its parts.
+//! - `memory`: the memory of an idle worker and of a call in flight.
+//! - `failures`: the time from the death or the stop of a worker to the error at its callers.
+//! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, start and
+//!   recovery.
+//! - `profile <contestant> <in flight> <calls> <threads>`: one contestant for a profiler: `ours`,
+//!   `pool`, `raw-tokio` or `raw-std`, on one thread or two.
+//! - `calls <layers> <in a row> <at once>`: calls one after the other and calls at once, for a
+//!   profiler. `.ci/instructions` counts their instructions.
 
-mod all;
-mod bodies;
-mod calls;
 #[cfg(feature = "peers")]
 mod chart;
-mod codecs;
-mod compare;
 mod contestant;
-mod document;
-mod failures;
+mod contestants;
 mod figures;
 mod flavor;
-mod flavors;
-mod growth;
-mod layers;
-mod memory;
-#[cfg(feature = "peers")]
-mod peers;
-mod pool;
-mod profile;
+mod measurements;
+mod round;
 mod row;
 mod service;
-mod spread;
-mod starts;
 mod table;
 mod unit;
 mod usage;
@@ -49,15 +39,20 @@ mod work;
 use isolated_workers::codec::Postcard;
 use isolated_workers::{Error, is_worker, serve};
 
-use service::Work;
+#[cfg(feature = "peers")]
+use measurements::peers;
+use measurements::{
+    all, bodies, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile, starts,
+};
+use service::Bench;
 
 fn main() -> Result<(), Error> {
-    if contestant::serve_if_child() {
+    if contestants::serve_if_child() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if is_worker() {
-        return runtime.block_on(async { serve(service::Worker.into_service()).codec(Postcard).await });
+        return runtime.block_on(async { serve(service::BenchWorker.into_service()).codec(Postcard).await });
     }
     let mut args = std::env::args().skip(1);
     let measurement = args.next().unwrap_or_default();
@@ -77,14 +72,14 @@ fn main() -> Result<(), Error> {
         "growth" => growth::measure(number(3)).iter().for_each(|table| println!("{table}\n")),
         "starts" => println!("{}", starts::measure(number(3))),
         "memory" => println!("{}", memory::measure(number(3))),
-        // What `memory` starts.
-        "memory-of" => memory::of(&contestant),
+        // `memory` starts this program with this argument.
+        "memory-of" => memory::print_figures_of(&contestant),
         "pool" => pool::measure(number(7))?,
         "failures" => runtime.block_on(failures::measure(number(200)))?,
         "profile" => profile::run(&contestant, number(256), number(1_000_000), number(1)),
         "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {
-            eprintln!("which measurement? benches/src/main.rs lists them; `peers` wants `--features peers`");
+            eprintln!("unknown measurement; choose one from benches/src/main.rs, `peers` needs `--features peers`");
             std::process::exit(2)
         }
     }

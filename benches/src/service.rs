@@ -1,22 +1,22 @@
-use std::time::Duration;
+//! The service that our workers serve.
+
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use isolated_workers::service;
 use serde::{Deserialize, Serialize};
 
-use crate::pool;
-
 #[service]
-pub trait Work {
+pub trait Bench {
     async fn echo(&self, data: Bytes) -> Bytes;
     async fn describe(&self, record: Record) -> Record;
-    /// Computes for so many microseconds.
+    /// Computes for `micros` microseconds.
     async fn compute(&self, micros: u32);
-    /// Is answered by nobody.
+    /// Never returns.
     async fn wait(&self);
 }
 
-/// Ten fields of the kinds that messages are made of.
+/// Ten fields of the types that messages usually have.
 #[derive(Serialize, Deserialize)]
 pub struct Record {
     pub id: u64,
@@ -50,9 +50,9 @@ impl Record {
     }
 }
 
-pub struct Worker;
+pub struct BenchWorker;
 
-impl Work for Worker {
+impl Bench for BenchWorker {
     async fn echo(&self, data: Bytes) -> Bytes {
         data
     }
@@ -60,9 +60,17 @@ impl Work for Worker {
         record
     }
     async fn compute(&self, micros: u32) {
-        pool::compute(Duration::from_micros(micros.into()));
+        compute(Duration::from_micros(micros.into()));
     }
     async fn wait(&self) {
         std::future::pending().await
+    }
+}
+
+/// Keeps the processor busy for this time.
+pub fn compute(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
     }
 }

@@ -53,7 +53,7 @@ impl Table {
         rounds: usize,
     ) -> Self {
         let run =
-            |row: &Row, column: usize| (0..row.work.repeated()).map(|_| columns[column].1(row)).collect();
+            |row: &Row, column: usize| (0..row.work.repetitions()).map(|_| columns[column].1(row)).collect();
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
         Self::lines(name, layout, &names, rows, rounds, run, |row| {
             Line::measure(name, row, &rows[row], &names, rounds)

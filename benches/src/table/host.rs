@@ -15,7 +15,7 @@ const VARIABLE: &str = "BENCH_ROUND";
 pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Figures> {
     let mut program = Command::new(env::current_exe().expect("this program"));
     program.args(env::args_os().skip(1)).env(VARIABLE, format!("{table} {row} {column}"));
-    Figures::printed(program.stderr(Stdio::inherit()))
+    Figures::printed_by(program.stderr(Stdio::inherit()))
 }
 
 /// Whether this process was started for a round, and not of this table. For a round of this table it does not return, and

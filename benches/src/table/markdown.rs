@@ -94,7 +94,7 @@ impl Line {
 
     fn quartiles(&self) -> String {
         let ratios = self.ratios(1);
-        match (ratios.at(0.25), ratios.at(0.75)) {
+        match (ratios.quantile(0.25), ratios.quantile(0.75)) {
             (Some(low), Some(high)) => format!("{low:.2} to {high:.2}"),
             _ => "-".to_owned(),
         }

@@ -1,0 +1,103 @@
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use isolated_workers::codec::{Cbor, Codec, Compressed, Json, Postcard};
+use isolated_workers::host::{Builder, Link};
+use isolated_workers::protocol::Limits;
+use isolated_workers::transport::{DefaultTransport, Transport};
+use isolated_workers::{Program, Worker};
+
+use super::{WithoutHandshake, DefaultOptions, StartOptions};
+use crate::contestant::{Contestant, PendingCall};
+use crate::flavor::Flavor;
+use crate::service::{self, Bench as _, BenchClient};
+
+/// The whole stack, as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
+pub struct Stack<C: Codec, T: Transport = DefaultTransport, W = DefaultOptions> {
+    pub worker: Worker<Link<C>, T>,
+    pub client: BenchClient<Worker<Link<C>, T>>,
+    way: PhantomData<W>,
+}
+
+pub type Ours = Stack<Postcard>;
+
+/// A codec that the child can be told to use.
+pub trait CodecChoice: Codec + Default {
+    const CHOICE: &str;
+}
+
+impl CodecChoice for Postcard {
+    const CHOICE: &str = "postcard";
+}
+
+impl CodecChoice for Cbor {
+    const CHOICE: &str = "cbor";
+}
+
+impl CodecChoice for Json {
+    const CHOICE: &str = "json";
+}
+
+impl CodecChoice for Compressed<Postcard> {
+    const CHOICE: &str = "compressed";
+}
+
+impl Ours {
+    pub const CHILD: &str = "ours";
+}
+
+impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Stack<C, T, W> {
+    fn builder(flavor: Flavor) -> Builder<Program, C, T> {
+        let program = Program::current_exe().expect("this program");
+        let program = W::program(program.args([Ours::CHILD, flavor.name(), C::CHOICE, W::NAME]));
+        let builder = Worker::builder(program).transport(T::default()).codec(C::default());
+        W::builder(builder.limits(limits()))
+    }
+}
+
+/// The default is 8 MiB a frame.
+pub fn limits() -> Limits {
+    Limits::default().frame(300 << 20).decoded(300 << 20)
+}
+
+impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Contestant for Stack<C, T, W> {
+    async fn start(flavor: Flavor) -> Self {
+        let worker = Self::builder(flavor).spawn().await.expect("a worker");
+        Self { client: BenchClient::new(worker.clone()), worker, way: PhantomData }
+    }
+
+    async fn echo(&self, data: Bytes) -> Bytes {
+        self.client.echo(data).await.expect("an echo")
+    }
+
+    fn pid(&self) -> u32 {
+        self.worker.pid()
+    }
+
+    async fn stop(self) {
+        self.worker.close().await.expect("it ends when told to");
+    }
+}
+
+impl PendingCall for Ours {
+    async fn pending(&self) {
+        let _ = self.client.wait().await;
+    }
+}
+
+/// Serves with the codec and in the way that the host has named.
+pub async fn serve(choice: Option<&str>, way: Option<&str>) {
+    let has_handshake = way != Some(WithoutHandshake::NAME);
+    match choice {
+        Some(Cbor::CHOICE) => serve_with::<Cbor>(has_handshake).await,
+        Some(Json::CHOICE) => serve_with::<Json>(has_handshake).await,
+        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>(has_handshake).await,
+        _ => serve_with::<Postcard>(has_handshake).await,
+    }
+}
+
+async fn serve_with<C: CodecChoice>(has_handshake: bool) {
+    let serve = isolated_workers::serve(service::BenchWorker.into_service()).codec(C::default()).limits(limits());
+    let serve = if has_handshake { serve } else { serve.without_handshake() };
+    serve.await.expect("it serves until its host is gone");
+}

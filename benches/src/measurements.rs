@@ -1,0 +1,17 @@
+//! The measurements, one file for each argument of the command line.
+
+pub mod all;
+pub mod bodies;
+pub mod calls;
+pub mod codecs;
+pub mod compare;
+pub mod failures;
+pub mod flavors;
+pub mod growth;
+pub mod layers;
+pub mod memory;
+#[cfg(feature = "peers")]
+pub mod peers;
+pub mod pool;
+pub mod profile;
+pub mod starts;

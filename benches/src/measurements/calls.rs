@@ -1,0 +1,50 @@
+//! Calls and nothing else, for whoever counts what they take.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use isolated_workers::codec::Postcard;
+use isolated_workers::layer::NoLayers;
+use isolated_workers::{Error, Program, Service, Worker};
+
+use crate::contestants::{Depth, Four, One};
+use crate::service::BenchClient;
+
+const BODY: &[u8] = &[7; 64];
+
+const AT_ONCE: usize = 256;
+
+/// Makes so many calls one after the other and so many at once, through so many layers, and ends the worker by itself: a
+/// profiler wants to see its end.
+pub async fn calls(layers: usize, in_a_row: usize, at_once: usize) -> Result<(), Error> {
+    match layers {
+        0 => through::<NoLayers>(in_a_row, at_once).await,
+        1 => through::<One>(in_a_row, at_once).await,
+        4 => through::<Four>(in_a_row, at_once).await,
+        _ => panic!("0, 1 or 4 layers"),
+    }
+}
+
+async fn through<L: Depth>(in_a_row: usize, at_once: usize) -> Result<(), Error> {
+    let worker = L::around(Worker::builder(Program::current_exe()?).codec(Postcard)).spawn().await?;
+    let client = BenchClient::new(worker.clone());
+    one_after_another(&client, in_a_row).await?;
+    self::at_once(&client, at_once).await?;
+    worker.close().await
+}
+
+async fn one_after_another<S: Service>(client: &BenchClient<S>, calls: usize) -> Result<(), Error> {
+    for _ in 0..calls {
+        client.echo(Bytes::from_static(BODY)).await?;
+    }
+    Ok(())
+}
+
+async fn at_once<S: Service>(client: &BenchClient<S>, calls: usize) -> Result<(), Error> {
+    let callers = (0..AT_ONCE).map(|_| async {
+        for _ in 0..calls / AT_ONCE {
+            client.echo(Bytes::from_static(BODY)).await?;
+        }
+        Ok(())
+    });
+    join_all(callers).await.into_iter().collect()
+}

@@ -1,0 +1,48 @@
+//! What empty middleware costs. It is less than what one pair of processes differs from the next by, so that all have the same
+//! pair, and turn and turn about.
+
+use isolated_workers::layer::NoLayers;
+
+use crate::contestant::Contestant;
+use crate::contestants::{Eight, Four, Layered, One, Ours};
+use crate::flavor::Flavor::CurrentThread;
+use crate::row::Row;
+use crate::table::{Layout, Table};
+use crate::usage;
+use crate::round::figure_of;
+use crate::work::Work;
+
+const COLUMNS: [&str; 4] = ["0 layers", "1", "4", "8"];
+
+const ROWS: [Row; 3] = [
+    Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 1_500 }).pinned().target(1.01),
+    Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 50_000 }),
+    Row::new("CPU time, 256 in flight, pinned", Work::Cpu { calls: 20_000 }).pinned().target(1.03),
+];
+
+/// How often each has a turn in a round.
+const TURNS: usize = 30;
+
+fn turns(row: &Row) -> Vec<f64> {
+    usage::pin(row.is_pinned);
+    CurrentThread.runtime().block_on(async {
+        let worker = Ours::start(CurrentThread).await.worker;
+        let (none, one) = (Layered::<NoLayers>::over(worker.clone()), Layered::<One>::over(worker.clone()));
+        let (four, eight) = (Layered::<Four>::over(worker.clone()), Layered::<Eight>::over(worker.clone()));
+        // What is done for the first time is nobody's.
+        figure_of(&none, row.work).await;
+        let mut figures = Vec::new();
+        for _ in 0..TURNS {
+            figures.push(figure_of(&none, row.work).await);
+            figures.push(figure_of(&one, row.work).await);
+            figures.push(figure_of(&four, row.work).await);
+            figures.push(figure_of(&eight, row.work).await);
+        }
+        none.stop().await;
+        figures
+    })
+}
+
+pub fn measure(rounds: usize) -> Table {
+    Table::measure_together("layers", Layout::Ratios, &COLUMNS, &ROWS, rounds, turns)
+}
