@@ -1,4 +1,5 @@
-// Tasks a second of piscina, whose workers are threads: folder it is installed in, workers, microseconds each computes, tasks.
+// Prints the tasks per second of piscina, whose workers are threads.
+// Arguments: directory it is installed in, workers, microseconds per task, tasks.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
@@ -9,8 +10,8 @@ export default function compute(micros) {
 }
 
 if (isMainThread) {
-  const [folder, workers, micros, tasks] = process.argv.slice(2);
-  const { Piscina } = createRequire(folder + '/')('piscina');
+  const [dir, workers, micros, tasks] = process.argv.slice(2);
+  const { Piscina } = createRequire(dir + '/')('piscina');
   const pool = new Piscina({
     filename: fileURLToPath(import.meta.url),
     minThreads: +workers,

@@ -1,4 +1,7 @@
-"""Tasks a second of concurrent.futures.ProcessPoolExecutor: workers, microseconds each computes, tasks."""
+"""Prints the tasks per second of concurrent.futures.ProcessPoolExecutor.
+
+Arguments: workers, microseconds per task, tasks.
+"""
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor

@@ -1,10 +1,10 @@
-//! A chart of bars: for each row of a table, what each contestant takes beside the first one.
+//! A bar chart: for some rows of a table, the ratio of each contestant to the first.
 
 use std::fmt::Write;
 
 use crate::table::{Line, Table};
 
-/// The rows of the table that are drawn, and the title over each.
+/// The drawn rows of the table, with their titles.
 const PANELS: [(&str, &str); 6] = [
     ("64 B, pinned", "a call of 64 B"),
     ("100 kB, pinned", "a call of 100 kB"),
@@ -14,17 +14,19 @@ const PANELS: [(&str, &str); 6] = [
     ("spawn", "start of a worker until its first reply"),
 ];
 
-const ACROSS: usize = 2;
-const WIDTH: f64 = 430.0;
-const NAMES: f64 = 146.0;
-const BARS: f64 = 210.0;
-const BAR: f64 = 20.0;
-const HEAD: f64 = 34.0;
-const TOP: f64 = 46.0;
+const PANELS_PER_ROW: usize = 2;
+/// Sizes in pixels.
+const PANEL_WIDTH: f64 = 430.0;
+const NAME_WIDTH: f64 = 146.0;
+const MAX_BAR_WIDTH: f64 = 210.0;
+const BAR_HEIGHT: f64 = 20.0;
+const TITLE_HEIGHT: f64 = 34.0;
+const HEADER_HEIGHT: f64 = 46.0;
 
-/// Where the scale begins and ends. It is logarithmic, or the slowest would leave nothing to see of the others.
-const LEAST: f64 = 0.1;
-const MOST: f64 = 100.0;
+/// Ends of the scale. It is logarithmic: on a linear one, the slowest contestant would hide the
+/// others.
+const MIN_RATIO: f64 = 0.1;
+const MAX_RATIO: f64 = 100.0;
 
 const STYLE: &str = "
     text { font: 13px system-ui, sans-serif; fill: #1f2328; }
@@ -46,12 +48,12 @@ const STYLE: &str = "
     }
   ";
 
-/// The text of an SVG. `is_drawn` says which columns are.
+/// Returns the chart as SVG. Only columns for which `is_drawn` returns `true` are drawn.
 pub fn draw(table: &Table, own: &str, is_drawn: impl Fn(&str) -> bool) -> String {
     let columns: Vec<usize> = (0..table.columns.len()).filter(|at| is_drawn(table.columns[*at])).collect();
-    let height = HEAD + BAR * columns.len() as f64 + 12.0;
-    let rows = PANELS.len().div_ceil(ACROSS) as f64;
-    let (width, all) = (WIDTH * ACROSS as f64, TOP + rows * height);
+    let height = TITLE_HEIGHT + BAR_HEIGHT * columns.len() as f64 + 12.0;
+    let rows = PANELS.len().div_ceil(PANELS_PER_ROW) as f64;
+    let (width, all) = (PANEL_WIDTH * PANELS_PER_ROW as f64, HEADER_HEIGHT + rows * height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {all}\" width=\"{width}\" \
          height=\"{all}\" role=\"img\" aria-labelledby=\"title\">\n  \
@@ -63,7 +65,10 @@ pub fn draw(table: &Table, own: &str, is_drawn: impl Fn(&str) -> bool) -> String
     );
     for (at, (row, title)) in PANELS.iter().enumerate() {
         let Some(line) = table.lines.iter().find(|line| line.name == *row) else { continue };
-        let (x, y) = (WIDTH * (at % ACROSS) as f64, TOP + height * (at / ACROSS) as f64);
+        let (x, y) = (
+            PANEL_WIDTH * (at % PANELS_PER_ROW) as f64,
+            HEADER_HEIGHT + height * (at / PANELS_PER_ROW) as f64,
+        );
         let panel = Panel { table, line, columns: &columns, own };
         let _ = writeln!(svg, "  <g transform=\"translate({x} {y})\">{}\n  </g>", panel.draw(title));
     }
@@ -79,36 +84,37 @@ struct Panel<'a> {
 
 impl Panel<'_> {
     fn draw(&self, title: &str) -> String {
-        let mut svg = format!("\n    <text class=\"title\" x=\"{NAMES}\" y=\"18\">{title}</text>");
+        let mut svg = format!("\n    <text class=\"title\" x=\"{NAME_WIDTH}\" y=\"18\">{title}</text>");
         for (at, (column, ratio)) in self.sorted().into_iter().enumerate() {
             let name = self.table.columns[column];
             let own = if name == self.own { " own" } else { "" };
-            let y = HEAD + BAR * at as f64;
+            let y = TITLE_HEIGHT + BAR_HEIGHT * at as f64;
             let text = y + 12.0;
             let (width, shown) = match ratio {
-                Some(ratio) => (length(ratio), format!("{ratio:.2}x")),
+                Some(ratio) => (bar_width(ratio), format!("{ratio:.2}x")),
                 None => (0.0, "cannot".to_owned()),
             };
             let _ = write!(
                 svg,
                 "\n    <text class=\"name{own}\" x=\"{}\" y=\"{text}\">{name}</text>\
-                 <rect class=\"bar{own}\" x=\"{NAMES}\" y=\"{y}\" width=\"{width:.1}\" height=\"{}\"/>\
+                 <rect class=\"bar{own}\" x=\"{NAME_WIDTH}\" y=\"{y}\" width=\"{width:.1}\" height=\"{}\"/>\
                  <text class=\"small{own}\" x=\"{:.1}\" y=\"{text}\">{shown}</text>",
-                NAMES - 8.0,
-                BAR - 5.0,
-                NAMES + width + 6.0,
+                NAME_WIDTH - 8.0,
+                BAR_HEIGHT - 5.0,
+                NAME_WIDTH + width + 6.0,
             );
         }
-        let (one, bottom) = (NAMES + length(1.0), HEAD + BAR * self.columns.len() as f64);
+        let (one, bottom) =
+            (NAME_WIDTH + bar_width(1.0), TITLE_HEIGHT + BAR_HEIGHT * self.columns.len() as f64);
         let _ = write!(
             svg,
             "\n    <line class=\"one\" x1=\"{one:.1}\" x2=\"{one:.1}\" y1=\"{}\" y2=\"{bottom}\"/>",
-            HEAD - 6.0
+            TITLE_HEIGHT - 6.0
         );
         svg
     }
 
-    /// The fastest first, and those that cannot do it last.
+    /// Returns the columns with the fastest first, and those that cannot do the work last.
     fn sorted(&self) -> Vec<(usize, Option<f64>)> {
         let mut ratios: Vec<_> = self.columns.iter().map(|at| (*at, self.line.ratio(*at))).collect();
         ratios.sort_by(|(_, one), (_, other)| {
@@ -118,7 +124,7 @@ impl Panel<'_> {
     }
 }
 
-/// How long the bar of a ratio is.
-fn length(ratio: f64) -> f64 {
-    BARS * (ratio.clamp(LEAST, MOST) / LEAST).ln() / (MOST / LEAST).ln()
+/// Returns the width of the bar for a ratio.
+fn bar_width(ratio: f64) -> f64 {
+    MAX_BAR_WIDTH * (ratio.clamp(MIN_RATIO, MAX_RATIO) / MIN_RATIO).ln() / (MAX_RATIO / MIN_RATIO).ln()
 }

@@ -13,7 +13,8 @@ pub trait Contestant: Sized {
     /// Starts the child. If it uses a runtime, the runtime has this flavor.
     async fn start(flavor: Flavor) -> Self;
 
-    /// Sends the bytes and returns the reply. Panics if the call fails: a failed call cannot be compared.
+    /// Sends the bytes and returns the reply. Panics if the call fails: a failed call cannot be
+    /// compared.
     async fn echo(&self, data: Bytes) -> Bytes;
 
     fn pid(&self) -> u32;

@@ -37,13 +37,15 @@ pub use sealed_memory::Sealed;
 pub use spliced_pages::Spliced;
 pub use start_options::{DefaultOptions, StartOptions, WithoutHandshake, WithoutStderrCapture};
 
+#[cfg(feature = "peers")]
+use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
 /// Serves if this process was started as the child of a contestant. Returns `false` if not.
 pub fn serve_if_child() -> bool {
     let mut args = std::env::args().skip(1);
     let (Some(name), Some(flavor)) = (args.next(), args.next()) else { return false };
-    let runtime = || Flavor::of(&flavor).runtime();
+    let runtime = || Flavor::from_name(&flavor).runtime();
     match name.as_str() {
         RawStd::CHILD => raw_std::serve(),
         Sealed::CHILD => sealed_memory::serve(),

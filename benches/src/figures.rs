@@ -9,8 +9,8 @@ use std::time::Duration;
 pub struct Figures(pub Vec<f64>);
 
 impl Figures {
-    /// Returns the numbers that a program prints. `None` if it cannot be started, fails, or prints anything
-    /// else.
+    /// Returns the numbers that a program prints. `None` if it cannot be started, fails, or prints
+    /// anything else.
     pub fn printed_by(program: &mut Command) -> Option<Self> {
         let output = program.output().ok().filter(|output| output.status.success())?;
         let printed = String::from_utf8(output.stdout).ok()?;

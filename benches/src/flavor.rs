@@ -1,15 +1,15 @@
 use tokio::runtime::{Builder, Runtime};
 
-/// What runs both sides.
+/// Tokio's flavor of runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavor {
     CurrentThread,
-    /// With two threads.
+    /// Two threads.
     MultiThread,
 }
 
 impl Flavor {
-    pub fn of(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         match name {
             "mt" => Self::MultiThread,
             _ => Self::CurrentThread,

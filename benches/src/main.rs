@@ -8,14 +8,14 @@
 //!   `path`, in `docs/performance.md`, and as the chart `docs/performance.svg`.
 //! - `compare`: our stack relative to a hand-written tokio connection, with targets.
 //! - `peers`: other libraries.
-//! - `codecs`, `flavors`, `layers`: the cost of a codec, of tokio's flavor, and of empty middleware.
+//! - `codecs`, `flavors`, `layers`: the cost of a codec, of tokio's flavor, of empty middleware.
 //! - `growth`: more calls in flight, larger bodies, more workers.
 //! - `bodies`: large bodies over a socket, in shared memory, and through a pipe.
 //! - `starts`: the time of a start, with and without some of its parts.
 //! - `memory`: the memory of an idle worker and of a call in flight.
 //! - `failures`: the time from the death or the stop of a worker to the error at its callers.
-//! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, start and
-//!   recovery.
+//! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, the time
+//!   of a start and of a recovery.
 //! - `profile <contestant> <in flight> <calls> <threads>`: one contestant for a profiler: `ours`,
 //!   `pool`, `raw-tokio` or `raw-std`, on one thread or two.
 //! - `calls <layers> <in a row> <at once>`: calls one after the other and calls at once, for a
@@ -79,7 +79,9 @@ fn main() -> Result<(), Error> {
         "profile" => profile::run(&contestant, number(256), number(1_000_000), number(1)),
         "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {
-            eprintln!("unknown measurement; choose one from benches/src/main.rs, `peers` needs `--features peers`");
+            eprintln!(
+                "unknown measurement; choose one from benches/src/main.rs, `peers` needs `--features peers`"
+            );
             std::process::exit(2)
         }
     }

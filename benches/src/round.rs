@@ -36,8 +36,8 @@ pub fn round<C: Contestant>(work: Work, flavors: impl Into<Flavors>, is_pinned: 
 
 /// Makes one round of our stack from a task of the host's runtime.
 ///
-/// In [`round`] the main thread calls. On a runtime of several threads it does not poll the sockets itself,
-/// so that another thread has to wake it.
+/// In [`round`] the main thread calls. On a runtime of several threads it does not poll the sockets
+/// itself, so that another thread has to wake it.
 pub fn in_task(work: Work, flavor: Flavor, is_pinned: bool) -> f64 {
     usage::pin(is_pinned);
     let task = async move { tokio::spawn(one::<Ours>(flavor, work)).await.expect("no panic") };
@@ -91,8 +91,8 @@ pub async fn figure_of<C: Contestant>(contestant: &C, work: Work) -> f64 {
     }
 }
 
-/// Starts several children at once. Returns the time of their start, or the time per call if `calls` is
-/// given.
+/// Starts several children at once. Returns the time of their start, or the time per call if
+/// `calls` is given.
 async fn many<C: Contestant>(flavor: Flavor, workers: usize, calls: Option<usize>) -> f64 {
     let start = Instant::now();
     let started = (0..workers).map(|_| async {
@@ -139,7 +139,8 @@ async fn in_a_row<C: Contestant>(contestant: &C, bytes: usize, calls: usize) -> 
     times
 }
 
-/// Keeps `in_flight` calls in flight. Returns the number of answered calls and the time that they took.
+/// Keeps `in_flight` calls in flight. Returns the number of answered calls and the time that they
+/// took.
 pub async fn at_once<C: Contestant>(
     contestant: &C,
     in_flight: usize,

@@ -2,20 +2,21 @@ use crate::flavor::Flavor;
 use crate::unit::Unit;
 use crate::work::Work;
 
-/// What is measured, and what it is to take at most.
+/// A row of a table: the work, its conditions and its target.
 #[derive(Clone)]
 pub struct Row {
     pub name: &'static str,
     pub work: Work,
-    /// Whether both processes have the same core: the scheduler would put them on one or two, anew for each pair, which alone
-    /// moves a round trip by 40 %.
+    /// `true` if both processes run on the same core. Otherwise the scheduler chooses one core or
+    /// two for each pair, which alone changes a round trip by 40 %.
     pub is_pinned: bool,
-    /// What our stack runs on beside what one writes by hand, which runs on one thread.
+    /// Flavor of our stack. The baseline runs on one thread.
     pub flavor: Flavor,
-    /// How many pairs of processes do it in a round. Where a pair is placed in memory and on the cores varies, and stays as long
-    /// as the pair does: where the differences are no larger than that, many pairs are asked for a little.
+    /// Number of pairs of processes in a round. The placement of a pair in memory and on cores
+    /// varies, and stays for its life. If the differences are no larger than that, several pairs
+    /// measure less each.
     pub pairs: usize,
-    /// What the ratio of the second column to the first is to be at most.
+    /// Maximum of the ratio of the second column to the first.
     pub target: Option<f64>,
 }
 

@@ -1,4 +1,5 @@
-//! Rows of work, columns of who does it. All measurements are such tables, so that each is alternated, shown and kept alike.
+//! Tables: rows of work, columns of contestants. All measurements are tables, so that they are
+//! alternated, shown and stored in the same way.
 
 mod host;
 mod json;
@@ -10,24 +11,24 @@ use crate::row::Row;
 use crate::unit::Unit;
 use crate::usage::Load;
 
-/// One contestant: its name, and a round of it.
+/// A contestant: its name, and a function that makes a round of a row.
 pub type Column = (&'static str, fn(&Row) -> f64);
 
 pub struct Table {
-    /// What asks for it on the command line.
+    /// Argument of the command line.
     pub name: &'static str,
     pub columns: Vec<&'static str>,
     pub lines: Vec<Line>,
     layout: Layout,
-    /// How often, how long, and how busy the machine was.
+    /// Number of rounds, time taken, and load of the machine.
     note: String,
 }
 
-/// A row that was measured: what each column took.
+/// A measured row: the figures of each column.
 pub struct Line {
     pub name: &'static str,
     pub unit: Unit,
-    /// What the ratio of the second column to the first is to be at most.
+    /// Maximum of the ratio of the second column to the first.
     target: Option<f64>,
     figures: Vec<Figures>,
 }
@@ -36,15 +37,16 @@ pub struct Line {
 pub enum Layout {
     /// Each figure with its ratio to the first column.
     Ratios,
-    /// The same, with a line for each contestant.
+    /// The same, with rows and columns exchanged.
     Turned,
     /// Figures, and the ratio of the second column to the first with its quartiles.
     Spread,
 }
 
 impl Table {
-    /// Has each contestant do each row `rounds` times, one after the other in each round, so that what the machine does
-    /// besides meets them all, and each in a process of its own, so that none is met by what another has left behind.
+    /// Measures each row `rounds` times. The contestants take turns within a round, so that other
+    /// load on the machine affects all of them. Each round is a process of its own, so that no
+    /// contestant benefits from what another has left behind.
     pub fn measure(
         name: &'static str,
         layout: Layout,
@@ -60,8 +62,9 @@ impl Table {
         })
     }
 
-    /// Has all contestants in one process for each row and round, where `turns` returns what each took, over and over: for
-    /// differences that are smaller than that between two pairs of processes.
+    /// Measures all contestants of a row and round in one process. `turns` returns one figure per
+    /// contestant, again and again. It is for differences that are smaller than those between two
+    /// pairs of processes.
     pub fn measure_together(
         name: &'static str,
         layout: Layout,
@@ -96,7 +99,7 @@ impl Table {
         Self { name, columns: columns.to_vec(), lines, layout, note: format!("{rounds} rounds, {load}") }
     }
 
-    /// Of figures that came otherwise.
+    /// Makes a table of figures that were measured in another way.
     pub fn of(name: &'static str, columns: Vec<&'static str>, lines: Vec<Line>, note: String) -> Self {
         Self { name, columns, lines, layout: Layout::Ratios, note }
     }
@@ -118,9 +121,9 @@ impl Line {
                 }
                 match host::round(table, number, column) {
                     Some(round) => figures[column].0.extend(round.0),
-                    // It cannot do this, and its panic says why.
+                    // The contestant cannot do this work. Its panic message names the reason.
                     None => {
-                        eprintln!("{name} cannot do: {}", row.name);
+                        eprintln!("{name} cannot do {}", row.name);
                         failed[column] = true;
                         figures[column].0.clear();
                     }
@@ -146,7 +149,7 @@ impl Line {
         self.figures[column].median()
     }
 
-    /// The ratios to the first column, round by round.
+    /// Returns the ratios to the first column, one per round.
     fn ratios(&self, column: usize) -> Figures {
         self.figures[column].ratios(&self.figures[0])
     }

@@ -1,4 +1,4 @@
-/// What a figure is of. Less is better in all of them.
+/// The unit of a figure. Less is better in each.
 #[derive(Clone, Copy)]
 pub enum Unit {
     Seconds,
@@ -15,7 +15,7 @@ impl Unit {
         }
     }
 
-    /// A figure for people.
+    /// Formats a figure for people.
     pub fn shown(self, figure: f64) -> String {
         match self {
             Self::Seconds if figure >= 1.0 => format!("{figure:.2} s"),

@@ -1,4 +1,4 @@
-//! What processes take of the machine.
+//! CPU time, memory and page faults of processes.
 
 use std::fmt;
 use std::fs;
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// Has this thread, and what it starts, run on the first core alone, or on any.
+/// Pins this thread and its children to the first core, or lets them run on all cores.
 pub fn pin(is_pinned: bool) {
-    // Before any is pinned, which sees one.
-    let all = *ALL.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+    // Counted before the first pinning: a pinned thread sees one core.
+    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut set = CpuSet::new();
-    (0..if is_pinned { 1 } else { all }).for_each(|core| set.set(core));
-    sched_setaffinity(None, &set).expect("these cores are there");
+    (0..if is_pinned { 1 } else { cores }).for_each(|core| set.set(core));
+    sched_setaffinity(None, &set).expect("the cores exist");
 }
 
-static ALL: OnceLock<usize> = OnceLock::new();
+static CORES: OnceLock<usize> = OnceLock::new();
 
-/// The time that all threads of a process have run.
+/// Returns the CPU time of all threads of a process.
 pub fn cpu(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
     let ran = tasks.filter_map(|task| {
@@ -28,26 +28,26 @@ pub fn cpu(pid: u32) -> Duration {
     Duration::from_nanos(ran.sum())
 }
 
-/// The resident memory of a process in bytes.
+/// Returns the resident memory of a process, in bytes.
 pub fn resident(pid: u32) -> u64 {
     let pages = fs::read_to_string(format!("/proc/{pid}/statm")).expect("a process");
     let resident: u64 = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
     resident * rustix::param::page_size() as u64
 }
 
-/// The page faults of a process that needed no disk.
+/// Returns the number of page faults of a process that needed no disk access.
 pub fn faults(pid: u32) -> f64 {
     stat(&pid.to_string(), 7) as f64
 }
 
-/// The memory of a process in bytes that it shares with no other.
+/// Returns the memory of a process that it shares with no other, in bytes.
 pub fn private(pid: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a process");
     let private = rollup.lines().filter(|line| line.starts_with("Private_"));
     private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>() << 10
 }
 
-/// A number of `/proc/<pid>/stat`, counted from the state, which follows the name.
+/// Returns a field of `/proc/<pid>/stat`. Field 0 is the state, which follows the name.
 fn stat(pid: &str, at: usize) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
     let (_, rest) = stat.rsplit_once(") ").expect("a name in brackets");
@@ -78,12 +78,12 @@ impl fmt::Display for Load {
     }
 }
 
-/// The time of this process and of its children that have ended, in ticks.
+/// Returns the CPU time of this process and of its children that have ended, in ticks.
 fn own() -> u64 {
     (11..15).map(|at| stat("self", at)).sum()
 }
 
-/// How much of the machine's time was not idle since it started, and how much there was, in ticks.
+/// Returns the busy time and the total time of all cores since the system was started, in ticks.
 fn machine() -> (u64, u64) {
     let stat = fs::read_to_string("/proc/stat").expect("Linux");
     let ticks: Vec<u64> =

@@ -22,7 +22,8 @@ pub enum Work {
     Workers { workers: usize, calls: usize },
     /// CPU time of both processes per call with 256 calls in flight.
     Cpu { calls: usize },
-    /// Resident memory of the child after small and large calls, and a thousand small ones at the end.
+    /// Resident memory of the child after small and large calls, and a thousand small ones at the
+    /// end.
     Memory,
 }
 

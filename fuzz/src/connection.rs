@@ -1,4 +1,5 @@
-//! Bytes as what happens to a connection: calls, cancels, answers and time on this side, any frames from the other.
+//! Any bytes as a script of a connection: calls, cancels, answers and time on this side, frames
+//! from the peer.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use isolated_workers::protocol::{Body, Connection, Event, Frame, Limits, Name, R
 use isolated_workers::{Error, ErrorKind};
 use tokio_util::codec::Decoder;
 
-/// A token comes back exactly once, and the other side is answered no more often than it asked.
+/// Checks that each token is returned exactly once, and that each request of the peer is answered
+/// at most once.
 pub fn check(data: &[u8]) {
     let mut scene = Scene::new(data);
     while let Some(step) = scene.byte() {
@@ -22,10 +24,10 @@ struct Scene<'a> {
     script: &'a [u8],
     connection: Connection<u32>,
     now: Instant,
-    /// The calls whose token has not come back.
+    /// Calls whose token was not returned yet.
     open: HashSet<u32>,
     calls: u32,
-    /// How many answers each id of the other side may still get.
+    /// Number of answers that each id of the peer may still get.
     owed: HashMap<TxId, usize>,
     failed: bool,
 }
@@ -49,7 +51,7 @@ impl<'a> Scene<'a> {
         Some(*byte)
     }
 
-    /// One of a few, so that they meet.
+    /// Returns one of eight ids, so that calls collide.
     fn id(&mut self) -> TxId {
         u64::from(self.byte().unwrap_or_default() % 8).into()
     }
@@ -60,13 +62,13 @@ impl<'a> Scene<'a> {
             1 => {
                 let id = self.id();
                 let token = self.connection.cancel(&id);
-                self.ended(token);
+                self.returned(token);
             }
             2 => {
                 let passed = self.byte().unwrap_or_default();
                 self.now += Duration::from_millis(passed.into());
                 let events = self.connection.handle_timeout(self.now);
-                self.happened(events);
+                self.handle_events(events);
             }
             3 => {
                 let id = self.id();
@@ -78,7 +80,7 @@ impl<'a> Scene<'a> {
                 self.connection.answer(&id, Err(Box::new(error)));
             }
             5 => drop(self.transmit()),
-            6 => self.refuse(),
+            6 => self.fail_encoding(),
             7 => {
                 let id = self.id();
                 let _ = self.connection.send(id, request());
@@ -106,7 +108,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Frames of the other side: a length, and so many bytes of JSON lines or of the inside of a binary frame.
+    /// Receives frames of the peer. The script holds a length, and that many bytes of JSON lines or
+    /// of the inside of a binary frame.
     fn receive(&mut self, json: bool) {
         let length = usize::from(self.byte().unwrap_or_default()).min(self.script.len());
         let (bytes, rest) = self.script.split_at(length);
@@ -126,7 +129,7 @@ impl<'a> Scene<'a> {
             return;
         }
         match self.connection.handle_frame(frame) {
-            Ok(event) => self.happened(event),
+            Ok(event) => self.handle_events(event),
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Protocol);
                 self.fail();
@@ -137,37 +140,37 @@ impl<'a> Scene<'a> {
     fn transmit(&mut self) -> Option<Frame> {
         let waits = self.connection.queued_bytes() > 0;
         let frame = self.connection.poll_transmit();
-        assert_eq!(waits, frame.is_some(), "0 exactly if nothing waits");
+        assert_eq!(waits, frame.is_some(), "`queued_bytes` is 0 exactly if no frame is queued");
         if let Some(Frame::Reply { id, .. } | Frame::Error { id, .. }) = &frame {
-            let owed = self.owed.get_mut(id).expect("nobody has asked");
-            *owed = owed.checked_sub(1).expect("it is answered twice");
+            let owed = self.owed.get_mut(id).expect("only requests are answered");
+            *owed = owed.checked_sub(1).expect("a request is answered once");
         }
         frame
     }
 
-    /// The next frame has no encoding.
-    fn refuse(&mut self) {
+    /// Reports that the next frame could not be encoded.
+    fn fail_encoding(&mut self) {
         let Some(frame) = self.transmit() else { return };
         if let Frame::Reply { id, .. } | Frame::Error { id, .. } = &frame {
-            *self.owed.get_mut(id).expect("it was owed") += 1;
+            *self.owed.get_mut(id).expect("`transmit` has counted this id") += 1;
         }
         let event = self.connection.handle_encode_error(frame, Error::new(ErrorKind::TooLarge, "too large"));
-        self.happened(event);
+        self.handle_events(event);
     }
 
     fn fail(&mut self) {
         self.failed = true;
-        let events = self.connection.fail(|_| Error::new(ErrorKind::Crashed, "it is over"));
-        self.happened(events);
-        assert!(self.open.is_empty(), "{:?} are lost", self.open);
+        let events = self.connection.fail(|_| Error::new(ErrorKind::Crashed, "the connection failed"));
+        self.handle_events(events);
+        assert!(self.open.is_empty(), "tokens were not returned: {:?}", self.open);
     }
 
-    fn happened(&mut self, events: impl IntoIterator<Item = Event<u32>>) {
+    fn handle_events(&mut self, events: impl IntoIterator<Item = Event<u32>>) {
         for event in events {
             match event {
-                Event::Answered { token, .. } => self.ended(Some(token)),
+                Event::Answered { token, .. } => self.returned(Some(token)),
                 Event::Requested(request) if !request.is_oneway() => {
-                    let id = request.id().expect("a request that came has an id").clone();
+                    let id = request.id().expect("a request of the peer has an id").clone();
                     *self.owed.entry(id).or_default() += 1;
                 }
                 _ => {}
@@ -175,9 +178,9 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn ended(&mut self, token: Option<u32>) {
+    fn returned(&mut self, token: Option<u32>) {
         if let Some(token) = token {
-            assert!(self.open.remove(&token), "{token} comes back twice");
+            assert!(self.open.remove(&token), "token {token} was returned twice");
         }
     }
 

@@ -1,4 +1,5 @@
-//! Bytes as a stream of frames: they come all at once and in pieces, and what was read is written and read again.
+//! Any bytes as a stream of frames. They arrive at once and in pieces, and each decoded frame is
+//! encoded and decoded again.
 
 use std::io::Write;
 
@@ -9,19 +10,19 @@ use isolated_workers::codec::{Codec, Compressed, Framing};
 use isolated_workers::protocol::{Frame, Limits};
 use tokio_util::codec::{Decoder, Encoder};
 
-/// The first byte is the size of the pieces.
+/// Checks a stream. The first byte is the size of the pieces.
 pub fn check<C: Codec>(codec: &C, data: &[u8]) {
     let Some((piece, stream)) = data.split_first() else { return };
     let whole = read(&mut codec.framing(Limits::default()), stream, stream.len().max(1));
     let pieces = read(&mut codec.framing(Limits::default()), stream, usize::from(*piece).max(1));
-    assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "it depends on how the bytes come");
+    assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "the frames depend on the size of the pieces");
     for frame in &whole.0 {
-        again(codec, frame);
+        check_round_trip(codec, frame);
     }
 }
 
-/// As [`check`], of frames that are compressed where the first bit of the first byte is set: no mutation finds its way
-/// through the checksum of a zlib stream.
+/// Checks a stream of compressed frames. If the lowest bit of the first byte is set, the rest is
+/// compressed first: no mutation gets past the checksum of a zlib stream.
 pub fn check_compressed<C: Codec>(codec: C, data: &[u8]) {
     let codec = Compressed::new(codec).threshold(0);
     match data.split_first() {
@@ -39,11 +40,12 @@ pub fn check_compressed<C: Codec>(codec: C, data: &[u8]) {
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("memory takes any bytes");
-    encoder.finish().expect("memory takes any bytes")
+    encoder.write_all(bytes).expect("writing to memory succeeds");
+    encoder.finish().expect("writing to memory succeeds")
 }
 
-/// The frames of a stream, and whether it ended in an error, of which the text may tell a size that depends on the pieces.
+/// Returns the frames of a stream, and `true` if it ended in an error. The text of the error may
+/// contain a size that depends on the pieces.
 fn read<F: Framing>(framing: &mut F, stream: &[u8], piece: usize) -> (Vec<Frame>, bool) {
     let (mut buffer, mut frames) = (BytesMut::new(), Vec::new());
     for piece in stream.chunks(piece) {
@@ -60,18 +62,20 @@ fn read<F: Framing>(framing: &mut F, stream: &[u8], piece: usize) -> (Vec<Frame>
     (frames, failed)
 }
 
-/// A frame that was read can be written, and is read as the same one; but one that is never sent.
-fn again<C: Codec>(codec: &C, frame: &Frame) {
+/// Checks that a decoded frame can be encoded, and decodes to the same frame. Skips `Unmarked`,
+/// which is never sent.
+fn check_round_trip<C: Codec>(codec: &C, frame: &Frame) {
     if matches!(frame, Frame::Unmarked { .. }) {
         return;
     }
     let mut wire = BytesMut::new();
-    // What grows by being written anew, as text does by its escapes, may be too large then.
+    // A frame may grow when it is encoded again, for instance by escapes in text, and then be too
+    // large.
     if codec.framing(Limits::default()).encode(frame, &mut wire).is_err() {
         return;
     }
     let back = codec.framing(Limits::default()).decode(&mut wire);
-    let back = back.expect("a frame that was written is understood").expect("and whole");
+    let back = back.expect("an encoded frame decodes").expect("an encoded frame is complete");
     assert!(wire.is_empty());
     assert_eq!(back.id(), frame.id());
     assert_eq!(back.body(), frame.body());

@@ -1,11 +1,12 @@
-//! Bytes as the first line of the peer, on either side.
+//! Any bytes as the peer's handshake line, on the host and on the worker.
 
 use isolated_workers::Schema;
 use isolated_workers::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
 
 const MAX_STARTUP_BYTES: usize = 1 << 16;
 
-/// Feeds the bytes at once and byte by byte. Both give the same result, and bytes behind the handshake are kept.
+/// Checks that the bytes give the same result at once and byte by byte, and that the bytes after the
+/// handshake are kept.
 pub fn check(data: &[u8]) {
     let whole = (host(data, data.len().max(1)), worker(data, data.len().max(1)));
     assert_eq!(whole, (host(data, 1), worker(data, 1)));
@@ -22,7 +23,7 @@ fn identity() -> Identity<'static> {
     Identity { codec: "json", transport: "unix-socket", service, pid: 1 }
 }
 
-/// Bytes behind the worker's line, if the host accepts it.
+/// Returns the bytes after the worker's line. `None` if the host refuses the line.
 fn host(data: &[u8], piece: usize) -> Option<Vec<u8>> {
     let mut handshake = HostHandshake::new(identity(), "", None);
     let mut rest = data;
@@ -35,7 +36,7 @@ fn host(data: &[u8], piece: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// Bytes behind the host's line and its startup data, if the worker accepts them.
+/// Returns the bytes after the host's line and its startup data. `None` if the worker refuses them.
 fn worker(data: &[u8], piece: usize) -> Option<Vec<u8>> {
     let mut token = None;
     let mut handshake = WorkerHandshake::new(identity(), &mut token, MAX_STARTUP_BYTES);

@@ -1,4 +1,4 @@
-//! What each fuzz target does with its bytes, and what must hold whatever they are. `.ci/fuzz` runs them.
+//! The checks of the fuzz targets, one module for each kind of input. `.ci/fuzz` runs the targets.
 
 pub mod connection;
 pub mod framing;

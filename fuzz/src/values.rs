@@ -1,4 +1,4 @@
-//! Bytes as values of each codec, within the budget that is the default.
+//! Any bytes as values of each codec, within the default budget.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use isolated_workers::protocol::Budget;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A part of everything that serde knows.
+/// A value with every kind of data that serde has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct All {
     pub number: i64,
@@ -35,7 +35,7 @@ pub enum Shape {
     Many(Vec<Shape>),
 }
 
-/// To a format that describes itself, any value has as many levels as this type wants.
+/// A type of unlimited depth. In a self-describing format, the input decides how deep a value is.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Endless(pub Option<Box<Endless>>);
 
@@ -48,43 +48,43 @@ pub enum Either {
     Map(BTreeMap<String, Either>),
 }
 
-/// The first byte chooses codec and type.
+/// Checks a value. The first byte selects codec and type.
 pub fn check(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else { return };
     match choice % 3 {
-        0 => of(&Json, choice / 3, bytes),
-        1 => of(&Postcard, choice / 3, bytes),
-        _ => of(&Cbor, choice / 3, bytes),
+        0 => check_type(&Json, choice / 3, bytes),
+        1 => check_type(&Postcard, choice / 3, bytes),
+        _ => check_type(&Cbor, choice / 3, bytes),
     }
 }
 
-/// How many types there are.
+/// Number of types.
 pub const TYPES: u8 = 9;
 
-fn of<C: Codec>(codec: &C, choice: u8, bytes: &[u8]) {
+fn check_type<C: Codec>(codec: &C, choice: u8, bytes: &[u8]) {
     match choice % TYPES {
-        0 => value::<C, All>(codec, bytes),
-        1 => value::<C, Vec<Shape>>(codec, bytes),
-        2 => value::<C, Endless>(codec, bytes),
-        3 => value::<C, Vec<()>>(codec, bytes),
-        4 => value::<C, Either>(codec, bytes),
-        5 => value::<C, serde_json::Value>(codec, bytes),
-        6 => value::<C, BTreeMap<String, Vec<Option<String>>>>(codec, bytes),
-        7 => value::<C, serde_bytes::ByteBuf>(codec, bytes),
-        _ => value::<C, (f64, char, Vec<Option<u8>>)>(codec, bytes),
+        0 => check_value::<C, All>(codec, bytes),
+        1 => check_value::<C, Vec<Shape>>(codec, bytes),
+        2 => check_value::<C, Endless>(codec, bytes),
+        3 => check_value::<C, Vec<()>>(codec, bytes),
+        4 => check_value::<C, Either>(codec, bytes),
+        5 => check_value::<C, serde_json::Value>(codec, bytes),
+        6 => check_value::<C, BTreeMap<String, Vec<Option<String>>>>(codec, bytes),
+        7 => check_value::<C, serde_bytes::ByteBuf>(codec, bytes),
+        _ => check_value::<C, (f64, char, Vec<Option<u8>>)>(codec, bytes),
     }
 }
 
-/// A value that was read can be written, and what is written of it stays the same from then on.
-fn value<C: Codec, T: Serialize + DeserializeOwned>(codec: &C, bytes: &[u8]) {
+/// Checks that a decoded value can be encoded, and that its encoding keeps its length from then on.
+fn check_value<C: Codec, T: Serialize + DeserializeOwned>(codec: &C, bytes: &[u8]) {
     let Ok(value) = decode_within::<_, T>(codec, bytes, Budget::default()) else { return };
     let mut written = BytesMut::new();
-    // JSON has no NaN, and postcard cannot tell what is untagged.
+    // JSON has no NaN, and postcard cannot decode untagged enums.
     if codec.encode(&value, &mut written).is_err() {
         return;
     }
     let Ok(back) = decode_within::<_, T>(codec, &written, Budget::LOCAL) else { return };
-    let mut again = BytesMut::new();
-    codec.encode(&back, &mut again).expect("it has a form in this format");
-    assert_eq!(written.len(), again.len());
+    let mut rewritten = BytesMut::new();
+    codec.encode(&back, &mut rewritten).expect("a decoded value can be encoded");
+    assert_eq!(written.len(), rewritten.len());
 }

@@ -9,8 +9,8 @@ pub struct Channel<R, W> {
     pub reader: R,
     /// The half that frames are written to.
     pub writer: W,
-    /// Blocks its thread until the other side is gone, which means that it neither reads nor writes any
-    /// more. `None` if the transport cannot detect that.
+    /// Blocks its thread until the other side is gone, which means that it neither reads nor writes
+    /// any more. `None` if the transport cannot detect that.
     ///
     /// A worker uses it to end even if its runtime is busy. The closure may hold descriptors of the
     /// channel, so run it or drop it.
@@ -21,13 +21,14 @@ pub struct Channel<R, W> {
     /// On the host of a worker that can be reached again: the listener to open before the host
     /// disconnects. `None` if the worker is reached at the address that it was started with.
     pub deferred_listener: Option<DeferredListener>,
-    /// Cleanup to run once the worker is gone. The host keeps it until the worker has ended, not only
-    /// until this channel has. The worker keeps it until its process ends.
+    /// Cleanup to run once the worker is gone. The host keeps it until the worker has ended, not
+    /// only until this channel has. The worker keeps it until its process ends.
     pub cleanup: Option<Cleanup>,
 }
 
 impl<R, W> Channel<R, W> {
-    /// Returns a channel that cannot detect the end of the other side except by reading and writing.
+    /// Returns a channel that cannot detect the end of the other side except by reading and
+    /// writing.
     pub fn new(reader: R, writer: W) -> Self {
         Self { reader, writer, hangup: None, incoming: None, deferred_listener: None, cleanup: None }
     }

@@ -6,21 +6,21 @@ type Open = dyn FnMut() -> io::Result<(String, Cleanup)> + Send;
 
 /// A listener that gets its name only when the host wants to reach the worker again.
 ///
-/// Listening takes a name in the file system or a similar resource. Few hosts ever disconnect from a
-/// worker, so nothing is created before [`open`](Self::open).
+/// Listening takes a name in the file system or a similar resource. Few hosts ever disconnect from
+/// a worker, so nothing is created before [`open`](Self::open).
 pub struct DeferredListener(Box<Open>);
 
 impl DeferredListener {
     /// Returns a listener that `open` opens.
     ///
-    /// `open` returns the address for [`Reconnect::dial`](crate::Reconnect::dial), and the cleanup to
-    /// run once the worker is gone. It may be called again after it has failed.
+    /// `open` returns the address for [`Reconnect::dial`](crate::Reconnect::dial), and the cleanup
+    /// to run once the worker is gone. It may be called again after it has failed.
     pub fn new(open: impl FnMut() -> io::Result<(String, Cleanup)> + Send + 'static) -> Self {
         Self(Box::new(open))
     }
 
-    /// Opens the listener. From now on the worker can be dialed; it accepts the new connection once the
-    /// current one has ended.
+    /// Opens the listener. From now on the worker can be dialed; it accepts the new connection once
+    /// the current one has ended.
     ///
     /// # Errors
     /// Returns the error that kept the listener from being opened. The current connection goes on.

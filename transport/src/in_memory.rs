@@ -9,12 +9,13 @@ use crate::{Bound, Channel, Inheritance, Transport};
 
 /// In-process buffers, for a worker on a thread of this process.
 ///
-/// Each direction buffers 64 KiB; a writer that has more waits until the other side has read. Either
-/// side can close one direction or both, by shutting its writer down or by dropping. The other side
-/// then reads the end of the stream, and its writes fail. A worker whose thread panics is detected in
-/// the same way.
+/// Each direction buffers 64 KiB; a writer that has more waits until the other side has read.
+/// Either side can close one direction or both, by shutting its writer down or by dropping. The
+/// other side then reads the end of the stream, and its writes fail. A worker whose thread panics
+/// is detected in the same way.
 ///
-/// There is no [`Channel::hangup`]: a thread that never yields could not be ended from outside anyway.
+/// There is no [`Channel::hangup`]: a thread that never yields could not be ended from outside
+/// anyway.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InMemory;
 
@@ -30,8 +31,8 @@ impl Transport for InMemory {
     type Bound = InMemoryBound;
 
     fn bind(&self) -> io::Result<InMemoryBound> {
-        // One stream per direction: dropping one half affects only that direction, and a reader shares no
-        // lock with a writer.
+        // One stream per direction: dropping one half affects only that direction, and a reader
+        // shares no lock with a writer.
         let (host_writer, worker_reader) = duplex(BUFFER_BYTES);
         let (worker_writer, host_reader) = duplex(BUFFER_BYTES);
         let channel = |reader, writer| Channel::new(InMemoryReader(reader), InMemoryWriter(writer));

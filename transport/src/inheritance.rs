@@ -2,15 +2,15 @@ use std::any::Any;
 use std::fmt;
 use std::process::Stdio;
 
-/// The environment variable that names a worker's channel: [`Transport::NAME`](crate::Transport::NAME),
-/// a colon, [`Inheritance::address`].
+/// The environment variable that names a worker's channel:
+/// [`Transport::NAME`](crate::Transport::NAME), a colon, [`Inheritance::address`].
 pub const CHANNEL_VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
 
 /// Everything that a worker is started with to reach its host.
 #[non_exhaustive]
 pub struct Inheritance {
-    /// Address that [`Transport::attach`](crate::Transport::attach) finds its end by. Not a secret: it is
-    /// visible in the environment.
+    /// Address that [`Transport::attach`](crate::Transport::attach) finds its end by. Not a secret:
+    /// it is visible in the environment.
     pub address: String,
     /// The standard input of the process. `None` if it should be empty.
     pub stdin: Option<Stdio>,

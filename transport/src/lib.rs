@@ -19,8 +19,8 @@
 //! Use [`DefaultTransport`] unless you need another: `UnixSocket` on Unix, `NamedPipe` on Windows.
 //!
 //! A worker may print with each of them. With `Stdio`, text that it prints to its standard output
-//! appears on its standard error. With all others, its standard output is the one that the host gave
-//! it, and no frame ever travels there.
+//! appears on its standard error. With all others, its standard output is the one that the host
+//! gave it, and no frame ever travels there.
 //!
 //! One direction can be closed alone with all but the `NamedPipe` of Windows:
 //! [`Transport::HALF_CLOSE`].
@@ -46,8 +46,8 @@
 //! # }
 //! ```
 //!
-//! The modules `unix` and `windows` hold one file for each transport. `stream` and `sys` beside them
-//! hold the byte streams and the system calls that the transports share.
+//! The modules `unix` and `windows` hold one file for each transport. `stream` and `sys` beside
+//! them hold the byte streams and the system calls that the transports share.
 
 mod channel;
 mod cleanup;

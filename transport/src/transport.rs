@@ -14,12 +14,12 @@ use crate::{Channel, Inheritance};
     note = "use `DefaultTransport`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for a type of your own"
 )]
 pub trait Transport: Clone + Send + Sync + 'static {
-    /// Name of the transport. The handshake compares it, and a worker learns from it which transport
-    /// it was started with.
+    /// Name of the transport. The handshake compares it, and a worker learns from it which
+    /// transport it was started with.
     const NAME: &'static str;
     /// `true` if one direction can be closed alone: shutting the writer down ends the other side's
-    /// reader, and this side goes on reading. If `false`, the other side sees the end only after both
-    /// halves were dropped. Default: `true`.
+    /// reader, and this side goes on reading. If `false`, the other side sees the end only after
+    /// both halves were dropped. Default: `true`.
     const HALF_CLOSE: bool = true;
 
     /// The half that frames are read from.
@@ -29,8 +29,8 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// The host's end before the worker is connected.
     type Bound: Bound<Reader = Self::Reader, Writer = Self::Writer>;
 
-    /// On the host, before the worker exists: makes an end that the worker can reach. Call it within a
-    /// tokio runtime with I/O enabled.
+    /// On the host, before the worker exists: makes an end that the worker can reach. Call it
+    /// within a tokio runtime with I/O enabled.
     ///
     /// # Errors
     /// Returns the error that kept the end from being made; its text names the end.
@@ -40,12 +40,12 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// that a worker starts has the worker's environment, but not its end.
     fn is_inherited(&self, address: &str) -> bool;
 
-    /// On the worker: takes the inherited end over. Call it once, within a tokio runtime with I/O and
-    /// time enabled. Not cancel-safe: a cancelled `attach` loses the end.
+    /// On the worker: takes the inherited end over. Call it once, within a tokio runtime with I/O
+    /// and time enabled. Not cancel-safe: a cancelled `attach` loses the end.
     ///
     /// # Errors
-    /// Returns an error if the end was not inherited, or if the process behind it belongs to another
-    /// user.
+    /// Returns an error if the end was not inherited, or if the process behind it belongs to
+    /// another user.
     fn attach(
         &self,
         address: &str,
@@ -70,7 +70,8 @@ pub trait Transport: Clone + Send + Sync + 'static {
     }
 }
 
-/// A transport whose worker can be reached again, by a second connection to the same running worker.
+/// A transport whose worker can be reached again, by a second connection to the same running
+/// worker.
 ///
 /// The methods of a worker that need it exist only on such transports.
 #[diagnostic::on_unimplemented(

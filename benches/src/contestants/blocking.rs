@@ -8,17 +8,17 @@ use super::raw_std;
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// A child at the other end of a socket, and one call at a time, which blocks.
+/// A child at the other end of a socket. Makes one call at a time, which blocks.
 pub struct Blocking<E> {
     ends: Mutex<(UnixStream, E)>,
     child: Child,
 }
 
-/// How bytes go to the child and come back.
+/// A way to send bytes to the child and to receive them back.
 pub trait Exchange: Send {
     const CHILD: &str;
 
-    /// What it takes beside the stream.
+    /// Sets up whatever it needs besides the stream.
     fn new(stream: &UnixStream) -> Self;
 
     fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes;

@@ -20,8 +20,8 @@ use super::{raw_std, raw_tokio};
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// An interface of one method whose parameter and result are data, written by hand as its generator would: that needs a
-/// program which Cargo does not install.
+/// Cap'n Proto: an interface of one method with data as parameter and result. It is written by hand
+/// as the generator would write it, because Cargo cannot install the generator.
 pub struct Capnp {
     echo: CapnpEchoClient,
     disconnector: Disconnector<Side>,
@@ -105,7 +105,7 @@ fn system(stream: UnixStream, side: Side, echo: Option<Client>) -> RpcSystem<Sid
 }
 
 impl Contestant for Capnp {
-    /// Its tasks stay on the thread that they were made on.
+    /// Uses a `LocalSet`: the tasks of this library stay on their thread.
     fn block_on<F: Future>(runtime: &Runtime, future: F) -> F::Output {
         LocalSet::new().block_on(runtime, future)
     }

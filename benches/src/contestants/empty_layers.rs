@@ -10,7 +10,7 @@ use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 use crate::service::BenchClient;
 
-/// Does nothing.
+/// Middleware that does nothing.
 pub struct Empty;
 
 impl Middleware for Empty {
@@ -19,7 +19,7 @@ impl Middleware for Empty {
     }
 }
 
-/// None or more of it.
+/// A number of empty layers.
 pub trait Depth: Layers + Sized {
     fn layers() -> Self;
 
@@ -52,7 +52,7 @@ pub type Eight = Four<Four>;
 
 type Bare = Worker<Link<Postcard>>;
 
-/// Our stack with so much of it around a worker, which others may call, too.
+/// Our stack with `L` around a worker that other contestants may share.
 pub struct Layered<L: Depth> {
     client: BenchClient<L::Service<Bare>>,
     worker: Bare,
@@ -78,6 +78,6 @@ impl<L: Depth> Contestant for Layered<L> {
     }
 
     async fn stop(self) {
-        self.worker.close().await.expect("it ends when told to");
+        self.worker.close().await.expect("a worker that is closed ends");
     }
 }

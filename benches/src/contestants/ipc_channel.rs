@@ -9,7 +9,7 @@ use ipc_channel::ipc::{
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// Two channels of bytes. They block, so there is one call at a time.
+/// Two byte channels of `ipc-channel`. They block, so there is one call at a time.
 pub struct IpcChannel {
     ends: Mutex<Ends>,
     child: Child,
@@ -21,14 +21,15 @@ impl IpcChannel {
     pub const CHILD: &str = "ipc-channel";
 }
 
-/// Where the child finds the name of the channel that it is handed the others by.
-const NAME: &str = "ISOLATED_WORKERS_BENCHES_CHANNEL";
+/// The environment variable that names the channel through which the child receives the other two.
+const CHANNEL_VARIABLE: &str = "ISOLATED_WORKERS_BENCHES_CHANNEL";
 
 impl Contestant for IpcChannel {
     async fn start(flavor: Flavor) -> Self {
         let (server, name) = IpcOneShotServer::<IpcSender<Ends>>::new().expect("a server");
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        let child = command.args([Self::CHILD, flavor.name()]).env(NAME, name).spawn().expect("a child");
+        let child =
+            command.args([Self::CHILD, flavor.name()]).env(CHANNEL_VARIABLE, name).spawn().expect("a child");
         let (_, handing) = server.accept().expect("the child connects");
         let (to_child, requests) = bytes_channel().expect("a channel");
         let (replies, from_child) = bytes_channel().expect("a channel");
@@ -54,7 +55,7 @@ impl Contestant for IpcChannel {
 }
 
 pub fn serve() {
-    let name = std::env::var(NAME).expect("a host has started this");
+    let name = std::env::var(CHANNEL_VARIABLE).expect("a host has started this");
     let (handing, handed) = channel::<Ends>().expect("a channel");
     IpcSender::connect(name).expect("the host's server").send(handing).expect("the host listens");
     let (replies, requests) = handed.recv().expect("the host hands its ends over");

@@ -7,39 +7,39 @@ use isolated_workers::protocol::Limits;
 use isolated_workers::transport::{DefaultTransport, Transport};
 use isolated_workers::{Program, Worker};
 
-use super::{WithoutHandshake, DefaultOptions, StartOptions};
+use super::{DefaultOptions, StartOptions, WithoutHandshake};
 use crate::contestant::{Contestant, PendingCall};
 use crate::flavor::Flavor;
 use crate::service::{self, Bench as _, BenchClient};
 
-/// The whole stack, as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
+/// The whole stack as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
 pub struct Stack<C: Codec, T: Transport = DefaultTransport, W = DefaultOptions> {
     pub worker: Worker<Link<C>, T>,
     pub client: BenchClient<Worker<Link<C>, T>>,
-    way: PhantomData<W>,
+    options: PhantomData<W>,
 }
 
 pub type Ours = Stack<Postcard>;
 
-/// A codec that the child can be told to use.
+/// A codec that the host can select for the child.
 pub trait CodecChoice: Codec + Default {
-    const CHOICE: &str;
+    const ARGUMENT: &str;
 }
 
 impl CodecChoice for Postcard {
-    const CHOICE: &str = "postcard";
+    const ARGUMENT: &str = "postcard";
 }
 
 impl CodecChoice for Cbor {
-    const CHOICE: &str = "cbor";
+    const ARGUMENT: &str = "cbor";
 }
 
 impl CodecChoice for Json {
-    const CHOICE: &str = "json";
+    const ARGUMENT: &str = "json";
 }
 
 impl CodecChoice for Compressed<Postcard> {
-    const CHOICE: &str = "compressed";
+    const ARGUMENT: &str = "compressed";
 }
 
 impl Ours {
@@ -49,13 +49,13 @@ impl Ours {
 impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Stack<C, T, W> {
     fn builder(flavor: Flavor) -> Builder<Program, C, T> {
         let program = Program::current_exe().expect("this program");
-        let program = W::program(program.args([Ours::CHILD, flavor.name(), C::CHOICE, W::NAME]));
+        let program = W::program(program.args([Ours::CHILD, flavor.name(), C::ARGUMENT, W::NAME]));
         let builder = Worker::builder(program).transport(T::default()).codec(C::default());
         W::builder(builder.limits(limits()))
     }
 }
 
-/// The default is 8 MiB a frame.
+/// Raises the limits for the largest bodies. The default is 8 MiB per frame.
 pub fn limits() -> Limits {
     Limits::default().frame(300 << 20).decoded(300 << 20)
 }
@@ -63,7 +63,7 @@ pub fn limits() -> Limits {
 impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Contestant for Stack<C, T, W> {
     async fn start(flavor: Flavor) -> Self {
         let worker = Self::builder(flavor).spawn().await.expect("a worker");
-        Self { client: BenchClient::new(worker.clone()), worker, way: PhantomData }
+        Self { client: BenchClient::new(worker.clone()), worker, options: PhantomData }
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
@@ -75,7 +75,7 @@ impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Contestant for Sta
     }
 
     async fn stop(self) {
-        self.worker.close().await.expect("it ends when told to");
+        self.worker.close().await.expect("a worker that is closed ends");
     }
 }
 
@@ -85,19 +85,20 @@ impl PendingCall for Ours {
     }
 }
 
-/// Serves with the codec and in the way that the host has named.
-pub async fn serve(choice: Option<&str>, way: Option<&str>) {
-    let has_handshake = way != Some(WithoutHandshake::NAME);
-    match choice {
-        Some(Cbor::CHOICE) => serve_with::<Cbor>(has_handshake).await,
-        Some(Json::CHOICE) => serve_with::<Json>(has_handshake).await,
-        Some(<Compressed<Postcard>>::CHOICE) => serve_with::<Compressed<Postcard>>(has_handshake).await,
+/// Serves with the codec and the options that the host has named.
+pub async fn serve(codec: Option<&str>, options: Option<&str>) {
+    let has_handshake = options != Some(WithoutHandshake::NAME);
+    match codec {
+        Some(Cbor::ARGUMENT) => serve_with::<Cbor>(has_handshake).await,
+        Some(Json::ARGUMENT) => serve_with::<Json>(has_handshake).await,
+        Some(<Compressed<Postcard>>::ARGUMENT) => serve_with::<Compressed<Postcard>>(has_handshake).await,
         _ => serve_with::<Postcard>(has_handshake).await,
     }
 }
 
 async fn serve_with<C: CodecChoice>(has_handshake: bool) {
-    let serve = isolated_workers::serve(service::BenchWorker.into_service()).codec(C::default()).limits(limits());
+    let serve =
+        isolated_workers::serve(service::BenchWorker.into_service()).codec(C::default()).limits(limits());
     let serve = if has_handshake { serve } else { serve.without_handshake() };
     serve.await.expect("it serves until its host is gone");
 }

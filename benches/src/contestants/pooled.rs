@@ -8,7 +8,7 @@ use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 use crate::service::BenchClient;
 
-/// A pool of one worker: what it costs beside the worker alone is the cost of dispatch.
+/// A pool of one worker. Its cost above that of the worker alone is the cost of dispatch.
 pub struct Pooled {
     pool: Pool<Dispatch<Postcard>>,
     client: BenchClient<Pool<Dispatch<Postcard>>>,
@@ -32,6 +32,6 @@ impl Contestant for Pooled {
     }
 
     async fn stop(self) {
-        self.pool.close().await.expect("it ends when told to");
+        self.pool.close().await.expect("a pool that is closed ends");
     }
 }

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::blocking::{Blocking, Exchange};
 use crate::flavor::Flavor;
 
-/// The floor: a length and the bytes, blocking, one call at a time.
-pub type RawStd = Blocking<Plain>;
+/// The lower bound: a length and the bytes, blocking, one call at a time.
+pub type RawStd = Blocking<PlainExchange>;
 
-pub struct Plain;
+pub struct PlainExchange;
 
-impl Exchange for Plain {
+impl Exchange for PlainExchange {
     const CHILD: &str = "raw-std";
 
     fn new(_: &UnixStream) -> Self {
@@ -26,14 +26,14 @@ impl Exchange for Plain {
     }
 }
 
-/// This program as a child that has `stream` for its standard input.
+/// Starts this program as a child with `stream` as its standard input.
 pub fn spawn(child: &str, flavor: Flavor, stream: OwnedFd) -> Child {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
     command.args([child, flavor.name()]).stdin(Stdio::from(stream)).spawn().expect("a child")
 }
 
-/// The standard input of a child.
+/// Returns the standard input of a child as a socket.
 pub fn stream() -> UnixStream {
     let stdin = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().expect("a standard input");
     stdin.into()
@@ -49,7 +49,7 @@ pub fn serve() {
 }
 
 fn put(stream: &mut UnixStream, data: &[u8]) -> std::io::Result<()> {
-    // One write for both where the payload is small.
+    // One write for both if the payload is small.
     if data.len() <= 64 << 10 {
         return stream.write_all(&[&(data.len() as u32).to_be_bytes(), data].concat());
     }

@@ -14,8 +14,9 @@ use super::raw_std;
 use crate::contestant::{Contestant, PendingCall};
 use crate::flavor::Flavor;
 
-/// The yardstick: what a good engineer writes by hand in an afternoon. A postcard envelope in length-delimited frames, a
-/// map of calls, a task that writes. No timeouts, no limits, no cancellation, no errors.
+/// The baseline: a connection that a good engineer writes by hand in an afternoon. It has a
+/// postcard envelope in length-delimited frames, a map of calls, and a task that writes. It has no
+/// timeouts, limits, cancellation or errors.
 pub struct RawTokio {
     calls: Arc<Mutex<Calls>>,
     writer: mpsc::UnboundedSender<Bytes>,
@@ -38,7 +39,7 @@ struct Envelope<'a> {
 
 impl Envelope<'_> {
     fn encode(&self) -> Bytes {
-        postcard::to_allocvec(self).expect("it has a form").into()
+        postcard::to_allocvec(self).expect("postcard encodes every envelope").into()
     }
 }
 
@@ -104,7 +105,7 @@ impl RawTokio {
     }
 }
 
-/// Waits until a child has ended, with the stream that its host has dropped.
+/// Waits until a child has ended. It ends with the stream, which its host has dropped.
 pub async fn wait(mut child: Child) {
     let ended = tokio::task::spawn_blocking(move || child.wait()).await;
     ended.expect("no panic").expect("it ends with its stream");
@@ -115,7 +116,7 @@ pub fn on_tokio(stream: std::os::unix::net::UnixStream) -> UnixStream {
     UnixStream::from_std(stream).expect("a runtime")
 }
 
-/// The task that writes all that has gathered at once.
+/// Spawns the task that writes. It writes all queued frames at once.
 fn write(writer: OwnedWriteHalf) -> mpsc::UnboundedSender<Bytes> {
     let (sender, mut queue) = mpsc::unbounded_channel::<Bytes>();
     tokio::spawn(async move {
@@ -142,7 +143,7 @@ pub async fn serve() {
     let mut frames = FramedRead::new(reader, codec());
     while let Some(Ok(frame)) = frames.next().await {
         let request: Envelope<'_> = postcard::from_bytes(&frame).expect("a request");
-        // A handler is a task: it may take its time.
+        // Each handler is a task, because it may take long.
         let (writer, tx, payload) = (writer.clone(), request.tx, request.payload);
         match request.name {
             "echo" => tokio::spawn(async move {
@@ -150,7 +151,7 @@ pub async fn serve() {
                 let _ = writer.send(reply.encode());
             }),
             "wait" => tokio::spawn(std::future::pending()),
-            other => panic!("no {other} here"),
+            other => panic!("unknown method {other}"),
         };
     }
 }

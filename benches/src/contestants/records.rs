@@ -5,7 +5,7 @@ use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 use crate::service::Record;
 
-/// A value of ten fields instead of bytes, whatever the bytes.
+/// Our stack with a record of ten fields in place of the bytes.
 pub struct Records<C: CodecChoice>(Stack<C>);
 
 impl<C: CodecChoice> Contestant for Records<C> {
@@ -15,7 +15,7 @@ impl<C: CodecChoice> Contestant for Records<C> {
 
     async fn echo(&self, data: Bytes) -> Bytes {
         let record = self.0.client.describe(Record::example()).await.expect("a record");
-        assert_eq!(record.id, Record::ID, "it has come back");
+        assert_eq!(record.id, Record::ID, "the record comes back");
         data
     }
 

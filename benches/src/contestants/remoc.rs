@@ -10,7 +10,7 @@ use super::{raw_std, raw_tokio};
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// Its remote traits.
+/// A remote trait of remoc.
 pub struct Remoc {
     client: RemoteEchoClient,
     child: Child,

@@ -1,4 +1,4 @@
-//! A descriptor that goes to the other side of a socket.
+//! Passing a descriptor through a socket (`SCM_RIGHTS`).
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;

@@ -8,16 +8,17 @@ use memmap2::Mmap;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
 use super::blocking::{Blocking, Exchange};
-use super::scm_rights::{receive, send};
 use super::raw_std;
+use super::scm_rights::{receive, send};
 
-/// Memory that both processes share, and that nobody can change once it is sent: each body has some of its own, which is
-/// sealed. The reply is sent in the memory of the request, which is the best that can happen. Blocking, one call at a time.
-pub type Sealed = Blocking<Memory>;
+/// Shared memory that is sealed before it is sent, so that neither process can change it. Each body
+/// has its own. The reply reuses the memory of the request, which is the best case. Blocking, one
+/// call at a time.
+pub type Sealed = Blocking<SealedExchange>;
 
-pub struct Memory;
+pub struct SealedExchange;
 
-impl Exchange for Memory {
+impl Exchange for SealedExchange {
     const CHILD: &str = "sealed";
 
     fn new(_: &UnixStream) -> Self {
@@ -54,7 +55,7 @@ fn fill(data: &[u8]) -> OwnedFd {
 fn map(memory: OwnedFd) -> Bytes {
     let seals = fcntl_get_seals(&memory).expect("memory");
     assert!(seals.contains(SEALS), "the other side could change it");
-    // SAFETY: the seals see to it that nobody writes to the memory or makes it shorter.
+    // SAFETY: the seals keep every process from writing to the memory and from shrinking it.
     let mapped = unsafe { Mmap::map(&File::from(memory)) }.expect("a mapping");
     mapped.advise(memmap2::Advice::PopulateRead).expect("pages");
     Bytes::from_owner(mapped)

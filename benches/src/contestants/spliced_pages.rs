@@ -9,23 +9,23 @@ use rustix::pipe::{IoSliceRaw, SpliceFlags, fcntl_setpipe_size, pipe, vmsplice};
 use super::blocking::{Blocking, Exchange};
 use super::{raw_std, scm_rights};
 
-/// The pages of a body go through a pipe as they are, and whoever receives them copies them once. The length goes over the
-/// stream. Blocking, one call at a time.
-pub type Spliced = Blocking<Pages>;
+/// The pages of a body go through a pipe by `vmsplice`, and the receiver copies them once. The
+/// length goes over the stream. Blocking, one call at a time.
+pub type Spliced = Blocking<PageExchange>;
 
-/// A pipe each way.
-pub struct Pages {
+/// A pipe for each direction.
+pub struct PageExchange {
     out: OwnedFd,
     back: File,
 }
 
-impl Exchange for Pages {
+impl Exchange for PageExchange {
     const CHILD: &str = "spliced";
 
     fn new(stream: &UnixStream) -> Self {
         let [(childs_in, out), (back, childs_out)] = [(); 2].map(|()| pipe().expect("a pipe"));
         for end in [&out, &childs_out] {
-            // What anybody may have, as a rule.
+            // The default limit for an unprivileged user.
             fcntl_setpipe_size(end, 1 << 20).expect("room");
         }
         scm_rights::send(stream, &childs_in);
@@ -34,7 +34,7 @@ impl Exchange for Pages {
     }
 
     fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes {
-        // All of it has been copied when the answer is there.
+        // The child has copied all pages before it answers.
         send(stream, &self.out, &data).expect("the child reads");
         receive(stream, &mut self.back).expect("the child answers").into()
     }
@@ -49,7 +49,7 @@ pub fn serve() {
         if send(&mut stream, &out, &data).is_err() {
             return;
         }
-        // The one before has been copied when the next request is there.
+        // The host has copied the previous reply before it sends the next request.
         last = data;
     }
     drop(last);
@@ -58,7 +58,7 @@ pub fn serve() {
 fn send(stream: &mut UnixStream, pages: &OwnedFd, mut data: &[u8]) -> std::io::Result<()> {
     stream.write_all(&(data.len() as u32).to_be_bytes())?;
     while !data.is_empty() {
-        // SAFETY: who calls this keeps the data until the other side has copied it.
+        // SAFETY: the callers keep the data until the other side has copied it.
         let sent = unsafe { vmsplice(pages, &[IoSliceRaw::from_slice(data)], SpliceFlags::empty())? };
         data = &data[sent..];
     }

@@ -3,9 +3,9 @@ use isolated_workers::codec::Codec;
 use isolated_workers::driver::Output;
 use isolated_workers::host::Builder;
 
-/// How our stack is started.
+/// Options that our stack is started with.
 pub trait StartOptions {
-    /// What the child is told.
+    /// Argument of the child.
     const NAME: &str;
 
     fn program(program: Program) -> Program {
@@ -20,25 +20,25 @@ pub trait StartOptions {
 pub struct DefaultOptions;
 
 impl StartOptions for DefaultOptions {
-    const NAME: &str = "usual";
+    const NAME: &str = "default";
 }
 
-/// What it writes to its standard error does not go through the host.
+/// The worker writes to the host's standard error directly.
 pub struct WithoutStderrCapture;
 
 impl StartOptions for WithoutStderrCapture {
-    const NAME: &str = "unheard";
+    const NAME: &str = "without-stderr-capture";
 
     fn program(program: Program) -> Program {
         program.stderr(Output::Inherit)
     }
 }
 
-/// Without a handshake.
+/// Host and worker exchange no handshake.
 pub struct WithoutHandshake;
 
 impl StartOptions for WithoutHandshake {
-    const NAME: &str = "unasked";
+    const NAME: &str = "without-handshake";
 
     fn builder<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T> {
         builder.without_handshake()

@@ -13,7 +13,7 @@ use super::{raw_std, raw_tokio};
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// With bincode, the fastest of its formats.
+/// tarpc with bincode, the fastest of its formats.
 pub struct Tarpc {
     client: EchoServiceClient,
     child: Child,
@@ -37,8 +37,8 @@ impl EchoService for EchoServer {
     }
 }
 
-/// More than are ever in flight.
-const MOST: usize = 1024;
+/// Higher than the number of calls that are ever in flight.
+const MAX_IN_FLIGHT: usize = 1024;
 
 macro_rules! transport {
     ($stream:expr) => {{
@@ -52,8 +52,8 @@ impl Contestant for Tarpc {
         let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
         let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
         let mut config = Config::default();
-        config.max_in_flight_requests = MOST;
-        config.pending_request_buffer = MOST;
+        config.max_in_flight_requests = MAX_IN_FLIGHT;
+        config.pending_request_buffer = MAX_IN_FLIGHT;
         Self { client: EchoServiceClient::new(config, transport!(raw_tokio::on_tokio(own))).spawn(), child }
     }
 
@@ -73,7 +73,7 @@ impl Contestant for Tarpc {
 }
 
 pub async fn serve() {
-    let config = tarpc::server::Config { pending_response_buffer: MOST };
+    let config = tarpc::server::Config { pending_response_buffer: MAX_IN_FLIGHT };
     let channel = BaseChannel::new(config, transport!(raw_tokio::on_tokio(raw_std::stream())));
     let answer = |answer| async {
         tokio::spawn(answer);

@@ -20,8 +20,8 @@ use super::{raw_std, raw_tokio};
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// A unary method whose message is bytes, written by hand as its generator would: that needs a program which Cargo does not
-/// install.
+/// A unary method of tonic whose message is bytes. It is written by hand as the generator would
+/// write it, because Cargo cannot install the generator.
 pub struct Tonic {
     channel: Channel,
     child: Child,
@@ -39,8 +39,8 @@ struct Data {
 
 const PATH: &str = "/benches.Echo/Echo";
 
-/// The default is 4 MiB.
-const MOST: usize = 300 << 20;
+/// Largest message. The default is 4 MiB.
+const MAX_MESSAGE_BYTES: usize = 300 << 20;
 
 #[derive(Clone)]
 struct TonicEcho;
@@ -70,7 +70,7 @@ impl Service<http::Request<Body>> for TonicEcho {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(async {
             let codec = ProstCodec::<Data, Data>::default();
-            let mut grpc = tonic::server::Grpc::new(codec).max_decoding_message_size(MOST);
+            let mut grpc = tonic::server::Grpc::new(codec).max_decoding_message_size(MAX_MESSAGE_BYTES);
             Ok(grpc.unary(TonicEcho, request).await)
         })
     }
@@ -90,7 +90,8 @@ impl Contestant for Tonic {
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        let mut grpc = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MOST);
+        let mut grpc =
+            tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         grpc.ready().await.expect("a connection");
         let codec = ProstCodec::<Data, Data>::default();
         let reply = grpc.unary(Request::new(Data { data }), PathAndQuery::from_static(PATH), codec).await;
@@ -111,12 +112,12 @@ impl Contestant for Tonic {
 pub async fn serve() {
     std::thread::spawn(end_with_host);
     let stream: UnixStream = raw_tokio::on_tokio(raw_std::stream());
-    // The server would be done when there are no more connections to accept.
+    // The server would end when there are no more connections to accept.
     let only = stream::once(ready(Ok::<_, std::io::Error>(stream))).chain(stream::pending());
     Server::builder().add_service(TonicEcho).serve_with_incoming(only).await.expect("it serves");
 }
 
-/// The server does not end with its only connection.
+/// Ends the process with its only connection. The server would go on.
 fn end_with_host() {
     let stdin = std::io::stdin();
     let _ = poll(&mut [PollFd::new(&stdin, PollFlags::empty())], None);

@@ -8,7 +8,7 @@ use super::{raw_std, raw_tokio};
 use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 
-/// Peer to peer, without a bus between.
+/// zbus, peer to peer without a bus.
 pub struct Zbus {
     connection: Connection,
     child: Child,

@@ -1,10 +1,10 @@
-//! Whether large bodies were faster in memory that is shared, or as pages through a pipe.
+//! Large bodies over a socket, in shared memory, and as pages through a pipe.
 
 use crate::contestants::{Ours, RawStd, RawTokio, Sealed, Spliced};
 use crate::flavor::Flavor::CurrentThread;
+use crate::round::round;
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::round::round;
 use crate::work::Work;
 
 const COLUMNS: [Column; 5] = [

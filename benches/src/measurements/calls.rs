@@ -1,4 +1,4 @@
-//! Calls and nothing else, for whoever counts what they take.
+//! Calls and nothing else, for a profiler.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -13,14 +13,14 @@ const BODY: &[u8] = &[7; 64];
 
 const AT_ONCE: usize = 256;
 
-/// Makes so many calls one after the other and so many at once, through so many layers, and ends the worker by itself: a
-/// profiler wants to see its end.
+/// Makes `in_a_row` calls one after the other and `at_once` calls in batches, through `layers`
+/// empty layers. Then closes the worker: a profiler needs its regular end.
 pub async fn calls(layers: usize, in_a_row: usize, at_once: usize) -> Result<(), Error> {
     match layers {
         0 => through::<NoLayers>(in_a_row, at_once).await,
         1 => through::<One>(in_a_row, at_once).await,
         4 => through::<Four>(in_a_row, at_once).await,
-        _ => panic!("0, 1 or 4 layers"),
+        _ => panic!("invalid number of layers: choose 0, 1 or 4"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a codec costs, for bytes and for values.
+//! The cost of a codec, for bytes and for values.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -8,10 +8,10 @@ use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
 
 use crate::contestants::{CodecChoice, Records, Stack};
 use crate::flavor::Flavor::CurrentThread;
+use crate::round::round;
 use crate::row::Row;
 use crate::service::Record;
 use crate::table::{Column, Layout, Table};
-use crate::round::round;
 use crate::work::Work;
 
 const COLUMNS: [Column; 4] = [
@@ -45,14 +45,15 @@ fn bytes_or_record<C: CodecChoice>(row: &Row) -> f64 {
     }
 }
 
-/// What a call does with its value and that of its reply, and nothing else: each is encoded and decoded once.
+/// Encodes and decodes two values, as a call and its reply do, and nothing else. Returns the time
+/// per pair.
 fn values<C: CodecChoice>() -> f64 {
     let (codec, record, mut bytes) = (C::default(), Record::example(), BytesMut::new());
     let start = Instant::now();
     for _ in 0..2 * VALUES_MADE {
         bytes.clear();
-        codec.encode(black_box(&record), &mut bytes).expect("it has a form");
-        black_box(codec.decode::<Record>(&bytes).expect("it is one"));
+        codec.encode(black_box(&record), &mut bytes).expect("every codec encodes a record");
+        black_box(codec.decode::<Record>(&bytes).expect("a record was encoded"));
     }
     start.elapsed().as_secs_f64() / VALUES_MADE as f64
 }

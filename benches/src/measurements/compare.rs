@@ -1,10 +1,10 @@
-//! Our stack beside what one writes by hand.
+//! Our stack relative to a hand-written tokio connection.
 
 use crate::contestants::{Ours, RawStd, RawTokio};
 use crate::flavor::Flavor::{CurrentThread, MultiThread};
+use crate::round::{in_task, round};
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::round::{in_task, round};
 use crate::work::Work;
 
 const COLUMNS: [Column; 3] = [
@@ -33,7 +33,7 @@ const ROWS: [Row; 14] = [
     Row::new("memory of a worker", Work::Memory).target(0.65),
 ];
 
-/// Who calls on a runtime of many threads is a task there, as a rule.
+/// On a runtime of several threads, calls usually come from a task.
 fn ours(row: &Row) -> f64 {
     match row.flavor {
         CurrentThread => round::<Ours>(row.work, CurrentThread, row.is_pinned),

@@ -1,4 +1,4 @@
-//! How soon a caller hears that its worker is dead or hangs.
+//! Time until a caller gets an error after its worker has died or stopped.
 
 use std::time::{Duration, Instant};
 
@@ -9,27 +9,27 @@ use isolated_workers::transport::DefaultTransport;
 use isolated_workers::{Error, Program, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::service::BenchClient;
 use crate::figures::Distribution;
+use crate::service::BenchClient;
 
-/// How many callers keep the worker busy.
+/// Number of callers that keep the worker busy.
 const CALLERS: usize = 256;
 
 const HEARTBEAT: Duration = Duration::from_millis(50);
 
-type Member = Worker<Link<Postcard>, DefaultTransport>;
+type BenchedWorker = Worker<Link<Postcard>, DefaultTransport>;
 
 pub async fn measure(samples: usize) -> Result<(), Error> {
     let mut idle = Vec::new();
     let mut loaded = Vec::new();
     let mut hung = Vec::new();
     for _ in 0..samples {
-        idle.push(waiting(started(None).await?, Signal::KILL).await);
-        loaded.push(busy(started(None).await?).await);
+        idle.push(with_pending_call(started(None).await?, Signal::KILL).await);
+        loaded.push(with_busy_callers(started(None).await?).await);
     }
     for _ in 0..samples.div_ceil(10) {
         let heartbeat = Heartbeat::every(HEARTBEAT).timeout(HEARTBEAT);
-        hung.push(waiting(started(Some(heartbeat)).await?, Signal::STOP).await);
+        hung.push(with_pending_call(started(Some(heartbeat)).await?, Signal::STOP).await);
     }
     println!("SIGKILL -> error, one call in flight      {}", Distribution::of(idle));
     println!("SIGKILL -> last error, {CALLERS} busy callers    {}", Distribution::of(loaded));
@@ -37,7 +37,7 @@ pub async fn measure(samples: usize) -> Result<(), Error> {
     Ok(())
 }
 
-async fn started(heartbeat: Option<Heartbeat>) -> Result<Member, Error> {
+async fn started(heartbeat: Option<Heartbeat>) -> Result<BenchedWorker, Error> {
     let builder = Worker::builder(Program::current_exe()?).codec(Postcard);
     match heartbeat {
         Some(heartbeat) => builder.heartbeat(heartbeat).spawn().await,
@@ -45,16 +45,16 @@ async fn started(heartbeat: Option<Heartbeat>) -> Result<Member, Error> {
     }
 }
 
-fn signal(worker: &Member, signal: Signal) {
+fn signal(worker: &BenchedWorker, signal: Signal) {
     let pid = Pid::from_raw(worker.pid().cast_signed()).expect("a pid is not 0");
-    kill_process(pid, signal).expect("the worker is this process's child and was not waited for");
+    kill_process(pid, signal).expect("the worker is a child of this process and was not waited for");
 }
 
-/// A worker with one call that it does not answer.
-async fn waiting(worker: Member, by: Signal) -> Duration {
+/// Signals a worker with one pending call. Returns the time until the call fails.
+async fn with_pending_call(worker: BenchedWorker, by: Signal) -> Duration {
     let client = BenchClient::new(worker.clone());
     let call = tokio::spawn(async move { client.wait().await });
-    // The call is on its way when a later one is answered.
+    // A later call was answered, so the worker has the pending one.
     let _ = BenchClient::new(worker.clone()).echo(b"x"[..].into()).await;
     let start = Instant::now();
     signal(&worker, by);
@@ -62,8 +62,8 @@ async fn waiting(worker: Member, by: Signal) -> Duration {
     start.elapsed()
 }
 
-/// A worker that answers as fast as it can.
-async fn busy(worker: Member) -> Duration {
+/// Kills a worker that answers as fast as it can. Returns the time until the last caller fails.
+async fn with_busy_callers(worker: BenchedWorker) -> Duration {
     let client = BenchClient::new(worker.clone());
     let callers = (0..CALLERS).map(|_| {
         let client = client.clone();

@@ -1,10 +1,10 @@
-//! What tokio's flavor costs, on either side.
+//! The cost of tokio's flavor, on either side.
 
 use crate::contestants::{Ours, RawTokio};
 use crate::flavor::Flavor::{self, CurrentThread, MultiThread};
+use crate::round::{in_task, round};
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::round::{in_task, round};
 use crate::work::{Flavors, Work};
 
 const COLUMNS: [Column; 7] = [

@@ -1,10 +1,10 @@
-//! What a call costs as there is more of everything: a flat line is what one wants to see.
+//! The cost of a call as calls in flight, bodies and workers grow. It should stay flat.
 
 use crate::contestants::{Ours, RawTokio};
 use crate::flavor::Flavor::CurrentThread;
+use crate::round::round;
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::round::round;
 use crate::work::Work;
 
 const COLUMNS: [Column; 2] = [
@@ -16,7 +16,7 @@ const fn in_flight(name: &'static str, in_flight: usize) -> Row {
     Row::new(name, Work::Throughput { in_flight, calls: 200_000 })
 }
 
-/// The time for each call.
+/// Time per call.
 const IN_FLIGHT: [Row; 5] = [
     in_flight("1 in flight", 1),
     in_flight("10", 10),
@@ -29,7 +29,7 @@ const fn body(name: &'static str, bytes: usize, calls: usize) -> Row {
     Row::new(name, Work::EachMegabyte { bytes, calls }).pinned()
 }
 
-/// The time for each million bytes of a body.
+/// Time per megabyte (10^6 bytes) of a body.
 const BODY: [Row; 7] = [
     body("1 kB", 1_000, 2_000),
     body("10 kB", 10_000, 1_000),
@@ -48,7 +48,7 @@ const fn start(name: &'static str, workers: usize) -> Row {
     Row::new(name, Work::SpawnMany { workers })
 }
 
-/// The time for each call over all of them, and their start.
+/// Time per call over all workers, and the time of their start.
 const WORKERS: [Row; 8] = [
     workers("1 worker", 1),
     workers("2 workers", 2),

@@ -1,15 +1,15 @@
-//! What empty middleware costs. It is less than what one pair of processes differs from the next by, so that all have the same
-//! pair, and turn and turn about.
+//! The cost of empty middleware. It is less than the difference between two pairs of processes, so
+//! all depths share one pair and take turns.
 
 use isolated_workers::layer::NoLayers;
 
 use crate::contestant::Contestant;
 use crate::contestants::{Eight, Four, Layered, One, Ours};
 use crate::flavor::Flavor::CurrentThread;
+use crate::round::figure_of;
 use crate::row::Row;
 use crate::table::{Layout, Table};
 use crate::usage;
-use crate::round::figure_of;
 use crate::work::Work;
 
 const COLUMNS: [&str; 4] = ["0 layers", "1", "4", "8"];
@@ -20,7 +20,7 @@ const ROWS: [Row; 3] = [
     Row::new("CPU time, 256 in flight, pinned", Work::Cpu { calls: 20_000 }).pinned().target(1.03),
 ];
 
-/// How often each has a turn in a round.
+/// Number of turns of each depth in a round.
 const TURNS: usize = 30;
 
 fn turns(row: &Row) -> Vec<f64> {
@@ -29,7 +29,7 @@ fn turns(row: &Row) -> Vec<f64> {
         let worker = Ours::start(CurrentThread).await.worker;
         let (none, one) = (Layered::<NoLayers>::over(worker.clone()), Layered::<One>::over(worker.clone()));
         let (four, eight) = (Layered::<Four>::over(worker.clone()), Layered::<Eight>::over(worker.clone()));
-        // What is done for the first time is nobody's.
+        // Warms up, so that no depth pays for the first calls.
         figure_of(&none, row.work).await;
         let mut figures = Vec::new();
         for _ in 0..TURNS {

@@ -1,5 +1,5 @@
-//! What an idle worker and a call in flight hold. Each round is a process of its own: one that has measured something has
-//! memory at hand that it would not have to ask for.
+//! The memory of an idle worker and of a call in flight. Each round is a process of its own: a
+//! process that has measured before has free memory left and would not request any.
 
 use std::process::Command;
 
@@ -47,7 +47,9 @@ pub fn measure(rounds: usize) -> Table {
 
 fn in_a_process(contestant: &str) -> Vec<f64> {
     let program = std::env::current_exe().expect("this program");
-    Figures::printed_by(Command::new(program).args(["memory-of", contestant])).expect("its figures").0
+    Figures::printed_by(Command::new(program).args(["memory-of", contestant]))
+        .expect("`memory-of` prints its figures")
+        .0
 }
 
 /// Prints the figures of one contestant.
@@ -55,7 +57,7 @@ pub fn print_figures_of(contestant: &str) {
     let figures = match contestant {
         RawTokio::CHILD => figures::<RawTokio>(),
         Ours::CHILD => figures::<Ours>(),
-        other => panic!("no {other} here"),
+        other => panic!("{other} is not a contestant of this table"),
     };
     println!("{}", figures.map(|figure| figure.to_string()).join(" "));
 }
@@ -71,14 +73,14 @@ fn figures<C: PendingCall>() -> [f64; 5] {
         let for_workers = usage::private(host).saturating_sub(before);
         join_all(more.into_iter().map(Contestant::stop)).await;
 
-        // The first of all is with a host that has given nothing back.
+        // A contestant of its own: the calls need not share memory that the others have freed.
         let own = started::<C>().await;
         let before = (usage::private(host), usage::private(own.pid()));
         let mut waiting: FuturesUnordered<_> = (0..CALLS).map(|_| own.pending()).collect();
-        // They are with the worker when a later one is answered.
+        // The worker has them once a later call was answered.
         for _ in 0..2 {
             match select(waiting.next(), std::pin::pin!(own.echo(Bytes::from_static(b"x")))).await {
-                Either::Left(_) => panic!("a call that nobody answers was answered"),
+                Either::Left(_) => panic!("a pending call was answered"),
                 Either::Right(_) => {}
             }
         }

@@ -1,10 +1,10 @@
-//! What a user would pick otherwise.
+//! Our stack next to libraries that a user could choose instead.
 
 use crate::contestants::{Capnp, IpcChannel, Ours, RawStd, RawTokio, Remoc, Tarpc, Tonic, Zbus};
 use crate::flavor::Flavor::{CurrentThread, MultiThread};
+use crate::round::round;
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::round::round;
 use crate::work::Work;
 
 macro_rules! columns {

@@ -1,4 +1,4 @@
-//! What a pool costs and does: dispatch, tasks per second, start and recovery.
+//! A pool: the cost of dispatch, tasks per second, start and recovery.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,17 +16,17 @@ use crate::contestant::Contestant;
 use crate::contestants::{Ours, Pooled};
 use crate::figures::{Distribution, Figures};
 use crate::flavor::Flavor::CurrentThread;
+use crate::round::figure_of;
 use crate::row::Row;
 use crate::service::{BenchClient, compute};
 use crate::table::{Layout, Table};
 use crate::usage;
-use crate::round::figure_of;
 use crate::work::Work;
 
 const SIZES: [usize; 4] = [1, 2, 4, 8];
 
-/// How long a task computes, in microseconds.
-const TASKS: [u32; 2] = [0, 1000];
+/// Computing time of a task, in microseconds.
+const TASK_MICROS: [u32; 2] = [0, 1000];
 
 pub fn measure(rounds: usize) -> Result<(), Error> {
     println!("{}", dispatch(rounds));
@@ -40,14 +40,15 @@ pub fn measure(rounds: usize) -> Result<(), Error> {
     })
 }
 
-/// Tasks a second, beside the pools of others and beside threads of this process, which are the floor.
+/// Prints tasks per second, next to other pools and next to threads of this process, which are the
+/// lower bound.
 fn tasks() {
     let piscina = Piscina::install();
     if let Err(why) = &piscina {
         println!("\nskipped: piscina: {why}");
     }
     println!("\n| tasks per second | 1 worker | 2 | 4 | 8 |\n|---|---:|---:|---:|---:|");
-    for micros in TASKS {
+    for micros in TASK_MICROS {
         let tasks = if micros == 0 { 50_000 } else { 3_000 };
         let row = |name: &str, rate: &dyn Fn(usize) -> Option<f64>| {
             let rates =
@@ -63,7 +64,7 @@ fn tasks() {
     }
 }
 
-/// What a pool of one costs beside the worker alone, turn and turn about in one host.
+/// Measures a pool of one worker relative to the worker alone. Both take turns in one host.
 pub fn dispatch(rounds: usize) -> Table {
     let rows = [
         Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 3_000 }).pinned(),
@@ -73,7 +74,7 @@ pub fn dispatch(rounds: usize) -> Table {
     Table::measure_together("dispatch", Layout::Spread, &columns, &rows, rounds, turns)
 }
 
-/// How often each has a turn in a round.
+/// Number of turns of each in a round.
 const TURNS: usize = 15;
 
 fn turns(row: &Row) -> Vec<f64> {
@@ -98,9 +99,9 @@ async fn pool(workers: usize, in_flight: u32) -> Result<Workers, Error> {
     Pool::builder(program).codec(Postcard).workers(workers).max_in_flight(in_flight).spawn().await
 }
 
-/// As many tasks at once as keep every worker busy.
+/// Returns the tasks per second of our pool, with enough tasks in flight to keep every worker busy.
 fn ours(workers: usize, micros: u32, tasks: usize) -> f64 {
-    CurrentThread.runtime().block_on(rate(workers, micros, tasks)).expect("tasks that do not fail")
+    CurrentThread.runtime().block_on(rate(workers, micros, tasks)).expect("no task fails")
 }
 
 async fn rate(workers: usize, micros: u32, tasks: usize) -> Result<f64, Error> {
@@ -120,45 +121,45 @@ async fn rate(workers: usize, micros: u32, tasks: usize) -> Result<f64, Error> {
     Ok(rate)
 }
 
-/// The same with Python's own pool of processes. `None` where there is no Python.
+/// Returns the tasks per second of Python's pool of processes. `None` if there is no Python.
 fn python(workers: usize, micros: u32, tasks: usize) -> Option<f64> {
     let arguments = [workers, micros as usize, tasks].map(|number| number.to_string());
-    printed(Command::new("python3").arg(source("process_pool.py")).args(arguments))
+    printed(Command::new("python3").arg(script("process_pool.py")).args(arguments))
 }
 
-/// Node's pool of threads, in a folder that goes with it.
+/// Node's pool of threads, installed in a temporary directory.
 struct Piscina(TempDir);
 
 impl Piscina {
     const PACKAGE: &str = "piscina@5";
 
     fn install() -> Result<Self, String> {
-        let folder = TempDir::new().map_err(|error| error.to_string())?;
+        let dir = TempDir::new().map_err(|error| error.to_string())?;
         let mut npm = Command::new("npm");
-        npm.args(["install", "--silent", "--no-audit", "--no-fund", Self::PACKAGE]).current_dir(&folder);
-        let output = npm.output().map_err(|error| format!("npm: {error}"))?;
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", Self::PACKAGE]).current_dir(&dir);
+        let output = npm.output().map_err(|error| format!("could not run npm: {error}"))?;
         if !output.status.success() {
-            return Err(format!("npm: {}", String::from_utf8_lossy(&output.stderr).trim()));
+            return Err(format!("npm failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
         }
-        Ok(Self(folder))
+        Ok(Self(dir))
     }
 
     fn rate(&self, workers: usize, micros: u32, tasks: usize) -> Option<f64> {
         let arguments = [workers, micros as usize, tasks].map(|number| number.to_string());
-        printed(Command::new("node").arg(source("piscina.mjs")).arg(self.0.path()).args(arguments))
+        printed(Command::new("node").arg(script("piscina.mjs")).arg(self.0.path()).args(arguments))
     }
 }
 
-fn source(file: &str) -> PathBuf {
+fn script(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(file)
 }
 
-/// The number that a program prints, where it can be started.
+/// Returns the number that a program prints. `None` if it cannot be started or fails.
 fn printed(program: &mut Command) -> Option<f64> {
     Figures::printed_by(program)?.0.pop()
 }
 
-/// The same with threads of this process: nothing is isolated, and nothing sent.
+/// Returns the tasks per second of threads of this process. Nothing is isolated or sent.
 fn threads(workers: usize, micros: u32, tasks: usize) -> f64 {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("threads");
     let start = Instant::now();
@@ -170,7 +171,7 @@ fn threads(workers: usize, micros: u32, tasks: usize) -> f64 {
     tasks as f64 / start.elapsed().as_secs_f64()
 }
 
-/// From the kill of the only worker to an answer of the one that follows.
+/// Prints the time from the kill of the only worker to the first answer of its replacement.
 async fn recovery(rounds: usize) -> Result<(), Error> {
     let mut times = Vec::new();
     for _ in 0..10 * rounds {
@@ -180,8 +181,9 @@ async fn recovery(rounds: usize) -> Result<(), Error> {
         let pid = pool.stats().workers[0].pid.expect("a worker");
         let start = Instant::now();
         let pid = Pid::from_raw(pid.cast_signed()).expect("a pid is not 0");
-        kill_process(pid, Signal::KILL).expect("it is this process's child and was not waited for");
-        // The first may be the one that finds the worker gone.
+        kill_process(pid, Signal::KILL)
+            .expect("the worker is a child of this process and was not waited for");
+        // The first call may fail because the worker is gone.
         while client.compute(0).await.is_err() {}
         times.push(start.elapsed());
         pool.close().await?;

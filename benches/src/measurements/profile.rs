@@ -1,12 +1,12 @@
-//! One contestant by itself, for a profiler: what it takes of both processors.
+//! One contestant alone, for a profiler: time per call and CPU time of both processes.
 
 use std::time::Duration;
 
 use crate::contestant::Contestant;
 use crate::contestants::{Ours, Pooled, RawStd, RawTokio};
 use crate::flavor::Flavor;
-use crate::usage;
 use crate::round::at_once;
+use crate::usage;
 
 pub fn run(name: &str, in_flight: usize, calls: usize, threads: usize) {
     let flavor = if threads > 1 { Flavor::MultiThread } else { Flavor::CurrentThread };
@@ -15,7 +15,7 @@ pub fn run(name: &str, in_flight: usize, calls: usize, threads: usize) {
         "pool" => of::<Pooled>(flavor, in_flight, calls),
         "raw-tokio" => of::<RawTokio>(flavor, in_flight, calls),
         "raw-std" => of::<RawStd>(flavor, in_flight, calls),
-        _ => panic!("which contestant? `ours`, `pool`, `raw-tokio` or `raw-std`"),
+        _ => panic!("unknown contestant: choose `ours`, `pool`, `raw-tokio` or `raw-std`"),
     }
 }
 

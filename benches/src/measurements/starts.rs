@@ -1,13 +1,13 @@
-//! What a start takes, and what of it each part is: without it, it takes so much less.
+//! The time of a start, with and without some of its parts.
 
 use isolated_workers::codec::Postcard;
 use isolated_workers::transport::{DefaultTransport, NamedPipe, SocketPair, Stdio};
 
 use crate::contestants::{Ours, RawStd, RawTokio, Stack, WithoutHandshake, WithoutStderrCapture};
 use crate::flavor::Flavor::CurrentThread;
+use crate::round::round;
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
-use crate::round::round;
 use crate::work::Work;
 
 type Over<T> = Stack<Postcard, T>;
@@ -19,7 +19,9 @@ const COLUMNS: [Column; 8] = [
     ("over `SocketPair`", |row| round::<Over<SocketPair>>(row.work, CurrentThread, row.is_pinned)),
     ("over `Stdio`", |row| round::<Over<Stdio>>(row.work, CurrentThread, row.is_pinned)),
     ("over `NamedPipe`", |row| round::<Over<NamedPipe>>(row.work, CurrentThread, row.is_pinned)),
-    ("without stderr capture", |row| round::<Started<WithoutStderrCapture>>(row.work, CurrentThread, row.is_pinned)),
+    ("without stderr capture", |row| {
+        round::<Started<WithoutStderrCapture>>(row.work, CurrentThread, row.is_pinned)
+    }),
     ("without handshake", |row| round::<Started<WithoutHandshake>>(row.work, CurrentThread, row.is_pinned)),
     ("raw-std", |row| round::<RawStd>(row.work, CurrentThread, row.is_pinned)),
 ];

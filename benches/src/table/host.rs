@@ -1,5 +1,5 @@
-//! A host of its own for each round: one that has measured something has memory at hand, and code, that it would not have. A host
-//! that has once had ten megabytes and given them back is fast with large bodies from then on, whoever it measures.
+//! A host process for each round. A host that has measured before has memory and code at hand:
+//! after a body of ten megabytes it is fast with large bodies, whichever contestant comes next.
 
 use std::env::{self, VarError};
 use std::process::{Command, Stdio};
@@ -7,27 +7,28 @@ use std::process::{Command, Stdio};
 use crate::figures::Figures;
 use crate::row::Row;
 
-/// Which round this process was started for: the table's name and the numbers of row and column.
-const VARIABLE: &str = "BENCH_ROUND";
+/// The environment variable that names the round of a process: the table, and the numbers of row
+/// and column.
+const ROUND_VARIABLE: &str = "BENCH_ROUND";
 
-/// Has a process of its own make a round of this column, by starting this program as it was started itself. `None`: it has
-/// failed, and has said why.
+/// Makes a round of this column in a process of its own, which is this program with the same
+/// arguments. `None` if it has failed; its standard error names the reason.
 pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Figures> {
     let mut program = Command::new(env::current_exe().expect("this program"));
-    program.args(env::args_os().skip(1)).env(VARIABLE, format!("{table} {row} {column}"));
+    program.args(env::args_os().skip(1)).env(ROUND_VARIABLE, format!("{table} {row} {column}"));
     Figures::printed_by(program.stderr(Stdio::inherit()))
 }
 
-/// Whether this process was started for a round, and not of this table. For a round of this table it does not return, and
-/// prints the figures that `run` makes of a row and a column.
+/// Returns `true` if this process was started for a round of another table, `false` if for no
+/// round. For a round of this table it prints the figures that `run` measures, and does not return.
 pub(super) fn is_another(table: &str, rows: &[Row], run: impl Fn(&Row, usize) -> Vec<f64>) -> bool {
-    let wanted = match env::var(VARIABLE) {
+    let wanted = match env::var(ROUND_VARIABLE) {
         Ok(wanted) => wanted,
         Err(VarError::NotPresent) => return false,
         Err(error) => panic!("{error}"),
     };
     let wanted: Vec<_> = wanted.split(' ').collect();
-    let [name, row, column] = wanted[..] else { panic!("no round: {wanted:?}") };
+    let [name, row, column] = wanted[..] else { panic!("invalid round: {wanted:?}") };
     if name != table {
         return true;
     }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{Line, Table};
 
 impl Table {
-    /// All figures, round by round, for whoever wants another statistic.
+    /// Returns all figures, round by round, for other statistics.
     pub fn json(&self) -> Value {
         json!({
             "name": self.name,

@@ -51,7 +51,7 @@ impl Table {
     }
 }
 
-/// Table of all targets, with a count of those that are met.
+/// Returns a table of all targets, with the number of those that are met.
 pub fn targets(tables: &[Table]) -> String {
     let lines = tables.iter().flat_map(|table| table.lines.iter().map(move |line| (table, line)));
     let mut text = "| | ratio | quartiles | target |\n|---|---:|---:|---|\n".to_owned();
@@ -65,7 +65,7 @@ pub fn targets(tables: &[Table]) -> String {
     text + &format!("\n{met} of {all} targets are met.")
 }
 
-/// Columns of numbers, and then those of words.
+/// Writes the head of a table: columns of numbers, then columns of words.
 fn head(f: &mut fmt::Formatter<'_>, numbers: &[&str], words: &[&str]) -> fmt::Result {
     writeln!(f, "| | {} |", [numbers, words].concat().join(" | "))?;
     writeln!(f, "|---|{}{}", "---:|".repeat(numbers.len()), "---|".repeat(words.len()))
@@ -87,7 +87,7 @@ impl Line {
         }
     }
 
-    /// The ratio of the second column to the first.
+    /// Formats the ratio of the second column to the first.
     fn shown_ratio(&self) -> String {
         self.ratio(1).map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"))
     }

@@ -1,4 +1,5 @@
-//! Makes the seeds of all targets: the golden frames of docs/wire.md, and a value of each type in each codec.
+//! Writes the seeds of all targets: the example frames of docs/wire.md, and a value of each type in
+//! each codec.
 
 #[path = "../../../codec/tests/golden/page.rs"]
 mod page;
@@ -11,25 +12,29 @@ use isolated_workers::codec::{Cbor, Codec, Json, Postcard};
 use isolated_workers_fuzz::values::{All, Endless, Shape, TYPES};
 use serde_json::json;
 
-/// How large the pieces are that a stream comes in; even, so that what follows is not compressed.
-const PIECE: u8 = 6;
+/// Size of the pieces of a stream. It is even, so that the frames are not compressed.
+const PIECE_BYTES: u8 = 6;
 
 fn main() -> io::Result<()> {
     let [json, binary] = page::frames();
     for (name, frame) in &json {
-        put("json_lines", name, &[&[PIECE], &frame[..]].concat())?;
-        put("compressed_json", name, &[&[PIECE + 1], &frame[..]].concat())?;
-        put("connection", &format!("json-{name}"), &scene(10, frame))?;
+        put("json_lines", name, &[&[PIECE_BYTES], &frame[..]].concat())?;
+        put("compressed_json", name, &[&[PIECE_BYTES + 1], &frame[..]].concat())?;
+        put("connection", &format!("json-{name}"), &script(10, frame))?;
     }
     for (name, frame) in &binary {
-        put("length_prefixed", name, &[&[PIECE], &frame[..]].concat())?;
-        put("compressed_postcard", name, &[&[PIECE + 1], &frame[..]].concat())?;
-        put("connection", &format!("binary-{name}"), &scene(11, &frame[4..]))?;
+        put("length_prefixed", name, &[&[PIECE_BYTES], &frame[..]].concat())?;
+        put("compressed_postcard", name, &[&[PIECE_BYTES + 1], &frame[..]].concat())?;
+        put("connection", &format!("binary-{name}"), &script(11, &frame[4..]))?;
     }
-    for of in ["json", "postcard"] {
-        for (name, frame) in &page::binary(&format!("compressed-{of}")) {
-            // An odd size of the pieces would compress the frame once more.
-            put(&format!("compressed_{of}"), &format!("golden-{name}"), &[&[PIECE], &frame[..]].concat())?;
+    for inner in ["json", "postcard"] {
+        for (name, frame) in &page::binary(&format!("compressed-{inner}")) {
+            // An odd size would compress the frame once more.
+            put(
+                &format!("compressed_{inner}"),
+                &format!("golden-{name}"),
+                &[&[PIECE_BYTES], &frame[..]].concat(),
+            )?;
         }
     }
     for (name, line) in page::blocks("json", "hello") {
@@ -40,8 +45,8 @@ fn main() -> io::Result<()> {
     values(&Cbor, 2)
 }
 
-/// A call, the frame of the other side, an answer, and what is sent.
-fn scene(receive: u8, frame: &[u8]) -> Vec<u8> {
+/// Returns a script: a call, a frame of the peer, an answer, and sending.
+fn script(receive: u8, frame: &[u8]) -> Vec<u8> {
     let frame = &frame[..frame.len().min(255)];
     [&[0, 7, 9, receive, frame.len() as u8], frame, &[3, 7, 5, 5]].concat()
 }
@@ -65,29 +70,29 @@ fn values<C: Codec>(codec: &C, choice: u8) -> io::Result<()> {
         kind += 1;
         put("values", &format!("{}-{kind}", C::ID), &out)
     };
-    let fits = "every codec can write these";
-    seed(&|out| codec.encode(&all, out).expect(fits))?;
-    seed(&|out| codec.encode(&shapes(), out).expect(fits))?;
-    seed(&|out| codec.encode(&Endless(None), out).expect(fits))?;
-    seed(&|out| codec.encode(&[(); 5], out).expect(fits))?;
-    seed(&|out| codec.encode(&json!([1, "two", {"three": [4]}]), out).expect(fits))?;
-    seed(&|out| codec.encode(&json!({"a": [1, null, {"b": -0.5e-7}]}), out).expect(fits))?;
+    let encodes = "every codec encodes these types";
+    seed(&|out| codec.encode(&all, out).expect(encodes))?;
+    seed(&|out| codec.encode(&shapes(), out).expect(encodes))?;
+    seed(&|out| codec.encode(&Endless(None), out).expect(encodes))?;
+    seed(&|out| codec.encode(&[(); 5], out).expect(encodes))?;
+    seed(&|out| codec.encode(&json!([1, "two", {"three": [4]}]), out).expect(encodes))?;
+    seed(&|out| codec.encode(&json!({"a": [1, null, {"b": -0.5e-7}]}), out).expect(encodes))?;
     seed(&|out| {
         codec
             .encode(
                 &[("key", [Some("a"), None])].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
                 out,
             )
-            .expect(fits)
+            .expect(encodes)
     })?;
-    seed(&|out| codec.encode(serde_bytes::Bytes::new(b"bytes"), out).expect(fits))?;
-    seed(&|out| codec.encode(&(1e300, 'ß', [Some(1u8), None]), out).expect(fits))?;
+    seed(&|out| codec.encode(serde_bytes::Bytes::new(b"bytes"), out).expect(encodes))?;
+    seed(&|out| codec.encode(&(1e300, 'ß', [Some(1u8), None]), out).expect(encodes))?;
     assert_eq!(kind, TYPES);
     Ok(())
 }
 
 fn put(target: &str, name: &str, seed: &[u8]) -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join(name), seed)
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&dir)?;
+    fs::write(dir.join(name), seed)
 }

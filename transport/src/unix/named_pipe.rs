@@ -19,20 +19,21 @@ use crate::{Bound, Channel, Inheritance, Transport};
 
 /// Two pipes that are made by name in a private directory, one for each direction.
 ///
-/// The host opens both ends of the pipe that the worker reads, removes its file, and hands the worker
-/// its end as standard input. The worker opens the other pipe by its name. Its directory is 0700, in the
-/// system's directory for temporary files, so only the user can enter it. The first side to see that
-/// both have it open removes file and directory. No open waits for the other side. If the other side is
-/// gone by then, this side gets an error or the end of the stream.
+/// The host opens both ends of the pipe that the worker reads, removes its file, and hands the
+/// worker its end as standard input. The worker opens the other pipe by its name. Its directory is
+/// 0700, in the system's directory for temporary files, so only the user can enter it. The first
+/// side to see that both have it open removes file and directory. No open waits for the other side.
+/// If the other side is gone by then, this side gets an error or the end of the stream.
 ///
-/// A file remains only if the host is killed before the worker has attached, and the worker never does.
+/// A file remains only if the host is killed before the worker has attached, and the worker never
+/// does.
 ///
 /// Each pipe has the system's default buffer: 64 KiB on Linux.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NamedPipe;
 
-/// The byte that the worker sends when it has opened its pipe, so that the host removes the file. The
-/// host takes it out before the first frame.
+/// The byte that the worker sends when it has opened its pipe, so that the host removes the file.
+/// The host takes it out before the first frame.
 const OPENED: [u8; 1] = *b"o";
 
 impl Transport for NamedPipe {
@@ -86,7 +87,8 @@ impl Transport for NamedPipe {
 /// The host's end, before the worker has opened its pipe.
 #[derive(Debug)]
 pub struct NamedPipeBound {
-    /// The worker takes it. No other process reads from it, so the pipe breaks when the worker is gone.
+    /// The worker takes it. No other process reads from it, so the pipe breaks when the worker is
+    /// gone.
     stdin: Option<OwnedFd>,
     address: String,
     reader: OwnedFd,
@@ -120,8 +122,8 @@ impl Bound for NamedPipeBound {
     }
 }
 
-/// Waits until the worker reports that it has opened its pipe. Fails if the worker ends first: the pipe
-/// that it reads then breaks.
+/// Waits until the worker reports that it has opened its pipe. Fails if the worker ends first: the
+/// pipe that it reads then breaks.
 async fn opened(reader: &Receiver, writer: &Sender) -> io::Result<()> {
     let mut report = pin!(read_report(reader));
     let mut broken = pin!(writer.ready(Interest::ERROR));

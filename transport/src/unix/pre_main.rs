@@ -1,8 +1,9 @@
 //! Preparation of a worker before any other code of the program runs.
 //!
-//! `main` is too late: by then constructors of other libraries may have printed or started processes.
-//! So the loader calls `prepare` with the first constructors, in every program that links this crate.
-//! `prepare` does nothing unless a host has handed over the very channel that this process has.
+//! `main` is too late: by then constructors of other libraries may have printed or started
+//! processes. So the loader calls `prepare` with the first constructors, in every program that
+//! links this crate. `prepare` does nothing unless a host has handed over the very channel that
+//! this process has.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
@@ -11,10 +12,11 @@ use super::sys::stray_descriptors;
 use super::{NamedPipe, SocketPair, Stdio, UnixSocket, stdio};
 use crate::{CHANNEL_VARIABLE, STRAY_DESCRIPTORS_VARIABLE, Transport};
 
-// SAFETY: this section holds functions that the loader calls one after the other. It passes arguments, which a
-// C function may ignore. `prepare` uses nothing that the standard library sets up in `main`: only memory, a lock and
-// descriptors. The loader calls the lowest number first. `#[used]` keeps the item, which nothing refers to.
-// The earlier section `.preinit_array` would break programs that link this crate into a shared library.
+// SAFETY: this section holds functions that the loader calls one after the other. It passes
+// arguments, which a C function may ignore. `prepare` uses nothing that the standard library sets
+// up in `main`: only memory, a lock and descriptors. The loader calls the lowest number first.
+// `#[used]` keeps the item, which nothing refers to. The earlier section `.preinit_array` would
+// break programs that link this crate into a shared library.
 #[used]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array.00000"))]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
@@ -33,8 +35,8 @@ extern "C" fn prepare() {
     if !is_worker {
         return;
     }
-    // The variable stays set: removing it would race with other threads if this library is loaded late. A
-    // process that the worker starts ignores it, because it has not inherited the channel.
+    // The variable stays set: removing it would race with other threads if this library is loaded
+    // late. A process that the worker starts ignores it, because it has not inherited the channel.
     if let Some(list) = variable(STRAY_DESCRIPTORS_VARIABLE) {
         stray_descriptors::close_listed(&list);
     }
@@ -42,9 +44,9 @@ extern "C" fn prepare() {
     continue_when_orphaned();
 }
 
-/// Makes the system continue this process when its host dies. A stopped worker then sees the end of its
-/// stream and ends. The signal also arrives when the thread ends that has started this process; it does
-/// no harm then.
+/// Makes the system continue this process when its host dies. A stopped worker then sees the end of
+/// its stream and ends. The signal also arrives when the thread ends that has started this process;
+/// it does no harm then.
 #[cfg(target_os = "linux")]
 fn continue_when_orphaned() {
     use rustix::process::{Signal, set_parent_process_death_signal};
@@ -52,12 +54,14 @@ fn continue_when_orphaned() {
     let _ = set_parent_process_death_signal(Some(Signal::CONT));
 }
 
-/// Returns a variable of the environment. It may be left over from the process that started this one.
+/// Returns a variable of the environment. It may be left over from the process that started this
+/// one.
 fn variable(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
-    // SAFETY: `name` is terminated by a zero, and the value is copied before anything else can run: a program has one
-    // thread at this point. If a shared library is loaded later there may be more. They must not change the
-    // environment while a library is being loaded, because any constructor may read it.
+    // SAFETY: `name` is terminated by a zero, and the value is copied before anything else can run:
+    // a program has one thread at this point. If a shared library is loaded later there may be
+    // more. They must not change the environment while a library is being loaded, because any
+    // constructor may read it.
     let value = unsafe {
         let value = libc::getenv(name.as_ptr());
         if value.is_null() {

@@ -7,11 +7,11 @@ use super::stream::socket_channel::{SocketChannel, host_channel, worker_channel}
 use super::sys::stdin::{descriptor_id, is_stdin, take_stdin};
 use crate::{Bound, Inheritance, Transport};
 
-/// A pair of connected sockets that no other process can reach. The worker inherits one of them as its
-/// standard input.
+/// A pair of connected sockets that no other process can reach. The worker inherits one of them as
+/// its standard input.
 ///
-/// One system call makes the pair. It has no name and no file, so there is nothing to find, to guess or
-/// to leave behind. For the same reason a worker on it cannot be reached again.
+/// One system call makes the pair. It has no name and no file, so there is nothing to find, to
+/// guess or to leave behind. For the same reason a worker on it cannot be reached again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketPair;
 

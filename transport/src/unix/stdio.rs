@@ -13,14 +13,14 @@ pub(super) use self::capture::capture;
 
 /// A pair of pipes that the worker inherits as its standard input and its standard output.
 ///
-/// A worker may still print. Before any of its code runs, both descriptors are moved to numbers that no
-/// child inherits. Its standard input is empty from then on, and text that it prints to its standard
-/// output appears on its standard error. This covers `println!`, libraries in any language, code that
-/// runs before `main`, and processes that the worker starts.
+/// A worker may still print. Before any of its code runs, both descriptors are moved to numbers
+/// that no child inherits. Its standard input is empty from then on, and text that it prints to its
+/// standard output appears on its standard error. This covers `println!`, libraries in any
+/// language, code that runs before `main`, and processes that the worker starts.
 ///
-/// Two writers are too early to be caught: a shared library that prints while it is initialized before
-/// the program is, and an interpreter or a wrapper around the program. Both break the handshake, not a
-/// call.
+/// Two writers are too early to be caught: a shared library that prints while it is initialized
+/// before the program is, and an interpreter or a wrapper around the program. Both break the
+/// handshake, not a call.
 ///
 /// Each pipe has the system's default buffer: 64 KiB on Linux.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,29 +15,29 @@ use super::sys::{scm_rights, socket_file};
 use crate::error::{not_inherited, with_context};
 use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, Transport};
 
-/// A pair of connected Unix domain sockets, and a third socket that starts to listen when the worker is
-/// to be [reached again](Reconnect).
+/// A pair of connected Unix domain sockets, and a third socket that starts to listen when the
+/// worker is to be [reached again](Reconnect).
 ///
 /// If no host needs to reach the worker again, [`SocketPair`](crate::SocketPair) does less.
 ///
 /// The host is connected before the worker is started, so there is nothing to wait for or to retry.
-/// The worker gets its socket as its standard input. That is the only way to hand a descriptor to one
-/// child without a child that another thread starts at the same moment inheriting it. The descriptor
-/// is moved aside when the worker attaches; its standard input is empty from then on.
+/// The worker gets its socket as its standard input. That is the only way to hand a descriptor to
+/// one child without a child that another thread starts at the same moment inheriting it. The
+/// descriptor is moved aside when the worker attaches; its standard input is empty from then on.
 ///
 /// The third socket reaches the worker through the connection, before anything else. It has no name
-/// until the host opens the [`DeferredListener`](crate::DeferredListener). Then it listens in a private
-/// directory (0700), in the system's directory for temporary files. Only the user and root can reach
-/// it there, and the worker need not see that directory. Each side checks that the process at the
-/// other end runs as the same user or as root.
+/// until the host opens the [`DeferredListener`](crate::DeferredListener). Then it listens in a
+/// private directory (0700), in the system's directory for temporary files. Only the user and root
+/// can reach it there, and the worker need not see that directory. Each side checks that the
+/// process at the other end runs as the same user or as root.
 ///
 /// # Files
 /// Nothing is on disk until the host opens the listener. Then the host removes socket and directory
 /// when the worker is gone, and the worker does so when it ends:
-/// [`Channel::cleanup`](crate::Channel::cleanup). Only if both are killed does a directory with a dead
-/// socket remain. Nothing searches for it: only connecting shows that a socket is dead, and it might
-/// belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes it, and so does
-/// the system when it clears its temporary files.
+/// [`Channel::cleanup`](crate::Channel::cleanup). Only if both are killed does a directory with a
+/// dead socket remain. Nothing searches for it: only connecting shows that a socket is dead, and it
+/// might belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes it, and
+/// so does the system when it clears its temporary files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixSocket;
 
@@ -45,13 +45,13 @@ impl UnixSocket {
     /// Returns a transport whose socket is at `path`, which other programs can know beforehand. It
     /// serves one worker at a time.
     ///
-    /// The directory must exist. If others can write to it, it must keep them from replacing files of
-    /// another user, as `/tmp` does by its sticky bit. The mode of the socket is 0600 before anyone can
-    /// connect. A socket of the user's that no process listens at is replaced; anything else at `path`
-    /// is an error.
+    /// The directory must exist. If others can write to it, it must keep them from replacing files
+    /// of another user, as `/tmp` does by its sticky bit. The mode of the socket is 0600 before
+    /// anyone can connect. A socket of the user's that no process listens at is replaced; anything
+    /// else at `path` is an error.
     ///
-    /// The path must be UTF-8 of at most 107 bytes (103 on macOS). A relative path starts at the host's
-    /// working directory.
+    /// The path must be UTF-8 of at most 107 bytes (103 on macOS). A relative path starts at the
+    /// host's working directory.
     pub fn at(path: impl Into<PathBuf>) -> UnixSocketAt {
         UnixSocketAt { path: path.into() }
     }
@@ -126,8 +126,8 @@ impl Reconnect for UnixSocketAt {
 /// The host's end. Connected from the start.
 #[derive(Debug)]
 pub struct UnixSocketBound {
-    /// The other socket of the pair, or the listener that still holds the host's connection. The worker
-    /// takes it. No other process has it, so the stream ends when the worker is gone.
+    /// The other socket of the pair, or the listener that still holds the host's connection. The
+    /// worker takes it. No other process has it, so the stream ends when the worker is gone.
     worker_end: Option<OwnedFd>,
     stream: StdStream,
     address: String,
@@ -200,7 +200,8 @@ fn unreachable(path: &SocketPath, error: io::Error) -> io::Error {
     let cause = match error.kind() {
         io::ErrorKind::NotFound => "the worker has ended",
         io::ErrorKind::ConnectionRefused => {
-            // No process listens, and none will: the name of a private directory is never used again.
+            // No process listens, and none will: the name of a private directory is never used
+            // again.
             if let (true, Ok(dead)) = (path.is_private(), socket_file::cleanup(path)) {
                 dead.run();
             }
@@ -223,7 +224,8 @@ fn attach_to_pair(id: &str) -> io::Result<SocketChannel> {
     let incoming = Incoming::new({
         let path = Arc::clone(&path);
         move |context| {
-            // The host has opened the listener before this connection ended, so its path is known by now.
+            // The host has opened the listener before this connection ended, so its path is known
+            // by now.
             if path.get().is_none()
                 && let Some(bound) = SocketPath::bound_in_private_dir(acceptor.listener())
             {

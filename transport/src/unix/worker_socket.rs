@@ -16,15 +16,15 @@ use crate::{Bound, Cleanup, Inheritance, Reconnect, Transport, UnixSocket};
 
 impl UnixSocket {
     /// Returns a transport whose socket is bound by the worker and dialed by the host, in a fresh
-    /// private directory (0700) that the host makes. It is for workers in languages that cannot listen
-    /// at a socket that they have inherited, such as Node.js.
+    /// private directory (0700) that the host makes. It is for workers in languages that cannot
+    /// listen at a socket that they have inherited, such as Node.js.
     ///
-    /// The worker finds the path in its environment. The host watches the directory until the socket
-    /// appears or the worker ends. It then checks that the process behind the socket runs as the same
-    /// user or as root.
+    /// The worker finds the path in its environment. The host watches the directory until the
+    /// socket appears or the worker ends. It then checks that the process behind the socket runs as
+    /// the same user or as root.
     ///
-    /// Prefer [`UnixSocket`] if the worker supports it. Its worker is connected from the start, has no
-    /// path to bind, and leaves nothing behind even if host and worker are killed.
+    /// Prefer [`UnixSocket`] if the worker supports it. Its worker is connected from the start, has
+    /// no path to bind, and leaves nothing behind even if host and worker are killed.
     pub fn bound_by_worker() -> WorkerSocket {
         WorkerSocket { path: None }
     }
@@ -33,17 +33,17 @@ impl UnixSocket {
 /// A Unix domain socket that the worker binds: [`UnixSocket::bound_by_worker`].
 ///
 /// # Files
-/// The host removes the socket and its directory when the worker has ended, and a worker in Rust does
-/// the same. If the host is killed, a worker in another language removes at most the socket, and the
-/// directory remains.
+/// The host removes the socket and its directory when the worker has ended, and a worker in Rust
+/// does the same. If the host is killed, a worker in another language removes at most the socket,
+/// and the directory remains.
 #[derive(Clone, Debug)]
 pub struct WorkerSocket {
     path: Option<PathBuf>,
 }
 
 impl WorkerSocket {
-    /// Places the socket at `path` instead of in a private directory. The rules of [`UnixSocket::at`]
-    /// apply to the path and its directory.
+    /// Places the socket at `path` instead of in a private directory. The rules of
+    /// [`UnixSocket::at`] apply to the path and its directory.
     pub fn at(self, path: impl Into<PathBuf>) -> Self {
         Self { path: Some(path.into()) }
     }
@@ -70,8 +70,8 @@ impl Transport for WorkerSocket {
         Ok(WorkerSocketBound { path, cleanup, watcher })
     }
 
-    /// Returns `true` if no process listens at the address yet. A process that the worker starts finds
-    /// the worker's own socket there.
+    /// Returns `true` if no process listens at the address yet. A process that the worker starts
+    /// finds the worker's own socket there.
     fn is_inherited(&self, address: &str) -> bool {
         socket_file::connect(SocketPath::parse(address).path()).is_err()
     }
@@ -122,8 +122,8 @@ impl Bound for WorkerSocketBound {
     }
 }
 
-/// First pause before another attempt to connect to a socket that is bound but does not listen yet. No
-/// event reports that it does. Each further pause is twice as long.
+/// First pause before another attempt to connect to a socket that is bound but does not listen yet.
+/// No event reports that it does. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// Longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_millis(50);

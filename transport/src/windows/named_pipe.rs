@@ -13,22 +13,22 @@ use crate::{Bound, Inheritance, Reconnect, Transport};
 
 /// A named pipe of Windows. The worker inherits its end as standard input.
 ///
-/// The host makes the pipe and opens the worker's end itself before the worker is started, so there is
-/// nothing to wait for. The name is random, the host must be the first to use it, and the pipe accepts
-/// one client, from this machine only. Once the host has opened it, no other process can. The host
-/// checks that it was itself the client.
+/// The host makes the pipe and opens the worker's end itself before the worker is started, so there
+/// is nothing to wait for. The name is random, the host must be the first to use it, and the pipe
+/// accepts one client, from this machine only. Once the host has opened it, no other process can.
+/// The host checks that it was itself the client.
 ///
 /// A worker that has attached listens on a second pipe
-/// ([`Channel::incoming`](crate::Channel::incoming)), so this host or another one can
-/// [reach it again](Reconnect). The name of that pipe is random too, only hosts learn it, the worker must
-/// be the first to use it, and it accepts no client from another machine. A host that dials checks that
-/// a process of the same user made the pipe.
+/// ([`Channel::incoming`](crate::Channel::incoming)), so this host or another one can [reach it
+/// again](Reconnect). The name of that pipe is random too, only hosts learn it, the worker must be
+/// the first to use it, and it accepts no client from another machine. A host that dials checks
+/// that a process of the same user made the pipe.
 ///
 /// Only the user can open either pipe. An administrator has to take ownership first.
 ///
-/// A detached worker keeps the handles that its host was itself started with, as every child does on
-/// Windows. A process that reads the host's standard output to its end therefore also waits for the
-/// worker.
+/// A detached worker keeps the handles that its host was itself started with, as every child does
+/// on Windows. A process that reads the host's standard output to its end therefore also waits for
+/// the worker.
 ///
 /// A direction cannot be closed alone, and a dropped end is closed when its runtime runs next. Each
 /// direction buffers 64 KiB.

@@ -1,8 +1,8 @@
 //! Moving a worker's standard input and output aside, before any other code of the program runs.
 //!
-//! `main` is too late: by then constructors of other libraries may have printed. So the C runtime calls
-//! `prepare` before the program's other constructors, in every program that links this crate. `prepare`
-//! does nothing unless a host has handed over the very pipes that this process has.
+//! `main` is too late: by then constructors of other libraries may have printed. So the C runtime
+//! calls `prepare` before the program's other constructors, in every program that links this crate.
+//! `prepare` does nothing unless a host has handed over the very pipes that this process has.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -17,9 +17,10 @@ use super::stdio::{SAVED, Stdio};
 use super::sys::win32::{self, check};
 use crate::{CHANNEL_VARIABLE, Transport};
 
-// SAFETY: this section holds functions that the C runtime calls one after the other, in the order of the sections'
-// names. Those of other libraries are in `.CRT$XCU`. `prepare` uses nothing that the standard library sets up in
-// `main`: only memory, a lock, the environment and handles. `#[used]` keeps the item, which nothing refers to.
+// SAFETY: this section holds functions that the C runtime calls one after the other, in the order
+// of the sections' names. Those of other libraries are in `.CRT$XCU`. `prepare` uses nothing that
+// the standard library sets up in `main`: only memory, a lock, the environment and handles.
+// `#[used]` keeps the item, which nothing refers to.
 #[used]
 #[unsafe(link_section = ".CRT$XCB")]
 static PREPARE: extern "C" fn() = prepare;
@@ -31,13 +32,15 @@ extern "C" fn prepare() {
     SAVED.save(address, move_aside(stdin, stdout).map(|(reader, writer)| (reader, writer, host)));
 }
 
-/// Returns the address in the environment. It may be left over from the process that started this one.
+/// Returns the address in the environment. It may be left over from the process that started this
+/// one.
 fn announced_address() -> Option<String> {
     let value = std::env::var(CHANNEL_VARIABLE).ok()?;
     Some(value.strip_prefix(Stdio::NAME)?.strip_prefix(':')?.to_owned())
 }
 
-/// Returns the process that has made both pipes. `None` if one is not a pipe, or another process made it.
+/// Returns the process that has made both pipes. `None` if one is not a pipe, or another process
+/// made it.
 fn common_server(stdin: RawHandle, stdout: RawHandle) -> Option<u32> {
     let server = win32::server(stdin).ok()?;
     (win32::server(stdout).ok()? == server).then_some(server)
@@ -47,18 +50,19 @@ fn move_aside(stdin: RawHandle, stdout: RawHandle) -> io::Result<(OwnedHandle, O
     let null = File::options().read(true).write(true).open("NUL")?;
     // Without a standard error, printed text is lost.
     let stderr = match win32::standard_error() {
-        // SAFETY: a handle that the process was started with is open, and no code has run that could have closed it.
+        // SAFETY: a handle that the process was started with is open, and no code has run that
+        // could have closed it.
         Ok(stderr) => unsafe { BorrowedHandle::borrow_raw(stderr) }.try_clone_to_owned(),
         Err(error) => Err(error),
     };
     let stderr = stderr.or_else(|_| null.as_handle().try_clone_to_owned())?;
-    // SAFETY: both are open: `common_server` has just queried them. Code that has kept their numbers gets the
-    // replacements from now on, which is the purpose.
+    // SAFETY: both are open: `common_server` has just queried them. Code that has kept their
+    // numbers gets the replacements from now on, which is the purpose.
     unsafe { Ok((replace(stdin, null.as_handle())?, replace(stdout, stderr.as_handle())?)) }
 }
 
-/// Replaces the object behind a handle by a copy of `replacement` that children inherit, and returns a
-/// handle to the old object.
+/// Replaces the object behind a handle by a copy of `replacement` that children inherit, and
+/// returns a handle to the old object.
 ///
 /// The number of the handle stays the same. A C runtime keeps the numbers that it found when it was
 /// loaded, and a process can have several C runtimes. None of them can be given another number.
@@ -89,8 +93,8 @@ unsafe fn replace(handle: RawHandle, replacement: BorrowedHandle<'_>) -> io::Res
 
 fn inheritable_copy(handle: BorrowedHandle<'_>) -> io::Result<OwnedHandle> {
     let mut copy = null_mut();
-    // SAFETY: the handle of this process is always open, and the other one while it is borrowed. Only the returned value
-    // owns the copy.
+    // SAFETY: the handle of this process is always open, and the other one while it is borrowed.
+    // Only the returned value owns the copy.
     unsafe {
         let process = GetCurrentProcess();
         let source = handle.as_raw_handle();

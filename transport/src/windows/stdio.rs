@@ -16,16 +16,18 @@ pub(super) static SAVED: SavedStdio<(OwnedHandle, OwnedHandle, u32)> = SavedStdi
 /// A pair of pipes, one for each direction, that the worker inherits as its standard input and its
 /// standard output.
 ///
-/// A worker may still print. Before any of its code runs, both ends are moved to handles that no child
-/// inherits. Its standard input is empty from then on, and text that it prints to its standard output
-/// appears on its standard error. This covers `println!`, libraries in any language and with any C
-/// runtime, code that runs before `main`, and processes that the worker starts.
+/// A worker may still print. Before any of its code runs, both ends are moved to handles that no
+/// child inherits. Its standard input is empty from then on, and text that it prints to its
+/// standard output appears on its standard error. This covers `println!`, libraries in any language
+/// and with any C runtime, code that runs before `main`, and processes that the worker starts.
 ///
-/// Two writers are too early to be caught: a library (a DLL) that prints while it is loaded with the
-/// program, and an interpreter or a wrapper around the program. Both break the handshake, not a call.
+/// Two writers are too early to be caught: a library (a DLL) that prints while it is loaded with
+/// the program, and an interpreter or a wrapper around the program. Both break the handshake, not a
+/// call.
 ///
-/// The pipes are named pipes that only the user can open, as those of [`NamedPipe`](crate::NamedPipe).
-/// Each buffers 64 KiB. A dropped end is closed when its runtime runs next.
+/// The pipes are named pipes that only the user can open, as those of
+/// [`NamedPipe`](crate::NamedPipe). Each buffers 64 KiB. A dropped end is closed when its runtime
+/// runs next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stdio;
 

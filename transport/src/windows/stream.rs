@@ -22,7 +22,8 @@ pub(super) fn worker_channel(reader: NamedPipeReader, writer: NamedPipeWriter, h
     }
 }
 
-/// Either end of a pipe. Reader and writer share it without a lock: each waits for its own direction.
+/// Either end of a pipe. Reader and writer share it without a lock: each waits for its own
+/// direction.
 #[derive(Debug)]
 pub(super) enum PipeEnd {
     Server(NamedPipeServer),
@@ -81,8 +82,9 @@ pub struct NamedPipeReader(Arc<PipeEnd>);
 
 /// The half of a pipe that is written.
 ///
-/// Shutting it down drops its end, so that the other side reads the end of the stream. If the pipe is
-/// open in both directions, the reader holds that end too, and the stream ends when both are dropped.
+/// Shutting it down drops its end, so that the other side reads the end of the stream. If the pipe
+/// is open in both directions, the reader holds that end too, and the stream ends when both are
+/// dropped.
 #[derive(Debug)]
 pub struct NamedPipeWriter(Option<Arc<PipeEnd>>);
 

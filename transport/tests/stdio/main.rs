@@ -1,5 +1,5 @@
-//! A worker on `Stdio` in which everything prints: a constructor, `main`, a C library, a child, and `main`
-//! again after it has attached. It links no more of the transport than any worker does.
+//! A worker on `Stdio` in which everything prints: a constructor, `main`, a C library, a child, and
+//! `main` again after it has attached. It links no more of the transport than any worker does.
 
 mod printers;
 #[cfg_attr(unix, path = "unix.rs")]

@@ -11,8 +11,8 @@ unsafe extern "C" {
     fn fflush(stream: *mut c_void) -> c_int;
 }
 
-/// Prints before `main`. The system calls it on the only thread, and printing needs nothing that the
-/// standard library sets up in `main`.
+/// Prints before `main`. The system calls it on the only thread, and printing needs nothing that
+/// the standard library sets up in `main`.
 pub(super) extern "C" fn print_in_constructor() {
     if std::env::var_os(CHANNEL_VARIABLE).is_some() {
         println!("constructor");

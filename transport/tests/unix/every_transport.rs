@@ -191,7 +191,8 @@ fn a_child_of_the_worker_has_only_the_standard_streams<T: Transport>(transport: 
         assert_eq!(channel.reader.read(&mut [0]).await.unwrap(), 0);
     });
     let printed = stderr_of(&mut child);
-    // 3 is the descriptor of the listing. Those that the test runner has open do not reach the worker.
+    // 3 is the descriptor of the listing. Those that the test runner has open do not reach the
+    // worker.
     assert!(printed.contains("descriptors: 0 1 2 3 \n"), "{printed}");
     child.wait().unwrap();
 }

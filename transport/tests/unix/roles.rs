@@ -114,7 +114,8 @@ where
     writer.shutdown().await.unwrap();
 }
 
-/// Answers after the host has closed its direction. The answer tells if `hangup` returned too early.
+/// Answers after the host has closed its direction. The answer tells if `hangup` returned too
+/// early.
 async fn half<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,

@@ -1,4 +1,5 @@
-//! Descriptors that a worker inherits by accident are closed, and those of its own libraries stay open.
+//! Descriptors that a worker inherits by accident are closed, and those of its own libraries stay
+//! open.
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -10,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::{program, runtime, with_transport, worker};
 
-/// A library that logs from its constructor and its destructor, to a descriptor that children inherit.
+/// A library that logs from its constructor and its destructor, to a descriptor that children
+/// inherit.
 const LOGGING_LIBRARY: &str = r#"
 #include <fcntl.h>
 #include <stdlib.h>

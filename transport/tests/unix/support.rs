@@ -76,7 +76,8 @@ pub(crate) fn start<T: Transport>(transport: &T, role: &str) -> (T::Bound, Child
     (bound, child, address)
 }
 
-/// Returns everything that the processes with this standard error print. Waits until all have ended.
+/// Returns everything that the processes with this standard error print. Waits until all have
+/// ended.
 pub(crate) fn stderr_of(child: &mut Child) -> String {
     let mut printed = String::new();
     child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();

@@ -1,4 +1,5 @@
-//! The named pipe of Windows between real processes. Each process is this program with a role to play.
+//! The named pipe of Windows between real processes. Each process is this program with a role to
+//! play.
 #![cfg(windows)]
 
 use std::io::{BufRead, BufReader, Read};

@@ -16,8 +16,8 @@ use crate::{Cleanup, Incoming};
 /// Time to wait for a descriptor to become free. The connection waits in the listener's backlog.
 const SHORTAGE_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Accepts the first connection of a non-blocking listener, and returns the worker's channel with the
-/// connections after it.
+/// Accepts the first connection of a non-blocking listener, and returns the worker's channel with
+/// the connections after it.
 pub(in crate::unix) async fn accept(
     listener: StdListener,
     cleanup: Option<Cleanup>,
@@ -36,8 +36,8 @@ pub(in crate::unix) async fn accept(
 /// A non-blocking listener that is registered with the runtime only when it has to be waited for.
 pub(in crate::unix) struct Acceptor {
     listener: StdListener,
-    /// The same listener, registered when an accept first had to wait. The first connection is usually
-    /// there already, and usually there is no second one.
+    /// The same listener, registered when an accept first had to wait. The first connection is
+    /// usually there already, and usually there is no second one.
     registered: Option<UnixListener>,
     /// `Some` during a shortage of descriptors, while the listener stays ready all the time.
     backoff: Option<Pin<Box<Sleep>>>,

@@ -34,8 +34,8 @@ impl AsyncRead for PipeReader {
     }
 }
 
-/// The end of a pipe that is written. Shutting it down closes it, so that the other side reads the end
-/// of the stream.
+/// The end of a pipe that is written. Shutting it down closes it, so that the other side reads the
+/// end of the stream.
 #[derive(Debug)]
 pub struct PipeWriter {
     /// Declared, and so closed, before `release`.

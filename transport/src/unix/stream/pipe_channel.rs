@@ -31,8 +31,8 @@ struct PipeHangup {
     reader: Option<OwnedFd>,
     /// `None` if the other side reads no more, or this side writes no more.
     writer: Option<OwnedFd>,
-    /// Ends when this side has closed its writer. A copy that is kept longer would hide that from the
-    /// other side.
+    /// Ends when this side has closed its writer. A copy that is kept longer would hide that from
+    /// the other side.
     released: io::PipeReader,
 }
 
@@ -40,7 +40,8 @@ impl PipeHangup {
     /// Blocks this thread until the other side has closed both its ends.
     fn wait(mut self) {
         while self.reader.is_some() || self.writer.is_some() {
-            // No events are requested: the system always reports a closed peer, and nothing else is needed.
+            // No events are requested: the system always reports a closed peer, and nothing else is
+            // needed.
             let watch = |fd| PollFd::from_borrowed_fd(fd, PollFlags::empty());
             let reader = self.reader.as_ref().map(|reader| watch(reader.as_fd()));
             let writer = self.writer.as_ref().map(|writer| watch(writer.as_fd()));

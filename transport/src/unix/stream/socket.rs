@@ -2,8 +2,8 @@
 //!
 //! A socket that is registered for reading and writing wakes its task each time that the other side
 //! has read something, because the send buffer has room again. That costs two needless wake-ups a
-//! call. So the socket is registered for reading only, and for writing only while its send buffer is
-//! full.
+//! call. So the socket is registered for reading only, and for writing only while its send buffer
+//! is full.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -32,8 +32,8 @@ pub struct SocketReader(AsyncFd<Arc<OwnedFd>>);
 #[derive(Debug)]
 pub struct SocketWriter {
     socket: Arc<OwnedFd>,
-    /// `Some` while the send buffer is full: a second descriptor of the socket, registered for writing.
-    /// One descriptor can have only one registration.
+    /// `Some` while the send buffer is full: a second descriptor of the socket, registered for
+    /// writing. One descriptor can have only one registration.
     full: Option<AsyncFd<OwnedFd>>,
 }
 
@@ -49,7 +49,8 @@ impl AsyncRead for SocketReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            // SAFETY: only the system gets the slice. It writes to it and never makes it uninitialized.
+            // SAFETY: only the system gets the slice. It writes to it and never makes it
+            // uninitialized.
             let room = unsafe { buf.unfilled_mut() };
             let most = room.len();
             let read = rustix::io::read(self.0.get_ref(), room).map(|(read, _)| read.len());
@@ -59,8 +60,8 @@ impl AsyncRead for SocketReader {
                     unsafe { buf.assume_init(read) };
                     buf.advance(read);
                     if (1..most).contains(&read) {
-                        // A short read has emptied the socket. Clearing readiness saves the read that would only
-                        // return `EAGAIN`.
+                        // A short read has emptied the socket. Clearing readiness saves the read
+                        // that would only return `EAGAIN`.
                         ready.clear_ready();
                     }
                     return Poll::Ready(Ok(()));
@@ -93,7 +94,8 @@ impl SocketWriter {
                     Some(ready) => ready.clear_ready(),
                     None => {
                         let second = self.socket.as_fd().try_clone_to_owned()?;
-                        // SAFETY: the value owns the descriptor, and nothing replaces either before it is dropped.
+                        // SAFETY: the value owns the descriptor, and nothing replaces either before
+                        // it is dropped.
                         self.full =
                             Some(unsafe { AsyncFd::register_with_interest(second, Interest::WRITABLE) }?);
                     }

@@ -13,8 +13,8 @@ use crate::Channel;
 
 pub(in crate::unix) type SocketChannel = Channel<SocketReader, SocketWriter>;
 
-/// Requested size of the send buffer. A large body then takes few wake-ups. The kernel gives less if
-/// `net.core.wmem_max` is less.
+/// Requested size of the send buffer. A large body then takes few wake-ups. The kernel gives less
+/// if `net.core.wmem_max` is less.
 const SEND_BUFFER_BYTES: usize = 1 << 20;
 
 /// Returns the host's channel over a non-blocking stream.
@@ -56,14 +56,15 @@ fn peer_user(stream: &StdStream) -> io::Result<u32> {
     Ok(sockopt::socket_peercred(stream)?.uid.as_raw())
 }
 
-/// Returns the user of the process at the other end. Call it within a tokio runtime: tokio knows the
-/// system call of each system.
+/// Returns the user of the process at the other end. Call it within a tokio runtime: tokio knows
+/// the system call of each system.
 #[cfg(not(target_os = "linux"))]
 fn peer_user(stream: &StdStream) -> io::Result<u32> {
     Ok(tokio::net::UnixStream::from_std(stream.try_clone()?)?.peer_cred()?.uid())
 }
 
 fn wait_for_hangup(stream: &OwnedFd) {
-    // No events are requested: the system always reports a hang-up, and only after both directions are closed.
+    // No events are requested: the system always reports a hang-up, and only after both directions
+    // are closed.
     while let Err(Errno::INTR) = poll(&mut [PollFd::new(stream, PollFlags::empty())], None) {}
 }

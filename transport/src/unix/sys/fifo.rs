@@ -23,7 +23,8 @@ pub(in crate::unix) enum Direction {
 /// Makes a pipe at `path` that only the user can open. Fails if something exists there.
 pub(in crate::unix) fn make(path: &Path) -> io::Result<()> {
     let text = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: `text` is terminated by a zero and lives until the call returns. rustix has no `mkfifo` for macOS.
+    // SAFETY: `text` is terminated by a zero and lives until the call returns. rustix has no
+    // `mkfifo` for macOS.
     match unsafe { libc::mkfifo(text.as_ptr(), 0o600) } {
         0 => Ok(()),
         _ => Err(failed("make", path, io::Error::last_os_error())),

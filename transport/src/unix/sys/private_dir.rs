@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::error::with_context;
 
-/// Makes a directory in the system's directory for temporary files. Its mode is 0700 from the start.
+/// Makes a directory in the system's directory for temporary files. Its mode is 0700 from the
+/// start.
 pub(in crate::unix) fn create() -> io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("isolated-workers-")

@@ -85,8 +85,8 @@ pub(in crate::unix) fn connect(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Returns the cleanup of a worker at `path`. It removes the socket that is there now, but not one that
-/// is bound there later.
+/// Returns the cleanup of a worker at `path`. It removes the socket that is there now, but not one
+/// that is bound there later.
 pub(in crate::unix) fn cleanup(path: &SocketPath) -> io::Result<Cleanup> {
     let metadata = std::fs::symlink_metadata(path.path()).map_err(|error| failed(path.path(), error))?;
     let bound = FileId::of(&metadata);
@@ -99,8 +99,8 @@ pub(in crate::unix) fn cleanup(path: &SocketPath) -> io::Result<Cleanup> {
     }))
 }
 
-/// Returns the cleanup of a socket whose path becomes known later. It does nothing if `path` is still
-/// unset.
+/// Returns the cleanup of a socket whose path becomes known later. It does nothing if `path` is
+/// still unset.
 pub(in crate::unix) fn deferred_cleanup(path: Arc<OnceLock<SocketPath>>) -> Cleanup {
     Cleanup::new(move || path.get().into_iter().for_each(remove_any_socket))
 }
@@ -128,8 +128,8 @@ fn remove_private_dir(path: &SocketPath) {
     }
 }
 
-/// Distinguishes a file from one that is made later at the same path. The inode number alone does not:
-/// the system reuses it at once.
+/// Distinguishes a file from one that is made later at the same path. The inode number alone does
+/// not: the system reuses it at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -144,12 +144,12 @@ impl FileId {
     }
 }
 
-/// Binds a socket. Nobody can connect before `listen`.
+/// Binds a socket. Connections are refused before `listen`.
 fn bind(socket: &OwnedFd, path: &Path) -> io::Result<()> {
     Ok(rustix::net::bind(socket, &SocketAddrUnix::new(path)?)?)
 }
 
-/// Lets the user and root connect, and nobody else.
+/// Allows connections of the user and of root only.
 fn listen(socket: &OwnedFd, path: &Path) -> io::Result<()> {
     let permitted = std::fs::set_permissions(path, Permissions::from_mode(0o600));
     permitted.and_then(|()| Ok(rustix::net::listen(socket, BACKLOG)?)).map_err(|error| {
@@ -211,7 +211,8 @@ fn lock(dir: &File, operation: FlockOperation, path: &Path) -> io::Result<()> {
     })
 }
 
-/// Removes the user's own socket if no process listens at it. Fails if anything else exists at `path`.
+/// Removes the user's own socket if no process listens at it. Fails if anything else exists at
+/// `path`.
 fn remove_dead_socket(path: &Path) -> io::Result<()> {
     let in_use = |cause: &str| Err(failed(path, io::Error::new(io::ErrorKind::AddrInUse, cause)));
     let found = match std::fs::symlink_metadata(path) {

@@ -62,8 +62,8 @@ impl SocketPath {
         name(socket).is_ok_and(|name| name.path_bytes() == Some(self.path.as_os_str().as_bytes()))
     }
 
-    /// Returns the path that the host has bound `listener` to, in a private directory. `None` if the
-    /// host has not done so yet.
+    /// Returns the path that the host has bound `listener` to, in a private directory. `None` if
+    /// the host has not done so yet.
     pub(in crate::unix) fn bound_in_private_dir(listener: impl AsFd) -> Option<Self> {
         let name = name(listener).ok()?;
         Some(Self::in_private_dir(OsStr::from_bytes(name.path_bytes()?).into()))

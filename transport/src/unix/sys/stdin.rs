@@ -1,7 +1,7 @@
 //! The standard input that a worker is started with.
 //!
-//! Only a standard stream can be handed to one child safely: a child that another thread starts at the
-//! same moment does not inherit it. The descriptor is moved aside when the worker attaches.
+//! Only a standard stream can be handed to one child safely: a child that another thread starts at
+//! the same moment does not inherit it. The descriptor is moved aside when the worker attaches.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +15,8 @@ pub(in crate::unix) fn descriptor_id(descriptor: impl AsFd) -> io::Result<String
     Ok(format!("{:x}-{:x}", stat.st_dev, stat.st_ino))
 }
 
-/// Returns `true` if the standard input has this id. In a process that a worker starts it has another.
+/// Returns `true` if the standard input has this id. In a process that a worker starts it has
+/// another.
 pub(in crate::unix) fn is_stdin(id: &str) -> bool {
     descriptor_id(rustix::stdio::stdin()).is_ok_and(|found| found == id)
 }

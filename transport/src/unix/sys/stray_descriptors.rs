@@ -8,17 +8,17 @@ use rustix::io::{FdFlags, fcntl_getfd};
 
 use super::stdin::descriptor_id;
 
-/// Longest list that is passed on. A variable of the environment has at most 128 KiB on Linux. Some 3,000
-/// descriptors fit; the worker keeps the rest.
+/// Longest list that is passed on. A variable of the environment has at most 128 KiB on Linux. Some
+/// 3,000 descriptors fit; the worker keeps the rest.
 const MAX_LIST_BYTES: usize = 96 << 10;
 
-/// Lists the descriptors of this process that children inherit, with the id of the file behind each:
-/// `7:803-1a2b,9:f-5`. `None` if there are none.
+/// Lists the descriptors of this process that children inherit, with the id of the file behind
+/// each: `7:803-1a2b,9:f-5`. `None` if there are none.
 pub(crate) fn list() -> Option<String> {
     let mut list = String::new();
     for number in inheritable_numbers() {
-        // SAFETY: the number is positive, and the descriptor is only queried. If another thread has closed it, the
-        // query returns an error.
+        // SAFETY: the number is positive, and the descriptor is only queried. If another thread has
+        // closed it, the query returns an error.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
         let Ok(id) = descriptor_id(descriptor) else { continue };
         if list.len() + 64 > MAX_LIST_BYTES {
@@ -30,15 +30,15 @@ pub(crate) fn list() -> Option<String> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Closes the descriptors in `list` that still refer to the listed files. A library that was initialized
-/// earlier may have closed one and opened its own under the same number.
+/// Closes the descriptors in `list` that still refer to the listed files. A library that was
+/// initialized earlier may have closed one and opened its own under the same number.
 pub(in crate::unix) fn close_listed(list: &str) {
     for (number, id) in list.split(',').filter_map(|entry| entry.split_once(':')) {
         let Some(number) = number.parse().ok().filter(|number| *number > libc::STDERR_FILENO) else {
             continue;
         };
-        // SAFETY: the number is positive, and the descriptor is only queried. If it is closed, the query returns an
-        // error.
+        // SAFETY: the number is positive, and the descriptor is only queried. If it is closed, the
+        // query returns an error.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
         if descriptor_id(descriptor).is_ok_and(|found| found == id) {
             // SAFETY: the host had this descriptor open, so no value in this program owns it.
@@ -49,8 +49,8 @@ pub(in crate::unix) fn close_listed(list: &str) {
 
 /// Returns `true` if children inherit this descriptor, `false` if not. `None` if it is not open.
 fn is_inheritable(number: RawFd) -> Option<bool> {
-    // SAFETY: the number is not negative, and the descriptor is only queried. If it is closed, the query returns an
-    // error.
+    // SAFETY: the number is not negative, and the descriptor is only queried. If it is closed, the
+    // query returns an error.
     let flags = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) }).ok()?;
     Some(!flags.contains(FdFlags::CLOEXEC))
 }
@@ -74,11 +74,11 @@ mod proc {
 
     const DIR: &str = "/proc/self/fd";
 
-    /// Queries number after number until all open descriptors are found. `None` if their count is unknown
-    /// or their numbers are sparse.
+    /// Queries number after number until all open descriptors are found. `None` if their count is
+    /// unknown or their numbers are sparse.
     ///
-    /// This is the fast way: reading the directory makes the kernel create a file for each descriptor. With
-    /// 20 open descriptors it takes 21 short system calls.
+    /// This is the fast way: reading the directory makes the kernel create a file for each
+    /// descriptor. With 20 open descriptors it takes 21 short system calls.
     pub(super) fn count_down() -> Option<Vec<RawFd>> {
         // The kernel reports the number of descriptors here since Linux 6.2, and zero before.
         let mut left = rustix::fs::stat(DIR).ok().filter(|dir| dir.st_size > 0)?.st_size;
@@ -115,8 +115,8 @@ mod range {
 
     use super::is_inheritable;
 
-    /// End of the range if the limit of the process is higher or unknown. A query takes about 100 ns, so
-    /// the range takes about 1 ms.
+    /// End of the range if the limit of the process is higher or unknown. A query takes about 100
+    /// ns, so the range takes about 1 ms.
     const MAX_NUMBER: RawFd = 10_240;
 
     pub(super) fn scan() -> Vec<RawFd> {

@@ -1,4 +1,5 @@
-//! Access control: pipes that only the user can open, and the check that a pipe belongs to the user.
+//! Access control: pipes that only the user can open, and the check that a pipe belongs to the
+//! user.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -19,18 +20,19 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 
 use super::win32::check;
 
-/// Buffer for every structure that is queried here, aligned for all of them. A user's id (SID) has at most
-/// 68 bytes, and the header of the structure around it has 20.
+/// Buffer for every structure that is queried here, aligned for all of them. A user's id (SID) has
+/// at most 68 bytes, and the header of the structure around it has 20.
 type SecurityBuffer = [u64; 16];
 
-/// Makes a pipe that belongs to the user, and that nobody else can open.
+/// Makes a pipe that belongs to the user, and that only the user can open.
 pub(super) fn create(options: &ServerOptions, name: &str) -> io::Result<NamedPipeServer> {
     let user = CurrentUser::query()?;
     let mut list = SecurityBuffer::default();
     let mut descriptor = MaybeUninit::<SECURITY_DESCRIPTOR>::uninit();
     let (list, descriptor) = ((&raw mut list).cast::<ACL>(), descriptor.as_mut_ptr().cast());
-    // SAFETY: the first call that gets the list or the descriptor initializes it, and is passed the size of the list.
-    // Both live until the pipe is made, and so does the user's id; the pipe has copies.
+    // SAFETY: the first call that gets the list or the descriptor initializes it, and is passed the
+    // size of the list. Both live until the pipe is made, and so does the user's id; the pipe has
+    // copies.
     unsafe {
         check(InitializeAcl(list, size_of::<SecurityBuffer>() as u32, ACL_REVISION))?;
         check(AddAccessAllowedAce(list, ACL_REVISION, FILE_ALL_ACCESS, user.sid()))?;
@@ -52,8 +54,9 @@ pub(super) fn check_owner(pipe: &impl AsRawHandle) -> io::Result<()> {
     let mut buffer = SecurityBuffer::default();
     let descriptor = (&raw mut buffer).cast();
     let (mut length, mut owner, mut is_default) = (0, null_mut(), 0);
-    // SAFETY: the handle is open while it is borrowed, and the buffer lives and its size is passed. The owner points into
-    // the descriptor. If there is none it is null, and `EqualSid` is not called.
+    // SAFETY: the handle is open while it is borrowed, and the buffer lives and its size is passed.
+    // The owner points into the descriptor. If there is none it is null, and `EqualSid` is not
+    // called.
     let is_own = unsafe {
         check(GetKernelObjectSecurity(
             pipe.as_raw_handle(),
@@ -71,15 +74,15 @@ pub(super) fn check_owner(pipe: &impl AsRawHandle) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user made the pipe"))
 }
 
-/// The user that this process runs as. The buffer begins with a `TOKEN_USER` that points into the rest, so
-/// it must not move.
+/// The user that this process runs as. The buffer begins with a `TOKEN_USER` that points into the
+/// rest, so it must not move.
 struct CurrentUser(Box<SecurityBuffer>);
 
 impl CurrentUser {
     fn query() -> io::Result<Self> {
         let (mut token, mut buffer, mut length) = (null_mut(), Box::new(SecurityBuffer::default()), 0);
-        // SAFETY: the handle of this process is always open, and the buffer lives and its size is passed. Only the
-        // `OwnedHandle` owns the token that is opened.
+        // SAFETY: the handle of this process is always open, and the buffer lives and its size is
+        // passed. Only the `OwnedHandle` owns the token that is opened.
         unsafe {
             check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
             let token = OwnedHandle::from_raw_handle(token);

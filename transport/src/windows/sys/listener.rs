@@ -12,8 +12,8 @@ use crate::error::with_context;
 use crate::windows::stream::{PipeChannel, PipeEnd, worker_channel};
 use crate::{Channel, Incoming, NamedPipeReader, NamedPipeWriter};
 
-/// Time between two attempts to get handles or memory, or to connect to a worker that has not accepted
-/// the connection before. The system sends no notification for either.
+/// Time between two attempts to get handles or memory, or to connect to a worker that has not
+/// accepted the connection before. The system sends no notification for either.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The worker's pipe, with one instance that waits for the next connection.
@@ -45,8 +45,8 @@ impl Listener {
     async fn accept(mut self) -> io::Result<(PipeChannel, Self)> {
         loop {
             self.next.connect().await?;
-            // The next instance exists before this connection is answered. A host that was answered finds the
-            // pipe again, and no other process can ever take its name.
+            // The next instance exists before this connection is answered. A host that was answered
+            // finds the pipe again, and no other process can ever take its name.
             let next = self.create_next().await;
             let server = std::mem::replace(&mut self.next, next);
             // Skips a client that is gone already.

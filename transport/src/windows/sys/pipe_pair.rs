@@ -47,7 +47,8 @@ pub(in crate::windows) fn pair(direction: Direction) -> io::Result<(NamedPipeSer
     options.first_pipe_instance(true).max_instances(1).access_outbound(to_worker).access_inbound(from_worker);
     let server = acl::create(&options, &path)
         .map_err(|error| with_context(&format!("could not make the pipe {path}"), error))?;
-    // Opened without tokio: an end can belong to one runtime only, and this one belongs to the worker's.
+    // Opened without tokio: an end can belong to one runtime only, and this one belongs to the
+    // worker's.
     let worker_end = OpenOptions::new()
         .read(to_worker)
         .write(from_worker)

@@ -22,7 +22,8 @@ pub(super) fn client(pipe: &impl AsRawHandle) -> io::Result<u32> {
     check(unsafe { GetNamedPipeClientProcessId(pipe.as_raw_handle(), &raw mut pid) }).map(|()| pid)
 }
 
-/// Returns the process that has made the pipe, given the client's end. Fails if `pipe` is not a pipe.
+/// Returns the process that has made the pipe, given the client's end. Fails if `pipe` is not a
+/// pipe.
 pub(in crate::windows) fn server(pipe: RawHandle) -> io::Result<u32> {
     let mut pid = 0;
     // SAFETY: the system refuses an invalid handle, and writes to a live integer.
@@ -53,13 +54,14 @@ fn standard_handle(which: STD_HANDLE) -> io::Result<RawHandle> {
     Ok(handle)
 }
 
-/// Takes over the standard input, which is the client's end of a pipe. The standard input is empty from
-/// then on. No child inherits the returned end.
+/// Takes over the standard input, which is the client's end of a pipe. The standard input is empty
+/// from then on. No child inherits the returned end.
 pub(in crate::windows) fn take_stdin() -> io::Result<NamedPipeClient> {
     let own = io::stdin().as_handle().try_clone_to_owned()?;
     let null = File::open("NUL")?.into_raw_handle();
-    // SAFETY: the closed handle was inherited as the standard input, which the line before has replaced. Code that needs
-    // the standard input asks the system each time. The replacement is never closed.
+    // SAFETY: the closed handle was inherited as the standard input, which the line before has
+    // replaced. Code that needs the standard input asks the system each time. The replacement is
+    // never closed.
     unsafe {
         let inherited = standard_handle(STD_INPUT_HANDLE)?;
         check(SetStdHandle(STD_INPUT_HANDLE, null))?;
@@ -70,8 +72,8 @@ pub(in crate::windows) fn take_stdin() -> io::Result<NamedPipeClient> {
 
 /// Registers the client's end of a pipe with the caller's runtime.
 pub(in crate::windows) fn into_client(end: OwnedHandle) -> io::Result<NamedPipeClient> {
-    // SAFETY: the handle is open, and nothing else owns it. A handle that is not a pipe, or not made for overlapped
-    // operations, is refused by the runtime or by the first operation.
+    // SAFETY: the handle is open, and nothing else owns it. A handle that is not a pipe, or not
+    // made for overlapped operations, is refused by the runtime or by the first operation.
     unsafe { NamedPipeClient::from_raw_handle(end.into_raw_handle()) }
 }
 
