@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, transmute};
 use std::ptr::null_mut;
 
 /// Starts a thread that runs `run`. Returns `run` if the system refuses.
@@ -20,9 +20,11 @@ pub(super) fn start<F: FnOnce() + Send + 'static>(stack_bytes: usize, run: F) ->
     Err(*unsafe { Box::from_raw(run) })
 }
 
+type ThreadMain = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+
 /// # Safety
 /// `run` must be a `Box<F>` that this function may take over.
-extern "C" fn main<F: FnOnce()>(run: *mut c_void) -> *mut c_void {
+unsafe extern "C" fn main<F: FnOnce()>(run: *mut c_void) -> *mut c_void {
     // SAFETY: guaranteed by the caller.
     let run = unsafe { Box::from_raw(run.cast::<F>()) };
     run();
@@ -33,11 +35,7 @@ extern "C" fn main<F: FnOnce()>(run: *mut c_void) -> *mut c_void {
 ///
 /// # Safety
 /// It must be sound to call `main` with `argument` on another thread.
-unsafe fn create(
-    stack_bytes: usize,
-    main: extern "C" fn(*mut c_void) -> *mut c_void,
-    argument: *mut c_void,
-) -> bool {
+unsafe fn create(stack_bytes: usize, main: ThreadMain, argument: *mut c_void) -> bool {
     let mut attributes = MaybeUninit::uninit();
     // SAFETY: the attributes are used only between their initialization and destruction.
     unsafe {
@@ -49,6 +47,8 @@ unsafe fn create(
         libc::pthread_attr_setstacksize(attributes, stack_bytes);
         libc::pthread_attr_setdetachstate(attributes, libc::PTHREAD_CREATE_DETACHED);
         let mut thread = MaybeUninit::uninit();
+        // `libc` declares the parameter as a safe function. The system calls it with `argument` only.
+        let main = transmute::<ThreadMain, extern "C" fn(*mut c_void) -> *mut c_void>(main);
         let refused = libc::pthread_create(thread.as_mut_ptr(), attributes, main, argument);
         libc::pthread_attr_destroy(attributes);
         refused == 0
