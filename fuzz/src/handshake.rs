@@ -1,7 +1,7 @@
 //! Any bytes as the peer's handshake line, on the host and on the worker.
 
-use isolated_workers::Schema;
-use isolated_workers::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
+use isolated_workers_core::Schema;
+use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
 
 const MAX_STARTUP_BYTES: usize = 1 << 16;
 
