@@ -54,7 +54,7 @@ use crate::support::names::type_name;
 /// Something around a call: it sees the request, decides what happens with it, and sees the reply.
 ///
 /// `next` is the rest of the stack. Call it once, never (and answer yourself), or again (and retry). The same
-/// middleware works on the host and on the worker; [`Request::side`] tells where it is. What the payload says is known
+/// middleware works on the host and on the worker; [`Request::role`] returns the side. What the payload says is known
 /// to `next`, too, whatever the codec: [`ServiceExt::decode`](crate::ServiceExt::decode).
 ///
 /// An error that the middleware makes is the answer to the call, and names it. A panic in it is such an error, of the
