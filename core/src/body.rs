@@ -7,9 +7,9 @@ use crate::Budget;
 
 /// Encoded payload of a request or a response, in memory.
 ///
-/// A body holds its bytes inline, in one buffer, or in several buffers of which the large ones are
-/// shared with the encoded value. A clone is cheap: it copies only an inline payload. Two bodies
-/// are equal if their bytes are equal.
+/// A body holds its bytes inline, in one buffer, or in several buffers. With several buffers, the
+/// large ones are shared with the value that was encoded. A clone is cheap: it copies only an
+/// inline payload. Two bodies are equal if their bytes are equal.
 #[derive(Clone)]
 pub struct Body {
     form: Form,
@@ -18,25 +18,25 @@ pub struct Body {
 
 #[derive(Clone)]
 enum Form {
-    /// Inline: most payloads are so small that an allocation costs more than a copy.
+    /// Inline. Most payloads are so small that an allocation costs more than a copy.
     Small {
         length: u8,
         bytes: [u8; INLINE_BYTES],
     },
     One(Bytes),
-    // A single pointer, so that it does not enlarge the body.
+    // A single pointer, so that this variant does not enlarge the body.
     Rope(Arc<Rope>),
 }
 
-/// Maximum size of an inline payload in bytes: a payload of 64 bytes and its length, rounded up to
-/// whole words.
+/// Maximum size of an inline payload in bytes: enough for 64 bytes with a length prefix, rounded up
+/// so that `Form` fills whole words.
 const INLINE_BYTES: usize = 70;
 
 /// Sequence of buffers.
 struct Rope {
     pieces: Vec<Bytes>,
     len: usize,
-    /// Concatenation of the pieces, made on first use.
+    /// Concatenation of the pieces, created on first use.
     flat: OnceLock<Bytes>,
 }
 
@@ -52,17 +52,17 @@ impl Rope {
 }
 
 impl Body {
-    /// Creates an empty body: that of a message without a payload.
+    /// Creates an empty body, for a message without a payload.
     #[inline]
     pub const fn empty() -> Self {
         Self { form: Form::Small { length: 0, bytes: [0; INLINE_BYTES] }, budget: Budget::DEFAULT }
     }
 
-    /// Copies `payload` into an [empty](Self::empty) body if it fits inline, which takes 70 bytes
-    /// at most. Returns `true` if it did.
+    /// Copies `payload` into an [empty](Self::empty) body if the payload fits inline (at most 70
+    /// bytes). Returns `true` if it was copied.
     ///
-    /// It fills the body in place. A move of a body that was just written takes longer than the
-    /// write: the processor waits until the parts have left its store buffer.
+    /// The body is filled in place, because a move right after the write costs more than the write:
+    /// the processor stalls until its store buffer has drained.
     ///
     /// ```
     /// use isolated_workers_core::Body;
@@ -108,8 +108,8 @@ impl Body {
         Self { form: Form::Rope(Arc::new(rope)), budget: Budget::default() }
     }
 
-    /// Buffers of the payload, in order, for a vectored write. Empty if the payload is inline; use
-    /// [`as_bytes`](Self::as_bytes) then.
+    /// Buffers of the payload, in order, for a vectored write. Empty if the payload is inline. In
+    /// that case use [`as_bytes`](Self::as_bytes).
     #[inline]
     pub fn pieces(&self) -> &[Bytes] {
         match &self.form {
@@ -119,7 +119,8 @@ impl Body {
         }
     }
 
-    /// The encoded bytes. The first use copies several [`pieces`](Self::pieces) into one buffer.
+    /// Encoded bytes. If the body has several [`pieces`](Self::pieces), the first call copies them
+    /// into one buffer.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.form {
@@ -129,8 +130,8 @@ impl Body {
         }
     }
 
-    /// The encoded bytes as one buffer. Copies unless the body is in one buffer already. A body
-    /// from a peer that is not inline always is.
+    /// Converts the body to its encoded bytes in one buffer. Copies unless the body is in one
+    /// buffer already. A body received from a peer is either inline or in one buffer.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.form {
@@ -140,8 +141,8 @@ impl Body {
         }
     }
 
-    /// The encoded bytes as one buffer, to share parts of it. `None` if the payload is inline.
-    /// Copies if [`as_bytes`](Self::as_bytes) does.
+    /// Encoded bytes as one buffer, for sharing slices of it. `None` if the payload is inline.
+    /// Copies if [`as_bytes`](Self::as_bytes) copies.
     #[inline]
     pub fn flat(&self) -> Option<&Bytes> {
         match &self.form {
@@ -167,14 +168,15 @@ impl Body {
         self.len() == 0
     }
 
-    /// Budget of the value decoded from this body. A body from a peer has the budget of its
-    /// connection's [`Limits`](crate::Limits). A body made from bytes has [`Budget::default`].
+    /// Budget for decoding the value in this body. A body received from a peer has the budget of
+    /// its connection's [`Limits`](crate::Limits). Any other body has [`Budget::default`] until
+    /// [`set_budget`](Self::set_budget) changes it.
     #[inline]
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Sets the budget of the value decoded from this body.
+    /// Sets the budget for decoding the value in this body.
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         self.budget = budget;
@@ -224,7 +226,8 @@ impl From<Vec<u8>> for Body {
 mod tests {
     use super::*;
 
-    // A body is moved often, so it stays small. A reply of 64 bytes and its length must fit inline.
+    // A body is moved often, so it must stay small. A reply of 64 bytes and its length must fit
+    // inline.
     const _: () = assert!(size_of::<Form>() == 72 && INLINE_BYTES >= 65);
 
     #[test]

@@ -1,31 +1,31 @@
 use crate::Limits;
 
-/// Resources that one decoded value may take. [`Limits::budget`] creates it; a body from a peer
-/// carries it.
+/// Limits on the resources of one decoded value. [`Limits::budget`] creates a budget, and a body
+/// received from a peer carries it.
 ///
 /// The size of a frame says little about the memory of its value: one byte may stand for a
-/// kilobyte, or for one more level of nesting. Therefore the value is metered while it is decoded,
-/// whatever the codec.
+/// kilobyte, or for another level of nesting. Therefore every codec meters the value while it
+/// decodes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// Bytes of memory: the size of each element, key, value and boxed value, and the length of
-    /// each string. `usize::MAX`: no limit.
+    /// Maximum memory in bytes: the size of each element, key, value and boxed value, and the
+    /// length of each string. `usize::MAX` means no limit.
     ///
-    /// Spare capacity is not counted. A growing `Vec` takes up to three times as much for a moment,
-    /// a small hash map four times, and a B-tree map of one entry, as in `serde_json::Value`, up to
-    /// twelve times.
+    /// Spare capacity is not counted. While it grows, a `Vec` takes up to three times its counted
+    /// size. A small hash map takes four times its counted size. A B-tree map with one entry, as in
+    /// `serde_json::Value`, takes up to twelve times its counted size.
     pub decoded: usize,
-    /// Number of elements of all sequences and maps, including elements without a size. `u32::MAX`:
-    /// no limit.
+    /// Maximum number of elements in all sequences and maps, including zero-sized elements.
+    /// `u32::MAX` means no limit.
     pub elements: u32,
-    /// Levels of nesting. Sequences, maps, structs, tuples, enums, newtypes and options count as
-    /// one level each, because each takes stack.
+    /// Maximum levels of nesting. Sequences, maps, structs, tuples, enums, newtypes and options
+    /// count as one level each, because each takes stack space.
     pub depth: u32,
 }
 
 impl Budget {
-    /// Budget for bytes that this process encoded: limited in depth only.
+    /// Budget for bytes that this process encoded. Only the depth is limited.
     pub const LOCAL: Self = Self { decoded: usize::MAX, elements: u32::MAX, depth: Limits::MAX_DEPTH };
 
     pub(crate) const DEFAULT: Self = Limits::DEFAULT.budget();

@@ -2,19 +2,20 @@ use std::fmt::{self, Debug, Display};
 
 use crate::{BoxError, Error, ErrorKind};
 
-/// Error of a typed call: an error value of the handler, or a failure of the call.
+/// Error of a typed call: an error value from the handler, or a failure of the call itself.
 ///
-/// `?` turns it into an [`Error`], whose source is then the handler's error.
+/// `?` converts it to an [`Error`]. The handler's error becomes the source of that error.
 #[derive(Clone, Debug)]
 pub enum CallError<E> {
     /// The handler ran and returned this error.
     Service(E),
-    /// The call has no answer of the handler: a crash, a timeout, a closed worker or a codec error.
+    /// The call got no answer from the handler, for example because of a crash, a timeout, a closed
+    /// worker or a codec error.
     Call(Error),
 }
 
 impl<E> CallError<E> {
-    /// The error of the handler, if this is one.
+    /// Returns the handler's error, or `None` if the call itself failed.
     pub fn service(self) -> Option<E> {
         match self {
             Self::Service(error) => Some(error),
@@ -22,7 +23,7 @@ impl<E> CallError<E> {
         }
     }
 
-    /// The failure of the call, if this is one.
+    /// Returns the failure of the call, or `None` if the handler returned an error.
     pub fn call(&self) -> Option<&Error> {
         match self {
             Self::Service(_) => None,

@@ -1,8 +1,8 @@
 //! Error of a call, a worker or a connection.
 //!
-//! A single opaque type: programs match on [`Error::kind`], people read the text, and a new cause breaks
-//! neither. It is one pointer in size, because it is part of the `Result` of every call. A clone is
-//! cheap, because a lost connection fails many calls.
+//! A single opaque type. Programs match on [`Error::kind`] and people read the text, so a new cause
+//! is not a breaking change. The type is one pointer in size, because it is part of the `Result` of
+//! every call. A clone is cheap, because a lost connection fails many calls.
 
 mod crash;
 mod kind;
@@ -17,12 +17,12 @@ pub use self::crash::{Crash, ExitReason};
 pub use self::kind::{ErrorKind, Executed};
 pub use self::remote::RemoteError;
 
-/// An error of any type that can be sent between threads.
+/// Boxed error of any type that can be sent and shared between threads.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Error of a call, a worker or a connection.
 ///
-/// `Display` writes what was attempted, the cause and a remedy. `{:#}` adds the causes from
+/// `Display` writes the failed operation, the cause and a remedy. `{:#}` adds the causes from
 /// [`source`](StdError::source) that the text does not contain. `Debug` writes the kind and `{:#}`,
 /// because a `main` that returns an error prints it with `Debug`.
 #[derive(Clone)]
@@ -34,7 +34,8 @@ struct ErrorFields {
     text: String,
     detail: Detail,
     source: Option<BoxError>,
-    /// Middleware that made the error. `Some(None)` if the innermost service made it.
+    /// Origin of the error: the name of a middleware, or `Some(None)` if the error came from the
+    /// next service.
     middleware: OnceLock<Option<Box<str>>>,
 }
 
@@ -45,7 +46,7 @@ enum Detail {
 }
 
 impl Error {
-    /// Creates an error. `text` says what was attempted, the cause and a remedy.
+    /// Creates an error. `text` names the failed operation, the cause and a remedy.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self::build(kind, text.into(), Detail::None, None)
     }
@@ -55,7 +56,7 @@ impl Error {
         Self::build(kind, text.into(), Detail::None, Some(source.into()))
     }
 
-    /// Creates the error of a worker that crashed, with a call in flight or before it was ready.
+    /// Creates the error for a worker that crashed, during a call or before it was ready.
     pub fn crashed(crash: Crash) -> Self {
         Self::build(ErrorKind::Crashed, crash.to_string(), Detail::Crash(crash), None)
     }
@@ -67,8 +68,8 @@ impl Error {
             ErrorKind::Remote => format!("the handler of `{message}` failed: {}", remote.message),
             _ => remote.message.clone(),
         };
-        // The handler may have passed on the error of a call of its own, so a kind that implies
-        // "not run" proves nothing.
+        // The handler may have forwarded the error of a call that it made itself. Therefore a kind
+        // that implies "not run" proves nothing.
         let executed = match (kind, kind.executed()) {
             (ErrorKind::UnknownMessage, executed) => executed,
             (_, Executed::No) => Executed::Maybe,
@@ -82,33 +83,36 @@ impl Error {
         Self(Arc::new(ErrorFields { kind, executed, text, detail, source, middleware: OnceLock::new() }))
     }
 
-    /// Sets whether the message was run, if that is known better than from the kind. Call it only
-    /// on a new error.
+    /// Sets whether the message was run, if more is known than the kind implies. Call it only on a
+    /// new error, of which no clone exists.
+    ///
+    /// # Panics
+    /// With debug assertions, if a clone of the error exists.
     pub fn with_executed(self, executed: Executed) -> Self {
         let mut inner = self.0;
         match Arc::get_mut(&mut inner) {
             Some(inner) => inner.executed = executed,
-            // A shared error stays unchanged: another holder may have acted on it.
+            // A shared error stays unchanged, because the holder of a clone may have acted on it.
             None => debug_assert!(false, "with_executed was called on a shared error; call it on a new one"),
         }
         Self(inner)
     }
 
-    /// Names the middleware that made the error, unless its origin is set. A stack calls it for
-    /// each of its middleware. The name precedes the text, also on the peer's side.
+    /// Sets the middleware that made the error, unless the origin is already set. A stack calls it
+    /// after each middleware. `Display` writes the name before the text, also on the peer's side.
     pub fn in_middleware(self, name: &str) -> Self {
         self.0.middleware.get_or_init(|| Some(name.into()));
         self
     }
 
-    /// Marks the error as made by the next service, so that a middleware that only passes it on is
-    /// not named.
+    /// Marks the error as made by the next service. A middleware that only forwards the error is
+    /// then not named.
     pub fn from_next(self) -> Self {
         self.0.middleware.get_or_init(|| None);
         self
     }
 
-    /// Name of the middleware that made the error, if one of this process did.
+    /// Name of the middleware in this process that made the error, if any.
     pub fn middleware(&self) -> Option<&str> {
         self.0.middleware.get()?.as_deref()
     }
@@ -118,7 +122,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Tells if the message may have been run. Retry a message that is not idempotent only after
+    /// Returns whether the message was run. Retry a message that is not idempotent only after
     /// [`Executed::No`].
     pub fn executed(&self) -> Executed {
         self.0.executed
@@ -132,7 +136,7 @@ impl Error {
         }
     }
 
-    /// Error that the peer sent, if it sent one.
+    /// Error that the peer sent, if any.
     pub fn remote_error(&self) -> Option<&RemoteError> {
         match &self.0.detail {
             Detail::Remote(remote) => Some(remote),
@@ -147,8 +151,8 @@ impl Error {
         }
         let mut remote = RemoteError::new(format!("{:?}", self.kind()), self.to_string());
         remote.code = Some(self.kind().code().to_owned());
-        // A source is a type of the user, and its `Display` may panic. The peer gets its answer
-        // nevertheless.
+        // A source has a user-defined type, and its `Display` may panic. The peer still gets an
+        // answer.
         let chain = || causes(self).map(ToString::to_string).collect();
         remote.chain = catch_unwind(AssertUnwindSafe(chain))
             .unwrap_or_else(|_| vec!["the `Display` of a cause panicked".to_owned()]);

@@ -2,10 +2,11 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
-/// Typed values attached to a request in one process, at most one of each type. They do not travel.
+/// Typed values attached to a request within one process, at most one of each type. They are not
+/// sent to the peer.
 ///
 /// A middleware or a service view uses them to pass values to inner layers. Empty extensions take
-/// no memory. Lookups are linear: this is meant for a few values.
+/// no allocation. Lookups are linear, so keep the number of values small.
 ///
 /// ```
 /// use isolated_workers_core::{Body, Name, Request};
@@ -21,14 +22,14 @@ use std::sync::Arc;
 pub struct Extensions(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
 
 impl Extensions {
-    /// Inserts a value, replacing the previous one of its type.
+    /// Inserts a value. Replaces the previous value of the same type.
     pub fn insert<T: Any + Send + Sync>(&mut self, value: T) {
         let key = TypeId::of::<T>();
         self.0.retain(|(other, _)| *other != key);
         self.0.push((key, Arc::new(value)));
     }
 
-    /// The value of this type.
+    /// Returns the value of this type. `None` if there is none.
     #[inline]
     pub fn get<T: Any>(&self) -> Option<&T> {
         let (_, value) = self.0.iter().find(|(key, _)| *key == TypeId::of::<T>())?;

@@ -2,16 +2,16 @@ use std::time::Duration;
 
 use crate::{Body, Budget, Metadata, Name, RemoteError, Request, Response, TxId};
 
-/// Unit of the wire. The framing of a codec encodes and decodes it; [`protocol`](crate::protocol)
-/// defines its meaning.
+/// Unit of the wire protocol. The framing of a codec encodes and decodes frames.
+/// [`protocol`](crate::protocol) defines their meaning.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Frame {
     /// Asks the receiver to handle a message.
     Request {
-        /// Matches the answer to this request.
+        /// Id that the answer to this request repeats.
         id: TxId,
-        /// The request. If it was received, it holds the id as well.
+        /// The request. A received request holds the id as well.
         request: Request,
     },
     /// Successful answer to a request.
@@ -32,7 +32,7 @@ pub enum Frame {
         /// The error.
         error: Box<RemoteError>,
     },
-    /// The sender cancels a request. It still gets an answer, which frees the id.
+    /// Cancels a request. The request still gets an answer, which frees its id.
     Cancel {
         /// Id of the request.
         id: TxId,
@@ -41,14 +41,15 @@ pub enum Frame {
     Ping,
     /// Answer to `Ping`.
     Pong,
-    /// The sender starts no more calls and is about to end the stream.
+    /// Announces that the sender starts no more calls and is about to end the stream.
     GoAway {
-        /// Time that the receiver waits for another connection after this one has ended. `None`: it
-        /// does not wait.
+        /// Time for which the receiver waits for another connection after this one has ended.
+        /// `None`: it does not wait.
         linger: Option<Duration>,
     },
-    /// Frame of a peer that writes no kinds, whose name ends like that of an answer. It is the
-    /// answer if a call with its id is in flight, and the request otherwise. It is never sent.
+    /// Frame from a peer that writes no frame kinds, with a name that ends like the name of an
+    /// answer. The frame is the answer if a call with its id is in flight, and the request
+    /// otherwise. It is never sent.
     Unmarked {
         /// A [`Reply`](Self::Reply) or an [`Error`](Self::Error).
         answer: Box<Frame>,
@@ -58,8 +59,8 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// Creates a received request. `timeout` is the time that the sender waits, if it sent one. It
-    /// is a duration, because two processes need not share a clock.
+    /// Creates a received request. `timeout` is the time for which the sender waits, if it sent
+    /// one. It is a duration and not a deadline, because two processes need not share a clock.
     #[inline]
     pub fn request(
         id: TxId,
@@ -91,8 +92,8 @@ impl Frame {
         }
     }
 
-    /// Timeout of a request as it is written on the wire. `None` if the request has none, or no
-    /// limit.
+    /// Timeout of a request as it is written on the wire. `None` if the request has no timeout or a
+    /// timeout of zero, which means no limit.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         match self {
@@ -134,12 +135,12 @@ impl Frame {
         }
     }
 
-    /// Sets the budget of the value in the frame. The receiver calls it for every frame, whatever
-    /// the framing.
+    /// Sets the budget for decoding the value in the frame. The receiver calls it for every frame,
+    /// with any framing.
     #[inline]
     pub fn set_budget(&mut self, budget: Budget) {
         match self {
-            // The framing may have set it already.
+            // The framing may have set the budget already.
             Self::Request { request, .. } if request.body().budget() != budget => {
                 request.body_mut().set_budget(budget);
             }
@@ -151,10 +152,10 @@ impl Frame {
         }
     }
 
-    /// Approximate size of the payload in bytes, which the outbox counts for backpressure. 0 for
-    /// kinds without a payload.
+    /// Approximate size of the payload in bytes, counted for backpressure. 0 for kinds without a
+    /// payload.
     ///
-    /// It leaves out names, ids and metadata, so the encoded frame may be larger.
+    /// Names, ids and metadata are not counted, so the encoded frame may be larger.
     #[inline]
     pub fn weight(&self) -> usize {
         match self {

@@ -1,9 +1,9 @@
-//! Vocabulary of `isolated-workers`, and the state machine of a connection.
+//! Common types of `isolated-workers` and the connection state machine.
 //!
 //! This crate does no I/O, reads no clock and starts no task. A [`Message`] is a typed call. A
-//! [`Request`] and a [`Response`] carry it encoded. A [`Frame`] is the unit on the wire. An
-//! [`Error`] says why a call failed. [`protocol::Connection`] holds the rules. Every other crate of
-//! the project builds on this one.
+//! [`Request`] and a [`Response`] carry its encoded form. A [`Frame`] is the unit of the wire
+//! protocol. An [`Error`] describes why a call failed. [`protocol::Connection`] implements the
+//! protocol. All other crates of the project build on this one.
 
 mod body;
 mod budget;

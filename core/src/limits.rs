@@ -1,10 +1,10 @@
 use crate::{Budget, Error, ErrorKind};
 
-/// Limits of a connection. They apply to received and to sent frames, and are checked before memory
-/// is allocated.
+/// Limits of a connection. They apply to received and sent frames, and are checked before memory is
+/// allocated.
 ///
-/// A limit that is not set follows from [`frame`](Self::frame): a larger frame may hold larger
-/// values.
+/// The limits of [`decoded`](Self::decoded) memory and of [`elements`](Self::elements) default to
+/// multiples of [`frame`](Self::frame), because a larger frame may hold larger values.
 ///
 /// ```
 /// use isolated_workers_core::Limits;
@@ -17,7 +17,7 @@ use crate::{Budget, Error, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Maximum size of a frame in bytes, header and body together. Default: 8 MiB.
+    /// Maximum size of a frame in bytes, including header and body. Default: 8 MiB.
     pub frame: usize,
     /// Maximum size in bytes of the keys and values in the metadata of one frame. Default: 64 KiB.
     /// [`Metadata::MAX_KEYS`](crate::Metadata::MAX_KEYS) applies as well.
@@ -29,11 +29,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Minimum of [`frame`](Self::frame): an error about a frame must fit.
+    /// Minimum of [`frame`](Self::frame) in bytes. An error about a frame must fit.
     pub const MIN_FRAME_BYTES: usize = 1 << 10;
 
-    /// Maximum of [`depth`](Self::depth) in levels: it fits into the 2 MiB stack of a thread with
-    /// room to spare.
+    /// Maximum of [`depth`](Self::depth) in levels. A value of this depth fits in the 2 MiB stack
+    /// of a thread with room to spare.
     pub const MAX_DEPTH: u32 = 512;
 
     pub(crate) const DEFAULT: Self =
@@ -52,15 +52,15 @@ impl Limits {
         self
     }
 
-    /// Sets the maximum memory in bytes of one decoded value ([`Budget::decoded`]). `usize::MAX` is
-    /// no limit. Default: eight times [`frame`](Self::frame).
+    /// Sets the maximum memory in bytes of one decoded value ([`Budget::decoded`]). `usize::MAX`
+    /// means no limit. Default: eight times [`frame`](Self::frame).
     pub const fn decoded(mut self, bytes: usize) -> Self {
         self.decoded = Some(bytes);
         self
     }
 
     /// Sets the maximum number of elements of one decoded value ([`Budget::elements`]). `u32::MAX`
-    /// is no limit. Default: two for each byte of [`frame`](Self::frame).
+    /// means no limit. Default: two per byte of [`frame`](Self::frame).
     pub const fn elements(mut self, elements: u32) -> Self {
         self.elements = Some(elements);
         self
@@ -87,10 +87,10 @@ impl Limits {
         Budget { decoded, elements, depth: self.depth }
     }
 
-    /// Refuses limits that allow nothing, or that protect nothing.
+    /// Checks that each limit is in its valid range.
     ///
     /// # Errors
-    /// `Config`, with the limit, its value and its valid range.
+    /// `Config` if a limit is out of range. The text has the limit, its value and its valid range.
     pub fn check(&self) -> Result<(), Error> {
         let Budget { decoded, elements, depth } = self.budget();
         within("frame", "bytes", self.frame, Self::MIN_FRAME_BYTES, u32::MAX as usize)?;

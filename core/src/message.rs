@@ -4,9 +4,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Typed message of a service: its name, its payload (the type itself), its reply and its error.
+/// Typed message of a service, with its name, reply and error. The type itself is the payload.
 ///
-/// `#[service]` generates the implementations. By hand:
+/// `#[service]` generates the implementations. A manual implementation:
 ///
 /// ```
 /// use isolated_workers_core::{Message, Never};
@@ -29,19 +29,20 @@ use serde::{Deserialize, Serialize};
     note = "declare it as a method of a `#[service]` trait, or implement `Message` for it by hand"
 )]
 pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Name of the message on the wire. Unique within its service.
+    /// Name of the message on the wire, unique within its service.
     const NAME: &'static str;
     /// Reply of a successful call.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
-    /// Error of the handler. [`Never`] if it cannot fail.
+    /// Error of the handler. [`Never`] if the handler cannot fail.
     type Error: ServiceError;
     /// `true` if the message has no reply, not even an error. Default: `false`.
     const ONEWAY: bool = false;
-    /// Timeout of a call. `None`, the default, is the setting of the worker's builder. Zero is no
-    /// limit.
+    /// Timeout of a call. `None`, the default, uses the timeout set on the worker's builder. Zero
+    /// means no limit.
     const TIMEOUT: Option<Duration> = None;
-    /// Maximum number of retries after the worker crashed. 0, the default, is the setting of the
-    /// worker's builder. Any other number marks the message as idempotent.
+    /// Maximum number of retries after a crash of the worker. 0, the default, uses the number set
+    /// on the worker's builder. Any other number makes [`IDEMPOTENT`](Self::IDEMPOTENT) default to
+    /// `true`.
     const RETRY: u32 = 0;
     /// `true` if the message may run twice without harm. Default: `true` if [`RETRY`](Self::RETRY)
     /// is not 0.

@@ -1,16 +1,16 @@
 use std::fmt;
 
-/// Keys and values that travel beside a payload: a trace context, a tenant, a token.
+/// Keys and values sent alongside a payload, for example a trace context, a tenant or a token.
 ///
-/// Middleware writes and reads them. A peer ignores keys that it does not know. Empty metadata
-/// takes no memory and no bytes on the wire. Lookups are linear: this is meant for a few keys.
+/// Middleware writes and reads them. A peer ignores unknown keys. Empty metadata takes no memory
+/// and no bytes on the wire. Lookups are linear, so keep the number of keys small.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[expect(clippy::box_collection, reason = "one word: every frame has metadata, and most are empty")]
 pub struct Metadata(Option<Box<Vec<(String, String)>>>);
 
 impl Metadata {
-    /// Maximum number of keys in a frame. Both sides refuse more, because lookups are linear and a
-    /// peer could otherwise choose how long they take.
+    /// Maximum number of keys in a frame. Both sides refuse more. Lookups are linear, and a peer
+    /// could otherwise make them arbitrarily slow.
     pub const MAX_KEYS: usize = 256;
 
     /// Creates empty metadata.
@@ -70,7 +70,7 @@ impl Metadata {
         self.pairs().len()
     }
 
-    /// Returns `true` if there is no key.
+    /// Returns `true` if there are no keys.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.pairs().is_empty()

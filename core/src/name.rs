@@ -4,12 +4,12 @@ use compact_str::CompactString;
 
 /// Name of a message on the wire.
 ///
-/// A name of up to 24 bytes, or one known at compile time, takes no allocation.
+/// A name of up to 24 bytes, or a name known at compile time, takes no allocation.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Name(CompactString);
 
 impl Name {
-    /// Creates a name from a string of the program.
+    /// Creates a name from a static string, without an allocation.
     #[inline]
     pub const fn from_static(name: &'static str) -> Self {
         Self(CompactString::const_new(name))

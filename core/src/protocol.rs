@@ -1,19 +1,19 @@
-//! Rules of a connection as a sans-io state machine: no socket, no clock, no task.
+//! Protocol of a connection as a sans-io state machine: no socket, no clock, no task.
 //!
-//! A [`Connection`] owns the calls of both directions. Its owner feeds it commands (`call`,
-//! `cancel`, `answer`), input (`handle_frame`, `handle_timeout`) and asks it for output
-//! (`poll_transmit`, `poll_timeout`). A result is an [`Event`]. The state machine is the same on
-//! both sides, and either side may call the other. A test drives two of them against each other
-//! through every order of events.
+//! A [`Connection`] owns the calls of both directions. Its owner issues commands (`call`, `cancel`,
+//! `answer`), feeds it input (`handle_frame`, `handle_timeout`) and polls it for output
+//! (`poll_transmit`, `poll_timeout`). Results are [`Event`]s. The state machine is the same on both
+//! sides, and either side may call the other. Tests connect two of them and vary the order of
+//! events.
 //!
 //! Rules:
 //! - Every request is answered exactly once, by a reply or an error. A oneway message is not
 //!   answered.
-//! - A cancelled request is answered too. Its id stays in use until then, so a late answer never
-//!   reaches a later call.
-//! - A side starts no calls after it has sent or received a go-away.
+//! - A cancelled request is answered too, if it was sent. Its id stays in use until the answer
+//!   arrives, so a late answer never reaches a later call.
+//! - A side starts no new calls after it has sent or received a go-away.
 //!
-//! The [`handshake`] precedes the first frame and is sans-io as well.
+//! The [`handshake`] precedes the first frame. It is sans-io as well.
 
 mod connection;
 mod errors;

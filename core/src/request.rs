@@ -14,16 +14,16 @@ pub enum Role {
     Callee,
 }
 
-/// Call in transit: name of the message, encoded payload, metadata and call options.
+/// Encoded call: name of the message, payload, metadata and call options.
 ///
-/// A clone is cheap: it shares its contents until one of the two changes.
+/// A clone is cheap: it shares its contents until either of the two changes.
 #[derive(Clone)]
 pub struct Request(
-    // A single pointer, which travels in a register: a request is moved through many functions.
+    // A single pointer, which fits in a register: a request is moved through many functions.
     Arc<Contents>,
 );
 
-/// Shared, so that a copy kept for a retry costs nothing.
+/// Contents of a request. Shared, so that keeping a copy for a retry costs nothing.
 #[derive(Clone)]
 struct Contents {
     wire: Wire,
@@ -31,7 +31,7 @@ struct Contents {
     local: Local,
 }
 
-/// Parts that travel to the peer.
+/// Parts that are sent to the peer.
 #[derive(Clone)]
 struct Wire {
     name: Name,
@@ -42,14 +42,14 @@ struct Wire {
     oneway: bool,
 }
 
-/// Rules of the caller for a call whose worker crashed.
+/// Retry policy of the caller for a crash of the worker.
 #[derive(Clone, Copy, Default)]
 struct RerunPolicy {
     retry: u32,
     idempotent: bool,
 }
 
-/// Parts that never travel.
+/// Parts that are never sent.
 #[derive(Clone)]
 struct Local {
     role: Role,
@@ -59,11 +59,11 @@ struct Local {
     extensions: Extensions,
 }
 
-/// Metadata key of the attempt number.
+/// Metadata key for the attempt number.
 const ATTEMPT: &str = "iw-attempt";
 
 impl Request {
-    /// Creates a request of a caller for the message `M`. `body` is the message, encoded with the
+    /// Creates a caller's request for the message `M`. `body` is the message, encoded with the
     /// codec of the connection.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
@@ -73,14 +73,14 @@ impl Request {
         Self(Arc::new(Contents { wire, policy, local: Local::new(Role::Caller) }))
     }
 
-    /// Creates a request of a caller for a message known only by name. It has a reply and the
-    /// default timeout of the worker, and it is not idempotent.
+    /// Creates a caller's request for a message known only by name. The request expects a reply,
+    /// uses the default timeout of the worker and is not idempotent.
     #[inline]
     pub fn new(name: Name, body: Body) -> Self {
         Self::with_defaults(Wire::new(name, body), Role::Caller)
     }
 
-    /// Creates the request of a callee from a frame of the caller.
+    /// Creates a callee's request from a frame of the caller.
     #[inline]
     pub(crate) fn received(
         id: TxId,
@@ -99,8 +99,8 @@ impl Request {
         Self(Arc::new(Contents { wire, policy: RerunPolicy::default(), local: Local::new(role) }))
     }
 
-    /// Turns a request that was decoded from its own encoding back into that of the caller, with
-    /// the same `id`, to send it again. Parts that never travel are lost, such as its
+    /// Converts a request that was decoded from its own encoding back to a caller's request with
+    /// this `id`, so that it can be sent again. Parts that are never sent are lost, such as its
     /// [`extensions`](Self::extensions).
     pub fn sent_back(mut self, id: TxId) -> Self {
         let contents = Arc::make_mut(&mut self.0);
@@ -125,8 +125,7 @@ impl Request {
         self.0.wire.name.as_str()
     }
 
-    /// Owned name of the message. Takes no allocation if the name is static or at most 24 bytes
-    /// long.
+    /// Owned name of the message. Does not allocate if the name is static or at most 24 bytes long.
     #[inline]
     pub fn to_name(&self) -> Name {
         self.0.wire.name.clone()
@@ -150,19 +149,19 @@ impl Request {
         self.wire_mut().body = body;
     }
 
-    /// Keys and values that travel with the request.
+    /// Keys and values sent with the request.
     #[inline]
     pub fn metadata(&self) -> &Metadata {
         &self.0.wire.metadata
     }
 
-    /// Keys and values that travel with the request, mutable.
+    /// Keys and values sent with the request, mutable.
     #[inline]
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.wire_mut().metadata
     }
 
-    /// Values attached to the request in this process. They do not travel.
+    /// Values attached to the request in this process. They are not sent to the peer.
     #[inline]
     pub fn extensions(&self) -> &Extensions {
         &self.0.local.extensions
@@ -174,27 +173,28 @@ impl Request {
         &mut self.local_mut().extensions
     }
 
-    /// Id of the transaction. On the caller's side it is `None` until the connection assigns one,
-    /// unless [`set_id`](Self::set_id) chose it.
+    /// Id of the transaction. On the caller's side, `None` until the connection assigns an id or
+    /// [`set_id`](Self::set_id) sets it.
     #[inline]
     pub fn id(&self) -> Option<&TxId> {
         self.0.wire.id.as_ref()
     }
 
-    /// Sets the id, instead of the connection's generator.
+    /// Sets the id. The connection then does not generate one.
     #[inline]
     pub fn set_id(&mut self, id: TxId) {
         self.wire_mut().id = Some(id);
     }
 
-    /// Timeout of the call. On the caller's side, `None` is the default of the worker and zero is
-    /// no limit. On the callee's side, it is the timeout that the caller sent with this call.
+    /// Timeout of the call. On the caller's side, `None` means the default of the worker and zero
+    /// means no limit. On the callee's side, it is the timeout that the caller sent, or `None` if
+    /// it sent none.
     #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         self.0.wire.timeout
     }
 
-    /// Sets the timeout of the call. `None` is the default of the worker, zero is no limit.
+    /// Sets the timeout of the call. `None` means the default of the worker. Zero means no limit.
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.wire_mut().timeout = timeout;
@@ -202,9 +202,9 @@ impl Request {
 
     /// Deadline of the call on the clock of this process, if known.
     ///
-    /// On the callee's side it is set on arrival of a request with a [`timeout`](Self::timeout). On
-    /// the caller's side a middleware may set it. It ends no call and does not travel: it informs
-    /// whoever reads it.
+    /// On the callee's side, it is set when a request with a [`timeout`](Self::timeout) arrives. On
+    /// the caller's side, a middleware may set it. The deadline is informational: it ends no call
+    /// and is not sent to the peer.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.local.deadline
@@ -216,12 +216,12 @@ impl Request {
         self.local_mut().deadline = deadline;
     }
 
-    /// Number of this attempt, from 1. It travels as metadata from the second attempt on.
+    /// Number of this attempt, starting at 1. It is sent as metadata from the second attempt on.
     pub fn attempt(&self) -> u32 {
         self.metadata().get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
     }
 
-    /// Sets the number of this attempt. Increment it whenever you send a request again.
+    /// Sets the number of this attempt. Increment it each time you send a request again.
     pub fn set_attempt(&mut self, attempt: u32) {
         if attempt > 1 {
             self.metadata_mut().insert(ATTEMPT, attempt.to_string());
@@ -242,7 +242,7 @@ impl Request {
         self.local_mut().peer = peer;
     }
 
-    /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 is the setting of the
+    /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 uses the number set on the
     /// worker's builder. Always 0 on the callee's side.
     #[inline]
     pub fn retry(&self) -> u32 {
@@ -268,8 +268,8 @@ impl Request {
         self.0.wire.oneway
     }
 
-    /// Turns the request of a caller into that of a callee if no framing has done so: if it came
-    /// over no wire.
+    /// Converts a caller's request to a callee's. Does nothing if a framing has already created the
+    /// callee's request. Only a request that was not encoded is still a caller's.
     #[inline]
     pub(crate) fn arrive(&mut self, id: &TxId) {
         if self.role() == Role::Caller {

@@ -4,7 +4,8 @@ use crate::{Body, Metadata};
 #[derive(Clone, Debug, Default)]
 pub struct Response(Option<Box<Parts>>);
 
-/// Boxed, because a response is moved through many functions. An empty response takes no memory.
+/// Contents of a response. Boxed, because a response is moved through many functions. An empty
+/// response takes no allocation.
 #[derive(Clone, Debug)]
 struct Parts {
     body: Body,
@@ -23,7 +24,7 @@ impl Response {
     /// Creates a response with this encoded reply and metadata.
     #[inline]
     pub fn with_metadata(body: Body, metadata: Metadata) -> Self {
-        // Written in place: the processor stalls on a move of parts that were written just before.
+        // Written in place: the processor stalls on a move of values that were written just before.
         Self(Some(Box::write(Box::new_uninit(), Parts { body, metadata })))
     }
 
@@ -54,18 +55,18 @@ impl Response {
         self.parts_mut().body = body;
     }
 
-    /// Keys and values that travel with the reply.
+    /// Keys and values sent with the reply.
     #[inline]
     pub fn metadata(&self) -> &Metadata {
         &self.parts().metadata
     }
 
-    /// Keys and values that travel with the reply, mutable.
+    /// Keys and values sent with the reply, mutable.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.parts_mut().metadata
     }
 
-    /// Splits the response into body and metadata without a copy.
+    /// Splits the response into body and metadata without copying the payload.
     #[inline]
     pub fn into_parts(self) -> (Body, Metadata) {
         let Parts { body, metadata } = self.0.map_or_else(|| EMPTY.clone(), |parts| *parts);

@@ -2,11 +2,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Identity of a service: its name and a fingerprint of its messages. The handshake compares it.
+/// Identity of a service: its name and a fingerprint of its messages. The handshake compares the
+/// identities of both sides.
 ///
 /// The fingerprint covers the names and types of messages, arguments and replies as written in the
-/// source. A host and a worker built from different definitions find out at startup, and not from a
-/// value that decodes wrongly.
+/// source. If host and worker were built from different definitions, the worker fails to start. No
+/// value is decoded as the wrong type.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     service: std::borrow::Cow<'static, str>,

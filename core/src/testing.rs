@@ -1,7 +1,7 @@
 //! Test bench of [`protocol::Connection`](crate::protocol::Connection): two connections, a virtual
 //! clock and a network that the test controls.
 //!
-//! Requires the feature `testing`. A [`Pair`] is for a test that scripts its scenario, such as a
+//! Requires the feature `testing`. Use a [`Pair`] for a test with a scripted scenario, such as a
 //! reply that crosses a cancel:
 //!
 //! ```
@@ -25,8 +25,8 @@
 //! # Ok::<(), isolated_workers_core::Error>(())
 //! ```
 //!
-//! A [`Simulation`] runs a random scenario, determined by its seed, and checks every step against a
-//! model of the rules:
+//! A [`Simulation`] runs a random scenario determined by its seed. It checks every step against a
+//! model of the protocol:
 //!
 //! ```
 //! use isolated_workers_core::testing::simulate;
@@ -36,7 +36,7 @@
 //! }
 //! ```
 //!
-//! The tests of this crate run some thousands of seeds. The environment variable
+//! The tests of this crate run several thousand seeds. The environment variable
 //! `ISOLATED_WORKERS_SEEDS` sets their number (`1000000`) or range (`17..18`).
 
 mod endpoint;

@@ -3,14 +3,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Id of a transaction, which matches a reply to its request.
+/// Id of a transaction. It matches a reply to its request.
 ///
-/// A text codec writes it as a string. A number or a canonical UUID equals its text form. A number
-/// takes no allocation; clones of any other id share one.
+/// A text codec writes the id as a string. An id created from a number or a UUID equals the id
+/// created from its canonical text form. A number takes no allocation. Clones of any other id share
+/// one allocation.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TxId(Repr);
 
-// Two words, which travel in registers: a call passes its id on many times, and most ids are
+// Two words, which fit in registers. A call passes its id through many functions, and most ids are
 // numbers.
 #[derive(Clone, PartialEq, Eq)]
 enum Repr {
@@ -25,7 +26,7 @@ enum Other {
 }
 
 impl TxId {
-    /// The number, if the id is one.
+    /// Returns the number, or `None` if the id is not a number.
     #[inline]
     pub fn as_number(&self) -> Option<u64> {
         match self.0 {
@@ -34,7 +35,7 @@ impl TxId {
         }
     }
 
-    /// The 16 bytes, if the id is a UUID.
+    /// Returns the 16 bytes of the UUID, or `None` if the id is not a UUID.
     #[inline]
     pub fn as_uuid_bytes(&self) -> Option<[u8; 16]> {
         match &self.0 {
@@ -70,7 +71,7 @@ impl From<&str> for TxId {
     }
 }
 
-/// Parses only the form that `Display` writes, so that an id returns to its peer unchanged.
+/// Parses only the form that `Display` writes, so that the peer gets its id back unchanged.
 fn parse_number(text: &str) -> Option<u64> {
     let canonical = text == "0" || text.starts_with(|c: char| ('1'..='9').contains(&c));
     if canonical { text.parse().ok() } else { None }
@@ -82,7 +83,7 @@ fn parse_uuid(text: &str) -> Option<TxId> {
 }
 
 impl Hash for TxId {
-    /// Hashes whole words and no discriminant: a call hashes its id several times.
+    /// Hashes whole words without a discriminant, because a call hashes its id several times.
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
@@ -115,12 +116,12 @@ impl fmt::Debug for TxId {
     }
 }
 
-/// Generator of the ids of the calls of a connection.
+/// Generator of transaction ids for the calls of a connection.
 ///
-/// It must not return an id in use. A call with the id of one that is in flight, or was cancelled
-/// and is not yet answered, fails with [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId).
-/// The generator may skip ids. If it panics, the call fails with
-/// [`ErrorKind::Panicked`](crate::ErrorKind::Panicked) and the connection is unaffected.
+/// A generator must not return an id in use, and may skip ids. An id is in use while its call is in
+/// flight, and after a cancel until the peer has answered. A call with an id in use fails with
+/// [`ErrorKind::DuplicateId`](crate::ErrorKind::DuplicateId). If the generator panics, the call
+/// fails with [`ErrorKind::Panicked`](crate::ErrorKind::Panicked) and the connection is unaffected.
 ///
 /// A closure is a generator:
 ///
@@ -146,7 +147,7 @@ impl<F: Fn() -> TxId + Send + Sync + 'static> TxIdGenerator for F {
     }
 }
 
-/// Random UUIDs (version 4). Unique across connections and machines.
+/// Generator of random UUIDs (version 4), unique across connections and machines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 
@@ -156,8 +157,9 @@ impl TxIdGenerator for RandomIds {
     }
 }
 
-/// Sequential numbers 1, 2, 3 …: the default. They are the smallest on the wire, the fastest to
-/// look up and the easiest to read in a log. Unique within one connection.
+/// Generator of the sequential numbers 1, 2, 3 and so on. The default. Sequential ids are the
+/// smallest on the wire, the fastest to look up and the easiest to read in a log. They are unique
+/// within one connection.
 #[derive(Debug, Default)]
 pub struct SequentialIds(AtomicU64);
 

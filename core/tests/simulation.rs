@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use isolated_workers_core::testing::{Simulation, Summary, simulate};
 
-/// Default seeds. They take a few seconds in a debug build.
+/// Default range of seeds. Takes a few seconds in a debug build.
 const SEEDS: Range<u64> = 0..8000;
 
 fn seeds() -> Range<u64> {
@@ -32,7 +32,7 @@ fn connections_keep_the_rules_in_every_scene() {
         all += simulate(seed);
     }
     println!("seeds {seeds:?}: {all:#?}");
-    // A scenario without events would pass too.
+    // Scenarios without events would pass too.
     if seeds.end - seeds.start >= SEEDS.end {
         for (name, count) in all.counts() {
             assert!(count > 500, "{name} happened only {count} times");

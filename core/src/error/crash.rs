@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// End of a worker, and the call that was in flight.
+/// Details of a worker's end and of the call that was in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Crash {
@@ -10,7 +10,7 @@ pub struct Crash {
     pub message: Option<String>,
     /// Process id of the worker, if it is a process.
     pub pid: Option<u32>,
-    /// Last 4 KiB of the worker's standard error. Empty if it is not captured.
+    /// Last 4 KiB of the worker's standard error. Empty if standard error is not captured.
     pub stderr: String,
     /// Message and location of the panic that ended the worker, parsed from its standard error:
     /// `out of cheese, at src/main.rs:7:5`.
@@ -20,11 +20,12 @@ pub struct Crash {
     pub out_of_memory: bool,
     /// Violation of the protocol by the worker, if any.
     pub violation: Option<String>,
-    /// Number of this attempt, from 1.
+    /// Number of this attempt, starting at 1.
     pub attempt: u32,
     /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// `true` if another call is the suspected cause: one that was in flight at an earlier crash.
+    /// `true` if another call is the suspected cause, because it was in flight at an earlier crash
+    /// too.
     pub bystander: bool,
 }
 
@@ -45,8 +46,8 @@ impl Crash {
         }
     }
 
-    /// Returns `true` for a poison call: it is the suspected cause of a crash in each of its
-    /// attempts, and none is left.
+    /// Returns `true` for a poison call: the call is the suspected cause of the crashes, and all of
+    /// its attempts are used up.
     pub fn is_poison(&self) -> bool {
         self.max_attempts > 1 && self.attempt >= self.max_attempts && !self.bystander
     }
@@ -87,12 +88,12 @@ impl fmt::Display for Crash {
     }
 }
 
-/// Reason why a worker ended. `Display` writes the end of a sentence, such as "exited with code 3".
+/// Reason why a worker ended. `Display` writes a predicate, such as "exited with code 3".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitReason {
-    /// The process exited with this code. On Windows it is negative if the system ended the
-    /// process. `Display` then shows it as a status, such as 0xC0000005, an access violation.
+    /// The process exited with this code. On Windows, the code is negative if the system ended the
+    /// process. `Display` then shows it as a status, such as 0xC0000005 (access violation).
     Exited(i32),
     /// A signal ended the process.
     Signalled {
@@ -107,10 +108,10 @@ pub enum ExitReason {
     Violated,
     /// The worker did not answer keep-alive pings in time and was killed.
     Unresponsive,
-    /// The worker did not answer a call in time and was killed, because the host has set that
+    /// The worker did not answer a call in time and was killed, because the host enabled that
     /// policy.
     Overran,
-    /// The worker has not ended: it was detached and runs on without this host.
+    /// The worker has not ended: it was detached and keeps running without this host.
     Detached,
 }
 
@@ -135,7 +136,7 @@ impl fmt::Display for ExitReason {
     }
 }
 
-/// Name of a signal that ends a process, if its number is the same on all supported systems.
+/// Name of a signal that ends a process. `None` if the number is not listed for this system.
 fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "SIGHUP",

@@ -19,7 +19,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Kind with this code.
+            /// Kind with this code. `None` if the code is unknown.
             pub fn from_code(code: &str) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$kind),)*
@@ -43,12 +43,13 @@ kinds! {
     /// The program of the worker could not be started: it is missing or not executable, or its
     /// working directory is invalid.
     Spawn = "IW_SPAWN", No;
-    /// The worker was started but did not become ready: it exited, or was silent until the startup
-    /// timeout.
+    /// The worker was started but did not become ready: it exited, declined to start, or did not
+    /// answer within the startup timeout.
     Startup = "IW_STARTUP", No;
-    /// Host and worker do not match: they have different protocols, codecs, transports or services.
+    /// Host and worker do not match: their protocols, codecs, transports or services differ, or the
+    /// host does not know the worker's token.
     Handshake = "IW_HANDSHAKE", No;
-    /// The worker was closed, by either side.
+    /// The worker or its connection was closed by either side.
     Closed = "IW_CLOSED", Maybe;
     /// The worker crashed, or its connection broke.
     Crashed = "IW_CRASHED", Maybe;
@@ -58,7 +59,7 @@ kinds! {
     Cancelled = "IW_CANCELLED", Maybe;
     /// The handler returned an error.
     Remote = "IW_REMOTE", Yes;
-    /// The handler panicked, or other user code that the call ran.
+    /// The handler, or other user code that the call ran, panicked.
     Panicked = "IW_PANICKED", Yes;
     /// The worker has no handler for a message of this name.
     UnknownMessage = "IW_UNKNOWN_MESSAGE", No;
@@ -68,21 +69,21 @@ kinds! {
     Decode = "IW_DECODE", Maybe;
     /// A frame or a value exceeds the limits.
     TooLarge = "IW_TOO_LARGE", Maybe;
-    /// The peer broke the rules of the protocol. Its connection is closed.
+    /// The peer broke the protocol. Its connection is closed.
     Protocol = "IW_PROTOCOL", Maybe;
     /// The id of the call is in use.
     DuplicateId = "IW_DUPLICATE_ID", No;
-    /// Too many calls wait: the call was not admitted, or was displaced by another one.
+    /// Too many calls are waiting: the call was not admitted, or another call displaced it.
     Overloaded = "IW_OVERLOADED", No;
     /// The caller is not authenticated or not authorized.
     Denied = "IW_DENIED", No;
     /// The message is not valid for the service.
     Invalid = "IW_INVALID", No;
-    /// A middleware failed for a reason without a kind of its own.
+    /// A middleware failed for a reason that no other kind covers.
     Middleware = "IW_MIDDLEWARE", Maybe;
 }
 
-/// Knowledge of whether the message of a failed call was run.
+/// Execution state of the message of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Executed {

@@ -2,21 +2,22 @@ use bytes::Bytes;
 
 use crate::Budget;
 
-/// Error in the form that travels between the sides.
+/// Wire form of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteError {
-    /// Name of the error's type, for example `DivideError`.
+    /// Name of the error type, for example `DivideError`.
     pub name: String,
     /// Text of the error.
     pub message: String,
-    /// Code to match on. Codes that begin with `IW_` belong to [`ErrorKind`](crate::ErrorKind).
+    /// Code to match on. Codes that begin with `IW_` are reserved for
+    /// [`ErrorKind`](crate::ErrorKind).
     pub code: Option<String>,
     /// Stack trace, if the peer sent one.
     pub stack: Option<String>,
     /// Texts of the causes, the nearest first.
     pub chain: Vec<String>,
-    /// Encoded error value, which a typed call decodes.
+    /// Encoded error value. A typed call decodes it.
     pub data: Option<Bytes>,
     budget: Budget,
 }

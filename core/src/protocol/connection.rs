@@ -9,17 +9,18 @@ use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Respo
 
 /// State machine of one side of a connection.
 ///
-/// `T` is the token of a call. The owner passes it to [`call`](Self::call) and gets it back when
-/// the call ends: an index, a waker or a channel.
+/// `T` is the token of a call, for example an index, a waker or a channel. The owner passes it to
+/// [`call`](Self::call) and gets it back when the call ends.
 ///
 /// The methods come in four groups:
 /// - Commands of the owner: [`call`](Self::call), [`send`](Self::send), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`ping`](Self::ping), [`send_go_away`](Self::send_go_away),
 ///   [`fail`](Self::fail), [`start_timeouts`](Self::start_timeouts).
-/// - Inputs, `handle_*`: a frame of the peer, the passing of time, a frame without an encoding.
-/// - Outputs, `poll_*`: frames to send and the next time to call
+/// - Inputs, `handle_*`: a frame from the peer, the current time, a frame that could not be
+///   encoded.
+/// - Outputs, `poll_*`: frames to send, and the next time to call
 ///   [`handle_timeout`](Self::handle_timeout).
-/// - Getters, which change nothing.
+/// - Getters.
 ///
 /// ```
 /// use isolated_workers_core::protocol::{Connection, Event};
@@ -41,13 +42,12 @@ use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Respo
 #[derive(Debug)]
 pub struct Connection<T> {
     calls: IdTable<Call<T>>,
-    /// Unanswered requests of the peer.
+    /// Names of the peer's unanswered requests.
     serving: IdTable<Name>,
     outbox: Outbox,
     timers: TimerBatches,
-    /// Lower bound of all deadlines. It may be too early, because a call that ends does not
-    /// recompute it. [`handle_timeout`](Self::handle_timeout) recomputes it for all calls when it
-    /// has passed.
+    /// Lower bound of all deadlines. It may be too early, because the end of a call does not update
+    /// it. [`handle_timeout`](Self::handle_timeout) recomputes it once it has passed.
     earliest_deadline: Option<Instant>,
     /// `true` if a timeout sends a cancel.
     cancel_on_timeout: bool,
@@ -58,7 +58,7 @@ pub struct Connection<T> {
 
 #[derive(Debug)]
 struct Call<T> {
-    /// `None` if the owner gave the call up and only the peer's answer is outstanding.
+    /// `None` if the owner gave up the call and only the peer's answer is outstanding.
     token: Option<T>,
     name: Name,
     timer: Option<CallTimer>,
@@ -83,12 +83,13 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Starts a call. It ends with an [`Event::Answered`] that returns `token`. A `timeout` runs
-    /// from the next [`start_timeouts`](Self::start_timeouts).
+    /// Starts a call. The call ends with an [`Event::Answered`] that returns `token`, unless
+    /// [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
+    /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
     ///
     /// # Errors
-    /// `DuplicateId` if the id is in use, `Closed` after a go-away of either side, `Invalid` if the
-    /// message has no name. The token is dropped.
+    /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
+    /// [`fail`](Self::fail). `Invalid` if the name of the message is empty. The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -110,9 +111,9 @@ impl<T> Connection<T> {
     /// Starts the timeouts of all calls made since the previous `start_timeouts`, so that a batch
     /// of calls needs one clock read.
     ///
-    /// Separate from [`call`](Self::call) on purpose. A clock read with the first call of a batch
-    /// would let later calls of the same batch time out too early. The clock is read after all of
-    /// them instead.
+    /// Separate from [`call`](Self::call) on purpose: read the clock after the last call of a
+    /// batch. If the clock were read at the first call, later calls of the batch would time out too
+    /// early.
     pub fn start_timeouts(&mut self, now: Instant) {
         let first = self.timers.start(now);
         self.earliest_deadline = self.earliest_deadline.into_iter().chain(first).min();
@@ -121,7 +122,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Replaces the batch number of each call by its deadline.
+    /// Replaces the batch number of each call with the call's deadline.
     fn resolve_timers(&mut self) {
         for timer in self.calls.values_mut().filter_map(|call| call.timer.as_mut()) {
             self.timers.resolve(timer);
@@ -129,10 +130,11 @@ impl<T> Connection<T> {
         self.timers.drop_started();
     }
 
-    /// Sends a oneway message, which has no answer.
+    /// Sends a oneway message, which gets no answer.
     ///
     /// # Errors
-    /// `Closed` after a go-away of either side, `Invalid` if the message has no name.
+    /// `Closed` after a go-away from either side, or after [`fail`](Self::fail). `Invalid` if the
+    /// name of the message is empty.
     pub fn send(&mut self, id: TxId, mut request: Request) -> Result<(), Error> {
         self.check_call(request.name())?;
         request.set_oneway();
@@ -152,7 +154,7 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Gives a call up without a cancel. The peer keeps working on it.
+    /// Gives up a call without a cancel. If the request was sent, the peer keeps working on it.
     fn abandon(&mut self, id: &TxId) -> Option<T> {
         let call = self.calls.get_mut(id)?;
         let token = call.token.take()?;
@@ -162,21 +164,22 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Sets the effect of a timeout on the peer. `true`, the default: the peer gets a cancel.
-    /// `false`: the peer keeps working, and its answer is ignored.
+    /// Sets whether a timeout cancels the request at the peer. Default: `true`. If `false`, the
+    /// peer keeps working and its answer is ignored.
     pub fn set_cancel_on_timeout(&mut self, cancel: bool) {
         self.cancel_on_timeout = cancel;
     }
 
-    /// Sends a keep-alive probe. The peer answers as soon as it reads.
+    /// Sends a keep-alive probe. The peer answers as soon as it reads the probe.
     pub fn ping(&mut self) {
         self.outbox.push(Frame::Ping);
     }
 
-    /// Answers a request of the peer. Does nothing if the request was cancelled.
+    /// Answers a request of the peer. Does nothing if the request was cancelled or already
+    /// answered.
     ///
-    /// The peer may reuse an id after its cancel. Therefore never keep an answer to a cancelled
-    /// request for later.
+    /// The peer may reuse the id of a cancelled request. Therefore discard a pending answer when
+    /// [`Event::Cancelled`] arrives: later it would answer the wrong request.
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
         let Some(name) = self.serving.remove_with(id, std::mem::take) else { return };
         let id = id.clone();
@@ -186,10 +189,10 @@ impl<T> Connection<T> {
         });
     }
 
-    /// Announces that this side starts no more calls.
+    /// Announces that this side starts no more calls. Only the first call has an effect.
     ///
-    /// `linger`: time that the peer waits for another connection afterwards. `None`: it does not
-    /// wait.
+    /// `linger` is the time for which the peer waits for another connection afterwards. `None`: it
+    /// does not wait.
     pub fn send_go_away(&mut self, linger: Option<Duration>) {
         if !self.sent_go_away {
             self.sent_go_away = true;
@@ -197,8 +200,9 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Ends every call in flight because the connection is lost, the oldest call first. `error`
-    /// makes the error of a call from the name of its message.
+    /// Ends every call in flight because the connection is lost. Returns their events, the oldest
+    /// call first. `error` creates the error of a call from the name of its message. Discards all
+    /// frames that were not sent.
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
         self.failed = true;
         self.serving.clear();
@@ -221,11 +225,11 @@ impl<T> Connection<T> {
 
 /// Inputs.
 impl<T> Connection<T> {
-    /// Processes a frame of the peer.
+    /// Processes a frame from the peer.
     ///
     /// # Errors
-    /// `Protocol` if the peer broke the rules. Close the connection and call [`fail`](Self::fail).
-    /// An answer to an unknown call is not an error and is ignored.
+    /// `Protocol` if the peer broke the protocol. Close the connection and call
+    /// [`fail`](Self::fail). An answer to an unknown call is ignored.
     pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
         Ok(match frame {
             Frame::Request { id, mut request } => {
@@ -270,18 +274,18 @@ impl<T> Connection<T> {
         })?
     }
 
-    /// Takes back a frame that has no encoding because of `error`. A request ends its call with
-    /// `error`. A reply is replaced by an error frame.
+    /// Takes back a frame that could not be encoded because of `error`. If it is a request, its
+    /// call ends with `error`. If it is an answer, an error frame replaces it.
     pub fn handle_encode_error(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
         match frame {
-            // A oneway message has no call, but its id may equal that of a call.
+            // A oneway message has no call, but its id may equal the id of a call.
             Frame::Request { request, .. } if request.is_oneway() => None,
             Frame::Request { id, .. } => {
                 let call = self.calls.remove(&id)?;
                 Some(Event::Answered { token: call.token?, result: Err(error.with_executed(Executed::No)) })
             }
-            // Error frames about encoding are short. If one has no encoding either, the caller's
-            // timeout applies.
+            // The error frame of an encode error is short. If even that frame cannot be encoded,
+            // nothing is sent and the caller's timeout applies.
             Frame::Error { ref error, .. } if is_encode_error(error) => None,
             Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
                 self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
@@ -291,7 +295,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Ends the calls whose timeout has elapsed, the oldest call first.
+    /// Ends the calls whose timeout has elapsed. Returns their events, the oldest call first.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Event<T>> {
         if self.earliest_deadline.is_none_or(|at| now < at) {
             return Vec::new();
@@ -309,7 +313,7 @@ impl<T> Connection<T> {
                 }
             }
         }
-        // The order of the table differs from process to process.
+        // The iteration order of the table differs between processes.
         expired.sort_unstable_by_key(|&(frame, ..)| frame);
         expired
             .into_iter()
@@ -328,7 +332,7 @@ impl<T> Connection<T> {
 
 /// Outputs.
 impl<T> Connection<T> {
-    /// Returns the next frame to send. It counts as sent: it may reach the peer.
+    /// Returns the next frame to send. The frame counts as sent, because it may reach the peer.
     pub fn poll_transmit(&mut self) -> Option<Frame> {
         let frame = self.outbox.pop();
         self.mark_transmitted();
@@ -362,16 +366,16 @@ impl<T> Connection<T> {
         self.timers.has_unstarted()
     }
 
-    /// Approximate size in bytes of the queue of frames to send, for backpressure. 0 if and only if
-    /// the queue is empty.
+    /// Approximate size of the send queue in bytes, for backpressure. 0 if and only if the queue is
+    /// empty.
     ///
-    /// Counts payloads and queue slots: pongs and empty replies to a peer that does not read take
-    /// memory too.
+    /// Counts payloads and queue slots. Slots count because pongs and empty replies to a peer that
+    /// does not read take memory too.
     pub fn queued_bytes(&self) -> usize {
         self.outbox.bytes()
     }
 
-    /// Token of the call with this id. `None` if there is no such call, or it was given up.
+    /// Token of the call with this id. `None` if there is no such call or it was given up.
     pub fn token(&self, id: &TxId) -> Option<&T> {
         self.calls.get(id)?.token.as_ref()
     }
@@ -405,8 +409,8 @@ impl<T> Default for Connection<T> {
     }
 }
 
-/// Returns `true` if the error itself reports a frame without an encoding. Another one would fail
-/// in the same way.
+/// Returns `true` if the error reports a frame that could not be encoded. Replacing it with another
+/// such error would fail in the same way.
 fn is_encode_error(error: &RemoteError) -> bool {
     let kind = error.code.as_deref().and_then(ErrorKind::from_code);
     matches!(kind, Some(ErrorKind::TooLarge | ErrorKind::Encode))

@@ -1,4 +1,4 @@
-//! Errors of calls that could not start or finish.
+//! Errors of calls and requests.
 
 use std::time::Duration;
 

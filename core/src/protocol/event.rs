@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{Error, Request, Response, TxId};
 
-/// Result of an input to a [`Connection`](super::Connection).
+/// Outcome that a [`Connection`](super::Connection) reports to its owner.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<T> {

@@ -1,9 +1,9 @@
-//! Handshake: one line of JSON in each direction before the first frame, whatever the codec.
+//! Handshake: one line of JSON in each direction before the first frame, independent of the codec.
 //!
-//! Each half is a state machine without I/O. Its owner sends the bytes that it returns, reads into
-//! its [`input`](HostHandshake::input) and calls [`handle_input`](HostHandshake::handle_input)
-//! until that returns a result; `Ok(None)` means that it needs more bytes. Bytes behind the
-//! handshake are returned to the owner: they are frames.
+//! Each half is a state machine without I/O. The owner sends the bytes that the half returns and
+//! reads the peer's bytes into its [`input`](HostHandshake::input). After each read, the owner
+//! calls [`handle_input`](HostHandshake::handle_input). `Ok(None)` means "more bytes are needed".
+//! Bytes after the handshake belong to the first frames and are returned to the owner.
 //!
 //! ```
 //! use isolated_workers_core::Schema;
@@ -37,26 +37,26 @@ pub use self::host::HostHandshake;
 pub use self::worker::{Greeting, Rejection, WorkerHandshake};
 use crate::{Error, Schema};
 
-/// Values that one side announces and that both sides compare.
+/// Properties that each side announces to the other. Codec, transport and service must match.
 #[derive(Clone, Debug)]
 pub struct Identity<'a> {
     /// Name of the codec.
     pub codec: &'a str,
     /// Name of the transport.
     pub transport: &'a str,
-    /// Service of the worker. `None` on a host that accepts any service.
+    /// Identity of the service. `None` on a host that accepts any service.
     pub service: Option<Schema>,
-    /// Id of this process.
+    /// Process id of this side.
     pub pid: u32,
 }
 
-/// Result of a handshake that gives the host no connection.
+/// Failure of a handshake on the host's side.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HandshakeFailure {
     /// The sides do not match, or the peer speaks another protocol.
     Refused(Error),
-    /// The sides match, but the worker declined to start for this reason.
+    /// The sides match, but the worker declined to start. Holds its reason.
     Declined(String),
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// Line that docs/wire.md shows for this side.
+    /// Hello line that docs/wire.md shows for this side.
     fn documented(side: &str) -> String {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
         let page = std::fs::read_to_string(path).unwrap();
@@ -99,7 +99,7 @@ mod tests {
         Identity { codec: "json", transport: "unix-socket", service, pid }
     }
 
-    /// Startup data of the length that the page shows.
+    /// Startup data of the length that docs/wire.md shows.
     const STARTUP: &[u8] = b"{\"digits\":12}";
 
     #[test]

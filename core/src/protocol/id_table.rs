@@ -5,23 +5,23 @@ use crate::TxId;
 
 /// Map from transaction id to value, with a fast path for sequential numbers.
 ///
-/// Most ids are consecutive numbers, and the ids in use at one time are close together. The low
-/// bits of a number select its slot, which needs no hashing. If that slot is taken, or the id is
-/// not a number, the entry goes to a hash map. A peer that picks hostile ids reaches only the hash
+/// Most ids are consecutive numbers, and the ids in use at the same time are close together. The
+/// low bits of a number select its slot, which needs no hashing. If that slot is taken, or the id
+/// is not a number, the entry goes to a hash map. A peer that picks hostile ids only fills the hash
 /// map.
 #[derive(Debug)]
 pub(super) struct IdTable<V> {
-    /// Slots, a power of two in number.
+    /// Slots. Their number is 0 or a power of two.
     slots: Vec<Option<(u64, V)>>,
     /// Number of slots in use.
     used: usize,
     overflow: HashMap<TxId, V>,
 }
 
-/// Number of slots after the first numeric id.
+/// Number of slots allocated for the first numeric id.
 const MIN_SLOTS: usize = 64;
 
-/// Maximum number of slots: up to 4,096 calls in flight with sequential ids need no hashing.
+/// Maximum number of slots. Up to 4,096 calls in flight with sequential ids need no hashing.
 const MAX_SLOTS: usize = 4096;
 
 impl<V> IdTable<V> {
@@ -56,8 +56,7 @@ impl<V> IdTable<V> {
 
     /// Slow path: the slot is taken, no slots exist, or the id may be in the overflow map.
     ///
-    /// Takes the id by value, as do the other slow paths: its two words stay in registers if no
-    /// address is taken.
+    /// Takes the id by value, as the other slow paths do, so that its two words stay in registers.
     #[inline(never)]
     fn insert_slow(&mut self, id: TxId, value: V) -> bool {
         let Some(number) = id.as_number() else { return self.insert_overflow(id, value) };
@@ -89,7 +88,7 @@ impl<V> IdTable<V> {
         }
     }
 
-    /// Doubles the slots. Two numbers in different slots stay in different slots.
+    /// Doubles the number of slots. Two numbers in different slots stay in different slots.
     fn grow(&mut self) {
         let slots = (2 * self.slots.len()).max(MIN_SLOTS);
         let old = std::mem::take(&mut self.slots);
@@ -146,7 +145,7 @@ impl<V> IdTable<V> {
         self.overflow.remove(&id)
     }
 
-    /// Removes an entry without moving its value: `extract` takes what it needs in place.
+    /// Removes an entry without moving its value: `extract` reads the value in place.
     #[inline]
     pub(super) fn remove_with<T>(&mut self, id: &TxId, extract: impl FnOnce(&mut V) -> T) -> Option<T> {
         match self.find(id) {
@@ -186,7 +185,7 @@ impl<V> IdTable<V> {
 mod tests {
     use super::*;
 
-    /// The ids: consecutive numbers, numbers with equal low bits, UUIDs and text.
+    /// Uses consecutive numbers, numbers with equal low bits, UUIDs and text as ids.
     #[test]
     fn it_behaves_as_a_hash_map_for_every_form_of_id() {
         let mut ids: Vec<TxId> = (0..6_000_u64).map(TxId::from).collect();

@@ -2,19 +2,19 @@ use std::collections::VecDeque;
 
 use crate::{Executed, Frame};
 
-/// Queue of frames to send. Frames are numbered, so that one can be retracted without a search.
+/// Queue of frames to send. Frames are numbered, so that a frame can be retracted without a search.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     frames: VecDeque<Option<Frame>>,
-    /// Number of frames taken to be encoded.
+    /// Number of frames taken from the queue, or skipped because they were retracted.
     popped: u64,
-    /// Number of those that may have reached the peer.
+    /// Number of popped frames that may have reached the peer.
     transmitted: u64,
     weight: usize,
 }
 
 impl Outbox {
-    /// Number of the frame that is pushed next.
+    /// Number that the next pushed frame gets.
     #[inline]
     pub(super) fn next_number(&self) -> u64 {
         self.popped + self.frames.len() as u64
@@ -38,8 +38,8 @@ impl Outbox {
         }
     }
 
-    /// Size of the queue: the payloads and the slots. Slots count because frames without a payload
-    /// add up too.
+    /// Size of the queue in bytes: payloads and slots. Slots count because frames without a payload
+    /// take memory too.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.weight + self.frames.len() * size_of::<Frame>()
@@ -51,17 +51,17 @@ impl Outbox {
         self.transmitted = self.popped;
     }
 
-    /// Outcome for the request with this frame number if nothing more is sent.
+    /// Outcome of the request with this frame number if nothing more is sent.
     pub(super) fn executed_if_closed(&self, number: u64) -> Executed {
         if number < self.transmitted { Executed::Maybe } else { Executed::No }
     }
 
-    /// Outcome for the request with this frame number if all popped frames are sent.
+    /// Outcome of the request with this frame number if all popped frames are sent.
     pub(super) fn executed_if_flushed(&self, number: u64) -> Executed {
         if number < self.popped { Executed::Maybe } else { Executed::No }
     }
 
-    /// Removes a frame that was not popped. Returns `true` if there was one.
+    /// Removes the frame with this number. Returns `false` if it was popped or retracted already.
     pub(super) fn retract(&mut self, number: u64) -> bool {
         let Some(at) = number.checked_sub(self.popped) else { return false };
         match self.frames.get_mut(at as usize).and_then(Option::take) {

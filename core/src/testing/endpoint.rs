@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// Endpoint of a connection. Both follow the same rules, and either may call the other.
+/// Endpoint of a connection. Both endpoints follow the same rules, and either may call the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// Endpoint of the process that started the other one.
+    /// Endpoint of the process that started the other process.
     Host,
     /// Endpoint of the process that was started.
     Worker,
@@ -13,7 +13,7 @@ impl Endpoint {
     /// Both endpoints, the host first.
     pub const BOTH: [Self; 2] = [Self::Host, Self::Worker];
 
-    /// The opposite endpoint.
+    /// Returns the opposite endpoint.
     pub const fn other(self) -> Self {
         match self {
             Self::Host => Self::Worker,

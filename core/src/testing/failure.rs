@@ -1,13 +1,13 @@
 use std::fmt;
 
-/// Failure of a simulation: a connection broke a rule. `Display` lists the steps and how to repeat
-/// them.
+/// Failure of a simulation: a connection broke a rule. `Display` lists the steps and says how to
+/// reproduce them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SimulationFailure {
     /// Seed of the simulation.
     pub seed: u64,
-    /// Rule that was broken, and how.
+    /// Description of the broken rule.
     pub reason: String,
     /// Steps up to the one that broke the rule.
     pub steps: Vec<String>,

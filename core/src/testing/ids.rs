@@ -1,8 +1,8 @@
 use super::Rng;
 use crate::TxId;
 
-/// Seeded generator of transaction ids. [`TxIdGenerator`](crate::TxIdGenerator) does not fit: its
-/// generators take no seed.
+/// Seeded generator of transaction ids. Does not implement [`TxIdGenerator`](crate::TxIdGenerator),
+/// whose generators take no seed.
 #[derive(Debug)]
 pub(super) enum Ids {
     /// 1, 2, 3 ….

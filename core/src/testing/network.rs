@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use super::{Endpoint, Rng};
 use crate::Frame;
 
-/// Simulated network: delivers frames in order in each direction until it is cut.
+/// Simulated network. Delivers frames in order in each direction until it is cut.
 #[derive(Debug, Default)]
 pub(super) struct Network {
     to_host: VecDeque<Frame>,
@@ -37,8 +37,8 @@ impl Network {
         self.to_mut(to).pop_front()
     }
 
-    /// Cuts the network. As with a socket, the last frames are lost first, and delivered bytes can
-    /// still be read.
+    /// Cuts the network. As with a socket, the newest frames are lost first, and delivered bytes
+    /// can still be read.
     pub(super) fn cut(&mut self, rng: &mut Rng) {
         if self.cut {
             return;

@@ -1,4 +1,4 @@
-//! Model of two connections, written from their documentation and not from their code. It follows
+//! Model of two connections, derived from their documentation and not from their code. It tracks
 //! every request from its call to its end, and compares both endpoints with the model at every
 //! step.
 
@@ -48,7 +48,7 @@ impl Oracle {
         }
     }
 
-    /// Number of the next accepted request.
+    /// Number that the next accepted request gets.
     pub(super) fn next_number(&self) -> usize {
         self.requests.len()
     }
@@ -58,7 +58,7 @@ impl Oracle {
         &self.requests[number].id
     }
 
-    /// Id of this request, if `at` has received it and serves no request with that id.
+    /// Id of this request, if `at` has received it and serves no request with that id now.
     pub(super) fn finished_id(&self, at: Endpoint, number: usize) -> Option<&TxId> {
         let request = self.requests.get(number)?;
         let over = request.from == at.other() && request.seen;
@@ -149,7 +149,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Gives up a request. If it was not sent, it never will be. Otherwise the peer gets a cancel
+    /// Gives up a request. If it was not sent, it is retracted. Otherwise the peer gets a cancel
     /// and the id stays in use.
     fn give_up(&mut self, number: usize) {
         let request = &mut self.requests[number];
@@ -187,7 +187,7 @@ impl Oracle {
         }
     }
 
-    /// Records that `end` handled timeouts, and these calls ended.
+    /// Records that `end` handled its timeouts, which ended these calls.
     pub(super) fn expired(&mut self, end: Endpoint, now: Instant, events: &[Event<usize>]) -> Verdict {
         let late = |&number: &usize| {
             let request = &self.requests[number];
@@ -200,7 +200,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Records that the connection of `end` failed, and these calls ended.
+    /// Records that the connection of `end` failed, which ended these calls.
     pub(super) fn failed(&mut self, end: Endpoint, events: &[Event<usize>]) -> Verdict {
         let ledger = std::mem::take(self.ledger_mut(end));
         let sent_go_away = ledger.sent_go_away;
@@ -213,7 +213,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Checks that exactly the expected calls ended locally, the oldest first.
+    /// Checks that exactly the expected calls ended at their own endpoint, the oldest first.
     fn ended_here(&mut self, events: &[Event<usize>], expected: &[usize], kind: ErrorKind) -> Verdict {
         let ended = events.iter().map(|event| match event {
             Event::Answered { token, result: Err(error) } if error.kind() == kind => {

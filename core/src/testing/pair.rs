@@ -5,10 +5,10 @@ use super::{Endpoint, Rng};
 use crate::protocol::{Connection, Event};
 use crate::{Error, Frame, Request, Response, TxId};
 
-/// Two connections with a network and a clock that the test advances.
+/// Pair of connections with a network and a clock that the test advances.
 ///
-/// A frame travels in two steps: [`transmit`](Self::transmit) takes it from a connection, and
-/// [`deliver`](Self::deliver) hands it to the other one. A test can act in between.
+/// A frame is sent in two steps: [`transmit`](Self::transmit) takes it from a connection, and
+/// [`deliver`](Self::deliver) passes it to the other connection. A test can act in between.
 /// [`settle`](Self::settle) does both until no frame is left, in an order that the seed determines.
 #[derive(Debug)]
 pub struct Pair<T> {
@@ -38,20 +38,20 @@ impl<T> Pair<T> {
         self.now
     }
 
-    /// Advances the clock. No call expires before [`expire`](Self::expire).
+    /// Advances the clock. Calls expire only in [`expire`](Self::expire).
     ///
     /// # Panics
-    /// If the time is out of the range of `Instant`.
+    /// If the new time is beyond the range of `Instant`.
     pub fn advance(&mut self, by: Duration) {
         self.now += by;
     }
 
-    /// Random numbers of the pair, for choices of the test that the seed should determine.
+    /// Random number generator of the pair, for choices of the test that the seed should determine.
     pub fn rng(&mut self) -> &mut Rng {
         &mut self.rng
     }
 
-    /// Connection of an endpoint.
+    /// Connection of this endpoint.
     pub fn connection(&self, end: Endpoint) -> &Connection<T> {
         match end {
             Endpoint::Host => &self.host,
@@ -59,7 +59,7 @@ impl<T> Pair<T> {
         }
     }
 
-    /// Connection of an endpoint, mutable, for operations that the pair lacks.
+    /// Connection of this endpoint, mutable, for operations that `Pair` does not offer.
     pub fn connection_mut(&mut self, end: Endpoint) -> &mut Connection<T> {
         match end {
             Endpoint::Host => &mut self.host,
@@ -94,7 +94,7 @@ impl<T> Pair<T> {
         self.connection_mut(from).send(id, request)
     }
 
-    /// Cancels a call of `from`. Returns its token if it was in flight.
+    /// Cancels a call of `from`. Returns its token if the call was in flight.
     pub fn cancel(&mut self, from: Endpoint, id: &TxId) -> Option<T> {
         self.connection_mut(from).cancel(id)
     }
@@ -105,12 +105,12 @@ impl<T> Pair<T> {
         self.connection_mut(at).answer(id, result);
     }
 
-    /// Sends a go-away from `from`.
+    /// Sends a go-away from `from`, without a linger time.
     pub fn send_go_away(&mut self, from: Endpoint) {
         self.connection_mut(from).send_go_away(None);
     }
 
-    /// Ends the calls of `end` that have timed out.
+    /// Ends the calls of `end` that have timed out. Returns their events.
     pub fn expire(&mut self, end: Endpoint) -> Vec<Event<T>> {
         let now = self.now;
         self.connection_mut(end).handle_timeout(now)
@@ -124,7 +124,7 @@ impl<T> Pair<T> {
         Some(frame)
     }
 
-    /// Takes the next frame from a connection and reports that it has no encoding because of
+    /// Takes the next frame from a connection and reports that it could not be encoded because of
     /// `error`.
     pub fn refuse(&mut self, from: Endpoint, error: Error) -> Option<Event<T>> {
         let connection = self.connection_mut(from);
@@ -132,24 +132,24 @@ impl<T> Pair<T> {
         connection.handle_encode_error(frame, error)
     }
 
-    /// Sends a frame that the connection of `from` did not make: a ping, or a frame of a
+    /// Sends a frame that the connection of `from` did not create: a ping, or a frame of a
     /// misbehaving peer.
     pub fn inject(&mut self, from: Endpoint, frame: Frame) {
         self.network.push(from.other(), frame);
     }
 
-    /// Frame that `to` receives next.
+    /// Next frame that `to` receives. `None` if no frame is in transit to `to`.
     pub fn peek(&self, to: Endpoint) -> Option<&Frame> {
         self.network.to(to).front()
     }
 
-    /// Number of frames in the network that travel to `to`.
+    /// Number of frames in the network on their way to `to`.
     pub fn in_transit(&self, to: Endpoint) -> usize {
         self.network.to(to).len()
     }
 
-    /// Delivers the oldest frame in the network to `to`. Returns `None` if there is no frame, or it
-    /// causes no event.
+    /// Delivers the oldest frame in the network to `to`. Returns `None` if there is no frame or if
+    /// the frame causes no event.
     ///
     /// # Errors
     /// The errors of [`Connection::handle_frame`].
@@ -160,7 +160,7 @@ impl<T> Pair<T> {
         }
     }
 
-    /// Transmits and delivers until no frame is left, in a random order of the two directions.
+    /// Transmits and delivers until no frame is left. The order of the two directions is random.
     /// Returns the events and their endpoints.
     ///
     /// # Errors
@@ -178,8 +178,8 @@ impl<T> Pair<T> {
         }
     }
 
-    /// Cuts the network. It loses a random number of the last frames in transit, and all later
-    /// ones. The connections learn of it from [`fail`](Self::fail).
+    /// Cuts the network. It loses a random number of the newest frames in transit, and all later
+    /// ones. The connections notice only when [`fail`](Self::fail) is called.
     pub fn break_connection(&mut self) {
         self.network.cut(&mut self.rng);
     }

@@ -1,5 +1,5 @@
-//! Bodies of a simulation: the number of the request, which identifies its answer, then padding of
-//! random length.
+//! Bodies of a simulation. Each holds the number of the request, which identifies its answer, and
+//! then padding of random length.
 
 use super::Rng;
 use crate::Body;

@@ -1,6 +1,7 @@
 /// Random number generator (splitmix64). A seed yields the same numbers on every machine.
 ///
-/// Implemented here and not a dependency, so that a seed in a bug report never changes its meaning.
+/// Implemented here instead of in a dependency, so that a seed in a bug report always yields the
+/// same scenario.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -10,7 +11,7 @@ impl Rng {
         Self(seed)
     }
 
-    /// Returns any number.
+    /// Returns a random number.
     pub const fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -19,17 +20,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// Returns a number below `end`, or 0 if `end` is 0.
+    /// Returns a random number below `end`, or 0 if `end` is 0.
     pub const fn below(&mut self, end: u64) -> u64 {
         ((self.number() as u128 * end as u128) >> 64) as u64
     }
 
-    /// Returns `true` with a probability of `percent`.
+    /// Returns `true` with a probability of `percent` percent.
     pub const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// Returns one of `items`, or `None` if there are none.
+    /// Returns a random item of `items`, or `None` if `items` is empty.
     pub fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
         items.get(self.below(items.len() as u64) as usize).copied()
     }

@@ -7,9 +7,9 @@ use super::{SimulationFailure, Summary};
 
 /// Random scenario between two connections, checked at every step.
 ///
-/// Both endpoints call and send, with and without timeouts, with unique and with colliding ids.
-/// They answer in any order, cancel and send go-aways. Frames are delayed, time passes, and the
-/// connection may break. The seed determines everything, so a run can be repeated.
+/// Both endpoints make calls and send oneway messages, with and without timeouts, with unique and
+/// with colliding ids. They answer in any order, cancel and send go-aways. Frames are delayed, time
+/// passes, and the connection may break. The seed determines everything, so a run can be repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Simulation {
     seed: u64,
@@ -25,7 +25,7 @@ impl Simulation {
     /// at both endpoints.
     ///
     /// # Errors
-    /// The first rule that was broken, or a panic of a connection.
+    /// The first broken rule, or a panic in a connection.
     pub fn run(self) -> Result<Summary, SimulationFailure> {
         let first = match self.attempt(&mut Trace::default()) {
             Ok(summary) => return Ok(summary),
@@ -39,7 +39,7 @@ impl Simulation {
         Err(SimulationFailure { seed: self.seed, reason, steps: trace.into_lines() })
     }
 
-    /// Lists the steps, up to the one that breaks a rule, if any.
+    /// Returns the steps, up to the first step that breaks a rule, if any.
     pub fn steps(self) -> Vec<String> {
         let mut trace = Trace::recording();
         // Only the steps are needed; `run` reports the result.
@@ -62,7 +62,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 /// Runs the scenario of a seed.
 ///
 /// # Panics
-/// If a connection breaks a rule. The message has the seed and the steps.
+/// If a connection breaks a rule. The panic message has the seed and the steps.
 pub fn simulate(seed: u64) -> Summary {
     Simulation::new(seed).run().unwrap_or_else(|failure| panic!("{failure}"))
 }

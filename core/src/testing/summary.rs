@@ -2,8 +2,8 @@ use std::ops::AddAssign;
 
 macro_rules! summary {
     ($($(#[$doc:meta])* $count:ident,)*) => {
-        /// Counts of events in a simulation, at both endpoints. They show that a run passed
-        /// although much happened.
+        /// Counts of events in a simulation, at both endpoints. They prove that a run that passed
+        /// covered these events.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Summary {
@@ -36,11 +36,11 @@ summary! {
     refused_duplicate,
     /// Calls and oneway messages refused because of a go-away or a failed connection.
     refused_closed,
-    /// Frames without an encoding.
+    /// Frames that could not be encoded.
     refused_frame,
     /// Calls that ended with a reply.
     replies,
-    /// Calls that ended with an error of the peer.
+    /// Calls that ended with an error from the peer.
     errors,
     /// Calls that their owner cancelled.
     cancelled,
@@ -50,7 +50,7 @@ summary! {
     retracted,
     /// Requests cancelled at the peer before it answered.
     stopped,
-    /// Answers of a handler that arrived after their call was given up.
+    /// Handler answers that arrived after their call was given up.
     crossed,
     /// Calls that ended because the connection failed.
     failed,

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
-/// Text log of the steps of a simulation. Recorded on request only: a failing seed is repeated, so
-/// the seeds that pass do not pay for it.
+/// Text log of the steps of a simulation. Recorded only on request: a failing seed runs a second
+/// time with it, so passing seeds do not pay for the log.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     lines: Option<Vec<String>>,
@@ -13,7 +13,7 @@ impl Trace {
         Self { lines: Some(Vec::new()), start: None }
     }
 
-    /// Records the step before it is done, so that a panic has its step.
+    /// Records a step before it runs, so that the log includes a step that panics.
     pub(super) fn step(&mut self, now: Instant, line: impl FnOnce() -> String) {
         let start = *self.start.get_or_insert(now);
         if let Some(lines) = &mut self.lines {

@@ -32,10 +32,10 @@ enum Action {
     Send,
     Cancel,
     Answer,
-    /// Answers a request that was cancelled or answered already.
+    /// Answers a request that was already cancelled or answered.
     AnswerLate,
     Transmit,
-    /// Reports a frame that has no encoding.
+    /// Reports a frame that could not be encoded.
     Refuse,
     Deliver,
     Advance,
@@ -45,11 +45,12 @@ enum Action {
     Break,
     /// Reports the broken connection to an endpoint.
     Fail,
-    /// Closes the connection at once.
+    /// Closes the connection at one endpoint without waiting for the calls in flight.
     Close,
 }
 
-/// The pair, its users and the oracle that checks it.
+/// State of a simulation: the pair, the id generators of both endpoints and the oracle that checks
+/// the pair.
 #[derive(Debug)]
 pub(super) struct World<'a> {
     pair: Pair<usize>,
@@ -65,7 +66,8 @@ impl<'a> World<'a> {
         let mut pair = Pair::new(seed);
         let rng = pair.rng();
         let (host_ids, worker_ids) = (Ids::random(rng), Ids::random(rng));
-        // Frequencies vary by seed, so that an action that is rare in most seeds is common in some.
+        // Frequencies vary by seed, so that an action that is rare in most scenarios is common in
+        // some.
         let odds = ACTIONS.map(|(action, odds)| match action {
             Action::Call => (action, odds),
             Action::GoAway | Action::Break | Action::Close => (action, odds * u64::from(rng.chance(15))),
@@ -121,7 +123,7 @@ impl<'a> World<'a> {
             Action::Cancel => self.cancel(end),
             Action::Answer => self.answer(end),
             Action::AnswerLate => self.answer_late(end),
-            // At least once, because an empty queue is checked too.
+            // Runs at least once, because an empty queue is checked too.
             Action::Transmit => self.repeat(|world| {
                 let more = world.oracle.has_to_transmit(end);
                 world.transmit(end).map(|()| more)
@@ -155,7 +157,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Delivers and answers until nothing is left to do.
+    /// Answers, transmits and delivers until nothing is left to do.
     fn drain(&mut self) -> Verdict {
         loop {
             let before = self.oracle.summary.steps;

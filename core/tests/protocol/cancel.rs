@@ -14,7 +14,7 @@ fn a_cancel_stops_the_handler_and_is_answered() {
     assert!(matches!(event, Some(Event::Cancelled(cancelled)) if cancelled == id(1)));
     assert_eq!(pair.connection(Worker).serving(), 0);
 
-    // The handler answers before it learns of the cancel.
+    // The handler answers before it notices the cancel.
     pair.answer(Worker, &id(1), reply("too late"));
     let Some(Frame::Error { error, .. }) = pair.transmit(Worker) else { panic!("a cancel is not answered") };
     assert_eq!(error.code.as_deref(), Some(ErrorKind::Cancelled.code()));
@@ -80,7 +80,7 @@ fn a_call_cancelled_before_it_is_sent_leaves_nothing_on_the_wire() {
     assert_eq!(pair.cancel(Host, &id(2)), Some("second"));
     assert_eq!(pair.connection(Host).in_flight(), 2);
 
-    // Its id is free immediately.
+    // The id is free immediately.
     pair.call(Host, id(2), request("fourth"), NO_LIMIT, "fourth").unwrap();
     let mut sent = Vec::new();
     while let Some(frame) = pair.transmit(Host) {
@@ -88,7 +88,7 @@ fn a_call_cancelled_before_it_is_sent_leaves_nothing_on_the_wire() {
     }
     assert_eq!(sent, [&b"first"[..], b"third", b"fourth"]);
 
-    // The retracted frame does not shift the numbers of the sent ones.
+    // The retracted frame does not shift the numbers of the sent frames.
     pair.call(Host, id(5), request("fifth"), NO_LIMIT, "fifth").unwrap();
     pair.cancel(Host, &id(2));
     pair.cancel(Host, &id(5));

@@ -78,7 +78,7 @@ fn an_error_of_a_handler_never_has_executed_no() {
     for &kind in ErrorKind::ALL {
         let mut pair = scene();
         handled(&mut pair, 1, "call");
-        // A handler may pass on an error of a call of its own.
+        // A handler may forward the error of a call that it made itself.
         pair.answer(Worker, &id(1), Err(Error::new(kind, "why")));
         pair.transmit(Worker);
         let (_, result) = end_of(pair.deliver(Host).unwrap().unwrap());

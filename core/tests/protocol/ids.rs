@@ -109,7 +109,8 @@ fn answers_to_unknown_calls_are_ignored() {
     assert!(pair.transmit(Worker).is_none(), "stray frames are not answered");
 }
 
-/// Frame of a peer that writes no kinds: a message with the name of an answer, or that answer.
+/// Frame from a peer that writes no frame kinds: a message with the name of an answer, or the
+/// answer itself.
 fn unmarked(number: u64) -> Frame {
     let (name, body, metadata) =
         (Name::from_static("workResult"), Body::from(b"done".to_vec()), Metadata::new());

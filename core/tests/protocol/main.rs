@@ -1,4 +1,4 @@
-//! Rules of a connection, one scripted scenario each.
+//! Rules of a connection, each in one scripted scenario.
 
 mod cancel;
 mod failure;
@@ -40,13 +40,13 @@ fn reply(body: &str) -> Result<Response, Error> {
     Ok(Response::new(Body::from(body.as_bytes().to_vec())))
 }
 
-/// Starts a call of the host, and transmits it.
+/// Starts a call of the host and transmits it.
 fn called(pair: &mut Scene, number: u64, token: &'static str) {
     pair.call(Host, id(number), request(token), NO_LIMIT, token).unwrap();
     assert!(pair.transmit(Host).is_some());
 }
 
-/// Starts a call of the host, and delivers it to the worker.
+/// Starts a call of the host and delivers it to the worker.
 fn handled(pair: &mut Scene, number: u64, token: &'static str) {
     called(pair, number, token);
     let event = pair.deliver(Worker).unwrap();

@@ -3,7 +3,7 @@ use isolated_workers_core::{ErrorKind, Frame};
 
 use crate::*;
 
-/// Sends a oneway message, and delivers it to the worker.
+/// Sends a oneway message from the host and delivers it to the worker.
 fn sent(pair: &mut Scene, number: u64) {
     pair.send(Host, id(number), request("line")).unwrap();
     assert!(matches!(pair.transmit(Host), Some(Frame::Request { request, .. }) if request.is_oneway()));
@@ -33,7 +33,7 @@ fn a_oneway_message_cannot_be_cancelled() {
     let mut pair = scene();
     sent(&mut pair, 1);
     assert_eq!(pair.cancel(Host, &id(1)), None);
-    // A peer that tries has no effect.
+    // Even a cancel frame with the id of the message has no effect.
     pair.inject(Host, Frame::Cancel { id: id(1) });
     assert!(pair.deliver(Worker).unwrap().is_none());
     assert_idle(&mut pair);

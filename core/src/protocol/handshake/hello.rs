@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::Identity;
 use crate::{Error, ErrorKind, Schema};
 
-/// Version of the protocol. It changes only if two versions cannot understand each other.
+/// Version of the protocol. It changes only with an incompatible change.
 const PROTOCOL: u32 = 1;
 
-/// Line of one side. A receiver ignores keys that it does not know.
+/// Hello line of one side. A receiver ignores unknown keys.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Hello<'a> {
     #[serde(rename = "isolated-workers")]
@@ -26,14 +26,14 @@ pub(super) struct Hello<'a> {
     /// Version of isolated-workers.
     #[serde(borrow)]
     build: Cow<'a, str>,
-    /// Secret that the host that started the worker made. Every later host must know it. Empty from
-    /// a worker.
+    /// Secret created by the host that started the worker. Every later host must send it. Empty in
+    /// a worker's line.
     #[serde(borrow, default)]
     pub(super) token: Cow<'a, str>,
-    /// Number of bytes of startup data behind the host's line.
+    /// Length in bytes of the startup data that follows the host's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup: Option<usize>,
-    /// Reason why a matching worker does not start.
+    /// Reason why the worker declined to start although both sides match.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) declined: Option<Cow<'a, str>>,
 }
@@ -63,7 +63,7 @@ impl<'a> Hello<'a> {
         serde_json::from_slice(line).map_err(|error| not_a_handshake(line, &error.to_string()))
     }
 
-    /// Compares this side (`here`) with the peer (`there`).
+    /// Compares this side with the peer. `here` and `there` are their roles for the error text.
     pub(super) fn check(&self, theirs: &Hello<'_>, here: &str, there: &str) -> Result<(), Error> {
         let differ = |what: &str, own: &dyn Display, theirs: &dyn Display, remedy: &str| {
             let cause = format!("the {what} of this {here} is {own}, that of the {there} is {theirs}");
@@ -94,16 +94,16 @@ impl<'a> Hello<'a> {
     }
 }
 
-/// Input buffer that ends up with one line.
+/// Input buffer that collects one line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) buffer: BytesMut,
-    /// Number of bytes known to contain no line feed.
+    /// Number of leading bytes known to contain no line feed.
     scanned: usize,
 }
 
 impl Line {
-    /// Maximum length of a line.
+    /// Maximum length of a line in bytes, without its line feed.
     pub(super) const MAX_BYTES: usize = 64 << 10;
 
     pub(super) fn new() -> Self {

@@ -10,8 +10,8 @@ pub struct HostHandshake<'a> {
 }
 
 impl<'a> HostHandshake<'a> {
-    /// Creates the handshake. `token` is the secret that every later host of this worker must know.
-    /// `startup_bytes` is the length of the startup data, if the worker gets some.
+    /// Creates the handshake. `token` is the secret that every later host of this worker must send.
+    /// `startup_bytes` is the length of the startup data, or `None` if the worker gets none.
     pub fn new(identity: Identity<'a>, token: &'a str, startup_bytes: Option<usize>) -> Self {
         let mut own = Hello::new(identity);
         (own.token, own.startup) = (token.into(), startup_bytes);
@@ -23,16 +23,17 @@ impl<'a> HostHandshake<'a> {
         self.own.to_line()
     }
 
-    /// Buffer to append the bytes of the worker to.
+    /// Buffer for the bytes received from the worker. Append to it.
     pub fn input(&mut self) -> &mut BytesMut {
         &mut self.input.buffer
     }
 
-    /// Processes the input. Returns the bytes behind the worker's line, or `Ok(None)` if it needs
-    /// more bytes.
+    /// Processes the input. Returns the bytes after the worker's line, or `Ok(None)` if more bytes
+    /// are needed.
     ///
     /// # Errors
-    /// `Refused` if the sides do not match, `Declined` if the worker does not start.
+    /// `Refused` if the sides do not match or the peer does not speak this protocol. `Declined` if
+    /// the worker declines to start.
     pub fn handle_input(&mut self) -> Result<Option<BytesMut>, HandshakeFailure> {
         let Some(line) = self.input.take()? else { return Ok(None) };
         let theirs = Hello::parse(&line)?;

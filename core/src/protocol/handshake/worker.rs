@@ -3,31 +3,32 @@ use bytes::BytesMut;
 use super::{Hello, Identity, Line};
 use crate::{Error, ErrorKind};
 
-/// Maximum space reserved for startup data before a read, so that a length alone takes no memory.
+/// Maximum space in bytes reserved for startup data before a read, so that a large announced length
+/// allocates little.
 const READ_BYTES: usize = 64 << 10;
 
 /// Handshake of a worker.
 #[derive(Debug)]
 pub struct WorkerHandshake<'a, 't> {
-    /// `None` after a result was returned.
+    /// `None` after a greeting was returned.
     own: Option<Hello<'a>>,
     token: &'t mut Option<String>,
     max_startup_bytes: usize,
     input: Line,
-    /// The host's process id and the length of the startup data that is still arriving.
+    /// The host's process id and the total length of its startup data, which is still arriving.
     awaited: Option<(u32, usize)>,
 }
 
 impl<'a, 't> WorkerHandshake<'a, 't> {
-    /// Creates the handshake. The token of the first host is stored in `token`; a later host must
-    /// send the same one. A host that sends more than `max_startup_bytes` of startup data is
-    /// refused.
+    /// Creates the handshake. The token of the first host is stored in `token`, and every later
+    /// host must send the same token. A host that announces more than `max_startup_bytes` of
+    /// startup data is refused.
     pub fn new(identity: Identity<'a>, token: &'t mut Option<String>, max_startup_bytes: usize) -> Self {
         let own = Some(Hello::new(identity));
         Self { own, token, max_startup_bytes, input: Line::new(), awaited: None }
     }
 
-    /// Buffer to append the bytes of the host to.
+    /// Buffer for the bytes received from the host. Append to it.
     pub fn input(&mut self) -> &mut BytesMut {
         if let Some((_, startup_bytes)) = self.awaited {
             let missing = startup_bytes.saturating_sub(self.input.buffer.len());
@@ -36,12 +37,12 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
         &mut self.input.buffer
     }
 
-    /// Processes the input. Returns the greeting of a matching host, or `Ok(None)` if it needs more
-    /// bytes.
+    /// Processes the input. Returns the greeting of a matching host, or `Ok(None)` if more bytes
+    /// are needed.
     ///
     /// # Errors
-    /// The host does not match, is not known or sends startup data that this worker does not take.
-    /// Send [`Rejection::answer`] before you close the connection.
+    /// The host does not match, sent the wrong token, or announced startup data that this worker
+    /// does not accept. Send [`Rejection::answer`] before you close the connection.
     pub fn handle_input(&mut self) -> Result<Option<Greeting<'a>>, Rejection> {
         if self.awaited.is_none() {
             let Some(line) = self.input.take()? else { return Ok(None) };
@@ -89,12 +90,12 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
     }
 }
 
-/// Reason why a worker refuses a host.
+/// Refusal of a host by a worker.
 #[derive(Debug)]
 pub struct Rejection {
-    /// Line to send to the host. `None` if it gets no answer.
+    /// Line to send to the host. `None` if the host gets no answer.
     pub answer: Option<Vec<u8>>,
-    /// Error of the worker.
+    /// Reason for the refusal, as an error of the worker.
     pub error: Error,
 }
 
@@ -104,7 +105,7 @@ impl From<Error> for Rejection {
     }
 }
 
-/// Line of a matching host, to be answered as soon as the worker is ready or has failed to start.
+/// Hello of a matching host. Answer it when the worker is ready or has failed to start.
 #[derive(Debug)]
 pub struct Greeting<'a> {
     own: Hello<'a>,
@@ -119,12 +120,12 @@ impl Greeting<'_> {
         self.host_pid
     }
 
-    /// Startup data of the host.
+    /// Startup data from the host. `None` if the host sent none.
     pub fn startup(&self) -> Option<&[u8]> {
         self.startup.as_deref()
     }
 
-    /// Accepts the host. Returns the line to send, and the bytes that arrived behind the greeting.
+    /// Accepts the host. Returns the line to send, and the bytes that arrived after the greeting.
     pub fn accept(self) -> (Vec<u8>, BytesMut) {
         (self.own.to_line(), self.rest)
     }

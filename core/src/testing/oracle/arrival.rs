@@ -1,4 +1,4 @@
-//! Checks of frames: those that leave an endpoint, and their effect on the other one.
+//! Checks of the frames that leave an endpoint, and of their effect on the other endpoint.
 
 use super::{
     Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Oracle, QueuedFrame, TxId, Verdict,
@@ -6,7 +6,7 @@ use super::{
 };
 
 impl Oracle {
-    /// Checks the frame that left `from`, or that none did.
+    /// Checks the frame that left `from`. `None`: checks that `from` had nothing to send.
     pub(in super::super) fn transmitted(&mut self, from: Endpoint, frame: Option<&Frame>) -> Verdict {
         let expected = self.ledger_mut(from).outgoing.pop_front();
         let right = match (&expected, frame) {
@@ -25,14 +25,14 @@ impl Oracle {
         Ok(())
     }
 
-    /// Number of the request that the next frame of `from` starts or answers, if the frame may have
-    /// no encoding.
+    /// Number of the request that the next frame of `from` starts or answers. `None` if the
+    /// simulation must not refuse to encode that frame.
     pub(in super::super) fn refusable(&self, from: Endpoint) -> Option<usize> {
         match *self.ledger(from).outgoing.front()? {
             QueuedFrame::Request(number) => Some(number),
             QueuedFrame::Answer(number) => match self.requests[number].answer {
-                // An encode error without an encoding is not answered, so its call would never end
-                // here.
+                // If an encode error cannot be encoded either, nothing is sent, so the call would
+                // never end in a simulation.
                 Some(Answer::Error(ErrorKind::TooLarge | ErrorKind::Encode)) | None => None,
                 Some(_) => Some(number),
             },
@@ -40,7 +40,7 @@ impl Oracle {
         }
     }
 
-    /// Checks the effect of a frame of `from` without an encoding.
+    /// Checks the effect of a frame of `from` that could not be encoded.
     pub(in super::super) fn refused(
         &mut self,
         from: Endpoint,
@@ -179,8 +179,8 @@ impl Oracle {
                 let text = error.to_string();
                 let matches = error.kind() == *kind && text.ends_with(&format!("#{number}"));
                 ensure!(matches, "#{number} got another error than its {kind:?}: {error:?}");
-                // An answer proves that the request arrived. Only a missing handler still means
-                // `No`.
+                // An answer proves that the request arrived. Only the error for a missing handler
+                // still means `No`.
                 let never = error.executed() == Executed::No && *kind != ErrorKind::UnknownMessage;
                 ensure!(!never, "#{number} was answered with {kind:?} and has `Executed::No`");
                 self.summary.errors += 1;

@@ -35,7 +35,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Checks that every request has ended. `lossless`: also that none was lost.
+    /// Checks that every request has ended. If `lossless`, also checks that none was lost.
     pub(in super::super) fn finish(&self, lossless: bool) -> Verdict {
         for (number, request) in self.requests.iter().enumerate() {
             ensure!(request.ended, "#{number} never ended");

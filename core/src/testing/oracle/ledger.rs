@@ -5,7 +5,7 @@ use crate::testing::Endpoint;
 use crate::{Body, ErrorKind, TxId};
 
 /// State of one accepted request at both endpoints. Its number is its index in the oracle, the
-/// token of its call and the beginning of its body.
+/// token of its call and the first 8 bytes of its body.
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) from: Endpoint,
@@ -13,13 +13,13 @@ pub(super) struct Tracked {
     pub(super) oneway: bool,
     pub(super) body: Body,
     pub(super) deadline: Option<Instant>,
-    /// `true` if its frame was sent.
+    /// `true` if the frame of the request was sent.
     pub(super) sent: bool,
-    /// `true` if the peer received it.
+    /// `true` if the peer received the request.
     pub(super) seen: bool,
-    /// `true` if its owner got `Executed::No`.
+    /// `true` if the owner got `Executed::No` or retracted the call.
     pub(super) never: bool,
-    /// `true` if its owner got the result or gave the call up. A oneway message has ended at once.
+    /// `true` if the owner got the result or gave up the call. Always `true` for a oneway message.
     pub(super) ended: bool,
     pub(super) answer: Option<Answer>,
 }
@@ -43,7 +43,7 @@ pub(super) enum QueuedFrame {
     GoAway,
 }
 
-/// Expected state of one endpoint, in the simplest form.
+/// Expected state of one endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// Frames to send, in order.
@@ -52,7 +52,7 @@ pub(super) struct Ledger {
     pub(super) in_use: Vec<usize>,
     /// Unanswered requests of the peer, the oldest first.
     pub(super) serving: Vec<usize>,
-    /// Newest request that arrived. None arrives out of order or twice.
+    /// Newest request that arrived. No request may arrive out of order or twice.
     pub(super) newest: Option<usize>,
     pub(super) sent_go_away: bool,
     pub(super) received_go_away: bool,

@@ -1,4 +1,4 @@
-//! Steps of a simulation: each acts on the pair and then reports to the oracle.
+//! Steps of a simulation. Each step acts on the pair and then reports to the oracle.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::{Error, ErrorKind, Frame, Name, Request, Response, TxId};
 
 const MESSAGE: Name = Name::from_static("work");
 
-/// Error kinds of handlers. A kind that implies "not run" for a local error must not do so for a
-/// handler that passes on an error of a call of its own.
+/// Error kinds of handlers. Some kinds imply "not run" for a local error. They must not imply it if
+/// a handler forwards the error of a call that it made itself.
 const ERRORS: [ErrorKind; 6] = [
     ErrorKind::Remote,
     ErrorKind::Panicked,
@@ -26,7 +26,7 @@ impl World<'_> {
         self.trace.step(self.pair.now(), line);
     }
 
-    /// Checks both connections. Every step ends with it.
+    /// Checks both connections. Every step calls it last.
     fn check(&self) -> Verdict {
         Endpoint::BOTH.into_iter().try_for_each(|end| self.oracle.check(end, self.pair.connection(end)))
     }
@@ -101,8 +101,8 @@ impl World<'_> {
         self.check()
     }
 
-    /// Answers a request twice, or after its cancel. It changes nothing. Reused ids are left out:
-    /// the owner must tell its requests apart.
+    /// Answers a request twice, or after its cancel. The late answer must change nothing. Skips
+    /// requests whose id is in use again, because the answer would go to the newer request.
     pub(super) fn answer_late(&mut self, at: Endpoint) -> Verdict {
         let number = self.pair.rng().below(self.oracle.next_number() as u64) as usize;
         let Some(id) = self.oracle.finished_id(at, number).cloned() else { return Ok(()) };
@@ -130,7 +130,7 @@ impl World<'_> {
     }
 
     pub(super) fn deliver(&mut self, to: Endpoint) -> Verdict {
-        // A failed connection is not read any more.
+        // A failed connection is no longer read.
         let frame = self.pair.peek(to).filter(|_| !self.oracle.has_failed(to)).cloned();
         let Some(frame) = frame else { return Ok(()) };
         self.step(|| format!("{to} receives {}", describe(&frame)));
@@ -139,7 +139,7 @@ impl World<'_> {
         self.check()
     }
 
-    /// Length of a pause: a few milliseconds, or until the next deadline, or 1 ns less.
+    /// Length of a pause: up to 11 ms, or the time until the next wake-up, or 1 ns less than that.
     pub(super) fn pause(&mut self) -> Duration {
         let now = self.pair.now();
         let wakes =
@@ -189,7 +189,7 @@ impl World<'_> {
         self.check()
     }
 
-    /// Closes a connection without waiting for the calls in flight.
+    /// Closes the connection at `end` without waiting for the calls in flight.
     pub(super) fn close(&mut self, end: Endpoint) -> Verdict {
         self.fail(end)?;
         self.send_go_away(end)?;
