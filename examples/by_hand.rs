@@ -1,5 +1,5 @@
-//! A calculator as in `quickstart`, without `#[service]`: its messages, the handler that answers them, and calls
-//! without a client. It is what the macro writes.
+//! The calculator of `quickstart` without `#[service]`: hand-written messages and handler, and
+//! calls without a generated client. The macro generates the same code.
 //!
 //! `cargo run --example by_hand`
 
@@ -55,7 +55,7 @@ impl Calculator {
 }
 
 impl Handler for Calculator {
-    // The macro computes the number from the messages; by hand, count it up when they change.
+    // The macro computes the number from the messages. By hand, increment it when they change.
     const SCHEMA: Schema = Schema::new("Calculator", 1);
 
     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {

@@ -1,4 +1,4 @@
-//! A driver of one's own: the worker's program runs with a low priority, under `nice`.
+//! A custom driver: runs the worker's program under `nice`, with a low priority.
 //!
 //! `cargo run --example custom_driver` (on Unix)
 
@@ -27,7 +27,8 @@ impl Niced {
 
 impl Driver for Niced {
     type Transport = DefaultTransport;
-    /// `nice` becomes the program, so its process is the worker's, and can do all that one of a `Program` can.
+    /// `nice` executes the program in its own process. The worker is therefore that process, and
+    /// supports everything that a worker started by `Program` does.
     type Running = Process;
 
     fn subject(&self) -> String {
@@ -44,14 +45,14 @@ impl Driver for Niced {
 }
 
 #[service]
-trait Patient {
-    /// The priority of the worker's process, as `nice` tells it.
+trait Priority {
+    /// Returns the niceness of the worker's process, as `nice` prints it.
     async fn niceness(&self) -> Result<String, String>;
 }
 
-struct Slow;
+struct MyPriority;
 
-impl Patient for Slow {
+impl Priority for MyPriority {
     async fn niceness(&self) -> Result<String, String> {
         let output = std::process::Command::new("nice").output().map_err(|error| error.to_string())?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -61,18 +62,18 @@ impl Patient for Slow {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if is_worker() {
-        return Ok(serve(Slow.into_service()).await?);
+        return Ok(serve(MyPriority.into_service()).await?);
     }
-    let none: [&str; 0] = [];
-    let worker = Worker::builder(Niced::new(std::env::current_exe()?, none)).spawn().await?;
+    let no_args: [&str; 0] = [];
+    let worker = Worker::builder(Niced::new(std::env::current_exe()?, no_args)).spawn().await?;
     println!(
         "the niceness of process {} is {}",
         worker.pid(),
-        PatientClient::new(worker.clone()).niceness().await?
+        PriorityClient::new(worker.clone()).niceness().await?
     );
     worker.close().await?;
 
-    match Worker::builder(Niced::new("./no-such-program", none)).spawn().await {
+    match Worker::builder(Niced::new("./no-such-program", no_args)).spawn().await {
         Err(error) => println!("{:?}: {error}", error.kind()),
         Ok(worker) => println!("unexpected: {worker:?} is running"),
     }

@@ -1,4 +1,5 @@
-//! A worker that outlives its host: one process starts it and ends, another one goes on with it, its state as it was.
+//! A worker that outlives its host: one process starts and detaches it, another attaches to it. The
+//! worker keeps its state.
 //!
 //! `cargo run --example detached`
 
@@ -23,10 +24,12 @@ impl Counter for Tally {
     }
 }
 
-/// The first host. What it writes is a secret: whoever has it, and is the same user, can call the worker.
-async fn leave() -> Result<(), Box<dyn std::error::Error>> {
+/// The first host: starts a worker, detaches it, and prints its address.
+///
+/// The address is a secret. Any process of the same user that has it can call the worker.
+async fn first_host() -> Result<(), Box<dyn std::error::Error>> {
     let program = Program::current_exe()?.stdout(Output::Discard);
-    // What a worker prints cannot go through a host that is gone.
+    // Fails: by default the worker's stderr goes through the host, which is about to end.
     let refused = Worker::builder(program.clone()).spawn().await?.detach().await.unwrap_err();
     eprintln!("refused: {refused}");
 
@@ -42,18 +45,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if is_worker() {
         return Ok(serve(Tally::default().into_service()).await?);
     }
-    if std::env::args().nth(1).as_deref() == Some("leave") {
-        return leave().await;
+    if std::env::args().nth(1).as_deref() == Some("first-host") {
+        return first_host().await;
     }
-    let first = Command::new(std::env::current_exe()?).arg("leave").output()?;
+    let first = Command::new(std::env::current_exe()?).arg("first-host").output()?;
     print!("{}", String::from_utf8_lossy(&first.stderr));
-    println!("the first host has ended: {}", first.status.success());
+    println!("the first host exited successfully: {}", first.status.success());
     let address: Address = serde_json::from_slice(&first.stdout)?;
 
     let worker = Worker::builder(Attach::new(address.clone())).spawn().await?;
     println!("the second host counts to {}", CounterClient::new(worker.clone()).count().await?);
-    // It is this host's now: it would end with it, and it can be detached again.
+    // The worker now belongs to this host: it would end with the host, or could be detached again.
     worker.close().await?;
-    println!("nobody is there: {}", Worker::builder(Attach::new(address)).spawn().await.unwrap_err());
+    println!("the worker is gone: {}", Worker::builder(Attach::new(address)).spawn().await.unwrap_err());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What can go wrong with a call, and how to tell it apart: the handler's own error, a panic in it, a call that its worker
-//! cannot take, and a program that cannot be started.
+//! Errors of a call, and how to distinguish them: the handler's own error, a panic in the handler,
+//! a call to a closed worker, and a program that cannot be started.
 //!
 //! `cargo run --example error_handling`
 
@@ -9,47 +9,47 @@ use serde::{Deserialize, Serialize};
 
 #[service]
 trait Account {
-    async fn withdraw(&self, cents: u64) -> Result<u64, Refused>;
+    async fn withdraw(&self, cents: u64) -> Result<u64, WithdrawError>;
     async fn interest(&self, years: u64) -> u64;
 }
 
-/// Travels as a value: the host matches it as any other.
+/// The handler's own error. It is sent as a value, so the host can match on it.
 #[derive(Debug, Serialize, Deserialize)]
-enum Refused {
-    TooLittle { missing: u64 },
+enum WithdrawError {
+    Insufficient { missing: u64 },
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for WithdrawError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::TooLittle { missing } = self;
-        write!(f, "{missing} cents are missing")
+        let Self::Insufficient { missing } = self;
+        write!(f, "{missing} cents short")
     }
 }
 
 struct Balance(u64);
 
 impl Account for Balance {
-    async fn withdraw(&self, cents: u64) -> Result<u64, Refused> {
-        self.0.checked_sub(cents).ok_or_else(|| Refused::TooLittle { missing: cents - self.0 })
+    async fn withdraw(&self, cents: u64) -> Result<u64, WithdrawError> {
+        self.0.checked_sub(cents).ok_or_else(|| WithdrawError::Insufficient { missing: cents - self.0 })
     }
     async fn interest(&self, years: u64) -> u64 {
         self.0 / years
     }
 }
 
-/// Says what to do. The kind is to decide by, the text is for people.
+/// Suggests a reaction. Match on the kind of an error: its text is for people and may change.
 fn advice(error: &Error) -> &'static str {
     match (error.kind(), error.executed()) {
         (ErrorKind::Panicked, _) => "report a bug",
         (ErrorKind::Spawn, _) => "install the program",
-        (_, Executed::No) => "nothing has happened, so try again elsewhere",
-        (ErrorKind::Timeout | ErrorKind::Crashed, _) => "look whether it has happened before you try again",
+        (_, Executed::No) => "not executed, so retry on another worker",
+        (ErrorKind::Timeout | ErrorKind::Crashed, _) => "check whether it was executed before you retry",
         _ => "give up",
     }
 }
 
 fn report(error: &Error) {
-    // `{:#}` adds the causes: what the system said, for example.
+    // `{:#}` adds the causes, such as the error of the operating system.
     println!("{:?}: {error:#}\n  -> {}", error.kind(), advice(error));
 }
 
@@ -62,13 +62,15 @@ async fn main() -> Result<(), Error> {
     let account = AccountClient::new(worker.clone());
     for cents in [30, 500] {
         match account.withdraw(cents).await {
-            Ok(left) => println!("{left} cents are left"),
-            Err(CallError::Service(Refused::TooLittle { missing })) => println!("{missing} too few"),
+            Ok(left) => println!("{left} cents left"),
+            Err(CallError::Service(WithdrawError::Insufficient { missing })) => {
+                println!("{missing} cents short")
+            }
             Err(CallError::Call(error)) => report(&error),
         }
     }
     report(&account.interest(0).await.unwrap_err());
-    println!("the worker goes on: {}", account.interest(4).await?);
+    println!("the worker is still running: {}", account.interest(4).await?);
     worker.close().await?;
     report(&account.interest(4).await.unwrap_err());
     report(&Worker::builder(Program::new("./no-such-program")).spawn().await.unwrap_err());

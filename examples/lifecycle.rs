@@ -1,4 +1,4 @@
-//! The life of a worker: what its status tells, leaving it and coming back, and three ways to end it.
+//! Lifecycle of a worker: its status, disconnect and reconnect, and three ways to shut it down.
 //!
 //! `cargo run --example lifecycle`
 
@@ -10,7 +10,7 @@ use isolated_workers::prelude::*;
 #[service]
 trait Counter {
     async fn count(&self) -> u64;
-    /// Takes a while.
+    /// Takes 100 ms.
     async fn bake(&self) -> String;
 }
 
@@ -38,32 +38,33 @@ async fn main() -> Result<(), Error> {
         return serve(Tally::default().into_service()).await;
     }
     let (worker, counter) = start().await?;
-    // A watch: `status.wait_for(..)` waits for what you need.
+    // A watch channel: `status.wait_for(..)` waits for a certain status.
     let status = worker.status();
     println!("{:?}: count {}", *status.borrow(), counter.count().await?);
 
     worker.disconnect().await?;
     println!("{:?}: {}", *status.borrow(), counter.count().await.unwrap_err());
     worker.reconnect().await?;
-    println!("{:?}: count {}, so its state is as it was", *status.borrow(), counter.count().await?);
+    println!("{:?}: count {}, so the state was kept", *status.borrow(), counter.count().await?);
 
-    // `drain` finishes what is in flight.
+    // `drain` lets the calls in flight finish.
     let (cake, drained) = tokio::join!(counter.bake(), worker.drain());
     drained?;
-    println!("{:?}: drained, and {} was finished", *status.borrow(), cake?);
+    println!("{:?}: drained, `bake` returned {}", *status.borrow(), cake?);
     println!("{:?}: {}", *status.borrow(), counter.count().await.unwrap_err());
 
-    // `close` does not wait for it.
+    // `close` does not wait for them: they fail.
     let (worker, counter) = start().await?;
     let (cake, closed) = tokio::join!(counter.bake(), worker.close());
     closed?;
     println!("{}", cake.unwrap_err());
     println!("the worker {}", worker.closed().await);
 
-    // `kill` does not ask the worker. The last handle that is dropped does what `close` does, in the background.
+    // `kill` ends the process at once. Dropping the last handle closes the worker in the
+    // background.
     let (worker, counter) = start().await?;
     worker.kill();
-    println!("the worker {}, is active: {}", worker.closed().await, worker.is_active());
+    println!("the worker {}; active: {}", worker.closed().await, worker.is_active());
     println!("{}", counter.count().await.unwrap_err());
     Ok(())
 }

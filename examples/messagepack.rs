@@ -1,4 +1,4 @@
-//! A codec of one's own for a format that serde has: MessagePack, which peers in many languages know.
+//! A custom codec for a serde format: MessagePack, for which libraries exist in many languages.
 //!
 //! `cargo run --example messagepack`
 
@@ -22,15 +22,16 @@ impl Codec for MessagePack {
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        // A missing payload is one of nothing.
+        // An empty payload decodes as nil.
         let mut rest = if bytes.is_empty() { NIL } else { bytes };
         let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
-        // For what is passed over: the budget of a value is counted whatever the codec.
+        // Limits the depth of values that serde skips. The budget of the connection limits the
+        // others, for any codec.
         deserializer.set_max_depth(128);
         let value = T::deserialize(&mut deserializer).map_err(CodecError::new)?;
         match rest.len() {
             0 => Ok(value),
-            more => Err(CodecError::new(format!("{more} bytes are left over behind the value"))),
+            extra => Err(CodecError::new(format!("{extra} bytes follow the value"))),
         }
     }
 

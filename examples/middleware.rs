@@ -1,4 +1,5 @@
-//! Layers around a worker, on both sides: what they let through, what they refuse, and who is named for it.
+//! Layers on the host and on the worker: requests that they change, retry and reject, and errors
+//! that name the layer.
 //!
 //! `cargo run --example middleware`
 
@@ -20,21 +21,21 @@ struct Office;
 impl Printer for Office {
     async fn print(&self, context: Context, text: String, copies: u32) -> String {
         let tenant = context.metadata().get("tenant").unwrap_or("nobody");
-        format!("{copies} x {text:?} for {tenant}, at attempt {}", context.attempt())
+        format!("{copies} x {text:?} for {tenant}, attempt {}", context.attempt())
     }
     async fn jam(&self) {
         std::future::pending().await
     }
 }
 
-/// A middleware of one's own: an async function of a request and what comes next.
-async fn tenant(mut request: Request, next: Next<'_>) -> Result<Response, Error> {
+/// A custom middleware: an async function of the request and the next layer.
+async fn set_tenant(mut request: Request, next: Next<'_>) -> Result<Response, Error> {
     request.metadata_mut().insert("tenant", "acme");
     next.call(request).await
 }
 
-/// The first attempt of each call finds the printer busy.
-async fn busy(request: Request, next: Next<'_>) -> Result<Response, Error> {
+/// Fails the first attempt of each call.
+async fn busy_at_first(request: Request, next: Next<'_>) -> Result<Response, Error> {
     match request.attempt() {
         1 => Err(Error::new(ErrorKind::Overloaded, "the printer is busy")),
         _ => next.call(request).await,
@@ -43,30 +44,34 @@ async fn busy(request: Request, next: Next<'_>) -> Result<Response, Error> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let auth = Auth::new("what both have agreed on");
+    let auth = Auth::new("a shared token");
     if is_worker() {
-        // As on the host: the first one added sees a request first.
-        let few = Validate::new(|print: &printer::Print| match print.copies {
+        // As on the host, the first layer added sees a request first.
+        let max_copies = Validate::new(|print: &printer::Print| match print.copies {
             1..=100 => Ok(()),
-            copies => Err(format!("{copies} copies are too many")),
+            copies => Err(format!("{copies} copies exceed the limit of 100")),
         });
-        return serve(Office.into_service()).layer(auth).layer(few).layer(ConcurrencyLimit::new(8)).await;
+        return serve(Office.into_service())
+            .layer(auth)
+            .layer(max_copies)
+            .layer(ConcurrencyLimit::new(8))
+            .await;
     }
-    let worker = || Worker::builder(Program::current_exe().expect("this program"));
+    let worker = || Worker::builder(Program::current_exe().expect("path of this program"));
     let layered = worker()
-        .layer(from_fn(tenant))
+        .layer(from_fn(set_tenant))
         .layer(Retry::new(3))
-        // From here on, for each attempt.
-        .layer(from_fn(busy))
+        // The layers below run for each attempt.
+        .layer(from_fn(busy_at_first))
         .layer(Timeout::new(Duration::from_millis(200)))
         .layer(auth);
     let printer = PrinterClient::new(layered.spawn().await?);
     println!("{}", printer.print("hello".into(), 2).await?);
-    println!("refused: {}", printer.print("hello".into(), 5000).await.unwrap_err());
-    println!("given up: {}", printer.jam().await.unwrap_err());
+    println!("rejected: {}", printer.print("hello".into(), 5000).await.unwrap_err());
+    println!("timed out: {}", printer.jam().await.unwrap_err());
 
-    let stranger = PrinterClient::new(worker().spawn().await?);
-    let denied = stranger.print("hello".into(), 1).await.unwrap_err();
+    let unauthorized = PrinterClient::new(worker().spawn().await?);
+    let denied = unauthorized.print("hello".into(), 1).await.unwrap_err();
     println!("{:?}: {denied}", denied.kind());
     Ok(())
 }

@@ -1,4 +1,4 @@
-// A worker in Node.js: lines of JSON on a Unix socket, see docs/wire.md.
+// A worker in Node.js: JSON lines on a Unix socket. See docs/wire.md.
 import { createServer } from 'node:net';
 import { env } from 'node:process';
 import { createInterface } from 'node:readline';
@@ -21,11 +21,11 @@ async function answer({ type, payload, tx }) {
 }
 
 const server = createServer((socket) => {
-  // One host; the process ends with its connection.
+  // Accepts one host. The process ends when that connection closes.
   server.close();
   createInterface({ input: socket }).on('line', async (line) => {
     const message = line.trim() === '' ? {} : JSON.parse(line);
-    // What has no type is for peers that know more than this one.
+    // Ignores control frames, which have no type.
     if (message.type) socket.write(JSON.stringify(await answer(message)) + '\n');
   });
 });

@@ -1,6 +1,6 @@
-//! A worker in another language: `node_worker.mjs` beside this file, called like any other.
+//! A worker in another language: calls `node_worker.mjs`, beside this file, like any other worker.
 //!
-//! `cargo run --example node_worker`, where there is a `node` in `PATH`
+//! `cargo run --example node_worker` (needs `node` in `PATH`)
 
 use isolated_workers::CallError;
 use isolated_workers::prelude::*;
@@ -17,11 +17,11 @@ trait Greeter {
 async fn main() -> Result<(), Error> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/node_worker.mjs");
     if std::process::Command::new("node").arg("--version").output().is_err() {
-        println!("skipped: there is no `node` in PATH");
+        println!("skipped: could not find `node` in PATH");
         return Ok(());
     }
     let worker = Worker::builder(Program::new("node").arg(script))
-        // Node.js cannot listen at a socket that it inherits, and has no handshake.
+        // Node.js cannot listen on an inherited socket, and the script has no handshake.
         .transport(UnixSocket::bound_by_worker())
         .without_handshake()
         .spawn()
@@ -32,10 +32,7 @@ async fn main() -> Result<(), Error> {
     println!("the sum is {}", greeter.sum(vec![1.5, 2.5]).await?);
     match greeter.fail().await {
         Err(CallError::Call(error)) => {
-            println!(
-                "{error}; its code: {:?}",
-                error.remote_error().and_then(|remote| remote.code.as_deref())
-            )
+            println!("{error}; code: {:?}", error.remote_error().and_then(|remote| remote.code.as_deref()))
         }
         other => println!("unexpected: {other:?}"),
     }

@@ -1,5 +1,5 @@
-//! Spans of a host and of its worker, exported to OpenTelemetry, with its ids: here to standard output, and to any
-//! collector with another exporter.
+//! Exports the spans of a host and its worker to OpenTelemetry, as one trace. This example prints
+//! them to standard output. Use another exporter to send them to a collector.
 //!
 //! `cargo run --example opentelemetry`
 
@@ -31,7 +31,7 @@ impl Calculator for MyCalculator {
     }
 }
 
-/// Carries the context of OpenTelemetry instead of that which `Trace` makes by itself.
+/// Propagates the OpenTelemetry context instead of the one that `Trace` generates.
 struct OpenTelemetry(TraceContextPropagator);
 
 impl Propagator for OpenTelemetry {
@@ -47,7 +47,7 @@ impl Propagator for OpenTelemetry {
         let carrier: HashMap<_, _> =
             metadata.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         if let Err(error) = span.set_parent(self.0.extract(&carrier)) {
-            tracing::warn!(%error, "this span has no parent");
+            tracing::warn!(%error, "could not set the parent of this span");
         }
     }
 }
@@ -57,9 +57,9 @@ fn export(service: &'static str) -> SdkTracerProvider {
         .with_simple_exporter(opentelemetry_stdout::SpanExporter::default())
         .build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer(service));
-    let ours = Targets::new()
+    let targets = Targets::new()
         .with_targets([("isolated_workers", tracing::Level::DEBUG), ("opentelemetry", tracing::Level::INFO)]);
-    tracing_subscriber::registry().with(ours).with(layer).init();
+    tracing_subscriber::registry().with(targets).with(layer).init();
     provider
 }
 
@@ -69,13 +69,13 @@ async fn main() -> Result<(), Error> {
     if is_worker() {
         let provider = export("worker");
         let served = serve(MyCalculator.into_service()).layer(trace).await;
-        provider.shutdown().expect("the spans of the worker");
+        provider.shutdown().expect("the worker's spans are exported");
         return served;
     }
     let provider = export("host");
     let worker = Worker::builder(Program::current_exe()?).layer(trace).spawn().await?;
     println!("2 + 3 = {}", CalculatorClient::new(worker.clone()).add(2, 3).await?);
     worker.close().await?;
-    provider.shutdown().expect("the spans of the host");
+    provider.shutdown().expect("the host's spans are exported");
     Ok(())
 }

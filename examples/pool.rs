@@ -1,5 +1,5 @@
-//! Many workers behind one stub: a batch that one bad item does not stop, calls that go to the same worker by their key, and
-//! a new version of the program without a failed call.
+//! Several workers behind one client: a batch that survives a poison call, calls routed to the same
+//! worker by key, and a reload without a failed call.
 //!
 //! `cargo run --example pool`
 
@@ -20,10 +20,10 @@ struct Cook;
 impl Kitchen for Cook {
     async fn cook(&self, dish: String) -> Result<String, String> {
         match dish.as_str() {
-            // One that every cook dies of.
+            // A poison call: crashes every worker that runs it.
             "fugu" => std::process::abort(),
-            "stone" => Err("nobody can eat that".to_owned()),
-            _ => Ok(format!("{dish}, well done")),
+            "stone" => Err("a stone cannot be cooked".to_owned()),
+            _ => Ok(format!("cooked {dish}")),
         }
     }
     async fn process(&self) -> u32 {
@@ -39,10 +39,10 @@ async fn main() -> Result<(), Error> {
     if is_worker() {
         return serve(Cook.into_service()).await;
     }
-    let cooks = || Ok::<_, Error>(Pool::builder(Program::current_exe()?).workers(2));
-    let pool = cooks()?.on_crash(OnCrash::retry(1)).spawn().await?;
+    let builder = || Ok::<_, Error>(Pool::builder(Program::current_exe()?).workers(2));
+    let pool = builder()?.on_crash(OnCrash::retry(1)).spawn().await?;
     let dishes = ["soup", "fugu", "bread", "stone", "cake"];
-    // In the order of the items; `.unordered()` hands them out as they come.
+    // Results are in the order of the items. With `.unordered()`, in order of completion.
     let mut results =
         pool.map(
             dishes,
@@ -52,27 +52,27 @@ async fn main() -> Result<(), Error> {
         match result {
             Ok(meal) => println!("{dish}: {meal}"),
             Err(CallError::Service(refused)) => println!("{dish}: {refused}"),
-            Err(CallError::Call(error)) => println!("{dish}: {:?}, the others go on", error.kind()),
+            Err(CallError::Call(error)) => println!("{dish}: {:?}, the batch continues", error.kind()),
         }
     }
-    // Each of its two runs cost a worker.
+    // Each of the two attempts at fugu crashed a worker.
     let replaced = pool.watch().wait_for(|stats| stats.restarts() == 2).await.is_ok();
     println!("two workers were replaced: {replaced}");
 
-    let of_ada = KitchenClient::new(pool.with_key("Ada"));
-    let same = of_ada.process().await? == of_ada.process().await?;
-    println!("one key, one worker: {same}");
-    let before = of_ada.process().await?;
+    let ada = KitchenClient::new(pool.with_key("Ada"));
+    let same = ada.process().await? == ada.process().await?;
+    println!("same key, same worker: {same}");
+    let before = ada.process().await?;
     pool.reload().await?;
-    println!("reloaded, another process: {}", of_ada.process().await? != before);
+    println!("reload started a new process: {}", ada.process().await? != before);
     pool.drain().await?;
 
-    // One worker, and no queue: what comes beyond that is refused.
-    let busy = cooks()?.workers(1).queue(0, WhenFull::Reject).spawn().await?;
+    // One worker and no queue: further calls are rejected.
+    let busy = builder()?.workers(1).queue(0, WhenFull::Reject).spawn().await?;
     let kitchen = KitchenClient::new(busy.clone());
     tokio::select! {
         biased;
-        _ = kitchen.wait() => println!("unexpected: it is done"),
+        _ = kitchen.wait() => println!("unexpected: `wait` returned"),
         refused = kitchen.cook("soup".to_owned()) => println!("{}", refused.unwrap_err()),
     }
     busy.close().await

@@ -1,5 +1,5 @@
-//! What a worker is told when it starts: its configuration, a key. It goes over the connection, so that no argument,
-//! variable or file has it, and the worker that replaces a crashed one is told the same.
+//! Startup data of a worker, such as a configuration or a key. It is sent over the connection, and
+//! appears in no argument, environment variable or file. A respawned worker gets the same data.
 //!
 //! `cargo run --example startup_data`
 
@@ -23,10 +23,10 @@ trait Signer {
 struct MySigner(Config);
 
 impl MySigner {
-    /// What it says goes to the host, as the error of `spawn`.
+    /// Checks the configuration. `spawn` returns the error on the host.
     fn new(config: Config) -> Result<Self, String> {
         match config.rounds {
-            0 => Err("a signature takes one round at least".to_owned()),
+            0 => Err("a signature needs at least one round".to_owned()),
             _ => Ok(Self(config)),
         }
     }
@@ -46,23 +46,26 @@ impl Signer for MySigner {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if is_worker() {
-        // With `#[isolated_workers::main]`, an argument of `main` does the same.
+        // With `#[isolated_workers::main]`, declare the data as an argument of `main`.
         return serve_with(async |config| MySigner::new(config).map(MySigner::into_service)).await;
     }
-    let config = Config { key: "none of your business".to_owned(), rounds: 3 };
+    let config = Config { key: "secret".to_owned(), rounds: 3 };
     let builder = Worker::builder(Program::current_exe()?).startup_data(config.clone());
     let worker = builder.on_crash(OnCrash::respawn()).spawn().await?;
     let signer = SignerClient::new(worker.clone());
     let signature = signer.sign("hello".to_owned()).await?;
     println!("signed: {signature}");
     println!("{}", signer.crash().await.unwrap_err().kind().code());
-    println!("the next worker knows the key, too: {}", signer.sign("hello".to_owned()).await? == signature);
+    println!(
+        "the respawned worker has the same key: {}",
+        signer.sign("hello".to_owned()).await? == signature
+    );
     worker.close().await?;
 
-    let refused = Worker::builder(Program::current_exe()?).startup_data(Config { rounds: 0, ..config });
-    println!("{}", refused.spawn().await.unwrap_err());
-    // Nothing but what it asks for.
-    let refused = Worker::builder(Program::current_exe()?).startup_data("three rounds");
-    println!("{}", refused.spawn().await.unwrap_err());
+    let rejected = Worker::builder(Program::current_exe()?).startup_data(Config { rounds: 0, ..config });
+    println!("{}", rejected.spawn().await.unwrap_err());
+    // Data of another type is rejected.
+    let rejected = Worker::builder(Program::current_exe()?).startup_data("three rounds");
+    println!("{}", rejected.spawn().await.unwrap_err());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A worker whose connection is its standard input and output, as where a pipe to a child is all there is. It may print
-//! all the same: what it prints comes out on its standard error.
+//! A worker connected by its standard input and output, for systems that offer no other channel.
+//! The worker can still print: the library redirects its standard output to standard error.
 //!
 //! `cargo run --example stdio_worker`
 
@@ -19,9 +19,9 @@ struct Talkative;
 
 impl Greeter for Talkative {
     async fn greet(&self, name: String) -> String {
-        println!("now comes {name}");
-        // Also what a library in another language prints, and a process that the worker starts.
-        let _ = std::process::Command::new("echo").arg("a child prints, too").status();
+        println!("greeting {name}");
+        // The output of C libraries and child processes is redirected too.
+        let _ = std::process::Command::new("echo").arg("hello from a child").status();
         format!("Good evening, {name}.")
     }
 }
@@ -29,7 +29,7 @@ impl Greeter for Talkative {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if is_worker() {
-        // It finds out by itself how it was started; `.transport(Stdio)` here would take no other way.
+        // `serve` detects the transport. With `.transport(Stdio)` it would accept no other.
         return serve(Talkative.into_service()).await;
     }
     let program = Program::current_exe()?.stderr(Output::Capture);
@@ -37,14 +37,14 @@ async fn main() -> Result<(), Error> {
     println!("{}", GreeterClient::new(worker.clone()).greet("Ada".to_owned()).await?);
     worker.close().await?;
     for line in worker.stderr().lines() {
-        println!("it printed: {line}");
+        println!("the worker printed: {line}");
     }
 
-    // A program that is no worker does not go unnoticed, whether it talks or is silent.
-    let talks = Worker::builder(Program::new("echo").arg("Hello!")).transport(Stdio);
-    println!("{}", talks.spawn().await.unwrap_err());
-    let soon = Timeouts::default().startup(Duration::from_millis(200));
-    let silent = Worker::builder(Program::new("sleep").arg("60")).transport(Stdio).timeouts(soon);
+    // A program that is not a worker is an error, whether it prints or stays silent.
+    let printing = Worker::builder(Program::new("echo").arg("Hello!")).transport(Stdio);
+    println!("{}", printing.spawn().await.unwrap_err());
+    let short = Timeouts::default().startup(Duration::from_millis(200));
+    let silent = Worker::builder(Program::new("sleep").arg("60")).transport(Stdio).timeouts(short);
     println!("{}", silent.spawn().await.unwrap_err());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A worker on a thread of this process: the same service, client, codec and middleware, without the isolation. For tests,
-//! and where there are no processes to start.
+//! A worker on a thread of this process, with the same service, client, codec and middleware, but
+//! without isolation. Use it in tests, and on systems that cannot start processes.
 //!
 //! `cargo run --example thread_driver`
 
@@ -23,7 +23,8 @@ impl Calculator for MyCalculator {
     }
 }
 
-/// Knows nothing of what runs the worker. Tests give it a thread, or `Local`, which is no worker at all.
+/// Works with any service: a worker process, a thread, or `Local`, which calls the handler without
+/// a worker.
 async fn halves<S: Service>(calculator: &CalculatorClient<S>, numbers: &[i64]) -> Result<Vec<i64>, Error> {
     let mut halves = Vec::new();
     for number in numbers {
@@ -34,17 +35,20 @@ async fn halves<S: Service>(calculator: &CalculatorClient<S>, numbers: &[i64]) -
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // What would be the `main` of a program. The state of `MyCalculator` is made anew with each thread.
+    // The closure replaces the `main` of a worker program. Each thread creates its own
+    // `MyCalculator`.
     let thread = Thread::new(|| async { serve(MyCalculator.into_service()).await }).name("calculator");
     let worker = Worker::builder(thread).spawn().await?;
     let calculator = CalculatorClient::new(&worker);
     println!("{:?}", halves(&calculator, &[2, 4, 6]).await?);
     println!("in this process: {}", calculator.process().await? == std::process::id());
 
-    // A panic costs its call. An abort, a stack overflow or a loop without an end would cost this process.
+    // A panic fails only its call. An abort or a stack overflow would end this process, and an
+    // endless loop would keep the thread.
     println!("{}", calculator.divide(1, 0).await.unwrap_err());
     println!("{:?}", halves(&calculator, &[8]).await?);
-    // Calls in flight fail, and the thread ends at its next await. There is no `worker.pid()` to compile here.
+    // Calls in flight fail, and the thread ends at its next await. `worker.pid()` does not compile
+    // here.
     worker.close().await?;
     println!("{}", calculator.divide(1, 1).await.unwrap_err());
     Ok(())

@@ -1,5 +1,5 @@
-//! How long things may take: a limit for the worker's calls, one for a message, one for a single call, and what becomes of a
-//! handler whose time is over.
+//! Timeouts for all calls of a worker, for one message and for a single call, and what happens to
+//! a handler that exceeds them.
 //!
 //! `cargo run --example timeouts`
 
@@ -13,33 +13,33 @@ use isolated_workers::protocol::{Request, Response};
 #[service]
 trait Oracle {
     async fn answer(&self) -> u32;
-    /// Never ends. The limit of the message goes before that of the worker.
+    /// Never returns. The timeout of the message overrides the worker's.
     #[message(timeout = "50ms")]
-    async fn ponder(&self);
-    /// Never ends, and never awaits: only the end of its process stops it.
+    async fn wait(&self);
+    /// Never returns and never awaits. Only killing the process stops it.
     #[message(timeout = "50ms")]
-    async fn brood(&self);
+    async fn block(&self);
 }
 
-struct Deep;
+struct MyOracle;
 
-impl Oracle for Deep {
+impl Oracle for MyOracle {
     async fn answer(&self) -> u32 {
         42
     }
-    async fn ponder(&self) {
-        // Dropped when the caller has given up: it does not go on for nobody.
+    async fn wait(&self) {
+        // Dropped when the call times out.
         std::future::pending().await
     }
-    async fn brood(&self) {
+    async fn block(&self) {
         loop {
             std::thread::park();
         }
     }
 }
 
-/// The limit of a single call, by whatever the request tells: it goes before both.
-async fn patient(mut request: Request, next: Next<'_>) -> Result<Response, Error> {
+/// Sets the timeout of a single call by the name of its message. Overrides both other timeouts.
+async fn timeout_by_name(mut request: Request, next: Next<'_>) -> Result<Response, Error> {
     if request.name() == "answer" {
         request.set_timeout(Some(Duration::from_secs(60)));
     }
@@ -49,26 +49,26 @@ async fn patient(mut request: Request, next: Next<'_>) -> Result<Response, Error
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if is_worker() {
-        return serve(Deep.into_service()).await;
+        return serve(MyOracle.into_service()).await;
     }
     let timeouts = Timeouts::default().startup(Duration::from_secs(20)).message(Duration::from_secs(30));
     let builder = || Ok::<_, Error>(Worker::builder(Program::current_exe()?).timeouts(timeouts));
 
-    let worker = builder()?.layer(from_fn(patient)).spawn().await?;
+    let worker = builder()?.layer(from_fn(timeout_by_name)).spawn().await?;
     let oracle = OracleClient::new(worker.clone());
     println!("in time: {}", oracle.answer().await?);
-    println!("{}", oracle.ponder().await.unwrap_err());
-    println!("the same worker goes on: {}", oracle.answer().await?);
+    println!("{}", oracle.wait().await.unwrap_err());
+    println!("the same worker answers: {}", oracle.answer().await?);
     worker.close().await?;
 
-    // The worker of a handler that blocks is killed, and another one takes its place.
+    // A worker whose handler blocks is killed and replaced.
     let worker = builder()?.on_timeout(OnTimeout::Kill).spawn().await?;
     let (oracle, first) = (OracleClient::new(worker.clone()), worker.pid());
-    println!("{}", oracle.brood().await.unwrap_err());
-    println!("another worker answers: {}, {}", oracle.answer().await?, worker.pid() != first);
+    println!("{}", oracle.block().await.unwrap_err());
+    println!("a new worker answers: {}, {}", oracle.answer().await?, worker.pid() != first);
     worker.close().await?;
 
-    let absurd = builder()?.timeouts(timeouts.message(Duration::MAX)).spawn().await;
-    println!("{}", absurd.unwrap_err());
+    let too_long = builder()?.timeouts(timeouts.message(Duration::MAX)).spawn().await;
+    println!("{}", too_long.unwrap_err());
     Ok(())
 }

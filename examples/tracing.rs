@@ -1,5 +1,5 @@
-//! The spans of a host and of its worker in one trace, across the boundary of the process. Any subscriber will do: this one
-//! writes each span when it is over, and `trace_id` and `parent_id` tell what belongs together.
+//! Spans of a host and its worker in one trace, across the process boundary. Works with any
+//! subscriber. This one prints each span when it closes; `trace_id` and `parent_id` connect them.
 //!
 //! `cargo run --example tracing`
 
@@ -25,7 +25,7 @@ impl Calculator for MyCalculator {
     }
 }
 
-/// Spans and events of these targets, as lines of standard output.
+/// Prints the spans and events of these targets to standard output.
 fn subscribe(targets: Targets) {
     let lines = tracing_subscriber::fmt::layer().with_span_events(FmtSpan::CLOSE).with_ansi(false);
     tracing_subscriber::registry().with(lines.without_time()).with(targets).init();
@@ -33,18 +33,18 @@ fn subscribe(targets: Targets) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let ours = Targets::new().with_target("isolated_workers", tracing::Level::DEBUG);
+    let library = Targets::new().with_target("isolated_workers", tracing::Level::DEBUG);
     if is_worker() {
-        subscribe(ours.with_target("tracing", tracing::Level::INFO));
-        // The layer of the worker takes up the trace that the layer of the host has begun.
+        subscribe(library.with_target("tracing", tracing::Level::INFO));
+        // The worker's layer continues the trace that the host's layer started.
         return serve(MyCalculator.into_service()).layer(Trace).await;
     }
-    subscribe(ours);
-    // Each line that the worker prints is an event here, so that one subscriber gets both sides.
+    subscribe(library);
+    // Each line that the worker prints becomes an event here, so one subscriber gets both sides.
     let program = Program::current_exe()?.stdout(Output::Trace);
     let worker = Worker::builder(program).layer(Trace).spawn().await?;
     let calculator = CalculatorClient::new(worker.clone());
-    println!("7 / 2 = {}", calculator.divide(7, 2).await.expect("two is not zero"));
+    println!("7 / 2 = {}", calculator.divide(7, 2).await.expect("no division by zero"));
     println!("1 / 0 fails: {}", calculator.divide(1, 0).await.unwrap_err());
     worker.close().await
 }
