@@ -1,4 +1,5 @@
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
@@ -31,6 +32,10 @@ const MAX_READS: usize = 16;
 /// Time for which a stream that can no longer be written is still read.
 const READ_AFTER_WRITE_ERROR_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// User code on the reading half, as a panic's error names it.
+const READER: &str = "the reader of the transport";
+const FRAMING: &str = "the framing of the codec";
+
 /// Reason why a connection closed.
 #[derive(Debug)]
 pub(crate) enum CloseReason {
@@ -54,8 +59,8 @@ pub(crate) struct ConnectionTask<C: Codec, R, H> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Error of a stream that can no longer be written, and the time for which it is still read.
     write_error: Option<(io::Error, Pin<Box<Sleep>>)>,
-    /// Panic of user code on the reading half.
-    panic: Option<String>,
+    /// User code that runs now, to name it if it panics.
+    user_code: &'static str,
     buffers: Buffers,
 }
 
@@ -73,7 +78,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
         let (frames, requests) = (Vec::new(), Vec::new());
         let buffers = Buffers { frames, requests, answers: Vec::new(), woken: Vec::new() };
-        Self { link, reader, handler, timer: None, write_error: None, panic: None, buffers }
+        Self { link, reader, handler, timer: None, write_error: None, user_code: READER, buffers }
     }
 
     pub(crate) fn handler(&self) -> &H {
@@ -122,12 +127,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             }
             match read {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(reason)) => {
-                    if let Some(panic) = self.panic.take() {
-                        self.link.change(|state| state.break_after_panic(&panic));
-                    }
-                    return Poll::Ready(reason);
-                }
+                Poll::Ready(Err(reason)) => return Poll::Ready(reason),
                 // A reader that was not polled has no waker.
                 Poll::Pending if is_stalled && !self.link.lock().is_full() => {}
                 Poll::Pending => return self.poll_write_error(cx),
@@ -138,25 +138,22 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        match user_code::catch("the reader of the transport", || self.reader.poll_read(cx)) {
-            Ok(read) => read.map(|read| match read {
-                Ok(0) => Err(CloseReason::Eof),
-                Ok(_) => {
-                    self.link.0.reads.fetch_add(1, Ordering::Relaxed);
-                    Ok(())
-                }
-                Err(error) => Err(CloseReason::Broken(error)),
-            }),
-            Err(panic) => Poll::Ready(Err(self.close_after_panic(panic))),
-        }
+        self.user_code = READER;
+        self.reader.poll_read(cx).map(|read| match read {
+            Ok(0) => Err(CloseReason::Eof),
+            Ok(_) => {
+                self.link.0.reads.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(CloseReason::Broken(error)),
+        })
     }
 
-    /// Close reason after a panic of user code on the reading half.
+    /// Ends every call after a panic of user code on the reading half.
     #[cold]
     fn close_after_panic(&mut self, panic: String) -> CloseReason {
-        let error = io::Error::other(panic.clone());
-        self.panic = Some(panic);
-        CloseReason::Broken(error)
+        self.link.change(|state| state.break_after_panic(&panic));
+        CloseReason::Broken(io::Error::other(panic))
     }
 
     /// Close reason for bytes that are not a frame. `read` is the result of the last read.
@@ -209,24 +206,19 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     /// frame, `read` becomes the close reason.
     fn decode(&mut self, read: &mut Poll<Result<(), CloseReason>>) -> bool {
         let max = if H::SERVES { MAX_REQUEST_BATCH } else { MAX_ANSWER_BATCH };
-        let (reader, frames) = (&mut self.reader, &mut self.buffers.frames);
-        let decoded = user_code::catch("the framing of the codec", || {
-            while frames.len() < max {
-                match reader.next_frame() {
-                    Ok(Some(frame)) => frames.push(frame),
-                    Ok(None) => return Ok(true),
-                    Err(error) => return Err(error),
+        self.user_code = FRAMING;
+        while self.buffers.frames.len() < max {
+            match self.reader.next_frame() {
+                Ok(Some(frame)) => self.buffers.frames.push(frame),
+                Ok(None) => return true,
+                Err(error) => {
+                    let so_far = std::mem::replace(read, Poll::Pending);
+                    *read = Poll::Ready(Err(Self::undecodable(error, so_far)));
+                    return true;
                 }
             }
-            Ok(false)
-        });
-        let reason = match decoded {
-            Ok(Ok(is_last)) => return is_last,
-            Ok(Err(error)) => Self::undecodable(error, std::mem::replace(read, Poll::Pending)),
-            Err(panic) => self.close_after_panic(panic),
-        };
-        *read = Poll::Ready(Err(reason));
-        true
+        }
+        false
     }
 
     /// Hands the decoded frames to the state machine. Collects the requests, and the wakers of
@@ -321,6 +313,15 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> Future for ConnectionTas
     type Output = CloseReason;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        self.poll_task(cx)
+        let task = &mut *self;
+        // One catch for each poll. One for each read and each batch of frames costs a worker 150
+        // instructions a call (`.ci/instructions`).
+        match catch_unwind(AssertUnwindSafe(|| task.poll_task(cx))) {
+            Ok(poll) => poll,
+            Err(panic) => {
+                let panic = user_code::describe(task.user_code, &*panic);
+                Poll::Ready(task.close_after_panic(panic))
+            }
+        }
     }
 }

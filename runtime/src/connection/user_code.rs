@@ -11,8 +11,9 @@ pub(super) fn catch<T>(what: &str, code: impl FnOnce() -> T) -> Result<T, String
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| describe(what, &*panic))
 }
 
+/// Text of a panic that names `what` panicked.
 #[cold]
-fn describe(what: &str, panic: &(dyn Any + Send)) -> String {
+pub(super) fn describe(what: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("{what} panicked: {}", text.unwrap_or("a value that is not a string"))
