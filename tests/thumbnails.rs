@@ -60,16 +60,19 @@ fn a_kill_every_100_ms_loses_no_image() {
     const KILL_INTERVAL: Duration = Duration::from_millis(100);
     let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
     let mut host = Host::start(thumbnails().arg(folder.path()).arg(out.path()));
-    let mut killed_at: Option<Instant> = None;
+    // Time of the last kill, and number of images by then. A kill waits for progress, so that no image
+    // on a slow machine is killed until its attempts are used up.
+    let mut last_kill: Option<(Instant, usize)> = None;
     let mut kills = 0;
     let end = within(Duration::from_secs(60), "the end", || {
-        let is_time = match killed_at {
-            Some(at) => at.elapsed() > KILL_INTERVAL,
-            None => !names(out.path()).is_empty(),
+        let written = names(out.path()).len();
+        let is_time = match last_kill {
+            Some((at, before)) => at.elapsed() > KILL_INTERVAL && written > before + 2,
+            None => written > 0,
         };
         if let (true, Some(&worker)) = (is_time, process::children_of(host.0.id()).first()) {
             process::kill(worker);
-            killed_at = Some(Instant::now());
+            last_kill = Some((Instant::now(), written));
             kills += 1;
         }
         host.0.try_wait().unwrap()

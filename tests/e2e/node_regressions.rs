@@ -164,7 +164,7 @@ const TABLE: &[Row] = &[
         "a socket path that is too long is truncated silently",
         &[(
             "transport/tests/unix/unix_socket.rs",
-            "a_path_that_is_too_long_is_named_with_its_length_and_the_limit",
+            "the_error_of_a_long_path_states_its_length_and_the_limit",
         )],
     ),
     (

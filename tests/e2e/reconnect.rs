@@ -38,7 +38,7 @@ async fn calls_fail_while_a_worker_is_disconnected() {
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::Maybe));
 
     let error = soon(client.count()).await.unwrap_err();
-    assert!(error.to_string().contains("`reconnect` reaches it again"), "{error}");
+    assert!(error.to_string().contains("the worker is disconnected; call `reconnect` first"), "{error}");
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
     let twice = soon(worker.disconnect()).await.unwrap_err();
     assert!(twice.to_string().contains("disconnected already"), "{twice}");

@@ -126,7 +126,11 @@ async fn the_handshake_can_be_disabled() {
 
     // A worker that expects none reads the hello of its host as a frame.
     let error = soon(Worker::builder(Program::new(WORKER).arg("no-handshake")).spawn()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", "no frame of json"]);
+    assert_error(
+        &error,
+        ErrorKind::Startup,
+        &["exited with code 1 before it was ready", "could not decode a frame"],
+    );
 
     let error = soon(quiet().service(services::faults::faults::SCHEMA).spawn()).await.unwrap_err();
     assert_error(

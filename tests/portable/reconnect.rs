@@ -16,7 +16,7 @@ async fn reconnect_finds_the_state_of_the_worker_intact() {
         soon(worker.disconnect()).await.unwrap();
         assert!(worker.is_active());
         let error = soon(client.count()).await.unwrap_err();
-        assert!(error.to_string().contains("`reconnect` reaches it again"), "{error}");
+        assert!(error.to_string().contains("the worker is disconnected; call `reconnect` first"), "{error}");
         soon(worker.reconnect()).await.unwrap();
         assert_eq!(soon(client.count()).await.unwrap(), round);
     }
