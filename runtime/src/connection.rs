@@ -1,13 +1,13 @@
-//! Live connection: the state machine of the core, a stream, and the callers that wait for it.
+//! Live connection: the protocol state machine, a stream, and the callers that wait for answers.
 //!
-//! The [`ConnectionTask`] reads and usually writes. A caller adds its request to the
+//! The [`ConnectionTask`] reads, and usually it also writes. A caller adds its request to the
 //! shared [`State`] under a mutex and wakes the task. If no other call is in flight, the caller
-//! writes at once itself.
+//! writes the request itself.
 //!
 //! Two kinds of user code run under that mutex: the framing of the codec and the writer of the
 //! transport. [`State`] catches their panics, closes the connection and ends every call with an
-//! error that names the panic. Everything else of a user runs outside of it: id generators, values
-//! and their codecs, handlers, wakers and the destructors of streams.
+//! error that names the panic. All other user code runs without the mutex: id generators, values
+//! and their codecs, handlers, wake-ups and the destructors of streams.
 
 mod availability;
 mod call;
@@ -40,27 +40,28 @@ use self::state::State;
 pub(crate) use self::task::{CloseReason, ConnectionTask};
 use crate::OnTimeout;
 
-/// Service of the peer of a connection, without middleware.
+/// Service that calls the peer of a connection, without middleware.
 pub struct Link<C: Codec>(Arc<Shared<C>>);
 
 struct Shared<C: Codec> {
     codec: C,
     ids: Arc<dyn TxIdGenerator>,
-    /// Timeout of calls that set none. Zero is no limit.
+    /// Timeout of calls that set none. Zero means no limit.
     timeout: Duration,
     state: Mutex<State<C::Framing>>,
     /// Number of available permits, readable without the mutex.
     available_permits: Arc<AtomicU32>,
     /// Number of reads that returned bytes.
     reads: AtomicU64,
-    /// Number of calls in flight that want the worker to be restarted if it crashes.
+    /// Number of calls that want the worker to be restarted if it crashes.
     respawn_interests: AtomicUsize,
-    /// Permit of the one suspect call: a call in flight at an earlier crash, which runs with no
-    /// other suspect beside it.
+    /// Permit of the suspect call, that is, a call that was in flight at an earlier crash. At most
+    /// one suspect call runs at a time.
     suspect: Semaphore,
 }
 
-/// Interest of a call in a restart of the worker if it crashes. Lasts until it is dropped.
+/// Guard that marks a call as interested in a restart of the worker after a crash. The interest
+/// ends when the guard is dropped.
 pub(crate) struct RespawnInterest<'a>(&'a AtomicUsize);
 
 impl Drop for RespawnInterest<'_> {
@@ -91,17 +92,18 @@ impl<C: Codec> Link<C> {
         }))
     }
 
-    /// Sets the effect of a timeout, and if calls wait for the restart of a worker that exits.
+    /// Sets the effect of a timeout. `respawns`: `true` if calls wait for the restart of a worker
+    /// that exits.
     pub(crate) fn set_policy(&self, on_timeout: OnTimeout, respawns: bool) {
         self.lock().set_policy(on_timeout, respawns);
     }
 
-    /// Timeout of calls that set none. Zero is no limit.
+    /// Timeout of calls that set none. Zero means no limit.
     pub(crate) fn timeout(&self) -> Duration {
         self.0.timeout
     }
 
-    /// Number of reads that returned bytes. It changes whenever the peer has sent something.
+    /// Number of reads that returned bytes. Increases each time bytes arrive from the peer.
     pub(crate) fn reads(&self) -> u64 {
         self.0.reads.load(Ordering::Relaxed)
     }
@@ -121,12 +123,13 @@ impl<C: Codec> Link<C> {
         self.0.respawn_interests.load(Ordering::Acquire) > 0
     }
 
-    /// Waits until no other suspect call runs.
+    /// Waits until no other suspect call runs, and takes the permit.
     pub(crate) async fn suspect_permit(&self) -> SemaphorePermit<'_> {
         self.0.suspect.acquire().await.expect("the semaphore is never closed")
     }
 
-    /// Returns `true` if a suspect call runs: one that was in flight at an earlier crash.
+    /// Returns `true` if a suspect call is running, that is, a call that was in flight at an
+    /// earlier crash.
     pub(crate) fn has_suspect(&self) -> bool {
         self.0.suspect.available_permits() == 0
     }
@@ -137,8 +140,8 @@ impl<C: Codec> Link<C> {
         self.0.available_permits.load(Ordering::Relaxed)
     }
 
-    /// Allows `max` concurrent calls. After `max_acquired` calls, each released permit reports that
-    /// the worker is due for replacement.
+    /// Allows `max` concurrent calls. Once `max_acquired` permits have been acquired, each release
+    /// reports that the worker is due for replacement.
     pub(crate) fn open_permits(&self, max: u32, max_acquired: u64) {
         self.lock().permits.open(max, max_acquired);
     }
@@ -153,7 +156,7 @@ impl<C: Codec> Link<C> {
         self.lock().acquire_permit()
     }
 
-    /// Returns a permit. Returns `true` if the worker is due for replacement.
+    /// Releases a permit. Returns `true` if the worker is due for replacement.
     pub(crate) fn release_permit(&self) -> bool {
         self.lock().permits.release()
     }
@@ -165,7 +168,8 @@ impl<C: Codec> Link<C> {
         (permits.is_open(), permits.taken(), permits.acquired())
     }
 
-    /// Closes the stream for writing. Its descriptor is closed although the link stays.
+    /// Drops the writing half of the stream, so that its descriptor can close while the link still
+    /// exists.
     pub(crate) fn close_stream(&self) {
         // The writer is dropped after the mutex is released.
         let _writer = self.change(|state| state.close_stream());
@@ -176,7 +180,7 @@ impl<C: Codec> Link<C> {
         Arc::strong_count(&self.0) == 1 && self.lock().permits.taken() == 0
     }
 
-    /// Changes the state, then wakes callers and task.
+    /// Changes the state, releases the mutex, and then wakes callers and task.
     fn change<T>(&self, change: impl FnOnce(&mut State<C::Framing>) -> T) -> T {
         let mut state = self.lock();
         let output = change(&mut state);
@@ -186,20 +190,21 @@ impl<C: Codec> Link<C> {
         output
     }
 
-    /// Locks the state. Panics of user code are caught under the mutex, so a poisoned mutex guards
-    /// a consistent state.
+    /// Locks the state. Ignores poisoning: panics of user code are caught under the mutex, so the
+    /// state is consistent.
     fn lock(&self) -> MutexGuard<'_, State<C::Framing>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends every call in flight with the error that `error` makes from the name of its message.
-    /// Later calls follow `availability`.
+    /// Ends every call in flight with the error that `error` creates from the name of its message.
+    /// `availability` determines the outcome of later calls.
     pub(crate) fn fail(&self, availability: Availability, error: impl FnMut(&str) -> Error) {
         self.change(|state| state.fail(availability, error));
     }
 
-    /// Ends every call in flight, sends a go-away and ends the stream for writing. With `linger`,
-    /// the peer waits that long to be reconnected, and calls fail with advice to reconnect.
+    /// Ends every call in flight, sends a go-away and then shuts down the writing half of the
+    /// stream. With `linger`, the peer waits that long for a new connection, and later calls fail
+    /// with the advice to reconnect.
     pub(crate) fn close(&self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
         self.change(|state| state.close(linger, error));
     }
@@ -209,19 +214,19 @@ impl<C: Codec> Link<C> {
         self.change(|state| state.drain());
     }
 
-    /// Starts the graceful shutdown of a serving side: sends a go-away and serves the requests that
-    /// still arrive. If the peer may not know go-aways (`!knows_go_away`), none is sent and new
-    /// requests are refused.
+    /// Starts the graceful shutdown of a serving side. Sends a go-away and serves the requests that
+    /// still arrive. If the peer may not support go-aways (`!knows_go_away`), sends none and
+    /// refuses new requests.
     pub(crate) fn shut_down(&self, knows_go_away: bool) {
         self.change(|state| state.shut_down(knows_go_away));
     }
 
-    /// Returns `true` if no call is in flight and nothing waits to be sent.
+    /// Returns `true` if no call is in flight and nothing is left to send.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }
 
-    /// Returns `true` if the peer was disconnected, to be reconnected.
+    /// Returns `true` if this side disconnected from the peer in order to reconnect later.
     pub(crate) fn is_disconnected(&self) -> bool {
         matches!(self.lock().availability(), Availability::Disconnected)
     }
@@ -236,7 +241,7 @@ impl<C: Codec> Link<C> {
 
 impl<C: Codec> Service for Link<C> {
     type Codec = C;
-    // User code in a call is guarded where it runs.
+    // Panics of user code in a call are caught at the point where it runs.
     const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {

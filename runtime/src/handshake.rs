@@ -1,5 +1,5 @@
-//! Runs the handshake of [`protocol::handshake`](isolated_workers_core::protocol::handshake) over a
-//! stream.
+//! I/O of the handshake: runs [`protocol::handshake`](isolated_workers_core::protocol::handshake)
+//! over a stream.
 
 mod greeting;
 
@@ -13,11 +13,11 @@ pub(crate) use self::greeting::Greeting;
 
 /// Failure of a handshake over a stream.
 pub(crate) enum HandshakeError {
-    /// The stream ended or broke. The exit of the process says more.
+    /// The stream ended or broke. The exit status of the process tells more about the cause.
     Gone(std::io::Error),
     /// The sides do not match, or the peer speaks another protocol.
     Refused(Error),
-    /// The sides match, but the worker declined to start for this reason.
+    /// The sides match, but the worker declined to start. Holds its reason.
     Declined(String),
 }
 
@@ -47,8 +47,8 @@ fn identity<C: Codec>(transport: &str, service: Option<Schema>) -> Identity<'_> 
     Identity { codec: C::ID, transport, service, pid: std::process::id() }
 }
 
-/// Runs the handshake of a host and sends the startup data. Returns the bytes behind the worker's
-/// line.
+/// Runs the host's side of the handshake and sends the startup data. Returns the bytes after the
+/// worker's line.
 ///
 /// Not cancel-safe: drop the connection if you drop the future.
 pub(crate) async fn greet<C: Codec>(

@@ -1,10 +1,10 @@
 use isolated_workers_core::{Error, ErrorKind, Executed};
 
-/// State of the peer, as far as calls are concerned.
+/// Availability of the peer for new calls.
 #[derive(Debug)]
 pub(crate) enum Availability {
     Connected,
-    /// Disconnected on purpose, to be reconnected.
+    /// Disconnected on purpose. Calls fail until the link is reconnected.
     Disconnected,
     /// The worker is being restarted. Calls wait for it.
     Starting,
@@ -12,12 +12,12 @@ pub(crate) enum Availability {
     Draining,
     /// The worker was closed or has exited.
     Closed,
-    /// The worker will not come back because of this error.
+    /// The worker will not be restarted, because of this error.
     Failed(Error),
 }
 
 impl Availability {
-    /// Refuses a call of the message `name` if the peer takes none.
+    /// Refuses a call of the message `name` if the peer accepts no calls.
     pub(super) fn check(&self, name: &str) -> Result<(), Error> {
         match self {
             // The state machine of a closed connection refuses calls itself.

@@ -11,27 +11,28 @@ use super::{Link, user_code};
 /// Future of a call. Dropping it cancels the call.
 pub(crate) struct Call<T: CallTarget> {
     target: T,
-    /// `true` if the call holds a permit of its worker.
+    /// `true` if the call holds a permit for its worker.
     has_permit: bool,
     state: CallState,
 }
 
-/// Chooses the connection of a call.
+/// Target of a call. Chooses its connection.
 pub(crate) trait CallTarget {
     type Codec: Codec;
-    /// `true` if a call needs a permit of its worker. A call that gets none, or whose worker exits
-    /// before the request is sent, is not made. [`Call::take_unsent`] then returns its request.
+    /// `true` if a call needs a permit for its worker. If the call gets no permit, or its worker
+    /// exits before the request is sent, the call is not made and [`Call::take_unsent`] returns its
+    /// request.
     const NEEDS_PERMIT: bool = false;
 
     fn link(&self) -> &Link<Self::Codec>;
 
-    /// Chooses a worker for a call without a permit. Returns `false` if no worker has a permit to
-    /// spare.
+    /// Chooses a worker for a call without a permit. Returns `false` if no worker has an available
+    /// permit.
     fn choose(&mut self) -> bool {
         true
     }
 
-    /// Called after the permit was released. `is_due`: the worker is due for replacement.
+    /// Called after the permit was released. `is_due`: `true` if the worker is due for replacement.
     fn permit_released(&self, _is_due: bool) {}
 }
 
@@ -56,7 +57,7 @@ enum CallState {
 }
 
 /// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout
-/// runs.
+/// runs meanwhile.
 struct Parked {
     request: Request,
     key: u64,
@@ -75,7 +76,8 @@ impl<T: CallTarget> Call<T> {
         Self { target, has_permit: true, state: CallState::New(request) }
     }
 
-    /// Takes the request of a call that was not made. Ignore the output of its future then.
+    /// Takes the request of a call that was not made. If it returns a request, ignore the output of
+    /// the future.
     #[inline]
     pub(crate) fn take_unsent(&mut self) -> Option<Request> {
         if !matches!(self.state, CallState::Unsent(_)) {
@@ -108,7 +110,7 @@ impl<T: CallTarget> Call<T> {
         if needs_permit && !self.target.choose() {
             return self.end_unsent(request);
         }
-        // Before the mutex is taken: a generator is user code.
+        // Chosen before the mutex is locked, because a generator is user code.
         let id = match self.choose_id(&request) {
             Ok(id) => id,
             Err(error) => return Poll::Ready(Err(error)),
@@ -152,7 +154,7 @@ impl<T: CallTarget> Call<T> {
         }
     }
 
-    /// Id that the request has, or the next one of the generator.
+    /// Returns the id of the request, or the next id of the generator.
     #[inline]
     fn choose_id(&self, request: &Request) -> Result<TxId, Error> {
         match request.id() {
@@ -162,8 +164,8 @@ impl<T: CallTarget> Call<T> {
         }
     }
 
-    /// Reports a released permit to the target. `released`: the result of the release, if there was
-    /// one.
+    /// Reports a released permit to the target. `released` is the result of the release, if there
+    /// was one.
     #[inline]
     fn permit_released(&mut self, released: Option<bool>) {
         if let Some(is_due) = released {
@@ -332,7 +334,8 @@ mod tests {
         request
     }
 
-    /// Checks calls of a worker that crashes: one was sent in part, the others were only encoded.
+    /// Checks calls to a worker that crashes. One call was partly sent, the others were only
+    /// encoded.
     async fn unsent_requests_are_returned<C: Codec>(codec: C) {
         let (here, _there) = duplex(10);
         let link = Link::new(
@@ -400,11 +403,11 @@ mod tests {
         assert_eq!((link.available_permits(), link.permits()), (0, (true, 1, 2)));
         drop(call);
         assert_eq!((link.available_permits(), link.permits()), (1, (true, 0, 2)));
-        // A oneway message ends at once.
+        // A oneway message ends immediately.
         let mut call = Call::new(Only(&link), Request::of::<Note>(Body::empty()));
         assert!((&mut call).await.is_ok() && call.take_unsent().is_none());
         assert_eq!(link.permits(), (true, 0, 3));
-        // A call holds a permit of a worker that has exited meanwhile.
+        // A call holds a permit for a worker that has exited in the meantime.
         assert!(link.acquire_permit());
         link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
         let mut call = Call::with_permit(Only(&link), request(&Postcard, 1));

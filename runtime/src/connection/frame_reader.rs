@@ -10,13 +10,13 @@ use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
-/// Space in bytes reserved before a read. A larger frame counts as large.
+/// Space in bytes reserved before a read. A frame above this size counts as large.
 const READ_BYTES: usize = 64 << 10;
 
-/// Number of small reads after a large frame that release its memory.
+/// Number of reads without a large frame after which the memory of large frames is released.
 const MAX_SMALL_READS: u32 = 32;
 
-/// Time without a large frame that releases its memory.
+/// Time without a large frame after which the memory of large frames is released.
 const LARGE_BUFFER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reading half of a stream: decodes frames and holds the bytes of an incomplete frame.
@@ -28,20 +28,20 @@ pub(super) struct FrameReader<F, R> {
     buffer: BytesMut,
     /// `true` after the end of the stream.
     has_ended: bool,
-    /// Memory of recent large frames, kept for the next one: the first access to new memory of the
-    /// system is slow.
+    /// Memory of recent large frames, kept for the next large frame, because the first access to
+    /// newly mapped memory is slow.
     large: Option<LargeBuffer>,
     /// `true` if the memory of large frames was released since the last query.
     memory_released: bool,
 }
 
-/// Second buffer, beside the one that is read into. One of the two is large.
+/// Second buffer, in addition to the read buffer. One of the two is large.
 struct LargeBuffer {
-    /// The buffer that is not read into. The large one waits here while a body still refers to it.
+    /// Buffer that is not read into. The large buffer stays here while a body still refers to it.
     other: BytesMut,
-    /// `true` if the large buffer is the one that is read into.
+    /// `true` if the large buffer is the read buffer.
     is_in_use: bool,
-    /// Size in bytes of the largest frame.
+    /// Size in bytes of the largest frame so far.
     size: usize,
     /// Number of reads since the last large frame.
     reads: u32,
@@ -51,7 +51,7 @@ struct LargeBuffer {
 }
 
 impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
-    /// Creates a reader. `buffer` holds the bytes that were already read.
+    /// Creates a reader. `buffer` holds the bytes already read.
     pub(super) fn new(framing: F, limits: Limits, reader: R, buffer: BytesMut) -> Self {
         Self {
             reader,
@@ -64,7 +64,7 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
         }
     }
 
-    /// Returns `true` if no bytes of an incomplete frame are buffered.
+    /// Returns `true` if no bytes are buffered.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
@@ -90,7 +90,7 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
         read
     }
 
-    /// Decodes the next frame of the bytes that were read.
+    /// Decodes the next frame from the buffered bytes. `Ok(None)`: more bytes are needed.
     #[inline]
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let before = self.buffer.len();
@@ -121,7 +121,7 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
             }
         }
         if self.buffer.capacity() < READ_BYTES / 8 {
-            // Reuses the memory if no body refers to it any more.
+            // Reuses the memory if no body refers to it anymore.
             self.buffer.reserve(READ_BYTES);
         }
     }
@@ -170,8 +170,8 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
 }
 
 impl LargeBuffer {
-    /// Makes the empty `buffer` the large one if no body refers to it, and the other one otherwise.
-    /// Returns `true` if `buffer` is the large one.
+    /// Swaps the two buffers if necessary, so that the empty `buffer` is the large buffer unless a
+    /// body still refers to that. Returns `true` if `buffer` is the large buffer.
     #[cold]
     fn swap_in(&mut self, buffer: &mut BytesMut) -> bool {
         if buffer.try_reclaim(self.size) {
@@ -200,7 +200,7 @@ mod tests {
 
     const SIZE: usize = 200_000;
 
-    /// Frames with bodies of these sizes. Each byte of a body is the index of its frame.
+    /// Encodes frames with bodies of these sizes. Each byte of a body is the index of its frame.
     fn wire(sizes: &[usize]) -> BytesMut {
         let mut wire = BytesMut::new();
         for (number, size) in (0..).zip(sizes) {
@@ -211,7 +211,8 @@ mod tests {
         wire
     }
 
-    /// Body of the next frame, shared with the buffer. Reads as often as the task does.
+    /// Returns the body of the next frame, shared with the buffer. Reads only if no complete frame
+    /// is buffered, as the task does.
     fn next(reader: &mut FrameReader<LengthPrefixed, &[u8]>) -> Bytes {
         let cx = &mut Context::from_waker(Waker::noop());
         loop {

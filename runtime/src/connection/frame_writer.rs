@@ -9,10 +9,11 @@ use isolated_workers_core::protocol::{Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Frame};
 use tokio::io::AsyncWrite;
 
-/// Size in bytes from which a body is written without a copy.
+/// Minimum size in bytes of a body that is written without a copy.
 const ZERO_COPY_BYTES: usize = 64 << 10;
 
-/// Size in bytes of an encoded batch. A larger batch makes no system call cheaper.
+/// Size in bytes at which an encoded batch is full. Larger batches do not make system calls
+/// cheaper.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 
 /// Maximum number of buffers in one vectored write.
@@ -27,21 +28,21 @@ pub(super) struct FrameWriter<F> {
     pieces: VecDeque<Bytes>,
     pieces_len: usize,
     buffer: BytesMut,
-    /// Number of bytes of `buffer` already written. They are not split off, which would shrink its
-    /// capacity.
+    /// Number of bytes of `buffer` already written. They stay in the buffer, because splitting them
+    /// off would shrink its capacity.
     written: usize,
-    /// Number of bytes at the front that the stream was offered. The stream may have accepted part
-    /// of them, so they cannot be retracted.
+    /// Number of bytes at the front that were offered to the stream. The stream may have accepted
+    /// part of them, so they cannot be retracted.
     offered: usize,
     state: StreamState,
 }
 
 enum StreamState {
     Open,
-    /// The stream is shut down as soon as everything is written.
+    /// The stream is shut down once everything is written.
     Closing,
     Closed,
-    /// No more bytes can be written. Bytes that arrived before can still be read.
+    /// No more bytes can be written. Bytes that have arrived can still be read.
     Broken(Option<io::Error>),
 }
 
@@ -59,7 +60,7 @@ impl<F: Framing> FrameWriter<F> {
         }
     }
 
-    /// Number of encoded bytes that are not written yet.
+    /// Number of encoded bytes not written yet.
     pub(super) fn unwritten(&self) -> usize {
         self.pieces_len + self.buffer.len() - self.written
     }
@@ -79,8 +80,8 @@ impl<F: Framing> FrameWriter<F> {
     }
 
     /// Encodes and writes the frames of `connection` until none is left or the stream accepts no
-    /// more. A frame without an encoding within the limits ends its call, with an event in
-    /// `refused`.
+    /// more. `Ready` means that nothing is left to write. If a request cannot be encoded within the
+    /// limits, its call ends with an event in `refused`.
     pub(super) fn poll_flush<T>(
         &mut self,
         connection: &mut Connection<T>,
@@ -102,7 +103,7 @@ impl<F: Framing> FrameWriter<F> {
         }
     }
 
-    /// Encodes the frames of `connection` while the batch has space. The next flush writes them.
+    /// Encodes the frames of `connection` until the batch is full. The next flush writes them.
     pub(super) fn encode<T>(&mut self, connection: &mut Connection<T>, refused: &mut Vec<Event<T>>) {
         while self.unwritten() < MAX_BATCH_BYTES {
             let Some(frame) = connection.poll_encode() else { return };
@@ -128,7 +129,7 @@ impl<F: Framing> FrameWriter<F> {
         }
     }
 
-    /// Appends a part of a body. A large part is not copied.
+    /// Appends a piece of a body. A large piece is not copied.
     fn push_piece(&mut self, piece: &Bytes) {
         if piece.len() < ZERO_COPY_BYTES {
             self.buffer.extend_from_slice(piece);
@@ -167,8 +168,8 @@ impl<F: Framing> FrameWriter<F> {
         matches!(self.state, StreamState::Open)
     }
 
-    /// Takes back the bytes that were not offered to the stream. They are whole frames, in parts,
-    /// the last part first.
+    /// Takes back the bytes that were not offered to the stream. Together they are whole frames.
+    /// Returns them in parts, the last part first.
     pub(super) fn retract(&mut self) -> Vec<Bytes> {
         let mut excess = self.unwritten() - self.offered;
         let end = excess.min(self.buffer.len() - self.written);
@@ -216,7 +217,7 @@ impl<F: Framing> FrameWriter<F> {
         self.written += written;
         if self.written == self.buffer.len() {
             self.written = 0;
-            // The buffer is reused, unless a large batch has made it too large to keep.
+            // Reuses the buffer, unless a large batch has made it too large to keep.
             if self.buffer.capacity() > 2 * MAX_BATCH_BYTES {
                 self.buffer = BytesMut::new();
             } else {
@@ -275,8 +276,8 @@ mod tests {
     /// Capacity of the stream in bytes.
     const ACCEPTED_BYTES: usize = 100;
 
-    /// A stream that accepted [`ACCEPTED_BYTES`] bytes of a first call, and encoded calls of these
-    /// sizes that it was not offered.
+    /// Returns a writer whose stream accepted [`ACCEPTED_BYTES`] bytes of a first call. Calls of
+    /// these sizes are encoded but were not offered to the stream.
     fn stalled(sizes: &[usize]) -> (FrameWriter<LengthPrefixed>, Connection<usize>, DuplexStream) {
         let (here, there) = duplex(ACCEPTED_BYTES);
         let mut writer = FrameWriter::new(LengthPrefixed::new(Limits::default()), Box::new(here));

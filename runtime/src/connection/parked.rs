@@ -2,8 +2,8 @@ use std::task::{Context, Waker};
 
 use hashbrown::HashMap;
 
-/// Wakers of calls that wait before they start: for space in the queue, or for a worker that is
-/// being restarted.
+/// Wakers of calls that have not started, because they wait for space in the queue or for a worker
+/// that is being restarted.
 #[derive(Debug, Default)]
 pub(super) struct ParkedCalls {
     wakers: HashMap<u64, Waker>,
@@ -11,7 +11,8 @@ pub(super) struct ParkedCalls {
 }
 
 impl ParkedCalls {
-    /// Parks a call. `key` is that of an earlier `park` of the same call. Returns the key.
+    /// Parks a call. `key` is the key from an earlier `park` of the same call, if any. Returns the
+    /// key.
     pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
         let key = key.unwrap_or_else(|| {
             self.last_key += 1;

@@ -1,17 +1,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Concurrency limit of one worker, for a pool that shares calls out among several workers.
+/// Concurrency limit of one worker, for a pool that distributes calls among several workers.
 ///
-/// The mutex of the connection guards it. A call takes that mutex when it starts and when it ends
-/// anyway. Closed until it is opened.
+/// Guarded by the mutex of the connection, which a call locks anyway when it starts and when it
+/// ends. Closed until [`open`](Self::open) is called.
 #[derive(Debug, Default)]
 pub(super) struct Permits {
     max: u32,
     taken: u32,
     /// Number of permits acquired since the last `open`.
     acquired: u64,
-    /// Number of acquired permits from which on the worker is due for replacement.
+    /// Number of acquired permits at which the worker is due for replacement.
     max_acquired: u64,
     is_open: bool,
     /// Number of available permits, readable without the mutex.
@@ -59,7 +59,7 @@ impl Permits {
         is_available
     }
 
-    /// Returns a permit. Returns `true` if the worker is due for replacement.
+    /// Releases a permit. Returns `true` if the worker is due for replacement.
     #[inline]
     pub(super) fn release(&mut self) -> bool {
         self.taken -= 1;

@@ -5,14 +5,14 @@ use isolated_workers_core::{Error, ErrorKind, RemoteError, Request, Response, Tx
 /// Answer to a request that is not oneway.
 pub(crate) type Answer = (TxId, Result<Response, Box<RemoteError>>);
 
-/// Handler of the requests of the peer.
+/// Handler of the peer's requests.
 pub(crate) trait RequestHandler: Send + Unpin {
-    /// `true` if this side serves requests. Its answers can pile up, so reading stops while the
-    /// peer does not read them.
+    /// `true` if this side serves requests. Answers can pile up on such a side, so it stops reading
+    /// while the peer does not read them.
     const SERVES: bool;
 
-    /// Starts a batch of requests, and leaves `requests` empty. Immediate answers go to `answers`
-    /// and leave together.
+    /// Starts a batch of requests and leaves `requests` empty. Immediate answers are added to
+    /// `answers` and are sent together.
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>);
 
     /// Stops handling a request.
@@ -28,11 +28,11 @@ pub(crate) trait RequestHandler: Send + Unpin {
     fn memory_released(&self) {}
 }
 
-/// Request handler that refuses every request: that of a host.
+/// Request handler that refuses every request. Used by hosts.
 pub(crate) struct RejectAll;
 
 impl RequestHandler for RejectAll {
-    // Requests may pile up. The host keeps reading, so that the worker can make progress.
+    // The host keeps reading even if its refusals pile up, so that the worker can make progress.
     const SERVES: bool = false;
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {

@@ -16,11 +16,11 @@ use super::user_code;
 use super::waiters::Waiters;
 use crate::OnTimeout;
 
-/// Size in bytes of the queue above which calls wait for space and a worker stops reading.
+/// Queue size in bytes above which calls wait for space and a worker stops reading.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// Number of encoded bytes from which a caller writes at once and leaves no batch to the task. The
-/// peer can work on them meanwhile.
+/// Number of encoded bytes at which a caller writes them itself instead of leaving the batch to the
+/// task. The peer can then process them in the meantime.
 const EARLY_WRITE_BYTES: usize = 4 << 10;
 
 /// State guarded by the connection's mutex.
@@ -37,18 +37,18 @@ pub(super) struct State<F> {
     on_timeout: OnTimeout,
     /// `true` if a worker that exits is restarted.
     respawns: bool,
-    /// `true` if a call timed out for which the worker must be killed.
+    /// `true` if a call timed out and the policy is to kill the worker.
     overran: bool,
-    /// Progress of a graceful shutdown of this side, if it serves and shuts down.
+    /// Progress of a graceful shutdown of this side. `None` if none was started.
     shutdown: Option<Shutdown>,
 }
 
-/// View of the connection task for callers.
+/// Properties of the connection task that callers need.
 #[derive(Debug, Default)]
 struct TaskState {
     /// Waker of the task while it sleeps.
     waker: Option<Waker>,
-    /// Time for which the timer of the task is set.
+    /// Time at which the timer of the task fires.
     timer: Option<Instant>,
     /// Number of calls completed since the task last slept.
     completed: usize,
@@ -64,7 +64,7 @@ enum Shutdown {
     Announced,
     /// The peer confirmed the go-away and sends no more requests.
     Confirmed,
-    /// The peer may not know go-aways, so it got none. Its requests are refused.
+    /// The peer may not support go-aways, so it got none. Its requests are refused.
     Refusing,
 }
 
@@ -92,10 +92,10 @@ impl<F: Framing> State<F> {
         self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
     }
 
-    /// Continues over another stream. Waiters stay, because a caller may not have taken its result
-    /// yet.
+    /// Continues over another stream. The waiters are kept, because a caller may not have taken its
+    /// result yet.
     ///
-    /// Returns the old writer, to be dropped after the mutex is released: its destructor is user
+    /// Returns the old writer. Drop it after the mutex is released, because its destructor is user
     /// code.
     #[must_use = "the old writer must be dropped after the mutex is released"]
     pub(super) fn reconnect(
@@ -112,7 +112,7 @@ impl<F: Framing> State<F> {
         std::mem::replace(&mut self.writer, FrameWriter::new(framing, writer))
     }
 
-    /// Closes the stream. Returns the writer, to be dropped after the mutex is released.
+    /// Closes the stream. Returns the writer. Drop it after the mutex is released.
     #[must_use = "the writer must be dropped after the mutex is released"]
     pub(super) fn close_stream(&mut self) -> Box<dyn AsyncWrite + Send + Unpin> {
         self.writer.close_stream()
@@ -139,7 +139,7 @@ impl<F: Framing> State<F> {
         self.connection.queued_bytes() + self.writer.unwritten() > MAX_QUEUED_BYTES
     }
 
-    /// Returns `true` if a call has to wait before it starts.
+    /// Returns `true` if a call must wait before it starts.
     pub(super) fn must_wait(&self) -> bool {
         match self.availability {
             // A call to a worker that is about to be killed would be lost.
@@ -154,14 +154,14 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Returns `true` if a call that has to wait does so for a restart of the worker, and `false`
-    /// if it waits for space in the queue. Meaningless unless [`must_wait`](Self::must_wait).
+    /// Returns `true` if a waiting call waits for a restart of the worker, and `false` if it waits
+    /// for space in the queue. Valid only if [`must_wait`](Self::must_wait) returns `true`.
     pub(super) fn waits_for_restart(&self) -> bool {
         !self.is_full()
     }
 
-    /// Parks a call until it may start. `key` is that of an earlier `park` of the same call.
-    /// Returns the key.
+    /// Parks a call until it may start. `key` is the key from an earlier `park` of the same call,
+    /// if any. Returns the key.
     pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
         self.parked.park(key, cx)
     }
@@ -174,7 +174,7 @@ impl<F: Framing> State<F> {
         self.woken.extend(self.parked.drain());
     }
 
-    /// Starts a call and returns the key of its waiter.
+    /// Starts a call. Returns the key of its waiter.
     pub(super) fn start(
         &mut self,
         id: TxId,
@@ -203,10 +203,10 @@ impl<F: Framing> State<F> {
         Ok(())
     }
 
-    /// Sends the frames of a new call: the fast path of a caller.
+    /// Sends the frame of a new call. This is the fast path of a caller.
     ///
-    /// A lone call is written at once. If other calls are in flight, the frame is only encoded,
-    /// while the message is still in the cache (decision 20), and the task writes the batch.
+    /// If no other call is in flight, the frame is written at once. Otherwise it is only encoded,
+    /// while the message is still in the CPU cache (decision 20), and the task writes the batch.
     fn send(&mut self, cx: &mut Context<'_>) {
         let is_alone = self.connection.in_flight() <= 1 && !self.task.completes_in_batches;
         let is_sent = if is_alone {
@@ -291,8 +291,8 @@ impl<F: Framing> State<F> {
         flushed
     }
 
-    /// Ends the connection after a panic of user code. Every call in flight ends with an error that
-    /// names the panic.
+    /// Breaks the connection after a panic of user code. Every call in flight ends with an error
+    /// that names the panic.
     #[cold]
     pub(super) fn break_after_panic(&mut self, panic: &str) {
         self.writer.break_off(io::Error::other(panic.to_owned()));
@@ -308,7 +308,8 @@ impl<F: Framing> State<F> {
         self.writer.take_error()
     }
 
-    /// Ends the calls that have timed out. Returns the next time to call this again.
+    /// Ends the calls that have timed out. Returns the time of the next call to this method, if
+    /// any.
     pub(super) fn handle_timeout(&mut self) -> Option<Instant> {
         self.start_timeouts();
         if self.connection.poll_timeout().is_some() {
@@ -323,7 +324,7 @@ impl<F: Framing> State<F> {
         self.task.timer
     }
 
-    /// Returns `true` if a call timed out for which the worker must be killed.
+    /// Returns `true` if a call timed out and the worker must be killed.
     pub(super) fn has_overrun(&self) -> bool {
         self.overran
     }
@@ -348,7 +349,7 @@ impl<F: Framing> State<F> {
         self.wake_task();
     }
 
-    /// Handles a go-away of the peer. Returns `true` if the connection stays open until the calls
+    /// Handles a go-away from the peer. Returns `true` if the connection stays open until the calls
     /// in flight are answered.
     pub(super) fn handle_go_away(&mut self, serves: bool) -> bool {
         if serves {
@@ -361,8 +362,8 @@ impl<F: Framing> State<F> {
         true
     }
 
-    /// Returns the request, or refuses it if this side shuts down and the peer does not know
-    /// go-aways.
+    /// Returns the request. Refuses it and returns `None` if this side shuts down and the peer does
+    /// not support go-aways.
     pub(super) fn admit(&mut self, request: Request) -> Option<Request> {
         if self.shutdown != Some(Shutdown::Refusing) {
             return Some(request);
@@ -377,7 +378,7 @@ impl<F: Framing> State<F> {
         None
     }
 
-    /// Returns `true` if this side shuts down and the peer sends no more requests, or they are
+    /// Returns `true` if this side shuts down, and the peer sends no more requests or they are
     /// refused.
     pub(super) fn takes_no_requests(&self) -> bool {
         matches!(self.shutdown, Some(Shutdown::Confirmed | Shutdown::Refusing))
@@ -418,7 +419,7 @@ impl<F: Framing> State<F> {
         std::mem::take(&mut self.woken)
     }
 
-    /// Moves the wakers to `into`. Both vectors keep their memory, for a caller that does this
+    /// Moves the wakers to `into`. Both vectors keep their capacity, for a caller that does this
     /// repeatedly.
     pub(super) fn append_woken(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.woken);
@@ -438,9 +439,9 @@ impl<F: Framing> State<F> {
         self.unpark();
     }
 
-    /// Requests that were not offered to the stream, decoded from their own encoding. So a call in
-    /// flight needs no copy of its request for the case that its worker crashes first (decision
-    /// 23).
+    /// Returns the requests that were not offered to the stream, decoded from their own encoding.
+    /// Therefore a call in flight needs no copy of its request in case its worker crashes first
+    /// (decision 23).
     #[cold]
     fn unsent(&mut self, retracted: Vec<Bytes>) -> Vec<(usize, Request)> {
         let mut frames =
@@ -453,7 +454,7 @@ impl<F: Framing> State<F> {
                 frame => frame,
             };
             match frame {
-                // A oneway message has no call, but its id may equal that of a call.
+                // A oneway message has no call, but its id may equal the id of a call.
                 Frame::Request { id, request } if !request.is_oneway() => {
                     Some((*self.connection.token(&id)?, request.sent_back(id)))
                 }

@@ -15,24 +15,25 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::frame_reader::FrameReader;
 use super::{Answer, Link, RequestHandler, user_code};
 
-/// Maximum number of frames that a serving side decodes before it starts their requests. Few enough
-/// to stay in the cache.
+/// Maximum number of frames that a serving side decodes before it starts their requests. Small
+/// enough for the frames to stay in the CPU cache.
 const MAX_REQUEST_BATCH: usize = 8;
 
-/// Number of answers that are written before the rest of the input is handled. The peer can work on
-/// them meanwhile.
+/// Number of pending answers at which they are written before the rest of the input is handled. The
+/// peer can then process them in the meantime.
 const EARLY_ANSWERS: usize = 64;
 
-/// Maximum number of answers handled under one lock, before callers on other threads get it.
+/// Maximum number of answers handled under one lock, so that callers on other threads can take the
+/// lock in between.
 const MAX_ANSWER_BATCH: usize = 32;
 
-/// Maximum number of reads before the task yields to others.
+/// Maximum number of reads before the task yields to other tasks.
 const MAX_READS: usize = 16;
 
-/// Time for which a stream that can no longer be written is still read.
+/// Time for which reading continues after a write error.
 const READ_AFTER_WRITE_ERROR_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// User code on the reading half, as a panic's error names it.
+/// Names of the user code on the reading half, for the errors of panics.
 const READER: &str = "the reader of the transport";
 const FRAMING: &str = "the framing of the codec";
 
@@ -41,30 +42,30 @@ const FRAMING: &str = "the framing of the codec";
 pub(crate) enum CloseReason {
     /// The peer ended the stream between two frames.
     Eof,
-    /// The peer sent a go-away. `linger`: time to wait for another connection, if any.
+    /// The peer sent a go-away. `linger` is the time to wait for another connection, if any.
     GoAway { linger: Option<Duration> },
     /// The stream broke, or ended within a frame, or user code panicked.
     Broken(io::Error),
     /// The peer broke the protocol.
     Violated(Error),
-    /// The peer did not answer a call in time, and its policy is to be killed.
+    /// The peer did not answer a call in time, and the policy is to kill it.
     Overran,
 }
 
-/// Task of a connection: a future that reads, answers and writes until the connection closes.
+/// Future that drives a connection: reads, answers and writes until the connection closes.
 pub(crate) struct ConnectionTask<C: Codec, R, H> {
     link: Link<C>,
     reader: FrameReader<C::Framing, R>,
     handler: H,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Error of a stream that can no longer be written, and the time for which it is still read.
+    /// Write error of the stream, and the timer after which reading stops too.
     write_error: Option<(io::Error, Pin<Box<Sleep>>)>,
-    /// User code that runs now, to name it if it panics.
+    /// Name of the user code that is running, for the error if it panics.
     user_code: &'static str,
     buffers: Buffers,
 }
 
-/// Vectors that are empty between polls. They keep their memory.
+/// Vectors that keep their capacity between polls.
 struct Buffers {
     frames: Vec<Frame>,
     requests: Vec<Request>,
@@ -73,7 +74,7 @@ struct Buffers {
 }
 
 impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
-    /// Creates the task of `link`. `buffer` holds the bytes that were already read.
+    /// Creates the task of `link`. `buffer` holds the bytes already read.
     pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, handler: H) -> Self {
         let reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
         let (frames, requests) = (Vec::new(), Vec::new());
@@ -90,7 +91,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         self.handler.is_idle() && self.link.lock().has_answered()
     }
 
-    /// Returns `true` if nothing waits to be written.
+    /// Returns `true` if nothing is left to write.
     pub(crate) fn is_written(&self) -> bool {
         self.link.lock().is_written()
     }
@@ -102,17 +103,17 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         for turn in 0..MAX_READS {
-            // A peer that does not read its answers gets no more of them until it does.
+            // If the peer does not read its answers, its requests are not read either.
             let is_stalled = H::SERVES && self.reader.is_empty() && self.link.lock().is_full();
             let mut read = if is_stalled { Poll::Pending } else { self.poll_read(cx) };
             if self.reader.take_memory_released() {
                 self.handler.memory_released();
             }
             if turn > 0 && read.is_pending() && !is_stalled {
-                // The previous turn has done everything.
+                // The previous iteration has already handled all input.
                 return self.poll_write_error(cx);
             }
-            // Frames before the end of the stream still count.
+            // Frames received before the end of the stream are still handled.
             let go_away = match self.handle_input(&mut read, cx) {
                 Ok(go_away) => go_away,
                 Err(error) => return Poll::Ready(CloseReason::Violated(error)),
@@ -128,7 +129,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             match read {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(reason)) => return Poll::Ready(reason),
-                // A reader that was not polled has no waker.
+                // If the reader was not polled, it has no waker. Poll it in the next iteration.
                 Poll::Pending if is_stalled && !self.link.lock().is_full() => {}
                 Poll::Pending => return self.poll_write_error(cx),
             }
@@ -149,17 +150,19 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         })
     }
 
-    /// Ends every call after a panic of user code on the reading half.
+    /// Ends every call after a panic of user code on the reading half. Returns the close reason.
     #[cold]
     fn close_after_panic(&mut self, panic: String) -> CloseReason {
         self.link.change(|state| state.break_after_panic(&panic));
         CloseReason::Broken(io::Error::other(panic))
     }
 
-    /// Close reason for bytes that are not a frame. `read` is the result of the last read.
+    /// Returns the close reason for bytes that are not a frame. `read` is the result of the last
+    /// read.
     fn undecodable(error: FrameError, read: Poll<Result<(), CloseReason>>) -> CloseReason {
         match (error, read) {
-            // A stream that ends within a frame was cut off. The frame is not at fault.
+            // If the stream ended within a frame, it was cut off. The peer did not break the
+            // protocol.
             (FrameError::Io(error), _) => CloseReason::Broken(error),
             (_, Poll::Ready(Err(CloseReason::Eof))) => {
                 CloseReason::Broken(io::ErrorKind::UnexpectedEof.into())
@@ -174,8 +177,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     }
 
     /// Handles the frames that were read, in batches, and the answers that handlers have completed.
-    /// Returns the close reason if the peer sent a go-away. If there are no more frames, `read`
-    /// becomes the close reason.
+    /// Returns the close reason if a go-away closes the connection. If a frame cannot be decoded,
+    /// sets `read` to the close reason.
     fn handle_input(
         &mut self,
         read: &mut Poll<Result<(), CloseReason>>,
@@ -202,8 +205,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Ok(go_away)
     }
 
-    /// Decodes a batch of frames. Returns `true` if there are no more. If the bytes are not a
-    /// frame, `read` becomes the close reason.
+    /// Decodes a batch of frames. Returns `true` if no complete frame is left. If a frame cannot be
+    /// decoded, sets `read` to the close reason.
     fn decode(&mut self, read: &mut Poll<Result<(), CloseReason>>) -> bool {
         let max = if H::SERVES { MAX_REQUEST_BATCH } else { MAX_ANSWER_BATCH };
         self.user_code = FRAMING;
@@ -221,7 +224,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         false
     }
 
-    /// Hands the decoded frames to the state machine. Collects the requests, and the wakers of
+    /// Passes the decoded frames to the state machine. Collects the requests and the wakers of
     /// completed calls.
     fn handle_frames(&mut self, go_away: &mut Option<CloseReason>) -> Result<(), Error> {
         let Buffers { frames, requests, woken, .. } = &mut self.buffers;
@@ -231,8 +234,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let mut state = self.link.lock();
         for frame in frames.drain(..) {
             let frame = match frame {
-                // A side that serves nothing gets no requests, but it may get a late answer to a
-                // call that has ended.
+                // A side that does not serve expects no requests, but a late answer to an ended
+                // call may arrive.
                 Frame::Unmarked { answer, .. } if !H::SERVES => *answer,
                 frame => frame,
             };
@@ -240,7 +243,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 Some(Event::Answered { token, result }) => state.complete(token, result),
                 Some(Event::Requested(request)) => requests.extend(state.admit(request)),
                 Some(Event::Cancelled(id)) => {
-                    // A request in the same batch never starts.
+                    // A request that is cancelled in its own batch never starts.
                     let in_batch =
                         requests.iter().position(|request| !request.is_oneway() && request.id() == Some(&id));
                     match in_batch {
@@ -261,8 +264,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Ok(())
     }
 
-    /// Ends the calls that have timed out, and writes the answers and all other frames. Returns
-    /// `true` if the peer must be killed because of a timeout.
+    /// Ends the calls that have timed out. Writes the answers and all other frames. Returns `true`
+    /// if the peer must be killed because of a timeout.
     fn write_output(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.link.lock();
         for (id, result) in self.buffers.answers.drain(..) {
@@ -282,8 +285,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         state.has_overrun()
     }
 
-    /// Waits until a stream that can no longer be written has been read for long enough: it may
-    /// still hold answers.
+    /// Waits after a write error until reading has continued for long enough, because the stream
+    /// may still hold answers.
     fn poll_write_error(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         match &mut self.write_error {
             Some((_, sleep)) => ready!(sleep.as_mut().poll(cx)),
@@ -297,7 +300,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 }
 
 /// Sets the timer to `at`. Returns `true` if that time has passed. The timer is polled only when it
-/// is set: when it fires, it wakes the task, which then reads the clock itself.
+/// is set. When it fires, it wakes the task, which then reads the clock.
 fn has_elapsed(timer: &mut Option<Pin<Box<Sleep>>>, at: Instant, cx: &mut Context<'_>) -> bool {
     match timer {
         Some(timer) if timer.deadline() == at.into() && !timer.is_elapsed() => false,
@@ -314,8 +317,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> Future for ConnectionTas
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let task = &mut *self;
-        // One catch for each poll. One for each read and each batch of frames costs a worker 150
-        // instructions a call (`.ci/instructions`).
+        // One `catch_unwind` per poll. One per read and per batch of frames would cost a worker 150
+        // more instructions per call (measured with `.ci/instructions`).
         match catch_unwind(AssertUnwindSafe(|| task.poll_task(cx))) {
             Ok(poll) => poll,
             Err(panic) => {

@@ -1,11 +1,12 @@
-//! Catches panics of user code that runs within a connection: framings, streams and id generators.
+//! Panic guard for user code that runs within a connection: framings, streams and id generators.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `code`. A panic becomes a text that names `what` panicked.
+/// Runs `code`. Converts a panic to a text that says that `what` panicked.
 ///
-/// The caller must not use the object of `code` again after a panic, because its state is unknown.
+/// After a panic, the caller must not use the object that panicked again, because its state is
+/// unknown.
 #[inline]
 pub(super) fn catch<T>(what: &str, code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| describe(what, &*panic))
@@ -39,7 +40,7 @@ mod tests {
 
     use super::super::{Call, CloseReason, ConnectionTask, Link, RejectAll};
 
-    /// JSON whose framing panics for frames that contain a name.
+    /// JSON codec whose framing panics for frames with the name `hostile`.
     #[derive(Clone)]
     struct Hostile;
 
@@ -115,7 +116,7 @@ mod tests {
         Pin::new(call).poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// Checks that a call has ended because the connection broke, with an error that contains
+    /// Checks that a call ended with the error of a broken connection, and that the error contains
     /// `panic`.
     fn assert_lost<C: Codec>(call: &mut Call<&Link<C>>, panic: &str) {
         let Poll::Ready(Err(error)) = poll(call) else { panic!("the call has not ended") };
@@ -123,7 +124,7 @@ mod tests {
         assert!(error.to_string().contains(panic), "{error}");
     }
 
-    /// Checks that no call is in flight, and that a new call fails at once.
+    /// Checks that no call is in flight and that a new call fails immediately.
     fn assert_closed<C: Codec>(link: &Link<C>) {
         assert!(link.is_idle());
         let Poll::Ready(Err(error)) = poll(&mut Call::new(link, request("late"))) else {

@@ -3,12 +3,12 @@ use std::task::{Context, Poll, Waker};
 use isolated_workers_core::{Error, Request, Response};
 use slab::Slab;
 
-/// Callers that wait for the result of a call. The key of a waiter is the token of its call in the
-/// state machine.
+/// Callers that wait for the results of their calls. The key of a waiter is the token of its call
+/// in the state machine.
 ///
-/// A waiter outlives its call's entry there: the entry frees the transaction id as soon as the
-/// answer arrives, and the caller may take the result much later (see
-/// docs/decisions/0024-a-waiter-outlives-its-call.md).
+/// A waiter outlives the entry of its call in the state machine. That entry is removed as soon as
+/// the answer arrives, which frees the transaction id. The caller may take the result much later
+/// (see docs/decisions/0024-a-waiter-outlives-its-call.md).
 #[derive(Debug, Default)]
 pub(super) struct Waiters(Slab<Waiter>);
 
@@ -41,7 +41,7 @@ impl Waiters {
         }
     }
 
-    /// Replaces the result of a call by its request, because it was not sent.
+    /// Replaces the result of a call with its request, because the request was not sent.
     pub(super) fn return_unsent(&mut self, key: usize, request: Request) {
         self.0[key] = Waiter::Unsent(request);
     }
@@ -61,7 +61,7 @@ impl Waiters {
         }
     }
 
-    /// Takes the request of a call that was not sent.
+    /// Takes the request of a call that was not sent. `None` if it was sent or has no result yet.
     #[inline]
     pub(super) fn take_unsent(&mut self, key: usize) -> Option<Request> {
         if !matches!(self.0[key], Waiter::Unsent(_)) {

@@ -6,14 +6,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{HandshakeError, identity, read_more, send};
 
-/// Greeting of a matching host, to be answered as soon as the worker is ready or has failed to
-/// start.
+/// Hello of a matching host. Answer it when the worker is ready or has failed to start.
 pub(crate) struct Greeting<'a>(handshake::Greeting<'a>);
 
 impl<'a> Greeting<'a> {
     /// Receives the host's line and at most `max_startup_bytes` of startup data. Stores the token
-    /// of the first host in `token`; a later host must send the same one. A host that does not
-    /// match gets an answer before this fails.
+    /// of the first host in `token`. Every later host must send the same token. Answers a host that
+    /// does not match before it returns the error. A host with the wrong token gets no answer.
     ///
     /// Not cancel-safe: drop the connection if you drop the future.
     pub(crate) async fn hear<C: Codec>(
@@ -32,7 +31,7 @@ impl<'a> Greeting<'a> {
                 Ok(None) => read_more(reader, handshake.input()).await?,
                 Err(Rejection { answer, error }) => {
                     if let Some(answer) = answer {
-                        // The error says more than a host that is gone.
+                        // Ignored: the handshake error is more useful than a write error.
                         let _ = send(writer, &answer, &[]).await;
                     }
                     return Err(error.into());
@@ -46,12 +45,14 @@ impl<'a> Greeting<'a> {
         self.0.host_pid()
     }
 
-    /// Startup data of the host.
+    /// Startup data from the host. `None` if the host sent none.
     pub(crate) fn startup(&self) -> Option<&[u8]> {
         self.0.startup()
     }
 
-    /// Answers that the worker is ready. Returns the bytes that arrived behind the greeting.
+    /// Answers that the worker is ready. Returns the bytes that arrived after the greeting.
+    ///
+    /// Not cancel-safe: drop the connection if you drop the future.
     pub(crate) async fn accept(
         self,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -61,13 +62,14 @@ impl<'a> Greeting<'a> {
         Ok(rest)
     }
 
-    /// Answers that the worker does not start because of `error`. Returns it as a handshake error.
+    /// Answers that the worker does not start because of `error`. Returns `error` as a handshake
+    /// error.
     pub(crate) async fn decline(
         self,
         writer: &mut (impl AsyncWrite + Unpin),
         error: Error,
     ) -> HandshakeError {
-        // A host that is gone needs no reason.
+        // Ignored: a host that is gone needs no answer.
         let _ = send(writer, &self.0.decline(&error), &[]).await;
         error.into()
     }
