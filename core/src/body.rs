@@ -61,8 +61,8 @@ impl Body {
     /// Copies `payload` into an [empty](Self::empty) body if the payload fits inline (at most 70
     /// bytes). Returns `true` if it was copied.
     ///
-    /// The body is filled in place, because a move right after the write costs more than the write:
-    /// the processor stalls until its store buffer has drained.
+    /// The body is filled in place, because a move right after the write costs more than the write.
+    /// The processor stalls on such a move until its store buffer has drained.
     ///
     /// ```
     /// use isolated_workers_core::Body;

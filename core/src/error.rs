@@ -98,8 +98,9 @@ impl Error {
         Self(inner)
     }
 
-    /// Sets the middleware that made the error, unless the origin is already set. A stack calls it
-    /// after each middleware. `Display` writes the name before the text, also on the peer's side.
+    /// Records the name of the middleware that made the error, unless the origin is already set. A
+    /// stack calls it for each middleware. `Display` writes the name before the text, also on the
+    /// peer's side.
     pub fn in_middleware(self, name: &str) -> Self {
         self.0.middleware.get_or_init(|| Some(name.into()));
         self

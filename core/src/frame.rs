@@ -124,7 +124,7 @@ impl Frame {
         }
     }
 
-    /// Keys and values beside the payload. `None` for kinds without them.
+    /// Keys and values sent with the payload. `None` for kinds without metadata.
     #[inline]
     pub fn metadata(&self) -> Option<&Metadata> {
         match self {

@@ -15,7 +15,7 @@ impl Name {
         Self(CompactString::const_new(name))
     }
 
-    /// The name as text.
+    /// Returns the name as a string slice.
     #[inline]
     pub fn as_str(&self) -> &str {
         &self.0

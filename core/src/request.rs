@@ -8,9 +8,9 @@ use crate::{Body, Extensions, Message, Metadata, Name, TxId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// The process that makes the call.
+    /// This process makes the call.
     Caller,
-    /// The process that answers the call.
+    /// This process answers the call.
     Callee,
 }
 

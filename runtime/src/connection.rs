@@ -53,7 +53,7 @@ struct Shared<C: Codec> {
     available_permits: Arc<AtomicU32>,
     /// Number of reads that returned bytes.
     reads: AtomicU64,
-    /// Number of calls that want the worker to be restarted if it crashes.
+    /// Number of calls interested in a restart of the worker if it crashes.
     respawn_interests: AtomicUsize,
     /// Permit of the suspect call, that is, a call that was in flight at an earlier crash. At most
     /// one suspect call runs at a time.

@@ -13,7 +13,8 @@ pub(crate) use self::greeting::Greeting;
 
 /// Failure of a handshake over a stream.
 pub(crate) enum HandshakeError {
-    /// The stream ended or broke. The exit status of the process tells more about the cause.
+    /// The stream ended or broke. The exit status of the process has more information about the
+    /// cause.
     Gone(std::io::Error),
     /// The sides do not match, or the peer speaks another protocol.
     Refused(Error),

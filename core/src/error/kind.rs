@@ -46,8 +46,8 @@ kinds! {
     /// The worker was started but did not become ready: it exited, declined to start, or did not
     /// answer within the startup timeout.
     Startup = "IW_STARTUP", No;
-    /// Host and worker do not match: their protocols, codecs, transports or services differ, the
-    /// host does not know the worker's token, or the peer speaks another protocol.
+    /// Host and worker do not match: their protocols, codecs, transports or services differ. Also:
+    /// the host does not know the worker's token, or the peer speaks another protocol.
     Handshake = "IW_HANDSHAKE", No;
     /// The worker or its connection was closed by either side.
     Closed = "IW_CLOSED", Maybe;

@@ -179,7 +179,7 @@ impl<T> Connection<T> {
     /// answered.
     ///
     /// The peer may reuse the id of a cancelled request. Therefore discard a pending answer when
-    /// [`Event::Cancelled`] arrives: later it would answer the wrong request.
+    /// [`Event::Cancelled`] arrives: later it could answer the wrong request.
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
         let Some(name) = self.serving.remove_with(id, std::mem::take) else { return };
         let id = id.clone();
@@ -189,7 +189,7 @@ impl<T> Connection<T> {
         });
     }
 
-    /// Announces that this side starts no more calls. Only the first call has an effect.
+    /// Announces that this side starts no more calls. A second announcement has no effect.
     ///
     /// `linger` is the time for which the peer waits for another connection afterwards. `None`: it
     /// does not wait.

@@ -9,7 +9,7 @@ pub struct SimulationFailure {
     pub seed: u64,
     /// Description of the broken rule.
     pub reason: String,
-    /// Steps up to the one that broke the rule.
+    /// Steps, up to the step that broke the rule.
     pub steps: Vec<String>,
 }
 

@@ -70,7 +70,7 @@ impl Oracle {
         &self.ledger(end).in_use
     }
 
-    /// Requests that `end` has to answer.
+    /// Requests that `end` must still answer.
     pub(super) fn serving(&self, end: Endpoint) -> &[usize] {
         &self.ledger(end).serving
     }

@@ -20,7 +20,7 @@ impl Availability {
     /// Refuses a call of the message `name` if the peer accepts no calls.
     pub(super) fn check(&self, name: &str) -> Result<(), Error> {
         match self {
-            // The state machine of a closed connection refuses calls itself.
+            // If the connection is closed, its state machine refuses the call.
             Self::Connected | Self::Starting | Self::Closed => Ok(()),
             Self::Disconnected => Err(refused(name, "the worker is disconnected; call `reconnect` first")),
             Self::Draining => Err(refused(

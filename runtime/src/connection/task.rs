@@ -96,7 +96,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         self.link.lock().is_written()
     }
 
-    /// Returns `true` if this side shuts down and the peer sends no more requests.
+    /// Returns `true` if this side shuts down, and the peer sends no more requests or they are
+    /// refused.
     pub(crate) fn takes_no_requests(&self) -> bool {
         self.link.lock().takes_no_requests()
     }

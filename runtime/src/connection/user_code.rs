@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `code`. Converts a panic to a text that says that `what` panicked.
+/// Runs `code`. Converts a panic to an error text that says that `what` panicked.
 ///
 /// After a panic, the caller must not use the object that panicked again, because its state is
 /// unknown.
@@ -12,7 +12,7 @@ pub(super) fn catch<T>(what: &str, code: impl FnOnce() -> T) -> Result<T, String
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| describe(what, &*panic))
 }
 
-/// Text of a panic that names `what` panicked.
+/// Returns the error text of a panic. It says that `what` panicked.
 #[cold]
 pub(super) fn describe(what: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
