@@ -53,19 +53,23 @@ use crate::support::names::type_name;
 
 /// Something around a call: it sees the request, decides what happens with it, and sees the reply.
 ///
-/// `next` is the rest of the stack. Call it once, never (and answer yourself), or again (and retry). The same
-/// middleware works on the host and on the worker; [`Request::role`] returns the side. What the payload says is known
-/// to `next`, too, whatever the codec: [`ServiceExt::decode`](crate::ServiceExt::decode).
+/// `next` is the rest of the stack. Call it once, never (and answer yourself), or again (and
+/// retry). The same middleware works on the host and on the worker; [`Request::role`] returns the
+/// side. What the payload says is known to `next`, too, whatever the codec:
+/// [`ServiceExt::decode`](crate::ServiceExt::decode).
 ///
-/// An error that the middleware makes is the answer to the call, and names it. A panic in it is such an error, of the
-/// kind [`Panicked`](isolated_workers_core::ErrorKind::Panicked), and fails that call alone.
+/// An error that the middleware makes is the answer to the call, and names it. A panic in it is
+/// such an error, of the kind [`Panicked`](isolated_workers_core::ErrorKind::Panicked), and fails
+/// that call alone.
 ///
-/// `None` is a middleware that does nothing, and a `Box`, an `Arc` and a `&'static` of one are middleware, too.
+/// `None` is a middleware that does nothing, and a `Box`, an `Arc` and a `&'static` of one are
+/// middleware, too.
 ///
-/// A layer costs what it does: calls are resolved when compiling, and nothing is boxed. What it takes is the compiler's
-/// time: a release build of a small program that is host and worker took 8.1 s of it without layers, and 10.4 s with eight
-/// on each side (rustc 1.95, dependencies built). A stack is a type within a type: somewhere above twelve layers, the
-/// compiler asks for a `#![recursion_limit = "256"]`; a [`BoxService`](crate::BoxService) in the middle spares that.
+/// A layer costs what it does: calls are resolved when compiling, and nothing is boxed. What it
+/// takes is the compiler's time: a release build of a small program that is host and worker took
+/// 8.1 s of it without layers, and 10.4 s with eight on each side (rustc 1.95, dependencies built).
+/// A stack is a type within a type: somewhere above twelve layers, the compiler asks for a
+/// `#![recursion_limit = "256"]`; a [`BoxService`](crate::BoxService) in the middle spares that.
 ///
 /// ```
 /// use isolated_workers_core::{Error, ErrorKind, Request, Response};

@@ -1,28 +1,34 @@
-//! Services, and the middleware around them.
+//! Services and middleware.
 //!
-//! Everything that answers a request is a [`Service`]: the connection to a worker, a handler in this process, and any
-//! of them with [`Middleware`] around it. A middleware is written once and works on both sides: on the host around
-//! the sending of a request, on the worker around its handler.
+//! Everything that answers requests is a [`Service`]: the connection to a worker, a handler in this
+//! process, or either of them wrapped in [`Middleware`]. A middleware is written once and works on
+//! both sides. On the host it wraps the sending of a request. On the worker it wraps the handler.
 //!
-//! A [`Handler`] is what a worker serves, whatever the codec; with a codec it is a service, too ([`Local`]), so that
-//! it can be called in this process through the same typed stub.
+//! A worker serves a [`Handler`], which does not depend on the codec. [`Local`] makes a service of
+//! a handler and a codec, so that the same typed client can call it in this process.
 //!
-//! # In the box
+//! # Built-in layers
 //!
-//! | to | layer |
+//! | purpose | layer |
 //! |---|---|
-//! | see | [`Trace`], `Metrics` (feature `metrics`) |
+//! | observe | [`Trace`], `Metrics` (feature `metrics`) |
 //! | limit time | [`Timeout`], [`Deadline`] |
 //! | limit load | [`ConcurrencyLimit`], [`RateLimit`], [`LoadShed`] |
-//! | try again | [`Retry`] |
-//! | check and mark | [`Auth`], [`Validate`], [`SetMetadata`] |
+//! | retry | [`Retry`] |
+//! | check and annotate | [`Auth`], [`Validate`], [`SetMetadata`] |
 //! | write your own | [`Middleware`], [`from_fn`], [`on_request`], [`on_response`], [`for_message`] |
-//! | bring | `tower_layer` (feature `tower`) |
+//! | use a layer of `tower` | `tower_layer` (feature `tower`) |
 //! | choose at run time | `Option`, [`BoxMiddleware`], [`BoxService`] |
 //!
-//! The first layer that is added sees a request first and its reply last. On the host, what joins calls to the rest of the
-//! program goes outside ([`Trace`]), then what decides whether a call is made ([`LoadShed`], [`RateLimit`]), then [`Retry`],
-//! and inside of it what concerns each attempt ([`Timeout`], [`Auth`]).
+//! # Order
+//!
+//! On a builder, the first layer added sees a request first and its reply last. A good order on the
+//! host, from the outside in:
+//!
+//! 1. [`Trace`], which connects calls to the rest of the program
+//! 2. [`LoadShed`] and [`RateLimit`], which decide whether a call is made
+//! 3. [`Retry`]
+//! 4. [`Timeout`] and [`Auth`], which apply to each attempt
 
 pub mod layer;
 pub mod service;

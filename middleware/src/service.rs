@@ -23,10 +23,11 @@ pub use self::local::Local;
 pub use self::service_ext::ServiceExt;
 pub(crate) use self::service_ext::check_name;
 
-/// Anything that can be called: the connection to a worker, a handler in this process, either with middleware
-/// around it.
+/// Anything that can be called: the connection to a worker, a handler in this process, or either of
+/// them wrapped in middleware.
 ///
-/// Calls may run at the same time; each future is driven by its caller. Dropping it gives the call up.
+/// Calls may run concurrently. The caller of each call polls its future. Dropping the future
+/// cancels the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called",
     note = "a `Worker` can, `Local::new(handler, codec)` makes a service of a handler, and a reference or an `Arc` of a service is one"
@@ -45,7 +46,7 @@ pub trait Service: Send + Sync {
     /// Sends the request and returns its response.
     ///
     /// # Errors
-    /// The call failed, or the callee answered with an error.
+    /// Fails if the call failed, or if the callee answered with an error.
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 

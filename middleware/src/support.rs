@@ -1,4 +1,4 @@
-//! Helpers that services and layers share.
+//! Helpers shared by services and layers.
 
 pub(crate) mod guard;
 pub(crate) mod names;
@@ -8,9 +8,9 @@ pub mod panic_location;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-/// Returns a random number that need not be secret, for jitter and trace ids.
+/// Returns a random number for jitter and trace ids. It is not suitable for secrets.
 ///
-/// The standard library keeps a seed from the system per thread, and increments it with each call.
+/// The standard library keeps a random seed per thread and increments it with each `RandomState`.
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -8,15 +8,16 @@ use crate::{Middleware, Service};
 /// The key under which the token travels.
 const KEY: &str = "authorization";
 
-/// Shows a token on the host, and asks for it on the worker: without the right one, a message is refused with an error of
-/// the kind `Denied`, and no handler sees it.
+/// Shows a token on the host, and asks for it on the worker: without the right one, a message is
+/// refused with an error of the kind `Denied`, and no handler sees it.
 ///
-/// A worker that its host has started needs none: nobody else has its connection. It is for workers that are
-/// detached and reached by others, and for parts of a host that are not
-/// to call everything. How the worker learns the token is up to the program; a variable of the environment and an
-/// argument are seen by others.
+/// A worker that its host has started needs none: nobody else has its connection. It is for workers
+/// that are detached and reached by others, and for parts of a host that are not to call
+/// everything. How the worker learns the token is up to the program; a variable of the environment
+/// and an argument are seen by others.
 ///
-/// The comparison takes the same time wherever two tokens of a length differ. The handler does not see the token.
+/// The comparison takes the same time wherever two tokens of a length differ. The handler does not
+/// see the token.
 ///
 /// ```
 /// use isolated_workers_middleware::Auth;

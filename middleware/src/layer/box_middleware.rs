@@ -11,11 +11,12 @@ use super::stack::{InnerService, around};
 use crate::service::{BoxFuture, DynService};
 use crate::{Middleware, Service};
 
-/// A middleware of any type, for services with the codec `C`: the codec is known, so that typed access costs nothing
-/// more. A call costs one box for it and one for what it calls; cloning is cheap.
+/// A middleware of any type, for services with the codec `C`: the codec is known, so that typed
+/// access costs nothing more. A call costs one box for it and one for what it calls; cloning is
+/// cheap.
 ///
-/// A `Vec` of them is a middleware, too, whose first element sees a request first: a stack of a length that is known at
-/// run time only.
+/// A `Vec` of them is a middleware, too, whose first element sees a request first: a stack of a
+/// length that is known at run time only.
 ///
 /// ```
 /// use isolated_workers_middleware::{BoxMiddleware, LoadShed, Trace};

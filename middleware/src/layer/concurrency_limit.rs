@@ -5,9 +5,10 @@ use crate::{Middleware, Service};
 
 /// Limits the number of calls in flight. Further calls wait in order of arrival.
 ///
-/// On the host it keeps a caller from overwhelming a worker, on the worker it limits the handlers that run side by side.
-/// Those that wait are not counted and have no limit: put a [`LoadShed`](crate::LoadShed) outside of it for one, and a
-/// [`Timeout`](crate::Timeout) for how long. A call that is dropped while it waits leaves the queue.
+/// On the host it keeps a caller from overwhelming a worker, on the worker it limits the handlers
+/// that run side by side. Those that wait are not counted and have no limit: put a
+/// [`LoadShed`](crate::LoadShed) outside of it for one, and a [`Timeout`](crate::Timeout) for how
+/// long. A call that is dropped while it waits leaves the queue.
 ///
 /// ```
 /// use isolated_workers_codec::Json;

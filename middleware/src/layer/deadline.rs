@@ -9,14 +9,16 @@ tokio::task_local! {
     static CURRENT: Instant;
 }
 
-/// Hands a deadline on, from process to process: a call gets what is left of the time of whoever makes it, and one whose
-/// time is over is refused, or ended, with an error of the kind `Timeout`.
+/// Hands a deadline on, from process to process: a call gets what is left of the time of whoever
+/// makes it, and one whose time is over is refused, or ended, with an error of the kind `Timeout`.
 ///
-/// On the host the deadline is the earliest of that of the [scope](Self::scope) that the call is made in, that of
-/// [`within`](Self::within), and the call's own. What is left of it travels as the call's timeout, a duration, because
-/// two processes need not agree on the time. On the worker it is that timeout from the moment that the request arrived,
-/// so that waiting in a [`ConcurrencyLimit`](crate::ConcurrencyLimit) counts; the handler runs in a scope of it, and what
-/// it calls on workers of its own through another `Deadline` shares it. Calls without a deadline pass by.
+/// On the host the deadline is the earliest of that of the [scope](Self::scope) that the call is
+/// made in, that of [`within`](Self::within), and the call's own. What is left of it travels as the
+/// call's timeout, a duration, because two processes need not agree on the time. On the worker it
+/// is that timeout from the moment that the request arrived, so that waiting in a
+/// [`ConcurrencyLimit`](crate::ConcurrencyLimit) counts; the handler runs in a scope of it, and
+/// what it calls on workers of its own through another `Deadline` shares it. Calls without a
+/// deadline pass by.
 ///
 /// ```
 /// use isolated_workers_middleware::Deadline;
@@ -45,8 +47,9 @@ impl Deadline {
         Self { limit: Some(limit) }
     }
 
-    /// Runs `future` with a deadline for all calls that it makes through a `Deadline`; an earlier one that it is in
-    /// already stays. It reaches as far as the task: what is spawned needs a scope of its own.
+    /// Runs `future` with a deadline for all calls that it makes through a `Deadline`; an earlier
+    /// one that it is in already stays. It reaches as far as the task: what is spawned needs a
+    /// scope of its own.
     pub async fn scope<F: Future>(at: Instant, future: F) -> F::Output {
         let at = Self::current().map_or(at, |current| current.min(at));
         CURRENT.scope(at, future).await

@@ -5,11 +5,13 @@ use isolated_workers_core::{Error, Message, Request, Response};
 
 use crate::{Middleware, Service, ServiceExt};
 
-/// Begins a middleware for one message, typed on both ways: what closures see and change is the message `M` itself and
-/// its reply, whatever the codec. Other messages pass by, at the cost of comparing names.
+/// Begins a middleware for one message, typed on both ways: what closures see and change is the
+/// message `M` itself and its reply, whatever the codec. Other messages pass by, at the cost of
+/// comparing names.
 ///
-/// A way with a closure costs decoding and encoding its payload once more; one without costs nothing. A closure that
-/// only looks is cheaper as [`Validate`](crate::Validate), which does not encode.
+/// A way with a closure costs decoding and encoding its payload once more; one without costs
+/// nothing. A closure that only looks is cheaper as [`Validate`](crate::Validate), which does not
+/// encode.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message};
@@ -54,7 +56,8 @@ impl<M: Message, F, G> ForMessage<M, F, G> {
         ForMessage { request: hook, reply: self.reply, message: PhantomData }
     }
 
-    /// Runs `hook` on the reply if the call succeeded. An error of `hook` is the answer to the call.
+    /// Runs `hook` on the reply if the call succeeded. An error of `hook` is the answer to the
+    /// call.
     pub fn on_reply<H>(self, hook: H) -> ForMessage<M, F, H>
     where
         H: Fn(&mut M::Reply) -> Result<(), Error> + Send + Sync + 'static,

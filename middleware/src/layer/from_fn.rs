@@ -6,8 +6,8 @@ use crate::{Middleware, Next, Service};
 
 /// Makes a middleware of an async function of a request and what comes next.
 ///
-/// It costs one box a call, because the function does not know the type of what comes next; a [`Middleware`]
-/// implementation costs none.
+/// It costs one box a call, because the function does not know the type of what comes next; a
+/// [`Middleware`] implementation costs none.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Request, Response};
@@ -39,7 +39,8 @@ pub struct FromFn<F> {
 }
 
 impl<F> FromFn<F> {
-    /// Sets what its errors call it. Default: the function's name; a closure has that of the function around it.
+    /// Sets what its errors call it. Default: the function's name; a closure has that of the
+    /// function around it.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -61,8 +62,8 @@ impl<F: for<'a> MiddlewareFn<'a>> Middleware for FromFn<F> {
     }
 }
 
-/// Argument of [`from_fn`]: an async function or closure of a [`Request`] and a [`Next`] whose future can be sent
-/// between threads. Implemented for all of them, and by nothing else.
+/// Argument of [`from_fn`]: an async function or closure of a [`Request`] and a [`Next`] whose
+/// future can be sent between threads. Implemented for all of them, and by nothing else.
 #[diagnostic::on_unimplemented(
     message = "`from_fn` cannot make a middleware of this function",
     note = "it takes `async |request: Request, next: Next<'_>| -> Result<Response, Error> {{ .. }}`, or an `async fn` of that shape, whose future is `Send`"

@@ -5,7 +5,8 @@ use isolated_workers_core::{Error, Name, Request, Response};
 use crate::support::names::function_name;
 use crate::{Middleware, Service};
 
-/// Makes a middleware of a closure that sees each request on its way in, and may change or refuse it.
+/// Makes a middleware of a closure that sees each request on its way in, and may change or refuse
+/// it.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Request};
@@ -46,8 +47,8 @@ where
     OnRequestAsync(hook)
 }
 
-/// Makes a middleware of a closure that sees each answer on its way back, with the name of its message, and may change
-/// it: also an error to a reply, or the other way round.
+/// Makes a middleware of a closure that sees each answer on its way back, with the name of its
+/// message, and may change it: also an error to a reply, or the other way round.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Response};

@@ -4,8 +4,8 @@ use isolated_workers_core::{Error, ErrorKind, Request, Response};
 
 use crate::{Middleware, Service};
 
-/// Refuses calls at once while so many are under way or wait below it, with an error of the kind `Overloaded`: a short
-/// answer now is worth more than a late one, and queues stay short.
+/// Refuses calls at once while so many are under way or wait below it, with an error of the kind
+/// `Overloaded`: a short answer now is worth more than a late one, and queues stay short.
 ///
 /// ```
 /// use isolated_workers_middleware::LoadShed;
@@ -19,7 +19,8 @@ pub struct LoadShed {
 }
 
 impl LoadShed {
-    /// Lets at most `limit` calls be under way. 0 refuses all: a way to take a worker out of service.
+    /// Lets at most `limit` calls be under way. 0 refuses all: a way to take a worker out of
+    /// service.
     pub const fn new(limit: usize) -> Self {
         Self { limit, in_flight: AtomicUsize::new(0) }
     }

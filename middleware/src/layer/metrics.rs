@@ -4,7 +4,8 @@ use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response,
 
 use crate::{Middleware, Service};
 
-/// Counts and times calls, through the facade of the crate `metrics`: whichever recorder a program installs gets them.
+/// Counts and times calls, through the facade of the crate `metrics`: whichever recorder a program
+/// installs gets them.
 ///
 /// | name | kind | labels | |
 /// |---|---|---|---|
@@ -15,8 +16,9 @@ use crate::{Middleware, Service};
 /// | `isolated_workers_request_bytes_total` | counter | `message`, `side` | payloads asked |
 /// | `isolated_workers_reply_bytes_total` | counter | `message`, `side` | payloads answered |
 ///
-/// `side` is `host` or `worker`. A worker cannot trust names that no handler has seen, since each would be a series of its
-/// own: calls that were refused or dropped there count with an empty `message`.
+/// `side` is `host` or `worker`. A worker cannot trust names that no handler has seen, since each
+/// would be a series of its own: calls that were refused or dropped there count with an empty
+/// `message`.
 ///
 /// ```
 /// use isolated_workers_codec::Json;

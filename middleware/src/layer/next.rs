@@ -12,8 +12,8 @@ use crate::service::check_name;
 
 /// The rest of the stack, as a function sees it.
 ///
-/// It reads and writes bodies as [`ServiceExt`](crate::ServiceExt) does, in a form that does not know the codec when
-/// compiling: reading takes one box, writing none.
+/// It reads and writes bodies as [`ServiceExt`](crate::ServiceExt) does, in a form that does not
+/// know the codec when compiling: reading takes one box, writing none.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message, Request};
@@ -54,8 +54,8 @@ impl<'a> Next<'a> {
     /// The payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` if it is another message or cannot be decoded; `TooLarge` if it exceeds the
-    /// budget of its body.
+    /// `Decode` if it is another message or cannot be decoded; `TooLarge` if it exceeds the budget
+    /// of its body.
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         let what = || format!("could not decode `{}`", M::NAME);
@@ -65,7 +65,8 @@ impl<'a> Next<'a> {
     /// Replaces the payload of `request`, which must be an `M`, by another.
     ///
     /// # Errors
-    /// `Decode` if it is another message, `Encode` if the new one cannot be encoded. The request is unchanged then.
+    /// `Decode` if it is another message, `Encode` if the new one cannot be encoded. The request is
+    /// unchanged then.
     pub fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
         request.set_body(self.0.encode(message, "message", M::NAME)?);

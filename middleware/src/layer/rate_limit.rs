@@ -8,8 +8,8 @@ use crate::{Middleware, Service};
 
 /// Limits the number of calls per period. Further calls wait in order, or are refused.
 ///
-/// It is a bucket of tokens: full at first, so that a burst may go at once, and filled up evenly. A call that is dropped
-/// while it waits takes none.
+/// It is a bucket of tokens: full at first, so that a burst may go at once, and filled up evenly. A
+/// call that is dropped while it waits takes none.
 ///
 /// ```
 /// use isolated_workers_middleware::RateLimit;
@@ -24,7 +24,8 @@ pub struct RateLimit {
     /// From one token to the next.
     interval: Duration,
     refuses: bool,
-    /// Fair, so that calls go in the order in which they came. The one that waits for a token holds it.
+    /// Fair, so that calls go in the order in which they came. The one that waits for a token holds
+    /// it.
     bucket: Mutex<Option<Bucket>>,
 }
 
@@ -45,7 +46,8 @@ impl RateLimit {
         Self { capacity: count, interval: period / count, refuses: false, bucket: Mutex::new(None) }
     }
 
-    /// Refuses calls that are too many with an error of the kind `Overloaded`, instead of having them wait.
+    /// Refuses calls that are too many with an error of the kind `Overloaded`, instead of having
+    /// them wait.
     pub fn refusing(mut self) -> Self {
         self.refuses = true;
         self

@@ -12,21 +12,23 @@ use crate::{Middleware, Service};
 
 /// Makes a call that failed again, where that does no harm and may help.
 ///
-/// It does no harm where the message was not run ([`Executed::No`]), or may have been and is idempotent: then it is
-/// run again as often as its `retry` attribute allows ([`Request::retry`]). It may help after errors that pass: of the
-/// kinds `Spawn`, `Startup`, `Closed`, `Crashed`, `Timeout` and `Overloaded`, or those that [`when`](Self::when) chooses.
-/// What the handler itself answered is never tried again. An error that the worker has answered with, such as the
-/// `Overloaded` of a [`LoadShed`](crate::LoadShed) there, does not say that the message was not run: it may come from a
-/// call that the handler made in its turn.
+/// It does no harm where the message was not run ([`Executed::No`]), or may have been and is
+/// idempotent: then it is run again as often as its `retry` attribute allows ([`Request::retry`]).
+/// It may help after errors that pass: of the kinds `Spawn`, `Startup`, `Closed`, `Crashed`,
+/// `Timeout` and `Overloaded`, or those that [`when`](Self::when) chooses. What the handler itself
+/// answered is never tried again. An error that the worker has answered with, such as the
+/// `Overloaded` of a [`LoadShed`](crate::LoadShed) there, does not say that the message was not
+/// run: it may come from a call that the handler made in its turn.
 ///
-/// Between two attempts it waits: at random up to a limit that doubles each time, so that many callers do not come back
-/// together. A budget keeps retries from becoming the load: each call adds a fifth of a retry to it, and an empty budget
-/// means that an error is the answer. Each attempt goes through the layers below and carries its number
-/// ([`Request::attempt`]); a [`Timeout`](crate::Timeout) below it limits each of them, one above it all together. Dropping
+/// Between two attempts it waits: at random up to a limit that doubles each time, so that many
+/// callers do not come back together. A budget keeps retries from becoming the load: each call adds
+/// a fifth of a retry to it, and an empty budget means that an error is the answer. Each attempt
+/// goes through the layers below and carries its number ([`Request::attempt`]); a
+/// [`Timeout`](crate::Timeout) below it limits each of them, one above it all together. Dropping
 /// the call ends it in any state.
 ///
-/// A request is cloned for each attempt but the last, its payload shared. One whose id was chosen by hand keeps it in each
-/// attempt.
+/// A request is cloned for each attempt but the last, its payload shared. One whose id was chosen
+/// by hand keeps it in each attempt.
 ///
 /// ```
 /// use isolated_workers_middleware::Retry;
@@ -43,8 +45,8 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// At most `attempts` in all, the first included; waiting up to 10 ms at first and 1 s at most, with a budget of a
-    /// fifth of the calls and ten in reserve.
+    /// At most `attempts` in all, the first included; waiting up to 10 ms at first and 1 s at most,
+    /// with a budget of a fifth of the calls and ten in reserve.
     pub fn new(attempts: u32) -> Self {
         Self {
             attempts,
@@ -60,8 +62,8 @@ impl Retry {
         self
     }
 
-    /// Sets the budget: how many retries there may be for a hundred calls, and how many are in reserve, at first and at
-    /// most.
+    /// Sets the budget: how many retries there may be for a hundred calls, and how many are in
+    /// reserve, at first and at most.
     pub fn budget(mut self, percent: u32, reserve: u32) -> Self {
         self.budget = Some(RetryBudget::new(percent, reserve));
         self
@@ -79,7 +81,8 @@ impl Retry {
         self
     }
 
-    /// Returns `true` if the call that failed with `error` may be tried again. `runs` are the remaining executions.
+    /// Returns `true` if the call that failed with `error` may be tried again. `runs` are the
+    /// remaining executions.
     fn goes_on(&self, error: &Error, runs: &mut u32) -> bool {
         let harmless = match error.executed() {
             Executed::No => true,

@@ -2,11 +2,11 @@ use isolated_workers_core::{Error, Metadata, Request, Response};
 
 use crate::{Middleware, Service};
 
-/// Puts keys and values beside each request: a tenant, the version of a program. What a request has under the same key is
-/// replaced.
+/// Puts keys and values beside each request: a tenant, the version of a program. What a request has
+/// under the same key is replaced.
 ///
-/// On the host they travel to the worker, whose middleware and handlers read them ([`Context`](crate::Context)); on the
-/// worker they reach only those.
+/// On the host they travel to the worker, whose middleware and handlers read them
+/// ([`Context`](crate::Context)); on the worker they reach only those.
 ///
 /// ```
 /// use isolated_workers_middleware::SetMetadata;

@@ -4,13 +4,13 @@ use isolated_workers_core::{Error, ErrorKind, Request, Response};
 
 use crate::{Middleware, Service};
 
-/// Ends each call after a time, with an error of the kind `Timeout`. What is below it is dropped then: on the host that
-/// cancels the call on the worker, on the worker it ends the handler.
+/// Ends each call after a time, with an error of the kind `Timeout`. What is below it is dropped
+/// then: on the host that cancels the call on the worker, on the worker it ends the handler.
 ///
-/// On the host it tells the worker, too, which then has it as the call's deadline. It counts from where it stands in the
-/// stack: outside of [`Retry`](crate::Retry) it limits all attempts together, inside of it each of them. A worker's
-/// builder has a limit for each call as well, which needs no timer of its own and is the better one where nothing else
-/// in the stack waits.
+/// On the host it tells the worker, too, which then has it as the call's deadline. It counts from
+/// where it stands in the stack: outside of [`Retry`](crate::Retry) it limits all attempts
+/// together, inside of it each of them. A worker's builder has a limit for each call as well, which
+/// needs no timer of its own and is the better one where nothing else in the stack waits.
 ///
 /// ```
 /// use isolated_workers_middleware::Timeout;
@@ -22,7 +22,8 @@ use crate::{Middleware, Service};
 pub struct Timeout(Duration);
 
 impl Timeout {
-    /// Ends calls after `limit`; zero is no limit. A shorter one that the message or the call has stays.
+    /// Ends calls after `limit`; zero is no limit. A shorter one that the message or the call has
+    /// stays.
     pub const fn new(limit: Duration) -> Self {
         Self(limit)
     }

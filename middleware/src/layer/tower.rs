@@ -20,16 +20,18 @@ use crate::{Middleware, Service};
 
 /// Makes a middleware of a layer of the crate `tower`, or of a `ServiceBuilder` of several.
 ///
-/// The layer goes around one service for good, so that what it keeps (permits, a budget, a buffer) is kept between calls.
-/// That service, [`TowerInner`], is the end of tower's part of the stack: what arrives there is passed on to whatever is
-/// below this middleware, while the call runs. Hence the bounds: the layer's service takes a [`TowerRequest`], which is a
-/// [`Request`] that knows its way back and can be cloned for another attempt; it answers with a [`Response`], can be sent
-/// between threads, owns what it holds, and is `Clone`, because each call makes itself ready on a clone of its own. One that
-/// is not (tower's rate limit) becomes it with a buffer around. A layer that spawns a task, as the buffer does, must be
-/// made within a tokio runtime.
+/// The layer goes around one service for good, so that what it keeps (permits, a budget, a buffer)
+/// is kept between calls. That service, [`TowerInner`], is the end of tower's part of the stack:
+/// what arrives there is passed on to whatever is below this middleware, while the call runs. Hence
+/// the bounds: the layer's service takes a [`TowerRequest`], which is a [`Request`] that knows its
+/// way back and can be cloned for another attempt; it answers with a [`Response`], can be sent
+/// between threads, owns what it holds, and is `Clone`, because each call makes itself ready on a
+/// clone of its own. One that is not (tower's rate limit) becomes it with a buffer around. A layer
+/// that spawns a task, as the buffer does, must be made within a tokio runtime.
 ///
-/// An error of this crate passes through as it is. One that the layer made, a timeout or a full queue, becomes the source
-/// of an error of the kind `Middleware`, unless [`kinds`](TowerLayer::kinds) tells another.
+/// An error of this crate passes through as it is. One that the layer made, a timeout or a full
+/// queue, becomes the source of an error of the kind `Middleware`, unless
+/// [`kinds`](TowerLayer::kinds) tells another.
 ///
 /// It costs four allocations a call beside those of the layer.
 ///
@@ -148,7 +150,8 @@ struct ForwardedCall {
     answer: oneshot::Sender<Result<Response, Error>>,
 }
 
-/// Service that a layer of tower wraps. It forwards each request to the service below the [`TowerLayer`].
+/// Service that a layer of tower wraps. It forwards each request to the service below the
+/// [`TowerLayer`].
 #[derive(Clone, Debug)]
 pub struct TowerInner(());
 

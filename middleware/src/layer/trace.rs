@@ -6,16 +6,19 @@ use tracing::{Instrument, Level, Span, field};
 pub use self::w3c::TraceContext;
 use crate::{Middleware, Service};
 
-/// Runs each call in a `tracing` span, says how it went, and joins the worker's spans to the host's.
+/// Runs each call in a `tracing` span, says how it went, and joins the worker's spans to the
+/// host's.
 ///
-/// The span is called `call` on the host and `handle` on the worker, has the message's name as `message` and the
-/// transaction's id as `tx`, and is at debug level. A call that fails is an event at warn level within it. Where no
-/// subscriber wants the span, it costs a check of an atomic, and nothing travels.
+/// The span is called `call` on the host and `handle` on the worker, has the message's name as
+/// `message` and the transaction's id as `tx`, and is at debug level. A call that fails is an event
+/// at warn level within it. Where no subscriber wants the span, it costs a check of an atomic, and
+/// nothing travels.
 ///
-/// The host's layer puts a W3C trace context beside the request (`traceparent`), the worker's takes it from there: both
-/// spans have the same `trace_id`, and the worker's has the host's `span_id` as its `parent_id`. Calls that a handler
-/// makes in its turn, in the same task, belong to the same trace. The ids are made here and need nothing but this layer
-/// on both sides; to have those of a tracing system instead, see [`Trace::with`].
+/// The host's layer puts a W3C trace context beside the request (`traceparent`), the worker's takes
+/// it from there: both spans have the same `trace_id`, and the worker's has the host's `span_id` as
+/// its `parent_id`. Calls that a handler makes in its turn, in the same task, belong to the same
+/// trace. The ids are made here and need nothing but this layer on both sides; to have those of a
+/// tracing system instead, see [`Trace::with`].
 ///
 /// ```
 /// use isolated_workers_codec::Json;
@@ -29,7 +32,8 @@ use crate::{Middleware, Service};
 pub struct Trace;
 
 impl Trace {
-    /// The same with ids that another propagator makes and carries: the one of OpenTelemetry, for example.
+    /// The same with ids that another propagator makes and carries: the one of OpenTelemetry, for
+    /// example.
     pub fn with<P: Propagator>(propagator: P) -> TraceWith<P> {
         TraceWith(propagator)
     }
@@ -67,8 +71,8 @@ impl<P: Propagator> Middleware for TraceWith<P> {
 
 /// Carries the identity of a span from the host to the worker, beside a request.
 ///
-/// [`Trace`](crate::Trace) has one of its own. Another lets a tracing system make the ids: `examples/opentelemetry.rs` does
-/// it for OpenTelemetry in twenty lines.
+/// [`Trace`](crate::Trace) has one of its own. Another lets a tracing system make the ids:
+/// `examples/opentelemetry.rs` does it for OpenTelemetry in twenty lines.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not carry spans",
     note = "implement `Propagator` for it, or use `Trace` without `with`, which has one of its own"

@@ -5,8 +5,9 @@ use isolated_workers_core::{Error, ErrorKind, Message, Request, Response};
 
 use crate::{Middleware, Service, ServiceExt};
 
-/// Looks at each message `M` before it goes on, and refuses what is not valid with an error of the kind `Invalid`: on the
-/// host before anything is sent, on the worker before the handler runs. Other messages pass by.
+/// Looks at each message `M` before it goes on, and refuses what is not valid with an error of the
+/// kind `Invalid`: on the host before anything is sent, on the worker before the handler runs.
+/// Other messages pass by.
 ///
 /// ```
 /// use isolated_workers_core::Message;

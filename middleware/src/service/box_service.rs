@@ -1,4 +1,4 @@
-//! Services of any type, for stacks that are put together at run time.
+//! Type-erased services, for stacks that are built at run time.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,10 +11,11 @@ use crate::Service;
 
 pub(crate) type BoxFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
 
-/// A service of any type with the codec `C`, which is the default codec unless it is named.
+/// Type-erased service with the codec `C`. `C` defaults to the default codec.
 ///
-/// Use it to name a service with layers and closures as the field of a struct: `Worker<BoxService>`,
-/// `CalculatorClient<BoxService>`. A call costs one box. Cloning is cheap.
+/// Use it to name the type of a service with layers and closures in a struct field:
+/// `Worker<BoxService>`, `CalculatorClient<BoxService>`. Each call allocates one box. Cloning is
+/// cheap.
 ///
 /// ```
 /// use isolated_workers_codec::Json;

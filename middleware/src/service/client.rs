@@ -1,6 +1,6 @@
-//! Functions to write a client by hand.
+//! Functions for clients written by hand.
 //!
-//! `#[service]` generates a client whose methods are a [`send`] each.
+//! `#[service]` generates a client whose methods each call [`send`].
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -13,10 +13,13 @@ use pin_project_lite::pin_project;
 use super::encoding::{decode_error, decode_reply, encode_into};
 use crate::Service;
 
-/// Sends a message and waits for its reply, as [`ServiceExt::send`](crate::ServiceExt::send) does, with errors of a type
-/// that the caller chooses: [`Error`] fits a message that has none of its own.
+/// Sends a message and waits for its reply.
 ///
-/// The message is encoded here; the future does not hold it, and sends it when it is polled first.
+/// This is [`ServiceExt::send`](crate::ServiceExt::send) with an error type that the caller
+/// chooses. [`Error`] fits messages that have no error type.
+///
+/// The message is encoded immediately, so the future does not borrow it. The request is sent when
+/// the future is first polled.
 ///
 /// ```
 /// use isolated_workers_core::Error;
@@ -36,7 +39,8 @@ use crate::Service;
 /// ```
 ///
 /// # Errors
-/// The conversion of [`CallError::Service`], the handler's own error, or of [`CallError::Call`], any other failure.
+/// Returns the conversion of [`CallError::Service`] if the handler returned an error, and of
+/// [`CallError::Call`] for any other failure.
 pub fn send<'a, S, M, E>(
     service: &'a S,
     message: &M,
@@ -46,7 +50,7 @@ where
     M: Message,
     E: From<CallError<M::Error>>,
 {
-    // Encoded where it stays.
+    // Encode into the request itself, so that the payload is not moved afterwards.
     let mut request = Request::of::<M>(Body::empty());
     let call = match encode_into(request.body_mut(), service.codec(), message, "message", M::NAME) {
         Ok(()) => SendState::Called { call: service.call(request) },
@@ -56,7 +60,8 @@ where
 }
 
 pin_project! {
-    /// No async block, which would hold the call twice: a caller may have very many of these.
+    /// Future of [`send`]. An async block would hold the call twice, and a caller may have very
+    /// many of these.
     struct SendFuture<'a, C, F, O> {
         codec: &'a C,
         #[pin]
@@ -72,7 +77,7 @@ pin_project! {
             #[pin]
             call: F,
         },
-        /// It could not be encoded. `None` when that has been told.
+        /// The message could not be encoded. `None` after the error was returned.
         Refused { error: Option<Error> },
     }
 }

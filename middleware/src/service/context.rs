@@ -4,10 +4,10 @@ use std::time::Instant;
 use isolated_workers_core::{Metadata, Name, Request, TxId};
 use tokio_util::sync::CancellationToken;
 
-/// What a handler can know of the call that it answers.
+/// Information about the call that a handler answers.
 ///
-/// A method of a `#[service]` gets one as its first argument where it asks for it; callers do not see that argument.
-/// A method that does not ask pays nothing.
+/// A method of a `#[service]` receives it if its first argument is a `Context`. That argument is
+/// not part of the client. Methods without it pay nothing.
 ///
 /// ```ignore
 /// #[service]
@@ -34,8 +34,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a request whose payload is needed no more: for handlers written by hand. Whoever calls this sees
-    /// to the [token](Self::cancelled); [`respond_in_context`](crate::handler::respond_in_context) does.
+    /// Returns the context of `request` and drops its payload, for handlers written by hand.
+    ///
+    /// The caller is responsible for cancelling the [token](Self::cancelled), as
+    /// [`respond_in_context`](crate::handler::respond_in_context) does.
     pub fn of(request: Request) -> Self {
         let (id, attempt, peer) = (request.id().cloned(), request.attempt(), request.peer());
         let limit = request.timeout().filter(|limit| !limit.is_zero());
@@ -44,40 +46,47 @@ impl Context {
         Self { name, id, metadata, attempt, deadline, peer, cancelled: CancellationToken::new() }
     }
 
-    /// The name of the message.
+    /// Returns the name of the message.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// The id of the transaction; `None` where the call came over no connection ([`Local`](crate::Local)).
+    /// Returns the id of the transaction, or `None` if the call did not come over a connection
+    /// ([`Local`](crate::Local)).
     pub fn id(&self) -> Option<&TxId> {
         self.id.as_ref()
     }
 
-    /// The keys and values that came with the request.
+    /// Returns the metadata of the request.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Number of this attempt of the call, from 1.
+    /// Returns the number of this attempt of the call, starting at 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Time at which the caller stops waiting, on this process's clock. `None` if it set no limit. A host says what was set
-    /// for the message or the call, and not the default of its worker.
+    /// Returns the time at which the caller stops waiting, on this process's clock. Returns `None`
+    /// if the caller set no limit.
+    ///
+    /// A host sends the timeout that was set for the message or the call, not the default of its
+    /// worker.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// The id of the host's process, as that has told it; `None` within one process.
+    /// Returns the process id of the host, as reported by the host. Returns `None` for calls within
+    /// one process.
     pub fn peer(&self) -> Option<u32> {
         self.peer
     }
 
-    /// A token that fires when the call is given up: the caller dropped it, its time is over, or the connection ended.
-    /// The handler's own future is dropped in that moment; the token is for what it has started elsewhere. It does not
-    /// fire after an answer.
+    /// Returns a token that is cancelled when the call is: if the caller dropped it, its time ran
+    /// out, or the connection ended.
+    ///
+    /// The handler's own future is dropped at that moment. The token is for work that the handler
+    /// started elsewhere. It is not cancelled after an answer.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
     }

@@ -1,4 +1,4 @@
-//! The memory that payloads are encoded into, so that not each of them is an allocation.
+//! Memory that payloads are encoded into, reused so that not every payload allocates.
 
 use std::cell::Cell;
 
@@ -6,17 +6,17 @@ use bytes::{Bytes, BytesMut};
 use isolated_workers_core::Body;
 
 thread_local! {
-    // In a box, because it is taken out and put back for each payload.
+    // Boxed, because it is taken out and put back for each payload.
     static ENCODE_BUFFER: Cell<Option<Box<EncodeBuffer>>> = const { Cell::new(None) };
 }
 
-/// The size of a block in bytes that small payloads are cut from. One that is larger has memory of its own.
+/// Size of the blocks that small payloads are cut from. Larger payloads have memory of their own.
 const BLOCK_BYTES: usize = 8 << 10;
 
-/// With less than this left, a block is not begun on.
+/// Minimum free space of a block. With less, a new block is started.
 const MIN_ROOM_BYTES: usize = 256;
 
-/// The memory of a larger payload than this is not kept, in bytes.
+/// Size up to which the memory of a large payload is kept for reuse.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
 /// Number of small payloads in a row after which the memory of a large one is freed.
@@ -24,9 +24,10 @@ const MAX_SMALL_PAYLOADS: u32 = 16;
 
 #[derive(Default)]
 struct EncodeBuffer {
-    /// Rest of a block.
+    /// Unused rest of a block.
     block: BytesMut,
-    /// The memory of the last large payload, because that of the system is slow to touch first.
+    /// Memory of the last large payload. It is kept because fresh memory from the system is slow to
+    /// access for the first time.
     large: Option<LargeBuffer>,
 }
 
@@ -36,10 +37,12 @@ struct LargeBuffer {
     small_payloads: u32,
 }
 
-/// Makes the empty `body` one of what `encode` appends, which may encode something else in its turn, and returns its result.
+/// Fills the empty `body` with the bytes that `encode` appends, and returns the result of `encode`.
+/// `encode` may call this function again.
 pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) -> T {
     let mut buffer = ENCODE_BUFFER.take().unwrap_or_default();
-    // After a large payload the next is one, too, as a rule. It has the memory if the last is gone.
+    // A large payload is usually followed by another. It reuses the memory if the previous payload
+    // was dropped.
     let result = match buffer.large.as_mut().and_then(LargeBuffer::ready) {
         Some(large) => {
             let result = encode(&mut large.memory);
@@ -72,12 +75,12 @@ pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) 
 }
 
 impl LargeBuffer {
-    /// `None` where a payload is still in it.
+    /// Returns `None` if a payload still uses the memory.
     fn ready(&mut self) -> Option<&mut Self> {
         self.memory.try_reclaim(self.size).then_some(self)
     }
 
-    /// What has been written here, which moves to the block where it is small.
+    /// Takes out the written bytes. A small payload is copied to the block.
     fn take_out(&mut self, block: &mut BytesMut) -> Bytes {
         let size = self.memory.len();
         if size > BLOCK_BYTES {
@@ -94,7 +97,7 @@ impl LargeBuffer {
 
 fn reserve(block: &mut BytesMut) {
     if block.capacity() < MIN_ROOM_BYTES {
-        // Takes the block over again where no payload in it is left.
+        // This reuses the block if all of its payloads were dropped.
         block.reserve(BLOCK_BYTES);
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies of messages, replies and errors, and the errors of decoding them.
+//! Encoding and decoding of messages, replies and errors.
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{Codec, CodecError, Pieces, decode_body, decode_within};
@@ -14,7 +14,7 @@ pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same defi
 /// Decodes the payload of a request as the message `M`, within the budget of its body.
 ///
 /// # Errors
-/// `Decode` where it is not one, `TooLarge` if it exceeds the budget.
+/// `Decode` if the payload is not an `M`, `TooLarge` if it exceeds the budget.
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
     decode_body(codec, request.body()).map_err(|error| {
         let attempt = format!("could not decode `{}` from {}", M::NAME, C::ID);
@@ -42,7 +42,7 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     Ok(body)
 }
 
-/// Makes the empty `body` one of the value.
+/// Fills the empty `body` with the encoded value.
 pub(crate) fn encode_into<C: Codec, T: Serialize>(
     body: &mut Body,
     codec: &C,
@@ -58,7 +58,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
     if !shared.is_empty() {
         *body = shared.into_body(std::mem::take(body));
     }
-    // There is no need to protect this process from itself.
+    // This process encoded the value itself, so its size needs no limit.
     body.set_budget(Budget::LOCAL);
     match encoded {
         Ok(()) => Ok(()),
@@ -71,7 +71,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
 }
 
 pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
-    // Nobody answers a oneway message, and its reply type is ().
+    // A oneway message has no answer, and its reply type is `()`.
     decode_body(codec, response.body()).map(|MaybeBytes(reply)| reply).map_err(|error| {
         let reply = std::any::type_name::<M::Reply>();
         let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::ID);
@@ -79,7 +79,7 @@ pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response)
     })
 }
 
-/// The typed error of `M`, where the answer was one.
+/// Returns the typed error of `M` if the callee answered with one.
 pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> CallError<M::Error> {
     let decode = |remote: &RemoteError| {
         let data = remote.data.as_ref()?;
@@ -91,7 +91,7 @@ pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> Cal
             let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::ID);
             CallError::Call(undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes))
         }
-        // Its text says what it was all the same.
+        // The error's text still describes the failure.
         _ => CallError::Call(error),
     }
 }

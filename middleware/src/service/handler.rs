@@ -1,6 +1,7 @@
-//! Handlers, and the functions to write one by hand.
+//! Handlers, and functions for handlers written by hand.
 //!
-//! `#[service]` generates a [`Handler`] that is a `match` over the names of messages with a [`respond`] in each arm.
+//! `#[service]` generates a [`Handler`] that matches on the name of the message and calls
+//! [`respond`] in each arm.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -55,7 +56,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one message.
     ///
     /// # Errors
-    /// The error that the caller is answered with.
+    /// The error becomes the answer to the call.
     fn handle<C: Codec>(
         &self,
         codec: &C,
@@ -63,10 +64,11 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
-/// Decodes the message, runs `run` on it and encodes what that returns.
+/// Decodes the message, calls `run` with it, and encodes the result.
 ///
 /// # Errors
-/// `Decode` or `Encode` where a value and its bytes do not fit, `Remote` where `run` failed.
+/// `Decode` if the payload is not an `M`, `TooLarge` if it exceeds its budget, `Encode` if the
+/// result cannot be encoded, `Remote` if `run` returned an error.
 pub async fn respond<M, C, F, Fut>(codec: &C, request: Request, run: F) -> Result<Response, Error>
 where
     M: Message,
@@ -75,16 +77,16 @@ where
     Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
 {
     let message = decode(codec, &request)?;
-    // The payload may be large, and the handler needs it no more.
+    // The payload may be large, and the handler no longer needs it.
     drop(request);
     reply::<M, C>(codec, run(message).await)
 }
 
-/// [`respond`] for what takes a [`Context`], too. Its token fires where the future of this is dropped
-/// before it has ended.
+/// Like [`respond`], but `run` also receives a [`Context`]. Its token is cancelled if this future
+/// is dropped before it completes.
 ///
 /// # Errors
-/// Those of [`respond`].
+/// Same as [`respond`].
 pub async fn respond_in_context<M, C, F, Fut>(codec: &C, request: Request, run: F) -> Result<Response, Error>
 where
     M: Message,
@@ -100,17 +102,17 @@ where
     reply::<M, C>(codec, result)
 }
 
-/// [`respond_in_context`] for a `run` that computes for long or blocks: it runs on a thread of tokio's blocking pool, so that the
-/// connection stays live meanwhile. Must be called within a tokio runtime.
+/// Like [`respond_in_context`], for a `run` that blocks or computes for a long time. It runs on
+/// tokio's blocking thread pool, so that the connection stays responsive.
 ///
-/// Dropping the future does not stop `run`, which can look at the token of its [`Context`] now and then: what it
-/// returns is dropped then.
+/// Dropping the future does not stop `run`, but cancels the token of its [`Context`], which `run`
+/// can check. The result of `run` is dropped in that case.
 ///
 /// # Errors
-/// As those of [`respond`], and `Closed` where the runtime is about to end and starts nothing more.
+/// Same as [`respond`], and `Closed` if the runtime is shutting down.
 ///
 /// # Panics
-/// Where `run` does.
+/// Panics if `run` panics, or if called outside of a tokio runtime.
 pub async fn respond_blocking<M, C, F>(codec: &C, request: Request, run: F) -> Result<Response, Error>
 where
     M: Message,
@@ -133,7 +135,7 @@ where
             panic_location::set(location);
             resume_unwind(panic)
         }
-        // What panics is caught above.
+        // Panics are caught above, so the runtime dropped the task.
         Err(_) => {
             let text = format!("could not run the handler of `{}`: the runtime of its worker ends", M::NAME);
             Err(Error::new(ErrorKind::Closed, text).with_executed(Executed::No))
@@ -141,11 +143,11 @@ where
     }
 }
 
-/// Encodes what a handler of the message `M` has returned: for handlers that answer elsewhere than where they decode,
-/// as an actor does.
+/// Encodes the result of a handler of the message `M`. Use it in handlers that decode and answer in
+/// different places, such as actors.
 ///
 /// # Errors
-/// `Encode` where a value has no bytes, `Remote` where the handler failed.
+/// `Encode` if the result cannot be encoded, `Remote` if `result` is an error.
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
         Ok(reply) => {
@@ -163,7 +165,7 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
     }
 }
 
-/// The answer to a request whose name no handler has.
+/// Returns the answer to a request that no handler matches.
 pub fn unknown_message(schema: &Schema, request: &Request) -> Error {
     let text = format!("the service {} has no message `{}`{SKEW_ADVICE}", schema.service(), request.name());
     Error::new(ErrorKind::UnknownMessage, text)

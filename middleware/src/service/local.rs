@@ -4,11 +4,11 @@ use isolated_workers_core::{Error, ErrorKind, Name, Request, Response};
 use crate::support::guard::{Guard, Guarded};
 use crate::{Handler, Service};
 
-/// A handler with a codec: a service in this process.
+/// Service in this process: a handler with a codec.
 ///
-/// A worker serves one. On the host it runs a service without isolation, through the same typed stub, with the same
-/// encoding and the same middleware: for tests, and to see what isolation costs. A panic in a handler fails its call
-/// alone.
+/// Workers serve requests with it. On the host it runs a service without isolation, with the same
+/// typed client, encoding and middleware: for tests, and to measure the cost of isolation. A panic
+/// in a handler fails only its call.
 #[derive(Clone, Copy, Debug)]
 pub struct Local<H, C> {
     handler: H,
@@ -16,7 +16,7 @@ pub struct Local<H, C> {
 }
 
 impl<H: Handler, C: Codec> Local<H, C> {
-    /// Serves `handler` in place.
+    /// Creates a service that calls `handler` in this process.
     pub fn new(handler: H, codec: C) -> Self {
         Self { handler, codec }
     }
@@ -32,12 +32,12 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         let guard = HandlerGuard(request.to_name());
-        // Within a future, because one written by hand may do something before it returns its own.
+        // In a future, because a handler written by hand may panic before it returns its own.
         Guarded::new(guard, async { self.handler.handle(&self.codec, request).await })
     }
 }
 
-/// The message whose handler runs.
+/// Name of the message whose handler runs.
 struct HandlerGuard(Name);
 
 impl Guard for HandlerGuard {

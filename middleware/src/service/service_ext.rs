@@ -7,7 +7,8 @@ use crate::{Layered, Middleware, Service};
 
 /// Typed calls, typed access to bodies, and wrapping in middleware, for every [`Service`].
 ///
-/// A request does not know its codec. A middleware uses the service that it calls:
+/// A request does not know its codec. A middleware reads and writes bodies through the service that
+/// it calls:
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message, Request, Response};
@@ -44,12 +45,14 @@ use crate::{Layered, Middleware, Service};
     note = "its methods are there for every `Service`: a `Worker`, a `Pool`, `Local::new(handler, codec)`"
 )]
 pub trait ServiceExt: Service {
-    /// Sends a message and waits for its reply; for a oneway message, until it is on its way.
+    /// Sends a message and waits for its reply. A oneway message completes once it is on its way.
     ///
-    /// The message is encoded here; the future does not hold it, and sends it when it is polled first.
+    /// The message is encoded immediately, so the future does not borrow it. The request is sent
+    /// when the future is first polled.
     ///
     /// # Errors
-    /// [`CallError::Service`] is the handler's own error, [`CallError::Call`] all that kept it from answering.
+    /// [`CallError::Service`] if the handler returned an error, [`CallError::Call`] for any other
+    /// failure.
     fn send<M: Message>(
         &self,
         message: &M,
@@ -57,37 +60,39 @@ pub trait ServiceExt: Service {
         client::send(self, message)
     }
 
-    /// The payload of `request` as the message `M`.
+    /// Decodes the payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` if it is another message or cannot be decoded.
+    /// `Decode` if `request` is another message or cannot be decoded, `TooLarge` if it exceeds the
+    /// budget of its body.
     fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         decode(self.codec(), request)
     }
 
-    /// Replaces the payload of `request`, which must be an `M`, by another.
+    /// Replaces the payload of `request`, which must be an `M`.
     ///
     /// # Errors
-    /// `Decode` if it is another message, `Encode` if the new one cannot be encoded. The request is unchanged then.
+    /// `Decode` if `request` is another message, `Encode` if `message` cannot be encoded. The
+    /// request is unchanged in both cases.
     fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
         request.set_body(encode(self.codec(), message, "message", M::NAME)?);
         Ok(())
     }
 
-    /// The reply of `response` to a message `M`.
+    /// Decodes the payload of `response` as the reply to a message `M`.
     ///
     /// # Errors
-    /// `Decode` if it cannot be decoded.
+    /// `Decode` if it cannot be decoded, `TooLarge` if it exceeds the budget of its body.
     fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         decode_reply::<M, _>(self.codec(), response)
     }
 
-    /// Replaces the reply of `response` to a message `M` by another.
+    /// Replaces the payload of `response`, which answers a message `M`.
     ///
     /// # Errors
-    /// `Encode` if it cannot be encoded. The response is unchanged then.
+    /// `Encode` if `reply` cannot be encoded. The response is unchanged in that case.
     fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
         response.set_body(encode(self.codec(), &MaybeBytes(reply), "reply", M::NAME)?);
         Ok(())
@@ -95,8 +100,8 @@ pub trait ServiceExt: Service {
 
     /// Wraps this service in `middleware`, which sees each request first and its reply last.
     ///
-    /// The last middleware that wraps a service is the outermost. Builders have `layer` instead: the
-    /// first layer added is the outermost there.
+    /// The last middleware that wraps a service is the outermost. Builders have `layer` instead,
+    /// where the first layer added is the outermost.
     fn wrapped_by<M: Middleware>(self, middleware: M) -> Layered<M, Self>
     where
         Self: Sized,
@@ -107,7 +112,7 @@ pub trait ServiceExt: Service {
 
 impl<S: Service> ServiceExt for S {}
 
-/// Checks the name, because the bytes of one message may decode as another.
+/// Checks the name of the message, because the bytes of one message may decode as another.
 pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
     if request.name() == M::NAME {
         return Ok(());

@@ -1,7 +1,8 @@
-//! Future around each part of a stack: turns a panic into an error, and attributes errors to their origin.
+//! Future around each part of a stack. It turns a panic into an error and attributes errors to
+//! their origin.
 //!
-//! One type for all of them, and no combinators, because layers nest: with a type more for each layer, a stack of eight
-//! would be too deep for the compiler.
+//! All parts share one type and no combinators are used, because layers nest: with one more type
+//! per layer, a stack of eight would be too deep for the compiler.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,15 +19,17 @@ pub(crate) trait Guard {
     /// `true` if panics are caught.
     const CATCHES: bool = true;
 
-    /// The error that a panic is: `what` begins with "panicked". What the code left half done is its own affair, as with a thread that panics.
+    /// Converts a panic into an error. `what` begins with "panicked".
+    ///
+    /// State that the code left half changed stays as it is, as after a panic in a thread.
     fn panicked(&self, what: &str) -> Error;
 
-    /// Converts an error, including one that was a panic.
+    /// Converts an error, including one made from a panic.
     fn failed(&self, error: Error) -> Error;
 }
 
 pin_project! {
-    /// A call with a guard. It costs nothing as long as the call succeeds.
+    /// Call with a guard. The guard costs nothing unless the call fails.
     pub(crate) struct Guarded<F, G> {
         #[pin]
         call: F,
@@ -35,8 +38,11 @@ pin_project! {
 }
 
 impl<F, G: Guard> Guarded<F, G> {
-    /// Takes the future as it is made, so that it is made in its place: that of a stack is large, and copying it at each
-    /// layer would make the cost of a stack grow with the square of its height.
+    /// Guards `call`.
+    ///
+    /// The future is passed as it is created, so that it is built in place. The future of a stack
+    /// is large: copying it at each layer would make the cost of a stack grow with the square of
+    /// its height.
     #[inline]
     pub(crate) fn new(guard: G, call: F) -> Self {
         Self { call, guard }

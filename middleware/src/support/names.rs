@@ -1,12 +1,13 @@
 //! Short names of types and functions, for errors.
 
-/// The last part of a type's path: `DivideError`.
+/// Returns the last segment of a type's path, such as `DivideError`.
 pub(crate) fn type_name<T: ?Sized>() -> &'static str {
     let path = std::any::type_name::<T>();
     last_segment(path.split_once('<').map_or(path, |(path, _)| path))
 }
 
-/// The last part of a function's path, `audit`; of a closure's, that with the function around it: `main::{{closure}}`.
+/// Returns the last segment of a function's path, such as `audit`. For a closure, the name of the
+/// enclosing function is included: `main::{{closure}}`.
 pub(crate) fn function_name<F>() -> &'static str {
     let path = std::any::type_name::<F>();
     let named = path.split_once("::{{closure}}").map_or(path, |(function, _)| function);

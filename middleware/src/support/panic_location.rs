@@ -1,4 +1,5 @@
-//! Locations of panics in handlers. A panic hook records them, because `catch_unwind` does not return them.
+//! Locations of panics in handlers. A panic hook records them, because `catch_unwind` does not
+//! return them.
 
 use std::cell::Cell;
 use std::sync::Once;
@@ -6,11 +7,12 @@ use std::sync::Once;
 thread_local! {
     /// `true` while this thread runs a handler.
     static IS_OBSERVED: Cell<bool> = const { Cell::new(false) };
-    /// `src/main.rs:17:5`, of the last panic in a handler on this thread.
+    /// Location of the last panic in a handler on this thread, such as `src/main.rs:17:5`.
     static LOCATION: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Installs the hook that records the locations of panics in handlers. It calls the previous hook.
+/// Installs a panic hook that records the locations of panics in handlers, then calls the previous
+/// hook. Only the first call has an effect.
 pub fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -24,7 +26,7 @@ pub fn install_hook() {
     });
 }
 
-/// Runs a part of a handler: [`take`] tells where it panicked, if it did.
+/// Runs a part of a handler. If it panics, [`take`] returns the location.
 pub fn observe<T>(run: impl FnOnce() -> T) -> T {
     struct RestoreOnDrop(bool);
     impl Drop for RestoreOnDrop {
@@ -32,13 +34,13 @@ pub fn observe<T>(run: impl FnOnce() -> T) -> T {
             IS_OBSERVED.set(self.0);
         }
     }
-    // That of a panic that somebody caught before is not this one's.
+    // Forget the location of an earlier panic that other code caught.
     LOCATION.set(None);
     let _restore = RestoreOnDrop(IS_OBSERVED.replace(true));
     run()
 }
 
-/// The place of the panic that was caught a moment ago on this thread, where it is known.
+/// Returns the location of the panic that was just caught on this thread, if it was recorded.
 pub fn take() -> Option<String> {
     LOCATION.take()
 }

@@ -12,7 +12,8 @@ fn quick(attempts: u32) -> Retry {
     Retry::new(attempts).backoff(Duration::ZERO, Duration::ZERO)
 }
 
-/// `executed`: whether the errors say that the message was run; `None` is perhaps. Its `retry` attribute is 2.
+/// `executed`: whether the errors say that the message was run; `None` is perhaps. Its `retry`
+/// attribute is 2.
 #[tokio::test]
 async fn only_what_does_no_harm_is_called_again() {
     for (good, executed, attempts, expected) in [
@@ -105,7 +106,8 @@ async fn it_waits_between_attempts() {
     let retry = Retry::new(20).backoff(Duration::from_secs(1), Duration::from_secs(3));
     let service = local().wrapped_by(retry.unbudgeted());
     service.send(&Flaky { good: 20, executed: Some(false) }).await.unwrap();
-    // 1 + 2 + 17 * 3 s at most, each at random from nothing: that all are so short has a chance of 1 in 10^18.
+    // 1 + 2 + 17 * 3 s at most, each at random from nothing: that all are so short has a chance of
+    // 1 in 10^18.
     let waited = start.elapsed().as_secs_f64();
     assert!((1.0..=54.1).contains(&waited), "{waited}");
 }

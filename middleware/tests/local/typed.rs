@@ -1,4 +1,5 @@
-//! Bodies as values, whatever the codec, with a service whose type is known and with one that is erased.
+//! Bodies as values, whatever the codec, with a service whose type is known and with one that is
+//! erased.
 
 use isolated_workers_codec::{Codec, Json, Postcard};
 use isolated_workers_core::{Error, ErrorKind, Executed, Message, Request, Response};

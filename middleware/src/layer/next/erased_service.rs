@@ -1,4 +1,5 @@
-//! A service whose type is not known, for those who see many kinds of it: the functions of `from_fn`.
+//! A service whose type is not known, for those who see many kinds of it: the functions of
+//! `from_fn`.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -59,7 +60,8 @@ pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
 }
 
 thread_local! {
-    /// How to read the next [`DecodedValue`]: a codec decodes types, and a type cannot say at run time what it stands for.
+    /// How to read the next [`DecodedValue`]: a codec decodes types, and a type cannot say at run
+    /// time what it stands for.
     static READ: Cell<Option<ReadFn>> = const { Cell::new(None) };
 }
 

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Cost of a retry in tokens, of which a call adds its percentage.
 const RETRY: u64 = 100;
 
-/// A bucket of tokens that calls fill and retries empty, so that retries stay a fraction of the calls also where every
-/// call fails.
+/// A bucket of tokens that calls fill and retries empty, so that retries stay a fraction of the
+/// calls also where every call fails.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     percent: u64,

@@ -7,10 +7,11 @@ use isolated_workers_core::{Error, Request, Response};
 
 use crate::Service;
 
-/// A service as `tower` knows it: a `tower::Service<Request>`, to be put below tower's layers, balancers and pools.
+/// A service as `tower` knows it: a `tower::Service<Request>`, to be put below tower's layers,
+/// balancers and pools.
 ///
-/// It is always ready, because whether a worker takes more is not known before a call: a call waits where its connection
-/// is full. Cloning is cheap; a call costs a box.
+/// It is always ready, because whether a worker takes more is not known before a call: a call waits
+/// where its connection is full. Cloning is cheap; a call costs a box.
 ///
 /// ```
 /// use isolated_workers_codec::Json;

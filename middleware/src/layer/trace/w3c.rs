@@ -40,13 +40,14 @@ impl TraceContext {
         Self { span: id(), ..self }
     }
 
-    /// That of the call or handler that this is called in, below a [`Trace`](crate::Trace); to pass on by other ways.
+    /// That of the call or handler that this is called in, below a [`Trace`](crate::Trace); to pass
+    /// on by other ways.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|context| *context).ok()
     }
 
-    /// Reads what `Display` writes. `None` where it is no context: all that follows the fourth field of a later version
-    /// is passed over.
+    /// Reads what `Display` writes. `None` where it is no context: all that follows the fourth
+    /// field of a later version is passed over.
     pub fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split('-');
         let version = hex(fields.next()?, 2)?;
@@ -68,8 +69,8 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// Gives `span` its ids: those of a child of what the request came with, of what it is called in, or of a new trace. On the
-/// host they go on with the request.
+/// Gives `span` its ids: those of a child of what the request came with, of what it is called in,
+/// or of a new trace. On the host they go on with the request.
 pub(super) fn joined(span: &Span, request: &mut Request) -> Option<TraceContext> {
     let told = request.metadata().get(KEY).and_then(TraceContext::parse);
     let parent = told.or_else(TraceContext::current);
