@@ -37,7 +37,7 @@ fn valid_images_are_written_and_broken_ones_are_named() {
 fn without_arguments_exactly_the_broken_samples_fail() {
     let run = run(&mut thumbnails());
     assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
-    let expected = format!("3 failed, as they should: {}\n", BROKEN.join(", "));
+    let expected = format!("3 failed, as expected: {}\n", BROKEN.join(", "));
     assert_eq!(run.stdout.matches(&expected).count(), 2, "{}", run.stdout);
 }
 
@@ -105,7 +105,7 @@ fn only_an_image_that_kills_its_workers_is_given_up() {
     let run = limited(&[]);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
     assert_eq!(run.failed_files(), [&BROKEN[..2], &TOO_LARGE, &BROKEN[2..]].concat(), "{}", run.stderr);
-    assert!(run.stderr.contains("julia.jpg: it has killed 4 workers"), "{}", run.stderr);
+    assert!(run.stderr.contains("julia.jpg: it killed 4 workers"), "{}", run.stderr);
     assert!(run.stdout.contains("10 written, 5 failed, 6 retried"), "{}", run.stdout);
     let expected = valid_images().into_iter().filter(|name| !TOO_LARGE.contains(&name.as_str()));
     assert_eq!(names(out.path()), expected.map(|name| format!("{name}.png")).collect());
@@ -145,13 +145,13 @@ fn invalid_arguments_exit_with_code_2_and_a_reason() {
     let samples = samples.to_str().unwrap();
     for (args, why) in [
         (&["--quick"][..], "unknown option --quick"),
-        (&[folder], "two folders are needed"),
-        (&[folder, folder, folder], "two folders are needed"),
+        (&[folder], "pass two folders"),
+        (&[folder, folder, folder], "pass two folders"),
         (&[samples, folder, "--size", "0"], "--size takes a number from 1"),
         (&[samples, folder, "--workers"], "--workers takes a number from 1"),
-        (&["/not/there", folder], "cannot read the folder /not/there"),
+        (&["/not/there", folder], "could not read the folder /not/there"),
         (&[folder, folder], "no images (png, jpg, jpeg, gif, webp) in the folder"),
-        (&[samples, file], "cannot make the folder"),
+        (&[samples, file], "could not create the folder"),
     ] {
         let run = run(thumbnails().args(args));
         assert_eq!(run.status.code(), Some(2), "{args:?}: {}", run.stderr);

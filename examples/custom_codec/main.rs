@@ -1,5 +1,6 @@
-//! A codec of one's own: whole frames of another codec, sealed with XChaCha20-Poly1305, where what carries them is not
-//! trusted. The key is in a file that only this user can read; worker and host name it by its path alone.
+//! A custom codec for an untrusted transport: encrypts each frame of another codec with
+//! XChaCha20-Poly1305. The key is in a file that only this user can read. The host passes the path
+//! to the worker.
 //!
 //! `cargo run --example custom_codec`
 
@@ -27,19 +28,19 @@ impl Calculator for Sum {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if is_worker() {
-        let path = std::env::args().nth(1).expect("the host tells the file of the key");
+        let path = std::env::args().nth(1).expect("the path of the key file as an argument");
         let key = Sealed(Key::try_from(&std::fs::read(path)?[..])?);
         return Ok(serve(Sum.into_service()).codec(key).await?);
     }
     let key = Key::generate();
-    // Only its owner can read a temporary file, and it is gone at the end of its scope.
+    // Only its owner can read a temporary file. Dropping `file` deletes it.
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(&key)?;
-    for (key, whose) in [(key, "the same key"), (Key::generate(), "another key")] {
+    for (key, label) in [(key, "the same key"), (Key::generate(), "another key")] {
         let program = Program::current_exe()?.arg(file.path());
         let worker = Worker::builder(program).codec(Sealed(key)).spawn().await?;
         let sum = CalculatorClient::new(worker.clone()).add(2, 3).await;
-        println!("with {whose}: {:?}", sum.map_err(|error| error.to_string()));
+        println!("with {label}: {:?}", sum.map_err(|error| error.to_string()));
         let _ = worker.close().await;
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! The codec: whole frames of another one, each sealed with a nonce of its own and with its number in the stream.
+//! Codec that encrypts each frame of `Postcard` with a random nonce, and authenticates its position
+//! in the stream.
 
 use bytes::{Buf, BufMut, BytesMut};
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
@@ -25,19 +26,24 @@ impl Codec for Sealed {
 
     fn framing(&self, limits: Limits) -> SealedFrames {
         let cipher = XChaCha20Poly1305::new(&self.0);
-        SealedFrames { cipher, inner: Postcard.framing(limits), most: limits.frame + 64, frames: 0 }
+        SealedFrames { cipher, inner: Postcard.framing(limits), max_bytes: limits.frame + 64, frames: 0 }
     }
 }
 
-/// A length, a random nonce and a frame of `inner`, sealed with its number: none can be left out, repeated or moved.
+/// Framing with a 4-byte length, a random nonce, and an encrypted frame of `inner`.
+///
+/// The frame number is authenticated too, so decryption fails if a frame is dropped, repeated or
+/// reordered.
 pub(crate) struct SealedFrames {
     cipher: XChaCha20Poly1305,
     inner: LengthPrefixed,
-    most: usize,
+    /// Maximum size of nonce, ciphertext and tag.
+    max_bytes: usize,
+    /// Number of frames so far.
     frames: u64,
 }
 
-const NONCE: usize = 24;
+const NONCE_BYTES: usize = 24;
 
 impl Encoder<&Frame> for SealedFrames {
     type Error = FrameError;
@@ -46,9 +52,12 @@ impl Encoder<&Frame> for SealedFrames {
         let (mut plain, nonce) = (BytesMut::new(), XNonce::generate());
         self.inner.encode(frame, &mut plain)?;
         let payload = Payload { msg: &plain, aad: &self.frames.to_be_bytes() };
-        let sealed = self.cipher.encrypt(&nonce, payload).map_err(|_| FrameError::malformed("too large"))?;
+        let sealed = self
+            .cipher
+            .encrypt(&nonce, payload)
+            .map_err(|_| FrameError::malformed("the frame is too large to encrypt"))?;
         self.frames += 1;
-        out.put_u32((NONCE + sealed.len()) as u32);
+        out.put_u32((NONCE_BYTES + sealed.len()) as u32);
         out.put_slice(&nonce);
         out.put_slice(&sealed);
         Ok(())
@@ -62,18 +71,18 @@ impl Decoder for SealedFrames {
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         let Some(length) = buffer.first_chunk() else { return Ok(None) };
         let length = u32::from_be_bytes(*length) as usize;
-        if !(NONCE..=self.most).contains(&length) {
-            let what = "bytes are no sealed frame; the key may be another";
-            return Err(FrameError::malformed(format!("{length} {what}")));
+        if !(NONCE_BYTES..=self.max_bytes).contains(&length) {
+            let text = format!("a sealed frame cannot have {length} bytes; use the same codec on both sides");
+            return Err(FrameError::malformed(text));
         }
         let Some(frame) = buffer.get(4..4 + length) else { return Ok(None) };
-        let (nonce, msg) = frame.split_first_chunk::<NONCE>().expect("it is as long as a nonce at least");
+        let (nonce, msg) = frame.split_first_chunk::<NONCE_BYTES>().expect("a frame with a nonce");
         let payload = Payload { msg, aad: &self.frames.to_be_bytes() };
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload);
-        let opened = opened.map_err(|_| FrameError::malformed("sealed with another key, or changed"))?;
+        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload);
+        let plain = plain.map_err(|_| FrameError::malformed("sealed with another key, or modified"))?;
         self.frames += 1;
         buffer.advance(4 + length);
-        self.inner.decode(&mut opened[..].into())
+        self.inner.decode(&mut plain[..].into())
     }
 }
 

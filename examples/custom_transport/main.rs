@@ -1,5 +1,5 @@
-//! A transport of one's own: TCP on loopback. Everybody on the machine can connect to a port, so each side shows first
-//! that it knows what only the other can have told it: two tokens, which the worker inherits by a pipe.
+//! A custom transport: TCP on loopback. Any process on the machine can connect to the port, so each
+//! side first sends a token to authenticate itself. The worker inherits both tokens through a pipe.
 //!
 //! `cargo run --example custom_transport`
 
@@ -35,12 +35,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     worker.close().await?;
 
     let mut bound = Tcp.bind()?;
-    let mut stranger = TcpStream::connect(bound.inheritance().address).await?;
-    stranger.write_all(&[b'?'; tokens::LENGTH]).await?;
+    let mut intruder = TcpStream::connect(bound.inheritance().address).await?;
+    intruder.write_all(&[b'?'; tokens::TOKEN_BYTES]).await?;
     let mut answer = [0];
     tokio::select! {
-        Ok(0) | Err(_) = stranger.read(&mut answer) => println!("a stranger with a wrong token is refused"),
-        _ = bound.establish() => println!("unexpected: a stranger is taken for the worker"),
+        Ok(0) | Err(_) = intruder.read(&mut answer) => println!("a connection with a wrong token is rejected"),
+        _ = bound.establish() => println!("unexpected: a wrong token is accepted"),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How the host listens, what the worker inherits, and how the two meet.
+//! The transport: the host listens, and the worker inherits the address and connects.
 
 use std::io;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Transport for Tcp {
         Ok(TcpBound { listener: TcpListener::from_std(listener)?, tokens, inheritance: Some(inheritance) })
     }
 
-    /// A process that the worker starts finds no tokens: `attach` fails there.
+    /// Always `true`: in a child of the worker, which inherits no tokens, `attach` fails.
     fn is_inherited(&self, _address: &str) -> bool {
         true
     }
@@ -38,8 +38,8 @@ impl Transport for Tcp {
         let tokens = Tokens::inherited()?;
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        stream.write_all(tokens.of_worker.as_bytes()).await?;
-        tokens::check(&mut stream, &tokens.of_host).await?;
+        stream.write_all(tokens.worker.as_bytes()).await?;
+        tokens::check(&mut stream, &tokens.host).await?;
         Ok(channel(stream))
     }
 }
@@ -55,17 +55,17 @@ impl Bound for TcpBound {
     type Writer = OwnedWriteHalf;
 
     fn inheritance(&mut self) -> Inheritance {
-        self.inheritance.take().expect("it is asked once")
+        self.inheritance.take().expect("a single call of `inheritance`")
     }
 
     async fn establish(self) -> io::Result<TcpChannel> {
         loop {
             let (mut stream, _) = self.listener.accept().await?;
             stream.set_nodelay(true)?;
-            // A stranger is refused, and does not keep the worker waiting for long.
-            let shown = tokens::check(&mut stream, &self.tokens.of_worker);
-            if let Ok(Ok(())) = tokio::time::timeout(Duration::from_secs(1), shown).await {
-                stream.write_all(self.tokens.of_host.as_bytes()).await?;
+            // A connection that sends no token delays the worker by at most a second.
+            let check = tokens::check(&mut stream, &self.tokens.worker);
+            if let Ok(Ok(())) = tokio::time::timeout(Duration::from_secs(1), check).await {
+                stream.write_all(self.tokens.host.as_bytes()).await?;
                 return Ok(channel(stream));
             }
         }

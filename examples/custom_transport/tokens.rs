@@ -1,4 +1,5 @@
-//! What each side shows first, so that the other knows it is no stranger. The worker inherits both by a pipe.
+//! Tokens by which host and worker authenticate to each other. The worker inherits both through a
+//! pipe.
 
 use std::io::{self, PipeReader, Read, Write};
 
@@ -6,42 +7,42 @@ use isolated_workers::protocol::{RandomIds, TxIdGenerator};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// The length of a token, which is a UUID, in bytes.
-pub(crate) const LENGTH: usize = 36;
+/// Length of a token, which is a UUID in text form.
+pub(crate) const TOKEN_BYTES: usize = 36;
 
 pub(crate) struct Tokens {
-    pub(crate) of_worker: String,
-    pub(crate) of_host: String,
+    pub(crate) worker: String,
+    pub(crate) host: String,
 }
 
 impl Tokens {
     pub(crate) fn random() -> Self {
-        let [of_worker, of_host] = [(); 2].map(|()| RandomIds.next_id().to_string());
-        Self { of_worker, of_host }
+        let [worker, host] = [(); 2].map(|()| RandomIds.next_id().to_string());
+        Self { worker, host }
     }
 
-    /// For the worker, as its standard input.
+    /// Creates a pipe that holds the tokens, to be the worker's standard input.
     pub(crate) fn pipe(&self) -> io::Result<PipeReader> {
-        let (pipe, mut told) = io::pipe()?;
-        write!(told, "{}{}", self.of_worker, self.of_host)?;
-        Ok(pipe)
+        let (reader, mut writer) = io::pipe()?;
+        write!(writer, "{}{}", self.worker, self.host)?;
+        Ok(reader)
     }
 
-    /// On the worker. A process that it starts finds none.
+    /// Reads the tokens on the worker. Fails in a process that the worker started.
     pub(crate) fn inherited() -> io::Result<Self> {
         let mut both = String::new();
-        io::stdin().take(2 * LENGTH as u64).read_to_string(&mut both)?;
-        let (of_worker, of_host) = both.split_at_checked(LENGTH).ok_or(io::ErrorKind::PermissionDenied)?;
-        Ok(Self { of_worker: of_worker.to_owned(), of_host: of_host.to_owned() })
+        io::stdin().take(2 * TOKEN_BYTES as u64).read_to_string(&mut both)?;
+        let (worker, host) = both.split_at_checked(TOKEN_BYTES).ok_or(io::ErrorKind::PermissionDenied)?;
+        Ok(Self { worker: worker.to_owned(), host: host.to_owned() })
     }
 }
 
-/// Takes the token of the other side.
+/// Receives the peer's token. Fails if it is not `token`.
 pub(crate) async fn check(stream: &mut TcpStream, token: &str) -> io::Result<()> {
-    let mut shown = [0; LENGTH];
-    stream.read_exact(&mut shown).await?;
-    if shown != token.as_bytes() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the other side has another token"));
+    let mut received = [0; TOKEN_BYTES];
+    stream.read_exact(&mut received).await?;
+    if received != token.as_bytes() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the peer sent a wrong token"));
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Makes a folder of images for the example `thumbnails`: good ones in four formats, and three that no worker can do.
-//! They are the same on every run.
+//! Makes a folder of images for the example `thumbnails`: valid ones in four formats, and three
+//! that cannot be decoded. Every run makes the same images.
 //!
 //! `cargo run --release --example make_images -- <folder> [count]`
 //!
-//! Without a count it makes the twelve small images of `examples/images`, with one that is as many images of about
-//! 1500x1000, each of which is real work.
+//! Without a count it makes the twelve small images of `examples/images`. With a count it makes as
+//! many images of about 1500x1000 pixels, which take noticeable time to scale.
 
 mod bomb;
 mod scenes;
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         let extension = EXTENSIONS[index % EXTENSIONS.len()];
         let (name, scene) = SCENES[index / EXTENSIONS.len() % SCENES.len()];
         let (file, (width, height)) = match count {
-            // Four files of one stem, which must not become one thumbnail.
+            // Four files with the same stem, whose thumbnails must not overwrite each other.
             None => (format!("{name}.{extension}"), SMALL[index % SMALL.len()]),
             Some(_) => (format!("{name}-{index:04}.{extension}"), LARGE[index % LARGE.len()]),
         };
@@ -43,9 +43,9 @@ fn main() -> Result<()> {
         fs::write(folder.join(file), encode(image, extension)?)?;
     }
 
-    let whole = encode(paint(mandelbrot, 320, 200, 0.0), "png")?;
-    fs::write(folder.join("broken.png"), &whole[..whole.len() / 2])?;
-    fs::write(folder.join("not-an-image.jpg"), "This is a text, whatever its name says.\n")?;
+    let complete = encode(paint(mandelbrot, 320, 200, 0.0), "png")?;
+    fs::write(folder.join("broken.png"), &complete[..complete.len() / 2])?;
+    fs::write(folder.join("not-an-image.jpg"), "This is a text, despite its name.\n")?;
     fs::write(folder.join("bomb.png"), bomb::bomb()?)?;
     Ok(())
 }
@@ -54,10 +54,10 @@ fn encode(image: RgbaImage, extension: &str) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     let image = DynamicImage::from(image);
     match extension {
-        // It has no alpha.
+        // JPEG has no alpha channel.
         "jpg" => image.to_rgb8().write_to(&mut bytes, ImageFormat::Jpeg)?,
         "webp" => image.write_to(&mut bytes, ImageFormat::WebP)?,
-        // The fastest choice of colours: the scenes have few.
+        // The fastest color quantization: the scenes have few colors.
         "gif" => {
             let (width, height) = (image.width(), image.height());
             GifEncoder::new_with_speed(&mut bytes, 30).encode(

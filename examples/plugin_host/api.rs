@@ -1,4 +1,5 @@
-//! What host and plugins agree on. In a project of your own, a library crate that both depend on.
+//! The service that plugins implement. In a real project, a library crate that host and plugins
+//! depend on.
 
 use isolated_workers::service;
 

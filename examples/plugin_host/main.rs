@@ -1,5 +1,5 @@
-//! A host that loads plugins: each is a program of its own in a folder, written and built by somebody else. What is no
-//! plugin is left out, and one that crashes is started again.
+//! A host that loads plugins: separate programs in a folder, built by somebody else. Files that are
+//! not plugins are skipped. A plugin that crashes is restarted.
 //!
 //! ```text
 //! cargo build --example plugin_reverse --example plugin_shout
@@ -21,10 +21,10 @@ struct Loaded {
     worker: Worker,
 }
 
-/// Starts the plugin, or says why it is none.
+/// Starts the plugin. Fails if the file is not a plugin.
 async fn load(path: &Path) -> Result<Loaded, Error> {
     let worker = Worker::builder(Program::new(path).env_clear().stderr(Output::Capture))
-        // Built by somebody else: the same messages, or an error that says so now.
+        // Fails now if the plugin was built with other messages.
         .service(plugin::SCHEMA)
         .timeouts(Timeouts::default().message(std::time::Duration::from_secs(10)))
         .on_timeout(OnTimeout::Kill)
@@ -45,20 +45,20 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args_os().nth(1).ok_or("name the folder of the plugins")?;
+    let folder = std::env::args_os().nth(1).ok_or("usage: plugin_host <folder>")?;
     let mut plugins = Vec::new();
     for path in files(Path::new(&folder))? {
         match load(&path).await {
             Ok(plugin) => plugins.push(plugin),
-            Err(error) => println!("left out: {error}"),
+            Err(error) => println!("skipped: {error}"),
         }
     }
     for text in ["hello", "hello!", "", "bye"] {
         for Loaded { name, worker } in &plugins {
             match PluginClient::new(worker).transform(text.to_owned()).await {
                 Ok(text) => println!("{name}: {text}"),
-                Err(CallError::Service(refused)) => println!("{name} refuses {text:?}: {refused}"),
-                Err(CallError::Call(error)) => println!("{name} fails on {text:?}: {error}"),
+                Err(CallError::Service(why)) => println!("{name} rejected {text:?}: {why}"),
+                Err(CallError::Call(error)) => println!("{name} failed on {text:?}: {error}"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A plugin: a program that knows nothing of its host but the trait.
+//! A plugin. It depends only on the trait, not on the host.
 
 mod api;
 
@@ -12,7 +12,7 @@ impl Plugin for Reverse {
     }
     async fn transform(&self, text: String) -> Result<String, String> {
         match text.is_empty() {
-            true => Err("there is nothing to turn round".to_owned()),
+            true => Err("the text is empty".to_owned()),
             false => Ok(text.chars().rev().collect()),
         }
     }

@@ -1,4 +1,4 @@
-//! Another plugin, with a bug: an exclamation mark ends its process. Its host goes on.
+//! A plugin with a bug: an exclamation mark ends its process. The host keeps running.
 
 mod api;
 

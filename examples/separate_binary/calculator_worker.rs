@@ -1,4 +1,4 @@
-//! The worker: a program of its own, which need not contain anything of the host. See `calculator_host.rs`.
+//! The worker: a separate program, without any code of the host. See `calculator_host.rs`.
 
 mod api;
 

@@ -1,4 +1,4 @@
-//! The images of a folder, and where their thumbnails go.
+//! Lists the images of a folder, with the paths of their thumbnails.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,19 +13,25 @@ pub(crate) struct Image {
 
 pub(crate) fn images(Options { folder, out, .. }: &Options) -> Result<Vec<Image>, String> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.map_err(|error| format!("cannot read the folder {}: {error}", folder.display()))?;
+    let entries =
+        entries.map_err(|error| format!("could not read the folder {}: {error}", folder.display()))?;
     let mut sources: Vec<_> = entries.iter().map(fs::DirEntry::path).collect();
     sources.retain(|source| {
         let extension = source.extension().unwrap_or_default().to_ascii_lowercase();
-        source.is_file() && ["png", "jpg", "jpeg", "gif", "webp"].iter().any(|known| extension == *known)
+        source.is_file()
+            && ["png", "jpg", "jpeg", "gif", "webp"].iter().any(|supported| extension == *supported)
     });
     sources.sort();
     if sources.is_empty() {
-        return Err(format!("no images (png, jpg, jpeg, gif, webp) in the folder {}", folder.display()));
+        return Err(format!(
+            "found no images (png, jpg, jpeg, gif, webp) in the folder {}",
+            folder.display()
+        ));
     }
-    fs::create_dir_all(out).map_err(|error| format!("cannot make the folder {}: {error}", out.display()))?;
+    fs::create_dir_all(out)
+        .map_err(|error| format!("could not create the folder {}: {error}", out.display()))?;
     let image = |source: PathBuf| {
-        // The whole name, so that a.jpg and a.png do not become one thumbnail.
+        // Keeps the extension, so that the thumbnails of a.jpg and a.png have different names.
         let name = source.file_name().unwrap_or_default();
         let mut target = out.join(name).into_os_string();
         target.push(".png");

@@ -1,4 +1,4 @@
-//! A folder of images, from its first to its last.
+//! Scales all images of a folder.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,14 +12,17 @@ use crate::report::Report;
 use crate::service::ThumbnailerClient;
 use crate::{folder, workers};
 
-/// Scales the images of the folder; fails where it cannot even begin.
+/// Scales the images of the folder.
+///
+/// Fails if a folder cannot be read or created, or if the workers cannot be started or closed. An
+/// image that fails is part of the report.
 pub(crate) async fn run(options: Options) -> Result<Report, String> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let images = folder::images(&options)?;
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a template");
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a valid template");
     let bar = ProgressBar::new(images.len() as u64).with_style(style);
-    let runs = Arc::new(AtomicU64::new(0));
-    let pool = workers::open(&options, images.len(), Arc::clone(&runs))
+    let attempts = Arc::new(AtomicU64::new(0));
+    let pool = workers::open(&options, images.len(), Arc::clone(&attempts))
         .await
         .map_err(|error| format!("{error:#}"))?;
 
@@ -31,27 +34,27 @@ pub(crate) async fn run(options: Options) -> Result<Report, String> {
             (image, thumbnail)
         })
         .unordered();
-    // Once for all: one that is made anew each time would miss what comes between two.
+    // Created once: a new future in each iteration would miss a signal between two of them.
     let mut ctrl_c = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
             Ok(()) = &mut ctrl_c, if !report.interrupted => {
                 report.interrupted = true;
-                // It ends the calls, so that the images come to their end, too.
+                // Fails all calls, so the loop then ends.
                 pool.kill();
                 pool.closed().await;
             }
             image = images.next() => match image {
-                Some((image, thumbnail)) => report.take(&bar, &image, thumbnail),
+                Some((image, thumbnail)) => report.record(&bar, &image, thumbnail),
                 None => break,
             },
         }
     }
     report.replaced = pool.stats().restarts();
-    report.retried = runs.load(Ordering::Relaxed) - images.progress().done;
+    report.retried = attempts.load(Ordering::Relaxed) - images.progress().done;
     pool.close().await.map_err(|error| format!("{error:#}"))?;
     bar.finish_and_clear();
     report.failed.sort();
-    report.took = begun.elapsed();
+    report.elapsed = started.elapsed();
     Ok(report)
 }

@@ -1,4 +1,4 @@
-//! What has become of the images.
+//! Result of a run: counts of images, and the names of those that failed.
 
 use std::fmt;
 use std::fs;
@@ -13,16 +13,21 @@ use crate::service::{Thumbnail, partial};
 
 #[derive(Default)]
 pub(crate) struct Report {
+    /// Names of the files that could not be scaled.
     pub(crate) failed: Vec<String>,
+    /// `true` if Ctrl-C ended the run.
     pub(crate) interrupted: bool,
     pub(crate) written: u64,
+    /// Number of attempts beyond the first of each image.
     pub(crate) retried: u64,
+    /// Number of workers that were restarted.
     pub(crate) replaced: u64,
-    pub(crate) took: Duration,
+    pub(crate) elapsed: Duration,
 }
 
 impl Report {
-    pub(crate) fn take(
+    /// Adds the result of an image. Prints the error, if any.
+    pub(crate) fn record(
         &mut self,
         bar: &ProgressBar,
         image: &Image,
@@ -37,14 +42,14 @@ impl Report {
             }
             Err(error) => error,
         };
-        // Nobody writes to it any more.
+        // The failed call no longer writes to the partial file.
         let _ = fs::remove_file(partial(&image.target));
         if self.interrupted {
             return;
         }
         let crash = error.call().and_then(Error::crash);
-        let runs = crash.map_or(String::new(), |crash| format!("it has killed {} workers; ", crash.attempt));
-        bar.suspend(|| eprintln!("{}: {runs}{error}", image.name));
+        let kills = crash.map_or(String::new(), |crash| format!("it killed {} workers; ", crash.attempt));
+        bar.suspend(|| eprintln!("{}: {kills}{error}", image.name));
         bar.inc(1);
         self.failed.push(image.name.clone());
     }
@@ -52,8 +57,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { written, failed, retried, replaced, took, .. } = self;
-        let (failed, seconds) = (failed.len(), took.as_secs_f64());
+        let Self { written, failed, retried, replaced, elapsed, .. } = self;
+        let (failed, seconds) = (failed.len(), elapsed.as_secs_f64());
         write!(f, "{written} written, {failed} failed, {retried} retried, {replaced} workers replaced ")?;
         write!(f, "in {seconds:.2} s, {:.0} images/s", *written as f64 / seconds)
     }

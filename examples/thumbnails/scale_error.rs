@@ -1,4 +1,4 @@
-//! What a worker answers about a file that it can do nothing with.
+//! Error of a file that cannot be scaled.
 
 use std::fmt;
 use std::io::ErrorKind::UnexpectedEof;
@@ -6,9 +6,9 @@ use std::io::ErrorKind::UnexpectedEof;
 use image::ImageError;
 use serde::{Deserialize, Serialize};
 
-use crate::service::{EDGE, MEMORY};
+use crate::service::{MAX_EDGE_PX, MAX_MEMORY_MIB};
 
-/// What is wrong with a file. The errors of `image` cannot travel to another process, but their texts can.
+/// Error of `scale`. Holds the texts of the errors of `image`, which cannot be serialized.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ScaleError {
     Unreadable(String),
@@ -36,10 +36,13 @@ pub(crate) fn unwritable(error: impl fmt::Display) -> ScaleError {
 impl fmt::Display for ScaleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(why) => write!(f, "the file cannot be read: {why}"),
-            Self::Undecodable(why) => write!(f, "the file cannot be decoded: {why}"),
-            Self::TooLarge => write!(f, "the image is too large: over {EDGE}x{EDGE} pixels or {MEMORY} MiB"),
-            Self::Unwritable(why) => write!(f, "the thumbnail cannot be written: {why}"),
+            Self::Unreadable(why) => write!(f, "could not read the file: {why}"),
+            Self::Undecodable(why) => write!(f, "could not decode the file: {why}"),
+            Self::TooLarge => write!(
+                f,
+                "the image is too large: over {MAX_EDGE_PX}x{MAX_EDGE_PX} pixels or {MAX_MEMORY_MIB} MiB"
+            ),
+            Self::Unwritable(why) => write!(f, "could not write the thumbnail: {why}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker is asked, and how it does it. Nothing here knows that it runs in another process.
+//! The service and its handler, which work in any process.
 
 use std::fs;
 use std::io::{BufReader, Cursor};
@@ -12,7 +12,9 @@ use crate::scale_error::{ScaleError, unwritable};
 
 #[service]
 pub(crate) trait Thumbnailer {
-    /// Writes `source` to `target` as a PNG with no edge longer than `size`. To do it twice does no harm, so: `retry`.
+    /// Scales `source` to edges of at most `size` pixels, and writes it to `target` as a PNG.
+    ///
+    /// Safe to run twice, so it is retried up to three times if its worker crashes.
     #[message(retry = 3, timeout = "60s")]
     async fn scale(&self, source: PathBuf, target: PathBuf, size: u32) -> Result<Thumbnail, ScaleError>;
 }
@@ -23,15 +25,15 @@ pub(crate) struct Thumbnail {
     pub(crate) height: u32,
 }
 
-/// The longest edge of an image, in pixels.
-pub(crate) const EDGE: u32 = 16_384;
-/// What a decoded image may take, in MiB.
-pub(crate) const MEMORY: u64 = 256;
+/// Maximum edge of an image.
+pub(crate) const MAX_EDGE_PX: u32 = 16_384;
+/// Maximum memory of a decoded image.
+pub(crate) const MAX_MEMORY_MIB: u64 = 256;
 
 pub(crate) struct Scaler;
 
 impl Thumbnailer for Scaler {
-    /// Computes without a pause and so blocks the worker's runtime, which is right: it does one image at a time.
+    /// Blocks the worker's runtime. This is fine, as each worker handles one image at a time.
     async fn scale(&self, source: PathBuf, target: PathBuf, size: u32) -> Result<Thumbnail, ScaleError> {
         let mut image = decode(&source)?;
         if image.width().max(image.height()) > size {
@@ -39,7 +41,7 @@ impl Thumbnailer for Scaler {
         }
         let mut png = Cursor::new(Vec::new());
         image.write_to(&mut png, ImageFormat::Png).map_err(unwritable)?;
-        // Whoever finds the thumbnail finds all of it, however this process ends.
+        // Renames the complete file, so that no crash leaves a truncated thumbnail.
         let partial = partial(&target);
         fs::write(&partial, png.into_inner()).map_err(unwritable)?;
         fs::rename(&partial, &target).map_err(unwritable)?;
@@ -47,7 +49,8 @@ impl Thumbnailer for Scaler {
     }
 }
 
-/// Where a thumbnail is until it is complete: always the same, so that the next attempt overwrites what is left there.
+/// Path of an incomplete thumbnail. It is the same for each attempt, so that a retry overwrites the
+/// file of a crashed worker.
 pub(crate) fn partial(target: &Path) -> PathBuf {
     target.with_extension("png.part")
 }
@@ -55,8 +58,8 @@ pub(crate) fn partial(target: &Path) -> PathBuf {
 fn decode(source: &Path) -> Result<DynamicImage, ScaleError> {
     let file = BufReader::new(fs::File::open(source).map_err(ImageError::from)?);
     let mut limits = Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(EDGE), Some(EDGE));
-    limits.max_alloc = Some(MEMORY << 20);
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_EDGE_PX), Some(MAX_EDGE_PX));
+    limits.max_alloc = Some(MAX_MEMORY_MIB << 20);
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(ImageError::from)?;
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder()?;

@@ -1,4 +1,4 @@
-//! The pool of workers that does the images.
+//! The pool of workers that scales the images.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,23 +14,28 @@ use isolated_workers::protocol::{Request, Response};
 use crate::options::Options;
 use crate::service::{Scaler, Thumbnailer};
 
-/// Processes, or threads of this one. The same typed client calls both.
+/// Starts worker processes, or threads of this process. The same client calls both.
 pub(crate) async fn open(
     options: &Options,
     images: usize,
-    runs: Arc<AtomicU64>,
+    attempts: Arc<AtomicU64>,
 ) -> Result<Pool<impl Service<Codec = Postcard> + use<>>, Error> {
     let workers = options.workers.min(images);
-    // Crashes are to be expected here.
+    // Restarts at once, because crashes are expected here.
     let on_crash = OnCrash::reject().backoff(Duration::ZERO, Duration::from_millis(100));
     if options.in_process {
         let thread = Thread::new(|| async { serve(Scaler.into_service()).codec(Postcard).await });
-        return Pool::builder(thread).codec(Postcard).workers(workers).layer(Count(runs)).spawn().await;
+        return Pool::builder(thread)
+            .codec(Postcard)
+            .workers(workers)
+            .layer(CountAttempts(attempts))
+            .spawn()
+            .await;
     }
-    // This very program: `main` finds out that it is a worker.
+    // This program: its `main` detects that it is a worker.
     let program = Program::current_exe()?;
-    let pool = Pool::builder(program).codec(Postcard).workers(workers).layer(Count(runs));
-    // An image that takes too long keeps its worker busy, and only this ends it.
+    let pool = Pool::builder(program).codec(Postcard).workers(workers).layer(CountAttempts(attempts));
+    // The handler does not await, so only a kill stops an image that takes too long.
     pool.on_timeout(OnTimeout::Kill)
         .on_crash(on_crash)
         .restart_limit(1000, Duration::from_secs(1))
@@ -38,10 +43,10 @@ pub(crate) async fn open(
         .await
 }
 
-/// Counts the runs: each passes here, also another attempt.
-struct Count(Arc<AtomicU64>);
+/// Counts attempts, retries included.
+struct CountAttempts(Arc<AtomicU64>);
 
-impl Middleware for Count {
+impl Middleware for CountAttempts {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
         self.0.fetch_add(1, Ordering::Relaxed);
         next.call(request).await
