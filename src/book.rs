@@ -1,6 +1,6 @@
-//! The code of the book and of the README, so that it compiles.
+//! Runs the code of the book and the README as documentation tests.
 
-/// A module for each page, to carry its documentation tests.
+/// Declares a module for each page, whose documentation is the page.
 macro_rules! pages {
     ($($page:ident: $path:literal,)*) => {$(
         #[doc = include_str!(concat!("../", $path))]

@@ -1,15 +1,15 @@
-//! Codecs turn values into bytes; framings find frames in a byte stream.
+//! Codecs, which serialize values to bytes, and framings, which delimit frames in a byte stream.
 //!
 //! | codec | feature | use it for |
 //! |---|---|---|
 //! | `Json` | `json` (default) | readable traffic, and peers in other languages |
-//! | `Postcard` | `postcard` | speed and small messages between two Rust programs |
-//! | `Cbor` | `cbor` | a binary format with peers in other languages |
+//! | `Postcard` | `postcard` | fast calls and small messages between Rust programs |
+//! | `Cbor` | `cbor` | a binary format that other languages support |
 //! | `Compressed` | `compression` | large payloads over a slow stream |
 //!
-//! Host and worker must use the same codec; the handshake compares [`Codec::ID`]. Choose a codec with
-//! [`Builder::codec`](crate::host::Builder::codec) and
-//! [`Serve::codec`](crate::worker::Serve::codec). The default is [`DefaultCodec`].
+//! Host and worker must use the same codec: the handshake compares [`Codec::ID`]. Choose a codec
+//! with [`Builder::codec`](crate::host::Builder::codec) on the host and
+//! [`Serve::codec`](crate::worker::Serve::codec) on the worker. The default is [`DefaultCodec`].
 //!
 //! To add a codec, implement [`Codec`]; [`LengthPrefixed`] frames any binary format.
 

@@ -1,5 +1,7 @@
-//! Drivers run workers: [`Program`](crate::Program) as a child process, [`Thread`] in this process, and [`Attach`]
-//! connects to a worker that is running already.
+//! Drivers, which start workers.
+//!
+//! [`Program`](crate::Program) starts a child process, and [`Thread`] starts a thread of this
+//! process. [`Attach`] connects to a worker that is already running.
 //!
 //! To add a driver, implement [`Driver`] and [`Running`].
 

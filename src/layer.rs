@@ -1,19 +1,20 @@
 //! Middleware: layers around a call, on the host or on the worker.
 //!
 //! Add layers with [`Builder::layer`](crate::host::Builder::layer) on the host and
-//! [`Serve::layer`](crate::worker::Serve::layer) on the worker. The first layer added sees a request first.
+//! [`Serve::layer`](crate::worker::Serve::layer) on the worker. The first layer added sees a
+//! request first.
 //!
 //! | To | use |
 //! |---|---|
 //! | limit the load | [`ConcurrencyLimit`], [`RateLimit`], [`LoadShed`] |
 //! | limit the time | [`Timeout`], [`Deadline`] |
-//! | try again | [`Retry`] |
+//! | retry | [`Retry`] |
 //! | observe | [`Trace`], [`on_request`], [`on_response`], `Metrics` (feature `metrics`) |
 //! | check and change requests | [`Auth`], [`Validate`], [`SetMetadata`] |
-//! | reach a layer of `tower` | `tower_layer`, `TowerService` (feature `tower`) |
+//! | use layers of `tower` | `tower_layer`, `TowerService` (feature `tower`) |
 //!
-//! To write a layer, pass an async function to [`from_fn`], or implement [`Middleware`]. [`for_message`] makes a layer
-//! that sees one message as its type.
+//! To write a layer, pass an async function to [`from_fn`], or implement [`Middleware`].
+//! [`for_message`] makes a layer that handles one message, with its decoded arguments.
 
 #[cfg(feature = "metrics")]
 pub use isolated_workers_middleware::Metrics;

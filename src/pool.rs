@@ -1,7 +1,8 @@
 //! Configuration, statistics and parts of a [`Pool`](crate::Pool) of workers.
 //!
-//! [`Pool::builder`](crate::Pool::builder) returns a [`PoolBuilder`]. [`WhenFull`] says what happens to a call that
-//! finds the queue full. [`ScopedPool`] is a pool as one tenant sees it. [`Map`] runs many calls at once.
+//! [`Pool::builder`](crate::Pool::builder) returns a [`PoolBuilder`]. [`WhenFull`] is the policy
+//! for a call that finds the queue full. [`ScopedPool`] sets the worker or the priority of calls.
+//! [`Map`] returns the results of concurrent calls.
 
 pub use isolated_workers_runtime::{
     Dispatch, Map, MapProgress, PoolBuilder, QueueStats, Restart, ScopedPool, Stats, WhenFull, WorkerId,

@@ -1,8 +1,9 @@
 //! Requests, responses, and the rules of a connection.
 //!
-//! A layer sees a [`Request`] and a [`Response`]: a [`Name`], a [`Body`], [`Metadata`] and [`Extensions`]. A codec sees
-//! [`Frame`]s. [`Limits`] and [`Budget`] bound what a peer can make this process hold. [`Connection`] is the protocol
-//! as a state machine, without a socket, a clock or a task; `docs/wire.md` describes its wire format.
+//! A layer handles a [`Request`] and a [`Response`], which have a [`Name`], a [`Body`],
+//! [`Metadata`] and [`Extensions`]. A codec handles [`Frame`]s. [`Limits`] and [`Budget`] limit the
+//! memory that a peer can make this process use. [`Connection`] is the protocol as a sans-io state
+//! machine, without a socket, clock or task. `docs/wire.md` describes the wire format.
 
 pub use isolated_workers_core::protocol::{Connection, Event};
 pub use isolated_workers_core::{

@@ -1,8 +1,8 @@
 //! Services and handlers.
 //!
-//! A [`Service`](crate::Service) is anything that can be called: a worker, a pool, or [`Local`], which calls a handler
-//! in this process. [`BoxService`] is a service of any type. A [`Handler`] answers the messages of one service; the
-//! macro [`service`](macro@crate::service) writes it from a trait. The functions of [`handler`] and [`client`] are the
-//! parts to write a handler and a client by hand.
+//! A [`Service`](crate::Service) handles calls: a worker, a pool, or [`Local`], which calls a
+//! handler in this process. [`BoxService`] is a type-erased service. A [`Handler`] answers the
+//! messages of one service. The macro [`service`](macro@crate::service) generates a client and a
+//! handler from a trait. To write them by hand, use the functions of [`client`] and [`handler`].
 
 pub use isolated_workers_middleware::{BoxService, Context, Handler, Local, client, handler};

@@ -1,9 +1,11 @@
-//! Transports carry bytes between a host and a worker.
+//! Transports, which carry bytes between a host and a worker.
 //!
 //! [`DefaultTransport`] is a Unix socket on Unix and a named pipe on Windows. Choose another with
-//! [`Builder::transport`](crate::host::Builder::transport); the worker finds out which one started it.
+//! [`Builder::transport`](crate::host::Builder::transport). The worker detects the built-in
+//! transports.
 //!
-//! To add a transport, implement [`Transport`] and [`Bound`]; implement [`Reconnect`] if a worker can be dialed again.
+//! To add a transport, implement [`Transport`] and [`Bound`]. Also implement [`Reconnect`] if the
+//! host can connect to a running worker again.
 
 pub use isolated_workers_transport::{
     Bound, CHANNEL_VARIABLE, Channel, Cleanup, DefaultTransport, DeferredListener, InMemory, InMemoryBound,

@@ -1,5 +1,5 @@
-//! Serializes a `Vec<u8>` argument of a method as bytes instead of serde's sequence of numbers.
-//! Text formats keep the sequence, which every peer reads.
+//! Serializes a `Vec<u8>` argument of a method as bytes, not as serde's sequence of numbers. Text
+//! formats keep the sequence, which every peer can read.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ impl<'de> Visitor<'de> for Bytes {
         Ok(bytes)
     }
 
-    /// From a peer that makes a sequence of it.
+    /// Accepts the sequence of numbers that some peers send.
     fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Vec<u8>, A::Error> {
         let mut bytes = Vec::new();
         while let Some(byte) = numbers.next_element()? {

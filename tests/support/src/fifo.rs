@@ -5,20 +5,21 @@ use tempfile::TempDir;
 
 use crate::soon;
 
-/// A named pipe in a temporary folder. A reader waits until the test has written and closed it.
+/// Named pipe in a temporary folder. A reader blocks until the test has written to the pipe and
+/// closed it.
 #[derive(Debug)]
 pub struct Fifo(TempDir);
 
 impl Fifo {
-    /// Makes a pipe.
+    /// Creates a pipe.
     ///
     /// # Panics
-    /// If the pipe cannot be made.
-    #[expect(clippy::new_without_default, reason = "it makes a file")]
+    /// If the pipe cannot be created.
+    #[expect(clippy::new_without_default, reason = "it creates a file")]
     pub fn new() -> Self {
         let fifo = Self(tempfile::tempdir().unwrap());
         let status = Command::new("mkfifo").arg(fifo.path()).status().unwrap();
-        assert!(status.success(), "mkfifo failed");
+        assert!(status.success(), "could not create a pipe: mkfifo failed");
         fifo
     }
 
@@ -35,7 +36,7 @@ impl Fifo {
     /// Opens the pipe for writing as soon as a reader has opened it.
     ///
     /// # Panics
-    /// If no reader opens it in time.
+    /// If no reader opens the pipe within [`HANG_TIMEOUT`](crate::HANG_TIMEOUT).
     pub async fn opened(&self) -> File {
         let path = self.path();
         let open = tokio::task::spawn_blocking(|| File::options().write(true).open(path));

@@ -1,5 +1,4 @@
-//! Helpers that the tests of this project share: waiting, processes, named pipes, and assertions on
-//! errors.
+//! Helpers shared by the tests: timeouts, processes, named pipes, and assertions on errors.
 
 #[cfg(unix)]
 mod fifo;
@@ -16,13 +15,13 @@ use isolated_workers_core::{Error, ErrorKind, ExitReason};
 #[cfg(unix)]
 pub use fifo::Fifo;
 
-/// Time after which a test counts as hung. Only a test that would never end reaches it.
+/// Time after which a test counts as hung. Only a broken test reaches it.
 pub const HANG_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Exit reason of a worker that SIGKILL ended, without a core dump.
+/// Exit reason of a worker that SIGKILL killed, without a core dump.
 pub const KILLED: ExitReason = ExitReason::Signalled { signal: 9, core_dumped: false };
 
-/// Awaits the future, and panics if it takes longer than [`HANG_TIMEOUT`].
+/// Awaits the future for at most [`HANG_TIMEOUT`].
 ///
 /// # Panics
 /// If the future does not complete in time.
@@ -38,7 +37,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime().block_on(future)
 }
 
-/// A new current-thread runtime.
+/// Builds a current-thread runtime.
 ///
 /// # Panics
 /// If the runtime cannot be built.
@@ -47,10 +46,10 @@ pub fn runtime() -> tokio::runtime::Runtime {
     runtime.expect("a current-thread runtime")
 }
 
-/// The number in an environment variable, or `default` if the variable is not set.
+/// Number in an environment variable, or `default` if the variable is not set.
 ///
 /// # Panics
-/// If the variable holds anything but a number.
+/// If the variable is not a number.
 pub fn count_from_env<T: FromStr>(variable: &str, default: T) -> T {
     std::env::var(variable).map_or(default, |text| match text.parse() {
         Ok(count) => count,
@@ -63,11 +62,11 @@ pub fn count_from_env<T: FromStr>(variable: &str, default: T) -> T {
 /// # Panics
 /// If the folder cannot be read.
 pub fn entries(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).expect("a folder that can be read");
+    let entries = std::fs::read_dir(folder).expect("a readable folder");
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Asserts the kind of an error, and that its text with all causes contains each part.
+/// Asserts the kind of an error, and that its text, with all causes, contains each part.
 ///
 /// # Panics
 /// If the kind differs, or a part is missing.

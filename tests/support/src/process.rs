@@ -1,4 +1,4 @@
-//! Processes, read from `/proc` and held by pidfds.
+//! Processes: pidfds, and state from `/proc`.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// A process held by a pidfd, so that its id cannot become that of another process.
+/// Pidfd of a process. It refers to the same process even if the kernel reuses the process id.
 #[derive(Debug)]
 pub struct PidFd(OwnedFd);
 
@@ -45,13 +45,14 @@ impl PidFd {
         self.ends_within(Duration::ZERO)
     }
 
-    /// Returns `true` if the process ends within the limit.
+    /// Blocks until the process ends or `limit` has passed. Returns `true` if the process has
+    /// ended.
     pub fn ends_within(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         loop {
             let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap();
             match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)) {
-                // The signal for the end of another test's child interrupted this thread.
+                // SIGCHLD for the child of another test interrupted this thread.
                 Err(Errno::INTR) => {}
                 ready => return ready.unwrap() == 1,
             }
@@ -59,14 +60,14 @@ impl PidFd {
     }
 }
 
-/// Kills a process, which may have ended already.
+/// Kills a process. Does nothing if it has already ended.
 pub fn kill(pid: u32) {
     if let Some(process) = PidFd::try_open(pid) {
         let _ = process.try_signal(Signal::KILL);
     }
 }
 
-/// Ids of all processes, each with its folder in `/proc`.
+/// All processes: id and folder in `/proc`.
 pub fn all() -> impl Iterator<Item = (u32, PathBuf)> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     entries.filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path)))
@@ -84,7 +85,7 @@ pub fn children() -> Vec<u32> {
 
 fn parent_of(folder: &Path) -> Option<u32> {
     let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
-    // `pid (name) state parent …`, where the name may contain anything.
+    // The format is `pid (name) state parent …`. The name may contain any character.
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
@@ -103,7 +104,7 @@ pub fn resident_kib() -> usize {
     kib("VmRSS")
 }
 
-/// Highest resident memory that this process has had, in KiB.
+/// Peak resident memory of this process in KiB.
 pub fn peak_resident_kib() -> usize {
     kib("VmHWM")
 }
@@ -130,6 +131,6 @@ fn is_in_set(pid: u32, set: &str, signal: Signal) -> bool {
 fn status(pid: u32, key: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let mut lines = status.lines().filter_map(|line| line.split_once(':'));
-    let (_, value) = lines.find(|(name, _)| *name == key).expect("a key of the status");
+    let (_, value) = lines.find(|(name, _)| *name == key).expect("a key of /proc/PID/status");
     value.trim().to_owned()
 }
