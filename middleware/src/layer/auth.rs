@@ -5,19 +5,20 @@ use isolated_workers_core::{Error, ErrorKind, Request, Response, Role};
 
 use crate::{Middleware, Service};
 
-/// The key under which the token travels.
+/// Metadata key of the token.
 const KEY: &str = "authorization";
 
-/// Shows a token on the host, and asks for it on the worker: without the right one, a message is
-/// refused with an error of the kind `Denied`, and no handler sees it.
+/// Sends a token with each request on the host, and checks it on the worker.
 ///
-/// A worker that its host has started needs none: nobody else has its connection. It is for workers
-/// that are detached and reached by others, and for parts of a host that are not to call
-/// everything. How the worker learns the token is up to the program; a variable of the environment
-/// and an argument are seen by others.
+/// A message without the right token is refused with an error of the kind `Denied` and does not
+/// reach the handler. The handler does not see the token.
 ///
-/// The comparison takes the same time wherever two tokens of a length differ. The handler does not
-/// see the token.
+/// A worker started by its host needs no token, because no other process has its connection. Use
+/// `Auth` for detached workers that other processes can reach, and for hosts of which only parts
+/// may call everything. The program must pass the token to the worker. Do not use an argument or an
+/// environment variable, because other processes can read them.
+///
+/// Tokens are compared in constant time, except for their length.
 ///
 /// ```
 /// use isolated_workers_middleware::Auth;
@@ -29,7 +30,7 @@ const KEY: &str = "authorization";
 pub struct Auth(String);
 
 impl Auth {
-    /// Shows or asks for this token.
+    /// Creates the layer with this token, to be sent on the host and required on the worker.
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }

@@ -1,4 +1,4 @@
-//! Middleware of any type, for stacks that are put together at run time.
+//! Type-erased middleware, for stacks that are built at run time.
 
 use std::any::Any;
 use std::fmt;
@@ -11,12 +11,13 @@ use super::stack::{InnerService, around};
 use crate::service::{BoxFuture, DynService};
 use crate::{Middleware, Service};
 
-/// A middleware of any type, for services with the codec `C`: the codec is known, so that typed
-/// access costs nothing more. A call costs one box for it and one for what it calls; cloning is
-/// cheap.
+/// Type-erased middleware for services with the codec `C`.
 ///
-/// A `Vec` of them is a middleware, too, whose first element sees a request first: a stack of a
-/// length that is known at run time only.
+/// The codec stays known, so that typed access to bodies costs nothing extra. Each call allocates
+/// two boxes: one for the middleware and one for the service it calls. Cloning is cheap.
+///
+/// A `Vec` of them is a middleware, too, for stacks whose length is known only at run time. Its
+/// first element sees a request first.
 ///
 /// ```
 /// use isolated_workers_middleware::{BoxMiddleware, LoadShed, Trace};
@@ -32,11 +33,11 @@ use crate::{Middleware, Service};
 /// ```
 ///
 /// # Errors
-/// Around a service of another codec each call fails with `Config`.
+/// Around a service with another codec, each call fails with `Config`.
 pub struct BoxMiddleware<C: Codec = DefaultCodec>(Arc<dyn DynMiddleware<C>>);
 
 impl<C: Codec> BoxMiddleware<C> {
-    /// Hides the type of `middleware`.
+    /// Erases the type of `middleware`.
     pub fn new(middleware: impl Middleware) -> Self {
         Self(Arc::new(middleware))
     }
@@ -102,7 +103,7 @@ impl<C: Codec> Service for BorrowedService<'_, C> {
     }
 }
 
-/// Service whose codec is `C`, which was found by a downcast.
+/// Service whose codec was downcast to `C`.
 struct WithCodec<'a, S, C> {
     service: &'a S,
     codec: &'a C,

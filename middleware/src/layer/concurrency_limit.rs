@@ -5,16 +5,16 @@ use crate::{Middleware, Service};
 
 /// Limits the number of calls in flight. Further calls wait in order of arrival.
 ///
-/// On the host it keeps a caller from overwhelming a worker, on the worker it limits the handlers
-/// that run side by side. Those that wait are not counted and have no limit: put a
-/// [`LoadShed`](crate::LoadShed) outside of it for one, and a [`Timeout`](crate::Timeout) for how
-/// long. A call that is dropped while it waits leaves the queue.
+/// On the host it protects a worker from overload. On the worker it limits the number of handlers
+/// that run concurrently. The queue has no limit: put a [`LoadShed`](crate::LoadShed) outside to
+/// limit its length, and a [`Timeout`](crate::Timeout) to limit the time in it. A call that is
+/// dropped while it waits leaves the queue.
 ///
 /// ```
 /// use isolated_workers_codec::Json;
 /// use isolated_workers_middleware::{ConcurrencyLimit, LoadShed, Service, ServiceExt};
 ///
-/// /// Ten at work, ninety that wait, and no more.
+/// /// Allows ten calls in flight and ninety in the queue. Refuses the rest.
 /// fn bounded(service: impl Service<Codec = Json>) -> impl Service<Codec = Json> {
 ///     service.wrapped_by(ConcurrencyLimit::new(10)).wrapped_by(LoadShed::new(100))
 /// }
@@ -23,10 +23,10 @@ use crate::{Middleware, Service};
 pub struct ConcurrencyLimit(Semaphore);
 
 impl ConcurrencyLimit {
-    /// At most `limit` calls at the same time.
+    /// Allows at most `limit` concurrent calls.
     ///
     /// # Panics
-    /// With a limit of 0, under which nothing would ever go.
+    /// Panics if `limit` is 0.
     pub const fn new(limit: usize) -> Self {
         assert!(limit > 0, "a `ConcurrencyLimit` of 0 lets nothing go");
         Self(Semaphore::const_new(if limit < Semaphore::MAX_PERMITS {

@@ -9,16 +9,18 @@ tokio::task_local! {
     static CURRENT: Instant;
 }
 
-/// Hands a deadline on, from process to process: a call gets what is left of the time of whoever
-/// makes it, and one whose time is over is refused, or ended, with an error of the kind `Timeout`.
+/// Propagates deadlines across processes: calls share the time that is left to their caller.
 ///
-/// On the host the deadline is the earliest of that of the [scope](Self::scope) that the call is
-/// made in, that of [`within`](Self::within), and the call's own. What is left of it travels as the
-/// call's timeout, a duration, because two processes need not agree on the time. On the worker it
-/// is that timeout from the moment that the request arrived, so that waiting in a
-/// [`ConcurrencyLimit`](crate::ConcurrencyLimit) counts; the handler runs in a scope of it, and
-/// what it calls on workers of its own through another `Deadline` shares it. Calls without a
-/// deadline pass by.
+/// A call whose deadline has passed is refused. A call that reaches its deadline is dropped. Both
+/// fail with an error of the kind `Timeout`. Calls without a deadline are forwarded unchanged.
+///
+/// On the host, the deadline of a call is the earliest of three: that of the current
+/// [scope](Self::scope), the limit of [`within`](Self::within), and the call's own timeout. The
+/// remaining time travels as the call's timeout, because the clocks of two processes may differ.
+///
+/// On the worker, the timeout counts from the arrival of the request, so that time spent waiting in
+/// a [`ConcurrencyLimit`](crate::ConcurrencyLimit) counts. The handler runs in a scope with this
+/// deadline. Calls that it makes to its own workers through another `Deadline` share it.
 ///
 /// ```
 /// use isolated_workers_middleware::Deadline;
@@ -26,7 +28,7 @@ tokio::task_local! {
 ///
 /// # async fn page() {}
 /// # async fn render() {
-/// // All calls of the page together have two seconds.
+/// // All calls of the page share two seconds.
 /// let at = Instant::now() + Duration::from_secs(2);
 /// Deadline::scope(at, page()).await;
 /// # }
@@ -37,31 +39,32 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// Hands on the deadlines that there are.
+    /// Propagates existing deadlines and adds none.
     pub const fn new() -> Self {
         Self { limit: None }
     }
 
-    /// Gives each call a deadline so far ahead, too.
+    /// Also gives each call a deadline `limit` from its start.
     pub const fn within(limit: Duration) -> Self {
         Self { limit: Some(limit) }
     }
 
-    /// Runs `future` with a deadline for all calls that it makes through a `Deadline`; an earlier
-    /// one that it is in already stays. It reaches as far as the task: what is spawned needs a
-    /// scope of its own.
+    /// Runs `future` with the deadline `at` for all calls that it makes through a `Deadline`. If
+    /// the current scope has an earlier deadline, that one applies.
+    ///
+    /// The scope covers the current task only. A spawned task needs its own scope.
     pub async fn scope<F: Future>(at: Instant, future: F) -> F::Output {
         let at = Self::current().map_or(at, |current| current.min(at));
         CURRENT.scope(at, future).await
     }
 
-    /// The deadline of the scope that this is called in.
+    /// Returns the deadline of the current scope, if any.
     pub fn current() -> Option<Instant> {
         CURRENT.try_with(|at| *at).ok()
     }
 
     fn of(&self, request: &Request, now: Instant) -> Option<Instant> {
-        // What a worker was told counts from when it arrived; that is the deadline itself.
+        // On a worker, the timeout counts from arrival and is already part of `request.deadline()`.
         let own = request.deadline().is_none().then(|| request.timeout()).flatten();
         let after = [own.filter(|own| !own.is_zero()), self.limit];
         let after = after.into_iter().flatten().filter_map(|limit| now.checked_add(limit));

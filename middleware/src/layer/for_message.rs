@@ -5,13 +5,14 @@ use isolated_workers_core::{Error, Message, Request, Response};
 
 use crate::{Middleware, Service, ServiceExt};
 
-/// Begins a middleware for one message, typed on both ways: what closures see and change is the
-/// message `M` itself and its reply, whatever the codec. Other messages pass by, at the cost of
-/// comparing names.
+/// Creates a typed middleware for one message. Its closures read and change the message `M` and its
+/// reply, whatever the codec.
 ///
-/// A way with a closure costs decoding and encoding its payload once more; one without costs
-/// nothing. A closure that only looks is cheaper as [`Validate`](crate::Validate), which does not
-/// encode.
+/// Other messages are forwarded unchanged, at the cost of comparing names.
+///
+/// Each direction with a closure decodes and encodes its payload once more. A direction without one
+/// costs nothing. To check a message without changing it, use [`Validate`](crate::Validate), which
+/// does not encode.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message};
@@ -40,7 +41,7 @@ pub fn for_message<M: Message>() -> ForMessage<M> {
     ForMessage { request: NoHook, reply: NoHook, message: PhantomData }
 }
 
-/// A middleware for one message: [`for_message`].
+/// Middleware for one message, created by [`for_message`].
 pub struct ForMessage<M, F = NoHook, G = NoHook> {
     request: F,
     reply: G,
@@ -48,7 +49,8 @@ pub struct ForMessage<M, F = NoHook, G = NoHook> {
 }
 
 impl<M: Message, F, G> ForMessage<M, F, G> {
-    /// Runs `hook` on the message before the call. An error of `hook` is the answer to the call.
+    /// Runs `hook` on the message before the call. If `hook` fails, its error is the answer to the
+    /// call.
     pub fn on_request<H>(self, hook: H) -> ForMessage<M, H, G>
     where
         H: Fn(&mut M) -> Result<(), Error> + Send + Sync + 'static,
@@ -56,8 +58,8 @@ impl<M: Message, F, G> ForMessage<M, F, G> {
         ForMessage { request: hook, reply: self.reply, message: PhantomData }
     }
 
-    /// Runs `hook` on the reply if the call succeeded. An error of `hook` is the answer to the
-    /// call.
+    /// Runs `hook` on the reply if the call succeeded. If `hook` fails, its error is the answer to
+    /// the call.
     pub fn on_reply<H>(self, hook: H) -> ForMessage<M, F, H>
     where
         H: Fn(&mut M::Reply) -> Result<(), Error> + Send + Sync + 'static,
@@ -86,19 +88,19 @@ impl<M: Message, F: Hook<M>, G: Hook<M::Reply>> Middleware for ForMessage<M, F, 
     }
 }
 
-/// Observer of a value on its way: a closure, or [`NoHook`].
+/// Closure that reads or changes a message or a reply, or [`NoHook`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot look at a `{T}`",
     note = "it takes a closure `|value: &mut {T}| -> Result<(), Error> {{ .. }}`"
 )]
 pub trait Hook<T>: Send + Sync + 'static {
-    /// `true` if it observes the value. If not, nothing is decoded.
+    /// `true` if the hook reads the value. If `false`, nothing is decoded.
     const LOOKS: bool;
 
-    /// Sees the value, which it may change.
+    /// Reads the value, and may change it.
     ///
     /// # Errors
-    /// Those of the closure.
+    /// Returns the error of the closure.
     fn run(&self, value: &mut T) -> Result<(), Error>;
 }
 
@@ -111,7 +113,7 @@ impl<T, F: Fn(&mut T) -> Result<(), Error> + Send + Sync + 'static> Hook<T> for 
     }
 }
 
-/// No hook for this way.
+/// Absence of a hook for one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHook;
 

@@ -4,10 +4,10 @@ use super::next::ErasedService;
 use crate::support::names::function_name;
 use crate::{Middleware, Next, Service};
 
-/// Makes a middleware of an async function of a request and what comes next.
+/// Makes a middleware of an async function that takes a request and the rest of the stack.
 ///
-/// It costs one box a call, because the function does not know the type of what comes next; a
-/// [`Middleware`] implementation costs none.
+/// Each call allocates one box, because the function does not know the type of the rest of the
+/// stack. A [`Middleware`] implementation allocates none.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Request, Response};
@@ -31,7 +31,7 @@ pub fn from_fn<F: for<'a> MiddlewareFn<'a>>(function: F) -> FromFn<F> {
     FromFn { function, name: function_name::<F>() }
 }
 
-/// A middleware made by [`from_fn`].
+/// Middleware created by [`from_fn`].
 #[derive(Clone, Copy, Debug)]
 pub struct FromFn<F> {
     function: F,
@@ -39,8 +39,8 @@ pub struct FromFn<F> {
 }
 
 impl<F> FromFn<F> {
-    /// Sets what its errors call it. Default: the function's name; a closure has that of the
-    /// function around it.
+    /// Sets the name used in errors. Default: the name of the function; for a closure, the path of
+    /// the closure, starting at its enclosing function.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -62,14 +62,16 @@ impl<F: for<'a> MiddlewareFn<'a>> Middleware for FromFn<F> {
     }
 }
 
-/// Argument of [`from_fn`]: an async function or closure of a [`Request`] and a [`Next`] whose
-/// future can be sent between threads. Implemented for all of them, and by nothing else.
+/// Argument of [`from_fn`]: an async function or closure that takes a [`Request`] and a [`Next`],
+/// and whose future is `Send`.
+///
+/// Implemented for all such functions. Do not implement it for other types.
 #[diagnostic::on_unimplemented(
     message = "`from_fn` cannot make a middleware of this function",
     note = "it takes `async |request: Request, next: Next<'_>| -> Result<Response, Error> {{ .. }}`, or an `async fn` of that shape, whose future is `Send`"
 )]
 pub trait MiddlewareFn<'a>: Send + Sync + 'static {
-    /// Future that the function returns.
+    /// Future returned by the function.
     type Future: Future<Output = Result<Response, Error>> + Send + 'a;
 
     /// Calls the function.

@@ -1,12 +1,13 @@
-//! Middleware for one direction only.
+//! Middleware for one direction of a call.
 
 use isolated_workers_core::{Error, Name, Request, Response};
 
 use crate::support::names::function_name;
 use crate::{Middleware, Service};
 
-/// Makes a middleware of a closure that sees each request on its way in, and may change or refuse
-/// it.
+/// Makes a middleware of a closure that sees each request, and may change or refuse it.
+///
+/// If the closure fails, its error is the answer to the call.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Request};
@@ -24,7 +25,7 @@ where
     OnRequest(hook)
 }
 
-/// [`on_request`] for what has to wait: the closure takes the request and gives it back.
+/// Async version of [`on_request`]. The closure takes the request and returns it.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Request};
@@ -47,8 +48,10 @@ where
     OnRequestAsync(hook)
 }
 
-/// Makes a middleware of a closure that sees each answer on its way back, with the name of its
-/// message, and may change it: also an error to a reply, or the other way round.
+/// Makes a middleware of a closure that sees the name of each message and the answer to it, and may
+/// change the answer.
+///
+/// The closure may also replace an error by a reply, or a reply by an error.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Response};
@@ -65,7 +68,7 @@ where
     OnResponse(hook)
 }
 
-/// [`on_response`] for what has to wait: the closure takes the answer and gives one back.
+/// Async version of [`on_response`]. The closure takes the answer and returns one.
 pub fn on_response_async<F, Fut>(hook: F) -> OnResponseAsync<F>
 where
     F: Fn(Name, Result<Response, Error>) -> Fut + Send + Sync + 'static,
@@ -74,7 +77,7 @@ where
     OnResponseAsync(hook)
 }
 
-/// A middleware made by [`on_request`].
+/// Middleware created by [`on_request`].
 #[derive(Clone, Copy, Debug)]
 pub struct OnRequest<F>(F);
 
@@ -92,7 +95,7 @@ where
     }
 }
 
-/// A middleware made by [`on_request_async`].
+/// Middleware created by [`on_request_async`].
 #[derive(Clone, Copy, Debug)]
 pub struct OnRequestAsync<F>(F);
 
@@ -110,7 +113,7 @@ where
     }
 }
 
-/// A middleware made by [`on_response`].
+/// Middleware created by [`on_response`].
 #[derive(Clone, Copy, Debug)]
 pub struct OnResponse<F>(F);
 
@@ -130,7 +133,7 @@ where
     }
 }
 
-/// A middleware made by [`on_response_async`].
+/// Middleware created by [`on_response_async`].
 #[derive(Clone, Copy, Debug)]
 pub struct OnResponseAsync<F>(F);
 

@@ -4,8 +4,9 @@ use isolated_workers_core::{Error, ErrorKind, Request, Response};
 
 use crate::{Middleware, Service};
 
-/// Refuses calls at once while so many are under way or wait below it, with an error of the kind
-/// `Overloaded`: a short answer now is worth more than a late one, and queues stay short.
+/// Refuses calls immediately while too many are in flight or waiting below it.
+///
+/// The error is of the kind `Overloaded`. Callers get a fast answer, and queues stay short.
 ///
 /// ```
 /// use isolated_workers_middleware::LoadShed;
@@ -19,7 +20,7 @@ pub struct LoadShed {
 }
 
 impl LoadShed {
-    /// Lets at most `limit` calls be under way. 0 refuses all: a way to take a worker out of
+    /// Allows at most `limit` calls in flight. 0 refuses all calls, which takes a worker out of
     /// service.
     pub const fn new(limit: usize) -> Self {
         Self { limit, in_flight: AtomicUsize::new(0) }

@@ -4,21 +4,21 @@ use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response,
 
 use crate::{Middleware, Service};
 
-/// Counts and times calls, through the facade of the crate `metrics`: whichever recorder a program
-/// installs gets them.
+/// Records the number, duration and size of calls. Uses the `metrics` crate, so any recorder that
+/// the program installs receives them.
 ///
-/// | name | kind | labels | |
+/// | name | kind | labels | meaning |
 /// |---|---|---|---|
-/// | `isolated_workers_calls_total` | counter | `message`, `side` | calls that ended |
-/// | `isolated_workers_errors_total` | counter | `message`, `side`, `kind` | those that failed; the kind is an [`ErrorKind`], `Cancelled` for what was dropped |
-/// | `isolated_workers_call_duration_seconds` | histogram | `message`, `side` | how long they took |
-/// | `isolated_workers_in_flight` | gauge | `side` | calls that have not ended |
-/// | `isolated_workers_request_bytes_total` | counter | `message`, `side` | payloads asked |
-/// | `isolated_workers_reply_bytes_total` | counter | `message`, `side` | payloads answered |
+/// | `isolated_workers_calls_total` | counter | `message`, `side` | calls that ended, including dropped calls |
+/// | `isolated_workers_errors_total` | counter | `message`, `side`, `kind` | failed calls; the kind is an [`ErrorKind`], `Cancelled` for dropped calls |
+/// | `isolated_workers_call_duration_seconds` | histogram | `message`, `side` | duration of calls that ended |
+/// | `isolated_workers_in_flight` | gauge | `side` | calls in flight |
+/// | `isolated_workers_request_bytes_total` | counter | `message`, `side` | bytes of request payloads |
+/// | `isolated_workers_reply_bytes_total` | counter | `message`, `side` | bytes of reply payloads |
 ///
-/// `side` is `host` or `worker`. A worker cannot trust names that no handler has seen, since each
-/// would be a series of its own: calls that were refused or dropped there count with an empty
-/// `message`.
+/// `side` is `host` or `worker`. A worker cannot trust the name of a message that no handler has
+/// seen: each made-up name would create a time series. Calls that were refused or dropped on the
+/// worker therefore have an empty `message`.
 ///
 /// ```
 /// use isolated_workers_codec::Json;
@@ -40,7 +40,7 @@ impl Middleware for Metrics {
     }
 }
 
-/// A call under way. One that is dropped counts as cancelled.
+/// Call in flight. Counts as cancelled if it is dropped before its end.
 struct MeasuredCall {
     name: Name,
     side: Role,
@@ -75,7 +75,7 @@ impl MeasuredCall {
         }
     }
 
-    /// `handled`: whether a handler knows the message.
+    /// `handled` is `true` if a handler knows the message.
     fn count(&self, handled: bool, failed: Option<ErrorKind>) {
         let side = self.side();
         let trusted = handled || self.side == Role::Caller;

@@ -10,10 +10,10 @@ pub(crate) use self::erased_service::ErasedService;
 use self::erased_service::{ReadFn, read, read_reply};
 use crate::service::check_name;
 
-/// The rest of the stack, as a function sees it.
+/// Rest of the stack, as passed to the function of [`from_fn`](crate::from_fn).
 ///
-/// It reads and writes bodies as [`ServiceExt`](crate::ServiceExt) does, in a form that does not
-/// know the codec when compiling: reading takes one box, writing none.
+/// Its methods read and write bodies like those of [`ServiceExt`](crate::ServiceExt), but resolve
+/// the codec at run time. Reading allocates one box, writing none.
 ///
 /// ```
 /// use isolated_workers_core::{Error, Message, Request};
@@ -43,50 +43,50 @@ impl<'a> Next<'a> {
         Self(service)
     }
 
-    /// Passes the request on. It may be called again, with another request.
+    /// Forwards the request. May be called again with another request.
     ///
     /// # Errors
-    /// Whatever the rest of the stack answers.
+    /// Returns the error of the rest of the stack.
     pub async fn call(&self, request: Request) -> Result<Response, Error> {
         self.0.call(request).await
     }
 
-    /// The payload of `request` as the message `M`.
+    /// Decodes the payload of `request` as the message `M`.
     ///
     /// # Errors
-    /// `Decode` if it is another message or cannot be decoded; `TooLarge` if it exceeds the budget
-    /// of its body.
+    /// `Decode` if `request` is another message or cannot be decoded, `TooLarge` if it exceeds the
+    /// budget of its body.
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         let what = || format!("could not decode `{}`", M::NAME);
         self.value(request.body(), read::<M>, what).map_err(|error| error.with_executed(Executed::No))
     }
 
-    /// Replaces the payload of `request`, which must be an `M`, by another.
+    /// Replaces the payload of `request`, which must be an `M`.
     ///
     /// # Errors
-    /// `Decode` if it is another message, `Encode` if the new one cannot be encoded. The request is
-    /// unchanged then.
+    /// `Decode` if `request` is another message, `Encode` if `message` cannot be encoded. The
+    /// request is unchanged in both cases.
     pub fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
         request.set_body(self.0.encode(message, "message", M::NAME)?);
         Ok(())
     }
 
-    /// The reply of `response` to a message `M`.
+    /// Decodes the payload of `response` as the reply to a message `M`.
     ///
     /// # Errors
-    /// `Decode` if it cannot be decoded; `TooLarge` if it exceeds the budget of its body.
+    /// `Decode` if it cannot be decoded, `TooLarge` if it exceeds the budget of its body.
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
         self.value(response.body(), read_reply::<M::Reply>, what)
             .map_err(|error| error.with_executed(Executed::Yes))
     }
 
-    /// Replaces the reply of `response` to a message `M` by another.
+    /// Replaces the payload of `response`, which answers a message `M`.
     ///
     /// # Errors
-    /// `Encode` if it cannot be encoded. The response is unchanged then.
+    /// `Encode` if `reply` cannot be encoded. The response is unchanged in that case.
     pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
         response.set_body(self.0.encode(&MaybeBytes(reply), "reply", M::NAME)?);
         Ok(())

@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{Middleware, Service};
 
-/// Limits the number of calls per period. Further calls wait in order, or are refused.
+/// Limits the number of calls per period. Further calls wait in order of arrival, or are refused.
 ///
-/// It is a bucket of tokens: full at first, so that a burst may go at once, and filled up evenly. A
-/// call that is dropped while it waits takes none.
+/// The limit is a token bucket. It starts full, so that a burst can pass, and is refilled at a
+/// constant rate. A call that is dropped while it waits takes no token.
 ///
 /// ```
 /// use isolated_workers_middleware::RateLimit;
@@ -21,11 +21,11 @@ use crate::{Middleware, Service};
 #[derive(Debug)]
 pub struct RateLimit {
     capacity: u32,
-    /// From one token to the next.
+    /// Time in which one token is added.
     interval: Duration,
     refuses: bool,
-    /// Fair, so that calls go in the order in which they came. The one that waits for a token holds
-    /// it.
+    /// The mutex is fair, so calls proceed in order of arrival. The call that waits for a token
+    /// holds the lock.
     bucket: Mutex<Option<Bucket>>,
 }
 
@@ -37,23 +37,23 @@ struct Bucket {
 }
 
 impl RateLimit {
-    /// `count` calls in each `period`, and as many in a burst. Those that are too many wait.
+    /// Allows `count` calls per `period`, and bursts of `count` calls. Further calls wait.
     ///
     /// # Panics
-    /// With a count of 0, under which nothing would ever go.
+    /// Panics if `count` is 0.
     pub fn new(count: u32, period: Duration) -> Self {
         assert!(count > 0, "a `RateLimit` of 0 lets nothing go");
         Self { capacity: count, interval: period / count, refuses: false, bucket: Mutex::new(None) }
     }
 
-    /// Refuses calls that are too many with an error of the kind `Overloaded`, instead of having
-    /// them wait.
+    /// Refuses calls over the limit with an error of the kind `Overloaded` instead of making them
+    /// wait.
     pub fn refusing(mut self) -> Self {
         self.refuses = true;
         self
     }
 
-    /// Takes a token, or tells that there is none yet.
+    /// Takes a token. Returns `false` if there is none and the layer refuses calls.
     async fn take(&self) -> bool {
         if self.interval.is_zero() {
             return true;
@@ -82,7 +82,7 @@ impl Bucket {
                 self.tokens += due;
                 self.filled += interval * due;
             }
-            // What does not fit in is lost, and the next one begins to fill now.
+            // The bucket is full: extra tokens are lost, and the next interval starts now.
             None => *self = Self { tokens: capacity, filled: now },
         }
     }

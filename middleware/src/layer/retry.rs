@@ -10,25 +10,29 @@ use self::retry_budget::RetryBudget;
 use crate::support::random;
 use crate::{Middleware, Service};
 
-/// Makes a call that failed again, where that does no harm and may help.
+/// Retries failed calls if that is safe and may help.
 ///
-/// It does no harm where the message was not run ([`Executed::No`]), or may have been and is
-/// idempotent: then it is run again as often as its `retry` attribute allows ([`Request::retry`]).
-/// It may help after errors that pass: of the kinds `Spawn`, `Startup`, `Closed`, `Crashed`,
-/// `Timeout` and `Overloaded`, or those that [`when`](Self::when) chooses. What the handler itself
-/// answered is never tried again. An error that the worker has answered with, such as the
-/// `Overloaded` of a [`LoadShed`](crate::LoadShed) there, does not say that the message was not
-/// run: it may come from a call that the handler made in its turn.
+/// A retry is safe if the message was not run ([`Executed::No`]). If it may have been run
+/// ([`Executed::Maybe`]), it is run again as often as its `retry` attribute allows
+/// ([`Request::retry`]). An idempotent message without that number is run again up to the number of
+/// attempts.
 ///
-/// Between two attempts it waits: at random up to a limit that doubles each time, so that many
-/// callers do not come back together. A budget keeps retries from becoming the load: each call adds
-/// a fifth of a retry to it, and an empty budget means that an error is the answer. Each attempt
-/// goes through the layers below and carries its number ([`Request::attempt`]); a
-/// [`Timeout`](crate::Timeout) below it limits each of them, one above it all together. Dropping
-/// the call ends it in any state.
+/// A retry may help after a transient error. Transient are the kinds `Spawn`, `Startup`, `Closed`,
+/// `Crashed`, `Timeout` and `Overloaded`, unless [`when`](Self::when) chooses others. Errors
+/// returned by the handler are never retried. An error in the worker's answer, such as the
+/// `Overloaded` of a [`LoadShed`](crate::LoadShed) there, does not prove that the message was not
+/// run. It may come from a call that the handler made.
 ///
-/// A request is cloned for each attempt but the last, its payload shared. One whose id was chosen
-/// by hand keeps it in each attempt.
+/// Retries wait a random time below a limit that doubles with each attempt, so that callers do not
+/// retry in lockstep. A budget keeps retries from multiplying the load. Each call adds a fifth of a
+/// retry to it. If it is empty, the call fails with its last error.
+///
+/// Each attempt goes through the layers below and carries its number ([`Request::attempt`]). A
+/// [`Timeout`](crate::Timeout) below this layer limits each attempt. One above limits all of them
+/// together. Dropping the call cancels the current attempt or wait.
+///
+/// The request is cloned for each attempt except the last; clones share the payload. An id that was
+/// set by hand is kept in each attempt.
 ///
 /// ```
 /// use isolated_workers_middleware::Retry;
@@ -45,8 +49,10 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// At most `attempts` in all, the first included; waiting up to 10 ms at first and 1 s at most,
-    /// with a budget of a fifth of the calls and ten in reserve.
+    /// Allows `attempts` attempts in total, including the first. 0 means 1.
+    ///
+    /// Defaults: waits of up to 10 ms before the first retry and up to 1 s before any, a budget of
+    /// 20 retries per 100 calls, and a reserve of ten retries.
     pub fn new(attempts: u32) -> Self {
         Self {
             attempts,
@@ -56,14 +62,15 @@ impl Retry {
         }
     }
 
-    /// Sets how long to wait at most before the second attempt, and before any. Zero does not wait.
+    /// Sets the maximum wait before the first retry, and the maximum wait before any retry. Zero
+    /// retries immediately.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = Backoff::new(first, longest);
         self
     }
 
-    /// Sets the budget: how many retries there may be for a hundred calls, and how many are in
-    /// reserve, at first and at most.
+    /// Sets the budget: `percent` is the number of retries per 100 calls. `reserve` is the number
+    /// of retries available at the start, and the maximum saved up.
     pub fn budget(mut self, percent: u32, reserve: u32) -> Self {
         self.budget = Some(RetryBudget::new(percent, reserve));
         self
@@ -75,14 +82,14 @@ impl Retry {
         self
     }
 
-    /// Sets which errors may pass. Whether a message may be run again stays a matter of its own.
+    /// Sets the errors that are transient. A retry must also be safe, as described for [`Retry`].
     pub fn when(mut self, may_pass: fn(&Error) -> bool) -> Self {
         self.may_pass = may_pass;
         self
     }
 
-    /// Returns `true` if the call that failed with `error` may be tried again. `runs` are the
-    /// remaining executions.
+    /// Returns `true` if the call that failed with `error` may be retried. `runs` is the remaining
+    /// number of executions after an [`Executed::Maybe`].
     fn goes_on(&self, error: &Error, runs: &mut u32) -> bool {
         let harmless = match error.executed() {
             Executed::No => true,

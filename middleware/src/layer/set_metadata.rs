@@ -2,11 +2,12 @@ use isolated_workers_core::{Error, Metadata, Request, Response};
 
 use crate::{Middleware, Service};
 
-/// Puts keys and values beside each request: a tenant, the version of a program. What a request has
-/// under the same key is replaced.
+/// Adds metadata to each request, such as a tenant or the version of a program. Existing values of
+/// the same keys are replaced.
 ///
-/// On the host they travel to the worker, whose middleware and handlers read them
-/// ([`Context`](crate::Context)); on the worker they reach only those.
+/// On the host, the metadata travels to the worker, whose middleware and handlers can read it
+/// ([`Context`](crate::Context)). On the worker, it is visible only to the layers below and the
+/// handler.
 ///
 /// ```
 /// use isolated_workers_middleware::SetMetadata;
@@ -17,7 +18,7 @@ use crate::{Middleware, Service};
 pub struct SetMetadata(Metadata);
 
 impl SetMetadata {
-    /// Sets these keys to these values.
+    /// Sets each key to its value.
     pub fn new<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         Self(pairs.into_iter().collect())
     }

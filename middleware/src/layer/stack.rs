@@ -5,7 +5,7 @@ use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 use crate::support::guard::{Guard, Guarded};
 use crate::{Middleware, Service};
 
-/// A service with one middleware around it.
+/// Service wrapped in one middleware.
 #[derive(Clone, Copy, Debug)]
 pub struct Layered<M, S> {
     middleware: M,
@@ -13,7 +13,7 @@ pub struct Layered<M, S> {
 }
 
 impl<M: Middleware, S: Service> Layered<M, S> {
-    /// Wraps `inner`.
+    /// Wraps `inner` in `middleware`.
     pub fn new(middleware: M, inner: S) -> Self {
         Self { middleware, inner: InnerService(inner) }
     }
@@ -41,12 +41,12 @@ pub(crate) fn around<'a, M: Middleware, S: Service>(
     Guarded::new(LayerGuard(middleware), middleware.handle(request, inner))
 }
 
-/// Names the middleware for the errors that it has made.
+/// Attributes errors to the middleware that made them.
 pub(crate) struct LayerGuard<'a, M>(&'a M);
 
 impl<M: Middleware> Guard for LayerGuard<'_, M> {
     fn panicked(&self, what: &str) -> Error {
-        // The progress of the call is unknown.
+        // The panic may have happened before or after the inner call.
         Error::new(ErrorKind::Panicked, format!("it {what}")).with_executed(Executed::Maybe)
     }
 
@@ -85,20 +85,20 @@ impl<S: Service> Guard for InnerGuard<S> {
     }
 }
 
-/// Middleware that was added to a builder and waits for the service to go around.
+/// Stack of middleware that was added to a builder, not yet wrapped around a service.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no stack of middleware",
     note = "add middleware with `.layer(..)`, one call for each"
 )]
 pub trait Layers: Send + Sync + 'static {
-    /// The service `S` with all of it around.
+    /// Type of the service `S` wrapped in all layers.
     type Service<S: Service + 'static>: Service<Codec = S::Codec> + 'static;
 
-    /// Puts it around `inner`.
+    /// Wraps `inner` in all layers.
     fn wrap<S: Service + 'static>(self, inner: S) -> Self::Service<S>;
 }
 
-/// No middleware.
+/// Empty stack.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoLayers;
 
@@ -110,12 +110,13 @@ impl Layers for NoLayers {
     }
 }
 
-/// Middleware of which `L` was added before `M`: `L` sees a request first and its reply last.
+/// Stack of the layers `L` outside and the middleware `M` inside: `L` sees a request first and its
+/// reply last.
 #[derive(Clone, Copy, Debug)]
 pub struct Stack<L, M>(L, M);
 
 impl<L: Layers, M: Middleware> Stack<L, M> {
-    /// Adds `middleware` behind what is there.
+    /// Adds `middleware` inside of `layers`.
     pub fn new(layers: L, middleware: M) -> Self {
         Self(layers, middleware)
     }

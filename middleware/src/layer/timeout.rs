@@ -4,13 +4,15 @@ use isolated_workers_core::{Error, ErrorKind, Request, Response};
 
 use crate::{Middleware, Service};
 
-/// Ends each call after a time, with an error of the kind `Timeout`. What is below it is dropped
-/// then: on the host that cancels the call on the worker, on the worker it ends the handler.
+/// Ends each call after a time limit, with an error of the kind `Timeout`.
 ///
-/// On the host it tells the worker, too, which then has it as the call's deadline. It counts from
-/// where it stands in the stack: outside of [`Retry`](crate::Retry) it limits all attempts
-/// together, inside of it each of them. A worker's builder has a limit for each call as well, which
-/// needs no timer of its own and is the better one where nothing else in the stack waits.
+/// The call below is dropped. On the host that cancels the call on the worker; on the worker it
+/// drops the handler's future. The host also sends the timeout to the worker, which uses it as the
+/// call's deadline.
+///
+/// The limit applies to everything below this layer. Outside of [`Retry`](crate::Retry) it limits
+/// all attempts together, inside it limits each one. A worker's builder also has a timeout for
+/// calls, which needs no timer per call. Prefer that one unless other layers of the stack wait.
 ///
 /// ```
 /// use isolated_workers_middleware::Timeout;
@@ -22,8 +24,8 @@ use crate::{Middleware, Service};
 pub struct Timeout(Duration);
 
 impl Timeout {
-    /// Ends calls after `limit`; zero is no limit. A shorter one that the message or the call has
-    /// stays.
+    /// Ends calls after `limit`. Zero means no limit. A shorter timeout of the message or the call
+    /// still applies.
     pub const fn new(limit: Duration) -> Self {
         Self(limit)
     }

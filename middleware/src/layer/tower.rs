@@ -1,4 +1,4 @@
-//! Layers and services of the crate `tower`, and back.
+//! Adapters between this crate's services and those of the crate `tower`.
 
 mod service;
 
@@ -18,22 +18,22 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::service::TowerService;
 use crate::{Middleware, Service};
 
-/// Makes a middleware of a layer of the crate `tower`, or of a `ServiceBuilder` of several.
+/// Makes a middleware of a `tower` layer, or of a `ServiceBuilder` with several.
 ///
-/// The layer goes around one service for good, so that what it keeps (permits, a budget, a buffer)
-/// is kept between calls. That service, [`TowerInner`], is the end of tower's part of the stack:
-/// what arrives there is passed on to whatever is below this middleware, while the call runs. Hence
-/// the bounds: the layer's service takes a [`TowerRequest`], which is a [`Request`] that knows its
-/// way back and can be cloned for another attempt; it answers with a [`Response`], can be sent
-/// between threads, owns what it holds, and is `Clone`, because each call makes itself ready on a
-/// clone of its own. One that is not (tower's rate limit) becomes it with a buffer around. A layer
-/// that spawns a task, as the buffer does, must be made within a tokio runtime.
+/// The layer wraps one service, [`TowerInner`], once. State such as permits, a budget or a buffer
+/// is therefore kept between calls. Requests that reach [`TowerInner`] are forwarded to the service
+/// below this middleware.
 ///
-/// An error of this crate passes through as it is. One that the layer made, a timeout or a full
-/// queue, becomes the source of an error of the kind `Middleware`, unless
-/// [`kinds`](TowerLayer::kinds) tells another.
+/// The layer's service takes a [`TowerRequest`] and returns a [`Response`]. It must be `Send`,
+/// `'static` and `Clone`, because each call polls a clone for readiness. Wrap a service that is not
+/// `Clone`, such as tower's rate limit, in a buffer. A layer that spawns a task, such as the
+/// buffer, must be created within a tokio runtime.
 ///
-/// It costs four allocations a call beside those of the layer.
+/// Errors of this crate pass through unchanged. Errors of the layer, such as a timeout or a full
+/// queue, become the source of an error of the kind `Middleware`, unless
+/// [`kinds`](TowerLayer::kinds) maps them to another kind.
+///
+/// Each call makes four allocations, besides those of the layer.
 ///
 /// ```
 /// use isolated_workers_core::ErrorKind;
@@ -54,15 +54,15 @@ where
     TowerLayer { service, kind: |_| ErrorKind::Middleware }
 }
 
-/// A middleware made by [`tower_layer()`].
+/// Middleware created by [`tower_layer()`].
 pub struct TowerLayer<T> {
-    /// Behind a lock because services of tower need not be shareable.
+    /// In a mutex, because services of tower need not be `Sync`.
     service: Mutex<T>,
     kind: fn(&(dyn StdError + Send + Sync + 'static)) -> ErrorKind,
 }
 
 impl<T> TowerLayer<T> {
-    /// Tells the kinds of the errors that the layer makes.
+    /// Sets the function that maps errors of the layer to their kinds.
     pub fn kinds(mut self, kind: fn(&(dyn StdError + Send + Sync + 'static)) -> ErrorKind) -> Self {
         self.kind = kind;
         self
@@ -93,7 +93,7 @@ where
             poll_fn(|cx| service.poll_ready(cx)).await?;
             service.call(TowerRequest { request, way }).await
         });
-        // More than one where the layer calls again or sends twins.
+        // More than one if the layer retries or hedges.
         let mut calls = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -106,13 +106,13 @@ where
     }
 }
 
-/// Calls `next` for what has come to the bottom, unless the layer gives the call up.
+/// Forwards a call to `next`. Stops if the layer drops the call.
 async fn pass<S: Service>(next: &S, ForwardedCall { request, mut answer }: ForwardedCall) {
     let result = tokio::select! {
         result = next.call(request) => result,
         () = answer.closed() => return,
     };
-    // A layer that has gone wants no answer.
+    // The layer may have dropped the call meanwhile.
     let _ = answer.send(result);
 }
 
@@ -122,7 +122,8 @@ impl<T> fmt::Debug for TowerLayer<T> {
     }
 }
 
-/// A [`Request`] on its way through layers of tower. It can be read and changed like one.
+/// [`Request`] on its way through layers of tower. Dereferences to the request, to read and change
+/// it. Clone it to send another attempt.
 #[derive(Clone, Debug)]
 pub struct TowerRequest {
     request: Request,
@@ -143,7 +144,7 @@ impl DerefMut for TowerRequest {
     }
 }
 
-/// A request at the bottom of tower's part, and where its answer goes.
+/// Request that reached [`TowerInner`], and the channel for its answer.
 #[derive(Debug)]
 struct ForwardedCall {
     request: Request,

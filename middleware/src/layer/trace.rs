@@ -6,18 +6,18 @@ use tracing::{Instrument, Level, Span, field};
 pub use self::w3c::TraceContext;
 use crate::{Middleware, Service};
 
-/// Runs each call in a `tracing` span, says how it went, and joins the worker's spans to the
+/// Runs each call in a `tracing` span, logs its outcome, and connects the worker's spans to the
 /// host's.
 ///
-/// The span is called `call` on the host and `handle` on the worker, has the message's name as
-/// `message` and the transaction's id as `tx`, and is at debug level. A call that fails is an event
-/// at warn level within it. Where no subscriber wants the span, it costs a check of an atomic, and
-/// nothing travels.
+/// The span is named `call` on the host and `handle` on the worker, at debug level. Its field
+/// `message` is the name of the message, and `tx` is the id of the transaction. Within the span, an
+/// answer logs a debug event and a failure a warn event. If no subscriber is interested, a call
+/// costs one atomic load and no ids are sent.
 ///
-/// The host's layer puts a W3C trace context beside the request (`traceparent`), the worker's takes
-/// it from there: both spans have the same `trace_id`, and the worker's has the host's `span_id` as
-/// its `parent_id`. Calls that a handler makes in its turn, in the same task, belong to the same
-/// trace. The ids are made here and need nothing but this layer on both sides; to have those of a
+/// The host's layer adds a W3C trace context to the request's metadata (`traceparent`), and the
+/// worker's layer reads it. Both spans have the same `trace_id`. The `parent_id` of the worker's
+/// span is the host's `span_id`. Calls that a handler makes in the same task belong to the same
+/// trace. The ids are generated here and require only this layer on both sides. To use the ids of a
 /// tracing system instead, see [`Trace::with`].
 ///
 /// ```
@@ -32,8 +32,7 @@ use crate::{Middleware, Service};
 pub struct Trace;
 
 impl Trace {
-    /// The same with ids that another propagator makes and carries: the one of OpenTelemetry, for
-    /// example.
+    /// Returns a layer whose ids come from `propagator`, such as one for OpenTelemetry.
     pub fn with<P: Propagator>(propagator: P) -> TraceWith<P> {
         TraceWith(propagator)
     }
@@ -49,7 +48,7 @@ impl Middleware for Trace {
     }
 }
 
-/// [`Trace`] with a propagator of one's own: [`Trace::with`].
+/// [`Trace`] with a custom propagator, created by [`Trace::with`].
 #[derive(Clone, Copy, Debug)]
 pub struct TraceWith<P>(P);
 
@@ -69,23 +68,23 @@ impl<P: Propagator> Middleware for TraceWith<P> {
     }
 }
 
-/// Carries the identity of a span from the host to the worker, beside a request.
+/// Carries the identity of a span from the host to the worker, in the metadata of a request.
 ///
-/// [`Trace`](crate::Trace) has one of its own. Another lets a tracing system make the ids:
-/// `examples/opentelemetry.rs` does it for OpenTelemetry in twenty lines.
+/// [`Trace`](crate::Trace) has a built-in propagator. Implement this trait to use the ids of a
+/// tracing system: `examples/opentelemetry.rs` does it for OpenTelemetry in twenty lines.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not carry spans",
     note = "implement `Propagator` for it, or use `Trace` without `with`, which has one of its own"
 )]
 pub trait Propagator: Send + Sync + 'static {
-    /// On the host: writes down which trace and span the call belongs to.
+    /// Writes the trace and span of the call to `metadata`. Called on the host.
     fn inject(&self, span: &Span, metadata: &mut Metadata);
 
-    /// On the worker: makes `span` the child of what the host has written down, if it has.
+    /// Makes `span` a child of the span in `metadata`, if there is one. Called on the worker.
     fn extract(&self, span: &Span, metadata: &Metadata);
 }
 
-/// Runs the call in a span that `join` has joined to its trace.
+/// Runs the call in a span that `join` connects to its trace.
 async fn traced<S: Service>(
     mut request: Request,
     next: &S,
@@ -112,7 +111,7 @@ async fn traced<S: Service>(
 }
 
 fn span(request: &Request) -> Span {
-    /// The fields of both spans.
+    /// Creates a span with the fields common to both sides.
     macro_rules! span {
         ($name:literal) => {
             tracing::debug_span!(

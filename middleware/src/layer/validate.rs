@@ -5,9 +5,10 @@ use isolated_workers_core::{Error, ErrorKind, Message, Request, Response};
 
 use crate::{Middleware, Service, ServiceExt};
 
-/// Looks at each message `M` before it goes on, and refuses what is not valid with an error of the
-/// kind `Invalid`: on the host before anything is sent, on the worker before the handler runs.
-/// Other messages pass by.
+/// Checks each message `M` and refuses invalid ones with an error of the kind `Invalid`.
+///
+/// On the host this happens before anything is sent, on the worker before the handler runs. Other
+/// messages are forwarded unchanged.
 ///
 /// ```
 /// use isolated_workers_core::Message;
@@ -33,7 +34,7 @@ pub struct Validate<M, F> {
 }
 
 impl<M: Message, E: Display, F: Fn(&M) -> Result<(), E> + Send + Sync + 'static> Validate<M, F> {
-    /// Refuses messages that `check` finds fault with; what it says becomes the error's text.
+    /// Refuses messages for which `check` returns an error. Its text becomes part of the error.
     pub fn new(check: F) -> Self {
         Self { check, message: PhantomData }
     }

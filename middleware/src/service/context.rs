@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 ///
 /// impl Images for Renderer {
 ///     async fn render(&self, context: Context, scene: Scene) -> Image {
-///         let given_up = context.cancelled().clone();
-///         // A thread cannot be dropped: it looks at the token.
-///         spawn_blocking(move || scene.lines().take_while(|_| !given_up.is_cancelled()).collect()).await
+///         let cancelled = context.cancelled().clone();
+///         // A thread cannot be dropped, so it checks the token.
+///         spawn_blocking(move || scene.lines().take_while(|_| !cancelled.is_cancelled()).collect()).await
 ///     }
 /// }
 /// ```

@@ -1,5 +1,4 @@
-//! A service whose type is not known, for those who see many kinds of it: the functions of
-//! `from_fn`.
+//! Type-erased service, for the functions of `from_fn`.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -13,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use crate::Service;
 use crate::service::{BoxFuture, encode};
 
-/// A [`Service`] without its types. Bodies go through `erased_serde`.
+/// [`Service`] without its types. Bodies go through `erased_serde`.
 pub(crate) trait ErasedService: Sync {
     fn call(&self, request: Request) -> BoxFuture<'_>;
     fn codec_name(&self) -> &'static str;
@@ -42,17 +41,17 @@ impl<S: Service> ErasedService for S {
     }
 }
 
-/// Reads a value of a type that its maker knows.
+/// Function that decodes a value of a type known to its creator.
 pub(crate) type ReadFn = fn(&mut dyn erased_serde::Deserializer<'_>) -> erased_serde::Result<Box<dyn Any>>;
 
-/// Reads a `T`.
+/// Decodes a `T`.
 pub(crate) fn read<T: DeserializeOwned + 'static>(
     from: &mut dyn erased_serde::Deserializer<'_>,
 ) -> erased_serde::Result<Box<dyn Any>> {
     erased_serde::deserialize::<T>(from).map(|value| Box::new(value) as Box<dyn Any>)
 }
 
-/// Reads a reply, as the codec's own way reads it: as itself, or as bytes that are shared.
+/// Decodes a reply as the codec does: as a `T`, or as shared bytes.
 pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
     from: &mut dyn erased_serde::Deserializer<'_>,
 ) -> erased_serde::Result<Box<dyn Any>> {
@@ -60,12 +59,12 @@ pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
 }
 
 thread_local! {
-    /// How to read the next [`DecodedValue`]: a codec decodes types, and a type cannot say at run
-    /// time what it stands for.
+    /// Function that decodes the next [`DecodedValue`]. A thread-local, because `Deserialize` has
+    /// no argument through which to pass it.
     static READ: Cell<Option<ReadFn>> = const { Cell::new(None) };
 }
 
-/// Value that `READ` reads.
+/// Value decoded by the function in `READ`.
 struct DecodedValue(Box<dyn Any>);
 
 impl<'de> Deserialize<'de> for DecodedValue {

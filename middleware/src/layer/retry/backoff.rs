@@ -12,7 +12,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// Waits after the given number of retries.
+    /// Waits before the next attempt. `retries` is the number of retries so far.
     pub(super) async fn wait(&self, retries: u32, random: u64) {
         let delay = self.delay(retries, random);
         if !delay.is_zero() {
@@ -20,7 +20,7 @@ impl Backoff {
         }
     }
 
-    /// Anything from zero to the limit of this retry ("full jitter"):
+    /// Returns a random delay between zero and the limit of this retry ("full jitter"):
     /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
     fn delay(&self, retries: u32, random: u64) -> Duration {
         let limit =

@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Cost of a retry in tokens, of which a call adds its percentage.
+/// Cost of a retry in tokens. Each call adds `percent` tokens.
 const RETRY: u64 = 100;
 
-/// A bucket of tokens that calls fill and retries empty, so that retries stay a fraction of the
-/// calls also where every call fails.
+/// Token bucket that calls fill and retries drain. Retries stay a fraction of the calls even if
+/// every call fails.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     percent: u64,
@@ -13,18 +13,18 @@ pub(super) struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// A full bucket.
+    /// Creates a full bucket.
     pub(super) fn new(percent: u32, reserve: u32) -> Self {
         let capacity = u64::from(reserve) * RETRY;
         Self { percent: percent.into(), capacity, tokens: AtomicU64::new(capacity) }
     }
 
-    /// Counts a call.
+    /// Adds the tokens of one call.
     pub(super) fn deposit(&self) {
         self.update(|tokens| Some((tokens + self.percent).min(self.capacity)));
     }
 
-    /// Pays for a retry, if it can.
+    /// Pays for a retry. Returns `false` if the budget is exhausted.
     pub(super) fn withdraw(&self) -> bool {
         self.update(|tokens| tokens.checked_sub(RETRY))
     }

@@ -7,11 +7,11 @@ use isolated_workers_core::{Error, Request, Response};
 
 use crate::Service;
 
-/// A service as `tower` knows it: a `tower::Service<Request>`, to be put below tower's layers,
+/// Adapter that makes a `tower::Service<Request>` of a service, for use with tower's layers,
 /// balancers and pools.
 ///
-/// It is always ready, because whether a worker takes more is not known before a call: a call waits
-/// where its connection is full. Cloning is cheap; a call costs a box.
+/// It is always ready, because a worker's capacity is not known before a call. If the connection is
+/// full, the call itself waits. Cloning is cheap. Each call allocates one box.
 ///
 /// ```
 /// use isolated_workers_codec::Json;
@@ -25,7 +25,7 @@ use crate::Service;
 pub struct TowerService<S>(Arc<S>);
 
 impl<S: Service + 'static> TowerService<S> {
-    /// Shows `service` to tower.
+    /// Adapts `service` to tower.
     pub fn new(service: S) -> Self {
         Self(Arc::new(service))
     }

@@ -5,12 +5,12 @@ use tracing::{Span, field};
 
 use crate::support::random;
 
-/// The key under which the context travels.
+/// Metadata key of the trace context.
 const KEY: &str = "traceparent";
 
 /// Trace and span of a call: the `traceparent` of <https://www.w3.org/TR/trace-context/>.
 ///
-/// `Display` writes it as it travels: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+/// `Display` writes the header format: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     trace: u128,
@@ -18,7 +18,7 @@ pub struct TraceContext {
     flags: u8,
 }
 
-/// The flag that says that the trace is recorded.
+/// Flag for a trace that is recorded.
 const SAMPLED: u8 = 1;
 
 tokio::task_local! {
@@ -26,7 +26,7 @@ tokio::task_local! {
 }
 
 impl TraceContext {
-    /// A new trace.
+    /// Creates the context of a new trace.
     fn new() -> Self {
         Self {
             trace: not_zero(|| u128::from(random()) << 64 | u128::from(random())),
@@ -35,19 +35,19 @@ impl TraceContext {
         }
     }
 
-    /// Another span of the same trace.
+    /// Creates the context of another span of the same trace.
     fn child(self) -> Self {
         Self { span: id(), ..self }
     }
 
-    /// That of the call or handler that this is called in, below a [`Trace`](crate::Trace); to pass
-    /// on by other ways.
+    /// Returns the context of the current call or handler below a [`Trace`](crate::Trace), to
+    /// propagate it by other means.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|context| *context).ok()
     }
 
-    /// Reads what `Display` writes. `None` where it is no context: all that follows the fourth
-    /// field of a later version is passed over.
+    /// Parses the format of `Display`. Returns `None` if `text` is not a valid context. Fields
+    /// after the fourth are ignored if the version is later than 0.
     pub fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split('-');
         let version = hex(fields.next()?, 2)?;
@@ -69,8 +69,10 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// Gives `span` its ids: those of a child of what the request came with, of what it is called in,
-/// or of a new trace. On the host they go on with the request.
+/// Records the trace and span ids in `span`.
+///
+/// The parent is the context in the request, or else the current one. Without either, a new trace
+/// is created. On the host, the context is added to the request.
 pub(super) fn joined(span: &Span, request: &mut Request) -> Option<TraceContext> {
     let told = request.metadata().get(KEY).and_then(TraceContext::parse);
     let parent = told.or_else(TraceContext::current);
@@ -86,7 +88,7 @@ pub(super) fn joined(span: &Span, request: &mut Request) -> Option<TraceContext>
     Some(context)
 }
 
-/// Exactly so many digits, in lower case as the standard has it.
+/// Parses exactly `digits` hexadecimal digits. The standard requires lower case.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let whole = text.len() == digits && text.bytes().all(is_digit);
@@ -97,7 +99,7 @@ fn id() -> u64 {
     not_zero(random)
 }
 
-/// Zero stands for no id.
+/// Draws numbers until one is not zero, because zero is an invalid id.
 fn not_zero<T: Default + PartialEq>(number: impl Fn() -> T) -> T {
     loop {
         let number = number();
