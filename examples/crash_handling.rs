@@ -53,7 +53,7 @@ async fn main() -> Result<(), Error> {
     println!("worker {first} crashed and was replaced: {}", worker.pid() != first);
 
     let error = press.print(7).await.unwrap_err();
-    let crash = error.crash().expect("a crash");
+    let crash = error.crash().expect("the error of a crash");
     match crash.reason {
         ExitReason::Exited(code) => println!("exit code {code}, stderr: {}", crash.stderr.trim_end()),
         other => println!("unexpected: {other}"),

@@ -25,8 +25,8 @@ impl Codec for MessagePack {
         // An empty payload decodes as nil.
         let mut rest = if bytes.is_empty() { NIL } else { bytes };
         let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
-        // Limits the depth of values that serde skips. The budget of the connection limits the
-        // others, for any codec.
+        // Limits the depth of values that serde skips. The budget of the connection limits decoded
+        // values, for any codec.
         deserializer.set_max_depth(128);
         let value = T::deserialize(&mut deserializer).map_err(CodecError::new)?;
         match rest.len() {

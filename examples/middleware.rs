@@ -1,5 +1,5 @@
-//! Layers on the host and on the worker: requests that they change, retry and reject, and errors
-//! that name the layer.
+//! Layers on the host and on the worker, which change, retry and reject requests. Errors name the
+//! layer.
 //!
 //! `cargo run --example middleware`
 

@@ -51,7 +51,7 @@ async fn main() -> Result<(), Error> {
     while let Some((dish, result)) = results.next().await {
         match result {
             Ok(meal) => println!("{dish}: {meal}"),
-            Err(CallError::Service(refused)) => println!("{dish}: {refused}"),
+            Err(CallError::Service(why)) => println!("{dish}: {why}"),
             Err(CallError::Call(error)) => println!("{dish}: {:?}, the batch continues", error.kind()),
         }
     }
@@ -73,7 +73,7 @@ async fn main() -> Result<(), Error> {
     tokio::select! {
         biased;
         _ = kitchen.wait() => println!("unexpected: `wait` returned"),
-        refused = kitchen.cook("soup".to_owned()) => println!("{}", refused.unwrap_err()),
+        result = kitchen.cook("soup".to_owned()) => println!("{}", result.unwrap_err()),
     }
     busy.close().await
 }

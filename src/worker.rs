@@ -4,6 +4,6 @@
 //! `serve(handler)` returns a [`Serve`], a builder that serves when it is awaited. [`Server`] stops
 //! a serving worker. [`serve_with`](crate::serve_with) takes a function that makes the handler from
 //! the data that the host passed to [`Builder::startup_data`](crate::host::Builder::startup_data).
-//! [`MakeHandler`] is the trait of both.
+//! [`MakeHandler`] is implemented for both kinds of source: a handler, or such a function.
 
 pub use isolated_workers_runtime::{FromStartupData, MakeHandler, Serve, Server};
