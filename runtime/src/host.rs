@@ -1,4 +1,4 @@
-//! The host's side: starting workers, calling them and seeing them to their end.
+//! The host's side: starts workers, calls them and shuts them down.
 
 pub(crate) mod attempts;
 pub(crate) mod builder;

@@ -1,22 +1,22 @@
 //! Hosts, workers, and the connection between them.
 //!
 //! On the host, [`Worker::builder`] starts a [`Program`] and returns a service to call. In the
-//! program, [`serve`] answers with a handler. One connection joins them, with one task on either
-//! side. A [`Connection`](isolated_workers_core::protocol::Connection) holds the rules of the
-//! protocol.
+//! program, [`serve`] answers calls with a handler. One connection links the two, with one
+//! connection task on each side. A [`Connection`](isolated_workers_core::protocol::Connection)
+//! implements the rules of the protocol.
 //!
 //! # Layout
-//! A module uses only modules of lines above its own:
+//! A module uses only modules listed above it:
 //!
 //! 1. `timeouts`, `lifecycle`
-//! 2. `launch`: facts that a driver hands to a worker; `connection`: the connection task and
+//! 2. `launch`: data that a driver passes to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
 //! 3. `driver`: starts workers; `worker`: serves in a worker
 //! 4. `host`: builder, supervisor and handle of a worker
 //! 5. `pool`: many workers behind one service
 //! 6. `testing`
 
-// Only a pool uses the permits of a connection.
+// Only a pool uses a connection's permits.
 #[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
 mod connection;
 mod driver;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::Link;
 
-/// Makes a call up to `max_attempts` times, through all of the middleware each time.
+/// Makes a call up to `max_attempts` times. Each attempt passes through all middleware.
 pub(crate) async fn call<S: Service>(
     service: &S,
     link: &Link<S::Codec>,
@@ -28,7 +28,7 @@ pub(crate) async fn call<S: Service>(
             ControlFlow::Break(result) => return result,
             ControlFlow::Continue(crashed) => crashed,
         };
-        // One suspect at a time, so that the next crash has one cause.
+        // Run one suspect at a time, so that the next crash has only one possible cause.
         let remaining = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match timeout(remaining.unwrap_or(Duration::MAX), link.suspect_permit()).await {
             Ok(permit) => suspect = Some(permit),
@@ -44,7 +44,7 @@ pub(crate) async fn call<S: Service>(
 /// Attempts of one call.
 pub(crate) struct Attempts {
     request: Request,
-    /// Number of the first attempt: middleware or another host may have counted before.
+    /// Number of the first attempt. It is above 1 if middleware or another host has counted before.
     first: u32,
     attempt: u32,
     max: u32,
@@ -61,8 +61,9 @@ impl Attempts {
         &self.request
     }
 
-    /// Takes in the result of an attempt. `alone` says that no other suspect ran beside it, so that a
-    /// crash is charged to this call. Continues with the crash if the call is to be retried.
+    /// Evaluates the result of an attempt. `alone` is `true` if no other suspect ran at the same
+    /// time, so that a crash is charged to this call. Continues with the crash if the call is to be
+    /// retried.
     pub(crate) fn judge(
         &mut self,
         result: Result<Response, Error>,
@@ -70,7 +71,7 @@ impl Attempts {
     ) -> ControlFlow<Result<Response, Error>, Error> {
         let error = match (result, self.crashed.take()) {
             (Err(error), _) if error.crash().is_some() => error,
-            // The worker was not respawned: the crash says more than `Closed`.
+            // The worker was not respawned: the crash is more informative than `Closed`.
             (Err(error), Some(crashed))
                 if error.kind() == ErrorKind::Closed && error.executed() == Executed::No =>
             {

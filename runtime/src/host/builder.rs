@@ -26,7 +26,7 @@ pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLa
     transport: T,
     layers: L,
     ids: Arc<dyn TxIdGenerator>,
-    /// Encoded by `spawn`, when the codec is known.
+    /// Encoded by `spawn`, once the codec is known.
     startup: Option<Box<dyn erased_serde::Serialize + Send>>,
     pub(crate) settings: HostSettings,
 }
@@ -66,7 +66,7 @@ impl<D, C, T, L> Builder<D, C, T, L> {
 
     /// Sets the transport. Default: the driver's.
     ///
-    /// A worker detects a transport of this library. A custom one must be set in the worker, too.
+    /// A worker detects a built-in transport. A custom one must also be set in the worker.
     pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
         let Self { driver, codec, layers, ids, startup, settings, .. } = self;
         Builder { driver, codec, transport, layers, ids, startup, settings }
@@ -107,13 +107,13 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         self
     }
 
-    /// Sets the time limits of the worker's life.
+    /// Sets the time limits for startup, calls and shutdown. Default: [`Timeouts::default`].
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
     }
 
-    /// Sets the limits of frames and values, in both directions.
+    /// Sets the limits of frames and values, in both directions. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
@@ -143,8 +143,9 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         self
     }
 
-    /// Accepts only a worker that serves this schema. `#[service]` generates it:
-    /// `calculator::SCHEMA`. Without it, a difference shows when a message does not decode.
+    /// Accepts only a worker that serves this schema. `#[service]` generates it as
+    /// `calculator::SCHEMA`. Without this check, a mismatch appears only when a message does not
+    /// decode.
     pub fn service(mut self, schema: Schema) -> Self {
         self.settings.service = Some(schema);
         self
@@ -154,14 +155,14 @@ impl<D, C, T, L> Builder<D, C, T, L> {
     /// must skip it as well: [`Serve::without_handshake`](crate::Serve::without_handshake).
     ///
     /// Consequences:
-    /// - Protocol, codec and service are not compared. A difference shows as a frame or value that does
-    ///   not decode.
-    /// - A worker that is reconnected is not shown a token. The transport still checks that its process
-    ///   belongs to the same user.
-    /// - [`spawn`](Self::spawn) returns when the transport is connected. With most transports a worker
-    ///   that fails to start then fails the first call. With
-    ///   [`UnixSocket::bound_by_worker`](isolated_workers_transport::UnixSocket), `spawn` returns when
-    ///   the worker listens.
+    /// - Protocol, codec and service are not compared. A mismatch appears as a frame or value that
+    ///   does not decode.
+    /// - A reconnected worker does not receive a token. The transport still checks that the
+    ///   worker's process belongs to the same user.
+    /// - [`spawn`](Self::spawn) returns when the transport is connected. With most transports, a
+    ///   worker that fails to start then fails the first call. With
+    ///   [`UnixSocket::bound_by_worker`](isolated_workers_transport::UnixSocket), `spawn` returns
+    ///   when the worker listens.
     pub fn without_handshake(mut self) -> Self {
         self.settings.handshake = false;
         self
@@ -171,15 +172,15 @@ impl<D, C, T, L> Builder<D, C, T, L> {
 impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     /// Starts the worker and waits until it is ready for calls.
     ///
-    /// Requires a tokio runtime with I/O and time enabled. Leaves nothing behind if it fails or if its
-    /// future is dropped.
+    /// Requires a tokio runtime with I/O and time enabled. Leaves nothing behind if it fails or if
+    /// its future is dropped.
     ///
     /// # Errors
     /// - `Config`: a setting is invalid.
-    /// - `Encode`, `TooLarge`: the startup data has no encoding, or exceeds the limit.
+    /// - `Encode`, `TooLarge`: the startup data cannot be encoded, or exceeds the limit.
     /// - `Spawn`: the process could not be started.
-    /// - `Startup`: it exited, was not ready within the startup timeout, or could not use its startup
-    ///   data.
+    /// - `Startup`: the process exited, was not ready within the startup timeout, or could not use
+    ///   its startup data.
     /// - `Handshake`: host and worker differ in protocol, codec, transport or service.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let (starter, layers, ids) = self.into_parts()?;
@@ -188,7 +189,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
         Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
     }
 
-    /// Starter, layers and id generator of the configured worker.
+    /// Returns the starter, layers and id generator of the configured worker.
     pub(crate) fn into_parts(self) -> Result<BuilderParts<D, C, T, L>, Error> {
         let Self { driver, codec, transport, layers, ids, startup, mut settings } = self;
         check(&settings)?;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use isolated_workers_core::Request;
 
-/// Uptime from which a worker's death is not an early one, so that its respawn has no backoff.
+/// Uptime below which a worker's death is early. Only early deaths delay the respawn.
 pub(crate) const MIN_STABLE_UPTIME: Duration = Duration::from_secs(5);
 
-/// Crash policy: whether a dead worker is respawned, and which of its calls are retried.
+/// Crash policy: decides if a dead worker is respawned, and which of its calls are retried.
 ///
-/// A retried call passes the middleware again and has what is left of its timeout. A call that was
-/// in flight at a crash is retried alone, without another suspect beside it. So the next crash shows
-/// which call is the cause: that call uses up its attempts, its neighbors do not.
+/// A retried call passes through the middleware again and keeps what is left of its timeout. A call
+/// that was in flight at a crash is retried alone, without another suspect. The next crash
+/// therefore shows which call is the cause: that call uses up its attempts, other calls do not.
 ///
 /// ```
 /// use isolated_workers_runtime::OnCrash;
@@ -36,7 +36,7 @@ pub struct OnCrash {
 enum Respawn {
     #[cfg(feature = "pool")]
     Never,
-    /// If a call in flight is to be retried.
+    /// If a call in flight is retried.
     ForRetry,
     Always,
 }
@@ -45,8 +45,8 @@ impl OnCrash {
     /// Fails calls in flight with [`Crashed`](isolated_workers_core::ErrorKind::Crashed) and closes
     /// the worker. The default.
     ///
-    /// If a call of a message with its own [`RETRY`](isolated_workers_core::Message::RETRY) was in
-    /// flight, the worker is respawned for that call.
+    /// If a message in flight sets its own [`RETRY`](isolated_workers_core::Message::RETRY), the
+    /// worker is respawned for that call.
     pub const fn reject() -> Self {
         Self {
             respawn: Respawn::ForRetry,
@@ -57,9 +57,9 @@ impl OnCrash {
         }
     }
 
-    /// Respawns the worker, even if it was idle. New calls wait for the successor.
+    /// Respawns the worker, even if it was idle. New calls wait for the new process.
     ///
-    /// Calls in flight fail, except those of messages with their own
+    /// Calls in flight fail, except those of messages that set their own
     /// [`RETRY`](isolated_workers_core::Message::RETRY).
     pub const fn respawn() -> Self {
         Self { respawn: Respawn::Always, ..Self::reject() }
@@ -73,7 +73,7 @@ impl OnCrash {
     }
 
     /// Retries calls of all messages, including those not marked idempotent. Oneway messages are
-    /// never retried: it is unknown whether they were run.
+    /// never retried, because it is unknown if they were run.
     pub const fn any_message(mut self) -> Self {
         self.any_message = true;
         self
@@ -90,12 +90,12 @@ impl OnCrash {
         self
     }
 
-    /// Returns `true` if a worker is respawned even if no call is to be retried.
+    /// Returns `true` if a worker is respawned even if no call is retried.
     pub(crate) fn respawns(&self) -> bool {
         self.respawn == Respawn::Always
     }
 
-    /// Returns `true` if a worker is respawned; `is_wanted` says that a call is to be retried.
+    /// Returns `true` if a worker is respawned. `is_wanted` is `true` if a call is to be retried.
     pub(crate) fn respawns_for(&self, is_wanted: bool) -> bool {
         match self.respawn {
             #[cfg(feature = "pool")]
@@ -123,7 +123,8 @@ impl OnCrash {
     }
 
     /// Backoff before a respawn after `early_deaths` early deaths in a row. `jitter` is a fraction
-    /// from 0 to 1: it keeps hosts whose workers died of one cause from respawning them together.
+    /// from 0 to 1. It prevents hosts whose workers died of one cause from respawning them
+    /// simultaneously.
     pub(crate) fn respawn_delay(&self, early_deaths: u32, jitter: f64) -> Duration {
         let Some(doublings) = early_deaths.checked_sub(1) else { return Duration::ZERO };
         let delay = self.first_delay.saturating_mul(1 << doublings.min(20)).min(self.max_delay);

@@ -8,8 +8,9 @@ use crate::Link;
 /// Detection of hung workers: processes that are stopped, or whose runtime a handler blocks.
 ///
 /// The host pings a worker after an interval in which nothing arrived from it. The worker's
-/// connection task answers, on the worker's runtime. So a handler that computes on that runtime for
-/// longer than the timeout counts as hung; run it on its own thread (`#[message(blocking)]`).
+/// connection task answers, on the worker's runtime. A handler that blocks that runtime for longer
+/// than the timeout therefore counts as hung. Run such a handler on its own thread
+/// (`#[message(blocking)]`).
 ///
 /// ```
 /// use isolated_workers_runtime::Heartbeat;
@@ -25,12 +26,12 @@ pub struct Heartbeat {
     kills: bool,
 }
 
-/// Time in which a busy host catches up on received data before it blames the worker.
+/// Time that a busy host gets to process received data before it considers the worker hung.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 impl Heartbeat {
     /// Pings after `interval` of silence and kills the worker if it does not answer within 10 s.
-    /// [`OnCrash`](crate::OnCrash) says whether it is respawned.
+    /// [`OnCrash`](crate::OnCrash) decides if it is respawned.
     pub const fn every(interval: Duration) -> Self {
         Self { interval, timeout: Duration::from_secs(10), kills: true }
     }

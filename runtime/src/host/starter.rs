@@ -19,7 +19,7 @@ use crate::launch::Launch;
 use crate::timeouts::elapsed;
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 
-/// Recipe from which a worker is started, once per process.
+/// Settings and parts from which each process of a worker is started.
 pub(crate) struct Starter<D, C, T> {
     pub(crate) driver: D,
     pub(crate) codec: C,
@@ -108,7 +108,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let connected = tokio::select! {
             biased;
             connected = &mut connect => connected,
-            // The connection of a process that has exited ends, unless a child of it holds it open.
+            // The connection ends with the process, unless one of its children holds it open.
             _ = running.wait() => match timeout(FINAL_READ_TIMEOUT, connect).await {
                 Ok(connected) => connected,
                 Err(late) => Err(HandshakeError::Gone(late.into())),
@@ -129,7 +129,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         }
     }
 
-    /// Connects to a worker that is running already.
+    /// Connects to a running worker.
     pub(crate) async fn dial(&self, address: &Address) -> Result<Greeted<T>, Error>
     where
         T: Reconnect,
@@ -139,7 +139,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let connect = async {
             let mut channel = self.transport.dial(&address.place).await?;
             if let Some(cleanup) = channel.cleanup.take() {
-                // That of the first connection runs when the worker has ended.
+                // The first connection's cleanup runs when the worker has ended.
                 cleanup.disarm();
             }
             self.greet(channel, &address.token, None).await

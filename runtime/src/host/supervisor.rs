@@ -1,8 +1,8 @@
 //! Supervisor task: owns a worker's process and connection until both have ended, and respawns the
-//! worker if the crash policy says so.
+//! worker if the crash policy allows it.
 //!
-//! [`handle`] is the interface for everybody else, `shutdown` the ladder from drain to kill,
-//! `respawn` the start of a successor.
+//! [`handle`] is the interface for other modules, `shutdown` goes from drain to kill, and `respawn`
+//! starts a new process.
 
 mod handle;
 mod respawn;
@@ -97,7 +97,7 @@ struct Supervisor<D: Driver, C: Codec, T> {
     started: Instant,
     /// Number of processes in a row that died soon after their start.
     early_deaths: u32,
-    /// Breach of the protocol that ended the connection, if there was one.
+    /// Protocol violation that ended the connection, if there was one.
     violation: Option<Error>,
 }
 
@@ -105,7 +105,7 @@ struct Supervisor<D: Driver, C: Codec, T> {
 enum Outcome {
     /// The worker has ended for good.
     Ended(WorkerExit),
-    /// The process died, and a successor is wanted.
+    /// The process died, and a respawn is wanted.
     Respawn(ExitReason),
 }
 
@@ -160,11 +160,11 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     return self.crashed(reason).await;
                 }
                 reason = self.running.wait() => {
-                    // Replies written before the process died still count.
+                    // Replies that were written before the process died are still delivered.
                     let _ = timeout(FINAL_READ_TIMEOUT, closed(&mut connection)).await;
                     return self.crashed(reason).await;
                 }
-                // Polled after the connection, which may have received something this moment.
+                // Polled after the connection, which may just have received data.
                 () = &mut unresponsive, if connection.is_some() => {
                     tracing::warn!(pid = self.pid(), "killing a worker that does not answer pings");
                     self.kill(false).await;
@@ -174,7 +174,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         }
     }
 
-    /// Returns the exit if the command gives the worker up.
+    /// Executes a command. Returns the exit if the command detaches the worker.
     async fn execute(
         &mut self,
         command: Command<D::Running>,
@@ -244,7 +244,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         }
     }
 
-    /// Waits for the process after its connection has ended. Both normally end together.
+    /// Waits for the process to exit after its connection has ended. Both normally end together.
     async fn exit_after(&mut self, end: CloseReason) -> ExitReason {
         if let CloseReason::Overran = end {
             self.kill(false).await;
@@ -274,8 +274,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     async fn crashed(&mut self, reason: ExitReason) -> Outcome {
         let crash = self.crash(reason).await;
         let is_wanted = self.link.has_respawn_interest() || reason == ExitReason::Overran;
-        // The status changes before any call fails: a caller that then asks whether the worker is
-        // active must see that it is not.
+        // The status changes before any call fails: a caller that then checks if the worker is
+        // active must get `false`.
         if self.starter.settings.on_crash.respawns_for(is_wanted) {
             tracing::warn!(pid = crash.pid, %reason, "respawning a worker");
             self.status.send_replace(Status::Starting);
@@ -307,7 +307,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     }
 }
 
-/// Waits until the connection has ended; without one, never returns.
+/// Waits until the connection has ended. Never returns if there is no connection.
 async fn closed(connection: &mut Option<BoxConnectionTask>) -> CloseReason {
     match connection {
         Some(task) => task.await,

@@ -21,7 +21,7 @@ use crate::{Builder, Lifecycle, Link, Program, Status};
 /// dropped, and does not outlive this process.
 ///
 /// `S` is the service that carries the calls: a [`Link`] with the middleware around it. `T` is the
-/// transport and `D` the driver. A capability that they lack is a method that does not exist.
+/// transport and `D` the driver. A method exists only if `T` and `D` support it.
 pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driver = Program> {
     service: Arc<S>,
     shared: Arc<WorkerShared<S::Codec, T, D>>,
@@ -37,13 +37,14 @@ struct WorkerShared<C: Codec, T, D: Driver> {
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
 
 impl Worker {
-    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
+    /// Configures a worker that `driver`, usually a [`Program`], starts. [`Builder::spawn`] starts
+    /// it.
     pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
         Builder::new(driver)
     }
 }
 
-// Bounds stand on the methods, not on the block, so that the compiler shows our diagnostics.
+// The bounds are on the methods, not on the block, so that the compiler shows our diagnostics.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
     pub(crate) fn new(
         service: S,
@@ -55,7 +56,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     }
 
     /// Erases the layers from the type, so that the worker can be stored in a field:
-    /// `Worker<BoxService>`. `pid`, `status`, `close` and all other methods stay.
+    /// `Worker<BoxService>`. `pid`, `status`, `close` and all other methods remain available.
     ///
     /// Each call then costs one allocation for its future.
     pub fn boxed(&self) -> Worker<BoxService<S::Codec>, T, D>
@@ -79,8 +80,9 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
     /// Last 64 KiB of the worker's standard output, as text.
     ///
-    /// With [`Output::Capture`] it is complete once the worker has [ended](Self::closed). It is empty
-    /// with [`Output::Inherit`] and [`Output::Discard`]. Bytes that are not UTF-8 become `\u{fffd}`.
+    /// With [`Output::Capture`] the text is complete once the worker has [ended](Self::closed). It
+    /// is empty with [`Output::Inherit`] and [`Output::Discard`]. Bytes that are not UTF-8 become
+    /// `\u{fffd}`.
     ///
     /// ```no_run
     /// # use isolated_workers_core::Error;
@@ -104,7 +106,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         self.shared.supervisor.identity().captured.stdout()
     }
 
-    /// Last 64 KiB of the worker's standard error, as [`stdout`](Self::stdout).
+    /// Last 64 KiB of the worker's standard error, as text. See [`stdout`](Self::stdout).
     pub fn stderr(&self) -> String
     where
         Pid<D>: ProcessId,
@@ -128,9 +130,9 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         self.shared.supervisor.status().clone()
     }
 
-    /// Returns `true` if the worker runs and no end was requested. Returns `false` as soon as it is
-    /// drained, closed, killed or found dead, and while it is being respawned.
-    /// [`is_connected`](Self::is_connected) says whether calls reach it.
+    /// Returns `true` if the worker runs and no stop was requested. Returns `false` as soon as it
+    /// is drained, closed, killed or found dead, and while it is being respawned. Use
+    /// [`is_connected`](Self::is_connected) to check if calls reach it.
     pub fn is_active(&self) -> bool {
         self.shared.supervisor.is_active()
     }
@@ -158,10 +160,10 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
     /// Shuts the worker down and waits until its process has ended.
     ///
-    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away, and is
-    /// killed if it has not ended within [`Timeouts::close`](crate::Timeouts::close). A second call, or
-    /// one on a worker that has ended, does nothing. Cancel-safe: if the future is dropped, the
-    /// shutdown continues.
+    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away, and
+    /// is killed if it has not ended within [`Timeouts::close`](crate::Timeouts::close). Does
+    /// nothing if the worker was closed or has ended before. Cancel-safe: if the future is dropped,
+    /// the shutdown continues.
     ///
     /// # Errors
     /// `Closed` if the worker had to be killed.
@@ -201,10 +203,10 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// [`Timeouts::disconnected`](crate::Timeouts::disconnected), then ends.
     ///
     /// # Errors
-    /// - `Config`: there is no address at which to reach the worker again, such as when the temporary
-    ///   folder is not writable. The worker stays connected.
-    /// - `Closed`: the worker is disconnected already, or has ended.
-    /// - `Timeout`: it did not confirm within 5 s that it lingers.
+    /// - `Config`: the worker would have no address for a reconnect, for example because the
+    ///   temporary folder is not writable. The worker stays connected.
+    /// - `Closed`: the worker is already disconnected, or has ended.
+    /// - `Timeout`: the worker did not confirm within 5 s that it lingers.
     /// - `Crashed`: the connection broke.
     pub async fn disconnect(&self) -> Result<(), Error>
     where
@@ -214,12 +216,13 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         self.shared.supervisor.command(Command::Disconnect { linger }).await
     }
 
-    /// Connects to a disconnected worker again.
+    /// Reconnects to a disconnected worker.
     ///
     /// # Errors
     /// - `Config`: the worker is not disconnected.
-    /// - `Startup`: it did not answer within [`Timeouts::startup`](crate::Timeouts::startup).
-    /// - `Closed`: it has ended.
+    /// - `Startup`: the worker did not answer within
+    ///   [`Timeouts::startup`](crate::Timeouts::startup).
+    /// - `Closed`: the worker has ended.
     /// - `Handshake`: another process answered.
     pub async fn reconnect(&self) -> Result<(), Error>
     where
@@ -242,13 +245,13 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         supervisor.command(Command::Reconnect { task }).await
     }
 
-    /// Gives the worker up: it outlives this host and waits for another, which
-    /// [attaches](crate::Attach) to the returned address. This host may end at once.
+    /// Detaches the worker: it outlives this host and waits for another one, which
+    /// [attaches](crate::Attach) to the returned address. This host may then exit at any time.
     ///
     /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed).
     ///
     /// # Errors
-    /// `Config` if the worker's output goes through this host; otherwise those of
+    /// `Config` if the worker's output goes through this host, and the errors of
     /// [`disconnect`](Self::disconnect). After an error, the worker still belongs to this host.
     pub async fn detach(&self) -> Result<Address, Error>
     where

@@ -11,7 +11,7 @@ use crate::Status;
 use crate::connection::CloseReason;
 use crate::driver::{Address, Captured, Running};
 
-/// Requested end of a worker. A later variant overrules an earlier one.
+/// Requested end of a worker. A later variant overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StopRequest {
     None,
@@ -36,23 +36,23 @@ impl WorkerExit {
     }
 }
 
-/// Connection task, whatever its transport.
+/// Connection task with its transport erased from the type.
 pub(crate) type BoxConnectionTask = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
 
 /// Change to the connection of a running worker.
 pub(crate) enum Command<P> {
-    /// Ends the connection; the worker lingers for this duration until it is reached again.
+    /// Ends the connection. The worker lingers for this duration, waiting for a new connection.
     Disconnect { linger: Duration },
     /// Continues over another connection.
     Reconnect { task: BoxConnectionTask },
-    /// Gives the worker up without ending it.
+    /// Detaches the worker without ending it.
     Detach { check: fn(&P) -> Result<(), Error>, release: fn(&mut P) -> Result<(), Error> },
 }
 
 /// A command, and the channel for its result.
 pub(super) type CommandRequest<P> = (Command<P>, oneshot::Sender<Result<(), Error>>);
 
-/// Process that currently is the worker. It changes with each respawn.
+/// Current process of the worker. It changes with each respawn.
 #[derive(Clone)]
 pub(crate) struct Identity<I> {
     pub(crate) pid: I,
@@ -70,7 +70,7 @@ pub(crate) struct SupervisorHandle<P: Running> {
 }
 
 impl<P: Running> SupervisorHandle<P> {
-    /// Requests the worker's end. A weaker request than an earlier one changes nothing.
+    /// Requests the worker's end. Does nothing if a stronger or equal request was made before.
     pub(crate) fn stop(&self, request: StopRequest) {
         self.stop.send_if_modified(|current| {
             let is_stronger = request > *current;
@@ -79,13 +79,13 @@ impl<P: Running> SupervisorHandle<P> {
         });
     }
 
-    /// Carries out `command`.
+    /// Sends `command` to the supervisor and waits for its result.
     ///
     /// # Errors
     /// The cause if the command failed; `Closed` if the worker has ended.
     pub(crate) async fn command(&self, command: Command<P>) -> Result<(), Error> {
         let (done, outcome) = oneshot::channel();
-        // If the task is gone, so is the receiver of either channel.
+        // If the task is gone, the receivers of both channels are gone too.
         let _ = self.commands.send((command, done)).await;
         outcome.await.unwrap_or_else(|_| Err(unchanged("the worker has ended; start another")))
     }
@@ -94,7 +94,7 @@ impl<P: Running> SupervisorHandle<P> {
         &self.status
     }
 
-    /// Returns `true` if the worker is running and no end was requested.
+    /// Returns `true` if the worker is running and no stop was requested.
     pub(crate) fn is_active(&self) -> bool {
         let is_running = matches!(*self.status.borrow(), Status::Active | Status::Disconnected);
         is_running && *self.stop.borrow() == StopRequest::None

@@ -16,12 +16,12 @@ use crate::driver::{Driver, Running};
 use crate::host::crash_policy::{MIN_STABLE_UPTIME, random_fraction};
 use crate::host::starter::{Greeted, Started};
 
-/// Number of failed starts in a row after which a worker is given up.
+/// Number of failed starts in a row after which a worker is no longer respawned.
 const MAX_FAILED_STARTS: u32 = 5;
 
 impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
-    /// Starts a successor for a process that has died. `None`: the worker was stopped meanwhile, or
-    /// given up.
+    /// Starts a new process after one has died. Returns `None` if the worker was stopped meanwhile,
+    /// or if too many starts have failed.
     pub(super) async fn respawn(&mut self) -> Option<BoxConnectionTask> {
         (self.deferred_listener, self.cleanup) = (None, None);
         let was_stable = self.started.elapsed() >= MIN_STABLE_UPTIME;
@@ -66,7 +66,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         }
     }
 
-    /// Puts a new process in the place of the last one.
+    /// Replaces the last process with a new one.
     fn install(&mut self, started: Started<D::Running, T>) -> BoxConnectionTask {
         let Started { running, stream, deferred_listener, cleanup, address } = started;
         let Greeted { reader, writer, buffer } = stream;
@@ -77,8 +77,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         self.started = Instant::now();
         let limits = self.starter.settings.limits;
         let task = ConnectionTask::new(self.link.clone(), limits, reader, buffer, RejectAll);
-        // The status changes before the waiting calls continue: a caller that got an answer must see
-        // that the worker is active.
+        // The status changes before the waiting calls continue: a caller that received an answer
+        // must see that the worker is active.
         self.status.send_replace(Status::Active);
         self.link.reconnect(limits, writer);
         Box::pin(task)

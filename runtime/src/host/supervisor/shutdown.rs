@@ -1,4 +1,4 @@
-//! Shutdown ladder of a worker: drain, close (go-away and a grace period), kill.
+//! Shutdown sequence of a worker: drain, close (go-away and a grace period), kill.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -36,7 +36,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         if request == StopRequest::Drain
             && let Drain::Died(reason) = self.drain(&mut connection).await
         {
-            // No successor is wanted.
+            // No respawn is wanted.
             let crash = self.crash(reason).await;
             self.fail_calls(&crash, Availability::Closed);
             return Outcome::Ended(WorkerExit::new(reason));
@@ -115,7 +115,7 @@ async fn until_idle<C: Codec>(
     .await
 }
 
-/// Waits until at least `least` is requested. Dropping the last handle is a request, too.
+/// Waits until at least `least` is requested. Dropping the last handle is also a request.
 pub(super) async fn stop_requested(
     stop: &mut watch::Receiver<StopRequest>,
     least: StopRequest,
