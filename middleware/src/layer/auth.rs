@@ -35,7 +35,7 @@ impl Auth {
         Self(token.into())
     }
 
-    fn is_right(&self, token: &str) -> bool {
+    fn matches(&self, token: &str) -> bool {
         let (own, theirs) = (self.0.as_bytes(), token.as_bytes());
         let differ = own.iter().zip(theirs).fold(0, |differ, (a, b)| black_box(differ | (a ^ b)));
         own.len() == theirs.len() && black_box(differ) == 0
@@ -50,7 +50,7 @@ impl Middleware for Auth {
             }
             _ => {
                 let token = request.metadata_mut().remove(KEY);
-                if !token.as_ref().is_some_and(|token| self.is_right(token)) {
+                if !token.as_ref().is_some_and(|token| self.matches(token)) {
                     let has = if token.is_some() {
                         "it came with a wrong token"
                     } else {

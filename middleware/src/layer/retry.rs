@@ -45,7 +45,7 @@ pub struct Retry {
     attempts: u32,
     backoff: Backoff,
     budget: Option<RetryBudget>,
-    may_pass: fn(&Error) -> bool,
+    is_transient: fn(&Error) -> bool,
 }
 
 impl Retry {
@@ -58,7 +58,7 @@ impl Retry {
             attempts,
             backoff: Backoff::new(Duration::from_millis(10), Duration::from_secs(1)),
             budget: Some(RetryBudget::new(20, 10)),
-            may_pass,
+            is_transient,
         }
     }
 
@@ -83,15 +83,15 @@ impl Retry {
     }
 
     /// Sets the errors that are transient. A retry must also be safe, as described for [`Retry`].
-    pub fn when(mut self, may_pass: fn(&Error) -> bool) -> Self {
-        self.may_pass = may_pass;
+    pub fn when(mut self, is_transient: fn(&Error) -> bool) -> Self {
+        self.is_transient = is_transient;
         self
     }
 
     /// Returns `true` if the call that failed with `error` may be retried. `runs` is the remaining
     /// number of executions after an [`Executed::Maybe`].
-    fn goes_on(&self, error: &Error, runs: &mut u32) -> bool {
-        let harmless = match error.executed() {
+    fn should_retry(&self, error: &Error, runs: &mut u32) -> bool {
+        let is_safe = match error.executed() {
             Executed::No => true,
             Executed::Maybe if *runs > 0 => {
                 *runs -= 1;
@@ -99,7 +99,7 @@ impl Retry {
             }
             _ => false,
         };
-        harmless && (self.may_pass)(error) && self.budget.as_ref().is_none_or(RetryBudget::withdraw)
+        is_safe && (self.is_transient)(error) && self.budget.as_ref().is_none_or(RetryBudget::withdraw)
     }
 }
 
@@ -116,7 +116,7 @@ impl Middleware for Retry {
         for retries in 0..self.attempts.saturating_sub(1) {
             request.set_attempt(first.saturating_add(retries));
             match next.call(request.clone()).await {
-                Err(error) if self.goes_on(&error, &mut runs) => {
+                Err(error) if self.should_retry(&error, &mut runs) => {
                     tracing::debug!(
                         message = request.name(),
                         attempt = request.attempt(),
@@ -132,7 +132,7 @@ impl Middleware for Retry {
     }
 }
 
-fn may_pass(error: &Error) -> bool {
+fn is_transient(error: &Error) -> bool {
     use ErrorKind::{Closed, Crashed, Overloaded, Spawn, Startup, Timeout};
     matches!(error.kind(), Spawn | Startup | Closed | Crashed | Timeout | Overloaded)
 }

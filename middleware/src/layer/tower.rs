@@ -86,12 +86,12 @@ where
     T::Future: Send,
 {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let (way, mut forwarded) = mpsc::unbounded_channel();
+        let (forward, mut forwarded) = mpsc::unbounded_channel();
         let name = request.to_name();
         let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut answer = pin!(async move {
             poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(TowerRequest { request, way }).await
+            service.call(TowerRequest { request, forward }).await
         });
         // More than one if the layer retries or hedges.
         let mut calls = FuturesUnordered::new();
@@ -99,7 +99,7 @@ where
             tokio::select! {
                 biased;
                 answer = &mut answer => return answer.map_err(|error: T::Error| self.error(name.as_str(), error.into())),
-                Some(call) = forwarded.recv() => calls.push(pass(next, call)),
+                Some(call) = forwarded.recv() => calls.push(forward_call(next, call)),
                 Some(()) = calls.next() => {}
             }
         }
@@ -107,7 +107,7 @@ where
 }
 
 /// Forwards a call to `next`. Stops if the layer drops the call.
-async fn pass<S: Service>(next: &S, ForwardedCall { request, mut answer }: ForwardedCall) {
+async fn forward_call<S: Service>(next: &S, ForwardedCall { request, mut answer }: ForwardedCall) {
     let result = tokio::select! {
         result = next.call(request) => result,
         () = answer.closed() => return,
@@ -127,7 +127,7 @@ impl<T> fmt::Debug for TowerLayer<T> {
 #[derive(Clone, Debug)]
 pub struct TowerRequest {
     request: Request,
-    way: mpsc::UnboundedSender<ForwardedCall>,
+    forward: mpsc::UnboundedSender<ForwardedCall>,
 }
 
 impl Deref for TowerRequest {
@@ -165,18 +165,18 @@ impl tower_service::Service<TowerRequest> for TowerInner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, TowerRequest { request, way }: TowerRequest) -> Self::Future {
+    fn call(&mut self, TowerRequest { request, forward }: TowerRequest) -> Self::Future {
         let (answer, answered) = oneshot::channel();
         let name = request.to_name();
-        let gone = move || {
+        let cancelled = move || {
             let why = "the layer that it came from has given it up";
             Error::new(ErrorKind::Cancelled, format!("`{name}` was not finished: {why}; call it again"))
         };
-        let passed = way.send(ForwardedCall { request, answer });
+        let sent = forward.send(ForwardedCall { request, answer });
         Box::pin(async move {
-            match passed {
-                Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
-                Err(_) => Err(gone()),
+            match sent {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(cancelled())),
+                Err(_) => Err(cancelled()),
             }
         })
     }

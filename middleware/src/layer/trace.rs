@@ -44,7 +44,7 @@ impl Middleware for Trace {
         request: Request,
         next: &S,
     ) -> impl Future<Output = Result<Response, Error>> + Send {
-        traced(request, next, w3c::joined)
+        traced(request, next, w3c::join_trace)
     }
 }
 

@@ -113,22 +113,22 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_a_large_payload_is_used_again_when_it_is_gone() {
+    fn the_memory_of_a_dropped_large_payload_is_reused() {
         let first = filled(100_000);
-        let place = first.as_ptr();
+        let address = first.as_ptr();
         let second = filled(100_000);
-        assert_ne!(second.as_ptr(), place, "the first is still there");
+        assert_ne!(second.as_ptr(), address, "the first payload still uses its memory");
         drop((first, second));
         let third = filled(90_000);
-        let place = third.as_ptr();
+        let address = third.as_ptr();
         drop(third);
         let fourth = filled(80_000);
-        assert_eq!(fourth.as_ptr(), place);
+        assert_eq!(fourth.as_ptr(), address);
         assert!(fourth.iter().all(|byte| *byte == 7) && fourth.len() == 80_000);
     }
 
     #[test]
-    fn small_payloads_share_a_block_also_after_a_large_one_and_give_its_memory_back() {
+    fn small_payloads_share_a_block_and_free_the_memory_of_a_large_one() {
         drop(filled(100_000));
         for _ in 0..MAX_SMALL_PAYLOADS {
             let (one, other) = (filled(90), filled(90));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_within_another_payload_is_no_part_of_it() {
+    fn nested_encoding_does_not_mix_payloads() {
         let mut outer = Body::empty();
         let inner = fill(&mut outer, |out| {
             out.extend_from_slice(b"outer");

@@ -96,9 +96,9 @@ where
 {
     let message = decode(codec, &request)?;
     let context = Context::of(request);
-    let given_up = context.cancelled().clone().drop_guard();
+    let cancel_on_drop = context.cancelled().clone().drop_guard();
     let result = run(context, message).await;
-    given_up.disarm();
+    cancel_on_drop.disarm();
     reply::<M, C>(codec, result)
 }
 
@@ -121,14 +121,14 @@ where
 {
     let message = decode(codec, &request)?;
     let context = Context::of(request);
-    let given_up = context.cancelled().clone().drop_guard();
+    let cancel_on_drop = context.cancelled().clone().drop_guard();
     let run = move || {
         let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
         ran.map_err(|panic| (panic, panic_location::take()))
     };
     match tokio::task::spawn_blocking(run).await {
         Ok(Ok(result)) => {
-            given_up.disarm();
+            cancel_on_drop.disarm();
             reply::<M, C>(codec, result)
         }
         Ok(Err((panic, location))) => {

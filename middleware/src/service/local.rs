@@ -68,18 +68,20 @@ mod tests {
             _: &C,
             request: Request,
         ) -> impl Future<Output = Result<Response, Error>> + Send {
-            assert!(request.name() != "panic", "at once");
+            assert!(request.name() != "panic", "before the future");
             std::future::ready(Ok(Response::default()))
         }
     }
 
     #[test]
-    fn a_handler_that_panics_before_its_future_is_there_fails_its_call_alone() {
+    fn a_handler_that_panics_before_it_returns_a_future_fails_only_its_call() {
         let local = Local::new(EagerHandler, Json);
-        let call = |name| local.call(Request::new(name, Body::empty())).now_or_never().expect("it is ready");
+        let call = |name| {
+            local.call(Request::new(name, Body::empty())).now_or_never().expect("the handler does not wait")
+        };
         let error = call(Name::from_static("panic")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panicked);
-        assert!(error.to_string().ends_with("panicked: at once"), "{error}");
+        assert!(error.to_string().ends_with("panicked: before the future"), "{error}");
         assert!(call(Name::from_static("go on")).is_ok());
     }
 }

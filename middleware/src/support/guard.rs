@@ -59,17 +59,17 @@ impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F
         }
         match catch_unwind(AssertUnwindSafe(|| this.call.poll(cx))) {
             Ok(polled) => polled.map_err(|error| this.guard.failed(error)),
-            Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(&what(&*panic))))),
+            Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(&describe_panic(&*panic))))),
         }
     }
 }
 
-fn what(panic: &(dyn Any + Send)) -> String {
+fn describe_panic(panic: &(dyn Any + Send)) -> String {
     let location = panic_location::take().map_or(String::new(), |location| format!(" at {location}"));
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is no text");
+        .unwrap_or("a value that is not a string");
     format!("panicked{location}: {text}")
 }

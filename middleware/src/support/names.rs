@@ -23,17 +23,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_called_by_their_last_name() {
+    fn a_type_has_the_last_segment_of_its_path() {
         assert_eq!(type_name::<Vec<std::fmt::Error>>(), "Vec");
         assert_eq!(type_name::<std::fmt::Error>(), "Error");
     }
 
     #[test]
-    fn closures_are_called_after_their_function() {
-        fn of<F>(_: F) -> &'static str {
+    fn a_closure_has_the_name_of_its_function() {
+        fn name_of<F>(_: F) -> &'static str {
             function_name::<F>()
         }
-        assert_eq!(of(last_segment), "last_segment");
-        assert_eq!(of(|| {}), "closures_are_called_after_their_function::{{closure}}");
+        assert_eq!(name_of(last_segment), "last_segment");
+        assert_eq!(name_of(|| {}), "a_closure_has_the_name_of_its_function::{{closure}}");
     }
 }

@@ -16,12 +16,12 @@ thread_local! {
 pub fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let before = std::panic::take_hook();
+        let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if IS_OBSERVED.get() {
                 LOCATION.set(panic.location().map(ToString::to_string));
             }
-            before(panic);
+            previous(panic);
         }));
     });
 }

@@ -1,4 +1,4 @@
-//! What a layer costs in memory: nothing.
+//! Allocations of layers.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use isolated_workers_middleware::{Local, Middleware, Next, Service, ServiceExt, 
 
 use crate::{Add, Calculator};
 
-/// Passes everything on.
+/// Forwards everything.
 struct Empty;
 
 impl Middleware for Empty {
@@ -18,11 +18,11 @@ impl Middleware for Empty {
     }
 }
 
-/// How many allocations a thousand calls make.
+/// Returns the number of allocations of a thousand calls.
 fn allocations(service: &impl Service) -> u64 {
-    // Not on a runtime, some of which box futures that are large in a debug build.
+    // Without a runtime, because some runtimes box futures that are large in a debug build.
     let call = |a| assert_eq!(service.send(&Add { a, b: 1 }).now_or_never().unwrap().unwrap(), a + 1);
-    // What is made once is there then.
+    // Warm up, so that one-time allocations are not counted.
     (0..10).for_each(call);
     allocation_counter::measure(|| (0..1000).for_each(|a| call(black_box(a)))).count_total
 }
@@ -37,5 +37,5 @@ fn an_empty_layer_allocates_nothing() {
         without
     );
     let boxed = from_fn(async |request: Request, next: Next<'_>| next.call(request).await);
-    assert!(allocations(&local().wrapped_by(boxed)) > without, "the counter counts no box");
+    assert!(allocations(&local().wrapped_by(boxed)) > without, "the counter misses the box of `from_fn`");
 }

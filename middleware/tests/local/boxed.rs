@@ -1,4 +1,4 @@
-//! Stacks that are put together at run time.
+//! Type-erased middleware and services.
 
 use isolated_workers_codec::{Json, Postcard};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request};
@@ -23,8 +23,8 @@ fn plus(summand: i64) -> BoxMiddleware {
 }
 
 #[tokio::test]
-async fn a_vec_of_boxes_is_a_stack() {
-    // The first one sees the reply last.
+async fn a_vec_of_boxed_middleware_is_a_stack() {
+    // The first element sees the reply last.
     for (stack, expected) in [
         (vec![], 5),
         (vec![times(10)], 50),
@@ -38,7 +38,7 @@ async fn a_vec_of_boxes_is_a_stack() {
 }
 
 #[tokio::test]
-async fn an_error_names_what_is_in_the_box() {
+async fn an_error_names_the_boxed_middleware() {
     let refuses = || Validate::new(|_: &Add| Err("never"));
     let error = local().wrapped_by(BoxMiddleware::<Json>::new(refuses())).send(&Add { a: 1, b: 1 }).await;
     assert_eq!(error.map_err(Error::from).unwrap_err().middleware(), Some("Validate"));
@@ -49,23 +49,20 @@ async fn an_error_names_what_is_in_the_box() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_box_names_it() {
-    let panics = BoxMiddleware::<Json>::new(on_request(|_: &mut Request| panic!("as told")));
+async fn a_panic_names_the_boxed_middleware() {
+    let panics = BoxMiddleware::<Json>::new(on_request(|_: &mut Request| panic!("deliberate")));
     let error =
         local().wrapped_by(vec![panics]).send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Panicked);
-    assert!(error.middleware().unwrap().starts_with("a_panic_in_a_box_names_it"), "{error}");
+    assert!(error.middleware().unwrap().starts_with("a_panic_names_the_boxed_middleware"), "{error}");
 }
 
 #[tokio::test]
-async fn a_box_for_another_codec_says_so() {
+async fn boxed_middleware_rejects_a_service_with_another_codec() {
     let service = Local::new(Calculator::default(), Postcard).wrapped_by(times(2));
     let error = service.send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Config, Executed::No));
-    assert!(
-        error.to_string().contains("the codec json is around a service with the codec postcard"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the codec json wraps a service with the codec postcard"), "{error}");
     let service = Local::new(Calculator::default(), Postcard).wrapped_by(BoxMiddleware::<Postcard>::new(
         for_message::<Add>().on_reply(|sum: &mut i64| {
             *sum *= 2;
@@ -76,7 +73,7 @@ async fn a_box_for_another_codec_says_so() {
 }
 
 #[tokio::test]
-async fn a_boxed_service_is_one_type() {
+async fn boxing_a_service_keeps_its_type() {
     let mut service = BoxService::new(local());
     for _ in 0..3 {
         service = BoxService::new(service.wrapped_by(plus(1)));
@@ -85,13 +82,13 @@ async fn a_boxed_service_is_one_type() {
 }
 
 #[tokio::test]
-async fn the_last_middleware_that_wraps_a_service_sees_a_request_first() {
+async fn the_outermost_middleware_sees_a_request_first() {
     let service = local().wrapped_by(times(10)).wrapped_by(plus(1));
     assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 51);
 }
 
 #[tokio::test]
-async fn a_service_with_closures_as_layers_fits_a_field_without_parameters() {
+async fn a_service_with_closures_as_layers_fits_a_struct_field() {
     struct App {
         calculator: BoxService,
     }

@@ -1,4 +1,4 @@
-//! What a handler sees of the call.
+//! Context of a handler.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ impl Message for Wait {
     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(60));
 }
 
-/// Gives the token of each call away, and answers with its tenant.
+/// Sends the token of each call to the test, and answers with the tenant.
 struct Waiter(UnboundedSender<CancellationToken>);
 
 impl Handler for Waiter {
@@ -50,17 +50,17 @@ fn request(body: &str) -> Request {
 }
 
 #[tokio::test]
-async fn its_token_fires_when_the_call_is_dropped_and_not_when_it_is_answered() {
-    let (tokens, mut given) = tokio::sync::mpsc::unbounded_channel();
+async fn the_token_is_cancelled_when_the_call_is_dropped_but_not_when_it_is_answered() {
+    let (tokens, mut received) = tokio::sync::mpsc::unbounded_channel();
     let service = Local::new(Waiter(tokens), Json);
 
     let response = service.call(request(r#"{"hang":false}"#)).await.unwrap();
     assert_eq!(response.body().as_bytes(), br#""acme""#);
-    let answered = given.recv().await.unwrap();
+    let answered = received.recv().await.unwrap();
 
     let mut call = Box::pin(service.call(request(r#"{"hang":true}"#)));
     assert!(futures_util::poll!(&mut call).is_pending());
-    let dropped = given.recv().await.unwrap();
+    let dropped = received.recv().await.unwrap();
     assert!(!dropped.is_cancelled());
     drop(call);
     assert!(dropped.is_cancelled());

@@ -1,4 +1,4 @@
-//! The middleware of the box, and the rules of every stack, around a service in this process.
+//! Tests of the built-in layers and of stacks, around a service in this process.
 
 mod allocations;
 mod boxed;
@@ -32,7 +32,9 @@ impl Message for Add {
     type Error = Never;
 }
 
-/// Fails without having been run until it has been called so many times; it may be run twice more.
+/// Fails until the call number `good`. May be run again twice.
+///
+/// `executed` is the execution state of the failures; `None` is [`Executed::Maybe`].
 #[derive(Serialize, Deserialize)]
 struct Flaky {
     good: u32,
@@ -46,7 +48,7 @@ impl Message for Flaky {
     const RETRY: u32 = 2;
 }
 
-/// Is never answered.
+/// Never answered.
 #[derive(Serialize, Deserialize)]
 struct Hang;
 

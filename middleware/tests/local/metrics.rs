@@ -1,4 +1,4 @@
-//! What is counted.
+//! Metrics of calls.
 
 use futures_util::poll;
 use isolated_workers_core::{Error, ErrorKind, Request};
@@ -7,9 +7,10 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::{Add, Hang, local};
 
-/// Each metric with its labels, and its value or how many there are.
-fn counted(snapshotter: &Snapshotter) -> Vec<String> {
-    let mut counted: Vec<_> = snapshotter
+/// Returns each metric with its labels and value. The value of a histogram is its number of
+/// samples.
+fn recorded(snapshotter: &Snapshotter) -> Vec<String> {
+    let mut recorded: Vec<_> = snapshotter
         .snapshot()
         .into_vec()
         .into_iter()
@@ -19,17 +20,17 @@ fn counted(snapshotter: &Snapshotter) -> Vec<String> {
             let value = match value {
                 DebugValue::Counter(count) => count.to_string(),
                 DebugValue::Gauge(value) => value.to_string(),
-                DebugValue::Histogram(values) => format!("{} times", values.len()),
+                DebugValue::Histogram(values) => format!("{} samples", values.len()),
             };
             format!("{} {} {value}", key.name().trim_start_matches("isolated_workers_"), labels.join(","))
         })
         .collect();
-    counted.sort();
-    counted
+    recorded.sort();
+    recorded
 }
 
 #[tokio::test]
-async fn calls_are_counted_timed_and_weighed() {
+async fn calls_are_counted_and_their_time_and_size_recorded() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -45,9 +46,9 @@ async fn calls_are_counted_timed_and_weighed() {
     let mut hang = Box::pin(service.call(Request::of::<Hang>(b"null".to_vec().into())));
     assert!(poll!(&mut hang).is_pending());
     assert_eq!(
-        counted(&snapshotter),
+        recorded(&snapshotter),
         [
-            "call_duration_seconds add,host 3 times",
+            "call_duration_seconds add,host 3 samples",
             "calls_total add,host 3",
             "errors_total add,host,Denied 1",
             "in_flight host 1",
@@ -56,8 +57,8 @@ async fn calls_are_counted_timed_and_weighed() {
         ]
     );
     drop(hang);
-    let dropped = counted(&snapshotter);
+    let dropped = recorded(&snapshotter);
     assert!(dropped.contains(&"errors_total hang,host,Cancelled 1".to_owned()), "{dropped:?}");
-    // A snapshot begins anew.
+    // A snapshot resets the recorder, so this is the change since the previous one.
     assert!(dropped.contains(&"in_flight host -1".to_owned()), "{dropped:?}");
 }

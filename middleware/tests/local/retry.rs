@@ -1,4 +1,4 @@
-//! What is called again, how often, and what is not.
+//! Conditions and limits of retries.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use tokio::time::Instant;
 
 use crate::{Flaky, local};
 
-fn quick(attempts: u32) -> Retry {
+fn without_delay(attempts: u32) -> Retry {
     Retry::new(attempts).backoff(Duration::ZERO, Duration::ZERO)
 }
 
-/// `executed`: whether the errors say that the message was run; `None` is perhaps. Its `retry`
-/// attribute is 2.
+/// `executed` is the execution state that the errors report; `None` is `Maybe`. The `retry`
+/// attribute of the message is 2.
 #[tokio::test]
-async fn only_what_does_no_harm_is_called_again() {
+async fn only_safe_calls_are_retried() {
     for (good, executed, attempts, expected) in [
-        // Not run: as often as the layer says.
+        // Not run: up to the attempts of the layer.
         (1, Some(false), 5, Ok(1)),
         (5, Some(false), 5, Ok(5)),
         (6, Some(false), 5, Err(())),
         (2, Some(false), 1, Err(())),
-        // Perhaps run: as often as the message says.
+        // Maybe run: up to the retries of the message.
         (3, None, 5, Ok(3)),
         (4, None, 5, Err(())),
         (3, None, 2, Err(())),
-        // Run: never.
+        // Run: never retried.
         (2, Some(true), 5, Err(())),
     ] {
-        let answer = local().wrapped_by(quick(attempts)).send(&Flaky { good, executed }).await;
-        // The reply is the attempt's number.
+        let answer = local().wrapped_by(without_delay(attempts)).send(&Flaky { good, executed }).await;
+        // The reply is the number of the attempt.
         assert_eq!(answer.map_err(drop), expected, "{good} {executed:?} {attempts}");
     }
 }
 
 #[tokio::test]
-async fn errors_that_stay_are_not_tried_again() {
-    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let counter = std::sync::Arc::clone(&asked);
+async fn only_transient_errors_are_retried() {
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = std::sync::Arc::clone(&calls);
     let refuses = move |kind| {
         let counter = std::sync::Arc::clone(&counter);
         on_request(move |_: &mut Request| {
@@ -53,22 +53,22 @@ async fn errors_that_stay_are_not_tried_again() {
         (ErrorKind::Overloaded, 3),
         (ErrorKind::Startup, 3),
     ] {
-        asked.store(0, std::sync::atomic::Ordering::SeqCst);
-        let service = local().wrapped_by(refuses(kind)).wrapped_by(quick(3));
+        calls.store(0, std::sync::atomic::Ordering::SeqCst);
+        let service = local().wrapped_by(refuses(kind)).wrapped_by(without_delay(3));
         let error = service.send(&Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
         assert_eq!(error.kind(), kind);
-        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), expected, "{kind:?}");
+        assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), expected, "{kind:?}");
     }
-    // Unless the caller knows better.
-    asked.store(0, std::sync::atomic::Ordering::SeqCst);
-    let insists = quick(3).when(|error| error.kind() == ErrorKind::Denied);
+    // `when` overrides the transient errors.
+    calls.store(0, std::sync::atomic::Ordering::SeqCst);
+    let retries_denied = without_delay(3).when(|error| error.kind() == ErrorKind::Denied);
     local()
         .wrapped_by(refuses(ErrorKind::Denied))
-        .wrapped_by(insists)
+        .wrapped_by(retries_denied)
         .send(&Flaky { good: 1, executed: None })
         .await
         .unwrap_err();
-    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 3);
+    assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn each_attempt_passes_the_layers_below() {
             sender.send((request.attempt(), request.metadata().len())).unwrap();
             Ok(())
         }))
-        .wrapped_by(quick(5));
+        .wrapped_by(without_delay(5));
     service.send(&Flaky { good: 3, executed: Some(false) }).await.unwrap();
     drop(service);
     let mut attempts = Vec::new();
@@ -90,30 +90,30 @@ async fn each_attempt_passes_the_layers_below() {
 }
 
 #[tokio::test]
-async fn an_empty_budget_means_no_retries() {
-    let service = local().wrapped_by(quick(100).budget(0, 2));
+async fn an_empty_budget_prevents_retries() {
+    let service = local().wrapped_by(without_delay(100).budget(0, 2));
     let error = service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap_err();
     assert_eq!(error.call().unwrap().kind(), ErrorKind::Crashed);
-    // Three calls were made: the next is the fourth.
+    // The first call made three attempts, so the next is the fourth.
     assert_eq!(service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap(), 1);
-    let service = local().wrapped_by(quick(100).unbudgeted());
+    let service = local().wrapped_by(without_delay(100).unbudgeted());
     assert_eq!(service.send(&Flaky { good: 60, executed: Some(false) }).await.unwrap(), 60);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_between_attempts() {
+async fn retries_wait_between_attempts() {
     let start = Instant::now();
     let retry = Retry::new(20).backoff(Duration::from_secs(1), Duration::from_secs(3));
     let service = local().wrapped_by(retry.unbudgeted());
     service.send(&Flaky { good: 20, executed: Some(false) }).await.unwrap();
-    // 1 + 2 + 17 * 3 s at most, each at random from nothing: that all are so short has a chance of
-    // 1 in 10^18.
+    // The waits are random, up to 1 + 2 + 17 * 3 s in total. A total below 1 s has a probability of
+    // about 1 in 10^18.
     let waited = start.elapsed().as_secs_f64();
     assert!((1.0..=54.1).contains(&waited), "{waited}");
 }
 
 #[tokio::test]
-async fn it_does_not_wait_for_a_call_that_is_dropped() {
+async fn dropping_a_call_ends_its_wait() {
     let service = local().wrapped_by(Retry::new(2).backoff(Duration::MAX, Duration::MAX));
     let mut call = Box::pin(service.send(&Flaky { good: 9, executed: Some(false) }));
     assert!(futures_util::poll!(&mut call).is_pending());

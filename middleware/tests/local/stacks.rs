@@ -1,4 +1,4 @@
-//! The order of a stack, who is named for an error, and what a panic does.
+//! Order of a stack, attribution of errors, and panics.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ enum Fault {
     Panic(usize),
 }
 
-/// Writes down when a request and its answer come by, and fails as told.
+/// Logs requests and answers, and fails as `fault` says.
 struct Mark {
     number: usize,
     fault: Fault,
@@ -32,7 +32,7 @@ impl Middleware for Mark {
         if self.fault == Fault::In(self.number) {
             return Err(Error::new(ErrorKind::Denied, "no entry"));
         }
-        assert_ne!(self.fault, Fault::Panic(self.number), "as told");
+        assert_ne!(self.fault, Fault::Panic(self.number), "deliberate");
         let answer = next.call(request).await;
         log('<');
         if self.fault == Fault::Out(self.number) {
@@ -47,13 +47,13 @@ impl Middleware for Mark {
 }
 
 #[tokio::test]
-async fn requests_go_in_and_answers_out_whatever_fails() {
+async fn requests_pass_inward_and_answers_outward_whatever_fails() {
     for layers in 0..=4 {
         let faults = (1..=layers).flat_map(|at| [Fault::In(at), Fault::Out(at), Fault::Panic(at)]);
         for fault in faults.chain([Fault::None]) {
             let log = Arc::default();
             let mark = |number| (number <= layers).then(|| Mark { number, fault, log: Arc::clone(&log) });
-            // The last one that goes around a service is the first to see a request.
+            // The last layer that wraps a service sees a request first.
             let service =
                 local().wrapped_by(mark(4)).wrapped_by(mark(3)).wrapped_by(mark(2)).wrapped_by(mark(1));
             let answer = service.send(&Add { a: 2, b: 3 }).await.map_err(Error::from);
@@ -63,9 +63,9 @@ async fn requests_go_in_and_answers_out_whatever_fails() {
                 Fault::In(at) | Fault::Panic(at) => at,
                 Fault::None | Fault::Out(_) => layers,
             };
-            let turned = matches!(fault, Fault::In(_) | Fault::Panic(_));
+            let refused = matches!(fault, Fault::In(_) | Fault::Panic(_));
             let entered = (1..=deepest).map(|number| format!(">{number}"));
-            let left = (1..=deepest - usize::from(turned)).rev().map(|number| format!("<{number}"));
+            let left = (1..=deepest - usize::from(refused)).rev().map(|number| format!("<{number}"));
             assert_eq!(*log.lock().unwrap(), entered.chain(left).collect::<Vec<_>>(), "{case}");
 
             let (kind, text, at) = match fault {
@@ -86,7 +86,7 @@ async fn requests_go_in_and_answers_out_whatever_fails() {
 }
 
 #[tokio::test]
-async fn an_error_from_below_names_no_middleware() {
+async fn an_error_of_the_inner_service_names_no_middleware() {
     let pass = from_fn(async |request: Request, next: Next<'_>| next.call(request).await);
     let service = local().wrapped_by(pass).wrapped_by(pass);
     let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
@@ -95,14 +95,14 @@ async fn an_error_from_below_names_no_middleware() {
 }
 
 #[tokio::test]
-async fn a_panic_fails_one_call_alone() {
+async fn a_panic_fails_only_its_call() {
     let service = local().wrapped_by(on_request(|request: &mut Request| {
-        assert!(!request.metadata().is_empty(), "nothing beside it");
+        assert!(!request.metadata().is_empty(), "no metadata");
         Ok(())
     }));
     let error = service.send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Maybe));
-    assert!(error.to_string().contains("nothing beside it"), "{error}");
+    assert!(error.to_string().contains("no metadata"), "{error}");
     let service = service.wrapped_by(on_request(|request: &mut Request| {
         request.metadata_mut().insert("key", "value");
         Ok(())
@@ -115,21 +115,25 @@ async fn refuse(request: Request, _: Next<'_>) -> Result<Response, Error> {
 }
 
 #[tokio::test]
-async fn functions_are_named_by_themselves_or_as_told() {
+async fn functions_are_named_after_themselves_or_by_named() {
     let closure =
         from_fn(async |_: Request, _: Next<'_>| Err::<Response, _>(Error::new(ErrorKind::Denied, "no")));
     let text = |error: Error| error.to_string();
-    let by_itself = local().wrapped_by(from_fn(refuse)).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
-    assert_eq!(text(by_itself.unwrap_err()), "in the middleware `refuse`: not `add`");
-    let told = local().wrapped_by(closure.named("door")).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
-    assert_eq!(text(told.unwrap_err()), "in the middleware `door`: no");
-    let around = local().wrapped_by(closure).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
-    let around = around.unwrap_err();
-    assert!(around.middleware().unwrap().starts_with("functions_are_named_by_themselves"), "{around}");
+    let default = local().wrapped_by(from_fn(refuse)).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    assert_eq!(text(default.unwrap_err()), "in the middleware `refuse`: not `add`");
+    let named =
+        local().wrapped_by(closure.named("door")).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    assert_eq!(text(named.unwrap_err()), "in the middleware `door`: no");
+    let enclosing = local().wrapped_by(closure).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let enclosing = enclosing.unwrap_err();
+    assert!(
+        enclosing.middleware().unwrap().starts_with("functions_are_named_after_themselves"),
+        "{enclosing}"
+    );
 }
 
 #[tokio::test]
-async fn hooks_see_one_way_each() {
+async fn each_hook_sees_one_direction() {
     let service = local()
         .wrapped_by(on_request_async(async |mut request: Request| {
             request.metadata_mut().insert("first", "in");
@@ -151,7 +155,7 @@ async fn hooks_see_one_way_each() {
 }
 
 #[tokio::test]
-async fn a_hook_may_make_a_reply_of_an_error() {
+async fn a_response_hook_can_replace_an_error_by_a_reply() {
     let service = local().wrapped_by(on_response(|_: &str, answer: &mut Result<Response, Error>| {
         if answer.is_err() {
             *answer = Ok(Response::new(b"null".to_vec().into()));

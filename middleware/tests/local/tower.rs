@@ -1,4 +1,4 @@
-//! Layers of tower around a service, and a service below layers of tower.
+//! Layers of tower as middleware, and services as tower services.
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::{Add, Flaky, Hang, Panic, local};
 const ADD: Add = Add { a: 1, b: 1 };
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_ends_what_is_below() {
+async fn a_timeout_layer_ends_a_call() {
     let layer = tower_layer(TimeoutLayer::new(Duration::from_secs(1))).kinds(|error| {
         if error.is::<tower::timeout::error::Elapsed>() { ErrorKind::Timeout } else { ErrorKind::Middleware }
     });
@@ -31,7 +31,7 @@ async fn a_timeout_ends_what_is_below() {
 }
 
 #[tokio::test]
-async fn an_error_from_below_passes_as_it_is() {
+async fn an_error_of_the_inner_service_passes_through_unchanged() {
     let service = local().wrapped_by(tower_layer(ConcurrencyLimitLayer::new(1)));
     let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Panicked, None));
@@ -49,7 +49,7 @@ async fn permits_are_kept_between_calls() {
 }
 
 #[tokio::test]
-async fn load_is_shed() {
+async fn a_load_shed_layer_refuses_calls() {
     let shed = ServiceBuilder::new().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(1));
     let service = local().wrapped_by(tower_layer(shed).kinds(|_| ErrorKind::Overloaded));
     let mut first = Box::pin(service.send(&Hang));
@@ -60,11 +60,11 @@ async fn load_is_shed() {
     assert_eq!(service.send(&ADD).await.unwrap(), 2);
 }
 
-/// So many more attempts, each with its number.
+/// Allows this many retries, and numbers the attempts.
 #[derive(Clone)]
-struct Again(u32);
+struct RetryTimes(u32);
 
-impl<E> Policy<TowerRequest, Response, E> for Again {
+impl<E> Policy<TowerRequest, Response, E> for RetryTimes {
     type Future = Ready<()>;
 
     fn retry(&mut self, request: &mut TowerRequest, result: &mut Result<Response, E>) -> Option<Ready<()>> {
@@ -87,18 +87,18 @@ async fn each_attempt_passes_the_layers_below() {
             sender.send(request.attempt()).unwrap();
             Ok(())
         }))
-        .wrapped_by(tower_layer(RetryLayer::new(Again(5))));
+        .wrapped_by(tower_layer(RetryLayer::new(RetryTimes(5))));
     service.send(&Flaky { good: 3, executed: None }).await.unwrap();
     assert_eq!([seen.recv().await, seen.recv().await, seen.recv().await], [Some(1), Some(2), Some(3)]);
     assert!(seen.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_a_layer_gives_up_is_dropped() {
+async fn an_attempt_that_a_layer_drops_is_cancelled() {
     let layer = ServiceBuilder::new()
-        .layer(RetryLayer::new(Again(2)))
+        .layer(RetryLayer::new(RetryTimes(2)))
         .layer(TimeoutLayer::new(Duration::from_secs(1)));
-    // With one place below, the second attempt can only go when the first is gone.
+    // With one permit below, the second attempt can only start after the first was dropped.
     let service = local()
         .wrapped_by(isolated_workers_middleware::ConcurrencyLimit::new(1))
         .wrapped_by(tower_layer(layer))
@@ -107,7 +107,7 @@ async fn an_attempt_that_a_layer_gives_up_is_dropped() {
     assert_eq!(error.kind(), ErrorKind::Middleware, "{error}");
 }
 
-/// A buffer makes what is not `Clone` a layer that can be taken.
+/// Makes a middleware of a layer whose service is not `Clone`, with a buffer.
 fn buffered() -> impl Middleware {
     let layer = ServiceBuilder::new()
         .layer(BufferLayer::<TowerRequest>::new(4))
@@ -116,7 +116,7 @@ fn buffered() -> impl Middleware {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_buffer_runs_its_part_elsewhere() {
+async fn a_buffer_layer_runs_its_service_in_another_task() {
     let start = tokio::time::Instant::now();
     let service = local().wrapped_by(buffered());
     for _ in 0..4 {
@@ -126,7 +126,7 @@ async fn a_buffer_runs_its_part_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_can_be_put_below_tower() {
+async fn a_service_can_be_used_as_a_tower_service() {
     let request = || Request::of::<Add>(br#"{"a":1,"b":1}"#.to_vec().into());
     let service = ServiceBuilder::new()
         .layer(BufferLayer::new(4))

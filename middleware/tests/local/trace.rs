@@ -1,4 +1,4 @@
-//! Spans and the ids that join them.
+//! Spans and the ids that connect them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,9 +15,9 @@ use crate::{Add, Panic, local};
 
 type Fields = BTreeMap<String, String>;
 
-/// Keeps the fields of each span, and the texts of events.
+/// Records the fields of each span and the text of each event.
 #[derive(Clone, Default)]
-struct Kept {
+struct Recorder {
     spans: Arc<Mutex<BTreeMap<u64, Fields>>>,
     events: Arc<Mutex<Vec<String>>>,
 }
@@ -34,7 +34,7 @@ impl Visit for Visitor<'_> {
     }
 }
 
-impl<S: tracing::Subscriber> Layer<S> for Kept {
+impl<S: tracing::Subscriber> Layer<S> for Recorder {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
         let mut fields = Fields::from([("name".into(), attributes.metadata().name().into())]);
         attributes.record(&mut Visitor(&mut fields));
@@ -52,21 +52,21 @@ impl<S: tracing::Subscriber> Layer<S> for Kept {
     }
 }
 
-impl Kept {
+impl Recorder {
     fn spans(&self) -> Vec<Fields> {
         self.spans.lock().unwrap().values().cloned().collect()
     }
 }
 
-fn kept() -> (Kept, tracing::subscriber::DefaultGuard) {
-    let kept = Kept::default();
-    let subscriber = tracing_subscriber::registry().with(kept.clone());
-    (kept, tracing::subscriber::set_default(subscriber))
+fn recorder() -> (Recorder, tracing::subscriber::DefaultGuard) {
+    let recorder = Recorder::default();
+    let subscriber = tracing_subscriber::registry().with(recorder.clone());
+    (recorder, tracing::subscriber::set_default(subscriber))
 }
 
 #[tokio::test]
-async fn a_call_is_a_span_of_a_new_trace() {
-    let (kept, _guard) = kept();
+async fn a_call_starts_a_new_trace() {
+    let (recorder, _guard) = recorder();
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let service = local()
         .wrapped_by(on_request(move |request: &mut Request| {
@@ -77,34 +77,34 @@ async fn a_call_is_a_span_of_a_new_trace() {
     service.send(&Add { a: 1, b: 1 }).await.unwrap();
     service.send(&Panic).await.unwrap_err();
 
-    let [add, panic] = &kept.spans()[..] else { panic!("{:?}", kept.spans()) };
+    let [add, panic] = &recorder.spans()[..] else { panic!("{:?}", recorder.spans()) };
     assert_eq!((add["name"].as_str(), add["message"].as_str()), ("call", "add"));
     let parent = seen.recv().await.unwrap().unwrap();
     assert_eq!(parent, format!("00-{}-{}-01", add["trace_id"], add["span_id"]));
     assert_ne!(add["trace_id"], panic["trace_id"]);
     assert!(!add.contains_key("parent_id"));
-    let events = kept.events.lock().unwrap();
+    let events = recorder.events.lock().unwrap();
     assert_eq!(events[..], ["DEBUG answered", "WARN failed: the handler of `panic` panicked: out of cheese"]);
 }
 
 #[tokio::test]
-async fn a_call_within_a_call_is_its_child() {
+async fn a_nested_call_is_a_child_span() {
     async fn twice(request: Request, next: Next<'_>) -> Result<Response, Error> {
         local().wrapped_by(Trace).call(request.clone()).await?;
         let inner = TraceContext::current().unwrap();
         assert_eq!(request.metadata().get("traceparent"), Some(inner.to_string().as_str()));
         next.call(request).await
     }
-    let (kept, _guard) = kept();
+    let (recorder, _guard) = recorder();
     local().wrapped_by(from_fn(twice)).wrapped_by(Trace).send(&Add { a: 1, b: 1 }).await.unwrap();
-    let [outer, inner] = &kept.spans()[..] else { panic!("{:?}", kept.spans()) };
+    let [outer, inner] = &recorder.spans()[..] else { panic!("{:?}", recorder.spans()) };
     assert_eq!(outer["trace_id"], inner["trace_id"]);
     assert_eq!(outer["span_id"], inner["parent_id"]);
     assert_ne!(outer["span_id"], inner["span_id"]);
 }
 
 #[tokio::test]
-async fn without_a_subscriber_nothing_travels() {
+async fn without_a_subscriber_no_metadata_is_sent() {
     let service = local()
         .wrapped_by(on_request(|request: &mut Request| {
             assert!(request.metadata().is_empty(), "{:?}", request.metadata());
@@ -127,8 +127,8 @@ impl Propagator for Foreign {
 }
 
 #[tokio::test]
-async fn another_propagator_takes_over() {
-    let (kept, _guard) = kept();
+async fn a_custom_propagator_replaces_the_built_in_one() {
+    let (recorder, _guard) = recorder();
     let service = local()
         .wrapped_by(on_request(|request: &mut Request| {
             assert_eq!(request.metadata().iter().collect::<Vec<_>>(), [("foreign", "call")]);
@@ -136,5 +136,5 @@ async fn another_propagator_takes_over() {
         }))
         .wrapped_by(Trace::with(Foreign));
     service.send(&Add { a: 1, b: 1 }).await.unwrap();
-    assert!(!kept.spans()[0].contains_key("trace_id"));
+    assert!(!recorder.spans()[0].contains_key("trace_id"));
 }

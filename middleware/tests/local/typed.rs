@@ -1,5 +1,4 @@
-//! Bodies as values, whatever the codec, with a service whose type is known and with one that is
-//! erased.
+//! Typed access to bodies with any codec, in static and in type-erased stacks.
 
 use isolated_workers_codec::{Codec, Json, Postcard};
 use isolated_workers_core::{Error, ErrorKind, Executed, Message, Request, Response};
@@ -13,7 +12,7 @@ fn local<C: Codec>(codec: C) -> Local<Calculator, C> {
     Local::new(Calculator::default(), codec)
 }
 
-/// Asks for ten times as much, and answers one more.
+/// Multiplies the summands by ten, and adds one to the sum.
 struct Static;
 
 impl Middleware for Static {
@@ -27,7 +26,7 @@ impl Middleware for Static {
     }
 }
 
-/// The same.
+/// Does the same as [`Static`].
 async fn erased(mut request: Request, next: Next<'_>) -> Result<Response, Error> {
     let Add { a, b } = next.decode(&request)?;
     next.replace(&mut request, &Add { a: a * 10, b: b * 10 })?;
@@ -52,24 +51,24 @@ async fn messages_and_replies_can_be_read_and_replaced() {
     check(Postcard).await;
 }
 
-/// Reads the request as a message that it is not.
-async fn mistaken(request: Request, next: Next<'_>) -> Result<Response, Error> {
+/// Decodes the request as another message.
+async fn decodes_another_message(request: Request, next: Next<'_>) -> Result<Response, Error> {
     next.decode::<Hang>(&request)?;
     next.call(request).await
 }
 
 #[tokio::test]
-async fn another_message_is_not_decoded() {
-    let error = local(Postcard).wrapped_by(from_fn(mistaken)).send(&Add { a: 1, b: 1 }).await;
+async fn a_request_does_not_decode_as_another_message() {
+    let error = local(Postcard).wrapped_by(from_fn(decodes_another_message)).send(&Add { a: 1, b: 1 }).await;
     let error = error.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
-    assert!(error.to_string().contains("could not take `add` for the message `hang`"), "{error}");
+    assert!(error.to_string().contains("could not use the request `add` as the message `hang`"), "{error}");
     let request = Request::of::<Add>(Vec::new().into());
     assert_eq!(local(Json).decode::<Hang>(&request).err().unwrap().kind(), ErrorKind::Decode);
 }
 
 #[tokio::test]
-async fn what_does_not_decode_says_so() {
+async fn a_decode_error_names_the_message_and_the_cause() {
     let broken = || Request::of::<Add>(b"{}".to_vec().into());
     for error in [
         local(Json).wrapped_by(Static).call(broken()).await.unwrap_err(),
@@ -82,7 +81,7 @@ async fn what_does_not_decode_says_so() {
 }
 
 #[tokio::test]
-async fn hooks_of_a_message_see_that_message_only() {
+async fn hooks_of_a_message_see_only_that_message() {
     let service = local(Postcard).wrapped_by(
         for_message::<Add>()
             .on_request(|add: &mut Add| {
@@ -100,13 +99,13 @@ async fn hooks_of_a_message_see_that_message_only() {
     assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 2);
     let error = service.send(&Add { a: 2, b: 0 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Invalid, Some("ForMessage")));
-    let hang =
-        local(Json).wrapped_by(for_message::<Hang>().on_request(|_: &mut Hang| panic!("not this one")));
+    let hang = local(Json)
+        .wrapped_by(for_message::<Hang>().on_request(|_: &mut Hang| panic!("called for another message")));
     assert_eq!(hang.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
 }
 
 #[tokio::test]
-async fn validation_tells_what_is_wrong() {
+async fn a_validation_error_contains_the_text_of_the_check() {
     let service = local(Json).wrapped_by(Validate::new(|add: &Add| match add.a {
         0.. => Ok(()),
         a => Err(format!("{a} is negative")),
@@ -114,7 +113,6 @@ async fn validation_tells_what_is_wrong() {
     assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
     let error = service.send(&Add { a: -2, b: 3 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No));
-    let text =
-        format!("in the middleware `Validate`: `{}` was refused as not valid: -2 is negative", Add::NAME);
+    let text = format!("in the middleware `Validate`: `{}` is invalid: -2 is negative", Add::NAME);
     assert_eq!(error.to_string(), text);
 }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_limit_doubles_up_to_the_longest() {
+    fn the_limit_doubles_up_to_the_longest_delay() {
         let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
         let limits =
             [0, 1, 2, 6, 7, 31, 32, u32::MAX].map(|retries| backoff.delay(retries, u64::MAX).as_millis());
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_anything_below_the_limit() {
+    fn the_delay_is_random_between_zero_and_the_limit() {
         let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
         assert_eq!(backoff.delay(3, 0), Duration::ZERO);
         assert_eq!(backoff.delay(3, u64::MAX / 2).as_millis(), 40);

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Cost of a retry in tokens. Each call adds `percent` tokens.
-const RETRY: u64 = 100;
+const RETRY_TOKENS: u64 = 100;
 
 /// Token bucket that calls fill and retries drain. Retries stay a fraction of the calls even if
 /// every call fails.
@@ -15,7 +15,7 @@ pub(super) struct RetryBudget {
 impl RetryBudget {
     /// Creates a full bucket.
     pub(super) fn new(percent: u32, reserve: u32) -> Self {
-        let capacity = u64::from(reserve) * RETRY;
+        let capacity = u64::from(reserve) * RETRY_TOKENS;
         Self { percent: percent.into(), capacity, tokens: AtomicU64::new(capacity) }
     }
 
@@ -26,7 +26,7 @@ impl RetryBudget {
 
     /// Pays for a retry. Returns `false` if the budget is exhausted.
     pub(super) fn withdraw(&self) -> bool {
-        self.update(|tokens| tokens.checked_sub(RETRY))
+        self.update(|tokens| tokens.checked_sub(RETRY_TOKENS))
     }
 
     fn update(&self, change: impl Fn(u64) -> Option<u64>) -> bool {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_no_more_than_the_reserve() {
+    fn the_reserve_limits_saved_up_retries() {
         let budget = RetryBudget::new(50, 1);
         (0..100).for_each(|_| budget.deposit());
         assert_eq!([(); 2].map(|()| budget.withdraw()), [true, false]);

@@ -73,9 +73,9 @@ impl fmt::Display for TraceContext {
 ///
 /// The parent is the context in the request, or else the current one. Without either, a new trace
 /// is created. On the host, the context is added to the request.
-pub(super) fn joined(span: &Span, request: &mut Request) -> Option<TraceContext> {
-    let told = request.metadata().get(KEY).and_then(TraceContext::parse);
-    let parent = told.or_else(TraceContext::current);
+pub(super) fn join_trace(span: &Span, request: &mut Request) -> Option<TraceContext> {
+    let received = request.metadata().get(KEY).and_then(TraceContext::parse);
+    let parent = received.or_else(TraceContext::current);
     let context = parent.map_or_else(TraceContext::new, TraceContext::child);
     span.record("trace_id", field::display(format_args!("{:032x}", context.trace)));
     span.record("span_id", field::display(format_args!("{:016x}", context.span)));
@@ -116,14 +116,14 @@ mod tests {
     const EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn it_comes_back_letter_for_letter() {
+    fn display_and_parse_are_inverse() {
         assert_eq!(TraceContext::parse(EXAMPLE).unwrap().to_string(), EXAMPLE);
         let new = TraceContext::new();
         assert_eq!(TraceContext::parse(&new.to_string()), Some(new));
     }
 
     #[test]
-    fn what_is_no_context_is_none() {
+    fn invalid_text_is_none() {
         for text in [
             "",
             "00",
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_may_say_more() {
+    fn a_later_version_may_have_more_fields() {
         let later = format!("01{}-more", &EXAMPLE[2..]);
         assert_eq!(TraceContext::parse(&later), TraceContext::parse(EXAMPLE));
     }
