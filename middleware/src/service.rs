@@ -30,7 +30,7 @@ pub(crate) use self::service_ext::check_name;
 /// cancels the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called",
-    note = "a `Worker` can, `Local::new(handler, codec)` makes a service of a handler, and a reference or an `Arc` of a service is one"
+    note = "a `Worker`, a `Pool`, and a reference or an `Arc` of a service are services; `Local::new(handler, codec)` makes one of a handler"
 )]
 pub trait Service: Send + Sync {
     /// Codec of the bodies on this path.

@@ -21,14 +21,12 @@ async fn a_worker_requires_the_right_token() {
         let error = add(with(wrong).await).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "{wrong}");
         assert!(
-            error
-                .to_string()
-                .starts_with("in the middleware `Auth`: `add` was refused: it came with a wrong token")
+            error.to_string().starts_with("in the middleware `Auth`: `add` was refused: its token is wrong")
         );
         assert!(!error.to_string().contains("the right one"), "{error}");
     }
     let error = add(program(&["auth"]).spawn().await.unwrap()).await.unwrap_err();
-    assert!(error.to_string().contains("it came without a token"), "{error}");
+    assert!(error.to_string().contains("it has no token"), "{error}");
 }
 
 #[tokio::test]
@@ -47,7 +45,7 @@ async fn messages_are_validated_on_either_side() {
     for error in [soon(on_host.add(-1, 1)).await.unwrap_err(), soon(on_worker.add(-1, 1)).await.unwrap_err()]
     {
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.to_string().ends_with("`add` was refused as not valid: it is negative"), "{error}");
+        assert!(error.to_string().ends_with("`add` is invalid: it is negative"), "{error}");
     }
     assert_eq!((soon(on_host.add(1, 1)).await.unwrap(), soon(on_worker.add(1, 1)).await.unwrap()), (2, 2));
 }

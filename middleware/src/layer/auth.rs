@@ -51,13 +51,9 @@ impl Middleware for Auth {
             _ => {
                 let token = request.metadata_mut().remove(KEY);
                 if !token.as_ref().is_some_and(|token| self.matches(token)) {
-                    let has = if token.is_some() {
-                        "it came with a wrong token"
-                    } else {
-                        "it came without a token"
-                    };
-                    let what = "the host must have the layer `Auth` with the token of the worker";
-                    let text = format!("`{}` was refused: {has}; {what}", request.name());
+                    let cause = if token.is_some() { "its token is wrong" } else { "it has no token" };
+                    let advice = "add the layer `Auth` with the worker's token on the host";
+                    let text = format!("`{}` was refused: {cause}; {advice}", request.name());
                     return Err(Error::new(ErrorKind::Denied, text));
                 }
             }

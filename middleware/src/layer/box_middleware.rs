@@ -124,7 +124,7 @@ impl<S: Service, C: Codec> Service for WithCodec<'_, S, C> {
 fn downcast_codec<S: Service, C: Codec>(service: &S) -> Result<&C, Error> {
     (service.codec() as &dyn Any).downcast_ref().ok_or_else(|| {
         let text = format!(
-            "a `BoxMiddleware` for the codec {} is around a service with the codec {}: name its codec, as in \
+            "a `BoxMiddleware` for the codec {} wraps a service with the codec {}: name that codec, as in \
              `BoxMiddleware<Postcard>`",
             C::ID,
             S::Codec::ID

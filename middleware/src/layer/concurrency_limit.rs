@@ -28,7 +28,7 @@ impl ConcurrencyLimit {
     /// # Panics
     /// Panics if `limit` is 0.
     pub const fn new(limit: usize) -> Self {
-        assert!(limit > 0, "a `ConcurrencyLimit` of 0 lets nothing go");
+        assert!(limit > 0, "invalid `ConcurrencyLimit` of 0: the limit must be at least 1");
         Self(Semaphore::const_new(if limit < Semaphore::MAX_PERMITS {
             limit
         } else {

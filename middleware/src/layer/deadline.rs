@@ -79,7 +79,7 @@ impl Middleware for Deadline {
         let name = request.to_name();
         let left = at.saturating_duration_since(now);
         if left.is_zero() {
-            let text = format!("`{name}` was not called: its deadline was over {:?} ago", now - at);
+            let text = format!("`{name}` was not called: its deadline passed {:?} ago", now - at);
             return Err(Error::new(ErrorKind::Timeout, text).with_executed(Executed::No));
         }
         request.set_deadline(Some(at));

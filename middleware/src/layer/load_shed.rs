@@ -32,8 +32,8 @@ impl Middleware for LoadShed {
         let call = InFlightCall::take(&self.in_flight);
         if call.others >= self.limit {
             let (name, limit) = (request.name(), self.limit);
-            let why = format!("no more than {limit} may be under way at once");
-            let text = format!("`{name}` was refused: {why}; call again later");
+            let cause = format!("the in-flight limit of {limit} was reached");
+            let text = format!("`{name}` was refused: {cause}; call again later");
             return Err(Error::new(ErrorKind::Overloaded, text));
         }
         next.call(request).await

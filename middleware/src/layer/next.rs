@@ -94,7 +94,7 @@ impl<'a> Next<'a> {
 
     fn value<T: 'static>(&self, body: &Body, read: ReadFn, what: impl Fn() -> String) -> Result<T, Error> {
         let value = self.0.decode(body, read).and_then(|value| {
-            let other = |_| CodecError::new("the codec has read another value in its place");
+            let other = |_| CodecError::new("the codec decoded a value of another type");
             value.downcast().map_err(other)
         });
         value.map(|value| *value).map_err(|error| {

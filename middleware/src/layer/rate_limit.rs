@@ -42,7 +42,7 @@ impl RateLimit {
     /// # Panics
     /// Panics if `count` is 0.
     pub fn new(count: u32, period: Duration) -> Self {
-        assert!(count > 0, "a `RateLimit` of 0 lets nothing go");
+        assert!(count > 0, "invalid `RateLimit` of 0: the count must be at least 1");
         Self { capacity: count, interval: period / count, refuses: false, bucket: Mutex::new(None) }
     }
 
@@ -93,9 +93,9 @@ impl Middleware for RateLimit {
         if self.take().await {
             return next.call(request).await;
         }
-        let rate = self.interval * self.capacity;
+        let period = self.interval * self.capacity;
         let text = format!(
-            "`{}` was refused: {} calls have begun within {rate:?}; call again later",
+            "`{}` was refused: the rate limit of {} per {period:?} was reached; call again later",
             request.name(),
             self.capacity
         );

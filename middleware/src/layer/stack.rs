@@ -87,7 +87,7 @@ impl<S: Service> Guard for InnerGuard<S> {
 
 /// Stack of middleware that was added to a builder, not yet wrapped around a service.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no stack of middleware",
+    message = "`{Self}` is not a stack of middleware",
     note = "add middleware with `.layer(..)`, one call for each"
 )]
 pub trait Layers: Send + Sync + 'static {

@@ -40,10 +40,10 @@ impl Middleware for Timeout {
         request.set_timeout(Some(own.map_or(self.0, |own| own.min(self.0))));
         let name = request.to_name();
         tokio::time::timeout(self.0, next.call(request)).await.unwrap_or_else(|_| {
-            let what = "give the layer `Timeout` a longer limit, or the message less to do";
+            let advice = "raise the limit of the layer `Timeout`, or split the work";
             Err(Error::new(
                 ErrorKind::Timeout,
-                format!("`{name}` was not answered within {:?}; {what}", self.0),
+                format!("`{name}` was not answered within {:?}; {advice}", self.0),
             ))
         })
     }

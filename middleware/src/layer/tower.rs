@@ -72,7 +72,7 @@ impl<T> TowerLayer<T> {
         match error.downcast::<Error>() {
             Ok(error) => *error,
             Err(error) => {
-                let text = format!("a layer of tower ended the call of `{name}`: {error}");
+                let text = format!("a tower layer failed the call of `{name}`: {error}");
                 Error::with_source((self.kind)(&*error), text, error)
             }
         }
@@ -169,8 +169,8 @@ impl tower_service::Service<TowerRequest> for TowerInner {
         let (answer, answered) = oneshot::channel();
         let name = request.to_name();
         let cancelled = move || {
-            let why = "the layer that it came from has given it up";
-            Error::new(ErrorKind::Cancelled, format!("`{name}` was not finished: {why}; call it again"))
+            let cause = "the tower layer dropped the call";
+            Error::new(ErrorKind::Cancelled, format!("`{name}` was cancelled: {cause}; call again"))
         };
         let sent = forward.send(ForwardedCall { request, answer });
         Box::pin(async move {

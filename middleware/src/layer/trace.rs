@@ -73,8 +73,8 @@ impl<P: Propagator> Middleware for TraceWith<P> {
 /// [`Trace`](crate::Trace) has a built-in propagator. Implement this trait to use the ids of a
 /// tracing system: `examples/opentelemetry.rs` does it for OpenTelemetry in twenty lines.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not carry spans",
-    note = "implement `Propagator` for it, or use `Trace` without `with`, which has one of its own"
+    message = "`{Self}` is not a propagator",
+    note = "implement `Propagator` for it, or use `Trace` without `with`, which has a built-in propagator"
 )]
 pub trait Propagator: Send + Sync + 'static {
     /// Writes the trace and span of the call to `metadata`. Called on the host.

@@ -45,8 +45,8 @@ impl<M: Message, E: Display, F: Fn(&M) -> Result<(), E> + Send + Sync + 'static>
 {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
         if request.name() == M::NAME {
-            (self.check)(&next.decode(&request)?).map_err(|why| {
-                Error::new(ErrorKind::Invalid, format!("`{}` was refused as not valid: {why}", M::NAME))
+            (self.check)(&next.decode(&request)?).map_err(|cause| {
+                Error::new(ErrorKind::Invalid, format!("`{}` is invalid: {cause}", M::NAME))
             })?;
         }
         next.call(request).await

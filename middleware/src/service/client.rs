@@ -95,9 +95,7 @@ where
         let this = self.project();
         let result = match this.call.project() {
             SendStateProj::Called { call } => ready!(call.poll(cx)),
-            SendStateProj::Refused { error } => {
-                Err(error.take().expect("a call is not polled after it has ended"))
-            }
+            SendStateProj::Refused { error } => Err(error.take().expect("polled after completion")),
         };
         Poll::Ready(match result {
             Ok(response) => {

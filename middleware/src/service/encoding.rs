@@ -63,7 +63,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
     match encoded {
         Ok(()) => Ok(()),
         Err(error) => {
-            let advice = "change its type, or use a codec that has a form for it";
+            let advice = "change its type, or use a codec that supports it";
             let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::ID);
             Err(Error::with_source(ErrorKind::Encode, text, error))
         }

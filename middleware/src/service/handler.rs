@@ -46,7 +46,7 @@ use crate::support::panic_location;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say how to answer messages",
+    message = "`{Self}` is not a handler",
     note = "implement a `#[service]` trait for it and pass `value.into_service()`, or implement `Handler` by hand"
 )]
 pub trait Handler: Send + Sync + 'static {
@@ -137,7 +137,7 @@ where
         }
         // Panics are caught above, so the runtime dropped the task.
         Err(_) => {
-            let text = format!("could not run the handler of `{}`: the runtime of its worker ends", M::NAME);
+            let text = format!("could not run the handler of `{}`: the runtime is shutting down", M::NAME);
             Err(Error::new(ErrorKind::Closed, text).with_executed(Executed::No))
         }
     }

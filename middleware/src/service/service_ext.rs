@@ -42,7 +42,7 @@ use crate::{Layered, Middleware, Service};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be called",
-    note = "its methods are there for every `Service`: a `Worker`, a `Pool`, `Local::new(handler, codec)`"
+    note = "its methods exist for every `Service`: a `Worker`, a `Pool`, `Local::new(handler, codec)`"
 )]
 pub trait ServiceExt: Service {
     /// Sends a message and waits for its reply. A oneway message completes once it is on its way.
@@ -117,7 +117,11 @@ pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
     if request.name() == M::NAME {
         return Ok(());
     }
-    let what = "compare `request.name()` with its `NAME` first";
-    let text = format!("could not take `{}` for the message `{}`: {what}", request.name(), M::NAME);
+    let advice = "compare `request.name()` with `NAME` first";
+    let text = format!(
+        "could not use the request `{}` as the message `{}`: their names differ; {advice}",
+        request.name(),
+        M::NAME
+    );
     Err(Error::new(ErrorKind::Decode, text).with_executed(Executed::No))
 }

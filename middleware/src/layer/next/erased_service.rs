@@ -69,7 +69,7 @@ struct DecodedValue(Box<dyn Any>);
 
 impl<'de> Deserialize<'de> for DecodedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = READ.get().ok_or_else(|| D::Error::custom("nobody has said what to read"))?;
+        let read = READ.get().ok_or_else(|| D::Error::custom("the type to decode is not set"))?;
         let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
         read(&mut deserializer).map(DecodedValue).map_err(D::Error::custom)
     }
