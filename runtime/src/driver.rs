@@ -1,4 +1,4 @@
-//! Drivers: they start a worker, report its exit and kill it.
+//! Drivers start a worker, report its exit and kill it.
 
 mod attach;
 mod output;
@@ -25,7 +25,7 @@ use self::unix as system;
 use self::windows as system;
 use crate::launch::Launch;
 
-/// Starts workers: a [`Program`] as a child process, a [`Thread`] in this process.
+/// Starts workers. A [`Program`] runs as a child process, a [`Thread`] in this process.
 ///
 /// A custom driver starts something that calls `serve` with the data in [`Launch`], and reports its
 /// exit.
@@ -45,7 +45,7 @@ pub trait Driver: Send + Sync + 'static {
     /// Returns the default transport.
     fn transport(&self) -> Self::Transport;
 
-    /// Token of a worker that is running already. Default: `None`, and a new token is generated.
+    /// Token of a running worker. Default: `None`, and a new token is generated.
     fn token(&self) -> Option<&str> {
         None
     }
@@ -69,17 +69,18 @@ pub trait Running: Send + 'static {
     /// Process id.
     fn pid(&self) -> Self::Pid;
 
-    /// Waits for the worker's exit, and for the end of its output if the host reads it. Cancel-safe.
-    /// Returns at once if the worker has ended.
+    /// Waits for the worker's exit, and for the end of its output if the host reads it. Returns at
+    /// once if the worker has ended. Cancel-safe.
     fn wait(&mut self) -> impl Future<Output = ExitReason> + Send;
 
-    /// Notifies a worker whose exit is visible only by the end of its connection.
+    /// Notifies the driver that the connection has ended, for a worker whose exit shows in no other
+    /// way. Default: does nothing.
     fn connection_over(&mut self) {}
 
     /// Kills the worker. Does nothing if it has ended.
     fn kill(&mut self);
 
-    /// Tail of the standard error, if the driver keeps it. Called after the exit.
+    /// Tail of the worker's standard error, if the driver keeps it. Called after the exit.
     fn last_words(&mut self) -> impl Future<Output = String> + Send {
         std::future::ready(String::new())
     }
@@ -89,8 +90,8 @@ pub trait Running: Send + 'static {
         Captured::default()
     }
 
-    /// Adds details to a crash beyond its exit reason. Called once, after the exit. Default: adds the
-    /// [last words](Self::last_words).
+    /// Adds details to a crash beyond its exit reason. Called once, after the exit. Default: adds
+    /// the [last words](Self::last_words).
     fn explain(&mut self, crash: &mut Crash) -> impl Future<Output = ()> + Send {
         async { crash.stderr = self.last_words().await }
     }
@@ -116,7 +117,7 @@ pub trait Detach: Running {
     fn detach(&mut self) -> Result<(), Error>;
 }
 
-/// Process id; [`Running::Pid`] of a worker that is a process.
+/// Process id of a worker that is a process; see [`Running::Pid`].
 #[diagnostic::on_unimplemented(
     message = "this worker is not a process: it has no process id and no standard streams",
     note = "`pid()`, `stdout()` and `stderr()` require a `Program`, or another driver that starts processes"
@@ -132,7 +133,7 @@ impl ProcessId for u32 {
     }
 }
 
-/// Process id for an error message, such as " (pid 17)"; empty without one.
+/// Formats a process id for an error message, such as " (pid 17)". Empty if there is none.
 pub(crate) fn in_parentheses(pid: impl Into<Option<u32>>) -> String {
     pid.into().map_or(String::new(), |pid| format!(" (pid {pid})"))
 }

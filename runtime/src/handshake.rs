@@ -13,10 +13,9 @@ pub(crate) use self::greeting::Greeting;
 
 /// Failure of a handshake over a stream.
 pub(crate) enum HandshakeError {
-    /// The stream ended or broke. The exit status of the process has more information about the
-    /// cause.
+    /// The stream ended or broke. The exit status of the process describes the cause better.
     Gone(std::io::Error),
-    /// The sides do not match, or the peer speaks another protocol.
+    /// The sides do not match, or the peer uses another protocol.
     Refused(Error),
     /// The sides match, but the worker declined to start. Holds its reason.
     Declined(String),
@@ -48,10 +47,10 @@ fn identity<C: Codec>(transport: &str, service: Option<Schema>) -> Identity<'_> 
     Identity { codec: C::ID, transport, service, pid: std::process::id() }
 }
 
-/// Runs the host's side of the handshake and sends the startup data. Returns the bytes after the
-/// worker's line.
+/// Performs the host's side of the handshake and sends the startup data. Returns the bytes that
+/// follow the worker's line.
 ///
-/// Not cancel-safe: drop the connection if you drop the future.
+/// Not cancel-safe: if the future is dropped, drop the connection too.
 pub(crate) async fn greet<C: Codec>(
     reader: &mut (impl AsyncRead + Unpin),
     writer: &mut (impl AsyncWrite + Unpin),
@@ -89,7 +88,7 @@ async fn receive(
     }
 }
 
-/// Reads at least one byte. The end of the stream is an error.
+/// Reads at least one byte. Returns an error at the end of the stream.
 async fn read_more(reader: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> std::io::Result<()> {
     match reader.read_buf(buffer).await? {
         0 => Err(std::io::ErrorKind::UnexpectedEof.into()),

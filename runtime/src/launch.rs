@@ -1,6 +1,6 @@
-//! Facts that a driver hands to the worker that it starts: which transport, and where its host is.
+//! Launch data that a driver passes to its worker: the transport and the address of the host.
 //!
-//! Drivers write them (a [`Launch`]), workers read them ([`is_worker`], [`Inherited`]).
+//! Drivers write this data (a [`Launch`]), workers read it ([`is_worker`], [`Inherited`]).
 
 mod inherited;
 #[cfg_attr(unix, path = "launch/unix.rs")]
@@ -22,7 +22,7 @@ thread_local! {
     static THREAD_LAUNCH: RefCell<Option<Launch>> = const { RefCell::new(None) };
 }
 
-/// Everything that a worker needs to find its host.
+/// Data that a worker needs to find its host.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Launch {
@@ -47,9 +47,9 @@ impl Launch {
 /// Returns `true` if a host started this process as its worker, or if a [`Thread`](crate::Thread)
 /// driver started this thread as one.
 ///
-/// A program that is its own worker calls this first in `main`. In a process, it stays `true` after
-/// `serve` has taken over the connection. On a thread, it is `true` until then. It is `false` in
-/// processes that a worker starts.
+/// A program that is its own worker calls this first in `main`. In a process, the result stays
+/// `true` after `serve` has taken over the connection. On a thread, it is `true` until then. In
+/// processes that a worker starts, it is `false`.
 pub fn is_worker() -> bool {
     THREAD_LAUNCH.with_borrow(Option::is_some) || process_host().is_some()
 }
@@ -59,13 +59,12 @@ fn variable(transport: &str, codec: &str, address: &str, handshake: bool) -> (&'
     system::variable(transport, codec, address, handshake).unwrap_or_else(own)
 }
 
-/// Address of a worker's host, and how to talk to it.
+/// Address of a worker's host, and its transport and settings.
 #[derive(Clone, Debug)]
 struct HostInfo {
     transport: String,
     address: String,
-    /// Settings that only a host of the Node.js library sends, or a host that starts one of its
-    /// workers.
+    /// Settings from the startup variable of the Node.js library. `None` with any other variable.
     node: Option<NodeSettings>,
 }
 
@@ -74,7 +73,7 @@ struct HostInfo {
 struct NodeSettings {
     /// Codec of the host, if it names one.
     codec: Option<String>,
-    /// Time after which the worker stops waiting for its host to connect. Zero is no limit.
+    /// Time after which the worker stops waiting for its host to connect. Zero means no limit.
     connect_timeout: Duration,
     handshake: bool,
 }
@@ -87,10 +86,9 @@ impl HostInfo {
     }
 }
 
-/// Returns the host of this process, if it is a worker.
+/// Returns the host of this process, if this process is a worker.
 ///
-/// The answer is computed once, because a worker that has taken over its channel would get another
-/// one.
+/// The result is cached, because it would change once the worker has taken over its channel.
 fn process_host() -> Option<Result<HostInfo, Error>> {
     static HOST: OnceLock<Option<Result<HostInfo, Error>>> = OnceLock::new();
     // The variable of an unknown transport is trusted: nothing else can be checked.

@@ -12,18 +12,18 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From the start of the process until it is ready for calls. Default: 10 s.
+    /// Time limit from the start of the process until it is ready for calls. Default: 10 s.
     pub startup: Duration,
-    /// For a call whose message and request set no timeout. Default: 5 min.
+    /// Timeout of a call whose message and request set none. Default: 5 min.
     pub message: Duration,
-    /// From a request to close until the process is killed. Default: 5 s.
+    /// Grace period of `close`, after which the process is killed. Default: 5 s.
     pub close: Duration,
-    /// For which a disconnected worker lingers; then it ends. Default: 1 min.
+    /// Time for which a disconnected worker lingers before it ends. Default: 1 min.
     pub disconnected: Duration,
 }
 
 impl Timeouts {
-    /// Limit above which a timeout is refused: whoever wants no limit sets zero.
+    /// Maximum timeout: 10 years. A larger one is refused; zero means no limit.
     const MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
     /// Sets the time within which the process must be ready for calls.
@@ -44,13 +44,13 @@ impl Timeouts {
         self
     }
 
-    /// Sets the grace period of a closed process, after which it is killed.
+    /// Sets the grace period of `close`, after which the process is killed.
     pub const fn close(mut self, limit: Duration) -> Self {
         self.close = limit;
         self
     }
 
-    /// First limit above the maximum, with its name.
+    /// Returns the first limit above [`MAX`](Self::MAX), with its name.
     pub(crate) fn out_of_range(&self) -> Option<(&'static str, Duration)> {
         let limits = [
             ("startup", self.startup),
@@ -78,21 +78,21 @@ impl Default for Timeouts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnTimeout {
-    /// Cancels the call in the worker: its handler's future is dropped. The default. A handler that
-    /// never awaits continues.
+    /// Cancels the call in the worker: its handler's future is dropped. A handler that never awaits
+    /// continues. The default.
     #[default]
     Cancel,
     /// Sends nothing: the handler continues to its end.
     Abandon,
-    /// Kills and respawns the worker: the only way to end a busy loop. Other calls in flight fail or
-    /// are retried as [`OnCrash`](crate::OnCrash) says.
+    /// Kills and respawns the worker, which is the only way to end a busy loop. Other calls in
+    /// flight fail or are retried, depending on [`OnCrash`](crate::OnCrash).
     Kill,
 }
 
-/// Unlimited duration as the wire carries it: 136 years.
+/// Unlimited duration, as sent on the wire: `u32::MAX` seconds, or 136 years.
 pub(crate) const UNLIMITED: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// Waits for `limit`. Zero never elapses.
+/// Waits for `limit`. Never returns if `limit` is zero.
 pub(crate) async fn elapsed(limit: Duration) {
     if limit.is_zero() { std::future::pending().await } else { tokio::time::sleep(limit).await }
 }

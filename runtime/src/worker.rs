@@ -1,4 +1,4 @@
-//! The worker's side: serving the host's calls.
+//! The worker's side: serves the host's calls.
 
 mod allocator;
 mod handlers;
@@ -23,21 +23,23 @@ pub use self::serve::Serve;
 use self::serve::ServeOptions;
 pub use self::server::Server;
 
-/// Serves the host that started this process with `handler`, until the host is done or gone.
+/// Serves the host that started this process with `handler`, until the host closes the connection
+/// or is gone.
 ///
-/// Await the returned value, after changing the defaults that differ: the codec [`DefaultCodec`],
-/// which must be the host's, and no middleware. The host chooses transport and driver.
+/// Configure the returned builder if needed, then await it. Defaults: the codec [`DefaultCodec`],
+/// no middleware, [`Limits::default`](isolated_workers_core::Limits). The codec must be the host's.
+/// The host chooses transport and driver.
 ///
 /// It runs on the tokio runtime that awaits it. A current-thread runtime is the fastest, unless
 /// handlers compute in parallel. If the host is gone and the process has not ended 500 ms later,
 /// the process exits with code 1.
 ///
-/// SIGTERM and SIGINT (on Windows Ctrl-C and Ctrl-Break) drain a worker that is a process, as
-/// [`Server::stop`] does. A second signal ends it at once, with the exit code of that signal (143,
-/// 130).
+/// If the worker is a process, SIGTERM and SIGINT (on Windows Ctrl-C and Ctrl-Break) drain it, as
+/// [`Server::stop`] does. A second signal ends the process at once, with the exit code of that
+/// signal (143, 130).
 ///
-/// A panic of a handler fails its call, and the worker goes on. The error has the panic's message
-/// and location.
+/// If a handler panics, its call fails and the worker continues. The error contains the panic's
+/// message and location.
 ///
 /// # Errors
 /// - `Config` if a limit is invalid.

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use super::{Detach, Driver, Launch, NoPid, Running};
 
-/// Address of a detached worker, with the token that it requires.
+/// Address of a detached worker, including the token that the worker requires.
 ///
-/// It can be stored in a file and read by another host. Every process of the same user that has it
+/// It can be stored in a file and read by another host. Any process of the same user that has it
 /// can call the worker: protect it like a password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
@@ -25,7 +25,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Driver that connects to a worker which another host has detached.
+/// Driver that connects to a worker that another host has detached.
 ///
 /// The worker then belongs to this host: it ends when it is closed or this host dies, unless it is
 /// detached again.
@@ -70,8 +70,8 @@ impl<T: Reconnect> Driver for Attach<T> {
     }
 }
 
-/// Handle of an attached worker. Its process is not a child of this one, so its exit is detected by
-/// the end of its connection.
+/// Handle of an attached worker. Its process is not a child of this one, so the end of its
+/// connection is treated as its exit.
 #[derive(Debug)]
 pub struct Attached(watch::Sender<bool>);
 
@@ -83,7 +83,7 @@ impl Running for Attached {
     }
 
     async fn wait(&mut self) -> ExitReason {
-        // The sender belongs to `self`, so the wait cannot fail.
+        // `self` owns the sender, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|gone| *gone).await;
         ExitReason::Disconnected
     }
@@ -92,7 +92,7 @@ impl Running for Attached {
         self.0.send_replace(true);
     }
 
-    /// Ends the wait. The process can be reached by its connection only.
+    /// Ends the wait. The process can be reached only through its connection.
     fn kill(&mut self) {
         self.0.send_replace(true);
     }
@@ -108,7 +108,7 @@ impl Detach for Attached {
     }
 }
 
-/// Transport of a worker that is running already: the host dials it.
+/// Transport for a running worker: the host dials it.
 #[derive(Clone, Debug)]
 pub struct Dial<T> {
     transport: T,
@@ -150,8 +150,8 @@ impl<T: Reconnect> Bound for Dial<T> {
     async fn establish(self) -> io::Result<Channel<T::Reader, T::Writer>> {
         let channel = self.transport.dial(&self.place).await?;
         if let Some(cleanup) = &channel.cleanup {
-            // The worker runs it when it ends. If this host did, a refused handshake would make the
-            // worker unreachable.
+            // The worker runs the cleanup when it ends. If this host ran it, a refused handshake
+            // would make the worker unreachable.
             cleanup.disarm();
         }
         Ok(channel)

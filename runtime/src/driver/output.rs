@@ -12,10 +12,10 @@ pub(super) use self::reader::{OutputReader, Sink};
 
 /// Destination of a worker's standard output or error.
 ///
-/// With [`Keep`](Self::Keep), [`Capture`](Self::Capture) and [`Trace`](Self::Trace), the host reads the
-/// stream until the process has exited, whatever its connection does. It holds at most 64 KiB of it. So
-/// a worker that prints without end does not harm its host, and blocks only while the destination
-/// blocks.
+/// With [`Keep`](Self::Keep), [`Capture`](Self::Capture) and [`Trace`](Self::Trace), the host reads
+/// the stream until the process has exited, even if the connection ends earlier. It keeps at most
+/// 64 KiB. A worker that prints without end therefore does not harm its host, and blocks only while
+/// the destination blocks.
 ///
 /// ```
 /// use isolated_workers_runtime::{Output, Program};
@@ -29,19 +29,19 @@ pub enum Output {
     Inherit,
     /// Discards the output.
     Discard,
-    /// Copies the output to the host's stream and keeps its tail, which is part of a crash's error. The
-    /// default for the standard error.
+    /// Copies the output to the host's stream and keeps the tail, which is included in the error of
+    /// a crash. Default for the standard error.
     #[default]
     Keep,
     /// Keeps the last 64 KiB and copies nothing. [`Worker::stdout`](crate::Worker::stdout) and
-    /// [`Worker::stderr`](crate::Worker::stderr) return them, while the worker runs and afterwards.
+    /// [`Worker::stderr`](crate::Worker::stderr) return it, while the worker runs and afterwards.
     Capture,
     /// Emits each line as a `tracing` event, and keeps the tail as [`Keep`](Self::Keep) does.
     ///
     /// The level is `INFO` for the standard output and `WARN` for the standard error. The target is
-    /// `isolated_workers::worker`; the fields are `pid`, `name` (the program's file name) and `stream`
-    /// (`stdout` or `stderr`). A line is cut after 8 KiB, and the event says so. Bytes that are not UTF-8
-    /// become `\u{fffd}`.
+    /// `isolated_workers::worker`. The fields are `pid`, `name` (the program's file name) and
+    /// `stream` (`stdout` or `stderr`). A line longer than 8 KiB is cut, and its event says so.
+    /// Bytes that are not UTF-8 become `\u{fffd}`.
     Trace,
 }
 
@@ -54,7 +54,7 @@ impl Output {
         }
     }
 
-    /// Sink for the output that the host reads from this stream.
+    /// Sink for the output that the host reads from the stream `from`.
     pub(super) fn sink(self, from: StandardStream, pid: u32, program: &Path) -> Sink {
         match (self, from) {
             (Self::Keep, StandardStream::Output) => Sink::Through(Box::new(tokio::io::stdout())),
@@ -65,7 +65,7 @@ impl Output {
     }
 }
 
-/// StandardStream stream to which a process writes.
+/// Standard stream that a process writes to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum StandardStream {
     Output,

@@ -12,7 +12,7 @@ use super::output::{OutputReader, StandardStream};
 use super::system::ProcessGroup;
 use super::{Captured, Detach, Launch, Program, Running};
 
-/// Maximum size of the standard error that is part of an error.
+/// Maximum size of the standard error that is included in an error.
 const MAX_LAST_WORDS_BYTES: usize = 4 << 10;
 
 /// Handle of a child process and the processes of its group. They are killed when this value is
@@ -50,7 +50,7 @@ impl Process {
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
         }
-        // Listed last, so that another thread has little time to open a descriptor that is missing then.
+        // Listed last, to leave other threads little time to open a descriptor that the list lacks.
         let strays = if program.inherit_descriptors { None } else { stray_descriptors() };
         match strays {
             Some(list) => command.env(STRAY_DESCRIPTORS_VARIABLE, list),
@@ -68,8 +68,8 @@ impl Process {
         Ok(Self { child, group, pid, stdout, stderr, is_detached: false })
     }
 
-    /// Reads the rest of the output. The group was killed: only a process outside it can hold the
-    /// streams open.
+    /// Reads the rest of the output. The group was killed, so only a process outside it can hold
+    /// the streams open.
     async fn finish_output(&mut self) {
         let finish = async |stream: &mut Option<OutputReader>| {
             if let Some(stream) = stream {

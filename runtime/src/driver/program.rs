@@ -8,8 +8,8 @@ use super::{Driver, Launch, Output, Process};
 
 /// Driver that runs a program as a child process.
 ///
-/// The process leads its own process group. So Ctrl-C at the host's terminal does not reach it, and
-/// processes that it starts are killed with it.
+/// The process leads its own process group. Ctrl-C at the host's terminal therefore does not reach
+/// it, and processes that it starts are killed with it.
 ///
 /// ```
 /// use isolated_workers_runtime::Program;
@@ -43,8 +43,8 @@ impl Program {
         }
     }
 
-    /// Uses the current program. Its `main` calls [`is_worker`](crate::is_worker) to tell host and
-    /// worker apart.
+    /// Uses the current program. Its `main` calls [`is_worker`](crate::is_worker) to distinguish
+    /// host and worker.
     ///
     /// # Errors
     /// `Spawn` if the path of the current program cannot be determined.
@@ -55,7 +55,7 @@ impl Program {
         Ok(Self::new(path))
     }
 
-    /// Adds an argument. Every user of the machine can read it: pass no secrets.
+    /// Adds an argument. Other users of the machine may be able to read it, so pass no secrets.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
@@ -67,7 +67,7 @@ impl Program {
         self
     }
 
-    /// Sets an environment variable. Default: the host's environment.
+    /// Sets an environment variable, in addition to the host's environment.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((key.into(), Some(value.into())));
         self
@@ -92,8 +92,8 @@ impl Program {
         self
     }
 
-    /// Sets the destination of the standard output. Default: [`Output::Inherit`]. A transport that uses
-    /// the standard output takes precedence.
+    /// Sets the destination of the standard output. Default: [`Output::Inherit`]. Ignored with a
+    /// transport that uses the standard output.
     pub fn stdout(mut self, output: Output) -> Self {
         self.stdout = output;
         self
@@ -105,12 +105,12 @@ impl Program {
         self
     }
 
-    /// Leaves the worker all descriptors that it inherits.
+    /// Lets the worker keep all descriptors that it inherits.
     ///
-    /// A process inherits the descriptors of this host that are not marked to be closed in children, such
-    /// as those that the host's parent or a library in another language has opened. Without this option, a
-    /// worker of this library closes them before its `main`: it has its standard streams and its channel. No
-    /// difference on Windows.
+    /// A process inherits the descriptors of this host that are not marked close-on-exec, such as
+    /// those opened by the host's parent or by a library in another language. Without this option,
+    /// a worker of this library closes them before its `main`, and keeps only its standard streams
+    /// and its channel. Has no effect on Windows.
     pub fn inherit_descriptors(mut self) -> Self {
         self.inherit_descriptors = true;
         self

@@ -9,10 +9,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Driver, Launch, Running};
 
-/// Driver that runs a worker on its own thread and runtime in this process.
+/// Driver that runs a worker in this process, on its own thread and runtime.
 ///
-/// Handlers, codec and middleware work as in a process, without the isolation: a crash or abort ends
-/// the host, and a busy loop cannot be killed. Use it in tests and on systems without processes.
+/// Handlers, codec and middleware work as in a process, but without isolation: a crash or abort
+/// ends the host, and a busy loop cannot be killed. Use it in tests and on systems without
+/// processes.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::{serve, Thread, Worker};
@@ -37,11 +38,11 @@ pub struct Thread {
     name: String,
 }
 
-/// Main function of the thread. Returns when the worker has served or is killed.
+/// Main function of the thread. Returns when the worker has finished serving or is killed.
 type Main = dyn Fn(oneshot::Receiver<()>) -> Result<(), Error> + Send + Sync;
 
 impl Thread {
-    /// Runs `main`, which calls `serve`, on a new thread. Its future need not be `Send`.
+    /// Runs `main`, which calls `serve`, on a new thread. The future of `main` need not be `Send`.
     pub fn new<F, Fut>(main: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,

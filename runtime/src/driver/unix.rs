@@ -45,7 +45,7 @@ impl ProcessGroup {
         self.kill_rest(child);
     }
 
-    /// Kills the processes of the group. Does nothing if its leader was reaped: its number may then
+    /// Kills the processes of the group. Does nothing if the leader was reaped: its id may then
     /// belong to an unrelated process.
     pub(super) fn kill_rest(&self, child: &Child) {
         if let Some(group) = pid(child)
@@ -55,14 +55,14 @@ impl ProcessGroup {
         }
     }
 
-    /// Waits until the process has exited and leaves it a zombie, so that its group can be killed.
+    /// Waits until the process has exited. Leaves it a zombie, so that its group can be killed.
     pub(super) async fn ended(&mut self, child: &mut Child) {
         if let Some(pid) = pid(child) {
             self.exit.ended(pid).await;
         }
     }
 
-    /// Nothing to release: a group outlives its host.
+    /// Does nothing: a process group outlives its host.
     pub(super) fn release(&self) -> io::Result<()> {
         Ok(())
     }
@@ -83,7 +83,7 @@ impl ProcessGroup {
     }
 }
 
-/// `None` if the child was reaped.
+/// Returns `None` if the child was reaped.
 fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(child.id()?.cast_signed())
 }

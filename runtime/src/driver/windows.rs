@@ -9,8 +9,8 @@ use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_
 
 use self::job::Job;
 
-/// Process group: a child process and the processes that it starts, in a job. The job ends with its
-/// handle, and so with this process.
+/// Process group: a child process and the processes that it starts, in a job. The job ends when its
+/// handle is closed, at the latest when this process exits.
 pub(super) struct ProcessGroup {
     job: Job,
     is_killed: bool,
@@ -20,11 +20,12 @@ pub(super) struct ProcessGroup {
 const KILLED_CODE: i32 = 137;
 
 impl ProcessGroup {
-    /// Starts a process in its own job. It starts suspended, so that no process it starts escapes the
-    /// job.
+    /// Starts a process in its own job. The process starts suspended, so that none of its children
+    /// escapes the job.
     ///
-    /// As the root of a process group it does not receive Ctrl-C from the host's console. It shares that
-    /// console and can print there. Without a console, it gets no window.
+    /// As the root of a process group, the process does not receive Ctrl-C from the host's console.
+    /// It shares that console and can print there. If there is no console, the process gets no
+    /// window.
     pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
         let job = Job::new()?;
         let window = if job::has_console() { 0 } else { CREATE_NO_WINDOW };
@@ -46,13 +47,13 @@ impl ProcessGroup {
 
     /// Kills the processes of the job.
     pub(super) fn kill_rest(&self, _: &Child) {
-        // Fails if all have exited.
+        // Fails if all processes have exited.
         let _ = self.job.terminate(KILLED_CODE.cast_unsigned());
     }
 
     /// Waits until the process has exited.
     pub(super) async fn ended(&mut self, child: &mut Child) {
-        // The status is queried again by the caller.
+        // The caller queries the status again.
         let _ = child.wait().await;
     }
 
@@ -61,7 +62,8 @@ impl ProcessGroup {
         self.job.release()
     }
 
-    /// Windows has no signals. A process killed by its host is reported as killed by SIGKILL.
+    /// Returns the exit reason. Windows has no signals, so a process killed by its host is reported
+    /// as killed by SIGKILL.
     pub(super) fn reason(&self, status: ExitStatus) -> ExitReason {
         match status.code() {
             Some(KILLED_CODE) if self.is_killed => ExitReason::Signalled { signal: 9, core_dumped: false },
@@ -70,7 +72,7 @@ impl ProcessGroup {
         }
     }
 
-    /// Always `false`: Windows has no OOM killer.
+    /// Returns `false`: Windows has no OOM killer.
     pub(super) fn was_oom_killed(&self, _: ExitReason) -> bool {
         false
     }

@@ -6,15 +6,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{HandshakeError, identity, read_more, send};
 
-/// Hello of a matching host. Answer it when the worker is ready or has failed to start.
+/// Hello of a matching host. Answer it once the worker is ready or has failed to start.
 pub(crate) struct Greeting<'a>(handshake::Greeting<'a>);
 
 impl<'a> Greeting<'a> {
     /// Receives the host's line and at most `max_startup_bytes` of startup data. Stores the token
-    /// of the first host in `token`. Every later host must send the same token. Answers a host that
-    /// does not match before it returns the error. A host with the wrong token gets no answer.
+    /// of the first host in `token`. Every later host must send the same token. A host that does
+    /// not match is answered before the error is returned. A host with the wrong token gets no
+    /// answer.
     ///
-    /// Not cancel-safe: drop the connection if you drop the future.
+    /// Not cancel-safe: if the future is dropped, drop the connection too.
     pub(crate) async fn hear<C: Codec>(
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
@@ -52,7 +53,7 @@ impl<'a> Greeting<'a> {
 
     /// Answers that the worker is ready. Returns the bytes that arrived after the greeting.
     ///
-    /// Not cancel-safe: drop the connection if you drop the future.
+    /// Not cancel-safe: if the future is dropped, drop the connection too.
     pub(crate) async fn accept(
         self,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -62,7 +63,7 @@ impl<'a> Greeting<'a> {
         Ok(rest)
     }
 
-    /// Answers that the worker does not start because of `error`. Returns `error` as a handshake
+    /// Answers that the worker cannot start because of `error`. Returns `error` as a handshake
     /// error.
     pub(crate) async fn decline(
         self,

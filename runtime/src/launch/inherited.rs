@@ -40,7 +40,7 @@ impl Inherited {
         &self.host.transport
     }
 
-    /// Returns `true` if the host begins with a handshake.
+    /// Returns `true` if the host starts with a handshake.
     pub(crate) fn has_handshake(&self) -> bool {
         self.host.node.as_ref().is_none_or(|node| node.handshake)
     }
@@ -63,12 +63,12 @@ impl Inherited {
         }
     }
 
-    /// Returns `true` if the worker is a process of its own.
+    /// Returns `true` if the worker is a process, not a thread of its host.
     pub(crate) fn is_process(&self) -> bool {
         self.is_process
     }
 
-    /// Attaches by the built-in transport that the host has chosen.
+    /// Attaches over the built-in transport that the host has chosen.
     pub(crate) async fn attach(self) -> Result<AnyChannel, Error> {
         if self.transport() == InMemory::NAME {
             return self.attach_by(InMemory).await;
@@ -86,7 +86,7 @@ impl Inherited {
         Error::new(ErrorKind::Handshake, text)
     }
 
-    /// Attaches by `transport`, if the host has chosen it.
+    /// Attaches over `transport`, if the host has chosen it.
     pub(crate) async fn attach_by<T: Transport>(self, transport: T) -> Result<AnyChannel, Error> {
         if self.transport() != T::NAME {
             let text = format!(
@@ -123,7 +123,7 @@ pub(crate) type AnyWriter = Box<dyn AsyncWrite + Send + Unpin>;
 pub(crate) type AnyChannel = Channel<AnyReader, AnyWriter>;
 
 /// Erases the types of a channel, so that a worker can use any transport that its host chooses.
-/// The price is one virtual call for each system call.
+/// This costs one virtual call for each system call.
 fn erase<R, W>(channel: Channel<R, W>) -> AnyChannel
 where
     R: AsyncRead + Send + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! Startup variable of the Node.js library: tells a worker where to listen.
+//! Startup variable of the Node.js library, which contains the address where a worker listens.
 //!
 //! A host of either library can start a worker of the other.
 
@@ -20,7 +20,7 @@ const NODE_JSON: &str = "JsonSerializer";
 const JSON: &str = "json";
 
 /// Time in milliseconds after which a worker stops waiting for its host to connect. A host connects
-/// as soon as the worker listens, so a host that is later than this is dead.
+/// as soon as the worker listens, so a host that takes longer is dead.
 const CONNECT_TIMEOUT_MS: f64 = 10_000.0;
 
 /// Value of the variable, in JSON. Unknown keys are ignored.
@@ -31,10 +31,10 @@ struct NodeStartupData {
     socket_path: String,
     #[serde(default)]
     serializer: Option<String>,
-    /// Timeout in milliseconds. Zero is no limit.
+    /// Timeout in milliseconds. Zero means no limit.
     #[serde(default)]
     server_connect_timeout: Option<f64>,
-    /// `true` if the host begins with a handshake. Hosts of the Node.js library do not, and omit
+    /// `true` if the host starts with a handshake. Hosts of the Node.js library do not, and omit
     /// the key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     handshake: bool,

@@ -7,7 +7,8 @@ use isolated_workers_transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSo
 
 use super::{AnyChannel, HostInfo, Inherited};
 
-/// Returns `None` for an unknown transport.
+/// Returns `true` if this process has inherited the channel. Returns `None` for an unknown
+/// transport.
 pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
     Some(match name {
         UnixSocket::NAME => UnixSocket.is_inherited(address),

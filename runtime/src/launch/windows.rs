@@ -5,7 +5,8 @@ use isolated_workers_transport::{NamedPipe, Stdio, Transport};
 
 use super::{AnyChannel, HostInfo, Inherited};
 
-/// Returns `None` for an unknown transport.
+/// Returns `true` if this process has inherited the channel. Returns `None` for an unknown
+/// transport.
 pub(super) fn is_inherited(name: &str, address: &str) -> Option<bool> {
     Some(match name {
         NamedPipe::NAME => NamedPipe.is_inherited(address),

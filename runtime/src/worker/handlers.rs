@@ -17,7 +17,7 @@ use crate::connection::{Answer, RequestHandler};
 /// Running handlers of one connection.
 pub(super) struct Handlers<S> {
     service: Arc<S>,
-    /// A reference that the previous handler returned, for the next one.
+    /// Reference returned by the previous handler, for reuse by the next one.
     spare: Option<Arc<S>>,
     tasks: JoinSet<Handled<S>>,
     /// Handles to abort the calls that the host may still cancel.
@@ -25,7 +25,7 @@ pub(super) struct Handlers<S> {
     inline_policy: InlinePolicy,
     /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
-    /// `true` if the worker has this process to itself.
+    /// `true` if the worker is a process, not a thread of its host.
     is_process: bool,
     panicked: Option<Error>,
     /// Memory in which a handler runs until its first await, reused from call to call.
@@ -53,7 +53,7 @@ struct HandlerInput<S> {
 enum Recipient {
     /// The caller that waits for the answer with this id.
     Caller(TxId),
-    /// No one: a oneway message of this name.
+    /// No recipient: a oneway message of this name.
     Oneway(Name),
 }
 
@@ -80,8 +80,8 @@ impl<S: Service + 'static> HandlerInput<S> {
 }
 
 impl<S: Service + 'static> Handlers<S> {
-    /// `service` converts panics to errors, as [`Local`](isolated_workers_middleware::Local) and
-    /// every layer do.
+    /// Creates the set. `service` must convert panics to errors, as
+    /// [`Local`](isolated_workers_middleware::Local) and every layer do.
     pub(super) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
         Self {
             service,
@@ -96,7 +96,7 @@ impl<S: Service + 'static> Handlers<S> {
         }
     }
 
-    /// Returns the first panic of a handler. Its answer has been passed on by then.
+    /// Returns the first panic of a handler. Its answer was already passed on.
     pub(super) fn panicked(&self) -> Option<&Error> {
         self.panicked.as_ref()
     }
@@ -131,8 +131,8 @@ impl<S: Service + 'static> Handlers<S> {
         }
         let name = request.to_name();
         let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);
-        // Oneway messages keep their order, because the sender has no reply to wait for. So their
-        // handlers always start inline.
+        // Oneway messages keep their order, because the sender has no reply to wait for. Their
+        // handlers therefore always start inline.
         let may_spawn = id.is_some();
         let is_inline = !may_spawn || self.inline_policy.is_inline(name.as_str());
         let mut handling = self.prepare(request, recipient);
@@ -181,8 +181,8 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
             match ready!(self.tasks.poll_join_next_with_id(cx)) {
                 Some(Ok((task, handled))) => {
                     let Some(answer) = self.finish(handled) else { continue };
-                    // A call that ended while it was cancelled is ignored: its id may belong to a
-                    // new request.
+                    // The answer of a cancelled call is ignored: its id may belong to a new
+                    // request.
                     if self.running.get(&answer.0).is_some_and(|running| running.id() == task) {
                         self.running.remove(&answer.0);
                         return Poll::Ready(answer);
@@ -200,8 +200,7 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
     }
 
     fn memory_released(&self) {
-        // Trimming a large heap takes long, so it is left to processes that belong to the worker
-        // alone.
+        // Trimming a large heap takes long, so it is limited to workers that are processes.
         if self.is_process {
             allocator::trim();
         }

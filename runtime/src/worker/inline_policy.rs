@@ -11,22 +11,22 @@ const SLOW_START: Duration = Duration::from_micros(200);
 /// once stays inline.
 const MAX_SLOW_STARTS: u32 = 3;
 
-/// A spawned message runs inline again once in this number of calls, in case it has become fast.
+/// Number of calls after which a spawned message runs inline once, in case it has become fast.
 const RETRY_INTERVAL_CALLS: u32 = 256;
 
 /// Number of handlers timed one by one after a batch was slow.
 const TIMED_CALLS: u32 = 256;
 
-/// Learns which messages should not run inline, because their handlers compute and would delay
-/// other answers.
+/// Learns which messages should not run inline, because their handlers block and would delay other
+/// answers.
 ///
-/// Reading the clock costs as much as a small handler. So handlers that arrive together are timed
-/// as a batch. They are timed one by one only after a slow batch, and while any message is known to
-/// be slow.
+/// Reading the clock costs as much as a small handler. Handlers that arrive together are therefore
+/// timed as a batch. They are timed one by one only after a slow batch, and while any message is
+/// known to be slow.
 #[derive(Debug, Default)]
 pub(super) struct InlinePolicy {
     slow: Vec<SlowMessage>,
-    /// Start of the handler that runs now, or of its batch.
+    /// Start of the current handler, or of its batch.
     began: Option<Instant>,
     /// Number of handlers still to be timed one by one.
     timed_calls_left: u32,
@@ -35,7 +35,7 @@ pub(super) struct InlinePolicy {
     last: Option<Name>,
 }
 
-/// A message whose last start was slow.
+/// Message whose last start was slow.
 #[derive(Debug)]
 struct SlowMessage {
     name: Name,

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
     note = "pass `value.into_service()` to `serve`, or to `serve_with` an async function of the startup data that returns `Ok` of it"
 )]
 pub trait MakeHandler: Send + 'static {
-    /// Handler that is served.
+    /// Handler that serves the calls.
     type Handler: Handler;
 
     /// `true` if [`make`](Self::make) runs user code, which may block the runtime. Default: `true`.
@@ -23,7 +23,7 @@ pub trait MakeHandler: Send + 'static {
     /// [`Builder::startup_data`](crate::Builder::startup_data). It is decoded within `budget`.
     ///
     /// # Errors
-    /// Reason why the worker cannot start. The host receives it too.
+    /// Returns the reason why the worker cannot start. The host receives it too.
     fn make<C: Codec>(
         self,
         codec: &C,

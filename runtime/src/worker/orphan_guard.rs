@@ -1,4 +1,4 @@
-//! End of a worker whose host is gone.
+//! Guard that ends a worker whose host is gone.
 
 #[cfg(unix)]
 mod unix;
@@ -11,17 +11,17 @@ use isolated_workers_transport::Cleanup;
 
 use super::signal_listener::SignalListener;
 
-/// Time after which an orphaned process is ended, if it has not ended by itself.
+/// Time that an orphaned process gets to exit on its own before the guard ends it.
 const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
-/// Delay before the signal thread starts, so that it does not compete with the first calls for the
-/// processor. A signal that arrives meanwhile is handled then.
+/// Delay before the signal thread starts, so that it does not compete with the first calls for CPU
+/// time. A signal that arrives during the delay is handled after it.
 const SIGNAL_THREAD_DELAY: Duration = Duration::from_millis(5);
 
-/// Stack size of the thread.
+/// Stack size of the guard's thread.
 const STACK_BYTES: usize = 64 << 10;
 
-/// Ends this process if its host is gone and the guard was not disarmed. It runs on a thread,
+/// Ends this process if its host is gone, unless the guard was disarmed. It runs on a thread,
 /// because a handler may block the runtime forever.
 pub(super) struct OrphanGuard {
     is_disarmed: Arc<AtomicBool>,
@@ -31,13 +31,13 @@ pub(super) struct OrphanGuard {
 
 impl OrphanGuard {
     /// Creates a guard that does not watch yet. `hangup` returns when the host is gone. It is
-    /// `None` if the transport cannot tell, or if the host is this process.
+    /// `None` if the transport cannot detect that, or if the host is this process.
     pub(super) fn new(hangup: Option<Box<dyn FnOnce() + Send>>, cleanup: Option<Cleanup>) -> Self {
         Self { is_disarmed: Arc::default(), hangup, cleanup }
     }
 
-    /// Starts to watch the host, on a thread that also starts the thread of `signals`. Does nothing
-    /// if called again.
+    /// Starts to watch the host on a new thread, which also starts the thread of `signals`. Does
+    /// nothing if called again.
     pub(super) fn start(&mut self, signals: Option<SignalListener>) {
         let Some(hangup) = self.hangup.take() else {
             if let Some(signals) = signals {
@@ -73,7 +73,7 @@ impl OrphanGuard {
         }
     }
 
-    /// Disarms the guard: the end of the host no longer ends this process.
+    /// Disarms the guard: this process no longer ends with its host.
     pub(super) fn disarm(self) {
         self.is_disarmed.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! Reuse of one allocation for many futures.
+//! One allocation, reused for many futures.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 /// Memory in which futures of one type run, one after the other. Each future is created in place,
 /// because moving a large future copies all of it.
 pub(super) trait ReusableFuture<T>: Future {
-    /// Creates the next future. Drops the previous one.
+    /// Drops the previous future and creates the next one.
     fn start(self: Pin<&mut Self>, input: T);
 }
 

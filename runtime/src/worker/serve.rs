@@ -19,7 +19,7 @@ use super::session::Session;
 use super::signal_listener::SignalListener;
 use crate::launch::{AnyChannel, Inherited};
 
-/// A worker that is ready to serve: await it.
+/// Builder of a serving worker. Await it to serve.
 #[must_use = "nothing is served until this is awaited"]
 pub struct Serve<M, C = DefaultCodec, L = NoLayers> {
     make: M,
@@ -62,7 +62,7 @@ impl<M, C, L> Serve<M, C, L> {
     }
 
     /// Accepts only this transport. By default, the worker accepts any built-in transport that its
-    /// host has chosen. A transport of your own must be set.
+    /// host has chosen. A custom transport must be set here.
     pub fn transport<T: Transport>(mut self, transport: T) -> Self {
         self.attach = Box::new(|inherited| Box::pin(inherited.attach_by(transport)));
         self
@@ -79,17 +79,16 @@ impl<M, C, L> Serve<M, C, L> {
         Serve { make, codec, attach, layers, options }
     }
 
-    /// Sets the time that the host may take to send its hello, which it normally sends at once.
-    /// Zero is no limit. Default: 30 s.
+    /// Sets the time within which the host must send its hello, which it normally sends at once.
+    /// Zero means no limit. Default: 30 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.options.connect_timeout = limit;
         self
     }
 
-    /// Expects no handshake, for a host that has none, such as one in another language. The checks
-    /// that are then missing are listed at
-    /// [`Builder::without_handshake`](crate::Builder::without_handshake). Not needed for a worker
-    /// that a Node.js host starts.
+    /// Expects no handshake, for a host that has none, such as one in another language. See
+    /// [`Builder::without_handshake`](crate::Builder::without_handshake) for the checks that this
+    /// skips. Not needed for a worker that a Node.js host starts.
     pub fn without_handshake(mut self) -> Self {
         self.options.handshake = false;
         self
@@ -99,7 +98,7 @@ impl<M, C, L> Serve<M, C, L> {
     ///
     /// The error reply is sent, and serving ends with a `Panicked` error. A `main` that returns it
     /// exits with code 1. Other calls in flight fail as in a crash, and the host respawns the
-    /// worker if its [`OnCrash`](crate::OnCrash) says so. Default: the worker goes on.
+    /// worker if its [`OnCrash`](crate::OnCrash) policy allows it. Default: the worker continues.
     pub fn exit_on_panic(mut self) -> Self {
         self.options.exit_on_panic = true;
         self
@@ -128,8 +127,8 @@ impl<M: MakeHandler, C: Codec, L: Layers> IntoFuture for Serve<M, C, L> {
 }
 
 impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
-    /// Returns a handle that stops the worker from within, and the future that serves, which must
-    /// be awaited. Dropping the future closes the connection and drops calls in flight at once.
+    /// Returns a handle that stops the worker from within, and the future that serves. The future
+    /// must be awaited. Dropping it closes the connection and drops calls in flight at once.
     ///
     /// ```no_run
     /// # use isolated_workers_core::Error;
@@ -157,7 +156,7 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         let cleanup = Arc::new(OnceLock::new());
         let is_process = inherited.is_process();
         if is_process {
-            // First, so that a signal that arrives before this line finds nothing to clean up.
+            // Set first, so that a signal that arrives before this line finds nothing to clean up.
             stop.set_signal_listener(SignalListener::new(server, Arc::clone(&cleanup)));
             panic_location::install_hook();
         }
@@ -177,8 +176,9 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
     }
 }
 
-/// Awaits `future`. On a multi-thread runtime it runs as a task, which is polled by the thread that
-/// reads from the socket. Otherwise each message would have to wake the thread that awaits `main`.
+/// Awaits `future`. On a multi-thread runtime, spawns it as a task, which is polled by the thread
+/// that reads from the socket. Otherwise each message would have to wake the thread that awaits
+/// `main`.
 async fn run_on_io_thread<F>(future: F) -> F::Output
 where
     F: Future<Output: Send> + Send + 'static,
@@ -186,7 +186,7 @@ where
     if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
         return future.await;
     }
-    // A set of one task, which aborts it when dropped.
+    // A `JoinSet` of one task aborts the task when it is dropped.
     let mut task = JoinSet::new();
     task.spawn(future);
     match task.join_next().await.expect("a task was spawned") {
@@ -199,7 +199,7 @@ where
     }
 }
 
-/// Runs the cleanup of this endpoint when dropped, even if a guard thread still shares it.
+/// Runs this endpoint's cleanup when dropped, even if a guard thread still shares it.
 struct RemoveOnExit(Option<Cleanup>);
 
 impl Drop for RemoveOnExit {

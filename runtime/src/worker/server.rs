@@ -13,8 +13,8 @@ impl Server {
         (Self(stop), StopSignal { stop: stopped, listener: None })
     }
 
-    /// Drains the worker: it sends a go-away, answers the calls in flight, and serving ends with
-    /// `Ok`. Does nothing if it was stopped before.
+    /// Drains the worker: it sends a go-away and answers the calls in flight, then serving ends
+    /// with `Ok`. Does nothing if the worker was stopped before.
     pub fn stop(&self) {
         self.stop_first();
     }
@@ -25,7 +25,7 @@ impl Server {
         !self.0.is_closed()
     }
 
-    /// Stops the worker. Returns `false` if it was stopped or has ended before.
+    /// Stops the worker. Returns `false` if it was already stopped or has ended.
     pub(super) fn stop_first(&self) -> bool {
         self.is_running() && self.0.send_if_modified(|stopped| !std::mem::replace(stopped, true))
     }
@@ -58,7 +58,7 @@ impl StopSignal {
         }
     }
 
-    /// Waits until the worker is stopped. Cancel-safe. Once stopped, it returns at once.
+    /// Waits until the worker is stopped. Returns at once if it was stopped before. Cancel-safe.
     pub(super) async fn stopped(&mut self) {
         let Self { stop, listener } = self;
         let stopped = async {

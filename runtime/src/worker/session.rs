@@ -22,11 +22,11 @@ use crate::handshake::{Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
 use crate::timeouts::{UNLIMITED, elapsed};
 
-/// Time to deliver the last bytes: a go-away when nothing else is left to do, or the error of a
-/// handler after which the worker ends.
+/// Time to deliver the last bytes: a go-away when no calls are left, or the error of a handler
+/// after which the worker ends.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves a worker's connections, one after the other.
+/// Serves a worker's connections, one after another.
 pub(super) struct Session<C> {
     pub(super) codec: C,
     pub(super) options: ServeOptions,
@@ -34,7 +34,7 @@ pub(super) struct Session<C> {
     /// Name of the transport, as the host knows it.
     pub(super) transport: String,
     pub(super) cleanup: Option<Cleanup>,
-    /// `true` if the worker has this process to itself.
+    /// `true` if the worker is a process, not a thread of its host.
     pub(super) is_process: bool,
 }
 
@@ -81,8 +81,8 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Does the handshake with the first host, and makes the handler. Ends the worker if the
-    /// handshake or the handler fails. Returns `None` if the worker was stopped meanwhile.
+    /// Performs the handshake with the first host, and makes the handler. Ends the worker if either
+    /// fails. Returns `None` if the worker was stopped meanwhile.
     async fn open<M: MakeHandler>(
         &self,
         make: M,
@@ -115,13 +115,13 @@ impl<C: Codec> Session<C> {
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        // Handlers may block it, too. Start before the first of them, while the host reads that
-        // this worker is ready.
+        // Handlers may block the runtime too. Start before the first of them, while the host reads
+        // that this worker is ready.
         orphan_guard.start(stop.take_signal_listener());
         Ok(Some((handler, HostConnection { reader, writer, buffer, orphan_guard, peer, parent })))
     }
 
-    /// Waits for the next accepted host. Returns `None` after `linger`.
+    /// Waits for the next accepted host. Returns `None` once `linger` has passed.
     async fn next(
         &self,
         incoming: &mut Incoming<AnyReader, AnyWriter>,
@@ -142,7 +142,7 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Does the handshake with a further host. Owns the stream, so that it closes at once if the
+    /// Performs the handshake with a later host. Owns the stream, so that it closes at once if the
     /// host is refused.
     async fn resume(
         &self,
@@ -181,7 +181,7 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Serves a host. Returns the time to linger for the next one, or `None` to end.
+    /// Serves a host. Returns the time to linger for the next one, or `None` if the worker ends.
     async fn serve<S: Service + 'static>(
         &self,
         service: &Arc<S>,
@@ -205,7 +205,7 @@ impl<C: Codec> Session<C> {
         };
         match end {
             CloseReason::GoAway { linger: linger @ Some(_) } if !is_stopped => {
-                // Disarm before the stream is dropped: its end tells the host that it may go.
+                // Disarm before the stream is dropped: its end tells the host that it may exit.
                 orphan_guard.disarm();
                 Ok(linger)
             }
@@ -215,7 +215,7 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Serves until the connection is over, or until a panic that ends the worker.
+    /// Serves until the connection ends, or until a panic that ends the worker.
     async fn served<S: Service + 'static>(
         &self,
         pump: &mut ConnectionTask<C, AnyReader, Handlers<S>>,
@@ -270,7 +270,7 @@ async fn accept(greeting: Option<Greeting<'_>>, writer: &mut AnyWriter) -> Resul
     }
 }
 
-/// Waits until the parent has ended. Never returns for `None`.
+/// Waits until the parent has ended. Never returns if `parent` is `None`.
 async fn parent_ended(parent: Option<ParentProcess>) {
     match parent {
         Some(parent) => parent.ended().await,

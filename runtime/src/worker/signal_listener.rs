@@ -12,8 +12,8 @@ use isolated_workers_transport::Cleanup;
 use self::system::ShutdownSignals;
 use super::Server;
 
-/// Handles signals: the first one drains the worker, the next one ends the process. After the
-/// worker has ended, each one ends the process.
+/// Handles signals: the first one drains the worker, the next one ends the process. Once the worker
+/// has ended, any signal ends the process.
 pub(super) struct SignalListener {
     signals: ShutdownSignals,
     server: Server,
@@ -21,7 +21,7 @@ pub(super) struct SignalListener {
 }
 
 impl SignalListener {
-    /// Registers for the signals, which are handled while [`Self::listen`] is awaited. Must be
+    /// Registers for the signals. They are handled while [`Self::listen`] is awaited. Must be
     /// called within a tokio runtime. Returns `None` if the system refuses.
     pub(super) fn new(server: Server, cleanup: Arc<OnceLock<Cleanup>>) -> Option<Self> {
         match ShutdownSignals::new() {

@@ -2,8 +2,8 @@ use std::fmt;
 
 use super::tail::OutputTail;
 
-/// Tail of a worker's standard streams, if its host reads them. Clones are cheap and follow the same
-/// worker.
+/// Tails of a worker's standard streams, if its host reads them. Clones are cheap and refer to the
+/// same worker.
 #[derive(Clone, Default)]
 pub struct Captured {
     pub(in crate::driver) stdout: Option<OutputTail>,

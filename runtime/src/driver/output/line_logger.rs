@@ -15,7 +15,7 @@ pub(in crate::driver) struct LineLogger {
     pid: u32,
     name: String,
     line: Vec<u8>,
-    /// `true` if the line is longer than `line`.
+    /// `true` if bytes of the line were dropped because it is too long.
     is_cut: bool,
 }
 
@@ -65,7 +65,7 @@ impl LineLogger {
 }
 
 impl Drop for LineLogger {
-    /// Emits a last line without a newline; the reading task may end before the stream does.
+    /// Emits a last line without a newline: the reading task may end before the stream does.
     fn drop(&mut self) {
         if !self.line.is_empty() {
             self.emit();

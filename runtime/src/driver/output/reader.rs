@@ -14,7 +14,7 @@ const FINAL_OUTPUT_TIMEOUT: Duration = Duration::from_millis(20);
 /// Size of the read buffer.
 const READ_BUFFER_BYTES: usize = 8 << 10;
 
-/// Destination of a stream, besides its tail.
+/// Destination of a stream, in addition to its tail.
 pub(in crate::driver) enum Sink {
     Nowhere,
     Through(Box<dyn AsyncWrite + Send + Unpin>),
@@ -35,7 +35,7 @@ impl Sink {
     }
 }
 
-/// Task that reads a standard stream of a process to its end. Dropping this aborts the task.
+/// Task that reads a standard stream of a process to its end. Dropping this value aborts the task.
 #[derive(Debug)]
 pub(in crate::driver) struct OutputReader {
     tail: OutputTail,
@@ -66,7 +66,7 @@ impl OutputReader {
     pub(in crate::driver) async fn finish(&mut self) {
         // A task must not be polled after it has finished.
         if !self.task.is_finished() && timeout(FINAL_OUTPUT_TIMEOUT, &mut self.task).await.is_err() {
-            // Later output is not the worker's.
+            // Output from here on is not the worker's.
             self.task.abort();
             let _ = (&mut self.task).await;
         }

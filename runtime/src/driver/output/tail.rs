@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Size of a tail: a panic with a long backtrace fits.
+/// Size of a tail. A panic with a long backtrace fits.
 const TAIL_BYTES: usize = 64 << 10;
 
 /// Tail of a stream, shared by the task that reads it and its observers.
@@ -29,14 +29,15 @@ impl OutputTail {
         self.last(TAIL_BYTES)
     }
 
-    /// Up to `limit` bytes from its end, as text that starts with a whole character.
+    /// Up to `limit` bytes from the end, as text that starts with a whole character.
     pub(crate) fn last(&self, limit: usize) -> String {
         let bytes = self.lock();
         let from = bytes.end.len().saturating_sub(limit);
         let is_cut = bytes.is_cut || from > 0;
         let of_a_cut_character = |byte: &u8| is_cut && is_continuation(*byte);
         let end = bytes.end.range(from..);
-        // A character has at most three continuation bytes. More are not UTF-8 and stay visible.
+        // A character has at most three continuation bytes. Further ones are not UTF-8 and stay
+        // visible.
         let halves = end.clone().take(3).take_while(|byte| of_a_cut_character(byte)).count();
         let end: Vec<u8> = end.skip(halves).copied().collect();
         String::from_utf8_lossy(&end).into_owned()

@@ -10,8 +10,8 @@ const FAST_FAIL_STATUS: i32 = 0xC000_0409_u32.cast_signed();
 
 /// Extracts the message and location of a fatal panic from the tail of a standard error.
 ///
-/// A caught panic appears there as well. So the process must have exited as a panic makes it exit:
-/// with code 101, or by an abort without later output.
+/// A caught panic appears there as well. The process must therefore have exited as a panic makes it
+/// exit: with code 101, or by an abort without later output.
 pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
     let is_abort = match reason {
         ExitReason::Exited(101) => false,
@@ -25,7 +25,8 @@ pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
     if is_abort && !last.is_last_output {
         return None;
     }
-    // A panic that cannot unwind causes a second one in the standard library. The first is the cause.
+    // A panic that cannot unwind causes a second one in the standard library. The first one is the
+    // cause.
     let cause = if last.is_secondary() { panics.next().unwrap_or(last) } else { last };
     let message: String = cause.message.chars().take(MAX_MESSAGE_CHARS).collect();
     Some(format!("{message}, at {}", cause.location))
@@ -55,8 +56,8 @@ impl PanicReport {
         Some(Self { message: message.trim_end().to_owned(), location, is_last_output })
     }
 
-    /// Parses the format of Rust 1.72 and older: `panicked at 'message', src/main.rs:7:5`. The message may span
-    /// lines.
+    /// Parses the format of Rust 1.72 and older: `panicked at 'message', src/main.rs:7:5`. The
+    /// message may span lines.
     fn quoted<'a>(quoted: &str, rest: &'a [&'a str]) -> Option<(String, String, &'a [&'a str])> {
         let is_end = |line: &str| {
             line.rsplit_once("', ")
@@ -80,8 +81,9 @@ fn head(line: &str) -> Option<&str> {
     Some(line.split_once("thread '")?.1.split_once(" panicked at ")?.1)
 }
 
-/// Number of lines of the message at the start of `lines`. If no note ends it, only indented lines
-/// belong to it, as those of a failed assertion do: others may be unrelated output.
+/// Number of lines of the message at the start of `lines`. If no note ends the message, only
+/// indented lines belong to it, such as those of a failed assertion. Other lines may be unrelated
+/// output.
 fn end_of_message(lines: &[&str]) -> usize {
     let note = lines.iter().position(|line| is_note(line));
     let indented = lines.iter().skip(1).take_while(|line| line.starts_with(' ')).count();

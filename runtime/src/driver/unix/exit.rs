@@ -3,11 +3,11 @@ use std::io;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// State of a child. Querying it does not reap the child.
+/// State of a child process. Querying it does not reap the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChildState {
     Running,
-    /// Exited and not reaped: its process id is still its own.
+    /// Exited and not reaped: its process id is still reserved.
     Zombie,
     /// Reaped: its process id may belong to another process.
     Reaped,
@@ -33,7 +33,7 @@ impl ChildSignal {
         signal(SignalKind::child()).map(Self)
     }
 
-    /// Waits for the exit. Cancel-safe; returns at once after it.
+    /// Waits for the exit. Returns at once if the child has exited. Cancel-safe.
     pub(super) async fn ended(&mut self, pid: Pid) {
         // A signal between the query and the wait is not lost.
         while ChildState::of(pid) == ChildState::Running && self.0.recv().await.is_some() {}

@@ -1,15 +1,15 @@
 //! Detection of kills by the OOM killer.
 //!
-//! Linux counts them for each control group and for the machine, without naming the victim. If no count
-//! is readable, as on other systems, no kill is detected.
+//! Linux counts kills for each control group and for the machine, without naming the victim. If no
+//! count is readable, as on other systems, no kill is detected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time after a counted kill within which a dead worker may be its victim. Workers killed together are
-/// found dead one after the other.
+/// Time after a counted kill within which a dead worker may be its victim. Workers that are killed
+/// together are found dead one after another.
 const ATTRIBUTION_WINDOW: Duration = Duration::from_secs(1);
 
 /// Counter of this process's control group and its descendants, or of the machine.
@@ -21,7 +21,7 @@ struct OomCounter {
 
 static COUNTER: Mutex<Option<OomCounter>> = Mutex::new(None);
 
-/// Reads the count for the first time; later calls do nothing. Called before the first worker runs.
+/// Reads the initial count. Later calls do nothing. Called before the first worker runs.
 pub(super) fn init() {
     let mut counter = lock();
     if counter.is_none() {
@@ -63,7 +63,7 @@ fn own_group(root: &Path) -> Option<PathBuf> {
     Some(root.join("sys/fs/cgroup").join(path).join("memory.events"))
 }
 
-/// Number in the line "oom_kill 3" of a file.
+/// Number in a file's line `oom_kill 3`.
 fn kills(file: &Path) -> Option<u64> {
     let counts = fs::read_to_string(file).ok()?;
     counts.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
@@ -73,7 +73,7 @@ fn kills(file: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Temporary folder that stands for the root of a system.
+    /// Temporary folder that replaces the root of the file system.
     struct FakeRoot(PathBuf);
 
     impl FakeRoot {

@@ -11,7 +11,7 @@ use super::exit::ChildSignal;
 #[derive(Debug)]
 pub(super) enum ExitWatch {
     Descriptor(AsyncFd<OwnedFd>),
-    /// Fallback without pidfd (before Linux 5.3, and in some sandboxes).
+    /// Fallback if there is no pidfd (before Linux 5.3, and in some sandboxes).
     Signal(ChildSignal),
 }
 
@@ -25,7 +25,7 @@ impl ExitWatch {
         watched.map(Self::Descriptor).or_else(|_| ChildSignal::new(pid).map(Self::Signal))
     }
 
-    /// Waits for the exit. Cancel-safe; returns at once after it.
+    /// Waits for the exit. Returns at once if the child has exited. Cancel-safe.
     pub(super) async fn ended(&mut self, pid: Pid) {
         match self {
             // A pidfd stays readable. The wait fails only while the runtime shuts down.

@@ -1,4 +1,5 @@
-//! Windows calls for jobs, consoles and threads that neither the standard library nor tokio offers.
+//! Windows functions for jobs, consoles and threads that neither the standard library nor tokio
+//! offers.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -23,7 +24,8 @@ pub(super) struct Job(OwnedHandle);
 
 impl Job {
     pub(super) fn new() -> io::Result<Self> {
-        // SAFETY: null attributes and name are allowed: the handle is not inherited and cannot be opened by name.
+        // SAFETY: attributes and name may be null: the handle is then not inherited and cannot be
+        // opened by name.
         let job = Self(owned(unsafe { CreateJobObjectW(null(), null()) })?);
         job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
         Ok(job)

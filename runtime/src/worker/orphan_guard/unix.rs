@@ -1,7 +1,7 @@
-//! A thread that starts quickly.
+//! Threads that start quickly.
 //!
-//! A thread of the standard library sets up a second stack for overflows, and a heap of its own,
-//! before it runs anything. That is three quarters of its start, and would delay a worker's first
+//! Before it runs anything, a thread of the standard library sets up an alternate signal stack and
+//! its own heap arena. That is three quarters of its start time, and would delay a worker's first
 //! call.
 #![allow(unsafe_code)]
 
@@ -12,7 +12,7 @@ use std::ptr::null_mut;
 /// Starts a thread that runs `run`. Returns `run` if the system refuses.
 pub(super) fn start<F: FnOnce() + Send + 'static>(stack_bytes: usize, run: F) -> Result<(), F> {
     let run = Box::into_raw(Box::new(run));
-    // SAFETY: `main::<F>` gets the argument that it expects. From then on the thread owns it.
+    // SAFETY: `main::<F>` receives the `Box<F>` that it expects. From then on the thread owns it.
     if unsafe { create(stack_bytes, main::<F>, run.cast()) } {
         return Ok(());
     }
@@ -23,7 +23,7 @@ pub(super) fn start<F: FnOnce() + Send + 'static>(stack_bytes: usize, run: F) ->
 type ThreadMain = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 
 /// # Safety
-/// `run` must be a `Box<F>` that this function may take over.
+/// `run` must be a `Box<F>`. This function takes ownership of it.
 unsafe extern "C" fn main<F: FnOnce()>(run: *mut c_void) -> *mut c_void {
     // SAFETY: guaranteed by the caller.
     let run = unsafe { Box::from_raw(run.cast::<F>()) };

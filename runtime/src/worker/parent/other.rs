@@ -1,4 +1,4 @@
-/// Host of this worker, if it is the parent of its process. This system cannot report its end.
+/// Host of this worker, if the host is the parent process. This system cannot report its end.
 #[derive(Clone, Copy)]
 pub(in crate::worker) enum ParentProcess {}
 

@@ -2,7 +2,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Offset that a shell adds to a signal's number for the exit code of a process that it ended.
+/// Offset that a shell adds to a signal's number to form an exit code.
 const SIGNAL_EXIT_CODE_BASE: i32 = 128;
 
 pub(super) struct ShutdownSignals {
@@ -11,12 +11,12 @@ pub(super) struct ShutdownSignals {
 }
 
 impl ShutdownSignals {
-    /// Must be called within a tokio runtime.
+    /// Registers for the signals. Must be called within a tokio runtime.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next signal, and returns the exit code that stands for it.
+    /// Waits for the next signal, and returns its exit code.
     pub(super) async fn next(&mut self) -> i32 {
         let kind = tokio::select! {
             _ = self.terminate.recv() => SignalKind::terminate(),

@@ -13,7 +13,7 @@ impl ShutdownSignals {
         Ok(Self { interrupt: ctrl_c()?, stop: ctrl_break()? })
     }
 
-    /// Waits for the next signal, and returns the exit code that stands for it.
+    /// Waits for the next signal, and returns its exit code.
     pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => {}
