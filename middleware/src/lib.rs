@@ -20,6 +20,9 @@
 //! | use a layer of `tower` | `tower_layer` (feature `tower`) |
 //! | choose at run time | `Option`, [`BoxMiddleware`], [`BoxService`] |
 //!
+//! [`Timeout`], [`Deadline`], [`RateLimit`] and [`Retry`] need a tokio runtime with its timer
+//! enabled.
+//!
 //! # Order
 //!
 //! On a builder, the first layer added sees a request first and its reply last. A good order on the

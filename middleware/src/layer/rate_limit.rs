@@ -37,7 +37,8 @@ struct Bucket {
 }
 
 impl RateLimit {
-    /// Allows `count` calls per `period`, and bursts of `count` calls. Further calls wait.
+    /// Allows `count` calls per `period`, and bursts of `count` calls. Further calls wait. A
+    /// `period` of zero sets no limit.
     ///
     /// # Panics
     /// Panics if `count` is 0.
