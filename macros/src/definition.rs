@@ -23,7 +23,7 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
-    /// Reads a trait. The error lists everything that is wrong with it.
+    /// Reads a trait. The error combines all mistakes in it.
     pub(crate) fn parse(options: TokenStream, item: TokenStream) -> syn::Result<Self> {
         let mut item = match syn::parse2(item)? {
             Item::Trait(item) => item,
@@ -49,12 +49,12 @@ impl Definition {
         &self.item.vis
     }
 
-    /// The trait's visibility, as items in the generated module write it.
+    /// Returns the trait's visibility, for items in the generated module.
     pub(crate) fn visibility_in_module(&self) -> Visibility {
         relocate_visibility(self.visibility())
     }
 
-    /// Path of the facade crate, as the generated module writes it.
+    /// Returns the path of the facade crate, for code in the generated module.
     pub(crate) fn krate_in_module(&self) -> Path {
         relocate_path(&self.krate)
     }

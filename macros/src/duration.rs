@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::LitStr;
 
-/// Parses a duration. No limit is [`Duration::ZERO`], as in `Message::TIMEOUT`.
+/// Parses a duration. `"none"` and `"0"` become [`Duration::ZERO`], as in `Message::TIMEOUT`.
 pub(crate) fn parse(literal: &LitStr) -> syn::Result<Duration> {
     let text = literal.value();
     from_text(text.trim()).ok_or_else(|| {

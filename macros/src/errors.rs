@@ -39,7 +39,7 @@ impl Errors {
     }
 }
 
-/// Each message with the source text that it points at, for assertions in unit tests.
+/// Returns each error message and the source text at its span, for assertions in unit tests.
 #[cfg(test)]
 pub(crate) fn listed(error: syn::Error) -> Vec<(String, String)> {
     error

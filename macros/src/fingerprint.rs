@@ -1,8 +1,8 @@
-//! Fingerprint of a service. Host and worker compare it to detect different definitions.
+//! Fingerprint of a service. Host and worker compare fingerprints to detect mismatched definitions.
 //!
 //! It covers the names and types of methods, arguments and replies, because these decide how bytes
-//! are read. The order of methods, documentation, timeouts and retries can differ. Types count by
-//! their text, so the fingerprint does not change if a struct gains a field.
+//! are read. The order of methods, documentation, timeouts and retries can differ. Types are
+//! compared by their text, so the fingerprint does not change if a struct gains a field.
 
 use syn::ext::IdentExt;
 

@@ -1,8 +1,8 @@
 //! Macros of isolated-workers: [`macro@service`] turns a trait into typed messages with a client
 //! and a handler, and [`macro@main`] turns a program into a worker.
 //!
-//! Use them through the `isolated-workers` crate, which re-exports both and which the generated
-//! code needs. The generated code is ordinary code that you can also write by hand.
+//! Use them through the `isolated-workers` crate, which re-exports both. Generated code refers to
+//! that crate, and is ordinary code that you can also write by hand.
 
 use proc_macro::TokenStream;
 
@@ -83,7 +83,7 @@ mod type_check;
 ///   name.
 /// - `mod calculator`, with a message for each method (`calculator::Add { a, b }`). It also
 ///   contains `Request`, an enum of all messages, and `SCHEMA`. Host and worker compare their
-///   schemas to detect different definitions.
+///   schemas to detect mismatched definitions.
 ///
 /// All items have the visibility of the trait. The schema consists of the names of methods,
 /// arguments and types. It does not include documentation, timeouts, retries or the order of
@@ -135,7 +135,7 @@ mod type_check;
 ///   worker crashes. Default: it does not run again.
 /// - `oneway`: the call returns when the message is sent. There is no reply and no error from the
 ///   method. A oneway message cannot be retried, because its outcome is not reported.
-/// - `blocking`: the method is a plain `fn`, which may compute for long or block. It runs on
+/// - `blocking`: the method is a plain `fn`, which may block or compute for a long time. It runs on
 ///   tokio's blocking pool, so the connection still handles other calls, cancels and heartbeats.
 ///   Cancelling the call does not stop the method; its result is dropped. A worker that exits does
 ///   not wait for the method, unless its runtime does: `#[main]` does not wait, while
@@ -194,8 +194,8 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// - `codec = expression`: codec to serve with. It must match the host's codec. Default: that of
-///   `serve`.
+/// - `codec = expression`: codec to serve with. It must match the host's codec. Default: the
+///   default of `serve`.
 /// - `crate = path`: path of isolated-workers. Default: `::isolated_workers`.
 ///
 /// # Generated code

@@ -22,7 +22,8 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<Tok
     Ok(errors.finish(output)?.map(|output| worker(&main, &output, &options)).unwrap_or_default())
 }
 
-/// The error, and an empty `main`, so that the compiler does not also report a missing one.
+/// Generates the error and an empty `main`, so that the compiler does not also report a missing
+/// `main`.
 pub(crate) fn failed(error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!(#error fn main() {})

@@ -25,7 +25,8 @@ impl Scope {
         Self { defined, aliases: Vec::new() }
     }
 
-    /// `ty` as the module must write it. If it needs an alias, the alias is named `alias`.
+    /// Returns `ty` as written in the module. If the type needs an alias, the alias is named
+    /// `alias`.
     pub(crate) fn resolve(&mut self, ty: &Type, alias: Ident) -> TokenStream {
         if !mentions(ty, &self.defined) {
             return relocate(ty, 1);
@@ -35,7 +36,7 @@ impl Scope {
         resolved
     }
 
-    /// Inner module of aliases, if there are any.
+    /// Returns the inner module of aliases, if there are any.
     pub(crate) fn shadowed(self) -> Option<TokenStream> {
         let (names, types): (Vec<Ident>, Vec<TokenStream>) = self.aliases.into_iter().unzip();
         (!names.is_empty()).then(|| {
@@ -60,13 +61,13 @@ pub(crate) fn mentions(tokens: impl ToTokens, names: &[Ident]) -> bool {
     })
 }
 
-/// `path` as the module must write it.
+/// Returns `path` as written in the module.
 pub(crate) fn relocate_path(path: &Path) -> Path {
     let path = relocate(path, 1);
     parse_quote!(#path)
 }
 
-/// The trait's `visibility`, as the module must write it.
+/// Returns the trait's `visibility` as written in the module.
 ///
 /// Messages have the visibility of their trait. `pub` in a private module is not enough, because
 /// the compiler accepts a private reply type only for a private message.

@@ -11,7 +11,7 @@ use crate::method::{Argument, Method, Output};
 use crate::names;
 use crate::type_check::{self, Position};
 
-/// Reads a method. Adds an error for each part that is wrong, and reads the rest.
+/// Reads a method. Adds an error for each invalid part, and reads the rest.
 pub(crate) fn method(mut item: TraitItemFn, errors: &mut Errors) -> Method {
     let options = errors.or_default(MessageOptions::take(&mut item.attrs));
     check(&item, &options, errors);
@@ -122,9 +122,9 @@ fn check_receiver(sig: &Signature, errors: &mut Errors) {
     errors.at(&sig.inputs[0], advice);
 }
 
-/// Removes the call's context from the parameters, if it is the first of them.
+/// Removes the call's context from the parameters, if it is the first parameter.
 ///
-/// It is recognized by its type's name, because a macro cannot resolve types.
+/// The context is recognized by the name of its type, because a macro cannot resolve types.
 fn take_context(sig: &mut Signature, errors: &mut Errors) -> Option<(Ident, Type)> {
     let receiver = usize::from(sig.receiver().is_some());
     let mut inputs = std::mem::take(&mut sig.inputs).into_iter().collect::<Vec<_>>();
@@ -166,7 +166,7 @@ fn is_context(ty: &Type) -> bool {
     }
 }
 
-/// Reads the arguments. Adds an error for each invalid one and leaves it out.
+/// Reads the arguments. Adds an error for each invalid argument and leaves it out.
 fn arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
     sig.inputs.iter().filter_map(|input| argument(input, errors)).collect()
 }

@@ -1,6 +1,6 @@
 //! Pool of workers behind one service.
 //!
-//! A call goes through [`Pool`], its middleware, and [`Dispatch`], which gives it to a worker.
+//! A call goes through [`Pool`], its middleware, and [`Dispatch`], which sends it to a worker.
 //! [`scheduler`] makes all decisions. [`supervisor`] starts and ends the workers. [`fast_path`] is
 //! an optimization.
 
@@ -44,13 +44,13 @@ use crate::driver::Driver;
 use crate::host::attempts::Attempts;
 use crate::host::supervisor::StopRequest;
 
-/// A number of workers of one program behind one [`Service`].
+/// Pool of workers that run the same program, behind one [`Service`].
 ///
 /// A call runs in the worker with the fewest calls, or waits in a queue until a worker is free.
 ///
 /// If a worker crashes, its calls fail, or are retried if their messages allow it, and the worker
-/// is replaced. If workers keep crashing, they are started with a growing backoff. Beyond a limit,
-/// calls fail with an error that names the cause.
+/// is replaced. If workers keep crashing, they are respawned with a growing backoff. Beyond a
+/// limit, calls fail with an error that names the cause.
 ///
 /// Cloning is cheap, and all clones refer to the same pool. The pool closes when the last clone is
 /// dropped.
@@ -84,8 +84,8 @@ pub struct Pool<S: Service = Dispatch<DefaultCodec>> {
 /// Closes the pool when its last handle is dropped.
 struct CloseOnDrop<C: Codec>(Arc<PoolShared<C>>);
 
-/// Id of a worker in a pool, counted from 0. If the worker is replaced, its successor has the same
-/// id.
+/// Id of a worker in a pool, counted from 0. A replacement has the id of the worker that it
+/// replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub usize);
 
@@ -112,8 +112,8 @@ impl<S: Service> Pool<S> {
     /// Returns a handle whose calls run in the same worker for the same key, for workers that keep
     /// state or a cache.
     ///
-    /// If the worker is replaced, its successor has the key. The key moves to another worker only
-    /// if its own ends for good.
+    /// If the worker is replaced, the key stays with its successor. The key moves to another worker
+    /// only if its worker ends and is not replaced.
     pub fn with_key(&self, key: impl Hash) -> ScopedPool<S> {
         ScopedPool::new(self).with_key(key)
     }
@@ -130,8 +130,8 @@ impl<S: Service> Pool<S> {
         ScopedPool::new(self).on(worker)
     }
 
-    /// Sends a message to all active and starting workers concurrently, and returns each worker's
-    /// reply.
+    /// Sends a message to all active and starting workers concurrently. Returns each worker's reply
+    /// or error.
     pub async fn broadcast<M: Message>(
         &self,
         message: &M,
@@ -202,19 +202,19 @@ impl<S: Service> Pool<S> {
         self.shared.stats()
     }
 
-    /// Returns a receiver for statistics, which is notified if a worker comes, goes or crashes.
+    /// Returns a receiver of statistics that is notified when a worker starts, ends or crashes.
     pub fn watch(&self) -> watch::Receiver<Stats> {
         self.shared.stats.subscribe()
     }
 
-    /// Replaces all workers, one after the other, with the current version of the program.
+    /// Replaces all workers, one at a time, with the current version of the program.
     ///
     /// Each new worker is up before the old one is drained, so no call fails. Cancel-safe: the
     /// reload continues if the future is dropped.
     ///
     /// # Errors
-    /// The error of a new worker that did not come up. Workers that were not replaced by then stay.
-    /// `Closed` if the pool was closed.
+    /// Error of the new worker that failed to start. Workers that are not replaced by then keep
+    /// running. [`Closed`](ErrorKind::Closed) if the pool was closed.
     pub async fn reload(&self) -> Result<(), Error> {
         let shared = &self.shared;
         let mut changes = shared.stats.subscribe();
@@ -235,8 +235,8 @@ impl<S: Service> Pool<S> {
         }
     }
 
-    /// Drains the pool: takes no more calls, finishes queued calls and calls in flight, and closes
-    /// the workers.
+    /// Drains the pool: stops accepting calls, finishes queued calls and calls in flight, and
+    /// closes the workers.
     ///
     /// Returns when the workers are gone. Cancel-safe: draining continues if the future is dropped.
     ///
@@ -283,7 +283,8 @@ impl<S: Service> Pool<S> {
         self.shared.stop(StopRequest::Kill);
     }
 
-    /// Waits until the pool was drained, closed or killed and all workers are gone. Cancel-safe.
+    /// Waits until the pool has been drained, closed or killed, and all workers are gone.
+    /// Cancel-safe.
     pub async fn closed(&self) {
         // An error about killed workers is for callers of `drain` and `close`.
         let _ = self.ended().await;
@@ -302,7 +303,7 @@ impl<S: Service> Pool<S> {
         }
     }
 
-    /// Makes a call up to `max_attempts` times, each time through all middleware.
+    /// Makes a call up to `max_attempts` times. Each attempt goes through all middleware.
     async fn call_with_retries(&self, request: Request, max_attempts: u32) -> Result<Response, Error> {
         let Self { service, shared, .. } = self;
         let mut attempts = Attempts::new(request, max_attempts);

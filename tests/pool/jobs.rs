@@ -9,12 +9,12 @@ pub(crate) trait Jobs {
     /// Connects to the socket at `path`, writes `name`, and returns when the test closes the
     /// connection.
     async fn hold(&self, path: String, name: String) -> u32;
-    /// Does the same as `hold`, with retries.
+    /// Same as `hold`, with retries.
     #[message(retry = 3)]
     async fn hold_again(&self, path: String, name: String) -> u32;
-    /// Appends a line to the file, which counts the runs.
+    /// Appends a line to the file at `path`, so that tests can count the runs.
     async fn once(&self, path: String, number: u64) -> u64;
-    /// Does the same as `once`, with almost unlimited retries.
+    /// Same as `once`, with almost unlimited retries.
     #[message(retry = 1000)]
     async fn again(&self, path: String, number: u64) -> u64;
     async fn abort(&self);
@@ -25,7 +25,7 @@ pub(crate) trait Jobs {
     async fn exit(&self);
     #[message(timeout = "200ms")]
     async fn spin(&self);
-    /// Allocates this number of bytes and keeps them.
+    /// Allocates this number of bytes and never frees them.
     async fn grow(&self, bytes: usize);
     /// Returns the first argument of the program.
     async fn version(&self) -> String;

@@ -32,7 +32,8 @@ async fn until(pool: &Pool, condition: impl Fn(&Stats) -> bool) {
     soon(pool.watch().wait_for(|_| condition(&pool.stats()))).await.unwrap();
 }
 
-/// Waits until the queue has this number of calls. Polls, because the pool does not report that.
+/// Waits until the queue has this number of calls. Polls, because the pool sends no notification
+/// about its queue.
 async fn queued(pool: &Pool, calls: usize) {
     soon(async {
         while pool.stats().queued != calls {

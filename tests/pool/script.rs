@@ -1,4 +1,4 @@
-//! Program that can be changed while workers of it run.
+//! Program that tests can change while its workers run.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -8,7 +8,8 @@ fn parsed(options: &str, item: &str) -> syn::Result<Definition> {
     Definition::parse(parse(options), parse(item))
 }
 
-/// Asserts the errors of a trait with this body: the tokens they point at, and a part of each text.
+/// Asserts the errors of a trait with this body: the tokens at their spans, and a part of each
+/// text.
 #[track_caller]
 fn refused(body: &str, expected: &[(&str, &str)]) {
     refused_item("", &format!("trait Calculator {{ {body} }}"), expected);

@@ -22,9 +22,10 @@ use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
 /// Builder of a [`Pool`], created by [`Pool::builder`].
 ///
-/// Defaults: one worker for each thread that the machine runs at once, one call at a time in each
-/// worker, and a queue of 1024 calls with backpressure. All workers are started again if they end,
-/// and none is recycled. Other defaults are those of [`Builder`].
+/// Defaults: one worker per available CPU
+/// ([`available_parallelism`](std::thread::available_parallelism)), one call at a time in each
+/// worker, and a queue of 1024 calls with backpressure. Workers that end are replaced, and none is
+/// recycled. Other defaults are those of [`Builder`].
 #[must_use = "no worker is started until `spawn` is called"]
 #[derive(Debug)]
 pub struct PoolBuilder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
@@ -67,16 +68,16 @@ impl<D: Driver> PoolBuilder<D, DefaultCodec, D::Transport> {
 }
 
 impl<D, C, T, L> PoolBuilder<D, C, T, L> {
-    /// Sets a fixed number of workers. Default: the number of threads that the machine runs at
-    /// once.
+    /// Sets a fixed number of workers. Default:
+    /// [`available_parallelism`](std::thread::available_parallelism).
     pub fn workers(self, workers: usize) -> Self {
         self.size(workers..=workers)
     }
 
     /// Sets the minimum and maximum number of workers. The minimum may be 0.
     ///
-    /// A worker above the minimum is started if a call would have to wait, and ends after it was
-    /// idle for [`idle_timeout`](Self::idle_timeout).
+    /// A worker above the minimum is started if a call would have to wait, and ends after it has
+    /// been idle for [`idle_timeout`](Self::idle_timeout).
     pub fn size(mut self, size: RangeInclusive<usize>) -> Self {
         (self.options.min, self.options.max) = (*size.start(), *size.end());
         self
@@ -96,16 +97,17 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Sets the time after which a waiting call fails with [`Timeout`](ErrorKind::Timeout), without
-    /// being run. Default: zero, which is no limit.
+    /// Sets the time after which a queued call fails with [`Timeout`](ErrorKind::Timeout) without
+    /// having run. Default: zero, which means no limit.
     ///
-    /// The timeout of the message itself ([`Timeouts::message`]) starts when a worker has the call.
+    /// The timeout of the message itself ([`Timeouts::message`]) starts when the call is sent to a
+    /// worker.
     pub fn queue_timeout(mut self, limit: Duration) -> Self {
         self.options.queue_timeout = limit;
         self
     }
 
-    /// Sets which workers are started again if they end. Default: [`Restart::Permanent`].
+    /// Sets which workers are replaced after they end. Default: [`Restart::Permanent`].
     pub fn restart(mut self, restart: Restart) -> Self {
         self.options.restart = restart;
         self
@@ -129,8 +131,8 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Sets the time after which an idle worker above the minimum ends. It may take up to twice as
-    /// long after the last call. Default: 1 min. Zero is never.
+    /// Sets the time after which an idle worker above the minimum ends. At most twice this time
+    /// passes between the worker's last call and its end. Default: 1 min. Zero means never.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.options.idle_timeout = limit;
         self
@@ -139,8 +141,8 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
     /// Replaces each worker after this number of calls. Default: never.
     ///
     /// The limit of each worker is lowered by up to a tenth at random, so that not all are replaced
-    /// together. Workers are replaced one after the other. The new worker is up before the old one
-    /// is drained.
+    /// together. Workers are replaced one at a time. The new worker is up before the old one is
+    /// drained.
     pub fn recycle_after(mut self, calls: u64) -> Self {
         self.options.recycle.calls = calls;
         self
@@ -161,12 +163,12 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Sets the timeouts of each worker, as [`Builder::timeouts`].
+    /// Sets the timeouts of each worker, as [`Builder::timeouts`] does.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         Self { worker: self.worker.timeouts(timeouts), ..self }
     }
 
-    /// Sets the limits of each connection, as [`Builder::limits`].
+    /// Sets the limits of each connection, as [`Builder::limits`] does.
     pub fn limits(self, limits: Limits) -> Self {
         Self { worker: self.worker.limits(limits), ..self }
     }
@@ -178,39 +180,39 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         Self { worker: self.worker.on_crash(policy), ..self }
     }
 
-    /// Sets the policy for timeouts, as [`Builder::on_timeout`]. [`OnTimeout::Kill`] replaces the
-    /// worker in which the call timed out. Without it, a handler that never awaits blocks its
-    /// worker for later calls too.
+    /// Sets the policy for timeouts, as [`Builder::on_timeout`] does. [`OnTimeout::Kill`] replaces
+    /// the worker in which the call timed out. Without it, a handler that never yields also blocks
+    /// later calls in its worker.
     pub fn on_timeout(self, policy: OnTimeout) -> Self {
         Self { worker: self.worker.on_timeout(policy), ..self }
     }
 
-    /// Sets the heartbeat of each worker, as [`Builder::heartbeat`].
+    /// Sets the heartbeat of each worker, as [`Builder::heartbeat`] does.
     pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
         Self { worker: self.worker.heartbeat(heartbeat), ..self }
     }
 
-    /// Sets the generator of call ids, as [`Builder::ids`].
+    /// Sets the generator of call ids, as [`Builder::ids`] does.
     pub fn ids(self, ids: impl TxIdGenerator) -> Self {
         Self { worker: self.worker.ids(ids), ..self }
     }
 
-    /// Sets the startup data, which each worker receives, as [`Builder::startup_data`].
+    /// Sets the startup data that each worker receives, as [`Builder::startup_data`] does.
     pub fn startup_data(self, data: impl Serialize + Send + 'static) -> Self {
         Self { worker: self.worker.startup_data(data), ..self }
     }
 
-    /// Sets the expected schema of each worker, as [`Builder::service`].
+    /// Sets the expected schema of each worker, as [`Builder::service`] does.
     pub fn service(self, schema: Schema) -> Self {
         Self { worker: self.worker.service(schema), ..self }
     }
 
-    /// Sets the codec, as [`Builder::codec`].
+    /// Sets the codec, as [`Builder::codec`] does.
     pub fn codec<C2: Codec>(self, codec: C2) -> PoolBuilder<D, C2, T, L> {
         PoolBuilder { worker: self.worker.codec(codec), options: self.options }
     }
 
-    /// Sets the transport, as [`Builder::transport`].
+    /// Sets the transport, as [`Builder::transport`] does.
     pub fn transport<T2: Transport>(self, transport: T2) -> PoolBuilder<D, C, T2, L> {
         PoolBuilder { worker: self.worker.transport(transport), options: self.options }
     }
@@ -230,8 +232,8 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
     /// Must be called within a tokio runtime with I/O and time enabled.
     ///
     /// # Errors
-    /// The error of [`Builder::spawn`] for the first worker that does not come up. The other
-    /// workers are then ended, as they are if the future is dropped.
+    /// The error of [`Builder::spawn`] for the first worker that does not come up. All other
+    /// workers are then ended. Dropping the future ends them too.
     pub async fn spawn(self) -> Result<Pool<L::Service<Dispatch<C>>>, Error> {
         self.options.check()?;
         let Self { mut worker, options } = self;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::OnCrash;
 
-/// Restart policy of a pool, in the terms of Erlang's supervisors.
+/// Restart policy of a pool. The variants have the names of Erlang's restart types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restart {
@@ -52,12 +52,12 @@ pub(crate) struct PoolConfig {
     /// Number of starts allowed within the period.
     pub(crate) spawn_rate: (u32, Duration),
     pub(crate) on_crash: OnCrash,
-    /// Time after which an idle worker above the minimum ends. Zero is never.
+    /// Time after which an idle worker above the minimum ends. Zero means never.
     pub(crate) idle_timeout: Duration,
     pub(crate) recycle: RecycleLimits,
 }
 
-/// Limits at which a worker is replaced by a fresh one. Zero is no limit.
+/// Limits at which a worker is replaced. Zero means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RecycleLimits {
     /// Number of calls.

@@ -1,4 +1,4 @@
-//! Innermost service of a pool: gives each call to a worker.
+//! Innermost service of a pool: sends each call to a worker.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,11 +15,11 @@ use super::scoped::CallOptions;
 use super::shared::PoolShared;
 use crate::connection::Call;
 
-/// The workers of a pool without middleware, as one service.
+/// Service that sends each call to a worker of a pool, below all middleware.
 ///
 /// A call without options takes the fast path: it acquires a permit of the worker with the most
-/// free ones. If that fails, or if the call has options, it asks the scheduler, and may wait in the
-/// queue.
+/// free permits. If that fails, or if the call has options, it asks the scheduler, and may wait in
+/// the queue.
 pub struct Dispatch<C: Codec>(pub(super) Arc<PoolShared<C>>);
 
 impl<C: Codec> Service for Dispatch<C> {
@@ -120,8 +120,8 @@ async fn call_slowly<C: Codec>(
         };
         let link = route.chosen();
         let mut call = Call::with_permit(route, request);
-        // A suspect call runs with no other suspect beside it, so that the next crash has one
-        // cause.
+        // At most one suspect call runs in a worker at a time, so that the next crash has only one
+        // suspect.
         let _suspect_permit = if options.is_suspect && !shared.is_exclusive() {
             Some(link.suspect_permit().await)
         } else {

@@ -13,9 +13,9 @@ type BoxedCall<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
 /// Results of [`Pool::map`](super::Pool::map): one for each item.
 ///
-/// It is a [`Stream`], and has [`next`](Self::next) for use without stream adapters. It takes items
-/// as results are taken, and holds at most [`at_once`](Self::at_once) of them. Calls make progress
-/// only while it is polled. Dropping it cancels the running calls.
+/// It is a [`Stream`], and has [`next`](Self::next) for use without stream adapters. It holds at
+/// most [`at_once`](Self::at_once) items, and takes further items as results are returned. Calls
+/// make progress only while the stream is polled. Dropping the stream cancels the running calls.
 #[must_use = "no calls are made until results are polled"]
 pub struct Map<'a, R> {
     /// Calls that have not begun.
@@ -60,8 +60,9 @@ impl<'a, R: 'a> Map<'a, R> {
         self
     }
 
-    /// Sets the maximum number of items taken whose results were not returned, at least 1. Default:
-    /// twice the number of calls that all workers can run at once, so that no worker waits.
+    /// Sets the maximum number of items taken whose results have not been returned yet, at least 1.
+    /// Default: twice the number of calls that all workers can run at once, so that no worker
+    /// waits.
     pub fn at_once(mut self, items: usize) -> Self {
         self.at_once = items.max(1);
         self

@@ -1,4 +1,4 @@
-//! All decisions of a pool: where and when calls run, and which workers exist.
+//! Decisions of a pool: in which worker and when calls run, and which workers exist.
 //!
 //! The scheduler has no socket, clock or task. Its owner reports events with the current time, and
 //! carries out the [`Action`]s that it asks for. `W` is the owner's handle to a worker, with the
@@ -60,7 +60,7 @@ pub(crate) enum Submitted<W> {
 pub(crate) enum Refusal {
     /// The queue is full.
     Full,
-    /// A later call took its room in the full queue.
+    /// A later call took its place in the full queue.
     Dropped,
     /// The workers keep crashing.
     Broken,
@@ -68,7 +68,7 @@ pub(crate) enum Refusal {
     Gone,
     /// All workers have ended for good.
     NoneLeft,
-    /// The pool takes no more calls.
+    /// The pool accepts no more calls.
     Closed,
 }
 
@@ -149,7 +149,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             return Err(Refusal::Closed);
         }
         let slot = self.resolve(target)?;
-        // Permits may have been released since the last look, and queued calls go first.
+        // Permits may have been released since the last check, and queued calls go first.
         self.fill_all();
         let acquired = match slot {
             Some(slot) => self.acquire_in(slot),
@@ -193,7 +193,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// reported.
     ///
     /// The owner must also treat the pool as contended while it submits a call. Then a permit that
-    /// was released before is found here, and one that is released later is reported.
+    /// was released before is found here, and a permit that is released later is reported.
     pub(crate) fn is_contended(&self) -> bool {
         let is_retiring = |slot: &Slot<W>| slot.retiring.iter().any(|instance| !instance.is_closing);
         self.queue.len() > 0 || self.phase != Phase::Open || self.slots.iter().any(is_retiring)

@@ -23,7 +23,8 @@ pub struct ScopedPool<S: Service> {
 pub(super) struct CallOptions {
     pub(super) target: Target,
     pub(super) priority: i32,
-    /// `true` if the call was in flight when a worker crashed. It then runs alone in its worker.
+    /// `true` if the call was in flight when a worker crashed. It then runs in a worker without
+    /// other suspect calls.
     pub(super) is_suspect: bool,
 }
 
@@ -32,7 +33,7 @@ impl<S: Service> ScopedPool<S> {
         Self { pool: pool.clone(), options: CallOptions::default() }
     }
 
-    /// Sets the key, as [`Pool::with_key`].
+    /// Sets the key, as [`Pool::with_key`] does.
     pub fn with_key(mut self, key: impl Hash) -> Self {
         // `DefaultHasher::new` is not randomized, so all handles agree.
         let mut hasher = DefaultHasher::new();
@@ -41,13 +42,13 @@ impl<S: Service> ScopedPool<S> {
         self
     }
 
-    /// Sets the priority, as [`Pool::with_priority`].
+    /// Sets the priority, as [`Pool::with_priority`] does.
     pub fn with_priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// Sets the worker, as [`Pool::on`].
+    /// Sets the worker, as [`Pool::on`] does.
     pub fn on(mut self, worker: WorkerId) -> Self {
         self.options.target = Target::Slot(worker.0);
         self

@@ -31,7 +31,7 @@ pub(super) struct PoolShared<C: Codec> {
     pub(super) max_in_flight: u32,
     /// Number of permits of all workers together.
     pub(super) capacity: usize,
-    /// Time after which a queued call fails. Zero is no limit.
+    /// Time after which a queued call fails. Zero means no limit.
     pub(super) queue_timeout: Duration,
     pub(super) links: LinkTable<C>,
     pub(super) contention: Contention,
@@ -40,11 +40,11 @@ pub(super) struct PoolShared<C: Codec> {
     pub(super) notify: Notify,
     pub(super) stop: watch::Sender<StopRequest>,
     pub(super) stats: watch::Sender<Stats>,
-    /// Set when all workers are gone: the number of workers that had to be killed.
+    /// Number of workers that had to be killed. Set when all workers are gone.
     pub(super) closed: watch::Sender<Option<usize>>,
 }
 
-/// State behind the pool's lock.
+/// State guarded by the pool's lock.
 pub(super) struct PoolState<C: Codec> {
     pub(super) scheduler: Scheduler<WorkerHandle<C>>,
     pub(super) waiting: HashMap<Ticket, WaitState<C>>,

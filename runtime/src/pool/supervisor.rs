@@ -1,4 +1,4 @@
-//! Supervisor of a pool: the task that starts and ends the workers, as the scheduler asks.
+//! Supervisor of a pool: the task that starts and ends workers at the scheduler's request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -181,7 +181,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
 
     fn check_memory(&self) {
         let memory = self.workers.iter().filter_map(|(id, worker)| Some((*id, resident_bytes(worker.pid?)?)));
-        // Collected first, because it reads files, and `update` holds the lock.
+        // Collected before `update` takes the lock, because the measurement reads files.
         let memory: Vec<_> = memory.collect();
         self.shared.update(|state| {
             for (id, bytes) in memory {

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// releases. While it is clear, calls find permits themselves and the scheduler does not know them.
 ///
 /// The flag is also set while the scheduler looks for a permit. Each permit is guarded by a lock,
-/// which the scheduler takes. The scheduler finds a permit that was released before that. A call
-/// that releases one later sees the flag and reports it. So no call waits while a permit is free.
+/// which the scheduler takes. The scheduler finds any permit that was released before the scheduler
+/// took the lock. A call that releases a permit later sees the flag and reports the release. So no
+/// call waits while a permit is free.
 #[derive(Debug)]
 pub(in crate::pool) struct Contention<F = AtomicBool>(F);
 
-/// Atomic flag; loom's in tests.
+/// Atomic flag. Tests use the atomic of loom.
 pub(in crate::pool) trait AtomicFlag {
     fn get(&self) -> bool;
     fn set(&self, value: bool);

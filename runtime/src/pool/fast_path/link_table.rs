@@ -26,7 +26,7 @@ impl<C: Codec> LinkTable<C> {
 
     /// Returns a link for another worker in this slot, and its index.
     ///
-    /// Called only by the pool's supervisor, so one at a time.
+    /// Only the pool's supervisor calls this method, so calls never overlap.
     pub(in crate::pool) fn unused(&self, slot: usize, make: impl FnOnce() -> Link<C>) -> (usize, Link<C>) {
         let links = &self.0[slot].links;
         let unused = links.iter().find(|(_, link)| link.is_unused());
@@ -38,7 +38,7 @@ impl<C: Codec> LinkTable<C> {
         &self.0[slot].links[index]
     }
 
-    /// Makes the slot's calls use this link from now on.
+    /// Makes later calls in this slot use this link.
     pub(in crate::pool) fn set_latest(&self, slot: usize, index: usize) {
         self.0[slot].latest.store(index, Ordering::Release);
     }

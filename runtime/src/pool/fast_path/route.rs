@@ -48,7 +48,7 @@ impl<C: Codec> WorkerPermits for WorkerHandle<C> {
     }
 }
 
-/// Route of one call: the worker that the call chooses itself, or the one the scheduler assigned.
+/// Route of one call: the worker that the call chooses, or that the scheduler assigned.
 pub(in crate::pool) struct Route<'a, C: Codec> {
     shared: &'a PoolShared<C>,
     slot: usize,
@@ -56,13 +56,13 @@ pub(in crate::pool) struct Route<'a, C: Codec> {
 }
 
 impl<'a, C: Codec> Route<'a, C> {
-    /// A route to whichever worker has a free permit when the call starts.
+    /// Creates a route to any worker that has a free permit when the call starts.
     #[inline]
     pub(in crate::pool) fn any(shared: &'a PoolShared<C>) -> Self {
         Self { shared, slot: 0, link: None }
     }
 
-    /// A route to an assigned worker, with a permit that the call releases.
+    /// Creates a route to an assigned worker, with a permit that the call releases.
     pub(in crate::pool) fn assigned(
         shared: &'a PoolShared<C>,
         id: InstanceId,

@@ -11,10 +11,10 @@ use crate::pool::config::{PoolConfig, Restart};
 /// Cause of a worker's unexpected end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndCause {
-    /// It exited with code 0.
+    /// The worker exited with code 0.
     Normal,
     Crashed,
-    /// It was killed because a call timed out. This does not count as a crash.
+    /// The worker was killed because a call timed out. This does not count as a crash.
     Overran,
 }
 
@@ -143,7 +143,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
     }
 
-    /// Replaces all workers, one after the other. If one does not come up, the rest stay.
+    /// Replaces all workers, one at a time. If a new worker does not come up, the rest stay.
     ///
     /// Returns a number for [`reload_result`](Self::reload_result).
     pub(crate) fn reload(&mut self) -> u64 {
@@ -164,7 +164,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         (!self.slots.iter().any(is_stale)).then_some(true)
     }
 
-    /// Takes no more calls. Queued calls and calls in flight are finished.
+    /// Stops accepting calls. Queued calls and calls in flight are finished.
     pub(crate) fn drain(&mut self) {
         if self.phase == Phase::Open {
             self.phase = Phase::Draining;
@@ -178,7 +178,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.queue.len() == 0 && !self.slots.iter().any(is_busy)
     }
 
-    /// Takes no more calls, starts no more workers, and refuses all queued calls.
+    /// Stops accepting calls and starting workers, and refuses all queued calls.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Closed;
         let calls: Vec<_> = self.queue.iter().map(|(ticket, _)| ticket).collect();
@@ -289,8 +289,8 @@ impl<W: WorkerPermits> Scheduler<W> {
                 spare -= 1;
                 self.slots[at].active.take().into_iter().for_each(|instance| self.retire(instance));
             } else {
-                // A busy worker is checked again at the earliest time at which it can have timed
-                // out.
+                // A busy worker is checked again at the earliest time at which it can have been
+                // idle for the timeout.
                 wake = earliest(wake, Some(end));
             }
         }

@@ -8,8 +8,8 @@ use crate::pool::config::WhenFull;
 
 /// Maximum number of calls in a row that a worker takes before the oldest call that waits for it.
 ///
-/// So the oldest call waits for at most 15 others, with any priorities, and a call with `n` older
-/// ones for at most `n + 1` times as many.
+/// So the oldest call is overtaken at most 15 times, whatever the priorities. A call with `n` older
+/// calls before it waits for at most `16 * n + 15` calls.
 pub(super) const MAX_OVERTAKES: u32 = 15;
 
 /// Calls that wait for a worker, by priority and age.
@@ -21,7 +21,7 @@ pub(super) struct Queue {
     /// Calls that wait for room in the queue. A worker takes them directly if it would be idle.
     outside: Lanes,
     last_ticket: u64,
-    /// For each slot, the number of calls in a row that it took before the oldest.
+    /// For each slot, the number of calls in a row that it took before the oldest call.
     overtakes: Vec<u32>,
 }
 
@@ -40,7 +40,7 @@ impl Queue {
         Self { limit, when_full, inside, outside, last_ticket: 0, overtakes: vec![0; slots] }
     }
 
-    /// Adds a call. The second ticket is that of a call that was dropped to make room.
+    /// Adds a call. The second ticket belongs to a call that was dropped to make room.
     pub(super) fn push(&mut self, call: QueuedCall) -> Result<(Ticket, Option<Ticket>), Refusal> {
         let mut dropped = None;
         if self.inside.len() >= self.limit {
@@ -130,7 +130,7 @@ impl Queue {
     }
 }
 
-/// Calls in one lane for each slot, and one lane for calls that can run in any.
+/// Calls in one lane for each slot, and one lane for calls that can run in any slot.
 #[derive(Debug)]
 struct Lanes {
     calls: BTreeMap<Ticket, QueuedCall>,
@@ -196,7 +196,8 @@ impl Lanes {
         lanes.into_iter().filter_map(|lane| lane.by_priority.first()).min().map(|(_, ticket)| *ticket)
     }
 
-    /// Returns the oldest call with the lowest priority, unless that is higher than `priority`.
+    /// Returns the oldest call with the lowest priority, unless that priority is higher than
+    /// `priority`.
     fn oldest_of_lowest_priority(&self, priority: i32) -> Option<Ticket> {
         let (lowest, _) = *self.all.by_priority.last()?;
         if lowest.0 > priority {

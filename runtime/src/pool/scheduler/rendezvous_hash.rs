@@ -1,7 +1,7 @@
 //! Rendezvous hashing: assigns keys to slots.
 //!
-//! Each slot gets a score for a key, and the slot with the highest score has the key. If a slot
-//! goes, only its own keys move.
+//! Each slot gets a score for a key, and the slot with the highest score has the key. If a slot is
+//! gone, only its own keys move.
 
 /// Returns the slot of `slots` that has this key.
 pub(super) fn choose(key: u64, slots: impl Iterator<Item = usize>) -> Option<usize> {

@@ -1,4 +1,4 @@
-//! Backoff before a pool starts workers in place of those that it lost.
+//! Backoff before a pool replaces lost workers.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use crate::pool::config::PoolConfig;
 
 /// Delays of respawns, and the state of a broken pool.
 ///
-/// Both delays grow exponentially, as set by [`OnCrash::backoff`]. A slot waits after workers that
-/// ended soon after their start. The whole pool is *broken* if it loses more workers than
+/// Both delays grow exponentially, as set by [`OnCrash::backoff`]. A slot waits if its workers end
+/// soon after their start. The whole pool is *broken* if it loses more workers than
 /// [`restart_limit`](crate::PoolBuilder::restart_limit) allows. It then starts one worker at a
 /// time, with a delay, until one comes up.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ pub(super) struct Slot<W> {
     pub(super) early_deaths: u32,
     /// Time before which no worker is started, after a crash.
     pub(super) backoff_until: Option<Instant>,
-    /// `true` if its worker ended and none follows.
+    /// `true` if the slot's worker ended and is not replaced.
     pub(super) is_gone: bool,
     /// Number of calls that ended in workers that are gone.
     pub(super) done: u64,
@@ -61,18 +61,18 @@ impl<W> Slot<W> {
 pub(super) struct Instance<W> {
     pub(super) id: InstanceId,
     pub(super) permits: W,
-    /// `true` if the supervisor was asked to close it.
+    /// `true` if the supervisor was asked to close the worker.
     pub(super) is_closing: bool,
-    /// Time when it came up.
+    /// Time at which the worker came up.
     pub(super) since: Instant,
-    /// Number of calls after which it is replaced.
+    /// Number of calls after which the worker is replaced.
     pub(super) max_calls: u64,
-    /// Time when it is replaced.
+    /// Time at which the worker is replaced.
     pub(super) expires_at: Option<Instant>,
-    /// Resident memory in bytes above which it is replaced.
+    /// Resident memory in bytes above which the worker is replaced.
     pub(super) max_memory_bytes: u64,
     pub(super) resident_bytes: Option<u64>,
-    /// Time since which it has started no call, and the number of calls it had started then.
+    /// Time since which the worker has started no call, and the number of calls started by then.
     pub(super) idle_since: Option<(Instant, u64)>,
 }
 
@@ -87,8 +87,8 @@ impl<W: WorkerPermits> Instance<W> {
         self.permits.counts().started >= self.max_calls
     }
 
-    /// Returns `true` if it must be replaced. Instances with numbers below `reload_from` are
-    /// outdated.
+    /// Returns `true` if the worker must be replaced. Instances with numbers below `reload_from`
+    /// are outdated.
     pub(super) fn needs_replacement(&self, now: Instant, reload_from: u64) -> bool {
         self.has_reached_max_calls()
             || self.expires_at.is_some_and(|end| end <= now)

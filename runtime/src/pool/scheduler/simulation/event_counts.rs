@@ -2,7 +2,7 @@
 
 macro_rules! counts {
     ($($count:ident,)*) => {
-        /// Number of events of each kind, to detect scenarios in which too little happens.
+        /// Number of events of each kind, to detect scenarios that do not cover every event.
         #[derive(Debug, Default)]
         pub(super) struct EventCounts { $(pub(super) $count: u64,)* }
 

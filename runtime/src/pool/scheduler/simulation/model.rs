@@ -24,11 +24,11 @@ pub(super) struct Model {
     /// Workers that were asked to close.
     pub(super) closing: HashSet<InstanceId>,
     starts: VecDeque<Instant>,
-    /// Times at which workers were lost that are to be replaced.
+    /// Times at which workers were lost, if they are to be replaced.
     losses: VecDeque<Instant>,
     failed_starts: u32,
     is_broken: bool,
-    /// For each slot, the number of calls in a row that it took before the oldest.
+    /// For each slot, the number of calls in a row that it took before the oldest call.
     overtakes: HashMap<usize, u32>,
     /// Calls that were assigned or refused.
     settled: HashSet<Ticket>,
