@@ -37,7 +37,7 @@ pub fn encode_body<C: Codec, T: Serialize + ?Sized>(codec: &C, value: &T) -> Res
 /// ```
 ///
 /// # Errors
-/// As those of [`decode_within`].
+/// The same as those of [`decode_within`].
 #[inline]
 pub fn decode_body<'de, C, T>(codec: &C, body: &'de Body) -> Result<T, CodecError>
 where

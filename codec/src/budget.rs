@@ -1,10 +1,8 @@
-//! Limits the memory, the elements and the nesting of a value while it is decoded, for every codec
-//! alike.
+//! Limits the memory, the elements and the nesting of a value while it is decoded, with any codec.
 //!
-//! A codec decodes any type that is [`Deserialize`]. It is asked for a [`Budgeted`] value, which
-//! wraps the deserializer of the codec into one that counts and decodes the value from that. The
-//! budget and the outcome pass the codec by in thread-locals ([`thread_state`]): decoding does not
-//! change threads.
+//! A codec decodes any [`Deserialize`] type. [`decode_within`] asks the codec for a [`Budgeted`]
+//! value, which wraps the codec's deserializer in one that counts. The budget and the outcome
+//! bypass the codec in thread-locals ([`thread_state`]), because decoding does not change threads.
 
 mod counting;
 mod meter;

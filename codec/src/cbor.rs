@@ -20,12 +20,12 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 ///
 /// A decoded value cannot borrow: types with a `&str` or `&[u8]` are refused.
 ///
-/// A value may nest 128 levels deep, even if [`Limits::depth`] is higher. Values of unknown fields
-/// count, too.
+/// A value may nest 128 levels deep, even if [`Limits::depth`] is higher. This includes values of
+/// unknown fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cbor;
 
-/// Deepest nesting, also without a budget. The default budget allows fewer levels.
+/// Maximum nesting depth, even without a budget. The default budget allows fewer levels.
 const MAX_DEPTH: usize = 128;
 
 const NULL: u8 = 0xf6;
@@ -72,7 +72,7 @@ fn encode_error(error: ciborium::ser::Error<std::io::Error>) -> CodecError {
     }
 }
 
-/// Gives the errors of ciborium a text: they print as its enum.
+/// Describes ciborium's errors, whose `Display` prints the enum.
 #[cold]
 fn decode_error(error: ciborium::de::Error<std::io::Error>) -> CodecError {
     use ciborium::de::Error;

@@ -8,8 +8,8 @@ use crate::{CodecError, Framing, Pieces};
 ///
 /// Both sides of a connection must use the same codec. The handshake compares [`ID`](Self::ID).
 ///
-/// A codec of your own needs `encode`, `decode` and a framing.
-/// [`LengthPrefixed`](crate::LengthPrefixed) suits every binary format:
+/// A custom codec needs `encode`, `decode` and a framing. [`LengthPrefixed`](crate::LengthPrefixed)
+/// suits every binary format:
 ///
 /// ```
 /// use isolated_workers_codec::{Codec, CodecError, Json, LengthPrefixed};
@@ -52,7 +52,7 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// Appends the encoded `value` to `out`.
     ///
     /// # Errors
-    /// The format cannot represent the value. `out` may hold a part of it then.
+    /// The format cannot represent the value. `out` may then hold a part of it.
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError>;
 
     /// Appends the encoded `value` to `out`, without copying its large
@@ -60,7 +60,7 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     ///
     /// Calls use this method. The default is [`encode`](Self::encode), which copies the bytes. A
     /// codec may implement it if it writes bytes unchanged and does not modify what it has written.
-    /// It writes to [`Pieces`] as to any other writer:
+    /// [`Pieces`] implements [`io::Write`](std::io::Write):
     ///
     /// ```
     /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, zero_copy_bytes};
@@ -113,7 +113,7 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// Decodes a value from all of `bytes`, which are empty for a message without a payload.
     ///
     /// [`decode_within`](crate::decode_within) limits the memory and the nesting of the value, so
-    /// this method need not. It must limit recursion of its own, such as that over ignored values.
+    /// this method need not. It must limit its own recursion, for example over ignored values.
     ///
     /// # Errors
     /// The bytes are not a value of this type, or bytes follow the value.

@@ -13,29 +13,29 @@ pub struct CodecError(
 struct Details {
     cause: BoxError,
     over_budget: bool,
-    /// `true` if the type gave a reason that the library of the format has dropped.
+    /// `true` if the type gave a reason that the format's library dropped.
     lost_reason: bool,
 }
 
 impl CodecError {
-    /// Wraps an error of the library of the format, or a text.
+    /// Wraps an error of the format's library, or a text.
     pub fn new(cause: impl Into<BoxError>) -> Self {
         Self(Box::new(Details { cause: cause.into(), over_budget: false, lost_reason: false }))
     }
 
-    /// Stands in for the reason that a type gave and that the library of the format has dropped.
+    /// Creates a placeholder for a reason that a type gave and the format's library dropped.
     /// [`with_lost_reason`](Self::with_lost_reason) replaces it.
     #[cfg(feature = "postcard")]
     pub(crate) fn without_reason(fallback: &'static str) -> Self {
         Self(Box::new(Details { cause: fallback.into(), over_budget: false, lost_reason: true }))
     }
 
-    /// Replaces the text with `reason` if the library has dropped the reason of the type.
+    /// Replaces the text with `reason` if the library dropped the type's reason.
     pub(crate) fn with_lost_reason(self, reason: String) -> Self {
         if self.0.lost_reason { Self::new(reason) } else { self }
     }
 
-    /// Error of a value that exceeds its budget.
+    /// Creates the error of a value that exceeds its budget.
     pub(crate) fn over_budget(text: String) -> Self {
         Self(Box::new(Details { cause: text.into(), over_budget: true, lost_reason: false }))
     }

@@ -11,9 +11,9 @@ use crate::{Codec, CodecError, Pieces};
 
 /// Codec `C` with its large frames compressed with zlib.
 ///
-/// A frame is compressed if it is over a threshold and gets smaller. This pays on a stream that is
-/// slower than memory, or if the bytes are stored. Between two processes on one machine it usually
-/// costs more than it saves.
+/// A frame is compressed if it reaches the threshold and gets smaller. This pays off on a stream
+/// that is slower than memory, or if the bytes are stored. Between two processes on one machine it
+/// usually costs more than it saves.
 ///
 /// Both sides must use it. They may differ in [`threshold`](Self::threshold) and
 /// [`level`](Self::level).
@@ -31,7 +31,7 @@ pub struct Compressed<C> {
     options: CompressionOptions,
 }
 
-/// Frames to compress, and limits of frames that are decompressed.
+/// Settings of compression, and limits of decompressed frames.
 #[derive(Clone, Copy, Debug)]
 struct CompressionOptions {
     threshold_bytes: usize,
@@ -53,15 +53,15 @@ impl<C: Codec> Compressed<C> {
         Self { codec, options: CompressionOptions::default() }
     }
 
-    /// Sets the size from which frames are compressed, in bytes. Default: 1 KiB.
+    /// Sets the minimum size of a frame that is compressed, in bytes. Default: 1 KiB.
     #[must_use]
     pub fn threshold(mut self, bytes: usize) -> Self {
         self.options.threshold_bytes = bytes;
         self
     }
 
-    /// Sets the level of compression: 0 is none, 1 the fastest, 9 the smallest. Default: 6, as in
-    /// zlib.
+    /// Sets the compression level: 0 does not compress, 1 is the fastest, 9 compresses the most.
+    /// Default: 6, as in zlib.
     ///
     /// # Panics
     /// If `level` is above 9.
@@ -75,7 +75,7 @@ impl<C: Codec> Compressed<C> {
     /// Sets the largest size of a frame before compression and after decompression, in bytes. Must
     /// be the same on both sides. Default: [`Limits::frame`].
     ///
-    /// [`Limits::frame`] itself always limits the bytes that are sent.
+    /// [`Limits::frame`] always limits the bytes that are sent.
     #[must_use]
     pub fn cap(mut self, bytes: usize) -> Self {
         self.options.cap_bytes = Some(bytes);
@@ -85,7 +85,7 @@ impl<C: Codec> Compressed<C> {
     /// Sets the largest ratio of decompressed to compressed size. A frame with a larger ratio is
     /// sent uncompressed. Must be the same on both sides. Default: 1,000.
     ///
-    /// The default stops little but long runs of one byte: zlib reaches 1,032 at most.
+    /// The default affects little more than long runs of one byte: zlib's maximum ratio is 1,032.
     ///
     /// # Panics
     /// If `times` is 0.
@@ -123,7 +123,7 @@ impl<C: Codec> Codec for Compressed<C> {
     }
 }
 
-/// Id of `C` with a prefix, made at compile time.
+/// Id of `C` with a prefix, concatenated at compile time.
 struct PrefixedId<C>(C);
 
 const PREFIX: &str = "compressed+";

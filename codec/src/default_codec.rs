@@ -9,10 +9,11 @@ pub type DefaultCodec = crate::Json;
 #[cfg(not(feature = "json"))]
 pub type DefaultCodec = NoCodec;
 
-/// Placeholder for a codec that has to be chosen.
+/// Placeholder for a codec that the user must choose.
 ///
-/// Without the feature `json` there is no default codec. A builder that is used without a call of
-/// `.codec(..)` does not compile then: evaluating [`ID`](crate::Codec::ID) fails with that advice.
+/// Without the feature `json` there is no default codec. A builder that is used without
+/// `.codec(..)` then does not compile: evaluating [`ID`](crate::Codec::ID) fails with an error that
+/// says so.
 #[cfg(not(feature = "json"))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoCodec;

@@ -10,7 +10,7 @@ pub enum FrameError {
     TooLarge {
         /// Thing that is too large: `the frame`.
         what: &'static str,
-        /// Size in bytes, as far as it is known.
+        /// Size in bytes, or the part of it that is known.
         bytes: usize,
         /// Limit in bytes.
         limit: usize,
@@ -26,7 +26,7 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    /// Error of a malformed frame with this cause.
+    /// Creates the error of a malformed frame with this cause.
     pub fn malformed(cause: impl Into<BoxError>) -> Self {
         Self::Malformed(cause.into())
     }

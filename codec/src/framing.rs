@@ -24,14 +24,14 @@ pub trait Framing:
     + Unpin
     + 'static
 {
-    /// Encodes `frame` without its body if the body comes last and unchanged. A large body need not
-    /// be copied then.
+    /// Encodes `frame` without its body if the body comes last and unchanged. A large body then
+    /// need not be copied.
     ///
     /// Returns `true` if the caller must write the body next, and `false` if the whole frame is in
     /// `out`. The default encodes the whole frame.
     ///
     /// # Errors
-    /// As those of `encode`.
+    /// The same as those of `encode`.
     fn encode_head(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<bool, FrameError> {
         self.encode(frame, out)?;
         Ok(false)
@@ -40,7 +40,8 @@ pub trait Framing:
 
 /// Largest payload that is copied out of the read buffer instead of sharing its memory, in bytes.
 ///
-/// A copy takes fewer instructions, and a small value that is kept does not keep the buffer.
+/// A copy takes fewer instructions, and a small value that is kept does not keep the whole buffer
+/// alive.
 pub(crate) const MAX_COPIED_BYTES: usize = 1 << 10;
 
 /// Copies a payload of up to [`MAX_COPIED_BYTES`] into `body`, which is empty.

@@ -18,8 +18,7 @@ use self::empty_payload::EmptyPayload;
 pub use self::json_lines::JsonLines;
 use crate::{Codec, CodecError};
 
-/// JSON, one object a line. The default: people can read it, and peers in any language can speak
-/// it.
+/// JSON, one object per line. The default: it is readable, and peers in any language can use it.
 ///
 /// Every finite `f64` is decoded to the same bits. JSON has no NaN and no infinities, and it cannot
 /// distinguish `Some(None)` and `Some(())` from `None`. Metadata is sorted by key, because the

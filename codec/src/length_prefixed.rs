@@ -25,7 +25,7 @@ use crate::{FrameError, Framing};
 /// | 3 | error | id | flags (code 1, stack 2, value 4), name, message, code, stack, causes, value |
 /// | 4 | cancel | id | |
 /// | 5, 6 | ping, pong | | |
-/// | 7 | go-away | timeout to linger if bit 4 is set | |
+/// | 7 | go-away | linger timeout if bit 4 is set | |
 ///
 /// - An id is a byte and a number (0), the 16 bytes of a UUID (1) or text (2).
 /// - Numbers are varints (LEB128). Timeouts are in microseconds.
@@ -57,17 +57,17 @@ pub struct LengthPrefixed {
     limits: Limits,
     /// Budget of each body that is read.
     budget: Budget,
-    /// Name of the last request, which usually is that of the next one, too.
+    /// Name of the last request. The next request usually has the same name.
     name: Name,
 }
 
 /// Name of a reply or error, which has none on the wire.
 const NO_NAME: Name = Name::from_static("");
 
-/// Longest name that is kept for the next request.
+/// Maximum length of a name that is kept for the next request.
 const MAX_KEPT_NAME_BYTES: usize = 64;
 
-/// Least memory that is reserved for a frame that is incomplete.
+/// Minimum memory reserved for an incomplete frame.
 const MIN_RESERVED_BYTES: usize = 64 << 10;
 
 /// Returns the length of the frame at the start of `buffer`, without its prefix.
@@ -93,7 +93,8 @@ impl LengthPrefixed {
         Self { limits, budget: limits.budget(), name: Name::default() }
     }
 
-    /// Appends a frame without its body, of `body` bytes. Leaves `out` unchanged on an error.
+    /// Appends a frame without its body, which has `body` bytes. Leaves `out` unchanged on an
+    /// error.
     #[inline]
     fn encode_without_body(&self, frame: &Frame, body: usize, out: &mut BytesMut) -> Result<(), FrameError> {
         let start = out.len();
@@ -162,7 +163,7 @@ impl Decoder for LengthPrefixed {
         let mut frame = match kind {
             FrameKind::Request | FrameKind::Oneway => {
                 let oneway = matches!(kind, FrameKind::Oneway);
-                // A long name would take memory until the next request.
+                // A long name would occupy memory until the next request.
                 let is_kept = self.name.as_str().len() <= MAX_KEPT_NAME_BYTES;
                 let name = if is_kept { self.name.clone() } else { std::mem::take(&mut self.name) };
                 Frame::request(id, name, Body::empty(), metadata, oneway, timeout)

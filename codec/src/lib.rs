@@ -6,12 +6,12 @@
 //!
 //! | codec | feature | framing | use it for |
 //! |---|---|---|---|
-//! | [`Json`] | `json` (default) | [`JsonLines`]: one object a line | readable traffic; peers in other languages |
+//! | [`Json`] | `json` (default) | [`JsonLines`]: one object per line | readable traffic; peers in other languages |
 //! | [`Postcard`] | `postcard` | [`LengthPrefixed`] | speed and small messages between two Rust programs |
 //! | [`Cbor`] | `cbor` | [`LengthPrefixed`] | binary with peers in other languages; types that [`Postcard`] cannot carry |
 //! | [`Compressed<C>`](Compressed) | `compression` | [`CompressedFrames`]: those of `C`, with zlib | large payloads over a slow stream |
 //!
-//! [`decode_within`] limits the memory and the nesting of a decoded value, for every codec alike.
+//! [`decode_within`] limits the memory and the nesting of a decoded value, for every codec.
 //! [`zero_copy_bytes`] encodes and decodes large bytes without copying them.
 
 mod body;

@@ -29,13 +29,13 @@ pub struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// Appends to `buffer`. Bytes that it already holds count as encoded.
+    /// Creates pieces that append to `buffer`. Bytes already in `buffer` count as encoded.
     #[inline]
     pub fn new(buffer: &'a mut BytesMut) -> Self {
         Self { buffer, shared: SharedPieces(None) }
     }
 
-    /// Buffer to append to. The bytes that it holds must not be changed.
+    /// Returns the buffer to append to. Bytes already in the buffer must not be changed.
     #[inline]
     pub fn buffer(&mut self) -> &mut BytesMut {
         self.buffer
@@ -44,7 +44,7 @@ impl<'a> Pieces<'a> {
     /// Appends `bytes`, as [`io::Write`] does.
     ///
     /// Bytes of 64 KiB or more that [`zero_copy_bytes`](crate::zero_copy_bytes) is encoding become
-    /// a piece of their own and are not copied.
+    /// a separate piece and are not copied.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
         if bytes.len() < MIN_PIECE_BYTES {
@@ -83,7 +83,7 @@ pub struct SharedPieces(
 struct Inserts(Vec<(usize, Bytes)>);
 
 impl SharedPieces {
-    /// Returns `true` if there are no shared pieces. The buffer alone is the encoded value then.
+    /// Returns `true` if there are no shared pieces. Then the buffer alone is the encoded value.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()

@@ -3,8 +3,8 @@
 //! To serde, bytes are a slice. Encoding copies it into a buffer and decoding copies it out of one,
 //! on both sides of a connection. A large field with this module is shared instead:
 //!
-//! - Encoding makes it a piece of the [`Body`](isolated_workers_core::Body), which is written from
-//!   where it is. This applies from 64 KiB on, with `Postcard` and `Cbor`.
+//! - Encoding makes it a piece of the [`Body`](isolated_workers_core::Body), which is written
+//!   without a copy. This applies from 64 KiB on, with `Postcard` and `Cbor`.
 //! - Decoding makes it a part of the buffer that it was read into. This applies from 16 KiB on,
 //!   with codecs that lend their bytes, such as `Postcard`.
 //!
@@ -52,7 +52,7 @@ use self::current_bytes::CurrentBytes;
 /// Encodes `bytes` in the same form as `Bytes` of the crate `bytes`, and lets the codec share them.
 ///
 /// # Errors
-/// As those of the serializer.
+/// The errors of the serializer.
 #[inline]
 pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
     let _current = CurrentBytes::set(bytes);
@@ -62,7 +62,7 @@ pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S
 /// Decodes bytes, or a sequence of numbers. Shares the memory of the buffer if possible.
 ///
 /// # Errors
-/// As those of the deserializer.
+/// The errors of the deserializer.
 #[inline]
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
     deserializer.deserialize_byte_buf(BytesVisitor)
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for BytesVisitor {
         f.write_str("bytes")
     }
 
-    /// Shares bytes that are lent only for this call, too: postcard lends its own in this way.
+    /// Also shares bytes that are lent only for this call: postcard lends its own in this way.
     #[inline]
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
         Ok(current_buffer::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)))

@@ -86,7 +86,7 @@ fn json_accepts_every_form_of_an_empty_payload() {
         assert!(decode_within::<_, Known>(&Json, json.as_bytes(), within).is_err());
         assert!(decode_within::<_, Vec<u8>>(&Json, json.as_bytes(), within).is_err());
     }
-    // These types have other encodings of their own.
+    // These types have other encodings.
     assert!(Json.decode::<Option<u8>>(b"{}").is_err());
     assert!(Json.decode::<BTreeMap<String, u8>>(b"null").is_err());
     assert!(Json.decode::<Unit>(b"[]").is_err());

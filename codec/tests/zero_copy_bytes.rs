@@ -156,7 +156,7 @@ impl Serialize for Nesting {
         let inner = encode_body(&Postcard, &picture(2 * LARGE_BYTES, 0)).map_err(S::Error::custom)?;
         assert_eq!(inner.pieces().len(), 3);
         assert_eq!(inner.as_bytes(), encoded(&Postcard, &picture(2 * LARGE_BYTES, 0)));
-        // `encode` does not share and writes to a buffer of its own.
+        // `encode` does not share and writes to a separate buffer.
         assert_eq!(encoded(&Postcard, &self.0), encoded(&Postcard, &self.0.plain()));
         self.0.serialize(serializer)
     }
@@ -258,7 +258,7 @@ impl Codec for Inverted {
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        // A buffer of its own, which has to live as long as `'de`.
+        // A separate buffer, which must live as long as `'de`.
         let inverted: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
         let inverted: &'de [u8] = Vec::leak(inverted);
         Postcard.decode(inverted)

@@ -14,7 +14,7 @@ async fn an_actor_answers_decoded_requests<S: Service>(ledger: LedgerClient<S>) 
     ledger.deposit("a".into(), 3).await.unwrap();
     ledger.deposit("b".into(), 4).await.unwrap();
     ledger.close("a".into()).await.unwrap();
-    // The oneway message may still be on its way.
+    // The worker may not have received the oneway message yet.
     ledger.deposit("b".into(), 5).await.unwrap();
     let mut history = ledger.history().await.unwrap();
     while history.len() < 4 {

@@ -42,7 +42,7 @@ fn mild() -> Celsius {
     Celsius(18)
 }
 
-/// Several services side by side, visible one module further up, one of them without methods.
+/// Several services in one module, visible in its parent module. One of them has no methods.
 mod inner {
     use isolated_workers::service;
 

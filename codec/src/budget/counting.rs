@@ -1,7 +1,7 @@
 //! Serde traits of a codec, wrapped so that every decoded value is counted.
 //!
-//! The wrappers need each other: a deserializer gets a visitor, which gets an access to parts, each
-//! of which is decoded from a deserializer.
+//! The wrappers are mutually recursive: a deserializer gets a visitor, the visitor gets an access
+//! to the parts, and each part is decoded from a deserializer.
 
 use std::fmt;
 
@@ -12,7 +12,8 @@ use serde::de::{
 use super::meter::Scope;
 use super::reason::WithReason;
 
-/// Deserializer that counts the values of `inner`. Around a seed: makes the seed use one.
+/// Wrapper around a deserializer or a seed that counts the decoded values. A wrapped seed decodes
+/// from a wrapped deserializer.
 pub(super) struct Counting<'m, D> {
     inner: D,
     scope: Scope<'m>,
@@ -92,13 +93,13 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Counting<'_, S> {
     }
 }
 
-/// Visitor that counts the values that it is given.
+/// Visitor that counts the values that it visits.
 struct CountingVisitor<'m, V, const GROWS: bool> {
     inner: V,
     scope: Scope<'m>,
 }
 
-/// Visitor of a value whose bytes decide the number of parts. Each part takes memory of its own.
+/// Visitor of a value whose bytes decide the number of parts. Each part takes additional memory.
 type Growing<'m, V> = CountingVisitor<'m, V, true>;
 
 /// Visitor of a value whose type decides the number of parts and includes their memory.
@@ -121,7 +122,7 @@ macro_rules! scalar {
     )*};
 }
 
-/// Visits values that take as much memory as they are long.
+/// Visits strings and bytes, whose memory equals their length.
 macro_rules! long {
     ($($method:ident($type:ty);)*) => {$(
         #[inline]
@@ -223,7 +224,8 @@ impl<'m, A, const GROWS: bool> CountingAccess<'m, A, GROWS> {
 struct PartSeed<'m, S, const GROWS: bool> {
     seed: S,
     scope: Scope<'m>,
-    /// `true` if the part counts as an element. The value of a map entry does not: its key has.
+    /// `true` if the part counts as an element. The value of a map entry does not, because its key
+    /// counts.
     is_element: bool,
 }
 

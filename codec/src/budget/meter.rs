@@ -13,7 +13,7 @@ pub(super) enum Limit {
 }
 
 impl Limit {
-    /// Text of an error: the limit that was exceeded, its value, and the remedy.
+    /// Returns the text of an error: the limit that was exceeded, its value, and the remedy.
     pub(super) fn text(self, budget: Budget) -> String {
         let Budget { decoded, elements, depth, .. } = budget;
         let (cause, setting) = match self {
@@ -32,7 +32,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Rest of a budget.
+/// Remaining budget.
 pub(super) struct Meter {
     decoded_bytes: Cell<usize>,
     elements: Cell<usize>,
@@ -45,12 +45,12 @@ impl Meter {
         Self { decoded_bytes: budget.decoded.into(), elements: elements.into(), exceeded: None.into() }
     }
 
-    /// Scope of the outermost value.
+    /// Returns the scope of the outermost value.
     pub(super) fn root(&self, depth: u32) -> Scope<'_> {
         Scope { meter: self, depth, paid_bytes: 0 }
     }
 
-    /// Limit that was exceeded first, even if the type has ignored the error.
+    /// Returns the limit that was exceeded first, even if the type ignored the error.
     pub(super) fn exceeded(&self) -> Option<Limit> {
         self.exceeded.get()
     }
@@ -65,19 +65,19 @@ impl Meter {
     }
 }
 
-/// Position of a value in the value that is decoded.
+/// Position of a nested value within the value that is being decoded.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'m> {
     meter: &'m Meter,
-    /// Number of further levels that are allowed.
+    /// Number of further levels allowed.
     depth: u32,
-    /// Size of the memory around the value that has been counted. A larger value is not in this
-    /// memory but in a box.
+    /// Size of the memory around the value that has been counted. A larger value is in a box, and
+    /// its memory has not been counted.
     paid_bytes: usize,
 }
 
 impl<'m> Scope<'m> {
-    /// Scope of a part of type `T` in the value of this scope.
+    /// Returns the scope of a part of type `T` of this scope's value.
     #[inline]
     pub(super) fn part<T>(self) -> Self {
         Self { paid_bytes: size_of::<T>(), ..self }

@@ -1,4 +1,4 @@
-//! Error that keeps the reason of a type: the error of postcard has no room for one.
+//! Error that keeps the reason given by a type, because postcard's error cannot hold one.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
@@ -7,7 +7,7 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::thread_state;
 
-/// Error of the deserializer of a codec. Creating one keeps its text in the state of the thread.
+/// Error of a codec's deserializer. Its constructor stores the text in the thread's state.
 pub(super) struct WithReason<E>(pub(super) E);
 
 impl<E: de::Error> de::Error for WithReason<E> {

@@ -13,11 +13,11 @@ pub(super) enum State {
     /// A value is to be decoded within the requested budget.
     Requested,
     Exceeded(Limit),
-    /// A type has refused its bytes, with a reason that [`take_reason`] returns.
+    /// A type refused its bytes. [`take_reason`] returns the reason.
     Refused,
 }
 
-// The first two have types that need no drop, so access costs no more than that of a variable.
+// The types of the first two need no drop, so access is as cheap as to a plain variable.
 thread_local! {
     static BUDGET: Cell<Budget> = const { Cell::new(Budget::LOCAL) };
     static STATE: Cell<State> = const { Cell::new(State::Idle) };
@@ -53,13 +53,13 @@ pub(super) fn set_exceeded(limit: Limit) {
     STATE.set(State::Exceeded(limit));
 }
 
-/// Keeps the reason of a type for refusing its bytes.
+/// Stores a type's reason for refusing its bytes.
 pub(super) fn set_refused(reason: String) {
     REASON.set(reason);
     STATE.set(State::Refused);
 }
 
-/// Takes the last reason of a type.
+/// Takes the last stored reason.
 #[cold]
 pub(super) fn take_reason() -> String {
     REASON.take()

@@ -1,8 +1,8 @@
-//! Decoding of types with a lifetime from a source that lends nothing.
+//! Decoding of types with a lifetime from a source that cannot be borrowed from.
 //!
 //! Ciborium reads from a stream and decodes only types that borrow nothing, but a codec must decode
-//! any type. A type that borrows is refused by its own visitor, which gets a string that it may not
-//! keep.
+//! any type. A borrowing type is refused by its own visitor, because the visitor gets a string that
+//! it cannot keep.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -85,7 +85,7 @@ impl<F: Framing> CompressedFrames<F> {
         Ok(())
     }
 
-    /// Decodes the frame that takes all of `inside`.
+    /// Decodes the single frame in `inside`.
     fn decode_inner(&mut self, mut inside: BytesMut) -> Result<Frame, FrameError> {
         let decoded = self.inner.decode(&mut inside).map_err(|error| self.expansion.with_setting(error))?;
         match decoded {

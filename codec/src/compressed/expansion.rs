@@ -6,7 +6,7 @@ use crate::FrameError;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expansion {
     cap_bytes: usize,
-    /// Setting of the cap.
+    /// Name of the setting that determines the cap.
     setting: &'static str,
     ratio: usize,
 }
@@ -19,7 +19,7 @@ impl Expansion {
         }
     }
 
-    /// Largest decompressed size of a frame with this compressed size.
+    /// Returns the largest decompressed size, in bytes, of a frame with this compressed size.
     pub(super) fn max_bytes(self, compressed_bytes: usize) -> usize {
         self.cap_bytes.min(compressed_bytes.saturating_mul(self.ratio))
     }

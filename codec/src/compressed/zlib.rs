@@ -1,11 +1,11 @@
-//! Frames through zlib. The state is reused: 300 KB to compress, 40 KB to decompress.
+//! Compression of frames with zlib. The state is reused: 300 KB to compress, 40 KB to decompress.
 
 use bytes::BytesMut;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::FrameError;
 
-/// Compresses frames, one after the other.
+/// Compresses frames, one at a time.
 #[derive(Debug)]
 pub(super) struct Deflater {
     level: u32,
@@ -30,10 +30,10 @@ impl Deflater {
     }
 }
 
-/// Size of the first output buffer, and the least by which it grows.
+/// Size of the first output buffer, and the minimum by which the buffer grows.
 const GROWTH_BYTES: usize = 16 << 10;
 
-/// Decompresses frames, one after the other.
+/// Decompresses frames, one at a time.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
     state: Option<Decompress>,

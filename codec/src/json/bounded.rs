@@ -1,5 +1,5 @@
-//! Collections in a line with a limit of their elements: at a byte or two each they would take many
-//! times the memory of the line.
+//! Collections in a line, with a limit on their elements. Without a limit, elements of one or two
+//! bytes each could take many times the memory of the line.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

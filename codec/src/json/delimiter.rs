@@ -20,7 +20,7 @@ pub struct Delimiter {
 }
 
 impl Delimiter {
-    /// Largest length, in bytes.
+    /// Maximum length in bytes.
     pub const MAX_BYTES: usize = 16;
 
     /// Line feed.
@@ -29,7 +29,7 @@ impl Delimiter {
         Err(_) => unreachable!(),
     };
 
-    /// Creates a delimiter of these bytes.
+    /// Creates a delimiter from these bytes.
     ///
     /// # Errors
     /// There are no bytes or more than 16, or JSON may contain all of them.
@@ -49,7 +49,7 @@ impl Delimiter {
         if is_unambiguous { Ok(Self { bytes, len }) } else { Err(DelimiterError::Ambiguous) }
     }
 
-    /// Bytes of the delimiter.
+    /// Returns the bytes of the delimiter.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }

@@ -40,7 +40,7 @@ fn any_as_text<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(raw.map(|raw| text(raw.get()).into()))
 }
 
-/// Decodes the value of a key that is present. Its `null` is a value, too.
+/// Decodes the value of a key that is present. A `null` counts as a value.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }

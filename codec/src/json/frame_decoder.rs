@@ -68,8 +68,8 @@ impl<'a> FrameMembers<'a> {
         })
     }
 
-    /// Decodes a frame without a kind. If its name ends like that of an answer, it may still be a
-    /// request with this name: only the connection knows.
+    /// Decodes a frame without a kind. A name with the suffix of a reply or an error may still be
+    /// the name of a request. Only the connection can tell.
     fn unmarked(self, line: &Line<'_>) -> Result<Frame, FrameError> {
         let name = self.name()?;
         let answer = if name.ends_with(RESULT_SUFFIX) {
@@ -119,7 +119,7 @@ impl<'a> FrameMembers<'a> {
         self.payload().map_or(Body::empty(), |payload| line.body(payload.json.as_bytes()))
     }
 
-    /// Decodes a timeout in milliseconds. A zero is no timeout.
+    /// Decodes a timeout in milliseconds. Zero means no timeout.
     fn timeout(&self) -> Result<Option<Duration>, FrameError> {
         let Some(timeout) = self.timeout.filter(is_value) else { return Ok(None) };
         let timeout = match serde_json::from_str(timeout.json) {
@@ -136,7 +136,7 @@ impl<'a> FrameMembers<'a> {
     }
 }
 
-/// Name of the message that is answered by `name`.
+/// Returns the name of the message that `name` answers.
 fn message_name(name: &str, suffix: &str) -> Name {
     name.strip_suffix(suffix).unwrap_or(name).into()
 }

@@ -17,8 +17,8 @@ pub(super) const ERROR_SUFFIX: &str = "Error";
 
 /// Appends the object of `frame`.
 ///
-/// A request has no `kind`, for peers that do not know it. It has one if its name ends like that of
-/// an answer.
+/// A request has no `kind`, for peers that do not know the key. If its name has the suffix of a
+/// reply or an error, it has a `kind`.
 pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError> {
     match frame {
         Frame::Request { id, request } => {
@@ -72,7 +72,7 @@ fn put_answer(id: &TxId, name: &[&str], kind: &str, out: &mut BytesMut) -> Resul
     Ok(())
 }
 
-/// Appends the payload. An empty one has no key.
+/// Appends the payload. If it is empty, appends no key.
 fn put_payload(body: &Body, out: &mut BytesMut) {
     let body = body.as_bytes();
     if !body.is_empty() && body != b"null" {

@@ -10,7 +10,7 @@ use super::line::Line;
 use crate::framing::MAX_COPIED_BYTES;
 use crate::{FrameError, Framing};
 
-/// Frames as JSON objects, one a line or with another [`Delimiter`] after each.
+/// Frames as JSON objects, one per line or with another [`Delimiter`] after each.
 ///
 /// - Request: `{"type":"add","payload":{"a":5,"b":3},"tx":"…"}`
 /// - Reply: `{"tx":"…","type":"addResult","payload":…}`
@@ -43,7 +43,8 @@ use crate::{FrameError, Framing};
 pub struct JsonLines {
     limits: Limits,
     delimiter: Finder<'static>,
-    /// Number of bytes of the buffer that hold no delimiter, so that a long line is searched once.
+    /// Number of bytes at the start of the buffer that hold no delimiter, so that a long line is
+    /// searched only once.
     searched_bytes: usize,
 }
 
@@ -56,7 +57,7 @@ impl JsonLines {
     /// Creates a framing with another delimiter than a line feed.
     ///
     /// The handshake compares the ids of codecs, not delimiters. Another delimiter therefore needs
-    /// a codec with an id of its own:
+    /// a codec with its own id:
     ///
     /// ```
     /// use isolated_workers_codec::{Codec, CodecError, Delimiter, Json, JsonLines};

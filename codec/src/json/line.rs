@@ -3,11 +3,11 @@ use isolated_workers_core::Body;
 
 use crate::framing::copy_payload;
 
-/// Line that has been read.
+/// Received line.
 pub(super) enum Line<'a> {
-    /// Short line, of which parts are copied.
+    /// Short line, whose parts are copied.
     Short(&'a [u8]),
-    /// Long line, of which parts share the memory.
+    /// Long line, whose parts share its memory.
     Long(Bytes),
 }
 

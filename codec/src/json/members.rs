@@ -19,8 +19,8 @@ impl<'a> RawJson<'a> {
 
 /// Reader of the members of an object, which is a whole line.
 ///
-/// It finds the end of a value but does not check the value. Decoding the value does that, so a
-/// payload is parsed once and not twice.
+/// It finds the end of a value but does not check the value. Decoding checks it, so a payload is
+/// parsed only once.
 pub(super) struct Members<'a> {
     line: &'a str,
     at: usize,
@@ -116,7 +116,7 @@ impl<'a> Members<'a> {
                     self.at += 1;
                     return Ok(is_plain);
                 }
-                // Skips the escaped byte, too.
+                // Also skips the escaped byte.
                 b'\\' => (self.at, is_plain) = (self.at + 2, false),
                 _ => return Err(self.expected("the rest of a string")),
             }

@@ -36,7 +36,7 @@ impl HeaderStart {
         self.length += 1;
     }
 
-    /// Appends seven bits a byte, the lowest first. The highest bit is set if more bytes follow.
+    /// Appends seven bits per byte, the lowest first. The highest bit is set if more bytes follow.
     #[inline]
     pub(super) fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -65,7 +65,7 @@ pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
     out.put_slice(bytes);
 }
 
-/// Rest of a frame that is being read. Allocates only for bytes that are present.
+/// Unread rest of a frame. Allocates only for bytes that are present.
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {

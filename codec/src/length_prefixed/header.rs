@@ -110,7 +110,7 @@ impl FrameKind {
     }
 }
 
-/// Reads a header. Sets `name` to the name of a request; if it is the same already, nothing is
+/// Reads a header. Sets `name` to the name of a request; if `name` is already the same, nothing is
 /// allocated.
 #[inline]
 pub(super) fn decode(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> Result<Header, FrameError> {

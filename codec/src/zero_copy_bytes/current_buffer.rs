@@ -1,8 +1,8 @@
 //! Buffer that a value is being decoded from, so that bytes in the value can share its memory.
 //!
-//! The deserializer of a codec lends slices of the buffer, so the buffer passes it by in a
-//! thread-local. Only slices that lie within the buffer are shared. A nested decoding from other
-//! memory is therefore not affected.
+//! The deserializer of a codec lends slices of the buffer, so the buffer bypasses the deserializer
+//! in a thread-local. Only slices that lie within the buffer are shared. A nested decoding from
+//! other memory is therefore not affected.
 
 use std::cell::Cell;
 
@@ -12,8 +12,8 @@ thread_local! {
     static CURRENT: Cell<Option<Bytes>> = const { Cell::new(None) };
 }
 
-/// Smallest bytes that are shared, in bytes. Smaller ones are copied: keeping them would keep a
-/// read buffer of 64 KiB.
+/// Minimum size of bytes that are shared. Smaller bytes are copied: to share them would keep a read
+/// buffer of 64 KiB alive.
 const MIN_SHARED_BYTES: usize = 16 << 10;
 
 /// Guard of the thread-local: restores the previous buffer when dropped.

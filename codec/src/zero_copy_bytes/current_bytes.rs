@@ -1,8 +1,8 @@
 //! `Bytes` that are being serialized, for a writer that can take them without a copy.
 //!
-//! The serializer of a codec gets a slice, so the `Bytes` pass it by in a thread-local. A writer
-//! takes them only if its slice is the same memory. An entry that no writer takes, or that a nested
-//! encoding sees, is therefore harmless.
+//! The serializer of a codec gets a slice, so the `Bytes` bypass the serializer in a thread-local.
+//! A writer takes them only if its slice is the same memory. An entry that no writer takes, or that
+//! a nested encoding sees, is therefore harmless.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ thread_local! {
     static CURRENT: Cell<Option<Bytes>> = const { Cell::new(None) };
 }
 
-/// Smallest `Bytes` that become a piece of a body, in bytes. Below it a copy is cheaper than
+/// Minimum size of `Bytes` that become a piece of a body. Below this size a copy is cheaper than
 /// another piece of a vectored write.
 pub(crate) const MIN_PIECE_BYTES: usize = 64 << 10;
 

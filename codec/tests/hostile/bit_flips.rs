@@ -43,7 +43,7 @@ fn break_frame<C: Codec>(codec: C, golden: &[u8]) {
     }
 }
 
-/// Breaks the frame in a frame of [`Compressed`], plain and compressed.
+/// Breaks the inner frame of a [`Compressed`] frame, both plain and compressed.
 fn break_compressed<C: Codec>(codec: C, golden: &[u8]) {
     let mut plain = BytesMut::new();
     plain.put_u32(golden.len() as u32 + 1);

@@ -54,7 +54,7 @@ fn an_incomplete_frame_holds_at_most_three_times_its_bytes() {
                 assert!(matches!(waits, Ok(None)));
             }
         });
-        // While the buffer grows, the previous one exists, too.
+        // While the buffer grows, the previous buffer also exists.
         assert!(peak <= 3 * sent + 256 * KIB, "{peak} bytes are held");
     }
 }

@@ -1,4 +1,4 @@
-//! Few bytes that encode values of much memory or depth.
+//! Small inputs that encode values with much memory or deep nesting.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;

@@ -16,7 +16,7 @@ pub(crate) struct Album {
     pub(crate) second: Bytes,
 }
 
-/// Service with large `Bytes`, which are not copied.
+/// Service with large `Bytes`, which are sent without copies.
 #[service(derive(Debug, PartialEq))]
 pub(crate) trait Pictures {
     async fn echo(&self, data: Bytes) -> Bytes;
@@ -60,7 +60,7 @@ impl Pictures for Gallery {
     }
 }
 
-/// A type named `Bytes` that is not that of the crate `bytes`.
+/// A type named `Bytes` that is not `bytes::Bytes`.
 pub(crate) mod volumes {
     use isolated_workers::service;
     use serde::{Deserialize, Serialize};

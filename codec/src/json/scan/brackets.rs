@@ -1,8 +1,8 @@
 //! End of an array or object.
 //!
-//! The text is read in blocks of 64 bytes, each of which becomes a bit of a mask. No branch depends
-//! on a single byte: strings in messages are short, so a branch at the end of each would usually be
-//! mispredicted.
+//! The text is read in blocks of 64 bytes. Each byte of a block becomes one bit of a mask. No
+//! branch depends on a single byte: strings in messages are short, so a branch at the end of each
+//! would usually be mispredicted.
 
 #[cfg(target_arch = "x86_64")]
 use super::sse2::equal;
@@ -12,10 +12,10 @@ use super::words::equal;
 /// Number of bytes that are read at once: the bits of a mask.
 const BLOCK_BYTES: usize = 64;
 
-/// Returns the length of the rest of an array or object, which `json` starts with.
+/// Returns the length of the rest of an array or object, up to and including its last bracket.
 ///
-/// `json` starts after the first bracket. The search takes no stack, at any depth. A bracket of one
-/// kind closes a bracket of the other kind, too.
+/// `json` starts after the first bracket. The search uses no stack at any depth. Either kind of
+/// bracket closes the other kind.
 pub(in crate::json) fn nested_length(json: &[u8]) -> Option<usize> {
     let (mut depth, mut strings, mut at) = (1, StringMask::default(), 0);
     let (blocks, rest) = json.as_chunks::<BLOCK_BYTES>();
@@ -43,15 +43,15 @@ pub(in crate::json) fn nested_length(json: &[u8]) -> Option<usize> {
 /// Finds the bytes of strings, block by block.
 #[derive(Default)]
 struct StringMask {
-    /// All bits if a string continues into the next block.
+    /// All bits set if a string continues into the next block.
     is_inside: u64,
-    /// First bit if the next block starts with an escaped byte.
+    /// First bit set if the next block starts with an escaped byte.
     is_escaped: u64,
 }
 
 impl StringMask {
-    /// Returns the bytes of the next block that are in a string. That includes the opening quote
-    /// and not the closing one.
+    /// Returns the bytes of the next block that are in a string. This includes the opening quote
+    /// but not the closing quote.
     fn next(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
         let mut quotes = equal(block, b'"', 0) & !self.is_escaped;
         let mut backslashes = equal(block, b'\\', 0) & !self.is_escaped;
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::json::scan::words;
 
-    /// Reference that reads byte by byte.
+    /// Reference implementation that reads byte by byte.
     fn expected(json: &[u8]) -> Option<usize> {
         let (mut depth, mut is_inside, mut is_escaped) = (1, false, false);
         for (at, byte) in json.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Search with SSE2, which every x86-64 processor has. It is four times as fast as the one by
+//! Search with SSE2, which every x86-64 processor has. It is four times as fast as the search by
 //! words.
 //!
 //! The intrinsics are unsafe because they must run only on processors that have the instructions.
