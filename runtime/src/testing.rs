@@ -1,6 +1,6 @@
-//! Test tools for programs that use workers, and for transports, codecs and drivers of your own.
+//! Test tools for programs that use workers, and for custom transports, codecs and drivers.
 //!
-//! They need the feature `testing`.
+//! These items require the feature `testing`.
 //!
 //! - [`conformance`] is a test suite that every built-in transport, codec and driver passes.
 //! - [`Dribble`] makes a transport deliver one byte at a time, to test code that reads or writes.

@@ -83,11 +83,13 @@ impl<D, C, T, L> Builder<D, C, T, L> {
         Builder { driver, codec, transport, layers, ids, startup, settings }
     }
 
-    /// Sets the startup data, from which [`serve_with`](crate::serve_with) makes the worker's handler.
+    /// Sets the startup data, from which [`serve_with`](crate::serve_with) makes the worker's
+    /// handler.
     ///
-    /// Each respawned process receives it as well. It is sent over the connection, encoded by the
-    /// codec. It may hold secrets: it appears in no argument, environment variable, file or log. Its
-    /// size limit is [`Limits::frame`]. A worker that calls [`serve`](crate::serve) ignores it.
+    /// Each respawned process receives the data as well. It is sent over the connection, encoded by
+    /// the codec. It may contain secrets: it appears in no argument, environment variable, file or
+    /// log. Its size limit is [`Limits::frame`]. A worker that calls [`serve`](crate::serve) ignores
+    /// it.
     ///
     /// ```no_run
     /// # use isolated_workers_runtime::{Program, Worker};

@@ -81,9 +81,9 @@ impl OnCrash {
 
     /// Sets the backoff between respawns of a worker that dies soon after its start.
     ///
-    /// The second start in a row waits for `first`; the delay then doubles up to `max`. Each delay is
-    /// shortened by a random part of up to half. Defaults: 10 ms and 5 s. A worker that was active
-    /// for 5 s is respawned without delay.
+    /// The delay starts at `first` and doubles with each early death in a row, up to `max`. Jitter
+    /// shortens each delay by up to half. Defaults: 10 ms and 5 s. A worker that was active for 5 s
+    /// is respawned without delay.
     pub const fn backoff(mut self, first: Duration, max: Duration) -> Self {
         self.first_delay = first;
         self.max_delay = max;

@@ -122,7 +122,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// let worker = Worker::builder(Program::new("./worker")).on_crash(OnCrash::respawn()).spawn().await?;
     /// let mut status = worker.status();
     /// assert_eq!(*status.borrow(), Status::Active);
-    /// let _ = status.wait_for(|status| *status == Status::Starting).await; // it died and is being respawned
+    /// let _ = status.wait_for(|status| *status == Status::Starting).await; // being respawned
     /// # Ok(())
     /// # }
     /// ```

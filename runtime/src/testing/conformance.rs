@@ -1,5 +1,5 @@
-//! Requirements for every transport, codec and driver: a [`Suite`] that runs with any three of
-//! them.
+//! Conformance suite for transports, codecs and drivers: a [`Suite`] runs with any combination of
+//! the three.
 //!
 //! The suite needs a program that acts as the worker:
 //!
@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! and a test that starts it. [`conformance_tests!`](crate::testing::conformance_tests) generates
-//! one test per case:
+//! It also needs a test that starts the program.
+//! [`conformance_tests!`](crate::testing::conformance_tests) generates one test per case:
 //!
 //! ```no_run
 //! # use isolated_workers_codec::Json as MyCodec;
@@ -31,7 +31,7 @@
 //! ```
 //!
 //! A failed case panics with its name, the codec, the transport, and the unmet expectation. No case
-//! sleeps. Each one waits for events, and fails if one does not arrive within 60 s.
+//! sleeps. Each case waits for events, and fails if an event does not arrive within 60 s.
 
 mod alone;
 mod calls;
@@ -70,7 +70,7 @@ pub struct Suite<F, C, T> {
     largest: usize,
 }
 
-/// Generates the method `$case`, which runs the function of that name in `$part`.
+/// Generates a method `$case` for each case. It runs the function of that name in `$part`.
 macro_rules! cases {
     ($($(#[$doc:meta])* $part:ident::$case:ident;)*) => {
         impl<F, D, C, T> Suite<F, C, T>
@@ -88,8 +88,8 @@ macro_rules! cases {
                 judge::<C, T>(stringify!($case), $part::$case(self).await);
             })*
 
-            /// Runs all cases one after the other, except [`nothing_left`](Self::nothing_left),
-            /// which needs a process of its own.
+            /// Runs all cases one after another, except [`nothing_left`](Self::nothing_left), which
+            /// needs its own process.
             ///
             /// # Panics
             /// If a requirement is not met.
@@ -101,9 +101,9 @@ macro_rules! cases {
 }
 
 cases! {
-    /// Calls are answered. If the handler fails, the answer is its own error.
+    /// Calls are answered. If the handler fails, the caller receives the handler's own error.
     calls::calls;
-    /// 1,000 calls in flight, answered out of order, each get their own answer.
+    /// 1,000 calls are in flight and answered out of order. Each gets its own answer.
     calls::in_flight;
     /// Oneway messages arrive in the order in which they were sent, and before the call that
     /// follows.
@@ -112,34 +112,34 @@ cases! {
     calls::bodies;
     /// Metadata of a request reaches the worker, and metadata of the answer reaches the host.
     calls::metadata;
-    /// A dropped call is cancelled in the worker, without harm to others.
+    /// A dropped call is cancelled in the worker. Other calls are unaffected.
     calls::cancellation;
-    /// A call that times out fails and is cancelled in the worker, without harm to others.
+    /// A call that times out fails and is cancelled in the worker. Other calls are unaffected.
     calls::timeouts;
-    /// An unknown message fails, without harm to others.
+    /// An unknown message fails. Other calls are unaffected.
     calls::unknown_message;
-    /// A message that cannot be decoded fails, without harm to others.
+    /// A message that cannot be decoded fails. Other calls are unaffected.
     calls::undecodable;
     /// Large and small bodies travel concurrently.
     calls::mixed_sizes;
-    /// A worker that does not read slows its callers down, and loses nothing.
+    /// A worker that does not read slows its callers down. No data is lost.
     calls::slow_reader;
     /// The host's stream delivers one byte at a time.
     calls::dribble;
     /// An idle worker closes.
     life::close_idle;
-    /// A worker closes with calls in flight, which fail.
+    /// A worker with calls in flight closes, and the calls fail.
     life::close_in_flight;
-    /// A worker is closed twice at once, and once more.
+    /// A worker is closed twice concurrently, and then once more.
     life::close_twice;
     /// A worker ends when its last handle is dropped.
     life::last_handle;
     /// A worker ends if its host vanishes before, during or after the handshake.
     faults::vanishing_host;
-    /// A host gets an error instead of waiting if its worker vanishes before, during or after the
-    /// handshake.
+    /// If a worker vanishes before, during or after the handshake, its host gets an error instead
+    /// of waiting.
     faults::vanishing_worker;
-    /// Garbage instead of the handshake, from either side, is an error on the other side.
+    /// Garbage from either side instead of the handshake is an error on the other side.
     faults::garbage;
     /// A side that stops writing has ended the connection, even if it still reads. On a transport
     /// [without half-close](Transport::HALF_CLOSE) it must also stop reading.
@@ -166,11 +166,11 @@ where
         self
     }
 
-    /// Nothing is left of workers that were closed, killed or dropped: after `rounds` of them, this
-    /// process has as many descriptors as before.
+    /// Workers that were closed, killed or dropped leave nothing behind: after `rounds` of them,
+    /// this process has as many descriptors as before.
     ///
-    /// Descriptors are counted on Linux. Elsewhere this only starts and stops workers. Run it in a
-    /// process of its own, as [`alone`] does.
+    /// Descriptors are counted on Linux only. Elsewhere this case only starts and stops workers.
+    /// Run it in its own process, as [`alone`] does.
     ///
     /// # Panics
     /// If something is left.
@@ -227,7 +227,7 @@ fn ensure(holds: bool, expected: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Unmet(expected())) }
 }
 
-/// Returns the error of a call that has to fail.
+/// Returns the error of a call that must fail.
 fn failure<T: Debug>(what: &str, outcome: Result<T, impl Into<Error>>) -> Verdict<Error> {
     match outcome {
         Ok(value) => Err(Unmet(format!("{what}: expected an error, got {value:?}"))),

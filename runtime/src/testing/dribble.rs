@@ -7,9 +7,9 @@ use isolated_workers_transport::{Bound, Channel, Incoming, Inheritance, Reconnec
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Wraps a transport so that each read and write carries at most one byte. Streams may always do
-/// that, but hardly ever do in a test.
+/// that, but rarely do in a test.
 ///
-/// Bytes and name are those of the inner transport, so one side can use the wrapper alone.
+/// The bytes and the name are those of the inner transport, so it is enough to wrap one side.
 ///
 /// ```no_run
 /// use isolated_workers_runtime::testing::Dribble;
@@ -90,7 +90,7 @@ fn one_byte_at_a_time<R: 'static, W: 'static>(channel: Channel<R, W>) -> OneByte
     slow
 }
 
-/// A stream that carries one byte at a time: the reader or writer of a [`Dribble`].
+/// Stream that carries one byte at a time: the reader or writer of a [`Dribble`].
 #[derive(Debug)]
 pub struct OneByte<S>(S);
 

@@ -13,20 +13,20 @@ use crate::is_worker;
 
 /// Middleware that injects faults into calls, to test how your program reacts.
 ///
-/// It works on the host, around a local handler, and on the worker. There, a
+/// It works on the host, around a local handler, and on the worker. On the worker, a
 /// [`Crash`](Fault::Crash) ends the process, and the host's timeouts apply to [lost
 /// replies](Fault::LoseReply).
 ///
 /// ```
 /// use isolated_workers_runtime::testing::{Fault, Faults};
 ///
-/// // The first call of all is answered, the second one is not, and the third one finds its worker dead.
+/// // The first call is answered, the reply to the second is lost, and the third crashes its worker.
 /// let script = Faults::in_order([None, Some(Fault::LoseReply), Some(Fault::Crash)]);
-/// // Every call of `store` costs its worker the first time, and works when it is made again.
+/// // The first attempt of every `store` call crashes its worker. A retry works.
 /// let fragile = Faults::new(|request| {
 ///     (request.name() == "store" && request.attempt() == 1).then_some(Fault::Crash)
 /// });
-/// // One in ten, the same ones for the same seed.
+/// // Ten percent of the calls, the same ones for the same seed.
 /// let storm = Faults::random(42, 10, [Fault::Crash, Fault::Garble, Fault::LoseRequest]);
 /// # let _ = (script, fragile, storm);
 /// ```
@@ -34,7 +34,7 @@ pub struct Faults(Box<Choose>);
 
 type Choose = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 
-/// A fault of one call.
+/// Fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -45,9 +45,9 @@ pub enum Fault {
     /// Drops the reply: the handler runs, and the call ends when its caller gives up.
     LoseReply,
     /// Crashes the worker before the handler runs. A worker that is a process aborts. Elsewhere,
-    /// the call fails with the same error, and nothing dies.
+    /// the call fails with the same error, and nothing crashes.
     Crash,
-    /// Replaces the reply by a value of another type. The caller usually gets a `Decode` error.
+    /// Replaces the reply with a value of another type. The caller usually gets a `Decode` error.
     Garble,
 }
 
@@ -68,8 +68,8 @@ impl Faults {
         Self::new(move |_| rest.lock().unwrap_or_else(PoisonError::into_inner).next().flatten())
     }
 
-    /// Uses a random element of `faults` for `percent` of the calls. For calls made one after the
-    /// other, a seed always selects the same ones.
+    /// Uses a random element of `faults` for `percent` percent of the calls. If calls are made one
+    /// after another, the same seed always selects the same calls.
     pub fn random(seed: u64, percent: u8, faults: impl Into<Vec<Fault>>) -> Self {
         let (rng, faults) = (Mutex::new(Rng::new(seed)), faults.into());
         Self::new(move |_| {
@@ -107,7 +107,7 @@ impl Middleware for Faults {
     }
 }
 
-/// Encodes a value, because invalid bytes would end the whole connection on a codec of lines.
+/// Encodes a value. Invalid bytes would end the whole connection with a line-based codec.
 fn garbage(codec: &impl Codec) -> Result<Body, Error> {
     let mut bytes = BytesMut::new();
     let encoded = codec.encode(&(u64::MAX, "garbled", [(); 3]), &mut bytes);

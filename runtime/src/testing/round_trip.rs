@@ -6,17 +6,17 @@ use isolated_workers_core::{Budget, Error, ErrorKind, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Finds values of a service that a codec cannot represent, before a worker does.
+/// Finds values of a service that a codec cannot represent, before they fail in a worker.
 ///
 /// Types compile with every codec, but some serde attributes do not work with all of them.
 /// `skip_serializing_if`, `flatten`, `untagged` and `tag` may fail with [`Postcard`], or return
-/// another value. So may NaN and `Some(None)` with [`Json`].
+/// another value. NaN and `Some(None)` may do so with [`Json`].
 ///
-/// Pass a sample of every message, reply and error: each variant, and each field once present and
-/// once absent. All samples are encoded and decoded with `Json`, `Cbor` and `Postcard` within the
+/// Pass a sample of every message, reply and error: each variant, and each field both present and
+/// absent. All samples are encoded and decoded with `Json`, `Cbor` and `Postcard` within the
 /// default limits, and the results are compared.
 ///
-/// Messages of a `#[service]` can be compared with `#[service(derive(PartialEq))]`.
+/// Use `#[service(derive(PartialEq))]` to make the messages of a `#[service]` comparable.
 ///
 /// ```
 /// use isolated_workers_core::{Message, Never};
@@ -41,7 +41,7 @@ use serde::de::DeserializeOwned;
 /// let error = round_trip.check().unwrap_err().to_string();
 /// assert!(error.contains("the message `find` does not survive postcard: "), "{error}");
 ///
-/// // For a service that is only ever called with the others.
+/// // For a service that is never used with Postcard.
 /// RoundTrip::new().without("postcard").message(&find).check()?;
 /// # Ok::<(), isolated_workers_core::Error>(())
 /// ```
@@ -51,7 +51,7 @@ pub struct RoundTrip {
     losses: Vec<Loss>,
 }
 
-/// A value that a codec cannot represent.
+/// Value that a codec cannot represent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loss {
@@ -69,7 +69,7 @@ impl RoundTrip {
         Self { codecs: vec![Json::ID, Cbor::ID, Postcard::ID], losses: Vec::new() }
     }
 
-    /// Skips the codec with this id, for all values that follow.
+    /// Skips the codec with this id for all later values.
     #[must_use]
     pub fn without(mut self, codec: &str) -> Self {
         self.codecs.retain(|name| *name != codec);
@@ -100,7 +100,7 @@ impl RoundTrip {
         self.value(&format!("an error of `{}`", M::NAME), error)
     }
 
-    /// Checks any value. `what` names it in the report.
+    /// Checks any value. `what` is its name in the report.
     #[must_use]
     pub fn value<T: Serialize + DeserializeOwned + PartialEq>(self, what: &str, value: &T) -> Self {
         self.value_through(&Json, what, value)
@@ -108,12 +108,12 @@ impl RoundTrip {
             .value_through(&Postcard, what, value)
     }
 
-    /// Returns the values that were lost, in the order of their checks.
+    /// Returns the values that did not survive, in the order of their checks.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
 
-    /// Checks if every value survived every codec.
+    /// Checks that every value survived every codec.
     ///
     /// # Errors
     /// `Config`, with one line for each [`Loss`].
@@ -153,7 +153,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Encodes and decodes a value. The error says how it fails.
+/// Encodes and decodes a value. Returns a description of the failure, if there is one.
 fn there_and_back<C: Codec, T>(codec: &C, value: &T) -> Result<(), String>
 where
     T: Serialize + DeserializeOwned + PartialEq,

@@ -1,7 +1,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Environment variable that is set for a test in a process of its own.
+/// Environment variable that is set for a test in its own process.
 const ALONE_VARIABLE: &str = "ISOLATED_WORKERS_TEST_ALONE";
 
 /// Number of directories that this process has created.
@@ -13,9 +13,9 @@ pub fn check<O>(case: impl Future<Output = O>) -> O {
     runtime.expect("a case can create a tokio runtime").block_on(case)
 }
 
-/// Runs a test in a process of its own, with its own directory for temporary files, because the
-/// test counts resources of the whole process. `test` is the full path of the calling test,
-/// beginning with its crate.
+/// Runs a test in its own process, with its own directory for temporary files. Use it for a test
+/// that counts resources of the whole process. `test` is the full path of the calling test,
+/// starting with its crate.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::testing::conformance::alone;
@@ -26,7 +26,7 @@ pub fn check<O>(case: impl Future<Output = O>) -> O {
 /// ```
 ///
 /// # Panics
-/// If the test fails there, or leaves a file in the directory.
+/// If the test fails in its process, or leaves a file in the directory.
 pub fn alone(test: &str, run: impl FnOnce()) {
     if std::env::var_os(ALONE_VARIABLE).is_some() {
         return run();

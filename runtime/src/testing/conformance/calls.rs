@@ -115,7 +115,7 @@ where
     Ok(within("closing", worker.close()).await??)
 }
 
-/// Sends a text of this size to the worker and back.
+/// Sends a text of `size` bytes to the worker and back.
 async fn echo(worker: &impl Service, size: usize) -> Verdict {
     let text = text(size);
     let back =
@@ -123,7 +123,7 @@ async fn echo(worker: &impl Service, size: usize) -> Verdict {
     ensure(back == text, || format!("a body of {size} bytes came back otherwise, with {}", back.len()))
 }
 
-/// Returns a text in which a lost or doubled piece shows.
+/// Returns a text in which a lost or duplicated piece can be detected.
 fn text(size: usize) -> String {
     let piece: String = (0..9973u32).map(|i| char::from(b'0' + (i * i % 43) as u8)).collect();
     let mut text = piece.repeat(size / piece.len() + 1);
@@ -155,8 +155,8 @@ async fn poll_once<O>(mut future: std::pin::Pin<&mut impl Future<Output = O>>) -
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// Waits until this number of calls wait in the worker. It polls the worker, so each answer is an
-/// event.
+/// Waits until `calls` calls wait in the worker. Polls the worker without a timer, because each
+/// answer is an event.
 pub(super) async fn waiting(worker: &impl Service, calls: usize) -> Verdict {
     let asked = async {
         while worker.send(&Waiting {}).await? != calls {}

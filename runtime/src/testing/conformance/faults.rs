@@ -37,13 +37,13 @@ impl<D: Driver, T: Transport> ManualHost<D, T> {
 /// Returns the host's hello.
 async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
     let mut line = Vec::new();
-    // The answer is missing, which is not of interest here.
+    // The error is ignored: there is no answer, and only the hello is needed.
     let _ = handshake::greet::<C>(&mut tokio::io::empty(), &mut line, T::NAME, Some(SCHEMA), "by hand", None)
         .await;
     line
 }
 
-/// Returns positions at which a hello of this length is cut off: near its ends, and in the middle.
+/// Returns positions at which to cut off a hello of this length: near its ends, and in the middle.
 fn cuts(length: usize) -> [usize; 5] {
     [1, 17, length / 2, length - 2, length - 1]
 }

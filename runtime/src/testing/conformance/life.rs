@@ -1,4 +1,4 @@
-//! Cases about the end of a worker.
+//! Cases about shutdown and cleanup of a worker.
 
 use std::net::Ipv4Addr;
 
@@ -104,7 +104,7 @@ where
     C: Codec,
     T: Transport,
 {
-    // Creates what lasts for the whole process.
+    // The first rounds create everything that is created once per process.
     start_and_stop(suite, 4).await?;
     let before = descriptors();
     start_and_stop(suite, rounds).await?;

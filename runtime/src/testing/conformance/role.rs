@@ -11,8 +11,8 @@ use crate::handshake::Greeting;
 use crate::launch::{AnyReader, Inherited};
 use crate::worker::serve;
 
-/// Behavior of the worker under test. A driver passes it on in any way; as an argument it is a
-/// word.
+/// Role of the worker under test. A driver may pass it to the worker in any way. As an argument, it
+/// is one word.
 ///
 /// ```
 /// use isolated_workers_runtime::testing::conformance::SuiteRole;
@@ -31,7 +31,7 @@ pub enum SuiteRole {
     End,
     /// Attaches, then exits.
     EndAttached,
-    /// Exits after this number of bytes of its hello.
+    /// Exits after sending this number of bytes of its hello.
     EndWithinHello {
         /// Number of bytes. The last byte of the hello is never sent.
         bytes: usize,
@@ -40,15 +40,15 @@ pub enum SuiteRole {
     EndGreeted,
     /// Sends garbage instead of a hello.
     Garbage,
-    /// After the handshake it closes its direction of the stream, and keeps reading.
+    /// Performs the handshake, then closes its direction of the stream and keeps reading.
     HalfClose,
 }
 
 impl SuiteRole {
-    /// Plays the role. The program of a worker under test has nothing else to do.
+    /// Plays the role. The program of a worker under test only needs to call this.
     ///
     /// # Errors
-    /// Errors of [`serve`].
+    /// Returns the errors of [`serve`].
     pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
         match self {
             Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
@@ -63,7 +63,7 @@ impl SuiteRole {
         let inherited = Inherited::take().map_err(std::io::Error::other)?;
         let attached = inherited.attach_by(transport).await.map_err(std::io::Error::other)?;
         let Channel { mut reader, mut writer, cleanup: _cleanup, hangup, incoming, .. } = attached;
-        // They may hold copies of the channel, which must close here.
+        // These values may hold copies of the channel, which must close here.
         drop((hangup, incoming));
         if self == Self::EndAttached {
             return Ok(());
@@ -81,7 +81,7 @@ impl SuiteRole {
             Self::HalfClose => writer.shutdown().await?,
             _ => return Ok(()),
         }
-        // The host may end the connection in any way.
+        // The host may end the connection cleanly or with an error.
         let _ = reader.read_to_end(&mut Vec::new()).await;
         Ok(())
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 /// Returns the handler that the worker under test serves, with [`limits`](super::limits).
-/// [`SuiteRole::play`](super::SuiteRole::play) does that.
+/// [`SuiteRole::play`](super::SuiteRole::play) serves it.
 pub fn service() -> impl Handler {
     ConformanceHandler::default()
 }
@@ -44,13 +44,13 @@ message!(Echo { text: String } -> String, Never);
 message!(Mirror { bytes: Vec<u8> } -> Vec<u8>, Never);
 message!(Divide { a: i64, b: i64 } -> i64, DivideError);
 message!(
-    /// Returns its body unchanged, with the metadata that came with it.
+    /// Returns its body unchanged, with the metadata of the request.
     Reflect {} -> (), Never
 );
 message!(Note { text: String } -> (), Never, ONEWAY = true);
 message!(Notes {} -> Vec<String>, Never);
 message!(
-    /// Number of notes, and of their bytes.
+    /// Number of notes, and their bytes in total.
     Noted {} -> (usize, usize), Never
 );
 message!(
@@ -72,7 +72,7 @@ message!(
     Hold { port: u16 } -> (), Never, ONEWAY = true
 );
 message!(
-    /// Connects to a port, until the worker ends.
+    /// Connects to a port, and holds that connection until the worker ends.
     Tether { port: u16 } -> (), Never
 );
 
@@ -103,7 +103,7 @@ struct ConformanceHandler {
     tethers: Mutex<Vec<TcpStream>>,
 }
 
-/// Counts a waiting call until it ends for any reason.
+/// Counts a waiting call until it ends.
 struct WaitingGuard<'a>(&'a AtomicUsize);
 
 impl<'a> WaitingGuard<'a> {

@@ -47,7 +47,8 @@ unsafe fn create(stack_bytes: usize, main: ThreadMain, argument: *mut c_void) ->
         libc::pthread_attr_setstacksize(attributes, stack_bytes);
         libc::pthread_attr_setdetachstate(attributes, libc::PTHREAD_CREATE_DETACHED);
         let mut thread = MaybeUninit::uninit();
-        // `libc` declares the parameter as a safe function. The system calls it with `argument` only.
+        // `libc` declares the parameter as a safe function. The system calls it only with
+        // `argument`.
         let main = transmute::<ThreadMain, extern "C" fn(*mut c_void) -> *mut c_void>(main);
         let refused = libc::pthread_create(thread.as_mut_ptr(), attributes, main, argument);
         libc::pthread_attr_destroy(attributes);
