@@ -32,7 +32,7 @@ use crate::{FrameError, Framing};
 /// - Texts are UTF-8 with a length prefix. Metadata and causes have a count first.
 /// - The codec encodes every payload and the value of an error.
 ///
-/// It also works alone, over any stream:
+/// It also works on its own, over any stream:
 ///
 /// ```
 /// # use futures_util::{SinkExt, StreamExt};

@@ -2,7 +2,7 @@
 //!
 //! A [`Codec`] encodes and decodes the payloads of messages, and names the [`Framing`] that
 //! delimits frames in the stream between two processes. A framing implements the
-//! [`tokio_util::codec`] traits, so it also works alone over any byte stream.
+//! [`tokio_util::codec`] traits, so it also works on its own, over any byte stream.
 //!
 //! | codec | feature | framing | use it for |
 //! |---|---|---|---|

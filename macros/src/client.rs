@@ -70,7 +70,8 @@ fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStr
     }
 }
 
-/// Documentation of a method's errors. It has its own heading unless the method's docs have one.
+/// Returns the documentation of a method's errors, with a heading unless the method's docs have
+/// one.
 fn errors(definition: &Definition, method: &Method) -> String {
     const HEADING: &str = "# Errors";
     let path = token_text::of_tokens(&definition.krate);

@@ -15,7 +15,7 @@ pub(crate) fn of(methods: &[Method]) -> u64 {
     fnv1a(signatures.join("\n").as_bytes())
 }
 
-/// `divide(a: i64, b: i64) -> Result<i64, DivideError>`
+/// Returns the canonical signature: `divide(a: i64, b: i64) -> Result<i64, DivideError>`.
 fn signature(method: &Method) -> String {
     let argument = |argument: &crate::method::Argument| {
         format!("{}: {}", argument.ident.unraw(), token_text::of_type(&argument.ty))

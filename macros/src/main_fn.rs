@@ -76,8 +76,8 @@ impl MainOutput {
     }
 }
 
-/// The service in a return type: the whole type, or the first argument of a `Result` or an alias of
-/// it (`io::Result`).
+/// Returns the service in a return type: the type itself, or the first argument of a `Result` or of
+/// an alias such as `io::Result`.
 fn service(ty: &mut Type) -> Option<&mut Type> {
     let Type::Path(result) = ty else { return Some(ty) };
     let last = result.path.segments.last_mut().filter(|last| last.ident == "Result")?;

@@ -47,7 +47,7 @@ fn located(tokens: TokenStream, span: Span) -> TokenStream {
     tokens.into_iter().map(locate).collect()
 }
 
-/// The method's documentation, or a default sentence.
+/// Returns the method's documentation, or a default sentence.
 fn docs(definition: &Definition, method: &Method) -> TokenStream {
     let docs: TokenStream = method.docs().map(ToTokens::to_token_stream).collect();
     if !docs.is_empty() {
@@ -106,7 +106,7 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
     }
 }
 
-/// Constants that differ from their default.
+/// Generates the constants that differ from their default.
 fn constants(options: &MessageOptions) -> TokenStream {
     let oneway = options.oneway.iter().map(|_| {
         quote! { const ONEWAY: bool = true; }

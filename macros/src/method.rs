@@ -49,14 +49,14 @@ impl Method {
         self.options.name.as_ref().map_or_else(|| self.ident.unraw().to_string(), LitStr::value)
     }
 
-    /// The signature that callers see, without the context: `add(&self, a: i64, b: i64)`
+    /// Returns the signature that callers see, without the context: `add(&self, a: i64, b: i64)`.
     pub(crate) fn call(&self) -> TokenStream {
         let Self { ident, .. } = self;
         let parameters = self.parameters();
         quote!(#ident(&self #(, #parameters)*))
     }
 
-    /// The signature with all parameters: `add(&self, context: Context, a: i64, b: i64)`
+    /// Returns the signature with all parameters: `add(&self, context: Context, a: i64, b: i64)`.
     pub(crate) fn declaration(&self) -> TokenStream {
         let Self { ident, .. } = self;
         let context = self.context.iter().map(|(name, ty)| quote!(#name: #ty));
@@ -68,7 +68,7 @@ impl Method {
         self.arguments.iter().map(|Argument { ident, ty, .. }| quote!(#ident: #ty))
     }
 
-    /// `Add { a, b }`, as an expression or a pattern; `Reset` if there are no arguments.
+    /// Returns `Add { a, b }`, as an expression or a pattern, or `Reset` if there are no arguments.
     pub(crate) fn fields(&self) -> TokenStream {
         let Self { message, .. } = self;
         if self.arguments.is_empty() {
@@ -87,7 +87,7 @@ impl Method {
         attributes(&self.attributes, &["doc"])
     }
 
-    /// Attributes that the client's method repeats.
+    /// Returns the attributes that the client's method repeats.
     pub(crate) fn client_attributes(&self) -> impl Iterator<Item = &Attribute> {
         attributes(&self.attributes, &["doc", "deprecated"])
     }

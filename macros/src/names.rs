@@ -41,8 +41,8 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// `name`, or `r#name` for a keyword. `_name_` if it cannot be raw (`crate`) or is no identifier
-/// (`2`).
+/// Returns `name`, or `r#name` for a keyword, or `_name_` if `name` cannot be raw (`crate`) or is
+/// not an identifier (`2`).
 fn identifier(name: &str, span: Span) -> Ident {
     let candidates = [name.to_owned(), format!("r#{name}")];
     let parsed = candidates.iter().find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());

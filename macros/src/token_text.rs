@@ -7,14 +7,14 @@ use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{AngleBracketedGenericArguments, Type, TypeTuple};
 
-/// Text of a type, independent of its formatting: `HashMap<String, [u8; 4]>`
+/// Returns the text of a type, independent of its formatting: `HashMap<String, [u8; 4]>`.
 pub(crate) fn of_type(ty: &Type) -> String {
     let mut ty = ty.clone();
     TrailingCommas.visit_type_mut(&mut ty);
     of_tokens(ty)
 }
 
-/// Text of tokens without needless spaces: `::isolated_workers::Error`
+/// Returns the text of tokens without needless spaces: `::isolated_workers::Error`.
 pub(crate) fn of_tokens(tokens: impl ToTokens) -> String {
     let mut text = String::new();
     write(tokens.to_token_stream(), &mut text);

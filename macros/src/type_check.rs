@@ -88,7 +88,7 @@ impl VisitMut for Check<'_> {
     }
 }
 
-/// Owned counterpart of the type behind a reference.
+/// Returns the owned counterpart of the type behind a reference.
 fn owned(borrowed: &Type) -> Option<String> {
     match borrowed {
         Type::Slice(slice) => Some(format!("Vec<{}>", token_text::of_type(&slice.elem))),

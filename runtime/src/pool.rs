@@ -126,6 +126,9 @@ impl<S: Service> Pool<S> {
 
     /// Returns a handle whose calls run in this worker or its successor. If the worker has ended
     /// because it was idle, it is started again.
+    ///
+    /// Calls fail with [`Closed`](ErrorKind::Closed) if the pool has no such worker, or if the
+    /// worker has ended and is not replaced.
     pub fn on(&self, worker: WorkerId) -> ScopedPool<S> {
         ScopedPool::new(self).on(worker)
     }
@@ -241,7 +244,7 @@ impl<S: Service> Pool<S> {
     /// Returns when the workers are gone. Cancel-safe: draining continues if the future is dropped.
     ///
     /// # Errors
-    /// `Closed` if a worker had to be killed.
+    /// [`Closed`](ErrorKind::Closed) if a worker did not end in time and was killed.
     pub async fn drain(&self) -> Result<(), Error> {
         self.shared.stop(StopRequest::Drain);
         self.ended().await
@@ -253,7 +256,7 @@ impl<S: Service> Pool<S> {
     /// Returns when the workers are gone. Cancel-safe: closing continues if the future is dropped.
     ///
     /// # Errors
-    /// `Closed` if a worker had to be killed.
+    /// [`Closed`](ErrorKind::Closed) if a worker did not end in time and was killed.
     pub async fn close(&self) -> Result<(), Error> {
         self.shared.stop(StopRequest::Close);
         self.ended().await
@@ -278,7 +281,7 @@ impl<S: Service> Pool<S> {
 
     /// Kills all workers. Queued calls and calls in flight fail with [`Closed`](ErrorKind::Closed).
     ///
-    /// Returns at once. Await [`closed`](Self::closed) to wait until the workers are gone.
+    /// Returns immediately. Await [`closed`](Self::closed) to wait until the workers are gone.
     pub fn kill(&self) {
         self.shared.stop(StopRequest::Kill);
     }

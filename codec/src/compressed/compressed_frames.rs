@@ -15,7 +15,7 @@ use crate::{FrameError, Framing};
 /// if it is 1. [`Limits::frame`] limits the length, [`Compressed::cap`](crate::Compressed::cap) the
 /// inner frame.
 ///
-/// [`Compressed`](crate::Compressed) creates it. It also works alone over any stream:
+/// [`Compressed`](crate::Compressed) creates it. It also works on its own, over any stream:
 ///
 /// ```
 /// # use futures_util::{SinkExt, StreamExt};

@@ -18,7 +18,7 @@ use crate::{FrameError, Framing};
 ///
 /// Lines that contain only white space are ignored.
 ///
-/// It also works alone, over any stream:
+/// It also works on its own, over any stream:
 ///
 /// ```
 /// # use futures_util::{SinkExt, StreamExt};

@@ -83,8 +83,8 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Sets the maximum number of calls in flight in one worker. Default: 1, so that a crash or a
-    /// kill affects no other call.
+    /// Sets the maximum number of calls in flight in one worker, at least 1. Default: 1, so that a
+    /// crash or a kill affects no other call.
     pub fn max_in_flight(mut self, calls: u32) -> Self {
         self.options.max_in_flight = calls;
         self
@@ -124,8 +124,8 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Sets the number of workers that may be started within `period`, for any reason. Default:
-    /// twice the maximum number of workers and at least 8, within 1 s.
+    /// Sets the number of workers that may be started within `period`, for any reason. At least 1.
+    /// Default: twice the maximum number of workers and at least 8, within 1 s.
     pub fn spawn_rate(mut self, starts: u32, period: Duration) -> Self {
         self.options.spawn_rate = Some((starts, period));
         self
@@ -229,11 +229,17 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
 
 impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
     /// Starts the minimum number of workers concurrently, and waits until all are ready for calls.
-    /// Must be called within a tokio runtime with I/O and time enabled.
+    /// Dropping the future ends the workers.
     ///
     /// # Errors
-    /// The error of [`Builder::spawn`] for the first worker that does not come up. All other
-    /// workers are then ended. Dropping the future ends them too.
+    /// - [`Config`](ErrorKind::Config) if the maximum number of workers, `max_in_flight` or the
+    ///   number of starts in `spawn_rate` is 0, or if the minimum number of workers is above the
+    ///   maximum.
+    /// - The error of [`Builder::spawn`] for the first worker that does not come up. All other
+    ///   workers are then ended.
+    ///
+    /// # Panics
+    /// If it is not called within a tokio runtime with I/O and time enabled.
     pub async fn spawn(self) -> Result<Pool<L::Service<Dispatch<C>>>, Error> {
         self.options.check()?;
         let Self { mut worker, options } = self;

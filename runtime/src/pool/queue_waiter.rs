@@ -21,7 +21,7 @@ pub(super) enum Admission<'a, C: Codec> {
 }
 
 impl<C: Codec> PoolShared<C> {
-    /// Submits a call to the scheduler. The call may run at once, or has to [`wait`](Self::wait).
+    /// Submits a call to the scheduler. The call may run immediately, or must [`wait`](Self::wait).
     pub(super) fn admit(&self, name: &str, options: CallOptions) -> Result<Admission<'_, C>, Error> {
         let submitted = self.update(|state| {
             let submitted = state.scheduler.submit(options.target, options.priority);

@@ -143,7 +143,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
     }
 
-    /// Submits a call. It runs at once if a permit is left after all queued calls have theirs.
+    /// Submits a call. It runs immediately if a permit is left after all queued calls have theirs.
     pub(crate) fn submit(&mut self, target: Target, priority: i32) -> Result<Submitted<W>, Refusal> {
         if self.phase != Phase::Open {
             return Err(Refusal::Closed);

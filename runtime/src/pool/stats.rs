@@ -37,7 +37,7 @@ impl Stats {
     }
 }
 
-/// Waiting times of calls that did not get a worker at once.
+/// Waiting times of calls that did not get a worker immediately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
@@ -75,7 +75,7 @@ pub struct WorkerStats {
     pub done: u64,
     /// Number of workers that crashed or did not come up.
     pub crashes: u64,
-    /// Number of workers that came up after the first.
+    /// Number of workers that came up after the first one in this slot.
     pub restarts: u64,
     /// Resident memory of the process in bytes. Only on Linux.
     pub memory: Option<u64>,

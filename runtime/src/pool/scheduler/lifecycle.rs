@@ -112,7 +112,8 @@ impl<W: WorkerPermits> Scheduler<W> {
                 Err(refusal) => self.refuse(ticket, refusal),
             }
         }
-        // Only after all have moved, so that the call with the highest priority goes first.
+        // Filled only after all calls have moved, so that the call with the highest priority goes
+        // first.
         self.fill_all();
     }
 
