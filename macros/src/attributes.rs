@@ -14,7 +14,7 @@ use syn::{Attribute, Expr, Ident, LitInt, LitStr, Path, Token, parse_quote};
 
 use crate::duration;
 
-/// `#[service(module = name, derive(Debug, Clone), crate = path)]`
+/// Options of a service: `#[service(module = name, derive(Debug, Clone), crate = path)]`.
 #[derive(Default)]
 pub(crate) struct ServiceOptions {
     pub(crate) module: Option<Ident>,
@@ -45,7 +45,8 @@ impl ServiceOptions {
     }
 }
 
-/// `#[message(oneway, blocking, timeout = "60s", idempotent, retry = 3, name = "wireName")]`
+/// Options of a message:
+/// `#[message(oneway, blocking, timeout = "60s", idempotent, retry = 3, name = "wireName")]`.
 #[derive(Default)]
 pub(crate) struct MessageOptions {
     /// The key `oneway`, for error spans.
@@ -109,7 +110,7 @@ impl MessageOptions {
     }
 }
 
-/// `#[main(codec = expression, crate = path)]`
+/// Options of a program: `#[main(codec = expression, crate = path)]`.
 #[derive(Default)]
 pub(crate) struct MainOptions {
     pub(crate) codec: Option<Expr>,
@@ -143,7 +144,7 @@ fn name(path: &Path) -> String {
     path.get_ident().map(Ident::to_string).unwrap_or_default()
 }
 
-/// Parses the value after `=`. `expected` describes it in errors.
+/// Parses the value after `=`. Errors describe the value as `expected`.
 fn value<T: Parse>(key: &ParseNestedMeta<'_>, expected: &str) -> syn::Result<T> {
     let explain = |span| syn::Error::new(span, wants(&name(&key.path), expected));
     let value = key.value().map_err(|_| explain(key.path.span()))?;

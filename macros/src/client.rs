@@ -92,7 +92,8 @@ fn errors(definition: &Definition, method: &Method) -> String {
     if has_heading { format!("\n{errors}") } else { format!("\n{HEADING}\n{errors}") }
 }
 
-/// Name for the type parameter that no signature uses: `S`, or `S_` if there is a type `S`.
+/// Returns a name for the type parameter that no signature uses: `S`, or `S_` if there is a type
+/// `S`.
 fn parameter(methods: &[Method]) -> Ident {
     let mut parameter = format_ident!("S");
     let used: TokenStream =

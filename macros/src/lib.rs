@@ -107,8 +107,8 @@ mod type_check;
 ///
 /// A first parameter of the type `Context` is not an argument. It gives the method access to the
 /// call's metadata, deadline and cancellation. Callers do not see it, and the schema does not
-/// include it. The macro recognizes it by the name `Context`, so rename or alias a type of your own
-/// with that name.
+/// include it. The macro recognizes it by the name `Context`, so rename or alias your own type of
+/// that name.
 ///
 /// ```ignore
 /// async fn render(&self, context: isolated_workers::service::Context, scene: Scene) -> Image;

@@ -64,9 +64,9 @@ pub(crate) enum Refusal {
     Dropped,
     /// The workers keep crashing.
     Broken,
-    /// The requested worker does not exist, or has ended for good.
+    /// The requested worker does not exist, or has ended and is not replaced.
     Gone,
-    /// All workers have ended for good.
+    /// All workers have ended, and none is replaced.
     NoneLeft,
     /// The pool accepts no more calls.
     Closed,
