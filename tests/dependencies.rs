@@ -1,5 +1,5 @@
-//! `docs/dependencies.md` gives a reason for every dependency of the published crates, and for no
-//! other.
+//! Checks that `docs/dependencies.md` gives a reason for every dependency of the published crates,
+//! and lists no other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// Names in `[dependencies]` and in `[target.….dependencies]` of a manifest, without those of the
+/// Names in `[dependencies]` and in `[target.….dependencies]` of a manifest, except crates of the
 /// workspace.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

@@ -1,8 +1,8 @@
 //! Links in the project's Markdown.
 //!
-//! Every link leads to a file and, if it names one, to a heading in it. Every path in the text that
-//! begins with a folder of the project exists. The book contains all its pages and everything they
-//! link to.
+//! Every link leads to a file and, if it names a heading, to a heading in that file. Every path in
+//! the text that begins with a folder of the project exists. The book contains all its pages and
+//! everything that they link to.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Lines outside of code blocks.
+/// Lines outside code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     text.lines().filter(move |line| {
@@ -64,7 +64,8 @@ fn paths(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns `true` if a path leads to a file or a folder. `file.rs::name` also needs a function of this name in the file.
+/// Returns `true` if a path leads to a file or a folder. For `file.rs::name`, the file must also
+/// contain a function of this name.
 fn exists(root: &Path, path: &str) -> bool {
     let Some((file, name)) = path.split_once("::") else { return root.join(path).exists() };
     let text = fs::read_to_string(root.join(file)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The example `thumbnails`, run as a user runs it: its files, its output, and its cleanup.
+//! The example `thumbnails`, run as a user would run it: its files, its output, and its cleanup.
 
 #![cfg(target_os = "linux")]
 
@@ -60,8 +60,8 @@ fn a_kill_every_100_ms_loses_no_image() {
     const KILL_INTERVAL: Duration = Duration::from_millis(100);
     let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
     let mut host = Host::start(thumbnails().arg(folder.path()).arg(out.path()));
-    // Time of the last kill, and number of images by then. A kill waits for progress, so that no image
-    // on a slow machine is killed until its attempts are used up.
+    // Time of the last kill, and number of images at that time. A kill waits for progress.
+    // Otherwise, on a slow machine, an image could be killed until its attempts are used up.
     let mut last_kill: Option<(Instant, usize)> = None;
     let mut kills = 0;
     let end = within(Duration::from_secs(60), "the end", || {
@@ -91,7 +91,7 @@ fn a_kill_every_100_ms_loses_no_image() {
     assert_eq!(names(out.path()).len(), COPIES * valid_images().len());
 }
 
-/// A limit on the file size kills a worker that writes a larger thumbnail.
+/// A file size limit kills a worker that writes a larger thumbnail.
 #[test]
 fn only_an_image_that_kills_its_workers_is_given_up() {
     const TOO_LARGE: [&str; 2] = ["julia.jpg", "julia.webp"];
@@ -199,7 +199,7 @@ fn valid_images() -> BTreeSet<String> {
     names
 }
 
-/// A folder with `count` copies of each valid image, such as `0-julia.png`.
+/// Folder with `count` copies of each valid image, such as `0-julia.png`.
 fn copies(count: usize) -> TempDir {
     let folder = TempDir::new().unwrap();
     for name in valid_images() {
@@ -240,7 +240,7 @@ fn run(command: &mut Command) -> Run {
     host.output(end)
 }
 
-/// A started program, which is killed when it is dropped.
+/// Started program, which is killed when this value is dropped.
 struct Host(Child);
 
 impl Host {
@@ -275,7 +275,7 @@ fn within<T>(limit: Duration, event: &str, mut poll: impl FnMut() -> Option<T>) 
     }
 }
 
-/// Processes with this folder in their environment: the host, and everything that it started.
+/// Processes with this folder in their environment: the host, and every process that it started.
 fn processes_with(folder: &Path) -> Vec<u32> {
     let folder = folder.to_str().unwrap();
     let has_folder = |process: &Path| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::source::{CRATES, read, sources};
 
-/// Upper bound for names at the root of the facade, modules aside.
+/// Upper bound for names at the root of the facade, modules not counted.
 const MAX_ROOT_NAMES: usize = 15;
 
 #[test]

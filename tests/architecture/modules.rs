@@ -1,14 +1,15 @@
 //! Dependencies between the modules of a crate.
 //!
 //! A file depends on another file if one of its paths (`use crate::…`, `super::…`) leads there,
-//! through re-exports if need be. A module that names its own descendants does not depend on them,
+//! directly or through re-exports. A module that names its own descendants does not depend on them,
 //! because declaring and re-exporting them is its purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{CRATES, read, sources};
 
-/// Circles that remain, each with its reason. The files of each are two halves of one thing.
+/// Accepted dependency cycles, each with its reason. The files of a cycle are two halves of one
+/// thing.
 const ACCEPTED_CIRCLES: &[(&str, &str)] = &[
     ("core: budget, limits", "limits derive a budget, and the default budget is that of the default limits"),
     (
@@ -62,7 +63,7 @@ impl Graph {
         Self { uses }
     }
 
-    /// Shortest circle through a module, or `None`.
+    /// Returns the shortest cycle through the module `start`, or `None`.
     fn circle<'a>(&'a self, start: &'a Module) -> Option<Vec<&'a Module>> {
         let mut before: BTreeMap<&Module, &Module> = BTreeMap::new();
         let mut queue = std::collections::VecDeque::from([start]);
@@ -117,7 +118,7 @@ impl Paths {
     }
 }
 
-/// Returns `true` if a `use` after this text begins a statement.
+/// Returns `true` if a `use` that follows this text begins a statement.
 fn is_statement(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap().trim();
     line.is_empty() || line.starts_with("pub")
@@ -150,7 +151,7 @@ fn expand(tree: &str) -> Vec<Vec<String>> {
     parts.flat_map(|part| expand(part)).map(|path| [prefix.clone(), path].concat()).collect()
 }
 
-/// Module that defines the item at the end of a path, as far as files tell.
+/// Module that defines the item at the end of a path, as far as the source files show.
 fn resolve(files: &BTreeMap<Module, Paths>, from: &Module, path: &[String], depth: u32) -> Option<Module> {
     let mut rest = path;
     let mut module = match path.first()?.as_str() {

@@ -1,14 +1,14 @@
-//! Type names: each has one meaning in its crate.
+//! Type names. Each has one meaning in its crate.
 
 use std::collections::BTreeMap;
 
 use crate::source::{CRATES, Source, sources};
 
-/// Names of files and folders with the half of one platform.
+/// Names of files and folders that contain the code of one platform.
 const PLATFORMS: [&str; 9] =
     ["unix", "windows", "linux", "macos", "apple", "other", "kqueue", "inotify", "unsupported"];
 
-/// Platform that a file is for: its path, reduced to [`PLATFORMS`].
+/// Platform that a file is for: the parts of its path that are in [`PLATFORMS`].
 fn platform(source: &Source) -> Vec<&str> {
     let parts = source.path.trim_end_matches(".rs").split('/');
     parts.filter(|part| PLATFORMS.contains(part)).collect()

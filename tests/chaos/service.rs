@@ -5,15 +5,15 @@ use isolated_workers::service;
 
 #[service]
 pub(crate) trait Chaos {
-    /// Must run at most once.
+    /// Runs at most once.
     async fn once(&self, call: u64) -> String;
     /// May run more than once.
     #[message(idempotent)]
     async fn again(&self, call: u64) -> String;
-    /// May run again, and sleeps for up to 19 ms.
+    /// May run more than once, and sleeps for up to 19 ms.
     #[message(idempotent)]
     async fn slowly(&self, call: u64) -> String;
-    /// Must run at most once, and has no reply.
+    /// Runs at most once, and has no reply.
     #[message(oneway)]
     async fn tell(&self, call: u64);
 }

@@ -1,5 +1,5 @@
-//! The conformance suite over every built-in transport, codec and driver, and those of the
-//! examples. The module `unix` has the cases that only Unix can run.
+//! Conformance suite for every built-in transport, codec and driver, and for those of the examples.
+//! The module `unix` contains the cases that only Unix can run.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/messagepack.rs"]

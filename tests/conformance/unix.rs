@@ -1,7 +1,7 @@
-//! Transports and a driver of Unix, and transports that move one byte a call on both sides.
+//! Transports and a driver of Unix, and transports that move one byte per call on both sides.
 //!
-//! Other systems are too slow for the latter. The case `dribble` of every suite covers the host's
-//! side.
+//! Other systems are too slow for byte-wise transports. The case `dribble` of every suite covers
+//! the host's side.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
 #[path = "../../examples/custom_driver.rs"]
@@ -14,7 +14,7 @@ use isolated_workers::transport::{SocketPair, UnixSocket};
 
 use super::{MAX_COMPRESSED_BYTES, MAX_JSON_BYTES, WORKER, args, program};
 
-/// Largest body for one system call a byte.
+/// Largest body if each byte takes one system call.
 const MAX_DRIBBLED_BYTES: usize = 4 << 10;
 
 conformance_tests! {

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::*;
 
-/// Bytes in total, far more than all buffers on the way hold.
+/// Bytes in total. All buffers along the way hold far fewer.
 const FLOOD_BYTES: usize = 64 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 

@@ -7,7 +7,7 @@ use isolated_workers::service::BoxService;
 
 use super::*;
 
-/// State of an application: the types are short, whatever the layers are.
+/// State of an application. The types are short, regardless of the layers.
 struct App {
     worker: Worker<BoxService>,
     faults: FaultsClient<Worker<BoxService>>,

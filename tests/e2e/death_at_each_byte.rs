@@ -59,8 +59,8 @@ async fn session(direction: &str, offset: usize) -> bool {
     completed
 }
 
-/// Returns `true` if the call was answered. Asserts that the reply is the right one, and that an
-/// error is due to the end of the worker.
+/// Returns `true` if the call was answered. Asserts that the reply is correct, and that an error is
+/// caused by the end of the worker.
 fn is_answered(direction: &str, offset: usize, answer: Result<bool, Error>) -> bool {
     match answer {
         Ok(is_own) => {

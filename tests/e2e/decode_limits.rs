@@ -1,4 +1,4 @@
-//! A value over the decode limits fails its call and nothing else.
+//! Values that exceed the decode limits. Each one fails its call and nothing else.
 
 use super::services::faults::Tree;
 use isolated_workers::codec::{Codec, Json};
@@ -7,7 +7,7 @@ use isolated_workers::{CallError, Error, ErrorKind, Service};
 
 use super::*;
 
-/// A tree with this many levels below the root.
+/// Returns a tree with this many levels below the root.
 fn deep(levels: u32) -> Tree {
     (0..levels).fold(Tree { branches: vec![] }, |tree, _| Tree { branches: vec![tree] })
 }
@@ -45,7 +45,8 @@ async fn a_worker_rejects_a_message_over_its_limits_and_keeps_serving() {
     let (worker, client) = start("frugal", Postcard, Limits::default()).await;
     let waiting = client.gate(1);
     let calls = async {
-        // Each tree is one level, and so are its branches unless empty. The message adds one more.
+        // Each tree is one level, and its branches are another unless empty. The message adds one
+        // more.
         works(&client, deep(3)).await;
         let words = [
             "could not decode `mirror` from postcard: it nests deeper than 9 levels; raise `Limits::depth`",

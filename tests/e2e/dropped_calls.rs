@@ -15,7 +15,7 @@ fn many() -> u32 {
 
 const CALLERS: u32 = 16;
 
-/// Pseudo-random numbers, the same in each run.
+/// Pseudo-random numbers that are the same in each run.
 struct Random(u64);
 
 impl Random {
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// Polls a call up to seven times, and drops it if it is still pending. A wanted call is awaited.
+/// Polls a call up to seven times, and drops it if it is still pending. Awaits it if `is_wanted`.
 async fn drop_call<T>(random: &mut Random, call: impl Future<Output = T>, is_wanted: bool) -> Option<T> {
     let mut call = Box::pin(call);
     if is_wanted {

@@ -1,4 +1,4 @@
-//! Host and worker in two processes, and everything that can go wrong between them.
+//! Host and worker in two processes, and the failures that can occur between them.
 
 mod backpressure;
 mod blocking_calls;
@@ -68,8 +68,8 @@ fn life_worker(how: &str) -> Builder {
     Worker::builder(Program::new(LIFE_WORKER).arg(how))
 }
 
-/// Asks until exactly `calls` handlers wait in the worker. Each answer is an event, so this polls
-/// without a timer.
+/// Polls until exactly `calls` handlers wait in the worker. Each answer is an event, so no timer is
+/// needed.
 async fn until_waiting<S: Service>(client: &FaultsClient<S>, calls: usize) {
     soon(async { while client.waiting().await.unwrap() != calls {} }).await;
 }

@@ -1,4 +1,4 @@
-//! Bugs of `isolated-workers` for Node.js, the model of this project, and the tests that hold that
+//! Bugs of `isolated-workers` for Node.js, the model of this project, and the tests that show that
 //! this project does not have them.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::*;
 
-/// A bug of the Node.js library, and the tests that exclude it here: each a file and a name.
+/// Bug of the Node.js library, and the tests that exclude it here, each as a file and a test name.
 type Row = (&'static str, &'static [(&'static str, &'static str)]);
 
 const TABLE: &[Row] = &[
@@ -224,7 +224,7 @@ fn no_timeouts() -> Timeouts {
     Timeouts::default().startup(none).message(none).close(none).disconnected(none)
 }
 
-/// A request for a message without arguments.
+/// Returns a request for a message without arguments.
 fn call(name: &'static str) -> Request {
     Request::new(Name::from_static(name), Body::empty())
 }
@@ -335,7 +335,7 @@ async fn close_after_a_crash_returns_at_once() {
 
 #[tokio::test]
 async fn close_during_a_crash_does_not_wait_for_the_grace_period() {
-    // The grace period has no end here, so waiting for it would hang.
+    // The grace period is unlimited here, so waiting for it would hang.
     let (worker, client) = {
         let worker = soon(worker().timeouts(no_timeouts()).spawn()).await.unwrap();
         (worker.clone(), FaultsClient::new(worker))

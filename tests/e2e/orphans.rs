@@ -7,14 +7,14 @@ use isolated_workers_test_support::{HANG_TIMEOUT, count_from_env, entries};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// A host, its workers, and their folder for temporary files.
+/// Host, its workers, and their folder for temporary files.
 struct Host {
     process: Child,
     workers: Vec<PidFd>,
     folder: TempDir,
 }
 
-/// Starts a host with this state of its workers and this end.
+/// Starts a host. `state` is the state of its workers, and `end` is how the host ends.
 fn host(state: &str, end: &str) -> Host {
     let folder = tempfile::tempdir().unwrap();
     let mut host = Command::new(env!("CARGO_BIN_EXE_e2e-host"))
@@ -28,7 +28,7 @@ fn host(state: &str, end: &str) -> Host {
     let mut workers = Vec::new();
     for line in lines {
         match line.unwrap().parse() {
-            // A worker may have ended already, which is what the tests want.
+            // A worker may have ended already, which the tests expect.
             Ok(pid) => workers.extend(PidFd::try_open(pid)),
             Err(_) => break,
         }
@@ -47,7 +47,7 @@ impl Host {
     }
 }
 
-/// Number of hosts that are killed of each kind.
+/// Number of hosts of each kind that are killed.
 fn hosts() -> usize {
     count_from_env("ISOLATED_WORKERS_HOSTS", 1)
 }
@@ -64,7 +64,7 @@ fn no_worker_outlives_a_killed_host() {
     }
 }
 
-/// A disconnected worker gets no end of file from its host, and would wait for a minute.
+/// A disconnected worker gets no end of file from its host. It would linger for a minute.
 #[test]
 fn no_disconnected_worker_outlives_a_killed_host() {
     let host = host("disconnected", "wait");
@@ -77,8 +77,8 @@ fn no_disconnected_worker_outlives_a_killed_host() {
     host.assert_no_worker_outlives("disconnected");
 }
 
-/// Runs in its own process, which becomes the parent of the orphans. It is in their session, so the
-/// system does not end stopped orphans with SIGHUP.
+/// Runs in its own process, which becomes the parent of the orphans. That process is in their
+/// session, so the system does not end stopped orphans with SIGHUP.
 #[test]
 fn no_stopped_worker_outlives_its_host() {
     alone(concat!(module_path!(), "::no_stopped_worker_outlives_its_host"), || {

@@ -20,8 +20,7 @@ async fn printing(output: Output) -> (Worker, FaultsClient<Worker>) {
     (worker, client)
 }
 
-/// Calls the worker until the condition holds. Each reply is an event, so this polls without a
-/// timer.
+/// Calls the worker until the condition holds. Each reply is an event, so no timer is needed.
 async fn until(client: &FaultsClient<Worker>, condition: impl Fn() -> bool) {
     soon(async {
         while !condition() {

@@ -6,7 +6,7 @@ use isolated_workers::{Error, ErrorKind, serve};
 use super::services::life::{Life, Living};
 use super::*;
 
-/// Asserts that the error has the panic's message and location. The message holds the line.
+/// Asserts that the error has the panic's message and location. The message is the line number.
 fn assert_located(error: &Error) {
     let text = error.to_string();
     let line = text.rsplit_once("on line ").unwrap().1;
@@ -59,7 +59,7 @@ async fn exit_on_panic_also_exits_for_a_oneway_message() {
     let worker = soon(life_worker("fragile").on_crash(OnCrash::respawn()).spawn()).await.unwrap();
     let (client, first) = (LifeClient::new(worker.clone()), worker.pid());
     soon(client.panic_oneway()).await.unwrap();
-    // Calls that arrive before the exit are answered or fail with it.
+    // Calls that arrive before the exit are answered or fail because of it.
     soon(async { while client.pid().await.is_ok_and(|pid| pid == first) {} }).await;
     assert_ne!(soon(client.pid()).await.unwrap(), first);
 }

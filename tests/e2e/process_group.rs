@@ -90,7 +90,7 @@ async fn children_of_a_detached_worker_survive() {
 #[tokio::test]
 async fn wait_can_be_cancelled_and_restarted() {
     use isolated_workers::driver::{Driver, Running};
-    /// Waits for its process by dropping and restarting `wait` again and again.
+    /// Driver handle that waits for its process by dropping and restarting `wait` again and again.
     struct Restarting(isolated_workers::driver::Process);
     impl Running for Restarting {
         type Pid = u32;

@@ -89,7 +89,7 @@ async fn detached() -> (PidFd, Address) {
 
 #[tokio::test]
 async fn a_detached_worker_outlives_its_host_and_serves_the_next() {
-    // A host in a runtime of its own, which ends.
+    // Host in its own runtime, which ends.
     let first = std::thread::spawn(|| block_on(detached()));
     let (process, address) = first.join().unwrap();
     assert!(!process.ends_within(Duration::from_millis(800)), "a detached worker is no orphan");

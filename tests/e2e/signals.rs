@@ -20,7 +20,7 @@ async fn plain() -> (Worker, LifeClient<Worker>, PidFd) {
     (worker.clone(), LifeClient::new(worker), process)
 }
 
-/// Calls until the worker refuses a call. Returns the error.
+/// Calls the worker until it refuses a call. Returns the error.
 async fn refused(client: &LifeClient<Worker>) -> isolated_workers::Error {
     soon(async {
         loop {
@@ -129,7 +129,7 @@ async fn a_signal_ends_a_worker_that_waits_for_the_handshake() {
     assert!(soon(child.wait()).await.unwrap().success());
 }
 
-/// Plays a host that knows only requests.
+/// Plays a host that supports only requests.
 #[tokio::test]
 async fn a_draining_worker_refuses_late_requests_of_a_host_without_go_away() {
     let mut bound = UnixSocket.bind().unwrap();

@@ -118,13 +118,13 @@ async fn the_handshake_can_be_disabled() {
     assert_eq!(soon(client.count()).await.unwrap(), 2);
     soon(worker.close()).await.unwrap();
 
-    // A worker that expects a handshake reads the first request as one.
+    // A worker that expects a handshake reads the first request as a hello.
     let worker = soon(Worker::builder(Program::new(WORKER)).without_handshake().spawn()).await.unwrap();
     let error = soon(FaultsClient::new(worker).count()).await.unwrap_err();
     assert_error(&error, ErrorKind::Crashed, &["exited with code 1 while `count` was in flight"]);
     assert!(error.crash().unwrap().stderr.contains("call `.without_handshake()`"), "{error:?}");
 
-    // A worker that expects none reads the hello of its host as a frame.
+    // A worker that expects no handshake reads the hello of its host as a frame.
     let error = soon(Worker::builder(Program::new(WORKER).arg("no-handshake")).spawn()).await.unwrap_err();
     assert_error(
         &error,
@@ -184,7 +184,7 @@ async fn a_worker_closes_descriptors_that_its_host_inherited() {
     // An inheritable descriptor, like one that this process was started with.
     let mut stray = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(stray.as_file_mut(), rustix::io::FdFlags::empty()).unwrap();
-    // And one with a high number.
+    // A descriptor with a high number.
     let far = rustix::io::fcntl_dupfd_cloexec(&stray, 300).unwrap();
     rustix::io::fcntl_setfd(&far, rustix::io::FdFlags::empty()).unwrap();
     let path = stray.path().display().to_string();

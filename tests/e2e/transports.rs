@@ -1,4 +1,4 @@
-//! One set of tests for every transport and driver.
+//! Tests that run with every transport and driver.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ fn nothing_is_left<T: Transport>(transport: T) {
             }
         });
     };
-    // The first rounds make everything that is made once per process.
+    // The first rounds create everything that is created once per process.
     rounds(50);
     let (before, memory) = ((descriptors(), threads()), resident_kib());
     rounds(many());
@@ -149,7 +149,7 @@ matrix! {
 mod thread {
     use super::*;
 
-    /// Service that makes sense on a thread.
+    /// Service with methods that make sense on a thread.
     #[isolated_workers::service]
     pub(super) trait Small {
         async fn double(&self, number: u32) -> u32;
@@ -249,8 +249,8 @@ mod thread {
             let before = descriptors();
             rounds(many());
             assert_eq!(descriptors(), before);
-            // Two threads remain: that of the test, and that which waits for the test. The thread
-            // of the last worker ends shortly after the worker reports its end.
+            // Two threads remain: the test's thread, and the thread that waits for the test. The
+            // last worker's thread ends shortly after the worker reports its end.
             let threads = async {
                 while threads() > 2 {
                     tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Errors of every kind, each made in the way in which a user meets it.
+//! Errors of every kind, each produced as a user would encounter it.
 
 use std::time::Duration;
 
@@ -115,7 +115,8 @@ pub(crate) async fn timeout_starting() -> Error {
     client.pi_soon().await.unwrap_err()
 }
 
-/// Made by two state machines, because the caller of a cancelled call is gone.
+/// Error of a cancelled call. Two state machines produce it, because the caller of a cancelled call
+/// is gone.
 pub(crate) async fn cancelled() -> Error {
     let (mut host, mut worker) = (Connection::<()>::new(), Connection::<()>::new());
     let id = TxId::from(1);

@@ -14,7 +14,7 @@ use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::HANG_TIMEOUT;
 use page::{ERRORS, TROUBLESHOOTING};
 
-/// Futures that make an error, each with the label of its block on the page.
+/// Futures that produce an error, each with the label of its block on the page.
 type Cases = Vec<(&'static str, LocalBoxFuture<'static, Error>)>;
 
 macro_rules! cases {
@@ -42,7 +42,7 @@ fn troubleshooting() -> Cases {
     }
 }
 
-/// Blocks that the page lacks, or shows with another text.
+/// Blocks that are missing on the page, or have a different text there.
 async fn missing(page: &str, cases: Cases, is_placed: fn(&page::Shown, &Error) -> bool) -> String {
     let shown = page::shown(page);
     let mut missing = String::new();

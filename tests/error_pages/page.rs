@@ -1,4 +1,4 @@
-//! Pages that show errors, and the parts of a text that differ between runs.
+//! Pages that show errors, and masking of the parts of a text that differ between runs.
 
 use isolated_workers::ErrorKind;
 use isolated_workers::error::Executed;
@@ -6,7 +6,7 @@ use isolated_workers::error::Executed;
 pub(crate) const ERRORS: &str = include_str!("../../docs/guides/errors.md");
 pub(crate) const TROUBLESHOOTING: &str = include_str!("../../docs/guides/troubleshooting.md");
 
-/// A block of a page that shows an error: ` ```text label Executed`.
+/// Block of a page that shows an error: ` ```text label Executed`.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) label: String,
@@ -60,7 +60,7 @@ pub(crate) fn named(executed: Executed) -> String {
     format!("{executed:?}")
 }
 
-/// The text without the parts that differ between runs: process ids, fingerprints of services, the
+/// Masks the parts of a text that differ between runs: process ids, fingerprints of services, the
 /// folder of a file, and line numbers.
 pub(crate) fn masked(text: &str) -> String {
     text.split('\n').map(masked_line).collect::<Vec<_>>().join("\n")

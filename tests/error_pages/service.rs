@@ -13,7 +13,7 @@ pub(crate) trait Calculator {
     async fn sum(&self, numbers: Vec<i64>) -> i64;
     /// Panics if the number has no root.
     async fn root(&self, number: i64) -> i64;
-    /// Products by their factors. JSON cannot represent such keys.
+    /// Products by their factors. JSON cannot represent these keys.
     async fn table(&self) -> BTreeMap<(i64, i64), i64>;
     /// Never returns.
     async fn pi(&self);

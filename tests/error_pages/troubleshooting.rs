@@ -1,4 +1,4 @@
-//! Errors that new users meet, each made by the mistake that causes it.
+//! Errors that new users encounter, each produced by the mistake that causes it.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Handler for Nothing {
     }
 }
 
-/// Made by a worker program that is started by hand.
+/// Error of a worker program that is started by hand.
 pub(crate) async fn alone() -> Error {
     serve(Nothing).await.unwrap_err()
 }

@@ -1,5 +1,5 @@
 //! Interoperability with hosts and workers in Node.js, whose scripts use only its standard library.
-//! Without `node` in PATH, every test prints that it is skipped, and passes.
+//! Without `node` in `PATH`, every test prints that it is skipped, and passes.
 
 mod node_host;
 mod node_worker;

@@ -46,7 +46,7 @@ cases! {
 
 #[tokio::test]
 async fn a_worker_does_not_outlive_a_killed_host() {
-    // Host and worker share the output, so this waits for the end of both.
+    // Host and worker share the output, so this waits until both have ended.
     let Some(output) = host("orphan").await else { return };
     let folder = String::from_utf8_lossy(&output.stdout);
     // The folder is empty, because the worker has removed its socket.

@@ -38,7 +38,7 @@ async fn calls_are_answered_and_the_end_of_the_connection_ends_the_worker() {
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
 }
 
-/// The worker replies to oneway messages too. The host must not take such a reply for a request.
+/// The worker replies to oneway messages too. The host must not mistake such a reply for a request.
 #[tokio::test]
 async fn oneway_messages_arrive() {
     let Some((worker, client)) = started().await else { return };

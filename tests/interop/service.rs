@@ -12,7 +12,7 @@ pub(crate) trait Interop {
     #[message(oneway)]
     async fn note(&self, line: String);
     async fn notes(&self) -> Vec<String>;
-    /// Returns as soon as `calls` of these calls are in flight.
+    /// Returns as soon as `calls` calls of this method are in flight.
     async fn gather(&self, calls: usize, number: usize) -> usize;
     async fn boom(&self) -> Result<(), Boom>;
     #[message(name = "getResult")]

@@ -1,5 +1,5 @@
-//! Worker for a host in Node.js. It is an ordinary worker; nothing here depends on Node.js. The
-//! argument `postcard` selects another codec.
+//! Worker for a host in Node.js. Nothing here depends on Node.js. The argument `postcard` selects
+//! another codec.
 
 mod service;
 

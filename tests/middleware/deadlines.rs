@@ -19,7 +19,7 @@ async fn a_host_timeout_cancels_the_call_on_the_worker() {
     let error = soon(desk.hang()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe));
     soon(async { while desk.cancelled().await.unwrap() == 0 {} }).await;
-    // The worker knows the remaining time of the call.
+    // The worker receives the remaining time of the call.
     let remaining_ms = soon(desk.describe(String::new())).await.unwrap().remaining_ms.unwrap();
     assert!(remaining_ms <= 50, "{remaining_ms}");
 }

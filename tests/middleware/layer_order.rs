@@ -1,4 +1,4 @@
-//! Order of layers, and the layer that an error names, on the host and on the worker.
+//! Order of layers, and the layer that an error names, on host and worker.
 
 use std::time::Duration;
 

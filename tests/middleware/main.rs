@@ -17,13 +17,13 @@ use isolated_workers::host::Builder;
 use isolated_workers::{Program, Worker};
 use support::service::DeskClient;
 
-/// Builder of a worker with the named stack of layers.
+/// Builder of a worker that has the named stack of layers.
 fn program(stack: &[&str]) -> Builder {
     let program = Program::new(env!("CARGO_BIN_EXE_middleware-worker"));
     Worker::builder(stack.iter().fold(program, |program, argument| program.arg(*argument)))
 }
 
-/// Client of such a worker, without layers on the host.
+/// Client of a worker that has the named stack of layers. The host has no layers.
 async fn desk(stack: &[&str]) -> DeskClient<Worker> {
     DeskClient::new(program(stack).spawn().await.unwrap())
 }

@@ -68,8 +68,7 @@ async fn load_is_shed_on_either_side() {
             _ = hang => panic!("`hang` returned"),
             refused = desk.add(1, 1) => assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded),
         }
-        // The permit is free as soon as the call is dropped, or as soon as the worker has cancelled
-        // it.
+        // The permit is free once the call is dropped, or once the worker has cancelled the call.
         soon(async { while desk.add(1, 1).await.is_err() {} }).await;
     };
     assert_shed(DeskClient::new(program(&["shed"]).layer(None::<LoadShed>).spawn().await.unwrap())).await;

@@ -1,6 +1,6 @@
 //! Worker with a stack of layers: `middleware-worker STACK`.
 //!
-//! The stack is a name, `marks` and their number, or `faults` and the name of a fault.
+//! The stack is a name, `marks` with a number of layers, or `faults` with the name of a fault.
 
 mod support {
     pub(crate) mod counters;
@@ -64,7 +64,7 @@ impl Desk for MyDesk {
     }
 
     async fn cancelled(&self) -> u32 {
-        // Tasks that a cancellation token has woken run first.
+        // Tasks woken by a cancellation token run first.
         tokio::task::yield_now().await;
         self.cancelled.load(Ordering::SeqCst)
     }

@@ -1,7 +1,8 @@
-//! Tests that run on every system, Windows included. Only the module `windows_only` is
+//! Tests that run on every system, including Windows. Only the module `windows_only` is
 //! platform-specific.
 //!
-//! No test reads a process table. A process holds a TCP connection to its test, which ends with it.
+//! No test reads a process table. A process holds a TCP connection to its test. The connection ends
+//! with the process.
 
 mod lifecycle;
 mod orphans;
@@ -34,7 +35,7 @@ async fn started() -> (Worker, ChoresClient<Worker>) {
     (worker, client)
 }
 
-/// Listener that processes connect to, so that the test sees their end.
+/// Listener that processes connect to, so that the test detects their end.
 struct Registry(TcpListener);
 
 impl Registry {
@@ -64,7 +65,7 @@ impl HeldProcess {
 
     /// Waits until the process has ended.
     async fn ended(mut self) {
-        // A process may end with an orderly end of stream or with a reset.
+        // A process may end with a clean end of file or with a reset.
         assert_eq!(soon(self.0.read(&mut [0])).await.unwrap_or(0), 0);
     }
 }

@@ -6,7 +6,7 @@ use isolated_workers::transport::DefaultTransport;
 
 use super::*;
 
-/// Starts a host whose worker does the given action.
+/// Starts a host whose worker performs the given action.
 pub(crate) fn host(action: &str, registry: &Registry) -> Child {
     let mut host = Command::new(WORKER);
     host.args(["host", action, &registry.port().to_string()]);

@@ -8,7 +8,7 @@ pub(crate) trait Chores {
     async fn add(&self, a: i64, b: i64) -> i64;
     async fn divide(&self, a: i64, b: i64) -> Result<i64, ByZero>;
     async fn echo(&self, text: String) -> String;
-    /// Returns its number as soon as a hundred of these calls wait.
+    /// Returns `number` as soon as a hundred of these calls wait.
     async fn meet(&self, number: u32) -> u32;
     /// Number of calls of this method so far.
     async fn count(&self) -> u32;

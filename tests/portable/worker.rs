@@ -70,7 +70,7 @@ fn this_program() -> Command {
     Command::new(std::env::current_exe().unwrap())
 }
 
-/// Connects to the test, which sees the end of this process as the end of the connection.
+/// Connects to the test, which detects the end of this process by the end of the connection.
 fn connect(port: u16) -> TcpStream {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()
 }

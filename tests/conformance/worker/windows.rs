@@ -1,4 +1,4 @@
-//! Windows has no transports beyond those of every system.
+//! Transports of Windows: none besides those of every system.
 
 use isolated_workers::Error;
 use isolated_workers::testing::conformance::SuiteRole;

@@ -1,4 +1,4 @@
-//! A worker's transport that kills its own process after a number of bytes in one direction.
+//! Transport of a worker that kills its own process after a number of bytes in one direction.
 
 use std::io;
 use std::pin::Pin;
@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Cut {
-    /// Bytes that are read before the kill.
+    /// Number of bytes that are read before the kill.
     pub(crate) read_bytes: usize,
-    /// Bytes that are written before the kill.
+    /// Number of bytes that are written before the kill.
     pub(crate) written_bytes: usize,
 }
 
@@ -46,7 +46,7 @@ impl Transport for Cut {
     }
 }
 
-/// Host end of this transport, which does not exist.
+/// Host end of this transport. It cannot be created, because only the worker uses the transport.
 pub(crate) enum NoHost {}
 
 impl isolated_workers::transport::Bound for NoHost {

@@ -1,5 +1,5 @@
-//! Worker that serves `Faults`. Its first argument selects a way to fail before it serves, or a way
-//! to serve.
+//! Worker that serves `Faults`. Its first argument selects how it serves, or how it fails before it
+//! serves.
 
 mod cut;
 #[path = "../services/faults.rs"]
@@ -193,7 +193,7 @@ impl Faults for Worker {
         let folder = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
         let streams = ["0", "1", "2"].map(|number| Path::new("/proc/self/fd").join(number));
         let targets = folder.filter(|path| !streams.contains(path)).map(std::fs::read_link);
-        // The descriptor of the listing itself is closed by now, so reading its link fails.
+        // The descriptor of the listing is closed by now, so reading its link fails.
         targets.flatten().map(|target| target.display().to_string()).collect()
     }
     async fn stdin(&self) -> String {
@@ -208,7 +208,7 @@ impl Faults for Worker {
     }
 }
 
-/// Socket of the connection to the host: the one whose peer credentials are those of the parent.
+/// Socket of the connection to the host: the socket whose peer credentials are those of the parent.
 fn channel() -> UnixStream {
     let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();

@@ -7,7 +7,7 @@
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
 //!
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
-//! or `capture`. One worker prints, and the host itself prints nothing.
+//! or `capture`. One worker prints, and the host prints nothing.
 
 #[path = "../services/faults.rs"]
 mod faults;

@@ -1,4 +1,4 @@
-//! Service whose methods work or misbehave as the caller asks.
+//! Service whose methods work or misbehave on request.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ pub(crate) trait Faults {
     async fn gate_again(&self, key: u32) -> u32;
     /// Stops this process with SIGSTOP.
     async fn stop(&self);
-    /// Counts up, and returns the new number.
+    /// Increments a counter, and returns the new number.
     async fn count(&self) -> u32;
     /// Prints to standard output and error.
     async fn print(&self, text: String);
@@ -54,13 +54,13 @@ pub(crate) trait Faults {
     /// After `serve` has returned, the worker writes this many bytes and then "the end" to standard
     /// output.
     async fn write_last(&self, bytes: usize);
-    /// Makes the worker's main thread panic outside of all handlers. With `aborts`, the panic
+    /// Makes the worker's main thread panic outside all handlers. If `aborts` is set, the panic
     /// aborts, as with `panic = "abort"`.
     async fn panic_outside(&self, text: String, aborts: bool);
     async fn arguments(&self) -> Vec<String>;
     async fn environment(&self) -> Vec<String>;
     async fn current_dir(&self) -> String;
-    /// Closes the connection, and then stops this process without ending it.
+    /// Closes the connection, and then stops this process with SIGSTOP, without ending it.
     async fn hang_up(&self);
     /// Sends bytes that are not a frame.
     async fn send_garbage(&self);
@@ -70,15 +70,15 @@ pub(crate) trait Faults {
     async fn start_child_apart(&self) -> u32;
     /// Targets of the open descriptors except the standard streams.
     async fn descriptors(&self) -> Vec<String>;
-    /// Everything that standard input holds.
+    /// Reads standard input to its end.
     async fn stdin(&self) -> String;
-    /// Returns the tree, as the error if `fail` is set.
+    /// Returns the tree, as an error if `fail` is set.
     async fn mirror(&self, tree: Tree, fail: bool) -> Result<Tree, Tree>;
     /// Results of `is_worker` in this process and in a child of it.
     async fn is_worker(&self) -> (bool, bool);
 }
 
-/// A recursive value. Each level of it takes two levels of nesting.
+/// Recursive value. Each of its levels takes two levels of nesting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tree {
     pub(crate) branches: Vec<Tree>,

@@ -1,4 +1,4 @@
-//! Service for tests of startup data, signals, panics and blocking handlers, and its handler.
+//! Service for tests of startup data, signals, panics and blocking handlers, with its handler.
 
 use std::sync::{Arc, OnceLock};
 

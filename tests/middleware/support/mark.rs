@@ -1,4 +1,4 @@
-//! A middleware that marks requests and responses, and fails if the request asks for it.
+//! Middleware that marks requests and responses, and fails on request.
 
 use isolated_workers::layer::Middleware;
 use isolated_workers::protocol::{Request, Response};
@@ -9,7 +9,7 @@ pub(crate) const PATH: &str = "path";
 /// Metadata key of the requested failure: `in 2`, `out 2` or `panic 2`.
 pub(crate) const FAULT: &str = "fault";
 
-/// The layer with this number, counted from the outside.
+/// Layer with this number, counted from the outside.
 pub(crate) struct Mark(pub(crate) usize);
 
 pub(crate) const NAMES: [&str; 4] = ["first", "second", "third", "fourth"];
