@@ -1,4 +1,4 @@
-//! Frames as lines of JSON, from minimal peers and from hostile ones.
+//! Frames as lines of JSON, from minimal and hostile peers.
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{Codec, Json};

@@ -293,8 +293,8 @@ impl<S: Service> Pool<S> {
         let _ = self.ended().await;
     }
 
-    /// Erases the layers from the type, so that the pool can be stored in a field: `Pool<BoxService>`.
-    /// All methods stay. Each call then costs one allocation for its future.
+    /// Erases the layers from the type, so that the pool can be stored in a field:
+    /// `Pool<BoxService>`. All methods remain available. Each call then allocates its future.
     pub fn boxed(&self) -> Pool<BoxService<S::Codec>>
     where
         S: 'static,

@@ -64,7 +64,8 @@ impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for AnyLifetime<'any, D
         deserialize_f32() as deserialize_f32;
         deserialize_f64() as deserialize_f64;
         deserialize_char() as deserialize_char;
-        // The methods that lend a string or bytes are limited to 4 KiB, so the owned ones are used.
+        // The methods that lend a string or bytes are limited to 4 KiB, so the methods for owned
+        // values are used.
         deserialize_str() as deserialize_string;
         deserialize_string() as deserialize_string;
         deserialize_bytes() as deserialize_byte_buf;

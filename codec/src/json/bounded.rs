@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::framing::MAX_CAUSES;
 
-/// Decodes metadata. Refuses more than [`Metadata::MAX_KEYS`] keys, repeated ones included.
+/// Decodes metadata. Refuses more than [`Metadata::MAX_KEYS`] keys, including repeated keys.
 pub(super) fn metadata<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {

@@ -254,7 +254,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
     }
 
-    /// Acquires a permit of the worker with the most free ones.
+    /// Acquires a permit of the worker with the most free permits.
     fn acquire_any(&self) -> Option<(InstanceId, W)> {
         let free =
             |slot: &usize| self.slots[*slot].active.as_ref().map_or(0, |worker| worker.permits.available());

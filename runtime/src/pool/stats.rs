@@ -31,7 +31,7 @@ impl Stats {
         self.is_broken != now.is_broken || lives(self) != lives(now)
     }
 
-    /// Returns the number of workers that were started in place of earlier ones, for any reason.
+    /// Returns the number of workers that were started to replace earlier workers, for any reason.
     pub fn restarts(&self) -> u64 {
         self.workers.iter().map(|worker| worker.restarts).sum()
     }
