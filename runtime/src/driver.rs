@@ -103,7 +103,7 @@ pub trait Running: Send + 'static {
     note = "`detach` requires a process, which a `Program` starts, and a transport that can reconnect"
 )]
 pub trait Detach: Running {
-    /// Checks whether the worker can be detached. Called before the worker is asked to linger.
+    /// Checks if the worker can be detached. Called before the worker is asked to linger.
     ///
     /// # Errors
     /// `Config` if the worker depends on its host.

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-/// Time limits of a worker's life. Zero means no limit.
+/// Time limits for startup, calls and shutdown of a worker. Zero means no limit.
+///
+/// [`Builder::spawn`](crate::Builder::spawn) refuses a limit of more than ten years with a `Config`
+/// error.
 ///
 /// ```
 /// use isolated_workers_runtime::Timeouts;

@@ -32,6 +32,9 @@ const CATCH_UP: Duration = Duration::from_millis(50);
 impl Heartbeat {
     /// Pings after `interval` of silence and kills the worker if it does not answer within 10 s.
     /// [`OnCrash`](crate::OnCrash) decides if it is respawned.
+    ///
+    /// [`Builder::spawn`](crate::Builder::spawn) refuses an interval or timeout of zero with a
+    /// `Config` error.
     pub const fn every(interval: Duration) -> Self {
         Self { interval, timeout: Duration::from_secs(10), kills: true }
     }

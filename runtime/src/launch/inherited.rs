@@ -45,7 +45,7 @@ impl Inherited {
         self.host.node.as_ref().is_none_or(|node| node.handshake)
     }
 
-    /// Compares the worker's codec with that of a host without a handshake, if the host names it.
+    /// Compares the worker's codec with the codec that a host without a handshake names, if any.
     ///
     /// # Errors
     /// `Handshake` if they differ.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_core::Name;
 
-/// Time before its first await from which a handler counts as slow.
+/// Time until its first await above which a handler counts as slow.
 const SLOW_START: Duration = Duration::from_micros(200);
 
 /// Number of slow starts in a row after which a message is spawned. A handler that was interrupted
@@ -30,7 +30,7 @@ pub(super) struct InlinePolicy {
     began: Option<Instant>,
     /// Number of handlers still to be timed one by one.
     timed_calls_left: u32,
-    /// Number of handlers run in the batch, and the message of the last.
+    /// Number of handlers that the batch has run, and the message of the last one.
     ran: u32,
     last: Option<Name>,
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-/// Memory in which futures of one type run, one after the other. Each future is created in place,
+/// Memory in which futures of one type run, one after another. Each future is created in place,
 /// because moving a large future copies all of it.
 pub(super) trait ReusableFuture<T>: Future {
     /// Drops the previous future and creates the next one.

@@ -8,6 +8,9 @@ const ALONE_VARIABLE: &str = "ISOLATED_WORKERS_TEST_ALONE";
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a case on a new current-thread runtime.
+///
+/// # Panics
+/// If the case panics, or the runtime cannot be created.
 pub fn check<O>(case: impl Future<Output = O>) -> O {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a case can create a tokio runtime").block_on(case)
