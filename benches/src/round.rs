@@ -112,7 +112,7 @@ async fn many<C: Contestant>(flavor: Flavor, workers: usize, calls: Option<usize
     figure
 }
 
-/// Returns the median time of calls one after the other.
+/// Returns the median time of sequential calls.
 async fn latency<C: Contestant>(contestant: &C, bytes: usize, calls: usize) -> f64 {
     in_a_row(contestant, bytes, calls.div_ceil(10)).await;
     let mut times = in_a_row(contestant, bytes, calls).await;

@@ -40,7 +40,7 @@ pub fn faults(pid: u32) -> f64 {
     stat(&pid.to_string(), 7) as f64
 }
 
-/// Returns the memory of a process that it shares with no other, in bytes.
+/// Returns the private memory of a process, in bytes.
 pub fn private(pid: u32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a process");
     let private = rollup.lines().filter(|line| line.starts_with("Private_"));

@@ -10,7 +10,7 @@ pub enum Work {
     Spawn,
     /// The same for several children that are started at once, until all have replied.
     SpawnMany { workers: usize },
-    /// Median time of calls one after the other, with bodies of `bytes` bytes.
+    /// Median time of sequential calls, with bodies of `bytes` bytes.
     Latency { bytes: usize, calls: usize },
     /// The same, per megabyte (10^6 bytes) of body.
     EachMegabyte { bytes: usize, calls: usize },

@@ -1,5 +1,5 @@
-//! Any bytes as a script of a connection: calls, cancels, answers and time on this side, frames
-//! from the peer.
+//! Arbitrary bytes as a script of a connection: calls, cancels, answers and time on this side, and
+//! frames from the peer.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};

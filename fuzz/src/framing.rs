@@ -1,5 +1,5 @@
-//! Any bytes as a stream of frames. They arrive at once and in pieces, and each decoded frame is
-//! encoded and decoded again.
+//! Arbitrary bytes as a stream of frames. They arrive at once and in pieces, and each decoded frame
+//! is encoded and decoded again.
 
 use std::io::Write;
 

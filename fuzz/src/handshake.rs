@@ -1,4 +1,4 @@
-//! Any bytes as the peer's handshake line, on the host and on the worker.
+//! Arbitrary bytes as the peer's handshake line, on the host and on the worker.
 
 use isolated_workers_core::Schema;
 use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};

@@ -1,4 +1,4 @@
-//! Any bytes as values of each codec, within the default budget.
+//! Arbitrary bytes as values of each codec, within the default budget.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use isolated_workers::protocol::Budget;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A value with every kind of data that serde has.
+/// A value with every type of the serde data model.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct All {
     pub number: i64,

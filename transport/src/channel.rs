@@ -9,20 +9,20 @@ pub struct Channel<R, W> {
     pub reader: R,
     /// The half that frames are written to.
     pub writer: W,
-    /// Blocks its thread until the other side is gone, which means that it neither reads nor writes
-    /// any more. `None` if the transport cannot detect that.
+    /// Closure that blocks its thread until the other side is gone: until it neither reads nor
+    /// writes any more. `None` if the transport cannot detect that.
     ///
-    /// A worker uses it to end even if its runtime is busy. The closure may hold descriptors of the
-    /// channel, so run it or drop it.
+    /// A worker runs it on a separate thread, so that the process ends even if its runtime is busy.
+    /// The closure may hold descriptors of the channel, so either run or drop it.
     pub hangup: Option<Box<dyn FnOnce() + Send>>,
-    /// On a worker that can be reached again: the connections after this one. Dropping it makes the
-    /// worker unreachable; an open connection stays open.
+    /// Connections after this one, on a worker that can be reached again. Dropping the value makes
+    /// the worker unreachable; an open connection stays open.
     pub incoming: Option<Incoming<R, W>>,
-    /// On the host of a worker that can be reached again: the listener to open before the host
-    /// disconnects. `None` if the worker is reached at the address that it was started with.
+    /// Listener to open before the host disconnects, on the host of a worker that can be reached
+    /// again. `None` if the worker is reached at the address that it was started with.
     pub deferred_listener: Option<DeferredListener>,
-    /// Cleanup to run once the worker is gone. The host keeps it until the worker has ended, not
-    /// only until this channel has. The worker keeps it until its process ends.
+    /// Cleanup to run once the worker is gone. The host keeps it until the worker has ended, which
+    /// may be later than the end of this channel. The worker keeps it until its process ends.
     pub cleanup: Option<Cleanup>,
 }
 

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Cleanup for something that an endpoint leaves outside the process, such as a socket file.
 ///
-/// Runs when the last clone is dropped. Host and worker each hold one, so that either can die
-/// without notice. The side that runs second finds nothing left to do.
+/// Runs when the last clone is dropped. Host and worker each hold a cleanup for the same resource,
+/// so either can die without notice. The cleanup that runs second has nothing left to do.
 #[derive(Clone)]
 pub struct Cleanup(Arc<PendingAction>);
 

@@ -6,7 +6,7 @@ type Open = dyn FnMut() -> io::Result<(String, Cleanup)> + Send;
 
 /// A listener that gets its name only when the host wants to reach the worker again.
 ///
-/// Listening takes a name in the file system or a similar resource. Few hosts ever disconnect from
+/// A listener needs a name in the file system or a similar resource. Few hosts ever disconnect from
 /// a worker, so nothing is created before [`open`](Self::open).
 pub struct DeferredListener(Box<Open>);
 
@@ -23,7 +23,7 @@ impl DeferredListener {
     /// the current one has ended.
     ///
     /// # Errors
-    /// Returns the error that kept the listener from being opened. The current connection goes on.
+    /// Returns an error if the listener could not be opened. The current connection stays open.
     pub fn open(&mut self) -> io::Result<(String, Cleanup)> {
         (self.0)()
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Puts what was attempted in front of an error's text, and keeps its kind.
+/// Prefixes an error's text with the failed attempt, and keeps the error's kind.
 pub(crate) fn with_context(attempt: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{attempt}: {error}"))
 }

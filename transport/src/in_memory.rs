@@ -9,17 +9,17 @@ use crate::{Bound, Channel, Inheritance, Transport};
 
 /// In-process buffers, for a worker on a thread of this process.
 ///
-/// Each direction buffers 64 KiB; a writer that has more waits until the other side has read.
-/// Either side can close one direction or both, by shutting its writer down or by dropping. The
-/// other side then reads the end of the stream, and its writes fail. A worker whose thread panics
-/// is detected in the same way.
+/// Each direction buffers 64 KiB. If the buffer is full, a write waits until the other side reads.
+/// Either side can close one direction by shutting its writer down, or both by dropping its
+/// channel. The other side then reads the end of the stream, or its writes fail. A worker whose
+/// thread panics is detected in the same way.
 ///
-/// There is no [`Channel::hangup`]: a thread that never yields could not be ended from outside
-/// anyway.
+/// [`Channel::hangup`] is `None`, because a thread that never yields cannot be ended from
+/// outside.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InMemory;
 
-/// Size of the buffer of each direction: that of a Linux pipe.
+/// Buffer size of each direction, in bytes: the same as that of a Linux pipe.
 const BUFFER_BYTES: usize = 64 << 10;
 
 type InMemoryChannel = Channel<InMemoryReader, InMemoryWriter>;

@@ -5,7 +5,7 @@ use crate::Channel;
 
 type Accept<R, W> = dyn FnMut(&mut Context<'_>) -> Poll<io::Result<Channel<R, W>>> + Send;
 
-/// Further connections to a running worker, one after the other.
+/// Further connections to a running worker, accepted one at a time.
 pub struct Incoming<R, W>(Box<Accept<R, W>>);
 
 impl<R, W> Incoming<R, W> {
@@ -20,8 +20,8 @@ impl<R, W> Incoming<R, W> {
     /// Waits for the next connection. Cancel-safe.
     ///
     /// # Errors
-    /// Returns an error if the listener itself is broken. A refused connection and a lack of
-    /// descriptors are not errors: `accept` goes on waiting.
+    /// Returns an error if the listener itself is broken. A refused connection and a shortage of
+    /// descriptors are not errors: `accept` keeps waiting.
     pub async fn accept(&mut self) -> io::Result<Channel<R, W>> {
         std::future::poll_fn(|context| self.poll_accept(context)).await
     }
@@ -29,7 +29,7 @@ impl<R, W> Incoming<R, W> {
     /// Polls for the next connection.
     ///
     /// # Errors
-    /// The same as those of [`accept`](Self::accept).
+    /// Returns the same errors as [`accept`](Self::accept).
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Channel<R, W>>> {
         (self.0)(context)
     }

@@ -6,11 +6,11 @@ use std::process::Stdio;
 /// [`Transport::NAME`](crate::Transport::NAME), a colon, [`Inheritance::address`].
 pub const CHANNEL_VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
 
-/// Everything that a worker is started with to reach its host.
+/// Address and descriptors that a worker is started with, to reach its host.
 #[non_exhaustive]
 pub struct Inheritance {
-    /// Address that [`Transport::attach`](crate::Transport::attach) finds its end by. Not a secret:
-    /// it is visible in the environment.
+    /// Address by which [`Transport::attach`](crate::Transport::attach) finds its end. Not a
+    /// secret: it is visible in the environment.
     pub address: String,
     /// The standard input of the process. `None` if it should be empty.
     pub stdin: Option<Stdio>,
@@ -28,7 +28,7 @@ impl fmt::Debug for Inheritance {
 }
 
 impl Inheritance {
-    /// Returns an inheritance that is an address and nothing else.
+    /// Returns an inheritance that consists of an address only.
     pub fn new(address: impl Into<String>) -> Self {
         Self { address: address.into(), stdin: None, stdout: None, local: None }
     }

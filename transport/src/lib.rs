@@ -2,8 +2,9 @@
 //!
 //! A [`Transport`] makes both ends. The host [binds](Transport::bind) before the worker exists; the
 //! worker inherits what it needs to reach the host, and [attaches](Transport::attach). Neither side
-//! polls or retries, and a worker that dies while starting ends its stream. One transport works the
-//! other way round, for workers in languages that cannot inherit a socket: there the worker binds.
+//! polls or retries, and a worker that dies while starting ends its stream. With
+//! `UnixSocket::bound_by_worker`, the worker binds instead of the host. It is for workers in
+//! languages that cannot inherit a socket.
 //!
 //! | transport | system | worker | on disk | can be [reached again](Reconnect) | inherited as |
 //! |---|---|---|---|---|---|
@@ -18,11 +19,11 @@
 //!
 //! Use [`DefaultTransport`] unless you need another: `UnixSocket` on Unix, `NamedPipe` on Windows.
 //!
-//! A worker may print with each of them. With `Stdio`, text that it prints to its standard output
-//! appears on its standard error. With all others, its standard output is the one that the host
-//! gave it, and no frame ever travels there.
+//! A worker may print with every transport. With `Stdio`, text that it prints to its standard
+//! output appears on its standard error. With all others, its standard output is the one that the
+//! host gave it, and carries no frames.
 //!
-//! One direction can be closed alone with all but the `NamedPipe` of Windows:
+//! All transports except the `NamedPipe` of Windows can close one direction alone:
 //! [`Transport::HALF_CLOSE`].
 //!
 //! ```

@@ -17,7 +17,7 @@ impl<E> SavedStdio<E> {
         Self(Mutex::new(None))
     }
 
-    /// Keeps the ends at `address`, or the error that kept them from being moved.
+    /// Keeps the ends at `address`, or the error if they could not be moved.
     pub(crate) fn save(&self, address: String, ends: io::Result<E>) {
         let saved = Saved { address, ends: ends.map(Some) };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);

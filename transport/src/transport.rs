@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Channel, Inheritance};
 
-/// A way for bytes to travel between a host and a worker.
+/// Byte stream between a host and a worker: creates both ends.
 ///
 /// Reader and writer are separate types. On some transports they are separate objects (a pair of
 /// pipes); on the others they can be used at the same time without a lock.
@@ -18,8 +18,8 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// transport it was started with.
     const NAME: &'static str;
     /// `true` if one direction can be closed alone: shutting the writer down ends the other side's
-    /// reader, and this side goes on reading. If `false`, the other side sees the end only after
-    /// both halves were dropped. Default: `true`.
+    /// reader, and this side can still read. If `false`, the other side sees the end only after
+    /// both halves are dropped. Default: `true`.
     const HALF_CLOSE: bool = true;
 
     /// The half that frames are read from.
@@ -29,19 +29,19 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// The host's end before the worker is connected.
     type Bound: Bound<Reader = Self::Reader, Writer = Self::Writer>;
 
-    /// On the host, before the worker exists: makes an end that the worker can reach. Call it
-    /// within a tokio runtime with I/O enabled.
+    /// Creates an end that the worker can reach. The host calls it before the worker exists, within
+    /// a tokio runtime with I/O enabled.
     ///
     /// # Errors
-    /// Returns the error that kept the end from being made; its text names the end.
+    /// Returns an error if the end could not be created. The error text names the end.
     fn bind(&self) -> io::Result<Self::Bound>;
 
-    /// On the worker: returns `true` if this process has inherited the end at `address`. A process
-    /// that a worker starts has the worker's environment, but not its end.
+    /// Returns `true` if this process has inherited the end at `address`. Called on the worker. A
+    /// process that a worker starts has the worker's environment, but not its end.
     fn is_inherited(&self, address: &str) -> bool;
 
-    /// On the worker: takes the inherited end over. Call it once, within a tokio runtime with I/O
-    /// and time enabled. Not cancel-safe: a cancelled `attach` loses the end.
+    /// Takes over the inherited end. The worker calls it once, within a tokio runtime with I/O and
+    /// time enabled. Not cancel-safe: a cancelled `attach` loses the end.
     ///
     /// # Errors
     /// Returns an error if the end was not inherited, or if the process behind it belongs to
@@ -51,8 +51,8 @@ pub trait Transport: Clone + Send + Sync + 'static {
         address: &str,
     ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
 
-    /// On a worker in the host's process: takes over the end in [`Inheritance::local`]. The default
-    /// returns an error, because most transports only reach another process.
+    /// Takes over the end in [`Inheritance::local`], for a worker in the host's process. The default
+    /// implementation returns an error, because most transports only reach another process.
     ///
     /// # Errors
     /// Returns an error if this transport did not make `end`.
@@ -73,17 +73,18 @@ pub trait Transport: Clone + Send + Sync + 'static {
 /// A transport whose worker can be reached again, by a second connection to the same running
 /// worker.
 ///
-/// The methods of a worker that need it exist only on such transports.
+/// Methods of a worker that need a second connection exist only on such transports.
 #[diagnostic::on_unimplemented(
     message = "a worker on the transport `{Self}` cannot be reached again once it is disconnected",
     note = "`disconnect`, `reconnect` and attaching need a transport that can dial, such as `UnixSocket`"
 )]
 pub trait Reconnect: Transport {
-    /// On the host: connects to the worker that listens at `address`, the address of its
-    /// [`Inheritance`] or of its [`DeferredListener`](crate::DeferredListener).
+    /// Connects to the worker that listens at `address`, the address of its [`Inheritance`] or of
+    /// its [`DeferredListener`](crate::DeferredListener). Called on the host.
     ///
-    /// Cancel-safe. The channel's [`cleanup`](Channel::cleanup) is that of the worker. If this host
-    /// already holds one for the same worker, [disarm](crate::Cleanup::disarm) the older.
+    /// Cancel-safe. The channel's [`cleanup`](Channel::cleanup) is the worker's cleanup. If this
+    /// host already holds a cleanup for the same worker, [disarm](crate::Cleanup::disarm) the older
+    /// one.
     ///
     /// # Errors
     /// Returns an error if nothing listens there any more, or if the listening process belongs to
@@ -105,13 +106,14 @@ pub trait Bound: Send + 'static {
     /// The half that frames are written to.
     type Writer;
 
-    /// Returns what the worker must be started with to reach this end. Called once.
+    /// Returns the address and descriptors that the worker must be started with to reach this end.
+    /// Called once.
     fn inheritance(&mut self) -> Inheritance;
 
     /// Waits for the worker, which has been started.
     ///
     /// # Errors
-    /// Returns the error that kept the worker from connecting. Not every transport detects that the
-    /// worker died. Drop this future when the process ends.
+    /// Returns an error if the worker could not connect. Some transports do not detect that the
+    /// worker died, so drop this future when the worker's process ends.
     fn establish(self) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
 }

@@ -1,4 +1,4 @@
-//! Calls and nothing else, for a profiler.
+//! Bare calls, for a profiler.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -13,8 +13,8 @@ const BODY: &[u8] = &[7; 64];
 
 const AT_ONCE: usize = 256;
 
-/// Makes `in_a_row` calls one after the other and `at_once` calls in batches, through `layers`
-/// empty layers. Then closes the worker: a profiler needs its regular end.
+/// Makes `in_a_row` sequential calls and `at_once` calls in batches, through `layers` empty layers.
+/// Then closes the worker, because a profiler needs a graceful shutdown.
 pub async fn calls(layers: usize, in_a_row: usize, at_once: usize) -> Result<(), Error> {
     match layers {
         0 => through::<NoLayers>(in_a_row, at_once).await,

@@ -1,4 +1,4 @@
-//! The memory of an idle worker and of a call in flight. Each round is a process of its own: a
+//! The memory of an idle worker and of a call in flight. Each round is a separate process: a
 //! process that has measured before has free memory left and would not request any.
 
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! A host process for each round. A host that has measured before has memory and code at hand:
-//! after a body of ten megabytes it is fast with large bodies, whichever contestant comes next.
+//! A host process for each round. A host that has measured before has warm memory and code: after a
+//! body of 10 MB it is fast with large bodies, whichever contestant comes next.
 
 use std::env::{self, VarError};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use crate::row::Row;
 /// and column.
 const ROUND_VARIABLE: &str = "BENCH_ROUND";
 
-/// Makes a round of this column in a process of its own, which is this program with the same
+/// Makes a round of this column in a separate process, which is this program with the same
 /// arguments. `None` if it has failed; its standard error names the reason.
 pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Figures> {
     let mut program = Command::new(env::current_exe().expect("this program"));

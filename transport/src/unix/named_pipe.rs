@@ -26,14 +26,14 @@ use crate::{Bound, Channel, Inheritance, Transport};
 /// If the other side is gone by then, this side gets an error or the end of the stream.
 ///
 /// A file remains only if the host is killed before the worker has attached, and the worker never
-/// does.
+/// attaches.
 ///
 /// Each pipe has the system's default buffer: 64 KiB on Linux.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NamedPipe;
 
-/// The byte that the worker sends when it has opened its pipe, so that the host removes the file.
-/// The host takes it out before the first frame.
+/// Byte that the worker sends when it has opened its pipe, so that the host removes the file. The
+/// host consumes the byte before the first frame.
 const OPENED: [u8; 1] = *b"o";
 
 impl Transport for NamedPipe {

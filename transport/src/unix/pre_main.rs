@@ -45,8 +45,8 @@ extern "C" fn prepare() {
 }
 
 /// Makes the system continue this process when its host dies. A stopped worker then sees the end of
-/// its stream and ends. The signal also arrives when the thread ends that has started this process;
-/// it does no harm then.
+/// its stream and ends. The signal also arrives if the thread that started this process ends; it is
+/// harmless then.
 #[cfg(target_os = "linux")]
 fn continue_when_orphaned() {
     use rustix::process::{Signal, set_parent_process_death_signal};

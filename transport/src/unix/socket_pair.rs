@@ -10,8 +10,8 @@ use crate::{Bound, Inheritance, Transport};
 /// A pair of connected sockets that no other process can reach. The worker inherits one of them as
 /// its standard input.
 ///
-/// One system call makes the pair. It has no name and no file, so there is nothing to find, to
-/// guess or to leave behind. For the same reason a worker on it cannot be reached again.
+/// One system call creates the pair. The sockets have no name and no file, so nothing can be found
+/// or guessed, and nothing is left behind. For the same reason the worker cannot be reached again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketPair;
 

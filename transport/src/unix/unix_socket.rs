@@ -47,8 +47,8 @@ impl UnixSocket {
     ///
     /// The directory must exist. If others can write to it, it must keep them from replacing files
     /// of another user, as `/tmp` does by its sticky bit. The mode of the socket is 0600 before
-    /// anyone can connect. A socket of the user's that no process listens at is replaced; anything
-    /// else at `path` is an error.
+    /// anyone can connect. A dead socket of the same user is replaced; anything else at `path` is
+    /// an error.
     ///
     /// The path must be UTF-8 of at most 107 bytes (103 on macOS). A relative path starts at the
     /// host's working directory.

@@ -61,7 +61,7 @@ fn move_aside(stdin: RawHandle, stdout: RawHandle) -> io::Result<(OwnedHandle, O
     unsafe { Ok((replace(stdin, null.as_handle())?, replace(stdout, stderr.as_handle())?)) }
 }
 
-/// Replaces the object behind a handle by a copy of `replacement` that children inherit, and
+/// Replaces the object behind a handle with a copy of `replacement` that children inherit, and
 /// returns a handle to the old object.
 ///
 /// The number of the handle stays the same. A C runtime keeps the numbers that it found when it was

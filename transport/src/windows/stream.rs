@@ -17,7 +17,7 @@ pub(super) type PipeChannel = Channel<NamedPipeReader, NamedPipeWriter>;
 pub(super) fn worker_channel(reader: NamedPipeReader, writer: NamedPipeWriter, host: u32) -> PipeChannel {
     match ProcessHandle::open(host) {
         Ok(host) => Channel::with_hangup(reader, writer, move || host.wait()),
-        // Either the host has ended, and so has the stream, or this user may not watch its process.
+        // Either the host and its stream have ended, or this user may not watch the host's process.
         Err(_) => Channel::new(reader, writer),
     }
 }

@@ -1,4 +1,4 @@
-//! Accepting connections on the worker, one after the other.
+//! Accepts connections on the worker, one at a time.
 
 use std::io;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
@@ -36,8 +36,8 @@ pub(in crate::unix) async fn accept(
 /// A non-blocking listener that is registered with the runtime only when it has to be waited for.
 pub(in crate::unix) struct Acceptor {
     listener: StdListener,
-    /// The same listener, registered when an accept first had to wait. The first connection is
-    /// usually there already, and usually there is no second one.
+    /// The same listener, registered when an accept first had to wait. Usually the first connection
+    /// is already pending, and no second one follows.
     registered: Option<UnixListener>,
     /// `Some` during a shortage of descriptors, while the listener stays ready all the time.
     backoff: Option<Pin<Box<Sleep>>>,

@@ -1,7 +1,7 @@
 //! The two halves of a connected socket, as byte streams.
 //!
 //! A socket that is registered for reading and writing wakes its task each time that the other side
-//! has read something, because the send buffer has room again. That costs two needless wake-ups a
+//! has read something, because the send buffer has room again. That costs two needless wake-ups per
 //! call. So the socket is registered for reading only, and for writing only while its send buffer
 //! is full.
 #![allow(unsafe_code)]

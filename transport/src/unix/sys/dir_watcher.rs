@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use self::system::Notifier;
 
-/// Time between two looks if the system does not notify.
+/// Polling interval on systems without a notifier.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Watches a directory for new entries.
@@ -20,7 +20,7 @@ pub(in crate::unix) struct DirWatcher(Option<Notifier>);
 impl DirWatcher {
     /// Watches `dir` from now on. Call it within a tokio runtime with I/O enabled.
     pub(in crate::unix) fn new(dir: &Path) -> Self {
-        // Falls back to polling if no notifier can be had: the limit may be as low as 128 per user.
+        // Falls back to polling if no notifier is available: a user may be limited to 128.
         Self(Notifier::new(dir).ok())
     }
 

@@ -1,4 +1,4 @@
-//! Pipes with a name in the file system.
+//! Named pipes (FIFOs).
 #![allow(unsafe_code)]
 
 use std::ffi::CString;

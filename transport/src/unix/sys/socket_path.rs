@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::net::SocketAddrUnix;
 
-/// Longest path of a socket: 107 bytes on Linux, 103 on macOS. A zero follows it.
+/// Longest path of a socket, without its terminating zero: 107 bytes on Linux, 103 on macOS.
 pub(in crate::unix) const MAX_PATH_BYTES: usize =
     size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
 
@@ -33,7 +33,7 @@ impl SocketPath {
         Self { path, in_private_dir: true }
     }
 
-    /// Reads an address. Any text is one.
+    /// Parses an address. Any text is valid.
     pub(in crate::unix) fn parse(address: &str) -> Self {
         let in_private_dir = address.starts_with(PRIVATE_DIR_PREFIX);
         Self { path: Self::path_in(address).into(), in_private_dir }

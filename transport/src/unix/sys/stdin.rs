@@ -15,8 +15,8 @@ pub(in crate::unix) fn descriptor_id(descriptor: impl AsFd) -> io::Result<String
     Ok(format!("{:x}-{:x}", stat.st_dev, stat.st_ino))
 }
 
-/// Returns `true` if the standard input has this id. In a process that a worker starts it has
-/// another.
+/// Returns `true` if the standard input has this id. In a process that a worker starts, the
+/// standard input has a different id.
 pub(in crate::unix) fn is_stdin(id: &str) -> bool {
     descriptor_id(rustix::stdio::stdin()).is_ok_and(|found| found == id)
 }
@@ -31,7 +31,7 @@ pub(in crate::unix) fn take_stdin(id: &str) -> io::Result<OwnedFd> {
     Ok(taken)
 }
 
-/// Replaces the standard input by an empty one.
+/// Replaces the standard input with an empty one.
 pub(in crate::unix) fn close_stdin() -> io::Result<()> {
     let null =
         std::fs::File::open("/dev/null").map_err(|error| with_context("could not open /dev/null", error))?;

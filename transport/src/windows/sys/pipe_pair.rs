@@ -12,7 +12,7 @@ use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, SECURITY_IDE
 use super::{acl, win32};
 use crate::error::with_context;
 
-/// Size of the buffer of each direction.
+/// Buffer size of each direction, in bytes.
 const BUFFER_BYTES: u32 = 64 << 10;
 
 /// The direction of the bytes.
