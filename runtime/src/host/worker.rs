@@ -161,9 +161,9 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Shuts the worker down and waits until its process has ended.
     ///
     /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away, and
-    /// is killed if it has not ended within [`Timeouts::close`](crate::Timeouts::close). Does
-    /// nothing if the worker was closed or has ended before. Cancel-safe: if the future is dropped,
-    /// the shutdown continues.
+    /// is killed if it has not ended within [`Timeouts::close`](crate::Timeouts::close). A repeated
+    /// call waits for the same shutdown. If the worker has ended, the call returns at once.
+    /// Cancel-safe: if the future is dropped, the shutdown continues.
     ///
     /// # Errors
     /// `Closed` if the worker had to be killed.

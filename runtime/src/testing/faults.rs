@@ -20,7 +20,7 @@ use crate::is_worker;
 /// ```
 /// use isolated_workers_runtime::testing::{Fault, Faults};
 ///
-/// // The first call is answered, the reply to the second is lost, and the third crashes its worker.
+/// // The first call is answered, the second gets no reply, and the third crashes its worker.
 /// let script = Faults::in_order([None, Some(Fault::LoseReply), Some(Fault::Crash)]);
 /// // The first attempt of every `store` call crashes its worker. A retry works.
 /// let fragile = Faults::new(|request| {
