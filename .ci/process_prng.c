@@ -1,4 +1,5 @@
-/* Stands in for bcryptprimitives.dll, which Wine 8 lacks. Rust's standard library gets its random bytes from it. */
+/* Replacement for bcryptprimitives.dll, which Wine 8 lacks. Rust's standard library gets its random
+   bytes from this library. */
 #include <stddef.h>
 
 __declspec(dllimport) unsigned char __stdcall SystemFunction036(void *data, unsigned long length);

@@ -1,4 +1,4 @@
-//! Statistics of what was measured.
+//! Statistics of measured figures.
 
 use std::fmt;
 use std::process::Command;

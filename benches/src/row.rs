@@ -13,8 +13,8 @@ pub struct Row {
     /// Flavor of our stack. The baseline runs on one thread.
     pub flavor: Flavor,
     /// Number of pairs of processes in a round. The placement of a pair in memory and on cores
-    /// varies, and stays for its life. If the differences are no larger than that, several pairs
-    /// measure less each.
+    /// varies, and stays for its life. If the differences are no larger than this variation, a
+    /// round uses several pairs, and each pair measures less.
     pub pairs: usize,
     /// Maximum of the ratio of the second column to the first.
     pub target: Option<f64>,

@@ -67,7 +67,7 @@ impl Bench for BenchWorker {
     }
 }
 
-/// Keeps the processor busy for this time.
+/// Keeps a core busy for this time.
 pub fn compute(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {

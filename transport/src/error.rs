@@ -7,7 +7,7 @@ pub(crate) fn with_context(attempt: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{attempt}: {error}"))
 }
 
-/// The error of a worker whose standard streams are not the ones that its host handed over.
+/// Returns the error of a worker whose standard streams were not handed over by its host.
 pub(crate) fn not_inherited() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotConnected,

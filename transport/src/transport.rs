@@ -51,8 +51,10 @@ pub trait Transport: Clone + Send + Sync + 'static {
         address: &str,
     ) -> impl Future<Output = io::Result<Channel<Self::Reader, Self::Writer>>> + Send;
 
-    /// Takes over the end in [`Inheritance::local`], for a worker in the host's process. The default
-    /// implementation returns an error, because most transports only reach another process.
+    /// Takes over the end in [`Inheritance::local`], for a worker in the host's process. The
+    /// default returns an error, because most transports only reach another process.
+    ///
+    /// Not cancel-safe: a cancelled `adopt` loses the end.
     ///
     /// # Errors
     /// Returns an error if this transport did not make `end`.

@@ -18,7 +18,7 @@ pub struct Blocking<E> {
 pub trait Exchange: Send {
     const CHILD: &str;
 
-    /// Sets up whatever it needs besides the stream.
+    /// Sets up the resources that it needs besides the stream.
     fn new(stream: &UnixStream) -> Self;
 
     fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes;

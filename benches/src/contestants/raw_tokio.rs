@@ -105,7 +105,7 @@ impl RawTokio {
     }
 }
 
-/// Waits until a child has ended. It ends with the stream, which its host has dropped.
+/// Waits until a child has ended. The child ends with the stream, which its host has dropped.
 pub async fn wait(mut child: Child) {
     let ended = tokio::task::spawn_blocking(move || child.wait()).await;
     ended.expect("no panic").expect("it ends with its stream");

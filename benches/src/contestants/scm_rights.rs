@@ -1,4 +1,4 @@
-//! Passing a descriptor through a socket (`SCM_RIGHTS`).
+//! Passes a descriptor through a socket (`SCM_RIGHTS`).
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;

@@ -112,12 +112,12 @@ impl Contestant for Tonic {
 pub async fn serve() {
     std::thread::spawn(end_with_host);
     let stream: UnixStream = raw_tokio::on_tokio(raw_std::stream());
-    // The server would end when there are no more connections to accept.
+    // The server would end if the stream of connections ended.
     let only = stream::once(ready(Ok::<_, std::io::Error>(stream))).chain(stream::pending());
     Server::builder().add_service(TonicEcho).serve_with_incoming(only).await.expect("it serves");
 }
 
-/// Ends the process with its only connection. The server would go on.
+/// Ends the process when its only connection ends. The server would keep running.
 fn end_with_host() {
     let stdin = std::io::stdin();
     let _ = poll(&mut [PollFd::new(&stdin, PollFlags::empty())], None);

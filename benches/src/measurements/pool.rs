@@ -40,8 +40,8 @@ pub fn measure(rounds: usize) -> Result<(), Error> {
     })
 }
 
-/// Prints tasks per second, next to other pools and next to threads of this process, which are the
-/// lower bound.
+/// Prints tasks per second, next to other pools and next to threads of this process. The threads
+/// show the cost without isolation.
 fn tasks() {
     let piscina = Piscina::install();
     if let Err(why) = &piscina {

@@ -1,4 +1,4 @@
-//! Preparation of a worker before any other code of the program runs.
+//! Prepares a worker before any other code of the program runs.
 //!
 //! `main` is too late: by then constructors of other libraries may have printed or started
 //! processes. So the loader calls `prepare` with the first constructors, in every program that

@@ -30,8 +30,8 @@ use crate::{Bound, Inheritance, Reconnect, Transport};
 /// on Windows. A process that reads the host's standard output to its end therefore also waits for
 /// the worker.
 ///
-/// A direction cannot be closed alone, and a dropped end is closed when its runtime runs next. Each
-/// direction buffers 64 KiB.
+/// One direction cannot be closed alone. A dropped end is closed the next time its runtime runs.
+/// Each direction buffers 64 KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NamedPipe;
 
@@ -64,7 +64,7 @@ impl Transport for NamedPipe {
 }
 
 impl Reconnect for NamedPipe {
-    /// Waits while another connection is ahead: a worker accepts one at a time.
+    /// Waits while an earlier connection is pending: a worker accepts one at a time.
     async fn dial(&self, address: &str) -> io::Result<PipeChannel> {
         listener::dial(&PipeAddress::parse(address)?.name).await
     }
@@ -125,7 +125,7 @@ impl Bound for NamedPipeBound {
     }
 
     async fn establish(self) -> io::Result<PipeChannel> {
-        // The client is connected already; this tells tokio.
+        // The client is already connected; this call updates the state in tokio.
         self.server.connect().await?;
         let (reader, writer) = PipeEnd::Server(self.server).split();
         Ok(PipeChannel::new(reader, writer))

@@ -1,4 +1,4 @@
-//! Moving a worker's standard input and output aside, before any other code of the program runs.
+//! Moves a worker's standard input and output aside, before any other code of the program runs.
 //!
 //! `main` is too late: by then constructors of other libraries may have printed. So the C runtime
 //! calls `prepare` before the program's other constructors, in every program that links this crate.
@@ -39,8 +39,8 @@ fn announced_address() -> Option<String> {
     Some(value.strip_prefix(Stdio::NAME)?.strip_prefix(':')?.to_owned())
 }
 
-/// Returns the process that has made both pipes. `None` if one is not a pipe, or another process
-/// made it.
+/// Returns the id of the process that made both pipes. `None` if either handle is not a pipe, or if
+/// different processes made them.
 fn common_server(stdin: RawHandle, stdout: RawHandle) -> Option<u32> {
     let server = win32::server(stdin).ok()?;
     (win32::server(stdout).ok()? == server).then_some(server)
@@ -57,7 +57,7 @@ fn move_aside(stdin: RawHandle, stdout: RawHandle) -> io::Result<(OwnedHandle, O
     };
     let stderr = stderr.or_else(|_| null.as_handle().try_clone_to_owned())?;
     // SAFETY: both are open: `common_server` has just queried them. Code that has kept their
-    // numbers gets the replacements from now on, which is the purpose.
+    // numbers gets the replacements from now on, as intended.
     unsafe { Ok((replace(stdin, null.as_handle())?, replace(stdout, stderr.as_handle())?)) }
 }
 

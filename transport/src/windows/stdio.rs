@@ -25,9 +25,9 @@ pub(super) static SAVED: SavedStdio<(OwnedHandle, OwnedHandle, u32)> = SavedStdi
 /// the program, and an interpreter or a wrapper around the program. Both break the handshake, not a
 /// call.
 ///
-/// The pipes are named pipes that only the user can open, as those of
-/// [`NamedPipe`](crate::NamedPipe). Each buffers 64 KiB. A dropped end is closed when its runtime
-/// runs next.
+/// The pipes are named pipes that only the user can open, like those of
+/// [`NamedPipe`](crate::NamedPipe). Each buffers 64 KiB. A dropped end is closed the next time its
+/// runtime runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stdio;
 
@@ -80,7 +80,7 @@ impl Bound for StdioBound {
     }
 
     async fn establish(self) -> io::Result<PipeChannel> {
-        // The clients are connected already; this tells tokio.
+        // The clients are already connected; this call updates the state in tokio.
         self.reader.connect().await?;
         self.writer.connect().await?;
         Ok(PipeChannel::new(PipeEnd::Server(self.reader).reader(), PipeEnd::Server(self.writer).writer()))

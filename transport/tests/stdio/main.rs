@@ -1,5 +1,5 @@
 //! A worker on `Stdio` in which everything prints: a constructor, `main`, a C library, a child, and
-//! `main` again after it has attached. It links no more of the transport than any worker does.
+//! `main` again after it has attached. It links no more of the transport crate than a usual worker.
 
 mod printers;
 #[cfg_attr(unix, path = "unix.rs")]
@@ -73,7 +73,7 @@ async fn printed_text_never_enters_a_frame() {
     let mut received = Vec::new();
     reader.read_to_end(&mut received).await.unwrap();
     writer.shutdown().await.unwrap();
-    // The runtime must not block: on Windows it closes a dropped end when it runs next.
+    // The runtime must not block: on Windows it closes a dropped end the next time it runs.
     let output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(received, b"hello", "{}", String::from_utf8_lossy(&received));

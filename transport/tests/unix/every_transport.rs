@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::{assert_no_file, file, program, runtime, start, stderr_of, with_transport};
 
-/// Makes each test once for each transport.
+/// Generates each test once for each transport.
 macro_rules! every {
     ($($test:ident),* $(,)?) => {
         every!(@ unix_socket "unix-socket" $($test)*);
@@ -94,7 +94,7 @@ fn a_worker_that_dies_ends_the_stream<T: Transport>(transport: &T) {
     runtime().block_on(async {
         let mut channel = bound.establish().await.unwrap();
         let mut received = Vec::new();
-        // Sent bytes are not lost. The system decides if the stream ends with an error.
+        // Sent bytes are not lost. Whether the stream ends with an error depends on the system.
         let _ = channel.reader.read_to_end(&mut received).await;
         assert_eq!(received, b"x");
     });
@@ -102,7 +102,7 @@ fn a_worker_that_dies_ends_the_stream<T: Transport>(transport: &T) {
     assert_no_file(&address);
 }
 
-/// Starts a host with a temporary directory of its own. Its worker has attached, unless the role is
+/// Starts a host with a separate temporary directory. Its worker has attached, unless the role is
 /// "late".
 fn host<T: Transport>(_: &T, role: &str, temporary: &tempfile::TempDir) -> Child {
     let mut host = program(&format!("host {}", T::NAME))

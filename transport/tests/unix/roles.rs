@@ -114,8 +114,8 @@ where
     writer.shutdown().await.unwrap();
 }
 
-/// Answers after the host has closed its direction. The answer tells if `hangup` returned too
-/// early.
+/// Answers after the host has closed its direction. The answer is "fired" if `hangup` returned too
+/// early, and "quiet" if not.
 async fn half<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,
@@ -138,7 +138,7 @@ where
     exit(7);
 }
 
-/// Serves one connection after the other. They share a counter.
+/// Serves connections one at a time. They share a counter.
 async fn again<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,
@@ -159,7 +159,8 @@ where
     }
 }
 
-/// Lacks a descriptor for the second connection until `accept` was seen not to spin.
+/// Has no free descriptor for the second connection until the test has checked that `accept` does
+/// not spin.
 async fn starved<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,

@@ -86,7 +86,7 @@ fn a_worker_keeps_a_listed_number_that_refers_to_another_file() {
 
 /// Returns the state of an inheritable descriptor of the host in its worker: "open" or "closed".
 ///
-/// The host is a process of its own: the workers of other tests must not inherit the descriptor.
+/// The host is a separate process: the workers of other tests must not inherit the descriptor.
 fn state_in_worker(list: &str) -> String {
     let output = program(&format!("stray-host {list}")).stderr(Stdio::piped()).output().unwrap();
     let report = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! Starting this program again with a role to play.
+//! Helpers that start this program again with a role to play.
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -97,7 +97,7 @@ fn there_is_no_file_before_it_is_needed_and_a_rendezvous_that_cannot_be_opened_c
         assert!(cleanup.is_none());
         let mut deferred_listener = deferred_listener.unwrap();
         let (address, cleanup) = deferred_listener.open().unwrap();
-        // A socket that listens already cannot be bound to a second path.
+        // A socket that already listens cannot be bound to a second path.
         let error = deferred_listener.open().unwrap_err().to_string();
         assert!(error.contains("could not listen at"), "{error}");
         writer.write_u8(b'+').await.unwrap();

@@ -58,7 +58,7 @@ async fn play(role: &str) {
     match role {
         "dies" => {
             writer.write_all(b"x").await.unwrap();
-            // Bytes on their way are lost with the process, so the host confirms this one.
+            // Bytes in flight are lost when the process ends, so the host confirms this one.
             reader.read_u8().await.unwrap();
             std::process::abort();
         }

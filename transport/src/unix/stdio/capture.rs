@@ -1,4 +1,4 @@
-//! Moving a worker's standard input and output aside, before any other code of the program runs.
+//! Moves a worker's standard input and output aside, before any other code of the program runs.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,4 +1,4 @@
-//! Channels of two pipes.
+//! Channels over two pipes.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! Channels of one connected socket.
+//! Channels over one connected socket.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,8 +13,8 @@ use crate::Channel;
 
 pub(in crate::unix) type SocketChannel = Channel<SocketReader, SocketWriter>;
 
-/// Requested size of the send buffer. A large body then takes few wake-ups. The kernel gives less
-/// if `net.core.wmem_max` is less.
+/// Requested size of the send buffer, in bytes. A large body then takes few wake-ups. The kernel
+/// caps the size at `net.core.wmem_max`.
 const SEND_BUFFER_BYTES: usize = 1 << 20;
 
 /// Returns the host's channel over a non-blocking stream.
@@ -36,7 +36,7 @@ fn split(stream: StdStream) -> io::Result<(SocketReader, SocketWriter)> {
     halves(stream.into())
 }
 
-/// Accepts a process of the same user or of root at the other end.
+/// Returns an error unless the process at the other end runs as the same user or as root.
 pub(in crate::unix) fn check_peer_user(stream: &StdStream) -> io::Result<()> {
     let peer = peer_user(stream)?;
     let own = rustix::process::geteuid().as_raw();

@@ -1,4 +1,4 @@
-//! Passing one descriptor through a socket (`SCM_RIGHTS`), before anything else is sent.
+//! Passes one descriptor through a socket (`SCM_RIGHTS`), before anything else is sent.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -13,7 +13,7 @@ use rustix::net::{
 
 use crate::error::with_context;
 
-/// The byte that carries the descriptor: ancillary data needs at least one.
+/// Byte that carries the descriptor: ancillary data needs at least one byte of data.
 const CARRIER: [u8; 1] = [0];
 
 /// Sends `descriptor` to the process at the other end, which need not have started yet.

@@ -128,8 +128,8 @@ fn remove_private_dir(path: &SocketPath) {
     }
 }
 
-/// Distinguishes a file from one that is made later at the same path. The inode number alone does
-/// not: the system reuses it at once.
+/// Identity of a file, different from that of a file made later at the same path. The inode number
+/// alone is not enough, because the system reuses it at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -185,7 +185,7 @@ fn check_length(path: &Path, remedy: &str) -> io::Result<()> {
     Err(failed(path, io::Error::new(io::ErrorKind::InvalidInput, cause)))
 }
 
-/// Refuses a directory in which any user can replace another user's file.
+/// Returns an error for a directory in which any user can replace another user's file.
 fn check_dir(path: &Path, dir: &Path, metadata: &Metadata) -> io::Result<()> {
     const OTHERS_WRITE: u32 = 0o002;
     const STICKY: u32 = 0o1000;

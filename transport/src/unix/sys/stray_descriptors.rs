@@ -8,8 +8,8 @@ use rustix::io::{FdFlags, fcntl_getfd};
 
 use super::stdin::descriptor_id;
 
-/// Longest list that is passed on. A variable of the environment has at most 128 KiB on Linux. Some
-/// 3,000 descriptors fit; the worker keeps the rest.
+/// Longest list that is passed on, in bytes. An environment variable has at most 128 KiB on Linux.
+/// About 3,000 descriptors fit; the worker keeps the rest.
 const MAX_LIST_BYTES: usize = 96 << 10;
 
 /// Lists the descriptors of this process that children inherit, with the id of the file behind

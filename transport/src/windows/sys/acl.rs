@@ -24,7 +24,7 @@ use super::win32::check;
 /// at most 68 bytes, and the header of the structure around it has 20.
 type SecurityBuffer = [u64; 16];
 
-/// Makes a pipe that belongs to the user, and that only the user can open.
+/// Creates a pipe that belongs to the user and that only the user can open.
 pub(super) fn create(options: &ServerOptions, name: &str) -> io::Result<NamedPipeServer> {
     let user = CurrentUser::query()?;
     let mut list = SecurityBuffer::default();
@@ -48,7 +48,7 @@ pub(super) fn create(options: &ServerOptions, name: &str) -> io::Result<NamedPip
     }
 }
 
-/// Returns an error if the pipe was made by another user.
+/// Checks the owner of a pipe. Returns an error if another user made the pipe.
 pub(super) fn check_owner(pipe: &impl AsRawHandle) -> io::Result<()> {
     let user = CurrentUser::query()?;
     let mut buffer = SecurityBuffer::default();

@@ -1,4 +1,4 @@
-//! The pipe on which a running worker is reached again.
+//! Pipe through which a running worker is reached again.
 
 use std::io;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::error::with_context;
 use crate::windows::stream::{PipeChannel, PipeEnd, worker_channel};
 use crate::{Channel, Incoming, NamedPipeReader, NamedPipeWriter};
 
-/// Time between two attempts to get handles or memory, or to connect to a worker that has not
-/// accepted the connection before. The system sends no notification for either.
+/// Time between two attempts to get handles or memory, or to connect to a worker that has not yet
+/// accepted an earlier connection. The system sends no notification for either.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The worker's pipe, with one instance that waits for the next connection.
@@ -68,7 +68,7 @@ impl Listener {
     }
 }
 
-/// On the host: connects to the worker that listens by this name.
+/// Connects to the worker that listens at this name. Called on the host.
 pub(in crate::windows) async fn dial(name: &str) -> io::Result<PipeChannel> {
     let path = pipe_pair::path(name);
     let failed = |cause: &str, error| {

@@ -1,4 +1,4 @@
-//! Pipes of which this process has both ends from the start, to hand one to a worker.
+//! Pipes whose ends both belong to this process at first. One end is then handed to a worker.
 
 use std::fs::OpenOptions;
 use std::io;

@@ -15,15 +15,15 @@ use windows_sys::Win32::System::Threading::{
     INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject,
 };
 
-/// Returns the process that has opened the pipe, given the server's end.
+/// Returns the id of the process that has opened the pipe, given the server's end.
 pub(super) fn client(pipe: &impl AsRawHandle) -> io::Result<u32> {
     let mut pid = 0;
     // SAFETY: the handle is open while it is borrowed, and the system writes to a live integer.
     check(unsafe { GetNamedPipeClientProcessId(pipe.as_raw_handle(), &raw mut pid) }).map(|()| pid)
 }
 
-/// Returns the process that has made the pipe, given the client's end. Fails if `pipe` is not a
-/// pipe.
+/// Returns the id of the process that has made the pipe, given the client's end. Fails if `pipe` is
+/// not a pipe.
 pub(in crate::windows) fn server(pipe: RawHandle) -> io::Result<u32> {
     let mut pid = 0;
     // SAFETY: the system refuses an invalid handle, and writes to a live integer.
