@@ -40,7 +40,7 @@ use crate::{CodecError, Framing, Pieces};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
-    note = "use `Json`, `Cbor` or `Postcard`, or implement `Codec` for a type of your own"
+    note = "use `Json`, `Cbor` or `Postcard`, or implement `Codec` for your own type"
 )]
 pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// Identifier that the handshake compares: `json`. Change it whenever the format changes.

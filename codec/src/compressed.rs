@@ -133,7 +133,7 @@ impl<C: Codec> PrefixedId<C> {
     const LEN: usize = PREFIX.len() + C::ID.len();
 
     const BYTES: [u8; MAX_ID_BYTES] = {
-        assert!(Self::LEN <= MAX_ID_BYTES, "the id of a codec to compress may have up to 117 bytes");
+        assert!(Self::LEN <= MAX_ID_BYTES, "the id of a compressed codec must not exceed 117 bytes");
         let mut bytes = [0; MAX_ID_BYTES];
         let (prefix, id) = bytes.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX.as_bytes());

@@ -1,6 +1,4 @@
-use crate::Limits;
-
-/// Limits on the resources of one decoded value. [`Limits::budget`] creates a budget, and a body
+/// Limits on the resources of one decoded value. [`Limits::budget`](crate::Limits::budget) creates a budget, and a body
 /// received from a peer carries it.
 ///
 /// The size of a frame says little about the memory of its value: one byte may stand for a
@@ -22,20 +20,6 @@ pub struct Budget {
     /// Maximum levels of nesting. Sequences, maps, structs, tuples, enums, newtypes and options
     /// count as one level each, because each takes stack space.
     pub depth: u32,
-}
-
-impl Budget {
-    /// Budget for bytes that this process encoded. Only the depth is limited.
-    pub const LOCAL: Self = Self { decoded: usize::MAX, elements: u32::MAX, depth: Limits::MAX_DEPTH };
-
-    pub(crate) const DEFAULT: Self = Limits::DEFAULT.budget();
-}
-
-/// Budget of [`Limits::default`].
-impl Default for Budget {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
 }
 
 #[cfg(test)]

@@ -115,6 +115,20 @@ impl Default for Limits {
     }
 }
 
+impl Budget {
+    /// Budget for bytes that this process encoded. Only the depth is limited.
+    pub const LOCAL: Self = Self { decoded: usize::MAX, elements: u32::MAX, depth: Limits::MAX_DEPTH };
+
+    pub(crate) const DEFAULT: Self = Limits::DEFAULT.budget();
+}
+
+/// Budget of [`Limits::default`].
+impl Default for Budget {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,7 +67,7 @@ fn check_qualifiers(sig: &Signature, options: &MessageOptions, errors: &mut Erro
             let advice = "remove `async`, or `blocking`";
             errors.at(
                 token,
-                format!("a blocking method runs on a thread of its own and cannot await: {advice}"),
+                format!("a blocking method runs on a separate thread and cannot await: {advice}"),
             );
         }
         _ => {}

@@ -74,7 +74,7 @@ impl VisitMut for Check<'_> {
     }
 
     fn visit_type_never_mut(&mut self, node: &mut TypeNever) {
-        self.errors.at(node, "`!` has no value that could be sent: leave the type out");
+        self.errors.at(node, "`!` has no values to send: remove the return type");
     }
 
     fn visit_path_mut(&mut self, node: &mut Path) {

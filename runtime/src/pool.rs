@@ -14,7 +14,7 @@ mod queue_waiter;
 mod resident_memory;
 mod scheduler;
 mod scoped;
-mod shared;
+mod state;
 mod stats;
 mod supervisor;
 
@@ -37,7 +37,7 @@ pub use self::dispatch::Dispatch;
 pub use self::map::{Map, MapProgress};
 use self::scoped::CallOptions;
 pub use self::scoped::ScopedPool;
-use self::shared::PoolShared;
+use self::state::PoolShared;
 pub use self::stats::{QueueStats, Stats, WorkerStats};
 use crate::Lifecycle;
 use crate::driver::Driver;

@@ -92,6 +92,13 @@ pub enum OnTimeout {
     Kill,
 }
 
+/// Time that a process may take to exit after its connection has ended, before it is killed.
+pub(crate) const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for which the connection of a process that has exited is still read. It normally ends with
+/// the process, unless a child of the process holds it open.
+pub(crate) const FINAL_READ_TIMEOUT: Duration = Duration::from_millis(20);
+
 /// Unlimited duration, as sent on the wire: `u32::MAX` seconds, or 136 years.
 pub(crate) const UNLIMITED: Duration = Duration::from_secs(u32::MAX as u64);
 

@@ -13,6 +13,7 @@ mod serve;
 mod server;
 mod session;
 mod signal_listener;
+mod stop_signal;
 
 use isolated_workers_core::{BoxError, Error, ErrorKind};
 use isolated_workers_middleware::Handler;

@@ -110,7 +110,7 @@ async fn a_failed_service_constructor_is_reported_to_the_host() {
     assert_error(
         &error,
         ErrorKind::Startup,
-        &["could not make the service: there is no service for open sesame"],
+        &["could not create the service: there is no service for open sesame"],
     );
 }
 

@@ -49,7 +49,7 @@ async fn main_takes_startup_data() {
 
     let error = spawn("").await.expect_err("no worker");
     assert_eq!(error.kind(), ErrorKind::Startup);
-    assert!(error.to_string().ends_with("could not make the service: there is no greeting"), "{error}");
+    assert!(error.to_string().ends_with("could not create the service: there is no greeting"), "{error}");
     let error = Worker::builder(Program::new(CONFIG)).spawn().await.expect_err("no worker");
     assert!(error.to_string().contains("needs startup data, a config_main::Config"), "{error}");
 }

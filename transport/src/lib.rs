@@ -55,7 +55,6 @@ mod cleanup;
 mod deferred_listener;
 mod error;
 mod in_memory;
-mod incoming;
 mod inheritance;
 mod saved_stdio;
 mod stray_descriptors;
@@ -65,11 +64,10 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub use channel::Channel;
+pub use channel::{Channel, Incoming};
 pub use cleanup::Cleanup;
 pub use deferred_listener::DeferredListener;
 pub use in_memory::{InMemory, InMemoryBound, InMemoryReader, InMemoryWriter};
-pub use incoming::Incoming;
 pub use inheritance::{CHANNEL_VARIABLE, Inheritance};
 pub use stray_descriptors::{STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 pub use transport::{Bound, Reconnect, Transport};

@@ -11,7 +11,7 @@ use crate::{Channel, Inheritance};
 /// pipes); on the others they can be used at the same time without a lock.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a transport",
-    note = "use `DefaultTransport`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for a type of your own"
+    note = "use `DefaultTransport`, `UnixSocket`, `SocketPair`, `Stdio`, `NamedPipe` or `InMemory`, or implement `Transport` for your own type"
 )]
 pub trait Transport: Clone + Send + Sync + 'static {
     /// Name of the transport. The handshake compares it, and a worker learns from it which

@@ -12,7 +12,7 @@ use crate::contestant::{Contestant, PendingCall};
 use crate::flavor::Flavor;
 use crate::service::{self, Bench as _, BenchClient};
 
-/// The whole stack as a user has it: typed stub, budgets, timeouts, cancellation, supervision.
+/// The whole stack as a user has it: typed client, budgets, timeouts, cancellation, supervision.
 pub struct Stack<C: Codec, T: Transport = DefaultTransport, W = DefaultOptions> {
     pub worker: Worker<Link<C>, T>,
     pub client: BenchClient<Worker<Link<C>, T>>,

@@ -127,11 +127,11 @@ impl fmt::Display for ExitReason {
                 }
                 f.write_str(if core_dumped { ", core dumped" } else { "" })
             }
-            Self::Disconnected => f.write_str("closed its connection without ending"),
+            Self::Disconnected => f.write_str("closed its connection but did not exit"),
             Self::Violated => f.write_str("broke the protocol"),
             Self::Unresponsive => f.write_str("did not respond to pings and was killed"),
             Self::Overran => f.write_str("did not answer a call in time and was killed"),
-            Self::Detached => f.write_str("was detached and runs on"),
+            Self::Detached => f.write_str("was detached and keeps running"),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn reused_id(name: &str, id: TxId) -> Error {
 
 #[cold]
 pub(super) fn nameless() -> Error {
-    let text = "could not call a message: its name is empty, which has no wire form; give it a name";
+    let text = "could not call a message: its name is empty; set a name";
     Error::new(ErrorKind::Invalid, text.to_owned())
 }
 

@@ -5,12 +5,12 @@ use std::process::Stdio;
 use std::{fmt, io};
 
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
-use isolated_workers_transport::{STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
+use isolated_workers_transport::{DefaultTransport, STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 use tokio::process::{Child, Command};
 
 use super::output::{OutputReader, StandardStream};
 use super::system::ProcessGroup;
-use super::{Captured, Detach, Launch, Program, Running};
+use super::{Captured, Detach, Driver, Launch, Program, Running};
 
 /// Maximum size of the standard error that is included in an error.
 const MAX_LAST_WORDS_BYTES: usize = 4 << 10;
@@ -126,7 +126,7 @@ impl Detach for Process {
     fn can_detach(&self) -> Result<(), Error> {
         if self.stdout.is_some() || self.stderr.is_some() {
             let why = "its output goes through this host";
-            let what = "start it with `.stderr(Output::Inherit)` or `Output::Discard`, the same for `stdout`";
+            let what = "start it with `.stderr(Output::Inherit)` or `Output::Discard`, and do the same for `stdout`";
             return Err(Error::new(
                 ErrorKind::Config,
                 format!("could not detach the worker (pid {}): {why}; {what}", self.pid),
@@ -142,6 +142,23 @@ impl Detach for Process {
         })?;
         self.is_detached = true;
         Ok(())
+    }
+}
+
+impl Driver for Program {
+    type Transport = DefaultTransport;
+    type Running = Process;
+
+    fn subject(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn transport(&self) -> DefaultTransport {
+        DefaultTransport
+    }
+
+    fn start(&self, launch: Launch) -> Result<Process, Error> {
+        Process::spawn(self, launch)
     }
 }
 

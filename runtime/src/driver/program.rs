@@ -2,9 +2,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use isolated_workers_core::{Error, ErrorKind};
-use isolated_workers_transport::DefaultTransport;
 
-use super::{Driver, Launch, Output, Process};
+use super::Output;
 
 /// Driver that runs a program as a child process.
 ///
@@ -119,22 +118,5 @@ impl Program {
     /// Path of the program.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-impl Driver for Program {
-    type Transport = DefaultTransport;
-    type Running = Process;
-
-    fn subject(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn transport(&self) -> DefaultTransport {
-        DefaultTransport
-    }
-
-    fn start(&self, launch: Launch) -> Result<Process, Error> {
-        Process::spawn(self, launch)
     }
 }

@@ -10,10 +10,18 @@ use serde::Serialize;
 use crate::connection::Link;
 use crate::driver::Driver;
 use crate::host::starter::{HostSettings, Starter};
+use crate::host::supervisor;
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts, Worker};
 
 /// Starter of a worker, its layers, and the generator of its call ids.
 pub(crate) type BuilderParts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
+
+impl Worker {
+    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
+    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
+        Builder::new(driver)
+    }
+}
 
 /// Builder of a worker; see [`Worker::builder`].
 ///
@@ -187,7 +195,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let (starter, layers, ids) = self.into_parts()?;
         let link = starter.link(ids);
-        let control = starter.launch(link.clone()).await?;
+        let control = supervisor::launch(&starter, link.clone()).await?;
         Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
     }
 

@@ -11,12 +11,11 @@ use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reco
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::connection::{ConnectionTask, Link, RejectAll};
+use crate::connection::Link;
 use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
-use crate::host::supervisor::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, SupervisorHandle, supervise};
 use crate::launch::Launch;
-use crate::timeouts::elapsed;
+use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, elapsed};
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 
 /// Settings and parts from which each process of a worker is started.
@@ -64,22 +63,6 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let link = Link::new(self.codec.clone(), limits, ids, timeouts.message, tokio::io::empty());
         link.set_policy(on_timeout, on_crash.respawns());
         link
-    }
-
-    /// Starts a worker for `link`, and its supervisor. Leaves nothing behind if it fails or is
-    /// dropped.
-    pub(crate) async fn launch(
-        self: &Arc<Self>,
-        link: Link<C>,
-    ) -> Result<SupervisorHandle<D::Running>, Error> {
-        let limits = self.settings.limits;
-        let (status, watched) = watch::channel(Status::Starting);
-        let Started { running, stream, deferred_listener, cleanup, address } = self.start(&status).await?;
-        let Greeted { reader, writer, buffer } = stream;
-        link.reconnect(limits, writer);
-        let task = Box::pin(ConnectionTask::new(link.clone(), limits, reader, buffer, RejectAll));
-        let starter = Arc::clone(self);
-        Ok(supervise(starter, running, (deferred_listener, cleanup), address, link, task, (status, watched)))
     }
 
     /// Starts the process and connects to it. Leaves nothing behind if it fails or is dropped.
@@ -199,7 +182,7 @@ async fn exited_during_startup<D: Driver>(
         return Error::with_source(ErrorKind::Startup, text, error);
     }
     let how = match timeout(EXIT_TIMEOUT, running.wait()).await {
-        Ok(ExitReason::Exited(0)) => "exited with code 0, so it never called `serve`,".to_owned(),
+        Ok(ExitReason::Exited(0)) => "exited with code 0, probably without a call of `serve`,".to_owned(),
         Ok(reason) => reason.to_string(),
         Err(_) => ExitReason::Disconnected.to_string(),
     };

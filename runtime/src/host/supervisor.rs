@@ -24,31 +24,25 @@ pub(crate) use self::handle::{
 };
 use self::shutdown::stop_requested;
 use crate::Status;
-use crate::connection::{Availability, CloseReason, Link};
-use crate::driver::{Address, Driver, Running};
-use crate::host::starter::Starter;
-use crate::timeouts::UNLIMITED;
-
-/// Time that a process may take to exit after its connection has ended, before it is killed.
-pub(crate) const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Time for which the connection of a process that has exited is still read. It normally ends with
-/// the process, unless a child of the process holds it open.
-pub(crate) const FINAL_READ_TIMEOUT: Duration = Duration::from_millis(20);
+use crate::connection::{Availability, CloseReason, ConnectionTask, Link, RejectAll};
+use crate::driver::{Driver, Running};
+use crate::host::starter::{Greeted, Started, Starter};
+use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, UNLIMITED};
 
 /// Time within which a worker must confirm that it lingers.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Spawns the supervisor of a started worker.
-pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
-    starter: Arc<Starter<D, C, T>>,
-    running: D::Running,
-    (deferred_listener, cleanup): (Option<DeferredListener>, Option<Cleanup>),
-    address: Address,
+/// Starts a worker for `link`, and its supervisor. Leaves nothing behind if it fails or is dropped.
+pub(crate) async fn launch<D: Driver, C: Codec, T: Transport>(
+    starter: &Arc<Starter<D, C, T>>,
     link: Link<C>,
-    connection: BoxConnectionTask,
-    (status, status_receiver): (watch::Sender<Status>, watch::Receiver<Status>),
-) -> SupervisorHandle<D::Running> {
+) -> Result<SupervisorHandle<D::Running>, Error> {
+    let limits = starter.settings.limits;
+    let (status, status_receiver) = watch::channel(Status::Starting);
+    let Started { running, stream, deferred_listener, cleanup, address } = starter.start(&status).await?;
+    let Greeted { reader, writer, buffer } = stream;
+    link.reconnect(limits, writer);
+    let connection = Box::pin(ConnectionTask::new(link.clone(), limits, reader, buffer, RejectAll));
     let (stop, stop_receiver) = watch::channel(StopRequest::None);
     let (command_sender, commands) = mpsc::channel(1);
     let (exit, exit_receiver) = watch::channel(None);
@@ -56,7 +50,7 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
         Arc::new(Mutex::new(Identity { pid: running.pid(), address, captured: running.captured() }));
     status.send_replace(Status::Active);
     let supervisor = Supervisor {
-        starter,
+        starter: Arc::clone(starter),
         running,
         deferred_listener,
         cleanup,
@@ -71,13 +65,13 @@ pub(crate) fn supervise<D: Driver, C: Codec, T: Transport>(
         violation: None,
     };
     tokio::spawn(supervisor.run(connection));
-    SupervisorHandle {
+    Ok(SupervisorHandle {
         stop,
         commands: command_sender,
         status: status_receiver,
         exit: exit_receiver,
         identity,
-    }
+    })
 }
 
 struct Supervisor<D: Driver, C: Codec, T> {

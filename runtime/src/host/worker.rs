@@ -13,7 +13,7 @@ use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses}
 use crate::host::attempts;
 use crate::host::starter::{Greeted, Starter};
 use crate::host::supervisor::{Command, StopRequest, SupervisorHandle};
-use crate::{Builder, Lifecycle, Link, Program, Status};
+use crate::{Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
 ///
@@ -35,14 +35,6 @@ struct WorkerShared<C: Codec, T, D: Driver> {
 }
 
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
-
-impl Worker {
-    /// Configures a worker that `driver`, usually a [`Program`], starts. [`Builder::spawn`] starts
-    /// it.
-    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
-        Builder::new(driver)
-    }
-}
 
 // The bounds are on the methods, not on the block, so that the compiler shows our diagnostics.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {

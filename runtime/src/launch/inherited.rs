@@ -54,7 +54,7 @@ impl Inherited {
         match node.and_then(|node| node.codec.as_deref()) {
             Some(theirs) if theirs != own => {
                 let text = format!(
-                    "host and worker do not fit together: the codec of this worker is {own}, that of the host is \
+                    "could not connect host and worker: the codec of this worker is {own}, that of the host is \
                      {theirs}; pass the same one to `.codec(…)` on both"
                 );
                 Err(Error::new(ErrorKind::Handshake, text))
@@ -90,7 +90,7 @@ impl Inherited {
     pub(crate) async fn attach_by<T: Transport>(self, transport: T) -> Result<AnyChannel, Error> {
         if self.transport() != T::NAME {
             let text = format!(
-                "host and worker do not fit together: the host started this worker with the transport {}, and it \
+                "could not connect host and worker: the host started this worker with the transport {}, and it \
                  serves on {}; pass the same one to `.transport(…)` on both",
                 self.transport(),
                 T::NAME

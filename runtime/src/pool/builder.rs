@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::config::{PoolConfig, RecycleLimits};
-use super::shared::PoolShared;
+use super::state::PoolShared;
 use super::supervisor::PoolSupervisor;
 use super::{Dispatch, Pool, Restart, WhenFull};
 use crate::driver::Driver;

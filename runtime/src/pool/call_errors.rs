@@ -4,7 +4,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Executed};
 
 use super::scheduler::Refusal;
-use super::shared::PoolShared;
+use super::state::PoolShared;
 
 #[cold]
 pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Refusal) -> Error {
@@ -16,12 +16,12 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
     let (kind, cause) = match refusal {
         Refusal::Full => (
             ErrorKind::Overloaded,
-            "the queue of its pool is full; make calls more slowly, or give the pool more workers or a longer queue"
+            "the queue of its pool is full; send fewer calls, or give the pool more workers or a longer queue"
                 .to_owned(),
         ),
         Refusal::Dropped => (
             ErrorKind::Overloaded,
-            "a later call replaced it in the queue of its pool, which is full; make calls more slowly, or give \
+            "the pool's queue is full and a newer call replaced it; send fewer calls, or give \
              the pool more workers or a longer queue"
                 .to_owned(),
         ),
@@ -35,7 +35,7 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
         ),
         Refusal::Gone => (
             ErrorKind::Closed,
-            format!("its pool ({subject}) has no such worker, or the worker has ended for good; call another one"),
+            format!("its pool ({subject}) has no such worker, or the worker has ended and is not replaced; call another worker"),
         ),
         Refusal::NoneLeft => (
             ErrorKind::Closed,
@@ -55,7 +55,7 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
 #[cold]
 pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
     let text = format!(
-        "could not call `{name}`: no worker of its pool ({}) was free within {:?}; make calls more slowly, or give \
+        "could not call `{name}`: no worker of its pool ({}) was free within {:?}; send fewer calls, or give \
          the pool more workers or a longer `queue_timeout`",
         shared.subject, shared.queue_timeout
     );

@@ -12,7 +12,7 @@ use isolated_workers_middleware::Service;
 use super::fast_path::Route;
 use super::queue_waiter::Admission;
 use super::scoped::CallOptions;
-use super::shared::PoolShared;
+use super::state::PoolShared;
 use crate::connection::Call;
 
 /// Service that sends each call to a worker of a pool, below all middleware.

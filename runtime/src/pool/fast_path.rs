@@ -18,7 +18,9 @@
 mod contention;
 mod link_table;
 mod route;
+mod worker_handle;
 
 pub(super) use self::contention::Contention;
 pub(super) use self::link_table::LinkTable;
-pub(super) use self::route::{Route, WorkerHandle};
+pub(super) use self::route::Route;
+pub(super) use self::worker_handle::WorkerHandle;

@@ -11,7 +11,7 @@ use super::call_errors::{queue_timed_out, refused};
 use super::fast_path::Route;
 use super::scheduler::{Refusal, Submitted, Ticket, WorkerPermits};
 use super::scoped::CallOptions;
-use super::shared::{PoolShared, WaitState};
+use super::state::{PoolShared, WaitState};
 use crate::timeouts::elapsed;
 
 /// Result of admitting a call to a pool.

@@ -16,11 +16,11 @@ use tokio::time::{interval, sleep_until};
 use super::fast_path::WorkerHandle;
 use super::resident_memory::resident_bytes;
 use super::scheduler::{EndCause, InstanceId};
-use super::shared::{PoolShared, SupervisorCommand};
+use super::state::{PoolShared, SupervisorCommand};
 use crate::Link;
 use crate::driver::Driver;
 use crate::host::starter::Starter;
-use crate::host::supervisor::{StopRequest, SupervisorHandle, WorkerExit};
+use crate::host::supervisor::{StopRequest, SupervisorHandle, WorkerExit, launch};
 
 /// Interval at which the memory of workers is measured, if there is a memory limit.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -117,7 +117,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     let (starter, ids) = (Arc::clone(&self.starter), Arc::clone(&self.ids));
                     let (index, link) = self.shared.links.unused(id.slot, || starter.link(ids));
                     self.starting.push(Box::pin(async move {
-                        let result = starter.launch(link.clone()).await;
+                        let result = launch(&starter, link.clone()).await;
                         (id, (index, link), result)
                     }));
                 }

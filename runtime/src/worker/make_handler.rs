@@ -88,6 +88,6 @@ where
         })?;
         (self.make)(decoded)
             .await
-            .map_err(|error| Error::with_source(ErrorKind::Startup, "could not make the service", error))
+            .map_err(|error| Error::with_source(ErrorKind::Startup, "could not create the service", error))
     }
 }

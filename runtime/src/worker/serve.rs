@@ -14,9 +14,10 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinSet;
 
 use super::make_handler::MakeHandler;
-use super::server::{Server, StopSignal};
+use super::server::Server;
 use super::session::Session;
 use super::signal_listener::SignalListener;
+use super::stop_signal::StopSignal;
 use crate::launch::{AnyChannel, Inherited};
 
 /// Builder of a serving worker. Await it to serve.
@@ -145,7 +146,7 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
     /// ```
     pub fn start(self) -> (Server, impl Future<Output = Result<(), Error>> + Send + use<M, C, L>) {
         let (server, stop) = Server::new();
-        (server.clone(), self.run(server, stop))
+        (server.clone(), self.run(server, StopSignal::new(stop)))
     }
 
     async fn run(self, server: Server, mut stop: StopSignal) -> Result<(), Error> {

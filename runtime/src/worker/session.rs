@@ -15,7 +15,7 @@ use super::handlers::Handlers;
 use super::make_handler::MakeHandler;
 use super::orphan_guard::OrphanGuard;
 use super::parent::ParentProcess;
-use super::server::StopSignal;
+use super::stop_signal::StopSignal;
 use super::{ServeOptions, host_gone};
 use crate::connection::{CloseReason, ConnectionTask, Link};
 use crate::handshake::{Greeting, HandshakeError};

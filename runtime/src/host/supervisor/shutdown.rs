@@ -11,13 +11,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{
-    BoxConnectionTask, FINAL_READ_TIMEOUT, Outcome, StopRequest, Supervisor, WorkerExit, closed, unchanged,
-    worker_closed,
+    BoxConnectionTask, Outcome, StopRequest, Supervisor, WorkerExit, closed, unchanged, worker_closed,
 };
 use crate::Status;
 use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Driver, Running};
-use crate::timeouts::elapsed;
+use crate::timeouts::{FINAL_READ_TIMEOUT, elapsed};
 
 /// Result of a drain.
 enum Drain {

@@ -4,49 +4,9 @@ use isolated_workers_codec::Codec;
 
 use crate::Link;
 use crate::connection::CallTarget;
-use crate::pool::scheduler::{InstanceId, PermitCounts, WorkerPermits};
-use crate::pool::shared::PoolShared;
-
-/// Handle by which the scheduler knows a worker.
-pub(in crate::pool) struct WorkerHandle<C: Codec> {
-    pub(in crate::pool) link: Link<C>,
-    /// Index of the link in its slot.
-    pub(in crate::pool) index: usize,
-    pub(in crate::pool) pid: Option<u32>,
-}
-
-impl<C: Codec> Clone for WorkerHandle<C> {
-    fn clone(&self) -> Self {
-        Self { link: self.link.clone(), ..*self }
-    }
-}
-
-impl<C: Codec> WorkerPermits for WorkerHandle<C> {
-    fn open(&self, max_in_flight: u32, max_calls: u64) {
-        self.link.open_permits(max_in_flight, max_calls);
-    }
-
-    fn close(&self) {
-        self.link.close_permits();
-    }
-
-    fn try_acquire(&self) -> bool {
-        self.link.acquire_permit()
-    }
-
-    fn release(&self) {
-        self.link.release_permit();
-    }
-
-    fn available(&self) -> u32 {
-        self.link.available_permits()
-    }
-
-    fn counts(&self) -> PermitCounts {
-        let (is_open, in_flight, started) = self.link.permits();
-        PermitCounts { is_open, in_flight, started }
-    }
-}
+use crate::pool::fast_path::WorkerHandle;
+use crate::pool::scheduler::InstanceId;
+use crate::pool::state::PoolShared;
 
 /// Route of one call: the worker that the call chooses, or that the scheduler assigned.
 pub(in crate::pool) struct Route<'a, C: Codec> {
