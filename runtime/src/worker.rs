@@ -27,9 +27,10 @@ pub use self::server::Server;
 /// Serves the host that started this process with `handler`, until the host closes the connection
 /// or is gone.
 ///
-/// Configure the returned builder if needed, then await it. Defaults: the codec [`DefaultCodec`],
-/// no middleware, [`Limits::default`](isolated_workers_core::Limits). The codec must be the host's.
-/// The host chooses transport and driver.
+/// Configure the returned builder if needed, then await it. Defaults: the codec
+/// [`DefaultCodec`](isolated_workers_codec::DefaultCodec), no middleware,
+/// [`Limits::default`](isolated_workers_core::Limits). The codec must be the host's. The host
+/// chooses transport and driver.
 ///
 /// It runs on the tokio runtime that awaits it. A current-thread runtime is the fastest, unless
 /// handlers compute in parallel. If the host is gone and the process has not ended 500 ms later,
