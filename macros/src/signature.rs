@@ -65,10 +65,8 @@ fn check_qualifiers(sig: &Signature, options: &MessageOptions, errors: &mut Erro
         }
         (Some(token), Some(_)) => {
             let advice = "remove `async`, or `blocking`";
-            errors.at(
-                token,
-                format!("a blocking method runs on a separate thread and cannot await: {advice}"),
-            );
+            errors
+                .at(token, format!("a blocking method runs on a separate thread and cannot await: {advice}"));
         }
         _ => {}
     }

@@ -126,7 +126,8 @@ impl Detach for Process {
     fn can_detach(&self) -> Result<(), Error> {
         if self.stdout.is_some() || self.stderr.is_some() {
             let why = "its output goes through this host";
-            let what = "start it with `.stderr(Output::Inherit)` or `Output::Discard`, and do the same for `stdout`";
+            let what =
+                "start it with `.stderr(Output::Inherit)` or `Output::Discard`, and do the same for `stdout`";
             return Err(Error::new(
                 ErrorKind::Config,
                 format!("could not detach the worker (pid {}): {why}; {what}", self.pid),

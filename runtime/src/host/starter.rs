@@ -162,8 +162,8 @@ async fn startup_timed_out<D: Driver>(driver: &D, mut running: D::Running, limit
     running.kill();
     let _ = timeout(EXIT_TIMEOUT, running.wait()).await;
     let why = format!(
-        "was not ready within {limit:?} and was killed; it must call `serve`, or do what its language has for that, and \
-         `Timeouts::startup` sets how long it may take"
+        "was not ready within {limit:?} and was killed; it must call `serve`, or perform the handshake \
+         in its language; `Timeouts::startup` sets the limit"
     );
     startup_failed(driver, running, &why).await
 }
