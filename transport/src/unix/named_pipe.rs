@@ -17,13 +17,13 @@ use super::sys::private_dir;
 use super::sys::stdin::{descriptor_id, is_stdin, take_stdin};
 use crate::{Bound, Channel, Inheritance, Transport};
 
-/// Two pipes that are made by name in a private directory, one for each direction.
+/// Two named pipes (FIFOs) in a private directory, one for each direction.
 ///
 /// The host opens both ends of the pipe that the worker reads, removes its file, and hands the
 /// worker its end as standard input. The worker opens the other pipe by its name. Its directory is
 /// 0700, in the system's directory for temporary files, so only the user can enter it. The first
-/// side to see that both have it open removes file and directory. No open waits for the other side.
-/// If the other side is gone by then, this side gets an error or the end of the stream.
+/// side to see that both have it open removes file and directory. Opening never waits for the other
+/// side. If the other side is gone, this side gets an error or the end of the stream.
 ///
 /// A file remains only if the host is killed before the worker has attached, and the worker never
 /// attaches.

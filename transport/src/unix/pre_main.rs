@@ -54,8 +54,7 @@ fn continue_when_orphaned() {
     let _ = set_parent_process_death_signal(Some(Signal::CONT));
 }
 
-/// Returns a variable of the environment. It may be left over from the process that started this
-/// one.
+/// Returns an environment variable. It may be left over from the process that started this one.
 fn variable(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     // SAFETY: `name` is terminated by a zero, and the value is copied before anything else can run:

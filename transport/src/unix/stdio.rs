@@ -18,9 +18,9 @@ pub(super) use self::capture::capture;
 /// standard output appears on its standard error. This covers `println!`, libraries in any
 /// language, code that runs before `main`, and processes that the worker starts.
 ///
-/// Two writers are too early to be caught: a shared library that prints while it is initialized
-/// before the program is, and an interpreter or a wrapper around the program. Both break the
-/// handshake, not a call.
+/// Text of two kinds of writers is not redirected, because they run too early: a shared library
+/// that is initialized before the program, and an interpreter or wrapper around the program. Such
+/// text breaks the handshake, not a call.
 ///
 /// Each pipe has the system's default buffer: 64 KiB on Linux.
 #[derive(Clone, Copy, Debug, Default)]

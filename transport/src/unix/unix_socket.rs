@@ -18,15 +18,15 @@ use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, 
 /// A pair of connected Unix domain sockets, and a third socket that starts to listen when the
 /// worker is to be [reached again](Reconnect).
 ///
-/// If no host needs to reach the worker again, [`SocketPair`](crate::SocketPair) does less.
+/// If no host needs to reach the worker again, use the simpler [`SocketPair`](crate::SocketPair).
 ///
 /// The host is connected before the worker is started, so there is nothing to wait for or to retry.
-/// The worker gets its socket as its standard input. That is the only way to hand a descriptor to
-/// one child without a child that another thread starts at the same moment inheriting it. The
-/// descriptor is moved aside when the worker attaches; its standard input is empty from then on.
+/// The worker gets its socket as its standard input. Any other descriptor could leak into a child
+/// that another thread starts at the same moment. The descriptor is moved aside when the worker
+/// attaches; the standard input is empty from then on.
 ///
 /// The third socket reaches the worker through the connection, before anything else. It has no name
-/// until the host opens the [`DeferredListener`](crate::DeferredListener). Then it listens in a
+/// until the host opens the [`DeferredListener`](crate::DeferredListener). It then listens in a
 /// private directory (0700), in the system's directory for temporary files. Only the user and root
 /// can reach it there, and the worker need not see that directory. Each side checks that the
 /// process at the other end runs as the same user or as root.
@@ -34,9 +34,9 @@ use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, 
 /// # Files
 /// Nothing is on disk until the host opens the listener. Then the host removes socket and directory
 /// when the worker is gone, and the worker does so when it ends:
-/// [`Channel::cleanup`](crate::Channel::cleanup). Only if both are killed does a directory with a
-/// dead socket remain. Nothing searches for it: only connecting shows that a socket is dead, and it
-/// might belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes it, and
+/// [`Channel::cleanup`](crate::Channel::cleanup). If both are killed, a directory with a dead
+/// socket remains. Nothing searches for it: only connecting shows that a socket is dead, and the
+/// socket might belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes it, and
 /// so does the system when it clears its temporary files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixSocket;

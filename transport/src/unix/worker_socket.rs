@@ -70,8 +70,8 @@ impl Transport for WorkerSocket {
         Ok(WorkerSocketBound { path, cleanup, watcher })
     }
 
-    /// Returns `true` if no process listens at the address yet. A process that the worker starts
-    /// finds the worker's own socket there.
+    /// Returns `true` if no process listens at the address yet. In a process that the worker
+    /// starts, the worker's own socket already listens there.
     fn is_inherited(&self, address: &str) -> bool {
         socket_file::connect(SocketPath::parse(address).path()).is_err()
     }
@@ -123,7 +123,7 @@ impl Bound for WorkerSocketBound {
 }
 
 /// First pause before another attempt to connect to a socket that is bound but does not listen yet.
-/// No event reports that it does. Each further pause is twice as long.
+/// No event reports the start of listening. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// Longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_millis(50);

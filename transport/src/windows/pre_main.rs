@@ -32,8 +32,8 @@ extern "C" fn prepare() {
     SAVED.save(address, move_aside(stdin, stdout).map(|(reader, writer)| (reader, writer, host)));
 }
 
-/// Returns the address in the environment. It may be left over from the process that started this
-/// one.
+/// Returns the address in the environment. The address may be left over from the process that
+/// started this one.
 fn announced_address() -> Option<String> {
     let value = std::env::var(CHANNEL_VARIABLE).ok()?;
     Some(value.strip_prefix(Stdio::NAME)?.strip_prefix(':')?.to_owned())

@@ -21,9 +21,9 @@ pub(super) static SAVED: SavedStdio<(OwnedHandle, OwnedHandle, u32)> = SavedStdi
 /// standard output appears on its standard error. This covers `println!`, libraries in any language
 /// and with any C runtime, code that runs before `main`, and processes that the worker starts.
 ///
-/// Two writers are too early to be caught: a library (a DLL) that prints while it is loaded with
-/// the program, and an interpreter or a wrapper around the program. Both break the handshake, not a
-/// call.
+/// Text of two kinds of writers is not redirected, because they run too early: a library (a DLL)
+/// while it is loaded with the program, and an interpreter or wrapper around the program. Such text
+/// breaks the handshake, not a call.
 ///
 /// The pipes are named pipes that only the user can open, like those of
 /// [`NamedPipe`](crate::NamedPipe). Each buffers 64 KiB. A dropped end is closed the next time its

@@ -38,7 +38,7 @@ impl AsyncRead for PipeReader {
 /// end of the stream.
 #[derive(Debug)]
 pub struct PipeWriter {
-    /// Declared, and so closed, before `release`.
+    /// Declared before `release`, so that it is closed first.
     sender: Option<Sender>,
     /// Closed together with the sender. The thread that waits for the hang-up then closes its copy.
     release: Option<io::PipeWriter>,

@@ -47,7 +47,7 @@ pub(in crate::unix) fn close_listed(list: &str) {
     }
 }
 
-/// Returns `true` if children inherit this descriptor, `false` if not. `None` if it is not open.
+/// Returns `Some(true)` if children inherit this descriptor. `None` if it is not open.
 fn is_inheritable(number: RawFd) -> Option<bool> {
     // SAFETY: the number is not negative, and the descriptor is only queried. If it is closed, the
     // query returns an error.
