@@ -56,7 +56,7 @@ fn main() -> Result<(), Error> {
     }
     let mut args = std::env::args().skip(1);
     let measurement = args.next().unwrap_or_default();
-    // Only these have a word before their numbers.
+    // Only these measurements have a word before their numbers.
     let contestant = if ["memory-of", "profile"].contains(&&*measurement) { args.next() } else { None };
     let contestant = contestant.unwrap_or_default();
     let mut number = |default| args.next().map_or(default, |number| number.parse().expect("a number"));

@@ -5,7 +5,7 @@ use crate::contestant::Contestant;
 use crate::flavor::Flavor;
 use crate::service::Record;
 
-/// Our stack with a record of ten fields in place of the bytes.
+/// Our stack with a record of ten fields instead of bytes.
 pub struct Records<C: CodecChoice>(Stack<C>);
 
 impl<C: CodecChoice> Contestant for Records<C> {

@@ -51,7 +51,7 @@ impl Table {
     }
 }
 
-/// Returns a table of all targets, with the number of those that are met.
+/// Returns a table of all targets, with the number of targets that are met.
 pub fn targets(tables: &[Table]) -> String {
     let lines = tables.iter().flat_map(|table| table.lines.iter().map(move |line| (table, line)));
     let mut text = "| | ratio | quartiles | target |\n|---|---:|---:|---|\n".to_owned();

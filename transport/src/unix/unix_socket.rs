@@ -36,8 +36,8 @@ use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, 
 /// when the worker is gone, and the worker does so when it ends:
 /// [`Channel::cleanup`](crate::Channel::cleanup). If both are killed, a directory with a dead
 /// socket remains. Nothing searches for it: only connecting shows that a socket is dead, and the
-/// socket might belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes it, and
-/// so does the system when it clears its temporary files.
+/// socket might belong to a running worker. A [`dial`](Reconnect::dial) to the dead socket removes
+/// it, and so does the system when it clears its temporary files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnixSocket;
 
