@@ -209,7 +209,7 @@ fn modules_of_the_runtime_use_only_lower_layers() {
 }
 
 #[test]
-fn no_files_depend_on_each_other_in_a_circle() {
+fn files_have_no_dependency_cycles() {
     let mut found = BTreeSet::new();
     for krate in CRATES {
         let graph = Graph::of(krate);

@@ -62,7 +62,7 @@ async fn a_worker_that_does_not_exit_is_killed_after_the_grace_period() {
     let error = soon(worker.close()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
     assert!(error.to_string().contains("was killed; raise `Timeouts::close`"), "{error}");
-    assert!(matches!(worker.closed().await, ExitReason::Signalled { signal: 9, .. }));
+    assert!(matches!(worker.closed().await, ExitReason::Signaled { signal: 9, .. }));
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn kill_stops_a_busy_loop_and_overrides_close() {
     let before = Instant::now();
     let (_, ()) = soon(async { tokio::join!(worker.close(), kill) }).await;
     assert!(before.elapsed() < GRACE_PERIOD);
-    assert!(matches!(worker.closed().await, ExitReason::Signalled { signal: 9, .. }));
+    assert!(matches!(worker.closed().await, ExitReason::Signaled { signal: 9, .. }));
     assert_eq!(soon(spin).await.unwrap_err().kind(), ErrorKind::Closed);
 }
 

@@ -24,7 +24,7 @@ async fn a_crash_reports_its_exit_code_or_signal_and_the_call_in_flight() {
     let (_worker, client) = started().await;
     let (kind, reason) = reason(soon(client.abort()).await);
     assert_eq!(kind, ErrorKind::Crashed);
-    assert!(matches!(reason, ExitReason::Signalled { signal: 6, .. }), "{reason}");
+    assert!(matches!(reason, ExitReason::Signaled { signal: 6, .. }), "{reason}");
 }
 
 #[tokio::test]

@@ -88,5 +88,5 @@ async fn a_worker_that_crashes_during_drain_is_not_respawned() {
     };
     let (call, ()) = soon(async { tokio::join!(client.wait(), kill) }).await;
     assert_eq!(call.unwrap_err().kind(), ErrorKind::Crashed);
-    assert!(matches!(worker.closed().await, ExitReason::Signalled { signal: 9, .. }));
+    assert!(matches!(worker.closed().await, ExitReason::Signaled { signal: 9, .. }));
 }

@@ -109,7 +109,7 @@ async fn a_host_without_a_valid_hello_ends_the_worker() {
     let (child, _stream) = started_without_handshake("impatient").await;
     let (code, stderr) = soon(ended(child)).await;
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("the host did not say what it is within 50ms"), "{stderr}");
+    assert!(stderr.contains("the host sent no hello within 50ms"), "{stderr}");
 }
 
 #[tokio::test]

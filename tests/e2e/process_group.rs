@@ -45,7 +45,7 @@ async fn a_worker_that_exits_takes_its_process_group_with_it() {
     }
     let (worker, client, child) = with_child().await;
     soon(client.abort()).await.unwrap_err();
-    assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 6, .. }));
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Signaled { signal: 6, .. }));
     assert!(child.ends_within(HANG_TIMEOUT));
 }
 

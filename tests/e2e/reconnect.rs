@@ -63,7 +63,7 @@ async fn a_crash_is_noticed_while_a_worker_is_disconnected() {
     let (worker, _client) = started().await;
     soon(worker.disconnect()).await.unwrap();
     PidFd::open(worker.pid()).signal(rustix::process::Signal::KILL);
-    assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Signaled { signal: 9, .. }));
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn runs(path: &str) -> usize {
 }
 
 fn is_killed(error: &Error) -> bool {
-    error.crash().is_some_and(|crash| matches!(crash.reason, ExitReason::Signalled { signal: 9, .. }))
+    error.crash().is_some_and(|crash| matches!(crash.reason, ExitReason::Signaled { signal: 9, .. }))
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn an_idle_worker_that_crashes_is_respawned_if_the_policy_says_so() {
 async fn an_idle_worker_that_crashes_stays_closed_if_the_policy_says_so() {
     let (worker, client) = started_with(OnCrash::reject()).await;
     PidFd::open(worker.pid()).signal(Signal::KILL);
-    assert!(matches!(soon(worker.closed()).await, ExitReason::Signalled { signal: 9, .. }));
+    assert!(matches!(soon(worker.closed()).await, ExitReason::Signaled { signal: 9, .. }));
     let error = soon(client.count()).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
 }

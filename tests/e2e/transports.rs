@@ -48,7 +48,7 @@ async fn calls_are_answered_and_close_succeeds<T: Transport>(transport: T) {
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
 }
 
-async fn printing_does_no_harm<T: Transport>(transport: T) {
+async fn printed_output_does_not_disturb_calls<T: Transport>(transport: T) {
     let (worker, client) = started_on(transport).await;
     for _ in 0..10 {
         client.print("{\"kind\":\"go_away\"}\n".into()).await.unwrap();
@@ -124,7 +124,7 @@ macro_rules! matrix {
             #[tokio::test]
             async fn calls_are_answered_and_close_succeeds() { super::calls_are_answered_and_close_succeeds($transport).await }
             #[tokio::test]
-            async fn printing_does_no_harm() { super::printing_does_no_harm($transport).await }
+            async fn printed_output_does_not_disturb_calls() { super::printed_output_does_not_disturb_calls($transport).await }
             #[tokio::test]
             async fn a_crash_fails_calls_in_flight() { super::a_crash_fails_calls_in_flight($transport).await }
             #[tokio::test]

@@ -116,7 +116,7 @@ async fn dropping_all_handles_ends_the_worker() {
 }
 
 #[tokio::test]
-async fn a_child_of_a_worker_is_no_worker() {
+async fn a_child_of_a_worker_is_not_a_worker() {
     let (_worker, client) = started().await;
     assert_eq!(soon(client.is_worker()).await.unwrap(), (true, false));
 }

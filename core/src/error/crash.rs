@@ -96,7 +96,7 @@ pub enum ExitReason {
     /// process. `Display` then shows it as a status, such as 0xC0000005 (access violation).
     Exited(i32),
     /// A signal ended the process.
-    Signalled {
+    Signaled {
         /// Number of the signal.
         signal: i32,
         /// `true` if the process left a core dump.
@@ -120,7 +120,7 @@ impl fmt::Display for ExitReason {
         match *self {
             Self::Exited(status @ ..0) => write!(f, "exited with status {status:#010X}"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
-            Self::Signalled { signal, core_dumped } => {
+            Self::Signaled { signal, core_dumped } => {
                 write!(f, "was killed by signal {signal}")?;
                 if let Some(name) = signal_name(signal) {
                     write!(f, " ({name})")?;
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_crash_reads_as_a_sentence() {
-        let mut crash = Crash::new(ExitReason::Signalled { signal: 9, core_dumped: false });
+        let mut crash = Crash::new(ExitReason::Signaled { signal: 9, core_dumped: false });
         crash.message = Some("scale".into());
         crash.pid = Some(17);
         assert_eq!(
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_oom_kill_comes_with_a_remedy() {
-        let mut crash = Crash::new(ExitReason::Signalled { signal: 9, core_dumped: false });
+        let mut crash = Crash::new(ExitReason::Signaled { signal: 9, core_dumped: false });
         crash.out_of_memory = true;
         let text = crash.to_string();
         assert!(

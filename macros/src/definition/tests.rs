@@ -119,7 +119,7 @@ fn duplicate_names_are_refused() {
 }
 
 #[test]
-fn traits_that_are_no_services_are_refused() {
+fn invalid_traits_are_refused() {
     refused_item("", "struct Calculator;", &[("struct Calculator;", "belongs on a trait")]);
     refused_item("", "unsafe trait A {}", &[("unsafe", "cannot be an `unsafe` trait")]);
     refused_item("", "auto trait A {}", &[("auto", "remove `auto`")]);

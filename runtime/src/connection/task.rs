@@ -36,6 +36,7 @@ const READ_AFTER_WRITE_ERROR_TIMEOUT: Duration = Duration::from_millis(100);
 /// Names of the user code on the reading half, for the errors of panics.
 const READER: &str = "the reader of the transport";
 const FRAMING: &str = "the framing of the codec";
+const HANDLER: &str = "the request handler";
 
 /// Reason why a connection closed.
 #[derive(Debug)]
@@ -188,6 +189,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let mut go_away = None;
         loop {
             let is_last = self.decode(read);
+            self.user_code = HANDLER;
             self.handle_frames(&mut go_away)?;
             if !self.buffers.requests.is_empty() {
                 self.handler.start(&mut self.buffers.requests, &mut self.buffers.answers, cx);

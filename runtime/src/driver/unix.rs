@@ -70,16 +70,15 @@ impl ProcessGroup {
     pub(super) fn reason(&self, status: ExitStatus) -> ExitReason {
         match (status.code(), status.signal()) {
             (Some(code), _) => ExitReason::Exited(code),
-            (None, signal) => ExitReason::Signalled {
-                signal: signal.unwrap_or_default(),
-                core_dumped: status.core_dumped(),
-            },
+            (None, signal) => {
+                ExitReason::Signaled { signal: signal.unwrap_or_default(), core_dumped: status.core_dumped() }
+            }
         }
     }
 
     /// Returns `true` if the OOM killer probably killed the process. Called once, after the exit.
     pub(super) fn was_oom_killed(&self, reason: ExitReason) -> bool {
-        matches!(reason, ExitReason::Signalled { signal: 9, .. }) && !self.is_killed && oom::has_killed()
+        matches!(reason, ExitReason::Signaled { signal: 9, .. }) && !self.is_killed && oom::has_killed()
     }
 }
 

@@ -66,7 +66,7 @@ impl ProcessGroup {
     /// as killed by SIGKILL.
     pub(super) fn reason(&self, status: ExitStatus) -> ExitReason {
         match status.code() {
-            Some(KILLED_CODE) if self.is_killed => ExitReason::Signalled { signal: 9, core_dumped: false },
+            Some(KILLED_CODE) if self.is_killed => ExitReason::Signaled { signal: 9, core_dumped: false },
             Some(code) => ExitReason::Exited(code),
             None => ExitReason::Disconnected,
         }

@@ -29,7 +29,7 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
             ErrorKind::Crashed,
             format!(
                 "the workers of its pool ({subject}) keep crashing, more often than `restart_limit` allows{}; fix \
-                 the crash, calls are accepted again when a worker comes up",
+                 the crash; the pool accepts calls again once a worker starts",
                 last_failure()
             ),
         ),

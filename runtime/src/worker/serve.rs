@@ -135,10 +135,10 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
     /// # use isolated_workers_core::Error;
     /// # use isolated_workers_middleware::Handler;
     /// # use isolated_workers_runtime::serve;
-    /// # async fn example(calculator: impl Handler, licence_is_over: impl Future<Output = ()>) -> Result<(), Error> {
+    /// # async fn example(calculator: impl Handler, license_expired: impl Future<Output = ()>) -> Result<(), Error> {
     /// let (server, serving) = serve(calculator).start();
     /// let stop = async {
-    ///     licence_is_over.await;
+    ///     license_expired.await;
     ///     server.stop();
     /// };
     /// tokio::join!(serving, stop).0

@@ -175,7 +175,7 @@ impl<C: Codec> Session<C> {
         tokio::select! {
             heard = Greeting::hear::<C>(reader, writer, &self.transport, schema, token, limits.frame) => heard.map(Some),
             () = elapsed(connect_timeout) => {
-                let text = format!("the host did not say what it is within {connect_timeout:?}");
+                let text = format!("the host sent no hello within {connect_timeout:?}");
                 Err(Error::new(ErrorKind::Startup, text).into())
             }
         }

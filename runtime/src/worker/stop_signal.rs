@@ -43,7 +43,7 @@ impl StopSignal {
                 std::future::pending().await
             }
         };
-        let signalled = async {
+        let signaled = async {
             match listener {
                 Some(listener) => match listener.listen().await {},
                 None => std::future::pending().await,
@@ -51,7 +51,7 @@ impl StopSignal {
         };
         tokio::select! {
             () = stopped => {}
-            () = signalled => {}
+            () = signaled => {}
         }
     }
 }

@@ -19,7 +19,7 @@ pub use fifo::Fifo;
 pub const HANG_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Exit reason of a worker that SIGKILL killed, without a core dump.
-pub const KILLED: ExitReason = ExitReason::Signalled { signal: 9, core_dumped: false };
+pub const KILLED: ExitReason = ExitReason::Signaled { signal: 9, core_dumped: false };
 
 /// Awaits the future for at most [`HANG_TIMEOUT`].
 ///

@@ -15,7 +15,7 @@ const FAST_FAIL_STATUS: i32 = 0xC000_0409_u32.cast_signed();
 pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
     let is_abort = match reason {
         ExitReason::Exited(101) => false,
-        ExitReason::Signalled { signal: 6, .. } | ExitReason::Exited(FAST_FAIL_STATUS) => true,
+        ExitReason::Signaled { signal: 6, .. } | ExitReason::Exited(FAST_FAIL_STATUS) => true,
         _ => return None,
     };
     let lines: Vec<&str> = stderr.lines().collect();
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     const EXIT: ExitReason = ExitReason::Exited(101);
-    const ABORT: ExitReason = ExitReason::Signalled { signal: 6, core_dumped: false };
+    const ABORT: ExitReason = ExitReason::Signaled { signal: 6, core_dumped: false };
 
     fn assert_found(stderr: &str, reason: ExitReason, panic: &str) {
         assert_eq!(find(stderr, reason).as_deref(), Some(panic), "{stderr}");
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_caught_panic_is_not_reported() {
         let stderr = "thread 'a' panicked at a.rs:1:1:\nwas caught\nnote: run with\n";
-        for reason in [ExitReason::Exited(1), ExitReason::Signalled { signal: 9, core_dumped: false }] {
+        for reason in [ExitReason::Exited(1), ExitReason::Signaled { signal: 9, core_dumped: false }] {
             assert_eq!(find(stderr, reason), None);
         }
         assert_eq!(find(&format!("{stderr}a line of its own\n"), ABORT), None, "output follows the panic");

@@ -47,7 +47,7 @@ async fn small_calls(worker: &impl Service) -> Verdict {
     let back = within("a call", worker.send(&Mirror { bytes: bytes.clone() })).await??;
     let differs = bytes.iter().zip(&back).find(|(byte, back)| byte != back);
     ensure(back == bytes, || {
-        format!("256 bytes came back otherwise, as {}; the first to differ: {differs:?}", back.len())
+        format!("256 bytes came back changed, as {}; the first to differ: {differs:?}", back.len())
     })?;
     let text = "\0\n\r\"\\ \u{7f} ä 𝄞 \u{2028}";
     equal("a text", within("a call", worker.send(&Echo { text: text.into() })).await??, text.into())
@@ -120,7 +120,7 @@ async fn echo(worker: &impl Service, size: usize) -> Verdict {
     let text = text(size);
     let back =
         within(&format!("a body of {size} bytes"), worker.send(&Echo { text: text.clone() })).await??;
-    ensure(back == text, || format!("a body of {size} bytes came back otherwise, with {}", back.len()))
+    ensure(back == text, || format!("a body of {size} bytes came back changed, with {}", back.len()))
 }
 
 /// Returns a text in which a lost or duplicated piece can be detected.

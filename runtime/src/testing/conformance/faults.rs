@@ -65,7 +65,7 @@ where
 
     let (running, channel) = ManualHost::start(suite)?.establish().await?;
     drop(channel);
-    ends("vanished before it said a word", running).await?;
+    ends("vanished before it sent any bytes", running).await?;
 
     let hello = hello::<C, T>().await;
     for cut in cuts(hello.len()) {
@@ -154,7 +154,7 @@ where
     channel.writer.flush().await?;
     let end = ends("speaks another protocol", running).await?;
     ensure(end != ExitReason::Exited(0), || {
-        "a worker whose host spoke another protocol ended in peace".into()
+        "a worker whose host spoke another protocol ended without an error".into()
     })
 }
 
