@@ -14,8 +14,8 @@
 //! - `starts`: the time of a start, with and without some of its parts.
 //! - `memory`: the memory of an idle worker and of a call in flight.
 //! - `failures`: the time from the death or the stop of a worker to the error at its callers.
-//! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, the time
-//!   of a start and of a recovery.
+//! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, the
+//!   time of a start and of a recovery.
 //! - `profile <contestant> <in flight> <calls> <threads>`: one contestant for a profiler: `ours`,
 //!   `pool`, `raw-tokio` or `raw-std`, on one thread or two.
 //! - `calls <layers> <in a row> <at once>`: calls one after the other and calls at once, for a

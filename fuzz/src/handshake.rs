@@ -5,8 +5,8 @@ use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, Worker
 
 const MAX_STARTUP_BYTES: usize = 1 << 16;
 
-/// Checks that the bytes give the same result at once and byte by byte, and that the bytes after the
-/// handshake are kept.
+/// Checks that the bytes give the same result at once and byte by byte, and that the bytes after
+/// the handshake are kept.
 pub fn check(data: &[u8]) {
     let whole = (host(data, data.len().max(1)), worker(data, data.len().max(1)));
     assert_eq!(whole, (host(data, 1), worker(data, 1)));
