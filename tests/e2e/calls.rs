@@ -119,7 +119,7 @@ async fn a_message_without_a_name_is_refused_before_it_is_sent() {
             _ => nameless(&started_binary().await.0).await,
         };
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No), "{codec}");
-        assert!(error.to_string().ends_with("give it a name"), "{error}");
+        assert!(error.to_string().ends_with("set a name"), "{error}");
         assert!(sum, "{codec}: the connection still works");
     }
 }

@@ -93,7 +93,7 @@ const TABLE: &[Row] = &[
     (
         "a middleware error hangs the call or ends the host",
         &[
-            ("middleware/tests/local/stacks.rs", "a_panic_fails_one_call_alone"),
+            ("middleware/tests/local/stacks.rs", "a_panic_fails_only_its_call"),
             ("tests/middleware/layer_order.rs", "layers_run_in_order_in_both_directions_whatever_fails"),
         ],
     ),

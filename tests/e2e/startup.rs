@@ -42,7 +42,7 @@ async fn a_worker_that_exits_before_it_is_ready_reports_how() {
     assert_error(&exited, ErrorKind::Startup, &["its last output:\na first line\nno luck today"]);
 
     let returned = refused(Program::new(WORKER).arg("return")).await;
-    assert_error(&returned, ErrorKind::Startup, &["exited with code 0, so it never called `serve`"]);
+    assert_error(&returned, ErrorKind::Startup, &["exited with code 0, probably without a call of `serve`"]);
 
     let half = refused(Program::new(WORKER).arg("half-a-line")).await;
     assert_error(&half, ErrorKind::Startup, &["exited with code 7"]);
@@ -136,7 +136,7 @@ async fn the_handshake_can_be_disabled() {
     assert_error(
         &error,
         ErrorKind::Config,
-        &["could not make sure that the worker serves Faults", "remove one of the two"],
+        &["could not check that the worker serves Faults", "remove one of the two"],
     );
 }
 

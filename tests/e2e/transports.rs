@@ -76,7 +76,7 @@ async fn a_crash_fails_calls_in_flight<T: Transport>(transport: T) {
 async fn a_failed_start_reports_why<T: Transport>(transport: T) {
     for (how, kind, text) in [
         ("exit", ErrorKind::Startup, "exited with code 3"),
-        ("return", ErrorKind::Startup, "never called `serve`"),
+        ("return", ErrorKind::Startup, "without a call of `serve`"),
         ("postcard", ErrorKind::Handshake, "the codec of this host is json, that of the worker is postcard"),
     ] {
         let program = Program::new(WORKER).arg(how);
@@ -214,7 +214,7 @@ mod thread {
         let idle = Thread::new(|| async { Ok(()) });
         let error = soon(Worker::builder(idle).spawn()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Startup);
-        assert!(error.to_string().contains("never called `serve`"), "{error}");
+        assert!(error.to_string().contains("without a call of `serve`"), "{error}");
 
         let panics = Thread::new(|| async { panic!("requested by the test") });
         let error = soon(Worker::builder(panics).spawn()).await.unwrap_err();
