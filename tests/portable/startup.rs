@@ -38,7 +38,11 @@ async fn a_worker_that_exits_before_it_is_ready_reports_how() {
         );
 
         let returned = refused(Program::new(WORKER).arg("return")).await;
-        assert_error(&returned, ErrorKind::Startup, &["exited with code 0, probably without a call of `serve`"]);
+        assert_error(
+            &returned,
+            ErrorKind::Startup,
+            &["exited with code 0, probably without a call of `serve`"],
+        );
     }
 }
 

@@ -7,23 +7,14 @@ use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 
-use crate::connection::Link;
 use crate::driver::Driver;
 use crate::host::starter::{HostSettings, Starter};
-use crate::host::supervisor;
-use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts, Worker};
+use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
 /// Starter of a worker, its layers, and the generator of its call ids.
 pub(crate) type BuilderParts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
 
-impl Worker {
-    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
-    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
-        Builder::new(driver)
-    }
-}
-
-/// Builder of a worker; see [`Worker::builder`].
+/// Builder of a worker; see [`Worker::builder`](crate::Worker::builder).
 ///
 /// Defaults: the codec [`DefaultCodec`], the driver's transport, no middleware,
 /// [`Timeouts::default`], [`Limits::default`], [`SequentialIds`], any service, no startup data.
@@ -180,25 +171,6 @@ impl<D, C, T, L> Builder<D, C, T, L> {
 }
 
 impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
-    /// Starts the worker and waits until it is ready for calls.
-    ///
-    /// Requires a tokio runtime with I/O and time enabled. Leaves nothing behind if it fails or if
-    /// its future is dropped.
-    ///
-    /// # Errors
-    /// - `Config`: a setting is invalid.
-    /// - `Encode`, `TooLarge`: the startup data cannot be encoded, or exceeds the limit.
-    /// - `Spawn`: the process could not be started.
-    /// - `Startup`: the process exited, was not ready within the startup timeout, or could not use
-    ///   its startup data.
-    /// - `Handshake`: host and worker differ in protocol, codec, transport or service.
-    pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
-        let (starter, layers, ids) = self.into_parts()?;
-        let link = starter.link(ids);
-        let control = supervisor::launch(&starter, link.clone()).await?;
-        Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
-    }
-
     /// Returns the starter, layers and id generator of the configured worker.
     pub(crate) fn into_parts(self) -> Result<BuilderParts<D, C, T, L>, Error> {
         let Self { driver, codec, transport, layers, ids, startup, mut settings } = self;

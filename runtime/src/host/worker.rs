@@ -4,16 +4,16 @@ use std::sync::Arc;
 use futures_util::future::Either;
 use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
-use isolated_workers_middleware::{BoxService, Service};
-use isolated_workers_transport::{DefaultTransport, Reconnect};
+use isolated_workers_middleware::{BoxService, Layers, Service};
+use isolated_workers_transport::{DefaultTransport, Reconnect, Transport};
 use tokio::sync::watch;
 
 use crate::connection::{ConnectionTask, RejectAll};
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
 use crate::host::starter::{Greeted, Starter};
-use crate::host::supervisor::{Command, StopRequest, SupervisorHandle};
-use crate::{Lifecycle, Link, Program, Status};
+use crate::host::supervisor::{self, Command, StopRequest, SupervisorHandle};
+use crate::{Builder, Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
 ///
@@ -35,6 +35,34 @@ struct WorkerShared<C: Codec, T, D: Driver> {
 }
 
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
+
+impl Worker {
+    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
+    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
+        Builder::new(driver)
+    }
+}
+
+impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
+    /// Starts the worker and waits until it is ready for calls.
+    ///
+    /// Requires a tokio runtime with I/O and time enabled. Leaves nothing behind if it fails or if
+    /// its future is dropped.
+    ///
+    /// # Errors
+    /// - `Config`: a setting is invalid.
+    /// - `Encode`, `TooLarge`: the startup data cannot be encoded, or exceeds the limit.
+    /// - `Spawn`: the process could not be started.
+    /// - `Startup`: the process exited, was not ready within the startup timeout, or could not use
+    ///   its startup data.
+    /// - `Handshake`: host and worker differ in protocol, codec, transport or service.
+    pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
+        let (starter, layers, ids) = self.into_parts()?;
+        let link = starter.link(ids);
+        let control = supervisor::launch(&starter, link.clone()).await?;
+        Ok(Worker::new(layers.wrap(link.clone()), control, starter, link))
+    }
+}
 
 // The bounds are on the methods, not on the block, so that the compiler shows our diagnostics.
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
