@@ -1,7 +1,7 @@
 use crate::flavor::Flavor;
 use crate::unit::Unit;
 
-/// What a contestant does in one round. Less is better in each case.
+/// Task of a contestant in one round. Less is better in each case.
 ///
 /// The numbers of calls are maxima: a round ends early if the contestant is slow, see `round`.
 #[derive(Clone, Copy)]

@@ -104,7 +104,7 @@ impl Program {
         self
     }
 
-    /// Lets the worker keep all descriptors that it inherits.
+    /// Keeps all descriptors that the worker inherits.
     ///
     /// A process inherits the descriptors of this host that are not marked close-on-exec, such as
     /// those opened by the host's parent or by a library in another language. Without this option,

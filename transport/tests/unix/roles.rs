@@ -159,8 +159,8 @@ where
     }
 }
 
-/// Has no free descriptor for the second connection until the test has checked that `accept` does
-/// not spin.
+/// Leaves no free descriptor for the second connection until the test has checked that `accept`
+/// does not spin.
 async fn starved<R, W>(channel: Channel<R, W>)
 where
     R: AsyncRead + Unpin,
