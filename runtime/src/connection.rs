@@ -13,6 +13,7 @@ mod availability;
 mod call;
 mod frame_reader;
 mod frame_writer;
+mod owner;
 mod parked;
 mod permits;
 mod request_handler;
@@ -35,6 +36,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::availability::Availability;
 pub(crate) use self::call::{Call, CallTarget};
+pub(crate) use self::owner::LinkOwner;
 pub(crate) use self::request_handler::{Answer, RejectAll, RequestHandler};
 use self::state::State;
 pub(crate) use self::task::{CloseReason, ConnectionTask};

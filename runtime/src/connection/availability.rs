@@ -12,6 +12,8 @@ pub(crate) enum Availability {
     Draining,
     /// The worker was closed or has exited.
     Closed,
+    /// The task that drives the connection was dropped.
+    Abandoned,
     /// The worker will not be restarted, because of this error.
     Failed(Error),
 }
@@ -27,9 +29,24 @@ impl Availability {
                 name,
                 "the worker is being drained and takes no more calls; start another worker",
             )),
+            Self::Abandoned => Err(abandoned(name).with_executed(Executed::No)),
             Self::Failed(error) => Err(error.clone()),
         }
     }
+
+    /// Returns `true` if no call is accepted anymore.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Closed | Self::Abandoned | Self::Failed(_))
+    }
+}
+
+/// Error of a call whose connection has no task.
+#[cold]
+pub(super) fn abandoned(name: &str) -> Error {
+    let cause = "the task that drives its connection was dropped, because the runtime on which the worker was \
+                 spawned was shut down, or because the task panicked";
+    let remedy = "spawn the worker on a runtime that outlives its calls";
+    Error::new(ErrorKind::Closed, format!("could not call `{name}`: {cause}; {remedy}"))
 }
 
 #[cold]

@@ -8,7 +8,7 @@ use isolated_workers_core::protocol::{Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Frame, Request, Response, TxId};
 use tokio::io::AsyncWrite;
 
-use super::availability::Availability;
+use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
 use super::parked::ParkedCalls;
 use super::permits::Permits;
@@ -150,6 +150,7 @@ impl<F: Framing> State<F> {
             Availability::Disconnected
             | Availability::Draining
             | Availability::Closed
+            | Availability::Abandoned
             | Availability::Failed(_) => false,
         }
     }
@@ -462,6 +463,16 @@ impl<F: Framing> State<F> {
             }
         });
         unsent.collect()
+    }
+
+    /// Ends every call because the task that drives the connection was dropped, unless the link has
+    /// ended before. Returns the writer. Drop it after the mutex is released.
+    #[must_use = "the writer must be dropped after the mutex is released"]
+    pub(super) fn abandon_link(&mut self) -> Box<dyn AsyncWrite + Send + Unpin> {
+        if !self.availability.is_final() {
+            self.fail(Availability::Abandoned, abandoned);
+        }
+        self.writer.close_stream()
     }
 
     pub(super) fn close(&mut self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {

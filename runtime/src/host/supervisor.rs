@@ -24,7 +24,7 @@ pub(crate) use self::handle::{
 };
 use self::shutdown::stop_requested;
 use crate::Status;
-use crate::connection::{Availability, CloseReason, ConnectionTask, Link, RejectAll};
+use crate::connection::{Availability, CloseReason, ConnectionTask, Link, LinkOwner, RejectAll};
 use crate::driver::{Driver, Running};
 use crate::host::starter::{Greeted, Started, Starter};
 use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, UNLIMITED};
@@ -54,7 +54,7 @@ pub(crate) async fn launch<D: Driver, C: Codec, T: Transport>(
         running,
         deferred_listener,
         cleanup,
-        link,
+        link: LinkOwner::new(link),
         stop: stop_receiver,
         commands,
         status,
@@ -81,7 +81,7 @@ struct Supervisor<D: Driver, C: Codec, T> {
     deferred_listener: Option<DeferredListener>,
     /// Runs when the worker has ended.
     cleanup: Option<Cleanup>,
-    link: Link<C>,
+    link: LinkOwner<C>,
     stop: watch::Receiver<StopRequest>,
     commands: mpsc::Receiver<CommandRequest<D::Running>>,
     status: watch::Sender<Status>,
