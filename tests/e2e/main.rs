@@ -20,6 +20,7 @@ mod process_group;
 mod program;
 mod reconnect;
 mod respawn;
+mod runtime_dropped;
 mod services {
     pub(crate) mod faults;
     pub(crate) mod life;

@@ -113,6 +113,8 @@ pub enum ExitReason {
     Overran,
     /// The worker has not ended: it was detached and keeps running without this host.
     Detached,
+    /// The worker was killed, because the runtime on which it was spawned was shut down.
+    Abandoned,
 }
 
 impl fmt::Display for ExitReason {
@@ -132,6 +134,9 @@ impl fmt::Display for ExitReason {
             Self::Unresponsive => f.write_str("did not respond to pings and was killed"),
             Self::Overran => f.write_str("did not answer a call in time and was killed"),
             Self::Detached => f.write_str("was detached and keeps running"),
+            Self::Abandoned => {
+                f.write_str("was killed, because the runtime on which it was spawned was shut down")
+            }
         }
     }
 }

@@ -29,6 +29,11 @@ use crate::driver::{Driver, Running};
 use crate::host::starter::{Greeted, Started, Starter};
 use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, UNLIMITED};
 
+/// Cause of errors after the supervisor was dropped before its end, with the remedy.
+pub(crate) const ABANDONED: &str = "the task that supervises it was dropped, because the runtime on which the \
+                                    worker was spawned was shut down, or because the task panicked; spawn the \
+                                    worker on a runtime that outlives it";
+
 /// Time within which a worker must confirm that it lingers.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -118,11 +123,6 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         self.announce(exit);
     }
 
-    fn announce(&self, exit: WorkerExit) {
-        self.status.send_replace(Status::Closed);
-        self.exit.send_replace(Some(exit));
-    }
-
     /// Runs until the current process has ended. `connection` is `None` while it is disconnected.
     async fn supervise_process(&mut self, mut connection: Option<BoxConnectionTask>) -> Outcome {
         let heartbeat = self.starter.settings.heartbeat;
@@ -180,8 +180,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                 self.status.send_replace(Status::Disconnected);
                 Ok(None)
             }
-            Command::Reconnect { task } => {
-                *connection = Some(task);
+            Command::Reconnect { connect } => {
+                *connection = Some(connect());
                 self.status.send_replace(Status::Active);
                 Ok(None)
             }
@@ -298,6 +298,24 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
             crash.message = Some(message.to_owned());
             Error::crashed(crash)
         });
+    }
+}
+
+impl<D: Driver, C: Codec, T> Supervisor<D, C, T> {
+    fn announce(&self, exit: WorkerExit) {
+        self.status.send_replace(Status::Closed);
+        self.exit.send_replace(Some(exit));
+    }
+}
+
+impl<D: Driver, C: Codec, T> Drop for Supervisor<D, C, T> {
+    /// Ends everything that waits for the worker if this task is dropped before its end, usually
+    /// with its runtime. The owner of the link then ends its calls, and the destructor of the
+    /// process kills it.
+    fn drop(&mut self) {
+        if self.exit.borrow().is_none() {
+            self.announce(WorkerExit::new(ExitReason::Abandoned));
+        }
     }
 }
 

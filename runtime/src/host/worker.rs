@@ -12,7 +12,7 @@ use crate::connection::{ConnectionTask, RejectAll};
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
 use crate::host::starter::{Greeted, Starter};
-use crate::host::supervisor::{self, Command, StopRequest, SupervisorHandle};
+use crate::host::supervisor::{self, BoxConnectionTask, Command, StopRequest, SupervisorHandle};
 use crate::{Builder, Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
@@ -194,15 +194,16 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
     async fn ended(&self) -> Result<(), Error> {
         let exit = self.shared.supervisor.exit().await;
-        if exit.killed_after_grace {
-            let cause = "it did not end in time and was killed; raise `Timeouts::close` to give it longer";
-            let pid = in_parentheses(self.shared.supervisor.identity().pid);
-            return Err(Error::new(
-                ErrorKind::Closed,
-                format!("could not close the worker{pid} gracefully: {cause}"),
-            ));
-        }
-        Ok(())
+        let cause = match exit.reason {
+            ExitReason::Abandoned => supervisor::ABANDONED,
+            _ if exit.killed_after_grace => {
+                "it did not end in time and was killed; raise `Timeouts::close` to give it longer"
+            }
+            _ => return Ok(()),
+        };
+        let pid = in_parentheses(self.shared.supervisor.identity().pid);
+        let text = format!("could not close the worker{pid} gracefully: {cause}");
+        Err(Error::new(ErrorKind::Closed, text))
     }
 
     /// Kills the worker and all processes of its group at once. Calls in flight fail with
@@ -251,18 +252,22 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         let WorkerShared { starter, link, supervisor } = &*self.shared;
         let address = supervisor.identity().address;
         if !link.is_disconnected() {
-            let (kind, cause) = match *supervisor.status().borrow() {
-                Status::Closed => (ErrorKind::Closed, "it has ended; start another"),
-                _ => (ErrorKind::Config, "it is connected; `disconnect` it first"),
+            let is_closed = *supervisor.status().borrow() == Status::Closed;
+            let (kind, cause) = if is_closed {
+                (ErrorKind::Closed, supervisor.end_cause().await)
+            } else {
+                (ErrorKind::Config, "it is connected; `disconnect` it first")
             };
             let text = format!("could not reconnect to the worker: {cause}");
             return Err(Error::new(kind, text));
         }
         let Greeted { reader, writer, buffer } = starter.dial(&address).await?;
-        let limits = starter.settings.limits;
-        link.reconnect(limits, writer);
-        let task = Box::pin(ConnectionTask::new(link.clone(), limits, reader, buffer, RejectAll));
-        supervisor.command(Command::Reconnect { task }).await
+        let (link, limits) = (link.clone(), starter.settings.limits);
+        let connect = Box::new(move || {
+            link.reconnect(limits, writer);
+            Box::pin(ConnectionTask::new(link, limits, reader, buffer, RejectAll)) as BoxConnectionTask
+        });
+        supervisor.command(Command::Reconnect { connect }).await
     }
 
     /// Detaches the worker: it outlives this host and waits for another one, which

@@ -7,6 +7,7 @@ use std::time::Duration;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::ABANDONED;
 use crate::Status;
 use crate::connection::CloseReason;
 use crate::driver::{Address, Captured, Running};
@@ -43,8 +44,9 @@ pub(crate) type BoxConnectionTask = Pin<Box<dyn Future<Output = CloseReason> + S
 pub(crate) enum Command<P> {
     /// Ends the connection. The worker lingers for this duration, waiting for a new connection.
     Disconnect { linger: Duration },
-    /// Continues over another connection.
-    Reconnect { task: BoxConnectionTask },
+    /// Continues over another connection. The supervisor runs `connect`, so that the link is not
+    /// connected if the supervisor is gone.
+    Reconnect { connect: Box<dyn FnOnce() -> BoxConnectionTask + Send> },
     /// Detaches the worker without ending it.
     Detach { check: fn(&P) -> Result<(), Error>, release: fn(&mut P) -> Result<(), Error> },
 }
@@ -87,7 +89,19 @@ impl<P: Running> SupervisorHandle<P> {
         let (done, outcome) = oneshot::channel();
         // If the task is gone, the receivers of both channels are gone too.
         let _ = self.commands.send((command, done)).await;
-        outcome.await.unwrap_or_else(|_| Err(unchanged("the worker has ended; start another")))
+        match outcome.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(unchanged(self.end_cause().await)),
+        }
+    }
+
+    /// Waits until the worker has ended, and returns the cause of errors of later commands.
+    pub(crate) async fn end_cause(&self) -> &'static str {
+        match self.exit().await.reason {
+            ExitReason::Abandoned => ABANDONED,
+            ExitReason::Detached => "the worker was detached; `Attach` reaches it at its address",
+            _ => "the worker has ended; start another",
+        }
     }
 
     pub(crate) fn status(&self) -> &watch::Receiver<Status> {
@@ -108,8 +122,8 @@ impl<P: Running> SupervisorHandle<P> {
     pub(crate) async fn exit(&self) -> WorkerExit {
         let mut exit = self.exit.clone();
         let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
-        // The task was dropped with its runtime, and the process with it.
-        ended.unwrap_or(WorkerExit::new(ExitReason::Disconnected))
+        // The supervisor announces an exit even if it is dropped, so the default is never used.
+        ended.unwrap_or(WorkerExit::new(ExitReason::Abandoned))
     }
 }
 
