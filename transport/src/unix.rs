@@ -22,6 +22,8 @@ mod sys {
     pub(super) mod fifo;
     pub(super) mod private_dir;
     pub(super) mod scm_rights;
+    pub(super) mod shortage;
+    pub(super) mod sigpipe;
     pub(super) mod socket_file;
     pub(super) mod socket_path;
     pub(super) mod stdin;

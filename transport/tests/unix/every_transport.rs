@@ -31,6 +31,9 @@ macro_rules! every {
 every!(
     an_echoing_worker_leaves_no_file,
     a_large_body_goes_both_ways,
+    a_large_body_goes_both_ways_without_a_free_descriptor,
+    a_write_to_a_dead_worker_raises_no_signal,
+    nothing_is_in_the_standard_input_of_a_child_before_the_worker_attaches,
     a_worker_that_exits_before_attaching_is_detected,
     a_worker_that_dies_ends_the_stream,
     a_worker_detects_that_its_host_was_killed,
@@ -74,6 +77,38 @@ fn a_large_body_goes_both_ways<T: Transport>(transport: &T) {
         assert!(received == body);
     });
     assert!(child.wait().unwrap().success());
+}
+
+/// Plays a role in a process of its own, which must succeed.
+fn assert_role_succeeds<T: Transport>(role: &str) {
+    let output = program(&format!("{role} {}", T::NAME)).output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+/// Neither the host nor the worker has one.
+fn a_large_body_goes_both_ways_without_a_free_descriptor<T: Transport>(_: &T) {
+    assert_role_succeeds::<T>("starved-host");
+}
+
+fn a_write_to_a_dead_worker_raises_no_signal<T: Transport>(_: &T) {
+    assert_role_succeeds::<T>("sigpipe");
+}
+
+/// The host has sent its first bytes by then.
+fn nothing_is_in_the_standard_input_of_a_child_before_the_worker_attaches<T: Transport>(transport: &T) {
+    let (bound, mut child, _) = start(transport, "child-reads");
+    runtime().block_on(async {
+        let establish = async {
+            let mut channel = bound.establish().await.unwrap();
+            channel.writer.write_all(b"a secret").await.unwrap();
+            channel.writer.shutdown().await.unwrap();
+            let mut received = String::new();
+            channel.reader.read_to_string(&mut received).await.unwrap();
+            assert_eq!(received, "a secret");
+        };
+        establish.await;
+    });
+    assert!(child.wait().unwrap().success(), "{}", stderr_of(&mut child));
 }
 
 /// Either `establish` fails or the stream ends; nothing hangs.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
-use std::process::{Stdio, exit};
+use std::process::{Command, Stdio, exit};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ fn plays_its_role() {
         match role {
             "host" => with_transport!(argument, transport => host(&transport)),
             "rounds" => with_transport!(argument, transport => rounds(&transport)),
+            "starved-host" => with_transport!(argument, transport => starved_host(&transport)),
+            "sigpipe" => with_transport!(argument, transport => sigpipe(&transport)),
             "dial" => dial(argument),
             "listen" => super::worker_socket::listen(argument),
             #[cfg(target_os = "linux")]
@@ -97,6 +99,17 @@ async fn serve<T: Transport>(transport: &T, role: &str, address: &str) {
             eprintln!("descriptors: {}", list_descriptors_in_child());
             echo(channel).await;
         }
+        "child-reads" => {
+            let child = Command::new("cat").stdin(Stdio::inherit()).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&child.stdout), "");
+            echo(transport.attach(address).await.unwrap()).await;
+        }
+        "starved-echo" => {
+            let mut channel = transport.attach(address).await.unwrap();
+            leave_descriptors(0);
+            channel.writer.write_all(b"s").await.unwrap();
+            echo(channel).await;
+        }
         "again" => again(transport.attach(address).await.unwrap()).await,
         "starved" => starved(transport.attach(address).await.unwrap()).await,
         _ => panic!("{role} is not a role"),
@@ -169,9 +182,7 @@ where
     let Channel { mut reader, mut writer, incoming, cleanup: _cleanup, .. } = channel;
     let mut incoming = incoming.unwrap();
     let limit = getrlimit(Resource::Nofile);
-    // The lowest free number becomes the limit, so no further descriptor can be opened.
-    let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd().cast_unsigned().into();
-    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(next), ..limit }).unwrap();
+    leave_descriptors(0);
     writer.write_all(b"s").await.unwrap();
     reader.read_u8().await.unwrap();
     let mut polls = 0;
@@ -184,10 +195,65 @@ where
         let early = tokio::time::timeout(Duration::from_millis(300), counted).await;
         assert!(early.is_err(), "accept needs a descriptor");
     }
-    assert!(polls < 20, "{polls} polls");
+    assert!(polls < 100, "{polls} polls");
+    setrlimit(Resource::Nofile, limit).unwrap();
+    // One descriptor is enough to accept, but a channel needs two.
+    leave_descriptors(1);
+    let early = tokio::time::timeout(Duration::from_millis(300), incoming.accept()).await;
+    assert!(early.is_err(), "a channel needs two descriptors");
     setrlimit(Resource::Nofile, limit).unwrap();
     let second = incoming.accept().await.unwrap();
     echo(second).await;
+}
+
+/// Lowers the limit of this process, so that it can open only `count` further descriptors.
+fn leave_descriptors(count: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let lowest_free: u64 = std::fs::File::open("/dev/null").unwrap().as_raw_fd().cast_unsigned().into();
+    let current = Some(lowest_free + count);
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current, ..limit }).unwrap();
+}
+
+/// Sends a large body to a worker and back. No descriptor is free on either side.
+fn starved_host<T: Transport>(transport: &T) {
+    let (bound, mut child, _) = start(transport, "starved-echo");
+    let body: Vec<u8> = (0..8 << 20).map(|index: u32| (index % 251) as u8).collect();
+    runtime().block_on(async {
+        let mut channel = bound.establish().await.unwrap();
+        assert_eq!(channel.reader.read_u8().await.unwrap(), b's');
+        leave_descriptors(0);
+        let write = async {
+            channel.writer.write_all(&body).await.unwrap();
+            channel.writer.shutdown().await.unwrap();
+        };
+        let mut received = Vec::new();
+        let read = channel.reader.read_to_end(&mut received);
+        let ((), read) = tokio::join!(write, read);
+        read.unwrap();
+        assert!(received == body);
+    });
+    assert!(child.wait().unwrap().success());
+    exit(0);
+}
+
+/// Writes to a dead worker in a process in which SIGPIPE has its default action.
+fn sigpipe<T: Transport>(transport: &T) {
+    // SAFETY: the default action runs no code.
+    #[expect(unsafe_code, reason = "the standard library has no safe function for it")]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+    let (bound, mut child, _) = start(transport, "dies");
+    runtime().block_on(async {
+        let mut channel = bound.establish().await.unwrap();
+        child.wait().unwrap();
+        let error = channel.writer.write_all(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+        let slices = [std::io::IoSlice::new(b"x"), std::io::IoSlice::new(b"y")];
+        let error = channel.writer.write_vectored(&slices).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    });
+    exit(0);
 }
 
 /// Starts a worker and waits until it is killed.

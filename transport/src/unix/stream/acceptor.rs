@@ -2,19 +2,14 @@
 
 use std::io;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use rustix::io::Errno;
 use tokio::net::UnixListener;
-use tokio::time::{Sleep, sleep};
+use tokio::runtime::Handle;
 
-use super::socket_channel::{SocketChannel, check_peer_user, worker_channel};
+use super::socket_channel::{SocketChannel, check_peer_user, watched, worker_channel, worker_channel_with};
+use crate::unix::sys::shortage::ShortagePause;
 use crate::{Cleanup, Incoming};
-
-/// Time to wait for a descriptor to become free. The connection waits in the listener's backlog.
-const SHORTAGE_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Accepts the first connection of a non-blocking listener, and returns the worker's channel with
 /// the connections after it.
@@ -39,13 +34,16 @@ pub(in crate::unix) struct Acceptor {
     /// The same listener, registered when an accept first had to wait. Usually the first connection
     /// is already pending, and no second one follows.
     registered: Option<UnixListener>,
-    /// `Some` during a shortage of descriptors, while the listener stays ready all the time.
-    backoff: Option<Pin<Box<Sleep>>>,
+    /// Accepted connection for which a second descriptor is not available yet.
+    accepted: Option<StdStream>,
+    /// Pause during a shortage of descriptors, while the listener stays ready all the time. The
+    /// connection waits in the listener's backlog.
+    shortage: ShortagePause,
 }
 
 impl Acceptor {
     pub(in crate::unix) fn new(listener: StdListener) -> Self {
-        Self { listener, registered: None, backoff: None }
+        Self { listener, registered: None, accepted: None, shortage: ShortagePause::default() }
     }
 
     pub(in crate::unix) fn listener(&self) -> &StdListener {
@@ -58,19 +56,30 @@ impl Acceptor {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<SocketChannel>> {
         loop {
-            let stream = ready!(self.poll_accept(context))?;
-            if let Ok(channel) = check_peer_user(&stream).and_then(|()| worker_channel(stream)) {
-                return Poll::Ready(Ok(channel));
+            ready!(self.shortage.poll_over(context));
+            let stream = match self.accepted.take() {
+                Some(stream) => stream,
+                None => ready!(self.poll_accept(context))?,
+            };
+            match watched(&stream) {
+                Ok(watched) => {
+                    let channel =
+                        check_peer_user(&stream).and_then(|()| worker_channel_with(stream, watched));
+                    if let Ok(channel) = channel {
+                        return Poll::Ready(Ok(channel));
+                    }
+                }
+                Err(error) => {
+                    self.shortage.start(error, &Handle::current())?;
+                    self.accepted = Some(stream);
+                }
             }
         }
     }
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<StdStream>> {
         loop {
-            if let Some(backoff) = &mut self.backoff {
-                ready!(backoff.as_mut().poll(context));
-                self.backoff = None;
-            }
+            ready!(self.shortage.poll_over(context));
             let accepted = match &self.registered {
                 Some(registered) => {
                     ready!(registered.poll_accept(context)).and_then(|(stream, _)| stream.into_std())
@@ -80,20 +89,15 @@ impl Acceptor {
             match accepted.and_then(|stream| stream.set_nonblocking(true).map(|()| stream)) {
                 Ok(stream) => return Poll::Ready(Ok(stream)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.registered.is_none() => {
-                    self.registered = Some(UnixListener::from_std(self.listener.try_clone()?)?);
+                    match self.listener.try_clone().and_then(UnixListener::from_std) {
+                        Ok(registered) => self.registered = Some(registered),
+                        Err(error) => self.shortage.start(error, &Handle::current())?,
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) if is_shortage(&error) => {
-                    self.backoff = Some(Box::pin(sleep(SHORTAGE_BACKOFF)));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => self.shortage.start(error, &Handle::current())?,
             }
         }
     }
-}
-
-fn is_shortage(error: &io::Error) -> bool {
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    error.raw_os_error().is_some_and(|code| shortages.iter().any(|shortage| shortage.raw_os_error() == code))
 }

@@ -3,10 +3,14 @@
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::runtime::Handle;
+
+use crate::unix::sys::shortage::ShortagePause;
+use crate::unix::sys::sigpipe::SigpipeGuard;
 
 /// The end of a pipe that is read.
 #[derive(Debug)]
@@ -42,26 +46,46 @@ pub struct PipeWriter {
     sender: Option<Sender>,
     /// Closed together with the sender. The thread that waits for the hang-up then closes its copy.
     release: Option<io::PipeWriter>,
+    sigpipe: SigpipeGuard,
+    shortage: ShortagePause,
+    /// Runtime that the sender belongs to.
+    runtime: Handle,
 }
 
 impl PipeWriter {
+    /// Must be called within a tokio runtime.
     pub(in crate::unix) fn new(sender: Sender) -> Self {
-        Self { sender: Some(sender), release: None }
+        let sigpipe = SigpipeGuard::new(&sender);
+        let (shortage, runtime) = (ShortagePause::default(), Handle::current());
+        Self { sender: Some(sender), release: None, sigpipe, shortage, runtime }
     }
 
     /// Must be called within a tokio runtime with I/O enabled.
     pub(super) fn from_fd(writer: OwnedFd, release: Option<io::PipeWriter>) -> io::Result<Self> {
-        Ok(Self { sender: Some(Sender::from_owned_fd(writer)?), release })
+        Ok(Self { release, ..Self::new(Sender::from_owned_fd(writer)?) })
     }
 
-    fn open(&mut self) -> io::Result<Pin<&mut Sender>> {
-        self.sender.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl Fn(Pin<&mut Sender>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.shortage.poll_over(cx));
+            let Some(sender) = &mut self.sender else {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            };
+            match ready!(self.sigpipe.run(|| write(Pin::new(sender), cx))) {
+                Ok(written) => return Poll::Ready(Ok(written)),
+                Err(error) => self.shortage.start(error, &self.runtime)?,
+            }
+        }
     }
 }
 
 impl AsyncWrite for PipeWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.open()?.poll_write(cx, bytes)
+        self.poll_send(cx, |sender, cx| sender.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -69,7 +93,7 @@ impl AsyncWrite for PipeWriter {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.open()?.poll_write_vectored(cx, slices)
+        self.poll_send(cx, |sender, cx| sender.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -16,11 +16,14 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, send, sendmsg, shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::runtime::Handle;
+
+use crate::unix::sys::shortage::ShortagePause;
 
 /// Makes a write to a process that has ended an error instead of a signal.
 #[cfg(not(target_vendor = "apple"))]
 const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
-/// macOS has a socket option instead of the flag; the standard library sets it.
+/// macOS has a socket option instead of the flag, which the channel sets.
 #[cfg(target_vendor = "apple")]
 const SEND_FLAGS: SendFlags = SendFlags::empty();
 
@@ -35,6 +38,10 @@ pub struct SocketWriter {
     /// `Some` while the send buffer is full: a second descriptor of the socket, registered for
     /// writing. One descriptor can have only one registration.
     full: Option<AsyncFd<OwnedFd>>,
+    shortage: ShortagePause,
+    /// Runtime that the socket belongs to. A task of another runtime may write, but the
+    /// registration must outlive it.
+    runtime: Handle,
 }
 
 /// Returns both halves of a non-blocking socket. Call it within a tokio runtime.
@@ -42,7 +49,9 @@ pub(super) fn halves(socket: OwnedFd) -> io::Result<(SocketReader, SocketWriter)
     let socket = Arc::new(socket);
     // SAFETY: the value owns the descriptor, and nothing replaces either before it is dropped.
     let reader = unsafe { AsyncFd::register_with_interest(Arc::clone(&socket), Interest::READABLE) }?;
-    Ok((SocketReader(reader), SocketWriter { socket, full: None }))
+    let writer =
+        SocketWriter { socket, full: None, shortage: ShortagePause::default(), runtime: Handle::current() };
+    Ok((SocketReader(reader), writer))
 }
 
 impl AsyncRead for SocketReader {
@@ -81,6 +90,7 @@ impl SocketWriter {
         send: impl Fn(&OwnedFd) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
         loop {
+            ready!(self.shortage.poll_over(cx));
             let mut ready = match &self.full {
                 Some(full) => Some(ready!(full.poll_write_ready(cx))?),
                 None => None,
@@ -92,17 +102,29 @@ impl SocketWriter {
                 }
                 Err(Errno::AGAIN) => match &mut ready {
                     Some(ready) => ready.clear_ready(),
-                    None => {
-                        let second = self.socket.as_fd().try_clone_to_owned()?;
-                        // SAFETY: the value owns the descriptor, and nothing replaces either before
-                        // it is dropped.
-                        self.full =
-                            Some(unsafe { AsyncFd::register_with_interest(second, Interest::WRITABLE) }?);
-                    }
+                    None => self.register()?,
                 },
                 Err(Errno::INTR) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
+                Err(error) => self.shortage.start(error.into(), &self.runtime)?,
             }
+        }
+    }
+
+    /// Registers the full socket for writing, or starts a pause if no descriptor is free.
+    #[cold]
+    fn register(&mut self) -> io::Result<()> {
+        let registered = self.socket.as_fd().try_clone_to_owned().and_then(|second| {
+            let _guard = self.runtime.enter();
+            // SAFETY: the value owns the descriptor, and nothing replaces either before it is
+            // dropped.
+            Ok(unsafe { AsyncFd::register_with_interest(second, Interest::WRITABLE) }?)
+        });
+        match registered {
+            Ok(registered) => {
+                self.full = Some(registered);
+                Ok(())
+            }
+            Err(error) => self.shortage.start(error, &self.runtime),
         }
     }
 }
@@ -142,5 +164,61 @@ impl Drop for SocketWriter {
     fn drop(&mut self) {
         // If it fails, there is no direction left to end.
         let _ = shutdown(&self.socket, Shutdown::Write);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn pair() -> (SocketWriter, UnixStream) {
+        let (stream, peer) = UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        (halves(stream.into()).unwrap().1, peer)
+    }
+
+    #[tokio::test]
+    async fn a_shortage_of_the_system_is_not_the_end_of_the_stream() {
+        let (mut writer, _peer) = pair();
+        let left = Cell::new(3);
+        let refuses_at_first = |_: &OwnedFd| match left.get() {
+            0 => Ok(7),
+            refusals => {
+                left.set(refusals - 1);
+                Err([Errno::NOBUFS, Errno::NOMEM, Errno::NFILE][refusals - 1])
+            }
+        };
+        let sent = std::future::poll_fn(|cx| writer.poll_send(cx, refuses_at_first)).await;
+        assert_eq!((sent.unwrap(), left.get()), (7, 0));
+        let broken = std::future::poll_fn(|cx| writer.poll_send(cx, |_| Err(Errno::PIPE))).await;
+        assert_eq!(broken.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    /// A full socket is registered with the runtime that it was made on: that of the task that
+    /// writes may be gone before there is room.
+    #[test]
+    fn a_write_on_another_runtime_leaves_nothing_there() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (own, other) = (runtime(), runtime());
+        let (mut writer, mut peer) = own.block_on(async { pair() });
+        let bytes = vec![0; 1 << 20];
+        let mut sent = 0;
+        other.block_on(std::future::poll_fn(|cx| {
+            while let Poll::Ready(written) = Pin::new(&mut writer).poll_write(cx, &bytes) {
+                sent += written.unwrap();
+            }
+            Poll::Ready(())
+        }));
+        drop(other);
+        let read = std::thread::spawn(move || {
+            io::Read::read_exact(&mut peer, &mut vec![0; sent]).unwrap();
+            peer
+        });
+        let more = own.block_on(std::future::poll_fn(|cx| Pin::new(&mut writer).poll_write(cx, b"more")));
+        assert_eq!(more.unwrap(), 4);
+        read.join().unwrap();
     }
 }

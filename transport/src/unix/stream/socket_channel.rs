@@ -25,12 +25,27 @@ pub(in crate::unix) fn host_channel(stream: StdStream) -> io::Result<SocketChann
 
 /// Returns the worker's channel over a non-blocking stream. It detects that the host is gone.
 pub(in crate::unix) fn worker_channel(stream: StdStream) -> io::Result<SocketChannel> {
-    let watched = stream.as_fd().try_clone_to_owned()?;
+    let watched = watched(&stream)?;
+    worker_channel_with(stream, watched)
+}
+
+/// Returns a second descriptor of the stream, for [`worker_channel_with`].
+pub(in crate::unix) fn watched(stream: &StdStream) -> io::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+/// Returns the worker's channel over a non-blocking stream. `watched` detects that the host is
+/// gone.
+pub(in crate::unix) fn worker_channel_with(stream: StdStream, watched: OwnedFd) -> io::Result<SocketChannel> {
     let (reader, writer) = split(stream)?;
     Ok(Channel::with_hangup(reader, writer, move || wait_for_hangup(&watched)))
 }
 
 fn split(stream: StdStream) -> io::Result<(SocketReader, SocketWriter)> {
+    // A write to a process that has ended is an error instead of a signal. Elsewhere each write has
+    // a flag for that.
+    #[cfg(target_vendor = "apple")]
+    sockopt::set_socket_nosigpipe(&stream, true)?;
     // A hint: the stream works with any size.
     let _ = sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
     halves(stream.into())

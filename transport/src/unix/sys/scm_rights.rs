@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 
 use rustix::cmsg_space;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
 use crate::error::with_context;
@@ -39,6 +39,9 @@ pub(in crate::unix) fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
     });
     match descriptor {
         Some(descriptor) => with_cloexec(descriptor),
+        None if received.flags.contains(ReturnFlags::CTRUNC) => Err(failed(io::Error::other(
+            "this process has no free descriptor; raise its limit (`ulimit -n`), or close descriptors before `serve`",
+        ))),
         None if received.bytes == 0 => Err(failed(io::ErrorKind::UnexpectedEof.into())),
         None => Err(failed(io::Error::new(io::ErrorKind::InvalidData, "the host sent no descriptor"))),
     }
