@@ -180,6 +180,22 @@ async fn a_worker_inherits_only_its_connection() {
 }
 
 #[tokio::test]
+async fn a_child_started_before_serve_does_not_find_the_connection() {
+    async fn starts_with_a_reading_child<T: Transport>(transport: T) {
+        let program = Program::new(WORKER).arg("reading-child");
+        let worker = soon(Worker::builder(program).transport(transport).spawn()).await.unwrap();
+        assert_eq!(soon(FaultsClient::new(worker.clone()).count()).await.unwrap(), 1);
+        soon(worker.close()).await.unwrap();
+    }
+    starts_with_a_reading_child(UnixSocket).await;
+    starts_with_a_reading_child(SocketPair).await;
+    starts_with_a_reading_child(Stdio).await;
+    starts_with_a_reading_child(NamedPipe).await;
+    let folder = tempfile::tempdir().unwrap();
+    starts_with_a_reading_child(UnixSocket::at(folder.path().join("socket"))).await;
+}
+
+#[tokio::test]
 async fn a_worker_closes_descriptors_that_its_host_inherited() {
     // An inheritable descriptor, like one that this process was started with.
     let mut stray = tempfile::NamedTempFile::new().unwrap();

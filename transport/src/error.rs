@@ -7,12 +7,12 @@ pub(crate) fn with_context(attempt: &str, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{attempt}: {error}"))
 }
 
-/// Returns the error of a worker whose standard streams were not handed over by its host.
+/// Returns the error of a process that does not have a worker's end of the channel.
 pub(crate) fn not_inherited() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotConnected,
-        "could not attach to the host: the standard input is not the one that the host handed over; do not read, \
-         close or replace it before `serve`",
+        "could not attach to the host: this process was not started with the channel, or has already attached; call \
+         `serve` once, in the process that the host starts",
     )
 }
 

@@ -18,6 +18,7 @@ mod stream {
 
 /// System calls and files that the transports share.
 mod sys {
+    pub(super) mod channel_ends;
     pub(super) mod dir_watcher;
     pub(super) mod fifo;
     pub(super) mod private_dir;
@@ -26,7 +27,6 @@ mod sys {
     pub(super) mod sigpipe;
     pub(super) mod socket_file;
     pub(super) mod socket_path;
-    pub(super) mod stdin;
     pub(super) mod stray_descriptors;
 }
 

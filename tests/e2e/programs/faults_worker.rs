@@ -6,12 +6,11 @@ mod cut;
 mod faults;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -20,11 +19,13 @@ use faults::{Faults, Tree};
 use isolated_workers::codec::Postcard;
 use isolated_workers::layer::Trace;
 use isolated_workers::protocol::Limits;
+use isolated_workers::transport::{CHANNEL_VARIABLE, Channel, SocketReader, Transport, UnixSocket};
 use isolated_workers::{Error, is_worker, serve};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{
     PidfdFlags, PidfdGetfdFlags, Signal, getpid, getppid, kill_process, pidfd_getfd, pidfd_open,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 
 /// Number of bytes to write after `serve` has returned.
@@ -242,15 +243,20 @@ fn main() -> Result<(), Error> {
             std::thread::park();
         },
         "send-garbage" => {
-            say("HTTP/1.1 400 Bad Request\r\n\r\n");
+            runtime(false).block_on(say_until_closed("HTTP/1.1 400 Bad Request\r\n\r\n"));
             Ok(())
         }
         "say" => {
-            say(&std::env::args().nth(2).unwrap());
+            runtime(false).block_on(say_until_closed(&std::env::args().nth(2).unwrap()));
             Ok(())
         }
+        "reading-child" => {
+            let child = Command::new("cat").stdin(Stdio::inherit()).output().unwrap();
+            assert!(child.status.success() && child.stdout.is_empty(), "{child:?}");
+            runtime(false).block_on(async { serve(worker).await })
+        }
         "half-a-line" => {
-            stream().write_all(b"{\"isolated-workers\":1,").unwrap();
+            runtime(false).block_on(say("{\"isolated-workers\":1,"));
             std::process::exit(7)
         }
         "cut-reads" | "cut-writes" => {
@@ -287,17 +293,18 @@ fn main() -> Result<(), Error> {
     }
 }
 
-/// Writes the text instead of the handshake, and reads until the host closes the connection.
-fn say(text: &str) {
-    let mut stream = stream();
-    stream.write_all(text.as_bytes()).unwrap();
-    let _ = stream.read_to_end(&mut Vec::new());
+/// Writes the text instead of the handshake.
+async fn say(text: &str) -> SocketReader {
+    let channel = std::env::var(CHANNEL_VARIABLE).unwrap();
+    let (_, address) = channel.split_once(':').unwrap();
+    let Channel { reader, mut writer, .. } = UnixSocket.attach(address).await.unwrap();
+    writer.write_all(text.as_bytes()).await.unwrap();
+    // Dropping the writer would end the stream.
+    std::mem::forget(writer);
+    reader
 }
 
-/// The connection, which is standard input. The host first sends a listening socket with one byte;
-/// reading that byte without the ancillary data closes the socket.
-fn stream() -> UnixStream {
-    let mut stream = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
-    stream.read_exact(&mut [0]).unwrap();
-    stream
+/// Writes the text instead of the handshake, and reads until the host closes the connection.
+async fn say_until_closed(text: &str) {
+    let _ = say(text).await.read_to_end(&mut Vec::new()).await;
 }

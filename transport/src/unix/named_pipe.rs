@@ -12,9 +12,9 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 
 use super::stream::pipe::{PipeReader, PipeWriter};
 use super::stream::pipe_channel::{PipeChannel, worker_channel};
+use super::sys::channel_ends::{self, descriptor_id, has_id};
 use super::sys::fifo::{self, Direction};
 use super::sys::private_dir;
-use super::sys::stdin::{descriptor_id, is_stdin, take_stdin};
 use crate::{Bound, Channel, Inheritance, Transport};
 
 /// Two named pipes (FIFOs) in a private directory, one for each direction.
@@ -67,13 +67,13 @@ impl Transport for NamedPipe {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        address.split_once(':').is_some_and(|(stdin, _)| is_stdin(stdin))
+        channel_ends::are_captured(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<PipeChannel> {
-        let (stdin, path) = address.split_once(':').ok_or(io::ErrorKind::InvalidInput)?;
+        let (_, path) = address.split_once(':').ok_or(io::ErrorKind::InvalidInput)?;
         let path = Path::new(path);
-        let reader = take_stdin(stdin)?;
+        let reader = channel_ends::take(address)?.stdin;
         // Fails at once if the host is gone and reads no more.
         let opened = fifo::open(path, Direction::Write).and_then(|file| fifo::check_owner(path, file));
         // Both sides have it open, or the host is gone.
@@ -82,6 +82,11 @@ impl Transport for NamedPipe {
         writer.write_all(&OPENED).map_err(|error| fifo::failed("write to", path, error))?;
         worker_channel(reader, writer.into())
     }
+}
+
+/// Returns `true` if the standard input is the pipe at `address`.
+pub(super) fn is_standard_input(address: &str) -> bool {
+    address.split_once(':').is_some_and(|(id, _)| has_id(rustix::stdio::stdin(), id))
 }
 
 /// The host's end, before the worker has opened its pipe.

@@ -8,8 +8,9 @@
 
 use std::ffi::{CStr, CString};
 
+use super::sys::channel_ends::{self, Streams, has_id};
 use super::sys::stray_descriptors;
-use super::{NamedPipe, SocketPair, Stdio, UnixSocket, stdio};
+use super::{NamedPipe, SocketPair, Stdio, UnixSocket, named_pipe, stdio, unix_socket};
 use crate::{CHANNEL_VARIABLE, STRAY_DESCRIPTORS_VARIABLE, Transport};
 
 // SAFETY: this section holds functions that the loader calls one after the other. It passes
@@ -25,16 +26,14 @@ static PREPARE: extern "C" fn() = prepare;
 extern "C" fn prepare() {
     let Some(channel) = variable(CHANNEL_VARIABLE) else { return };
     let Some((transport, address)) = channel.split_once(':') else { return };
-    let is_worker = match transport {
-        Stdio::NAME => stdio::capture(address),
-        UnixSocket::NAME => UnixSocket.is_inherited(address),
-        SocketPair::NAME => SocketPair.is_inherited(address),
-        NamedPipe::NAME => NamedPipe.is_inherited(address),
-        _ => false,
+    let streams = match transport {
+        Stdio::NAME if stdio::are_standard_streams(address) => Streams::StdinAndStdout,
+        UnixSocket::NAME if unix_socket::is_standard_input(address) => Streams::Stdin,
+        SocketPair::NAME if has_id(rustix::stdio::stdin(), address) => Streams::Stdin,
+        NamedPipe::NAME if named_pipe::is_standard_input(address) => Streams::Stdin,
+        _ => return,
     };
-    if !is_worker {
-        return;
-    }
+    channel_ends::capture(address, streams);
     // The variable stays set: removing it would race with other threads if this library is loaded
     // late. A process that the worker starts ignores it, because it has not inherited the channel.
     if let Some(list) = variable(STRAY_DESCRIPTORS_VARIABLE) {

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream as StdStream;
 
 use super::stream::socket::{SocketReader, SocketWriter};
 use super::stream::socket_channel::{SocketChannel, host_channel, worker_channel};
-use super::sys::stdin::{descriptor_id, is_stdin, take_stdin};
+use super::sys::channel_ends::{self, descriptor_id};
 use crate::{Bound, Inheritance, Transport};
 
 /// A pair of connected sockets that no other process can reach. The worker inherits one of them as
@@ -29,11 +29,11 @@ impl Transport for SocketPair {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        is_stdin(address)
+        channel_ends::are_captured(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
-        let stream = StdStream::from(take_stdin(address)?);
+        let stream = StdStream::from(channel_ends::take(address)?.stdin);
         stream.set_nonblocking(true)?;
         worker_channel(stream)
     }

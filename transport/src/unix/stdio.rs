@@ -1,15 +1,11 @@
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::stream::pipe::{PipeReader, PipeWriter};
 use super::stream::pipe_channel::{PipeChannel, host_channel, worker_channel};
-use super::sys::stdin::descriptor_id;
-use crate::error::with_context;
+use super::sys::channel_ends::{self, ChannelEnds, descriptor_id};
+use crate::error::not_inherited;
 use crate::{Bound, Inheritance, Transport};
-
-mod capture;
-
-pub(super) use self::capture::capture;
 
 /// A pair of pipes that the worker inherits as its standard input and its standard output.
 ///
@@ -35,21 +31,28 @@ impl Transport for Stdio {
     fn bind(&self) -> io::Result<StdioBound> {
         let (worker_reader, writer) = io::pipe()?;
         let (reader, worker_writer) = io::pipe()?;
-        let address = capture::address(&descriptor_id(&worker_reader)?, &descriptor_id(&worker_writer)?);
+        let address = address(&worker_reader, &worker_writer)?;
         let worker_ends = Some((worker_reader.into(), worker_writer.into()));
         Ok(StdioBound { reader: reader.into(), writer: writer.into(), worker_ends, address })
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        capture::SAVED.contains(address)
+        channel_ends::are_captured(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<PipeChannel> {
-        let (reader, writer) = capture::SAVED
-            .take(address)
-            .map_err(|error| with_context("could not take over standard input and output", error))?;
-        worker_channel(reader, writer)
+        let ChannelEnds { stdin, stdout } = channel_ends::take(address)?;
+        worker_channel(stdin, stdout.ok_or_else(not_inherited)?)
     }
+}
+
+/// Returns `true` if the standard streams are the pipes at `expected`.
+pub(super) fn are_standard_streams(expected: &str) -> bool {
+    address(rustix::stdio::stdin(), rustix::stdio::stdout()).is_ok_and(|found| found == expected)
+}
+
+fn address(reader: impl AsFd, writer: impl AsFd) -> io::Result<String> {
+    Ok(format!("{},{}", descriptor_id(reader)?, descriptor_id(writer)?))
 }
 
 /// The host's end. Connected from the start.

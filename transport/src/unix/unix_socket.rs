@@ -9,10 +9,10 @@ use tokio::net::UnixStream;
 use super::stream::acceptor::{Acceptor, accept};
 use super::stream::socket::{SocketReader, SocketWriter};
 use super::stream::socket_channel::{SocketChannel, check_peer_user, host_channel, worker_channel};
+use super::sys::channel_ends::{self, descriptor_id, has_id};
 use super::sys::socket_path::SocketPath;
-use super::sys::stdin::{close_stdin, descriptor_id, is_stdin, take_stdin};
 use super::sys::{scm_rights, socket_file};
-use crate::error::{not_inherited, with_context};
+use crate::error::with_context;
 use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, Transport};
 
 /// A pair of connected Unix domain sockets, and a third socket that starts to listen when the
@@ -22,8 +22,8 @@ use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, 
 ///
 /// The host is connected before the worker is started, so there is nothing to wait for or to retry.
 /// The worker gets its socket as its standard input. Any other descriptor could leak into a child
-/// that another thread starts at the same moment. The descriptor is moved aside when the worker
-/// attaches; the standard input is empty from then on.
+/// that another thread starts at the same moment. The descriptor is moved aside before any code of
+/// the worker runs; the standard input is empty from then on.
 ///
 /// The third socket reaches the worker through the connection, before anything else. It has no name
 /// until the host opens the [`DeferredListener`](crate::DeferredListener). It then listens in a
@@ -78,16 +78,14 @@ impl Transport for UnixSocket {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        match address.strip_prefix(PAIR_PREFIX) {
-            Some(id) => is_stdin(id),
-            None => SocketPath::parse(address).is_name_of(rustix::stdio::stdin()),
-        }
+        channel_ends::are_captured(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<SocketChannel> {
+        let end = channel_ends::take(address)?.stdin;
         match address.strip_prefix(PAIR_PREFIX) {
-            Some(id) => attach_to_pair(id),
-            None => attach_to_listener(&SocketPath::parse(address)).await,
+            Some(_) => attach_to_pair(end.into()),
+            None => attach_to_listener(end.into(), &SocketPath::parse(address)).await,
         }
     }
 }
@@ -120,6 +118,15 @@ impl Transport for UnixSocketAt {
 impl Reconnect for UnixSocketAt {
     async fn dial(&self, address: &str) -> io::Result<SocketChannel> {
         UnixSocket.dial(address).await
+    }
+}
+
+/// Returns `true` if the standard input is the socket at `address`.
+pub(super) fn is_standard_input(address: &str) -> bool {
+    let stdin = rustix::stdio::stdin();
+    match address.strip_prefix(PAIR_PREFIX) {
+        Some(id) => has_id(stdin, id),
+        None => SocketPath::parse(address).is_name_of(stdin),
     }
 }
 
@@ -216,8 +223,7 @@ fn unreachable(path: &SocketPath, error: io::Error) -> io::Error {
 }
 
 /// Attaches to one socket of a pair. The listener for later connections arrives through it.
-fn attach_to_pair(id: &str) -> io::Result<SocketChannel> {
-    let stream = StdStream::from(take_stdin(id)?);
+fn attach_to_pair(stream: StdStream) -> io::Result<SocketChannel> {
     stream.set_nonblocking(true)?;
     let mut acceptor = Acceptor::new(scm_rights::receive(&stream)?.into());
     let path = Arc::new(OnceLock::new());
@@ -238,13 +244,8 @@ fn attach_to_pair(id: &str) -> io::Result<SocketChannel> {
 }
 
 /// Attaches to a listener at a path, by accepting the host's connection.
-async fn attach_to_listener(path: &SocketPath) -> io::Result<SocketChannel> {
-    if !path.is_name_of(rustix::stdio::stdin()) {
-        return Err(not_inherited());
-    }
-    let listener = StdListener::from(rustix::stdio::stdin().try_clone_to_owned()?);
+async fn attach_to_listener(listener: StdListener, path: &SocketPath) -> io::Result<SocketChannel> {
     listener.set_nonblocking(true)?;
-    close_stdin()?;
     // If the host has ended, it has removed the socket, and the stream ends as well.
     accept(listener, socket_file::cleanup(path).ok()).await
 }

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_getfd};
 
-use super::stdin::descriptor_id;
+use super::channel_ends::descriptor_id;
 
 /// Longest list that is passed on, in bytes. An environment variable has at most 128 KiB on Linux.
 /// About 3,000 descriptors fit; the worker keeps the rest.
