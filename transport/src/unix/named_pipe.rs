@@ -15,6 +15,7 @@ use super::stream::pipe_channel::{PipeChannel, worker_channel};
 use super::sys::channel_ends::{self, descriptor_id, has_id};
 use super::sys::fifo::{self, Direction};
 use super::sys::private_dir;
+use super::sys::sigpipe::SigpipeGuard;
 use crate::{Bound, Channel, Inheritance, Transport};
 
 /// Two named pipes (FIFOs) in a private directory, one for each direction.
@@ -79,7 +80,11 @@ impl Transport for NamedPipe {
         // Both sides have it open, or the host is gone.
         remove_with_dir(path);
         let mut writer = opened?;
-        writer.write_all(&OPENED).map_err(|error| fifo::failed("write to", path, error))?;
+        // The pipe is empty, so one write takes the byte.
+        if let Poll::Ready(Err(error)) = SigpipeGuard::new(&writer).run(|| Poll::Ready(writer.write(&OPENED)))
+        {
+            return Err(fifo::failed("write to", path, error));
+        }
         worker_channel(reader, writer.into())
     }
 }
