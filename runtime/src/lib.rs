@@ -8,7 +8,7 @@
 //! # Layout
 //! A module uses only modules listed above it:
 //!
-//! 1. `timeouts`, `lifecycle`
+//! 1. `timeouts`, `lifecycle`, `poll_on_wake`
 //! 2. `launch`: data that a driver passes to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
 //! 3. `driver`: starts workers; `worker`: serves in a worker
@@ -24,6 +24,7 @@ mod handshake;
 mod host;
 mod launch;
 mod lifecycle;
+mod poll_on_wake;
 #[cfg(feature = "pool")]
 mod pool;
 #[cfg(feature = "testing")]

@@ -20,6 +20,7 @@ use super::{ServeOptions, host_gone};
 use crate::connection::{CloseReason, ConnectionTask, Link};
 use crate::handshake::{Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
+use crate::poll_on_wake::PollOnWake;
 use crate::timeouts::{UNLIMITED, elapsed};
 
 /// Time to deliver the last bytes: a go-away when no calls are left, or the error of a handler
@@ -196,7 +197,7 @@ impl<C: Codec> Session<C> {
         let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {
             biased;
-            () = stop.stopped() => {
+            () = PollOnWake::new(stop.stopped()) => {
                 // A host without a handshake may not know go-aways.
                 link.shut_down(self.options.handshake);
                 (drained(&mut pump).await, true)
