@@ -9,6 +9,7 @@
 //! error that names the panic. All other user code runs without the mutex: id generators, values
 //! and their codecs, handlers, wake-ups and the destructors of streams.
 
+mod alarm;
 mod availability;
 mod call;
 mod frame_reader;
@@ -34,6 +35,7 @@ use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+pub(crate) use self::alarm::passed;
 pub(crate) use self::availability::Availability;
 pub(crate) use self::call::{Call, CallTarget};
 pub(crate) use self::owner::LinkOwner;

@@ -21,6 +21,7 @@ mod program;
 mod reconnect;
 mod respawn;
 mod runtime_dropped;
+mod runtimes;
 mod services {
     pub(crate) mod faults;
     pub(crate) mod life;

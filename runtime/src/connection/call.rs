@@ -1,11 +1,17 @@
+mod own_deadline;
+mod parked_call;
+mod target;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
-use tokio::time::{Sleep, sleep};
 
+use self::own_deadline::OwnDeadline;
+use self::parked_call::ParkedCall;
+pub(crate) use self::target::CallTarget;
+use super::state::current_runtime;
 use super::{Link, user_code};
 
 /// Future of a call. Dropping it cancels the call.
@@ -16,54 +22,17 @@ pub(crate) struct Call<T: CallTarget> {
     state: CallState,
 }
 
-/// Target of a call. Chooses its connection.
-pub(crate) trait CallTarget {
-    type Codec: Codec;
-    /// `true` if a call needs a permit for its worker. If the call gets no permit, or its worker
-    /// exits before the request is sent, the call is not made and [`Call::take_unsent`] returns its
-    /// request.
-    const NEEDS_PERMIT: bool = false;
-
-    fn link(&self) -> &Link<Self::Codec>;
-
-    /// Chooses a worker for a call without a permit. Returns `false` if no worker has an available
-    /// permit.
-    fn choose(&mut self) -> bool {
-        true
-    }
-
-    /// Called after the permit was released. `is_due`: `true` if the worker is due for replacement.
-    fn permit_released(&self, _is_due: bool) {}
-}
-
-impl<C: Codec> CallTarget for &Link<C> {
-    type Codec = C;
-
-    fn link(&self) -> &Link<C> {
-        self
-    }
-}
-
 enum CallState {
     New(Request),
-    Parked(Box<Parked>),
+    Parked(Box<ParkedCall>),
     /// The call is in flight. `waiter` is the key of its waiter.
     Waiting {
         waiter: usize,
         id: TxId,
+        deadline: Option<Box<OwnDeadline>>,
     },
     Unsent(Request),
     Done,
-}
-
-/// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout
-/// runs meanwhile.
-struct Parked {
-    request: Request,
-    key: u64,
-    since: Instant,
-    timeout: Option<Duration>,
-    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: CallTarget> Call<T> {
@@ -115,7 +84,9 @@ impl<T: CallTarget> Call<T> {
             Ok(id) => id,
             Err(error) => return Poll::Ready(Err(error)),
         };
+        let runtime = current_runtime();
         let mut state = self.target.link().lock();
+        let is_home = state.is_home(runtime);
         if needs_permit {
             if state.must_wait() || !state.permits.acquire() {
                 drop(state);
@@ -130,13 +101,15 @@ impl<T: CallTarget> Call<T> {
         } else if state.must_wait() {
             let key = state.park(None, cx);
             drop(state);
-            return self.park(request, key, cx);
+            return self.park(request, key, is_home, cx);
         }
         let started = if request.is_oneway() {
-            state.start_oneway(id, request, cx).map(|()| CallState::Done)
+            state.start_oneway(id, request, is_home).map(|()| CallState::Done)
         } else {
             let timeout = self.timeout(&request);
-            state.start(id.clone(), request, timeout, cx).map(|waiter| CallState::Waiting { waiter, id })
+            let started = state.start(id.clone(), request, timeout, is_home, cx);
+            let deadline = timeout.filter(|_| !is_home).and_then(OwnDeadline::after);
+            started.map(|waiter| CallState::Waiting { waiter, id, deadline })
         };
         let has_ended = !matches!(started, Ok(CallState::Waiting { .. }));
         let released = (T::NEEDS_PERMIT && has_ended).then(|| state.permits.release());
@@ -146,7 +119,11 @@ impl<T: CallTarget> Call<T> {
         self.permit_released(released);
         match started {
             Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
-            Ok(waiting) => {
+            Ok(mut waiting) => {
+                if let CallState::Waiting { deadline: Some(deadline), .. } = &mut waiting {
+                    // Sets the alarm. The task gets its grace even if the timeout has elapsed.
+                    deadline.poll(self.target.link(), cx);
+                }
                 self.state = waiting;
                 Poll::Pending
             }
@@ -175,41 +152,40 @@ impl<T: CallTarget> Call<T> {
     }
 
     #[cold]
-    fn park(&mut self, request: Request, key: u64, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+    fn park(
+        &mut self,
+        request: Request,
+        key: u64,
+        is_home: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response, Error>> {
         let timeout = self.timeout(&request);
-        let sleep = timeout.map(|timeout| Box::pin(sleep(timeout)));
-        self.poll_parked(Box::new(Parked { request, key, since: Instant::now(), timeout, sleep }), cx)
+        self.poll_parked(Box::new(ParkedCall::new(request, key, timeout, is_home)), cx)
     }
 
     #[cold]
     fn poll_parked(
         &mut self,
-        mut parked: Box<Parked>,
+        mut parked: Box<ParkedCall>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
         let mut state = self.target.link().lock();
         if !state.must_wait() {
             state.remove_parked(parked.key);
             drop(state);
-            let Parked { mut request, since, timeout, .. } = *parked;
-            // The peer gets the rest of the timeout.
-            if let Some(timeout) = timeout {
-                let rest = timeout.saturating_sub(since.elapsed());
-                request.set_timeout(Some(rest.max(Duration::from_nanos(1))));
-            }
-            return self.poll_start(request, cx);
+            return self.poll_start(parked.into_request(), cx);
         }
         let waits_for_restart = state.waits_for_restart();
         state.park(Some(parked.key), cx);
         drop(state);
-        let has_timed_out = parked.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        let has_timed_out = parked.alarm.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
         if has_timed_out {
             let mut state = self.target.link().lock();
             state.remove_parked(parked.key);
             let released = T::NEEDS_PERMIT.then(|| state.permits.release());
             drop(state);
             self.permit_released(released);
-            return Poll::Ready(Err(timed_out_unsent(&parked, waits_for_restart)));
+            return Poll::Ready(Err(parked.timed_out(waits_for_restart)));
         }
         self.state = CallState::Parked(parked);
         Poll::Pending
@@ -224,7 +200,7 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
         match std::mem::replace(&mut self.state, CallState::Done) {
             CallState::New(request) => self.poll_start(request, cx),
             CallState::Parked(parked) => self.poll_parked(parked, cx),
-            CallState::Waiting { waiter, id } => {
+            CallState::Waiting { waiter, id, mut deadline } => {
                 let mut state = self.target.link().lock();
                 if T::NEEDS_PERMIT
                     && let Some(request) = state.waiters.take_unsent(waiter)
@@ -238,7 +214,12 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
                 let released = (T::NEEDS_PERMIT && answer.is_ready()).then(|| state.permits.release());
                 drop(state);
                 if answer.is_pending() {
-                    self.state = CallState::Waiting { waiter, id };
+                    let is_over =
+                        deadline.as_mut().is_some_and(|deadline| deadline.poll(self.target.link(), cx));
+                    self.state = CallState::Waiting { waiter, id, deadline };
+                    if is_over {
+                        return self.poll(cx);
+                    }
                 }
                 self.permit_released(released);
                 answer
@@ -257,7 +238,7 @@ impl<T: CallTarget> Drop for Call<T> {
         }
         let released = self.link().change(|state| {
             match &self.state {
-                CallState::Waiting { waiter, id } => state.abandon(*waiter, id),
+                CallState::Waiting { waiter, id, .. } => state.abandon(*waiter, id),
                 CallState::Parked(parked) => state.remove_parked(parked.key),
                 CallState::New(_) | CallState::Unsent(_) | CallState::Done => {}
             }
@@ -273,27 +254,13 @@ fn without_id(name: &str, panic: &str) -> Error {
     Error::new(ErrorKind::Panicked, text).with_executed(Executed::No)
 }
 
-fn timed_out_unsent(parked: &Parked, waits_for_restart: bool) -> Error {
-    let (cause, remedy) = if waits_for_restart {
-        ("its worker was still being restarted", "raise the timeout to let it wait longer")
-    } else {
-        ("the worker did not read earlier requests", "check if it hangs, or send it fewer requests")
-    };
-    let text = format!(
-        "could not send `{}` within {:?}: {cause}; {remedy}",
-        parked.request.name(),
-        parked.timeout.unwrap_or_default()
-    );
-    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::sync::Arc;
 
     use bytes::BytesMut;
-    use isolated_workers_codec::{Cbor, Compressed, Json, Postcard};
+    use isolated_workers_codec::{Cbor, Codec, Compressed, Json, Postcard};
     use isolated_workers_core::{Body, Limits, Message, Name, Never, SequentialIds};
     use tokio::io::duplex;
 

@@ -78,9 +78,10 @@ mod tests {
     fn a_dropped_task_ends_calls_in_flight_and_parked_and_refuses_later_ones() {
         let (here, there) = duplex(16);
         let (_peer, reader) = duplex(16);
+        let runtime = runtime();
+        let home = runtime.enter();
         let link = link(here);
         link.open_permits(4, u64::MAX);
-        let runtime = runtime();
         let owner = LinkOwner::new(link.clone());
         runtime.spawn(async move {
             ConnectionTask::new(owner.clone(), Limits::default(), reader, BytesMut::new(), RejectAll).await
@@ -90,6 +91,7 @@ mod tests {
             assert!(poll(call).is_pending());
         }
         assert!(link.lock().must_wait(), "the last calls are parked");
+        drop(home);
         drop(runtime);
         for (call, executed) in calls.iter_mut().zip([Executed::Maybe, Executed::No, Executed::No]) {
             let error = error(call);

@@ -7,6 +7,7 @@ use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Frame, Request, Response, TxId};
 use tokio::io::AsyncWrite;
+use tokio::runtime::{Handle, Id};
 
 use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
@@ -27,6 +28,8 @@ const EARLY_WRITE_BYTES: usize = 4 << 10;
 pub(super) struct State<F> {
     pub(super) connection: Connection<usize>,
     writer: FrameWriter<F>,
+    /// Runtime that the stream is registered with, and that the connection task runs on.
+    home: Option<Id>,
     pub(super) waiters: Waiters,
     pub(super) permits: Permits,
     parked: ParkedCalls,
@@ -73,6 +76,7 @@ impl<F: Framing> State<F> {
         Self {
             connection: Connection::new(),
             writer: FrameWriter::new(framing, writer),
+            home: current_runtime(),
             waiters: Waiters::default(),
             permits: Permits::default(),
             parked: ParkedCalls::default(),
@@ -92,7 +96,7 @@ impl<F: Framing> State<F> {
         self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
     }
 
-    /// Continues over another stream. The waiters are kept, because a caller may not have taken its
+    /// Continues over another stream, which belongs to the current runtime. The waiters are kept, because a caller may not have taken its
     /// result yet.
     ///
     /// Returns the old writer. Drop it after the mutex is released, because its destructor is user
@@ -105,6 +109,7 @@ impl<F: Framing> State<F> {
     ) -> FrameWriter<F> {
         self.connection = Connection::new();
         self.set_policy(self.on_timeout, self.respawns);
+        self.home = current_runtime();
         self.task.timer = None;
         self.overran = false;
         self.availability = Availability::Connected;
@@ -175,32 +180,35 @@ impl<F: Framing> State<F> {
         self.woken.extend(self.parked.drain());
     }
 
-    /// Starts a call. Returns the key of its waiter.
+    /// Returns `true` if a caller on `runtime` runs on the runtime of the connection task.
+    #[inline]
+    pub(super) fn is_home(&self, runtime: Option<Id>) -> bool {
+        runtime.is_some() && runtime == self.home
+    }
+
+    /// Starts a call. Returns the key of its waiter. `is_home`: `true` if the caller runs on the
+    /// runtime of the connection task.
     pub(super) fn start(
         &mut self,
         id: TxId,
         request: Request,
         timeout: Option<Duration>,
-        cx: &mut Context<'_>,
+        is_home: bool,
+        cx: &Context<'_>,
     ) -> Result<usize, Error> {
         self.availability.check(request.name())?;
         let waiter = self.waiters.next_key();
         self.connection.call(id, request, timeout, waiter)?;
         self.waiters.insert(cx);
-        self.send(cx);
+        self.send(is_home);
         Ok(waiter)
     }
 
     /// Sends a oneway message.
-    pub(super) fn start_oneway(
-        &mut self,
-        id: TxId,
-        request: Request,
-        cx: &mut Context<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn start_oneway(&mut self, id: TxId, request: Request, is_home: bool) -> Result<(), Error> {
         self.availability.check(request.name())?;
         self.connection.send(id, request)?;
-        self.send(cx);
+        self.send(is_home);
         Ok(())
     }
 
@@ -208,14 +216,21 @@ impl<F: Framing> State<F> {
     ///
     /// If no other call is in flight, the frame is written at once. Otherwise it is only encoded,
     /// while the message is still in the CPU cache (decision 20), and the task writes the batch.
-    fn send(&mut self, cx: &mut Context<'_>) {
+    ///
+    /// A caller on another runtime leaves all writes to the task, because a write may register the
+    /// stream or a timer with the current runtime (decision 28).
+    fn send(&mut self, is_home: bool) {
         let is_alone = self.connection.in_flight() <= 1 && !self.task.completes_in_batches;
-        let is_sent = if is_alone {
+        // The task is woken unless everything was written, and then registers its own waker.
+        let cx = &mut Context::from_waker(Waker::noop());
+        let is_sent = if is_alone && is_home {
             self.start_timeouts();
-            self.flush(cx).is_ready()
+            self.flush(cx).is_ready() && self.writer.is_open()
         } else {
             self.encode();
-            if self.writer.unwritten() >= EARLY_WRITE_BYTES {
+            if !is_home {
+                self.start_timeouts();
+            } else if self.writer.unwritten() >= EARLY_WRITE_BYTES {
                 let _ = self.flush(cx);
             }
             false
@@ -410,7 +425,7 @@ impl<F: Framing> State<F> {
     }
 
     /// Wakes the task, at most once each time it sleeps.
-    fn wake_task(&mut self) {
+    pub(super) fn wake_task(&mut self) {
         self.woken.extend(self.task.waker.take());
     }
 
@@ -481,6 +496,12 @@ impl<F: Framing> State<F> {
         self.connection.send_go_away(linger);
         self.writer.shut_down_when_written();
     }
+}
+
+/// Runtime that the current thread runs on or has entered.
+#[inline]
+pub(super) fn current_runtime() -> Option<Id> {
+    Handle::try_current().ok().map(|runtime| runtime.id())
 }
 
 #[cold]

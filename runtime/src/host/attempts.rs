@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 use isolated_workers_middleware::Service;
-use tokio::time::timeout;
 
 use crate::Link;
+use crate::connection::passed;
 
 /// Makes a call up to `max_attempts` times. Each attempt passes through all middleware.
 pub(crate) async fn call<S: Service>(
@@ -29,11 +29,11 @@ pub(crate) async fn call<S: Service>(
             ControlFlow::Continue(crashed) => crashed,
         };
         // Run one suspect at a time, so that the next crash has only one possible cause.
-        let remaining = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        match timeout(remaining.unwrap_or(Duration::MAX), link.suspect_permit()).await {
-            Ok(permit) => suspect = Some(permit),
-            Err(_) => return Err(crashed),
-        }
+        suspect = Some(tokio::select! {
+            biased;
+            permit = link.suspect_permit() => permit,
+            () = passed(deadline) => return Err(crashed),
+        });
         if let Some(at) = deadline {
             let remaining = at.saturating_duration_since(Instant::now());
             attempts.request.set_timeout(Some(remaining.max(Duration::from_nanos(1))));

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use isolated_workers_transport::{Cleanup, DeferredListener, Transport};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -76,6 +77,7 @@ pub(crate) async fn launch<D: Driver, C: Codec, T: Transport>(
         status: status_receiver,
         exit: exit_receiver,
         identity,
+        runtime: Handle::current(),
     })
 }
 

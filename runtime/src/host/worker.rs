@@ -261,11 +261,13 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
             let text = format!("could not reconnect to the worker: {cause}");
             return Err(Error::new(kind, text));
         }
-        let Greeted { reader, writer, buffer } = starter.dial(&address).await?;
+        let dialing = Arc::clone(starter);
+        let stream = supervisor.run_at_home(async move { dialing.dial(&address).await }).await?;
         let (link, limits) = (link.clone(), starter.settings.limits);
-        let connect = Box::new(move || {
+        let connect = Box::new(move || -> BoxConnectionTask {
+            let Greeted { reader, writer, buffer } = stream;
             link.reconnect(limits, writer);
-            Box::pin(ConnectionTask::new(link, limits, reader, buffer, RejectAll)) as BoxConnectionTask
+            Box::pin(ConnectionTask::new(link, limits, reader, buffer, RejectAll))
         });
         supervisor.command(Command::Reconnect { connect }).await
     }

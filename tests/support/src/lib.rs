@@ -7,8 +7,12 @@ pub mod process;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::pin::pin;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{Thread, current, park_timeout};
+use std::time::{Duration, Instant};
 
 use isolated_workers_core::{Error, ErrorKind, ExitReason};
 
@@ -35,6 +39,32 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
 /// If the runtime cannot be built, or the future panics.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime().block_on(future)
+}
+
+/// Runs the future on this thread, without any runtime, for at most [`HANG_TIMEOUT`].
+///
+/// # Panics
+/// If the future does not complete in time.
+pub fn block_on_thread<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(current())));
+    let mut future = pin!(future);
+    let end = Instant::now() + HANG_TIMEOUT;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let rest = end.saturating_duration_since(Instant::now());
+        assert!(!rest.is_zero(), "the test hangs");
+        park_timeout(rest);
+    }
 }
 
 /// Builds a current-thread runtime.

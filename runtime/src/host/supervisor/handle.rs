@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use super::ABANDONED;
 use crate::Status;
@@ -69,6 +71,8 @@ pub(crate) struct SupervisorHandle<P: Running> {
     pub(super) status: watch::Receiver<Status>,
     pub(super) exit: watch::Receiver<Option<WorkerExit>>,
     pub(super) identity: Arc<Mutex<Identity<P::Pid>>>,
+    /// Runtime of the supervisor. All I/O of the worker belongs to it.
+    pub(super) runtime: Handle,
 }
 
 impl<P: Running> SupervisorHandle<P> {
@@ -101,6 +105,25 @@ impl<P: Running> SupervisorHandle<P> {
             ExitReason::Abandoned => ABANDONED,
             ExitReason::Detached => "the worker was detached; `Attach` reaches it at its address",
             _ => "the worker has ended; start another",
+        }
+    }
+
+    /// Runs `future` on the runtime of the supervisor, so that the streams that it opens belong to
+    /// that runtime and not to the runtime of the caller. Dropping the returned future drops
+    /// `future`.
+    ///
+    /// # Errors
+    /// The errors of `future`; `Closed` if that runtime was shut down.
+    pub(crate) async fn run_at_home<O: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<O, Error>> + Send + 'static,
+    ) -> Result<O, Error> {
+        // Dropping the set drops the future.
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(future, &self.runtime);
+        match tasks.join_next().await {
+            Some(Ok(done)) => done,
+            _ => Err(unchanged(self.end_cause().await)),
         }
     }
 

@@ -1,0 +1,98 @@
+use std::task::Context;
+use std::time::Duration;
+
+use isolated_workers_codec::Codec;
+
+use super::super::Link;
+use super::super::alarm::Alarm;
+
+/// Time that the connection task gets to end a call whose timeout has elapsed. It first reads the
+/// answers that have arrived.
+const TASK_GRACE: Duration = Duration::from_millis(100);
+
+/// Deadline of a call in flight that its caller watches itself, because it runs on another runtime
+/// than the connection task. The runtime of that task may be blocked, or nobody may drive it.
+pub(super) struct OwnDeadline {
+    alarm: Alarm,
+    /// `true` if the timeout has elapsed and the task was woken because of it.
+    has_elapsed: bool,
+}
+
+impl OwnDeadline {
+    /// `None` if `timeout` is beyond the range of `Instant`.
+    pub(super) fn after(timeout: Duration) -> Option<Box<Self>> {
+        Some(Box::new(Self { alarm: Alarm::after(timeout, false)?, has_elapsed: false }))
+    }
+
+    /// Ends the calls that have timed out, if the task did not. Returns `true` if it did so.
+    #[cold]
+    pub(super) fn poll<C: Codec>(&mut self, link: &Link<C>, cx: &mut Context<'_>) -> bool {
+        while self.alarm.poll(cx).is_ready() {
+            if let Some(alarm) = Alarm::after(TASK_GRACE, false) {
+                self.alarm = alarm;
+            }
+            if std::mem::replace(&mut self.has_elapsed, true) {
+                link.change(|state| state.handle_timeout());
+                return true;
+            }
+            link.change(|state| state.wake_task());
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Poll, Wake, Waker};
+    use std::thread::{Thread, current, park};
+
+    use isolated_workers_codec::Json;
+    use isolated_workers_core::{Body, Error, ErrorKind, Limits, Name, Request, Response, SequentialIds};
+    use tokio::io::duplex;
+
+    use super::super::super::Link;
+    use super::super::Call;
+    use super::*;
+
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    /// Awaits a call without any runtime.
+    fn block_on(call: Call<&Link<Json>>) -> Result<Response, Error> {
+        let waker = Waker::from(Arc::new(Unpark(current())));
+        let mut call = pin!(call);
+        loop {
+            match call.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(result) => return result,
+                Poll::Pending => park(),
+            }
+        }
+    }
+
+    fn call(link: &Link<Json>, size: usize) -> Call<&Link<Json>> {
+        let mut request = Request::new(Name::from("work"), Body::from(vec![b'1'; size]));
+        request.set_timeout(Some(Duration::from_millis(50)));
+        Call::new(link, request)
+    }
+
+    #[test]
+    fn calls_time_out_although_nobody_drives_their_connection() {
+        let (here, _there) = duplex(16);
+        let ids = Arc::new(SequentialIds::default());
+        let link = Link::new(Json, Limits::default(), ids, Duration::ZERO, here);
+        let error = block_on(call(&link, 3 << 20)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.to_string().contains("not answered within 50ms"), "{error}");
+        // The queue is full now.
+        let error = block_on(call(&link, 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.to_string().contains("did not read earlier requests"), "{error}");
+    }
+}
