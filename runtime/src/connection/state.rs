@@ -218,7 +218,7 @@ impl<F: Framing> State<F> {
     /// while the message is still in the CPU cache (decision 20), and the task writes the batch.
     ///
     /// A caller on another runtime leaves all writes to the task, because a write may register the
-    /// stream or a timer with the current runtime (decision 28).
+    /// stream or a timer with the current runtime (decision 29).
     fn send(&mut self, is_home: bool) {
         let is_alone = self.connection.in_flight() <= 1 && !self.task.completes_in_batches;
         // The task is woken unless everything was written, and then registers its own waker.
