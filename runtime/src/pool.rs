@@ -32,12 +32,13 @@ use isolated_workers_middleware::{BoxService, Service, ServiceExt};
 use tokio::sync::watch;
 
 pub use self::builder::PoolBuilder;
+use self::call_errors::pool_ended;
 pub use self::config::{Restart, WhenFull};
 pub use self::dispatch::Dispatch;
 pub use self::map::{Map, MapProgress};
 use self::scoped::CallOptions;
 pub use self::scoped::ScopedPool;
-use self::state::PoolShared;
+use self::state::{PoolEnd, PoolShared};
 pub use self::stats::{QueueStats, Stats, WorkerStats};
 use crate::Lifecycle;
 use crate::driver::Driver;
@@ -53,7 +54,8 @@ use crate::host::supervisor::StopRequest;
 /// limit, calls fail with an error that names the cause.
 ///
 /// Cloning is cheap, and all clones refer to the same pool. The pool closes when the last clone is
-/// dropped.
+/// dropped. Its tasks run on the runtime on which it was built. If that runtime is shut down, the
+/// workers are killed and all calls fail with [`Closed`](ErrorKind::Closed).
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::{OnCrash, Pool, Program};
@@ -224,13 +226,12 @@ impl<S: Service> Pool<S> {
         let from = shared.update(|state| state.scheduler.reload());
         loop {
             changes.borrow_and_update();
+            if shared.end().is_some() {
+                return Err(pool_ended(shared, "reload"));
+            }
             match shared.reload_result(from) {
                 (Some(true), _) => return Ok(()),
                 (Some(false), Some(error)) => return Err(error),
-                _ if shared.closed.borrow().is_some() => {
-                    let text = "could not reload the pool: it was closed meanwhile; build another pool";
-                    return Err(Error::new(ErrorKind::Closed, text));
-                }
                 _ => {}
             }
             // Cannot fail: this pool owns the sender.
@@ -264,11 +265,10 @@ impl<S: Service> Pool<S> {
 
     async fn ended(&self) -> Result<(), Error> {
         let shared = &self.shared;
-        let ended = shared.closed.subscribe().wait_for(Option::is_some).await.map(|killed| *killed);
+        let end = shared.end.subscribe().wait_for(Option::is_some).await.map(|end| *end);
         // Cannot fail: this pool owns the sender.
-        match ended.ok().flatten() {
-            None | Some(0) => Ok(()),
-            Some(killed) => {
+        match end.ok().flatten() {
+            Some(PoolEnd::Closed { killed: killed @ 1.. }) => {
                 let text = format!(
                     "could not close the pool ({}) gracefully: {killed} of its workers did not end in time and were \
                      killed; set a longer `Timeouts::close`",
@@ -276,6 +276,7 @@ impl<S: Service> Pool<S> {
                 );
                 Err(Error::new(ErrorKind::Closed, text))
             }
+            _ => Ok(()),
         }
     }
 

@@ -5,6 +5,7 @@ mod crash;
 mod dispatch;
 mod jobs;
 mod leak;
+mod lost_runtime;
 mod map;
 mod queue;
 mod recycle;

@@ -64,6 +64,7 @@ async fn close_and_kill_fail_running_and_queued_calls() {
         let error = soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap_err();
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Closed, Executed::No));
         assert!(error.to_string().contains("is closed or draining"), "{error}");
+        assert_eq!(soon(pool.reload()).await.unwrap_err().kind(), ErrorKind::Closed);
         soon(pool.drain()).await.unwrap();
     }
 }

@@ -12,6 +12,7 @@ use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::call_errors::pool_ended;
 use super::config::{PoolConfig, RecycleLimits};
 use super::state::PoolShared;
 use super::supervisor::PoolSupervisor;
@@ -251,14 +252,10 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
         let (ready, is_ready) = oneshot::channel();
         let checks_memory = config.recycle.memory_bytes > 0;
         let pool = Pool::new(layers.wrap(Dispatch(Arc::clone(&shared))), Arc::clone(&shared));
-        tokio::spawn(PoolSupervisor::new(shared, starter, ids, (config.min, ready), checks_memory).run());
+        let ready = (config.min, ready);
+        tokio::spawn(PoolSupervisor::new(Arc::clone(&shared), starter, ids, ready, checks_memory).run());
         if config.min > 0 {
-            let is_up = is_ready.await.unwrap_or_else(|_| {
-                Err(Error::new(
-                    ErrorKind::Closed,
-                    "could not start the pool: it was closed meanwhile; build another pool",
-                ))
-            });
+            let is_up = is_ready.await.unwrap_or_else(|_| Err(pool_ended(&shared, "start")));
             if let Err(error) = is_up {
                 pool.kill();
                 pool.closed().await;

@@ -4,7 +4,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Executed};
 
 use super::scheduler::Refusal;
-use super::state::PoolShared;
+use super::state::{PoolEnd, PoolShared};
 
 #[cold]
 pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Refusal) -> Error {
@@ -46,10 +46,39 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
             ),
         ),
         Refusal::Closed => {
-            (ErrorKind::Closed, format!("its pool ({subject}) is closed or draining; build another pool"))
+            (ErrorKind::Closed, format!("its pool ({subject}) {}", no_longer_open(shared)))
         }
     };
     Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No)
+}
+
+/// Error of a call that was in flight when the pool lost its supervisor.
+#[cold]
+pub(super) fn lost_in_flight<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
+    let text =
+        format!("could not complete `{name}`: its pool ({}) {}", shared.subject, no_longer_open(shared));
+    Error::new(ErrorKind::Closed, text)
+}
+
+/// Error of an operation on a pool that is no longer open.
+pub(super) fn pool_ended<C: Codec>(shared: &PoolShared<C>, verb: &str) -> Error {
+    let text = format!("could not {verb} the pool ({}): it {}", shared.subject, no_longer_open(shared));
+    Error::new(ErrorKind::Closed, text)
+}
+
+/// Predicate and remedy for a pool that is no longer open.
+fn no_longer_open<C: Codec>(shared: &PoolShared<C>) -> &'static str {
+    match shared.end() {
+        None | Some(PoolEnd::Closed { .. }) => "is closed or draining; build another pool",
+        Some(PoolEnd::RuntimeGone) => {
+            "has ended, because the runtime on which the pool was built was shut down; build a pool on a runtime \
+             that outlives its calls"
+        }
+        Some(PoolEnd::Panicked) => {
+            "has ended, because its supervisor panicked; fix the panic, which standard error shows, and build \
+             another pool"
+        }
+    }
 }
 
 #[cold]

@@ -40,8 +40,19 @@ pub(super) struct PoolShared<C: Codec> {
     pub(super) notify: Notify,
     pub(super) stop: watch::Sender<StopRequest>,
     pub(super) stats: watch::Sender<Stats>,
-    /// Number of workers that had to be killed. Set when all workers are gone.
-    pub(super) closed: watch::Sender<Option<usize>>,
+    /// Set when the pool has ended.
+    pub(super) end: watch::Sender<Option<PoolEnd>>,
+}
+
+/// End of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PoolEnd {
+    /// All workers are gone. `killed` of them did not end in time and were killed.
+    Closed { killed: usize },
+    /// The supervisor was dropped, because its runtime was shut down.
+    RuntimeGone,
+    /// The supervisor panicked.
+    Panicked,
 }
 
 /// State guarded by the pool's lock.
@@ -94,7 +105,7 @@ impl<C: Codec> PoolShared<C> {
             notify: Notify::new(),
             stop: watch::Sender::new(StopRequest::None),
             stats: watch::Sender::default(),
-            closed: watch::Sender::new(None),
+            end: watch::Sender::new(None),
         }
     }
 
@@ -145,6 +156,10 @@ impl<C: Codec> PoolShared<C> {
             *wanted = stop.max(*wanted);
             is_stronger
         });
+    }
+
+    pub(super) fn end(&self) -> Option<PoolEnd> {
+        *self.end.borrow()
     }
 
     pub(super) fn stats(&self) -> Stats {

@@ -1,4 +1,6 @@
 //! Supervisor of a pool: the task that starts and ends workers at the scheduler's request.
+//!
+//! If the task is dropped with its runtime, or panics, it ends all calls and workers of the pool.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,10 +15,11 @@ use isolated_workers_transport::Transport;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{interval, sleep_until};
 
+use super::call_errors::lost_in_flight;
 use super::fast_path::WorkerHandle;
 use super::resident_memory::resident_bytes;
 use super::scheduler::{EndCause, InstanceId};
-use super::state::{PoolShared, SupervisorCommand};
+use super::state::{PoolEnd, PoolShared, SupervisorCommand};
 use crate::Link;
 use crate::driver::Driver;
 use crate::host::starter::Starter;
@@ -206,7 +209,25 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                 Ok(()) = self.stop.changed() => {}
             }
         }
-        self.shared.closed.send_replace(Some(self.killed));
+        self.shared.end.send_replace(Some(PoolEnd::Closed { killed: self.killed }));
         self.shared.stats.send_replace(self.shared.stats());
+    }
+}
+
+impl<D: Driver, C: Codec, T: Transport> Drop for PoolSupervisor<D, C, T> {
+    /// Ends every call and worker, unless the pool has ended before.
+    fn drop(&mut self) {
+        let shared = &*self.shared;
+        if shared.end().is_some() {
+            return;
+        }
+        let is_panic = std::thread::panicking();
+        // Set first, because the errors depend on it.
+        shared.end.send_replace(Some(if is_panic { PoolEnd::Panicked } else { PoolEnd::RuntimeGone }));
+        shared.update(|state| state.scheduler.abandon());
+        shared.links.fail(|name| lost_in_flight(shared, name));
+        // If only this task is gone, the supervisors of the workers still run.
+        self.workers.values().for_each(|worker| worker.control.stop(StopRequest::Kill));
+        shared.stats.send_replace(shared.stats());
     }
 }

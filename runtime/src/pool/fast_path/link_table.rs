@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use isolated_workers_codec::Codec;
+use isolated_workers_core::Error;
 
 use crate::Link;
+use crate::connection::Availability;
 
 /// For each slot of the pool, the links that its workers have had.
 ///
@@ -41,6 +43,13 @@ impl<C: Codec> LinkTable<C> {
     /// Makes later calls in this slot use this link.
     pub(in crate::pool) fn set_latest(&self, slot: usize, index: usize) {
         self.0[slot].latest.store(index, Ordering::Release);
+    }
+
+    /// Ends the calls in flight in all workers. `error` creates the error of a call from the name of
+    /// its message.
+    pub(in crate::pool) fn fail(&self, error: impl Fn(&str) -> Error) {
+        let links = self.0.iter().flat_map(|slot| slot.links.iter());
+        links.for_each(|(_, link)| link.fail(Availability::Closed, &error));
     }
 
     /// Returns the worker with the most free permits and its slot.

@@ -186,6 +186,19 @@ impl<W: WorkerPermits> Scheduler<W> {
         calls.into_iter().for_each(|ticket| self.refuse(ticket, Refusal::Closed));
     }
 
+    /// Refuses all calls and forgets all workers, because the owner is gone. No action starts or
+    /// retires a worker afterwards.
+    pub(crate) fn abandon(&mut self) {
+        self.close();
+        for slot in &mut self.slots {
+            slot.starting = None;
+            for instance in slot.active.take().into_iter().chain(slot.retiring.drain(..)) {
+                instance.permits.close();
+                slot.done += instance.permits.counts().started;
+            }
+        }
+    }
+
     /// Starts, replaces and retires workers. Returns the time of the next poll, unless an event
     /// happens earlier.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {

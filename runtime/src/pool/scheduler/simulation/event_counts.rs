@@ -41,4 +41,5 @@ counts! {
     replaced,
     reloaded,
     reload_failed,
+    abandoned,
 }

@@ -32,6 +32,8 @@ pub(super) struct Model {
     overtakes: HashMap<usize, u32>,
     /// Calls that were assigned or refused.
     settled: HashSet<Ticket>,
+    /// `true` if the owner of the workers is gone.
+    is_abandoned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,7 @@ impl Model {
             starts: VecDeque::new(),
             overtakes: HashMap::new(),
             settled: HashSet::new(),
+            is_abandoned: false,
         }
     }
 
@@ -128,6 +131,7 @@ impl Model {
     }
 
     pub(super) fn start(&mut self, id: InstanceId, now: Instant, is_broken: bool) {
+        assert!(!self.is_abandoned, "a worker is started without an owner");
         let (max, period) = self.config.spawn_rate;
         self.starts.retain(|start| now.duration_since(*start) < period);
         self.starts.push_back(now);
@@ -144,6 +148,7 @@ impl Model {
     }
 
     pub(super) fn retire(&mut self, id: InstanceId) {
+        assert!(!self.is_abandoned, "a worker is retired without an owner");
         assert!(!self.running.contains(&id), "a worker is retired with a call in flight");
         assert!(self.closing.insert(id), "a worker is retired twice");
         if self.active[id.slot] == Some(id) {
@@ -154,6 +159,14 @@ impl Model {
         } else {
             assert!(self.retiring.remove(&id), "{id:?} was not retiring");
         }
+    }
+
+    /// Forgets all workers.
+    pub(super) fn abandon(&mut self) {
+        self.starting.clear();
+        self.active.fill(None);
+        self.retiring.clear();
+        self.is_abandoned = true;
     }
 
     pub(super) fn came_up(&mut self) {

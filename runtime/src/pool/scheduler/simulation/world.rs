@@ -59,6 +59,9 @@ impl World {
     pub(super) fn run(mut self) -> EventCounts {
         self.settle();
         for _ in 0..20 + self.rng.below(150) {
+            if self.rng.below(500) == 0 {
+                return self.abandon();
+            }
             self.step();
             self.settle();
         }
@@ -73,6 +76,28 @@ impl World {
         self.counts.closed += 1;
         self.heal();
         assert!(self.scheduler.is_idle(), "the pool does not drain");
+        self.counts
+    }
+
+    /// Takes the owner of the workers away. Every call that waits must be refused, and no worker is
+    /// started or retired.
+    fn abandon(mut self) -> EventCounts {
+        self.counts.abandoned += 1;
+        self.scheduler.abandon();
+        self.model.abandon();
+        self.settle();
+        assert!(self.model.waiting.is_empty(), "a call waits for a worker that nobody starts");
+        // The calls in flight end later. Their permits are reported, because the pool is contended.
+        while !self.model.running.is_empty() {
+            assert!(self.scheduler.is_contended());
+            self.end_call();
+            self.settle();
+        }
+        self.report_released();
+        self.settle();
+        let late = self.scheduler.submit(Target::Any, 0);
+        assert!(matches!(late, Err(Refusal::Closed)), "{late:?}");
+        assert!(self.scheduler.is_idle() && self.scheduler.live().next().is_none());
         self.counts
     }
 
