@@ -76,8 +76,18 @@ impl<C: Codec> Compressed<C> {
     /// be the same on both sides. Default: [`Limits::frame`].
     ///
     /// [`Limits::frame`] always limits the bytes that are sent.
+    ///
+    /// # Panics
+    /// If `bytes` is below [`Limits::MIN_FRAME_BYTES`] or above `u32::MAX`.
     #[must_use]
     pub fn cap(mut self, bytes: usize) -> Self {
+        let range = Limits::MIN_FRAME_BYTES..=u32::MAX as usize;
+        assert!(
+            range.contains(&bytes),
+            "invalid cap of {bytes} bytes; use {} to {}",
+            range.start(),
+            range.end()
+        );
         self.options.cap_bytes = Some(bytes);
         self
     }

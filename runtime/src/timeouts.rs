@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use isolated_workers_core::{Error, ErrorKind};
+
 /// Time limits for startup, calls and shutdown of a worker. Zero means no limit.
 ///
 /// [`Builder::spawn`](crate::Builder::spawn) refuses a limit of more than ten years with a `Config`
@@ -26,9 +28,6 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Maximum timeout: 10 years. A larger one is refused; zero means no limit.
-    const MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
     /// Sets the time within which the process must be ready for calls.
     pub const fn startup(mut self, limit: Duration) -> Self {
         self.startup = limit;
@@ -53,16 +52,30 @@ impl Timeouts {
         self
     }
 
-    /// Returns the first limit above [`MAX`](Self::MAX), with its name.
-    pub(crate) fn out_of_range(&self) -> Option<(&'static str, Duration)> {
-        let limits = [
-            ("startup", self.startup),
-            ("message", self.message),
-            ("close", self.close),
-            ("disconnected", self.disconnected),
-        ];
-        limits.into_iter().find(|(_, limit)| *limit > Self::MAX)
+    /// Checks that each limit is in its valid range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Self { startup, message, close, disconnected } = *self;
+        for (name, limit) in
+            [("startup", startup), ("message", message), ("close", close), ("disconnected", disconnected)]
+        {
+            check_duration(&format!("Timeouts::{name}"), limit, Some("no limit"))?;
+        }
+        Ok(())
     }
+}
+
+/// Longest duration that a builder accepts: ten years. It can be added to the current time and
+/// multiplied by a small number.
+const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Refuses a duration of more than ten years. `zero` is the meaning of zero, if it is special.
+pub(crate) fn check_duration(setting: &str, value: Duration, zero: Option<&str>) -> Result<(), Error> {
+    if value <= MAX_DURATION {
+        return Ok(());
+    }
+    let zero = zero.map_or(String::new(), |zero| format!("; zero means {zero}"));
+    let text = format!("invalid `{setting}` of {value:?}: the maximum is ten years{zero}");
+    Err(Error::new(ErrorKind::Config, text))
 }
 
 impl Default for Timeouts {

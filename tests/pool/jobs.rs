@@ -25,6 +25,9 @@ pub(crate) trait Jobs {
     async fn exit(&self);
     #[message(timeout = "200ms")]
     async fn spin(&self);
+    /// Same as `echo`, with the longest timeout that can be written.
+    #[message(timeout = "18446744073709551615s")]
+    async fn patient(&self, number: u64) -> u64;
     /// Allocates this number of bytes and never frees them.
     async fn grow(&self, bytes: usize);
     /// Returns the first argument of the program.

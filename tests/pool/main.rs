@@ -10,6 +10,7 @@ mod map;
 mod queue;
 mod recycle;
 mod script;
+mod settings;
 mod shutdown;
 mod stage;
 

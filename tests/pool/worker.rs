@@ -57,6 +57,9 @@ impl Jobs for Worker {
             std::hint::spin_loop();
         }
     }
+    async fn patient(&self, number: u64) -> u64 {
+        number
+    }
     async fn grow(&self, bytes: usize) {
         self.allocated.lock().unwrap().push(vec![1; bytes]);
     }

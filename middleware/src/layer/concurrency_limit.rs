@@ -1,4 +1,4 @@
-use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
+use isolated_workers_core::{Error, Request, Response};
 use tokio::sync::Semaphore;
 
 use crate::{Middleware, Service};
@@ -23,7 +23,8 @@ use crate::{Middleware, Service};
 pub struct ConcurrencyLimit(Semaphore);
 
 impl ConcurrencyLimit {
-    /// Allows at most `limit` concurrent calls.
+    /// Allows at most `limit` concurrent calls. The maximum is 2^61 - 1 (on systems with 64 bits);
+    /// a higher limit means the maximum.
     ///
     /// # Panics
     /// Panics if `limit` is 0.
@@ -39,10 +40,7 @@ impl ConcurrencyLimit {
 
 impl Middleware for ConcurrencyLimit {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let _permit = self.0.acquire().await.map_err(|closed| {
-            let text = format!("could not call `{}`: the limit is closed", request.name());
-            Error::with_source(ErrorKind::Closed, text, closed).with_executed(Executed::No)
-        })?;
+        let _permit = self.0.acquire().await.expect("the semaphore is never closed");
         next.call(request).await
     }
 }

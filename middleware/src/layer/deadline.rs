@@ -44,7 +44,7 @@ impl Deadline {
         Self { limit: None }
     }
 
-    /// Also gives each call a deadline `limit` from its start.
+    /// Also gives each call a deadline `limit` from its start. Zero refuses every call.
     pub const fn within(limit: Duration) -> Self {
         Self { limit: Some(limit) }
     }

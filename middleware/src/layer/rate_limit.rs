@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind, Request, Response};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::{Middleware, Service};
 
@@ -20,19 +20,19 @@ use crate::{Middleware, Service};
 /// ```
 #[derive(Debug)]
 pub struct RateLimit {
-    capacity: u32,
-    /// Time in which one token is added.
-    interval: Duration,
+    count: u32,
+    period: Duration,
     refuses: bool,
     /// The mutex is fair, so calls proceed in order of arrival. The call that waits for a token
     /// holds the lock.
     bucket: Mutex<Option<Bucket>>,
 }
 
+/// Token bucket. A token is worth the nanoseconds of the period, and each nanosecond adds the
+/// count. So a rate of many calls per nanosecond is exact, too.
 #[derive(Debug)]
 struct Bucket {
-    tokens: u32,
-    /// Time at which the last token was added.
+    credit: u128,
     filled: Instant,
 }
 
@@ -44,7 +44,7 @@ impl RateLimit {
     /// Panics if `count` is 0.
     pub fn new(count: u32, period: Duration) -> Self {
         assert!(count > 0, "invalid `RateLimit` of 0: the count must be at least 1");
-        Self { capacity: count, interval: period / count, refuses: false, bucket: Mutex::new(None) }
+        Self { count, period, refuses: false, bucket: Mutex::new(None) }
     }
 
     /// Refuses calls over the limit with an error of the kind `Overloaded` instead of making them
@@ -56,36 +56,32 @@ impl RateLimit {
 
     /// Takes a token. Returns `false` if there is none and the layer refuses calls.
     async fn take(&self) -> bool {
-        if self.interval.is_zero() {
-            return true;
-        }
+        let token = self.period.as_nanos();
         let mut bucket = self.bucket.lock().await;
-        let bucket = bucket.get_or_insert_with(|| Bucket { tokens: self.capacity, filled: Instant::now() });
-        bucket.fill(self.interval, self.capacity);
-        if bucket.tokens == 0 {
+        let bucket = bucket.get_or_insert_with(|| Bucket { credit: self.capacity(), filled: Instant::now() });
+        self.fill(bucket);
+        if let Some(missing) = token.checked_sub(bucket.credit).filter(|missing| *missing > 0) {
             if self.refuses {
                 return false;
             }
-            sleep_until(bucket.filled + self.interval).await;
-            bucket.fill(self.interval, self.capacity);
+            let nanos = missing.div_ceil(self.count.into());
+            // A wait of more than 584 years has no end.
+            sleep(u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)).await;
+            self.fill(bucket);
         }
-        bucket.tokens = bucket.tokens.saturating_sub(1);
+        bucket.credit = bucket.credit.saturating_sub(token);
         true
     }
-}
 
-impl Bucket {
-    fn fill(&mut self, interval: Duration, capacity: u32) {
+    /// Credit of a full bucket. It cannot overflow: a period has less than 2^94 nanoseconds.
+    fn capacity(&self) -> u128 {
+        self.period.as_nanos() * u128::from(self.count)
+    }
+
+    fn fill(&self, bucket: &mut Bucket) {
         let now = Instant::now();
-        let due = now.duration_since(self.filled).as_nanos() / interval.as_nanos();
-        match u32::try_from(due).ok().filter(|due| *due < capacity - self.tokens) {
-            Some(due) => {
-                self.tokens += due;
-                self.filled += interval * due;
-            }
-            // The bucket is full: extra tokens are lost, and the next interval starts now.
-            None => *self = Self { tokens: capacity, filled: now },
-        }
+        let earned = now.duration_since(bucket.filled).as_nanos() * u128::from(self.count);
+        *bucket = Bucket { credit: (bucket.credit + earned).min(self.capacity()), filled: now };
     }
 }
 
@@ -94,11 +90,10 @@ impl Middleware for RateLimit {
         if self.take().await {
             return next.call(request).await;
         }
-        let period = self.interval * self.capacity;
+        let Self { count, period, .. } = self;
         let text = format!(
-            "`{}` was refused: the rate limit of {} per {period:?} was reached; call again later",
-            request.name(),
-            self.capacity
+            "`{}` was refused: the rate limit of {count} per {period:?} was reached; call again later",
+            request.name()
         );
         Err(Error::new(ErrorKind::Overloaded, text))
     }

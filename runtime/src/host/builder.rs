@@ -191,15 +191,10 @@ impl<D: std::fmt::Debug, C, T, L> std::fmt::Debug for Builder<D, C, T, L> {
 
 fn check(settings: &HostSettings) -> Result<(), Error> {
     settings.limits.check()?;
-    if let Some((name, limit)) = settings.timeouts.out_of_range() {
-        let text =
-            format!("invalid Timeouts::{name} of {limit:?}: the maximum is ten years; zero means no limit");
-        return Err(Error::new(ErrorKind::Config, text));
-    }
-    if settings.heartbeat.is_some_and(|heartbeat| heartbeat.interval.is_zero() || heartbeat.timeout.is_zero())
-    {
-        let text = "invalid Heartbeat: a zero interval or timeout would kill every worker; set both";
-        return Err(Error::new(ErrorKind::Config, text));
+    settings.timeouts.check()?;
+    settings.on_crash.check()?;
+    if let Some(heartbeat) = settings.heartbeat {
+        heartbeat.check()?;
     }
     if let (Some(service), false) = (&settings.service, settings.handshake) {
         let why = "the handshake carries it, and `without_handshake` skips that; remove one of the two";

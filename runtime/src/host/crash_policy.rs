@@ -2,7 +2,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use isolated_workers_core::Request;
+use isolated_workers_core::{Error, Request};
+
+use crate::timeouts::check_duration;
 
 /// Uptime below which a worker's death is early. Only early deaths delay the respawn.
 pub(crate) const MIN_STABLE_UPTIME: Duration = Duration::from_secs(5);
@@ -83,11 +85,16 @@ impl OnCrash {
     ///
     /// The delay starts at `first` and doubles with each early death in a row, up to `max`. Jitter
     /// shortens each delay by up to half. Defaults: 10 ms and 5 s. A worker that was active for 5 s
-    /// is respawned without delay.
+    /// is respawned without delay. The maximum of both is ten years.
     pub const fn backoff(mut self, first: Duration, max: Duration) -> Self {
         self.first_delay = first;
         self.max_delay = max;
         self
+    }
+
+    /// Checks that each setting is in its valid range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_duration("OnCrash::backoff", self.first_delay.max(self.max_delay), None)
     }
 
     /// Returns `true` if a worker is respawned even if no call is retried.

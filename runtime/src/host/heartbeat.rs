@@ -1,9 +1,11 @@
 use std::time::Duration;
 
 use isolated_workers_codec::Codec;
+use isolated_workers_core::{Error, ErrorKind};
 use tokio::time::sleep;
 
 use crate::Link;
+use crate::timeouts::check_duration;
 
 /// Detection of hung workers: processes that are stopped, or whose runtime a handler blocks.
 ///
@@ -33,8 +35,8 @@ impl Heartbeat {
     /// Pings after `interval` of silence and kills the worker if it does not answer within 10 s.
     /// [`OnCrash`](crate::OnCrash) decides if it is respawned.
     ///
-    /// [`Builder::spawn`](crate::Builder::spawn) refuses an interval or timeout of zero with a
-    /// `Config` error.
+    /// [`Builder::spawn`](crate::Builder::spawn) refuses an interval or timeout of zero, or of more
+    /// than ten years, with a `Config` error.
     pub const fn every(interval: Duration) -> Self {
         Self { interval, timeout: Duration::from_secs(10), kills: true }
     }
@@ -49,6 +51,16 @@ impl Heartbeat {
     pub const fn report_only(mut self) -> Self {
         self.kills = false;
         self
+    }
+
+    /// Checks that each setting is in its valid range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.interval.is_zero() || self.timeout.is_zero() {
+            let text = "invalid Heartbeat: a zero interval or timeout would kill every worker; set both";
+            return Err(Error::new(ErrorKind::Config, text));
+        }
+        check_duration("Heartbeat::every", self.interval, None)?;
+        check_duration("Heartbeat::timeout", self.timeout, None)
     }
 
     /// Returns when the worker must be killed.

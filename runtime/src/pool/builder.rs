@@ -19,6 +19,7 @@ use super::supervisor::PoolSupervisor;
 use super::{Dispatch, Pool, Restart, WhenFull};
 use crate::driver::Driver;
 use crate::host::builder::Builder;
+use crate::timeouts::check_duration;
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
 /// Builder of a [`Pool`], created by [`Pool::builder`].
@@ -33,6 +34,9 @@ pub struct PoolBuilder<D = Program, C = DefaultCodec, T = DefaultTransport, L = 
     worker: Builder<D, C, T, L>,
     options: PoolOptions,
 }
+
+/// Maximum number of workers. Each has a slot, which takes memory and is visited by some calls.
+const MAX_WORKERS: usize = 10_000;
 
 /// Options as they were set. [`PoolConfig`] has the defaults filled in.
 #[derive(Debug)]
@@ -75,7 +79,8 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self.size(workers..=workers)
     }
 
-    /// Sets the minimum and maximum number of workers. The minimum may be 0.
+    /// Sets the minimum and maximum number of workers. The minimum may be 0, and the maximum is
+    /// between 1 and 10,000.
     ///
     /// A worker above the minimum is started if a call would have to wait, and ends after it has
     /// been idle for [`idle_timeout`](Self::idle_timeout).
@@ -92,7 +97,8 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
     }
 
     /// Sets the maximum number of calls that wait for a worker, and what happens to further calls.
-    /// Default: 1024 and [`WhenFull::Wait`].
+    /// Default: 1024 and [`WhenFull::Wait`]. With 0, a call that finds no free worker is a further
+    /// call.
     pub fn queue(mut self, calls: usize, when_full: WhenFull) -> Self {
         self.options.queue = (calls, when_full);
         self
@@ -119,14 +125,16 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
     ///
     /// Beyond this limit, workers are started one at a time with a growing backoff. Until one comes
     /// up, calls for which no worker is left fail with [`Crashed`](ErrorKind::Crashed). The error
-    /// includes the last failure.
+    /// includes the last failure. `ends` also limits the failed starts in a row, whatever the
+    /// period.
     pub fn restart_limit(mut self, ends: u32, period: Duration) -> Self {
         self.options.restart_limit = Some((ends, period));
         self
     }
 
     /// Sets the number of workers that may be started within `period`, for any reason. At least 1.
-    /// Default: twice the maximum number of workers and at least 8, within 1 s.
+    /// Default: twice the maximum number of workers and at least 8, within 1 s. A `period` of zero
+    /// sets no limit.
     pub fn spawn_rate(mut self, starts: u32, period: Duration) -> Self {
         self.options.spawn_rate = Some((starts, period));
         self
@@ -139,7 +147,7 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Replaces each worker after this number of calls. Default: never.
+    /// Replaces each worker after this number of calls. Default: 0, which means never.
     ///
     /// The limit of each worker is lowered by up to a tenth at random, so that not all are replaced
     /// together. Workers are replaced one at a time. The new worker is up before the old one is
@@ -150,7 +158,7 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
     }
 
     /// Replaces each worker at this age, in the same way as [`recycle_after`](Self::recycle_after).
-    /// Default: never.
+    /// Default: zero, which means never.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.options.recycle.age = age;
         self
@@ -158,7 +166,7 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
 
     /// Replaces each worker if its resident memory exceeds this number of bytes, in the same way as
     /// [`recycle_after`](Self::recycle_after). Memory is measured every 500 ms, only on Linux.
-    /// Default: never.
+    /// Default: 0, which means never.
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.options.recycle.memory_bytes = bytes;
         self
@@ -233,9 +241,10 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
     /// Dropping the future ends the workers.
     ///
     /// # Errors
-    /// - [`Config`](ErrorKind::Config) if the maximum number of workers, `max_in_flight` or the
-    ///   number of starts in `spawn_rate` is 0, or if the minimum number of workers is above the
-    ///   maximum.
+    /// - [`Config`](ErrorKind::Config) if a setting is not in its valid range: the number of
+    ///   workers, `max_in_flight` or the number of starts in `spawn_rate` is 0, the number of
+    ///   workers is above 10,000 or its minimum above its maximum, or a duration is longer than ten
+    ///   years.
     /// - The error of [`Builder::spawn`] for the first worker that does not come up. All other
     ///   workers are then ended.
     ///
@@ -268,9 +277,10 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
 
 impl PoolOptions {
     fn check(&self) -> Result<(), Error> {
-        let problem = if self.max == 0 || self.min > self.max {
+        let problem = if self.max == 0 || self.min > self.max || self.max > MAX_WORKERS {
             format!(
-                "invalid pool size {}..={}: the maximum must be at least 1 and not below the minimum",
+                "invalid pool size {}..={}: the maximum must be between 1 and {MAX_WORKERS}, and not below the \
+                 minimum",
                 self.min, self.max
             )
         } else if self.max_in_flight == 0 {
@@ -278,9 +288,18 @@ impl PoolOptions {
         } else if self.spawn_rate.is_some_and(|(starts, _)| starts == 0) {
             "`spawn_rate` is 0: no worker would ever start; set it to at least 1".to_owned()
         } else {
-            return Ok(());
+            return self.check_durations();
         };
         Err(Error::new(ErrorKind::Config, problem))
+    }
+
+    fn check_durations(&self) -> Result<(), Error> {
+        let period = |rate: Option<(u32, Duration)>| rate.map_or(Duration::ZERO, |(_, period)| period);
+        check_duration("PoolBuilder::queue_timeout", self.queue_timeout, Some("no limit"))?;
+        check_duration("PoolBuilder::idle_timeout", self.idle_timeout, Some("never"))?;
+        check_duration("PoolBuilder::max_age", self.recycle.age, Some("never"))?;
+        check_duration("PoolBuilder::restart_limit", period(self.restart_limit), None)?;
+        check_duration("PoolBuilder::spawn_rate", period(self.spawn_rate), Some("no limit"))
     }
 
     fn resolve(&self, on_crash: OnCrash) -> PoolConfig {

@@ -25,7 +25,8 @@ impl Backoff {
     fn delay(&self, retries: u32, random: u64) -> Duration {
         let limit =
             self.first.saturating_mul(1_u32.checked_shl(retries).unwrap_or(u32::MAX)).min(self.longest);
-        limit.mul_f64(random as f64 / u64::MAX as f64)
+        // The product may be rounded up to more than the longest duration.
+        Duration::try_from_secs_f64(limit.as_secs_f64() * (random as f64 / u64::MAX as f64)).unwrap_or(limit)
     }
 }
 
@@ -47,5 +48,6 @@ mod tests {
         assert_eq!(backoff.delay(3, 0), Duration::ZERO);
         assert_eq!(backoff.delay(3, u64::MAX / 2).as_millis(), 40);
         assert_eq!(Backoff::new(Duration::ZERO, Duration::MAX).delay(40, u64::MAX), Duration::ZERO);
+        assert_eq!(Backoff::new(Duration::MAX, Duration::MAX).delay(3, u64::MAX), Duration::MAX);
     }
 }
