@@ -1,8 +1,12 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::FutureExt;
 use isolated_workers::driver::{Attach, Output};
 use isolated_workers::error::ExitReason;
-use isolated_workers_test_support::process::PidFd;
-use rustix::process::{Pid, Signal, getpgid};
+use isolated_workers::testing::conformance::alone;
+use isolated_workers_test_support::process::{PidFd, children, ignores};
+use rustix::process::{Pid, Signal, WaitOptions, getpgid, wait};
 
 use super::*;
 
@@ -132,4 +136,92 @@ async fn wait_can_be_cancelled_and_restarted() {
     let error = soon(client.exit(9)).await.unwrap_err();
     assert_eq!(error.crash().unwrap().reason, ExitReason::Exited(9));
     assert!(child.ends_within(HANG_TIMEOUT));
+}
+
+/// Runs in a process of its own, which ignores SIGCHLD or reaps any child.
+fn assert_told_how_a_worker_ended(steal: impl Fn() + Send + Sync + 'static) {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let thief = std::thread::spawn({
+        let is_over = Arc::clone(&is_over);
+        move || {
+            while !is_over.load(Ordering::Relaxed) {
+                steal();
+            }
+        }
+    });
+    isolated_workers_test_support::block_on(async {
+        for _ in 0..20 {
+            let (worker, client, child) = with_child().await;
+            let process = PidFd::open(worker.pid());
+            let error = soon(client.exit(7)).await.unwrap_err();
+            assert!(process.has_ended());
+            let crash = error.crash().unwrap();
+            // Linux 6.15 and later keep the exit status.
+            assert!(matches!(crash.reason, ExitReason::Exited(7) | ExitReason::Unknown), "{crash}");
+            assert!(child.ends_within(HANG_TIMEOUT));
+        }
+    });
+    is_over.store(true, Ordering::Relaxed);
+    thief.join().unwrap();
+}
+
+#[test]
+fn a_host_that_reaps_any_child_learns_how_a_worker_ended() {
+    alone(concat!(module_path!(), "::a_host_that_reaps_any_child_learns_how_a_worker_ended"), || {
+        assert_told_how_a_worker_ended(|| {
+            let _ = wait(WaitOptions::NOHANG);
+            std::thread::yield_now();
+        });
+    });
+}
+
+/// The shell ignores SIGCHLD, and so does the program that replaces it.
+#[test]
+fn a_host_that_ignores_sigchld_learns_how_a_worker_ended() {
+    const IGNORES: &str = "ISOLATED_WORKERS_IGNORES_SIGCHLD";
+    let name = concat!(module_path!(), "::a_host_that_ignores_sigchld_learns_how_a_worker_ended");
+    if std::env::var_os(IGNORES).is_some() {
+        assert!(ignores(std::process::id(), Signal::CHILD));
+        return assert_told_how_a_worker_ended(|| std::thread::sleep(Duration::from_millis(10)));
+    }
+    let name = name.split_once("::").unwrap().1;
+    let run = std::process::Command::new("sh")
+        .args(["-c", "trap '' CHLD; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", name])
+        .env(IGNORES, "1")
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && output.contains("1 passed"), "{run:?}");
+}
+
+/// Runs in its own process, which becomes the parent of the orphaned children, as the first process
+/// of a container would.
+#[test]
+fn killed_children_of_workers_are_not_left_as_zombies() {
+    alone(concat!(module_path!(), "::killed_children_of_workers_are_not_left_as_zombies"), || {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+        let until_all_are_reaped = async || {
+            soon(async {
+                while !children().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        };
+        isolated_workers_test_support::block_on(async {
+            for _ in 0..5 {
+                let (_worker, client, _child) = with_child().await;
+                soon(client.exit(1)).await.unwrap_err();
+            }
+            until_all_are_reaped().await;
+            let (worker, _client, _child) = with_child().await;
+            soon(worker.close()).await.unwrap();
+            until_all_are_reaped().await;
+        });
+        // The supervisor of this worker ends with its runtime.
+        let _left = isolated_workers_test_support::block_on(with_child());
+        isolated_workers_test_support::block_on(until_all_are_reaped());
+    });
 }

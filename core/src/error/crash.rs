@@ -75,6 +75,9 @@ impl fmt::Display for Crash {
         if self.reason == ExitReason::Unresponsive {
             f.write_str("; move long computations to a thread, or raise `Heartbeat::timeout` of the host")?;
         }
+        if self.reason == ExitReason::Unknown {
+            f.write_str("; let the host wait only for its own children, and not ignore SIGCHLD")?;
+        }
         if self.out_of_memory {
             f.write_str(
                 "; it was probably killed by the OOM killer; raise the memory limit, or lower what the worker holds at once",
@@ -102,6 +105,13 @@ pub enum ExitReason {
         /// `true` if the process left a core dump.
         core_dumped: bool,
     },
+    /// The process has ended, and its exit status is lost: other code of the host waits for any
+    /// child (`waitpid(-1)`), or the host ignores SIGCHLD. Linux 6.15 and later keep the status, so
+    /// this is not seen there.
+    Unknown,
+    /// The connection to an attached worker has ended. Its process is not a child of this host, so
+    /// its exit is not visible.
+    ConnectionEnded,
     /// The worker closed its connection, kept running and was killed.
     Disconnected,
     /// The worker broke the protocol and was killed.
@@ -129,6 +139,8 @@ impl fmt::Display for ExitReason {
                 }
                 f.write_str(if core_dumped { ", core dumped" } else { "" })
             }
+            Self::Unknown => f.write_str("ended, and its exit status was taken by other code of the host"),
+            Self::ConnectionEnded => f.write_str("closed its connection, and its exit is not visible"),
             Self::Disconnected => f.write_str("closed its connection but did not exit"),
             Self::Violated => f.write_str("broke the protocol"),
             Self::Unresponsive => f.write_str("did not respond to pings and was killed"),
@@ -224,6 +236,16 @@ mod tests {
                 "was killed; move long computations to a thread, or raise `Heartbeat::timeout` of the host"
             ),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_lost_exit_status_comes_with_its_cause_and_a_remedy() {
+        let text = Crash::new(ExitReason::Unknown).to_string();
+        assert_eq!(
+            text,
+            "the worker ended, and its exit status was taken by other code of the host; let the host wait only \
+             for its own children, and not ignore SIGCHLD"
         );
     }
 

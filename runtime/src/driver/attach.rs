@@ -85,7 +85,7 @@ impl Running for Attached {
     async fn wait(&mut self) -> ExitReason {
         // `self` owns the sender, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|gone| *gone).await;
-        ExitReason::Disconnected
+        ExitReason::ConnectionEnded
     }
 
     fn connection_over(&mut self) {

@@ -1,13 +1,14 @@
 mod panic_report;
+mod start_error;
 
-use std::path::Path;
+use std::fmt;
 use std::process::Stdio;
-use std::{fmt, io};
 
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use isolated_workers_transport::{DefaultTransport, STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+pub(super) use self::start_error::StartError;
 use super::output::{OutputReader, StandardStream};
 use super::system::ProcessGroup;
 use super::{Captured, Detach, Driver, Launch, Program, Running};
@@ -18,12 +19,9 @@ const MAX_LAST_WORDS_BYTES: usize = 4 << 10;
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
 pub struct Process {
-    child: Child,
     group: ProcessGroup,
-    pid: u32,
     stdout: Option<OutputReader>,
     stderr: Option<OutputReader>,
-    is_detached: bool,
 }
 
 impl Process {
@@ -45,7 +43,7 @@ impl Process {
             .stdin(inheritance.stdin.unwrap_or_else(Stdio::null))
             .stdout(inheritance.stdout.unwrap_or_else(|| program.stdout.stdio()))
             .stderr(program.stderr.stdio())
-            // `Drop` kills the whole group, unless the process was detached.
+            // The process group kills all of its processes when it is dropped.
             .kill_on_drop(false);
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
@@ -56,16 +54,16 @@ impl Process {
             Some(list) => command.env(STRAY_DESCRIPTORS_VARIABLE, list),
             None => command.env_remove(STRAY_DESCRIPTORS_VARIABLE),
         };
-        let (mut child, group) =
-            ProcessGroup::spawn(&mut command).map_err(|error| spawn_failed(program, error))?;
-        let pid = child.id().expect("a child that was not reaped has a pid");
-        let stdout = child.stdout.take().map(|stdout| {
+        let mut group = ProcessGroup::spawn(&mut command).map_err(|error| error.describe(program))?;
+        let pid = group.id();
+        let (stdout, stderr) = group.take_output();
+        let stdout = stdout.map(|stdout| {
             OutputReader::new(stdout, program.stdout.sink(StandardStream::Output, pid, &program.path))
         });
-        let stderr = child.stderr.take().map(|stderr| {
+        let stderr = stderr.map(|stderr| {
             OutputReader::new(stderr, program.stderr.sink(StandardStream::Error, pid, &program.path))
         });
-        Ok(Self { child, group, pid, stdout, stderr, is_detached: false })
+        Ok(Self { group, stdout, stderr })
     }
 
     /// Reads the rest of the output. The group was killed, so only a process outside it can hold
@@ -84,25 +82,17 @@ impl Running for Process {
     type Pid = u32;
 
     fn pid(&self) -> u32 {
-        self.pid
+        self.group.id()
     }
 
     async fn wait(&mut self) -> ExitReason {
-        self.group.ended(&mut self.child).await;
-        if !self.is_detached {
-            self.group.kill_rest(&self.child);
-        }
-        let status = self.child.wait().await;
+        let reason = self.group.wait().await;
         self.finish_output().await;
-        match status {
-            Ok(status) => self.group.reason(status),
-            // Other code of the host reaped the child, so its exit status is lost.
-            Err(_) => ExitReason::Disconnected,
-        }
+        reason
     }
 
     fn kill(&mut self) {
-        self.group.kill(&self.child);
+        self.group.kill();
     }
 
     fn captured(&self) -> Captured {
@@ -130,7 +120,7 @@ impl Detach for Process {
                 "start it with `.stderr(Output::Inherit)` or `Output::Discard`, and do the same for `stdout`";
             return Err(Error::new(
                 ErrorKind::Config,
-                format!("could not detach the worker (pid {}): {why}; {what}", self.pid),
+                format!("could not detach the worker (pid {}): {why}; {what}", self.pid()),
             ));
         }
         Ok(())
@@ -138,11 +128,9 @@ impl Detach for Process {
 
     fn detach(&mut self) -> Result<(), Error> {
         self.group.release().map_err(|error| {
-            let text = format!("could not detach the worker (pid {})", self.pid);
+            let text = format!("could not detach the worker (pid {})", self.pid());
             Error::with_source(ErrorKind::Config, text, error)
-        })?;
-        self.is_detached = true;
-        Ok(())
+        })
     }
 }
 
@@ -163,38 +151,8 @@ impl Driver for Program {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        if !self.is_detached {
-            self.kill();
-        }
-    }
-}
-
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("Process").field("pid", &self.pid()).finish_non_exhaustive()
     }
-}
-
-/// The system reports "not found" for a program, its interpreter and its working directory alike.
-fn spawn_failed(program: &Program, error: io::Error) -> Error {
-    let path = program.path.display();
-    let bare = program.path.components().count() == 1;
-    let why = match (error.kind(), &program.current_dir) {
-        (_, Some(folder)) if !folder.is_dir() => {
-            format!("its working directory {} does not exist or is not a folder", folder.display())
-        }
-        (io::ErrorKind::NotFound, _) if bare && !Path::new(&program.path).exists() => {
-            "there is no program of this name in PATH; give its path, or build it first".to_owned()
-        }
-        (io::ErrorKind::NotFound, _) if !program.path.exists() => {
-            "there is no such file; check the path, or build it first".to_owned()
-        }
-        (io::ErrorKind::PermissionDenied, _) => {
-            "the file is not executable; check its permissions".to_owned()
-        }
-        _ => "the system refused".to_owned(),
-    };
-    Error::with_source(ErrorKind::Spawn, format!("could not start the worker {path}: {why}"), error)
 }

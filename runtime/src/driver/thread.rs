@@ -137,7 +137,7 @@ impl Running for RunningThread {
 
     async fn wait(&mut self) -> ExitReason {
         let ended = self.ended.wait_for(Option::is_some).await;
-        ended.ok().and_then(|reason| *reason).unwrap_or(ExitReason::Disconnected)
+        ended.ok().and_then(|reason| *reason).unwrap_or(ExitReason::Unknown)
     }
 
     fn kill(&mut self) {

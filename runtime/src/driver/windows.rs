@@ -1,19 +1,24 @@
 mod job;
+mod refusal;
 
 use std::io;
-use std::process::ExitStatus;
 
 use isolated_workers_core::ExitReason;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED};
 
 use self::job::Job;
+pub(super) use self::refusal::refusal;
+use super::process::StartError;
 
 /// Process group: a child process and the processes that it starts, in a job. The job ends when its
 /// handle is closed, at the latest when this process exits.
 pub(super) struct ProcessGroup {
+    id: u32,
+    leader: Child,
     job: Job,
     is_killed: bool,
+    is_released: bool,
 }
 
 /// Exit code of a process that its host has killed, as a shell reports SIGKILL.
@@ -26,54 +31,74 @@ impl ProcessGroup {
     /// As the root of a process group, the process does not receive Ctrl-C from the host's console.
     /// It shares that console and can print there. If there is no console, the process gets no
     /// window.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
-        let job = Job::new()?;
+    pub(super) fn spawn(command: &mut Command) -> Result<Self, StartError> {
+        let job = Job::new().map_err(StartError::Supervision)?;
         let window = if job::has_console() { 0 } else { CREATE_NO_WINDOW };
-        let mut child =
-            command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | window).spawn()?;
-        match job.run(&child) {
-            Ok(()) => Ok((child, Self { job, is_killed: false })),
+        let command = command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | window);
+        let mut leader = command.spawn().map_err(StartError::Program)?;
+        let id = leader.id().expect("a child that was not waited for has a pid");
+        match job.run(&leader) {
+            Ok(()) => Ok(Self { id, leader, job, is_killed: false, is_released: false }),
             Err(error) => {
-                let _ = child.start_kill();
-                Err(error)
+                let _ = leader.start_kill();
+                Err(StartError::Supervision(error))
             }
         }
     }
 
-    pub(super) fn kill(&mut self, child: &Child) {
+    /// Process id of the child.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Takes the pipes from the child's standard output and error, if it has any.
+    pub(super) fn take_output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.leader.stdout.take(), self.leader.stderr.take())
+    }
+
+    pub(super) fn kill(&mut self) {
         self.is_killed = true;
-        self.kill_rest(child);
+        self.kill_members();
     }
 
     /// Kills the processes of the job.
-    pub(super) fn kill_rest(&self, _: &Child) {
+    fn kill_members(&self) {
         // Fails if all processes have exited.
         let _ = self.job.terminate(KILLED_CODE.cast_unsigned());
     }
 
-    /// Waits until the process has exited.
-    pub(super) async fn ended(&mut self, child: &mut Child) {
-        // The caller queries the status again.
-        let _ = child.wait().await;
-    }
-
-    /// Detaches the processes, so that they outlive this value.
-    pub(super) fn release(&self) -> io::Result<()> {
-        self.job.release()
-    }
-
-    /// Returns the exit reason. Windows has no signals, so a process killed by its host is reported
-    /// as killed by SIGKILL.
-    pub(super) fn reason(&self, status: ExitStatus) -> ExitReason {
-        match status.code() {
+    /// Waits until the child has exited, and kills the rest of the job. Cancel-safe.
+    ///
+    /// Windows has no signals, so a process killed by its host is reported as killed by SIGKILL.
+    pub(super) async fn wait(&mut self) -> ExitReason {
+        let status = self.leader.wait().await;
+        if !self.is_released {
+            self.kill_members();
+        }
+        match status.ok().and_then(|status| status.code()) {
             Some(KILLED_CODE) if self.is_killed => ExitReason::Signaled { signal: 9, core_dumped: false },
             Some(code) => ExitReason::Exited(code),
-            None => ExitReason::Disconnected,
+            None => ExitReason::Unknown,
         }
+    }
+
+    /// Releases the processes, so that they outlive this value.
+    pub(super) fn release(&mut self) -> io::Result<()> {
+        self.job.release()?;
+        self.is_released = true;
+        Ok(())
     }
 
     /// Returns `false`: Windows has no OOM killer.
     pub(super) fn was_oom_killed(&self, _: ExitReason) -> bool {
         false
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if !self.is_released {
+            self.kill_members();
+        }
     }
 }

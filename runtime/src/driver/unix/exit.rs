@@ -1,5 +1,7 @@
 use std::io;
+use std::process::ExitStatus;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,12 +16,14 @@ pub(super) enum ChildState {
 }
 
 impl ChildState {
-    pub(super) fn of(pid: Pid) -> Self {
+    /// Returns `None` if the system cannot query the child in this way.
+    pub(super) fn of(child: WaitId<'_>) -> Option<Self> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::Pid(pid), options) {
-            Ok(None) => Self::Running,
-            Ok(Some(_)) => Self::Zombie,
-            Err(_) => Self::Reaped,
+        match waitid(child, options) {
+            Ok(None) => Some(Self::Running),
+            Ok(Some(_)) => Some(Self::Zombie),
+            Err(Errno::CHILD) => Some(Self::Reaped),
+            Err(_) => None,
         }
     }
 }
@@ -36,7 +40,18 @@ impl ChildSignal {
     /// Waits for the exit. Returns at once if the child has exited. Cancel-safe.
     pub(super) async fn ended(&mut self, pid: Pid) {
         // A signal between the query and the wait is not lost.
-        while ChildState::of(pid) == ChildState::Running && self.0.recv().await.is_some() {}
+        while self.state(pid) == ChildState::Running && self.0.recv().await.is_some() {}
+    }
+
+    /// State of the child.
+    pub(super) fn state(&self, pid: Pid) -> ChildState {
+        ChildState::of(WaitId::Pid(pid)).unwrap_or(ChildState::Reaped)
+    }
+
+    /// Returns the exit status of a child that other code has reaped: `None`, because the system
+    /// does not keep it.
+    pub(super) fn status_after_reaping(&self) -> Option<ExitStatus> {
+        None
     }
 }
 
@@ -51,14 +66,14 @@ mod tests {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let mut signal = ChildSignal::new(pid).unwrap();
-        assert_eq!(ChildState::of(pid), ChildState::Running);
+        assert_eq!(signal.state(pid), ChildState::Running);
         drop(child.stdin.take());
         let ended = tokio::time::timeout(std::time::Duration::from_secs(20), signal.ended(pid));
         ended.await.expect("the exit is reported");
         signal.ended(pid).await;
-        assert_eq!(ChildState::of(pid), ChildState::Zombie);
+        assert_eq!(signal.state(pid), ChildState::Zombie);
         assert!(child.wait().unwrap().success());
-        assert_eq!(ChildState::of(pid), ChildState::Reaped);
+        assert_eq!(signal.state(pid), ChildState::Reaped);
         signal.ended(pid).await;
     }
 }

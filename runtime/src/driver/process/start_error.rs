@@ -1,0 +1,32 @@
+use std::io;
+
+use isolated_workers_core::{Error, ErrorKind};
+
+use super::super::system;
+use crate::driver::Program;
+
+/// Failed step of starting a process.
+#[derive(Debug)]
+pub(in crate::driver) enum StartError {
+    /// The system did not run the program.
+    Program(io::Error),
+    /// The program ran and was killed, because the host could not supervise it.
+    Supervision(io::Error),
+}
+
+impl StartError {
+    /// Error for the caller of `spawn`.
+    pub(in crate::driver) fn describe(self, program: &Program) -> Error {
+        let attempt = format!("could not start the worker {}", program.path.display());
+        let (text, error) = match self {
+            Self::Program(error) => match system::refusal(program, &error) {
+                Some(cause) => (format!("{attempt}: {cause}"), error),
+                None => (attempt, error),
+            },
+            Self::Supervision(error) => {
+                (format!("{attempt}: the host could not watch its process and killed it"), error)
+            }
+        };
+        Error::with_source(ErrorKind::Spawn, text, error)
+    }
+}
