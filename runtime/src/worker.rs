@@ -1,12 +1,14 @@
 //! The worker's side: serves the host's calls.
 
 mod allocator;
+mod event_thread;
+mod exit;
 mod handlers;
 mod inline_policy;
 mod make_handler;
 mod orphan_guard;
-#[cfg_attr(target_os = "linux", path = "worker/parent/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "worker/parent/other.rs")]
+#[cfg_attr(unix, path = "worker/parent/unix.rs")]
+#[cfg_attr(not(unix), path = "worker/parent/other.rs")]
 mod parent;
 mod reusable_future;
 mod serve;
@@ -14,6 +16,7 @@ mod server;
 mod session;
 mod signal_listener;
 mod stop_signal;
+mod thread;
 
 use isolated_workers_core::{BoxError, Error, ErrorKind};
 use isolated_workers_middleware::Handler;
@@ -34,7 +37,7 @@ pub use self::server::Server;
 ///
 /// It runs on the tokio runtime that awaits it. A current-thread runtime is the fastest, unless
 /// handlers compute in parallel. If the host is gone and the process has not ended 500 ms later,
-/// the process exits with code 1.
+/// the process exits with code 1. Exit handlers that block delay that by another 500 ms.
 ///
 /// If the worker is a process, SIGTERM and SIGINT (on Windows Ctrl-C and Ctrl-Break) drain it, as
 /// [`Server::stop`] does. A second signal ends the process at once, with the exit code of that
@@ -45,7 +48,8 @@ pub use self::server::Server;
 ///
 /// # Errors
 /// - `Config` if a limit is invalid.
-/// - `Startup` if no host started this process.
+/// - `Startup` if no host started this process, or if the system refuses the threads that watch the
+///   host and signals.
 /// - `Handshake` if host and worker do not match.
 /// - `Protocol` if the host sent an invalid frame.
 /// - `Crashed` if the connection broke.

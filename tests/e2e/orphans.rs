@@ -3,7 +3,7 @@ use std::process::{Child, Command, Stdio};
 
 use isolated_workers::testing::conformance::alone;
 use isolated_workers_test_support::process::{PidFd, ignores};
-use isolated_workers_test_support::{HANG_TIMEOUT, count_from_env, entries};
+use isolated_workers_test_support::{HANG_TIMEOUT, assert_error, count_from_env, entries};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -62,6 +62,52 @@ fn no_worker_outlives_a_killed_host() {
             host.assert_no_worker_outlives(state);
         }
     }
+}
+
+#[test]
+fn no_worker_whose_exit_handler_blocks_outlives_its_host() {
+    let host = host("blocks-exit", "wait");
+    assert_eq!(host.workers.len(), 2);
+    PidFd::open(host.process.id()).signal(Signal::KILL);
+    host.assert_no_worker_outlives("blocks-exit");
+}
+
+/// A process that the host has forked without `exec` holds its descriptors. Here this test does.
+#[test]
+fn no_worker_outlives_a_host_whose_descriptors_stay_open() {
+    for state in ["idle", "spinning"] {
+        let host = host(state, "wait");
+        assert_eq!(host.workers.len(), 2, "{state}");
+        let process = PidFd::open(host.process.id());
+        let descriptors = process.copy_descriptors();
+        assert!(descriptors.len() > 2);
+        process.signal(Signal::KILL);
+        host.assert_no_worker_outlives(state);
+        drop(descriptors);
+    }
+}
+
+/// The limit of processes includes threads, and does not apply to root.
+#[tokio::test]
+async fn a_worker_that_cannot_watch_its_host_refuses_to_start() {
+    let limited = ["prlimit", "--nproc=1"];
+    let program = if rustix::process::getuid().is_root() {
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+        isolated_workers::Program::new("setpriv").args(nobody).args(limited)
+    } else {
+        isolated_workers::Program::new(limited[0]).arg(limited[1])
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // The folder of the build may be closed to other users.
+    let worker = folder.path().join("worker");
+    std::fs::copy(super::WORKER, &worker).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::clone(&open)).unwrap();
+    std::fs::set_permissions(&worker, open).unwrap();
+    let started = super::soon(super::Worker::builder(program.arg(worker)).spawn()).await;
+    let error = started.expect_err("a worker without threads");
+    let parts = ["could not start a thread that watches the host", "raise `ulimit -u`"];
+    assert_error(&error, isolated_workers::ErrorKind::Startup, &parts);
 }
 
 /// A disconnected worker gets no end of file from its host. It would linger for a minute.

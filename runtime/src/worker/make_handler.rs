@@ -16,9 +16,6 @@ pub trait MakeHandler: Send + 'static {
     /// Handler that serves the calls.
     type Handler: Handler;
 
-    /// `true` if [`make`](Self::make) runs user code, which may block the runtime. Default: `true`.
-    const RUNS_USER_CODE: bool = true;
-
     /// Makes the handler. `startup` is the host's startup data, if it sent any with
     /// [`Builder::startup_data`](crate::Builder::startup_data). It is decoded within `budget`.
     ///
@@ -35,7 +32,6 @@ pub trait MakeHandler: Send + 'static {
 #[diagnostic::do_not_recommend]
 impl<H: Handler> MakeHandler for H {
     type Handler = H;
-    const RUNS_USER_CODE: bool = false;
 
     async fn make<C: Codec>(self, _: &C, _: Option<&[u8]>, _: Budget) -> Result<H, Error> {
         Ok(self)

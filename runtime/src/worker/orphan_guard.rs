@@ -1,28 +1,24 @@
 //! Guard that ends a worker whose host is gone.
 
-#[cfg(unix)]
-mod unix;
-
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use isolated_workers_transport::Cleanup;
 
-use super::signal_listener::SignalListener;
+use super::exit::exit;
+use super::parent::ParentProcess;
+use super::thread;
 
-/// Time that an orphaned process gets to exit on its own before the guard ends it.
+/// Time that an orphaned process gets to exit on its own before a guard ends it.
 const ORPHAN_GRACE: Duration = Duration::from_millis(500);
-
-/// Delay before the signal thread starts, so that it does not compete with the first calls for CPU
-/// time. A signal that arrives during the delay is handled after it.
-const SIGNAL_THREAD_DELAY: Duration = Duration::from_millis(5);
 
 /// Stack size of the guard's thread.
 const STACK_BYTES: usize = 64 << 10;
 
-/// Ends this process if its host is gone, unless the guard was disarmed. It runs on a thread,
-/// because a handler may block the runtime forever.
+/// Ends this process when its connection has ended, unless the guard was disarmed. It runs on a
+/// thread, because a handler may block the runtime forever.
 pub(super) struct OrphanGuard {
     is_disarmed: Arc<AtomicBool>,
     hangup: Option<Box<dyn FnOnce() + Send>>,
@@ -36,45 +32,45 @@ impl OrphanGuard {
         Self { is_disarmed: Arc::default(), hangup, cleanup }
     }
 
-    /// Starts to watch the host on a new thread, which also starts the thread of `signals`. Does
-    /// nothing if called again.
-    pub(super) fn start(&mut self, signals: Option<SignalListener>) {
-        let Some(hangup) = self.hangup.take() else {
-            if let Some(signals) = signals {
-                signals.spawn_thread();
-            }
-            return;
-        };
+    /// Starts to watch the connection on a new thread.
+    ///
+    /// # Errors
+    /// Returns the system's error if it refuses the thread.
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        let Some(hangup) = self.hangup.take() else { return Ok(()) };
         let (is_disarmed, cleanup) = (Arc::clone(&self.is_disarmed), self.cleanup.take());
-        let watch = move || {
-            if let Some(signals) = signals {
-                std::thread::sleep(SIGNAL_THREAD_DELAY);
-                signals.spawn_thread();
-            }
+        thread::start("orphan-guard", STACK_BYTES, move || {
             hangup();
             std::thread::sleep(ORPHAN_GRACE);
-            if is_disarmed.load(Ordering::Acquire) {
-                return;
+            if !is_disarmed.load(Ordering::Acquire) {
+                exit(1, cleanup.as_ref());
             }
-            if let Some(cleanup) = cleanup {
-                cleanup.run();
-            }
-            std::process::exit(1);
-        };
-        #[cfg(unix)]
-        let watch = match unix::start(STACK_BYTES, watch) {
-            Ok(()) => return,
-            // The stack may have been too small for this system.
-            Err(watch) => watch,
-        };
-        let thread = std::thread::Builder::new().name("orphan-guard".into()).stack_size(STACK_BYTES);
-        if let Err(error) = thread.spawn(watch) {
-            tracing::warn!(%error, "could not start the orphan guard; a busy worker would outlive its host and ignore signals");
-        }
+        })
     }
 
-    /// Disarms the guard: this process no longer ends with its host.
-    pub(super) fn disarm(self) {
+    /// Disarms the guard: this process no longer ends with its connection.
+    pub(super) fn disarm(&self) {
         self.is_disarmed.store(true, Ordering::Release);
+    }
+}
+
+/// Ends this process when its parent, the host, has ended, unless the worker was detached.
+///
+/// A connection may stay open longer than its host: a process that the host has forked without
+/// `exec` holds the host's descriptors.
+pub(super) struct ParentGuard {
+    pub(super) parent: ParentProcess,
+    pub(super) is_detached: Arc<AtomicBool>,
+    pub(super) cleanup: Option<Cleanup>,
+}
+
+impl ParentGuard {
+    /// Ends this process with its parent. Returns if the worker was detached.
+    pub(super) async fn run(self) {
+        self.parent.ended().await;
+        tokio::time::sleep(ORPHAN_GRACE).await;
+        if !self.is_detached.load(Ordering::Acquire) {
+            exit(1, self.cleanup.as_ref());
+        }
     }
 }

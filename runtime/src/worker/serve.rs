@@ -170,7 +170,9 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
             cleanup.get_or_init(|| own.clone());
         }
         let cleanup = channel.cleanup.clone();
-        let session = Session { codec, options, schema: M::Handler::SCHEMA, transport, cleanup, is_process };
+        let is_detached = Arc::default();
+        let schema = M::Handler::SCHEMA;
+        let session = Session { codec, options, schema, transport, cleanup, is_process, is_detached };
         // Boxed, because the future is large: moving it would touch fresh memory in two more
         // places.
         run_on_io_thread(Box::pin(session.run(make, layers, channel, stop))).await

@@ -1,6 +1,8 @@
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,10 +15,10 @@ use tokio::time::{sleep, timeout};
 
 use super::handlers::Handlers;
 use super::make_handler::MakeHandler;
-use super::orphan_guard::OrphanGuard;
+use super::orphan_guard::{OrphanGuard, ParentGuard};
 use super::parent::ParentProcess;
 use super::stop_signal::StopSignal;
-use super::{ServeOptions, host_gone};
+use super::{ServeOptions, event_thread, host_gone};
 use crate::connection::{CloseReason, ConnectionTask, Link};
 use crate::handshake::{Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
@@ -37,6 +39,8 @@ pub(super) struct Session<C> {
     pub(super) cleanup: Option<Cleanup>,
     /// `true` if the worker is a process, not a thread of its host.
     pub(super) is_process: bool,
+    /// `true` once the worker no longer ends with its parent.
+    pub(super) is_detached: Arc<AtomicBool>,
 }
 
 /// An accepted connection to a host.
@@ -98,12 +102,16 @@ impl<C: Codec> Session<C> {
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
-        // User code that makes the handler may block the runtime.
-        if M::RUNS_USER_CODE {
-            orphan_guard.start(stop.take_signal_listener());
-        }
+        // Started before any user code, which may block the runtime.
+        let is_guarded = orphan_guard.start().and_then(|()| {
+            let guard = parent.map(|parent| self.parent_guard(parent));
+            event_thread::start(stop.take_signal_listener(), guard)
+        });
         let startup = greeting.as_ref().and_then(Greeting::startup);
-        let making = make.make(&self.codec, startup, self.options.limits.budget());
+        let making = async {
+            is_guarded.map_err(no_thread)?;
+            make.make(&self.codec, startup, self.options.limits.budget()).await
+        };
         let handler = match stop.unless(making).await {
             Some(Ok(handler)) => handler,
             Some(Err(error)) => {
@@ -116,9 +124,6 @@ impl<C: Codec> Session<C> {
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        // Handlers may block the runtime too. Start before the first of them, while the host reads
-        // that this worker is ready.
-        orphan_guard.start(stop.take_signal_listener());
         Ok(Some((handler, HostConnection { reader, writer, buffer, orphan_guard, peer, parent })))
     }
 
@@ -154,11 +159,30 @@ impl<C: Codec> Session<C> {
         let greeting = self.hear(&mut reader, &mut writer, token).await?;
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
-        let buffer = accept(greeting, &mut writer).await?;
-        // Created after the handshake: the end of a refused host must not end this worker.
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
-        orphan_guard.start(None);
+        if let Err(error) = orphan_guard.start() {
+            return Err(match greeting {
+                Some(greeting) => greeting.decline(&mut writer, no_thread(error)).await,
+                None => no_thread(error).into(),
+            });
+        }
+        let buffer = match accept(greeting, &mut writer).await {
+            Ok(buffer) => buffer,
+            Err(failure) => {
+                // The end of a host that was not accepted must not end this worker.
+                orphan_guard.disarm();
+                return Err(failure);
+            }
+        };
+        if parent.is_none() {
+            self.is_detached.store(true, Ordering::Release);
+        }
         Ok(HostConnection { reader, writer, buffer, orphan_guard, peer, parent })
+    }
+
+    fn parent_guard(&self, parent: ParentProcess) -> ParentGuard {
+        let (is_detached, cleanup) = (Arc::clone(&self.is_detached), self.cleanup.clone());
+        ParentGuard { parent, is_detached, cleanup }
     }
 
     /// Reads the host's hello. Returns `None` if there is no handshake.
@@ -207,6 +231,9 @@ impl<C: Codec> Session<C> {
         match end {
             CloseReason::GoAway { linger: linger @ Some(_) } if !is_stopped => {
                 // Disarm before the stream is dropped: its end tells the host that it may exit.
+                if linger >= Some(UNLIMITED) {
+                    self.is_detached.store(true, Ordering::Release);
+                }
                 orphan_guard.disarm();
                 Ok(linger)
             }
@@ -277,6 +304,12 @@ async fn parent_ended(parent: Option<ParentProcess>) {
         Some(parent) => parent.ended().await,
         None => std::future::pending().await,
     }
+}
+
+fn no_thread(error: io::Error) -> Error {
+    let remedy = "raise `ulimit -u`, or the limit of the control group";
+    let text = format!("could not start a thread that watches the host: {error}; {remedy}");
+    Error::new(ErrorKind::Startup, text)
 }
 
 fn error(failure: HandshakeError) -> Error {

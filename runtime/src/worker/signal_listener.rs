@@ -11,6 +11,7 @@ use isolated_workers_transport::Cleanup;
 
 use self::system::ShutdownSignals;
 use super::Server;
+use super::exit::exit;
 
 /// Handles signals: the first one drains the worker, the next one ends the process. Once the worker
 /// has ended, any signal ends the process.
@@ -38,27 +39,8 @@ impl SignalListener {
         loop {
             let code = self.signals.next().await;
             if !self.server.stop_first() {
-                if let Some(cleanup) = self.cleanup.get() {
-                    cleanup.run();
-                }
-                std::process::exit(code);
+                exit(code, self.cleanup.get());
             }
         }
     }
-
-    /// Handles signals on a thread, because a handler may block the worker's runtime.
-    pub(super) fn spawn_thread(mut self) {
-        let listen = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => match runtime.block_on(self.listen()) {},
-            Err(error) => warn_not_listening(&error),
-        };
-        let thread = std::thread::Builder::new().name("signals".into()).stack_size(256 << 10);
-        if let Err(error) = thread.spawn(listen) {
-            warn_not_listening(&error);
-        }
-    }
-}
-
-fn warn_not_listening(error: &std::io::Error) {
-    tracing::warn!(%error, "could not start a thread for signals; this worker ignores them");
 }

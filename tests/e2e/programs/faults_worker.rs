@@ -35,6 +35,21 @@ static LAST_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PANIC_TEXT: Mutex<String> = Mutex::new(String::new());
 static PANICS: Notify = Notify::const_new();
 
+thread_local! {
+    /// Exit handler that never returns: values of the thread that ends the process are dropped.
+    static BLOCKS_EXIT: Blocking = const { Blocking };
+}
+
+struct Blocking;
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
 #[derive(Default)]
 struct Worker {
     waiting: AtomicUsize,
@@ -184,6 +199,13 @@ impl Faults for Worker {
         channel().write_all(b"no frame\n").unwrap();
         std::future::pending().await
     }
+    async fn shell(&self, command: String) -> (Option<i32>, String) {
+        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+    async fn allocate(&self, bytes: usize) {
+        std::hint::black_box(vec![0_u8; bytes]);
+    }
     async fn start_child(&self) -> u32 {
         Command::new("sleep").arg("600").spawn().unwrap().id()
     }
@@ -275,6 +297,10 @@ fn main() -> Result<(), Error> {
         }
         "impatient" => runtime(false)
             .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
+        "blocks-exit" => {
+            BLOCKS_EXIT.with(|_| ());
+            runtime(false).block_on(async { serve(worker).await })
+        }
         "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
         "" => {
             let served = runtime(false).block_on(async {

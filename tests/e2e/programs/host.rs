@@ -2,12 +2,18 @@
 //!
 //! Arguments: the path of the worker program, the state of the workers, and the end of the host.
 //!
-//! - State of the workers: `idle`, `spinning`, `disconnected`, `detached` (prints each address), or
-//!   `nowhere` (prints the error of `disconnect`).
+//! - State of the workers: `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks),
+//!   `disconnected`, `detached` (prints each address), or `nowhere` (prints the error of
+//!   `disconnect`).
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
 //!
+//! With `updates` as the state, the third argument is `replaced` or `removed`: it happens to the file
+//! of this program, between two workers that run this program. With `terminal`, it is a shell command
+//! that a worker runs, and the host prints the command's exit code and standard error.
+//!
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
-//! or `capture`. One worker prints, and the host prints nothing.
+//! or `capture`. One worker prints, and the host prints nothing. With `floods`, the worker prints more
+//! than a pipe holds, and the host kills it.
 
 #[path = "../services/faults.rs"]
 mod faults;
@@ -20,15 +26,25 @@ use isolated_workers::{Error, Program, Worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let [_, worker, state, end] = &std::env::args().collect::<Vec<_>>()[..] else {
-        panic!("usage: e2e-host WORKER STATE END")
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let (worker, state, end) = match &arguments[..] {
+        [how] if how == "is-the-same" => std::process::exit(42),
+        [worker, state, end] => (worker, state, end),
+        _ => panic!("usage: e2e-host WORKER STATE END"),
     };
-    if state == "prints" {
-        return prints(worker, end).await;
+    match state.as_str() {
+        "prints" => return prints(worker, end).await,
+        "floods" => return floods(worker, end).await,
+        "updates" => return updates(end).await,
+        "terminal" => return terminal(worker, end).await,
+        _ => {}
     }
     let mut workers = Vec::new();
     for _ in 0..2 {
-        let program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
+        let mut program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
+        if state == "blocks-exit" {
+            program = program.arg("blocks-exit");
+        }
         let worker = Worker::builder(program).spawn().await?;
         let client = FaultsClient::new(worker.clone());
         match state.as_str() {
@@ -62,16 +78,68 @@ async fn main() -> Result<(), Error> {
     }
 }
 
-async fn prints(worker: &str, output: &str) -> Result<(), Error> {
-    let output = match output {
+fn policy(name: &str) -> Output {
+    match name {
         "inherit" => Output::Inherit,
         "discard" => Output::Discard,
         "keep" => Output::Keep,
         _ => Output::Capture,
-    };
+    }
+}
+
+async fn prints(worker: &str, output: &str) -> Result<(), Error> {
+    let output = policy(output);
     let worker = Worker::builder(Program::new(worker).stdout(output).stderr(output)).spawn().await?;
     let client = FaultsClient::new(worker.clone());
     client.write(false, "to the output".into()).await?;
     client.write(true, "to the error".into()).await?;
+    worker.close().await
+}
+
+async fn floods(worker: &str, output: &str) -> Result<(), Error> {
+    let output = policy(output);
+    let worker = Worker::builder(Program::new(worker).stdout(output).stderr(output)).spawn().await?;
+    let client = FaultsClient::new(worker.clone());
+    let flood = client.flood(1);
+    tokio::select! {
+        _ = flood => {}
+        () = tokio::time::sleep(std::time::Duration::from_millis(200)) => {}
+    }
+    worker.kill();
+    worker.closed().await;
+    Ok(())
+}
+
+async fn updates(change: &str) -> Result<(), Error> {
+    let own = std::env::current_exe().expect("the path of this program");
+    let before = Program::current_exe()?;
+    spawn_self(before.clone()).await;
+    if change == "replaced" {
+        let next = own.with_extension("next");
+        std::fs::copy("/bin/false", &next).expect("a copy");
+        std::fs::rename(next, &own).expect("a replaced file");
+    } else {
+        std::fs::remove_file(&own).expect("a removed file");
+    }
+    spawn_self(before).await;
+    spawn_self(Program::current_exe()?).await;
+    Ok(())
+}
+
+/// Starts this program as a worker, which does not serve.
+async fn spawn_self(program: Program) {
+    let error = Worker::builder(program.arg("is-the-same")).spawn().await.expect_err("no worker");
+    if error.to_string().contains("exited with code 42") {
+        println!("it is the same program");
+    } else {
+        println!("{error}");
+    }
+}
+
+async fn terminal(worker: &str, command: &str) -> Result<(), Error> {
+    let worker = Worker::builder(Program::new(worker)).spawn().await?;
+    let client = FaultsClient::new(worker.clone());
+    let (code, stderr) = client.shell(command.to_owned()).await?;
+    println!("code {code:?}: {stderr}");
     worker.close().await
 }

@@ -64,6 +64,10 @@ pub(crate) trait Faults {
     async fn hang_up(&self);
     /// Sends bytes that are not a frame.
     async fn send_garbage(&self);
+    /// Runs a shell command. Returns its exit code and what it wrote to standard error.
+    async fn shell(&self, command: String) -> (Option<i32>, String);
+    /// Allocates memory of this size. Fails if the size exceeds a limit.
+    async fn allocate(&self, bytes: usize);
     /// Starts a process that keeps all inherited descriptors open. Returns its id.
     async fn start_child(&self) -> u32;
     /// Same as `start_child`, in a new process group.

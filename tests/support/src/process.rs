@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open, pidfd_send_signal};
 
 /// Pidfd of a process. It refers to the same process even if the kernel reuses the process id.
 #[derive(Debug)]
@@ -38,6 +38,18 @@ impl PidFd {
     /// Sends a signal. Returns an error if the process has ended.
     pub fn try_signal(&self, signal: Signal) -> Result<(), Errno> {
         pidfd_send_signal(&self.0, signal)
+    }
+
+    /// Copies of all open descriptors of the process.
+    ///
+    /// # Panics
+    /// If this process may not copy them.
+    pub fn copy_descriptors(&self) -> Vec<OwnedFd> {
+        let copy = |number| match pidfd_getfd(&self.0, number, PidfdGetfdFlags::empty()) {
+            Err(Errno::BADF) => None,
+            copied => Some(copied.unwrap()),
+        };
+        (0..256).filter_map(copy).collect()
     }
 
     /// Returns `true` if the process has ended.

@@ -32,8 +32,10 @@ pub(in crate::driver) fn refusal(program: &Program, error: &io::Error) -> Option
             .to_owned(),
         Errno::TXTBSY => "the file is open for writing; start the program when it is written".to_owned(),
         Errno::TOOBIG => "its arguments and environment are too long; pass data by `startup_data`".to_owned(),
-        Errno::AGAIN => "the limit of processes is reached; raise `ulimit -u` or the limit of the control group"
-            .to_owned(),
+        Errno::AGAIN => {
+            "the limit of processes is reached; raise `ulimit -u` or the limit of the control group"
+                .to_owned()
+        }
         Errno::NOMEM => "there is not enough memory; free some, or start fewer workers".to_owned(),
         Errno::MFILE | Errno::NFILE => {
             "the limit of open descriptors is reached; raise `ulimit -n`, or start fewer workers".to_owned()
@@ -47,7 +49,8 @@ fn not_found(program: &Program) -> String {
         return "there is no program of this name in PATH; give its path, or build it first".to_owned();
     }
     if file(program).exists() {
-        "the file exists, but its interpreter (the `#!` line) or dynamic loader does not; install it".to_owned()
+        "the file exists, but its interpreter (the `#!` line) or dynamic loader does not; install it"
+            .to_owned()
     } else {
         "there is no such file; check the path, or build it first".to_owned()
     }

@@ -26,7 +26,8 @@ pub(in crate::driver) fn refusal(program: &Program, error: &io::Error) -> Option
         }
         (ERROR_ACCESS_DENIED, _) => "access is denied; check the permissions of the file".to_owned(),
         (ERROR_BAD_EXE_FORMAT, _) => {
-            "the file is not a program for this system; check that it was built for this architecture".to_owned()
+            "the file is not a program for this system; check that it was built for this architecture"
+                .to_owned()
         }
         _ => return None,
     })

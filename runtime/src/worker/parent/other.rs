@@ -1,4 +1,5 @@
-/// Host of this worker, if the host is the parent process. This system cannot report its end.
+/// Host of this worker, if the host is the parent process. Not needed here: the host's job ends its
+/// workers.
 #[derive(Clone, Copy)]
 pub(in crate::worker) enum ParentProcess {}
 

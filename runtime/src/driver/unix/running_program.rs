@@ -1,0 +1,51 @@
+//! The program of this process, even if its file was replaced or removed.
+
+use std::io;
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use crate::driver::Program;
+
+/// Returns the path from which this process was started.
+pub(in crate::driver) fn path() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    #[cfg(target_os = "linux")]
+    if let Some(path) = linux::replaced(&path) {
+        return Ok(path);
+    }
+    Ok(path)
+}
+
+/// Returns a command that runs the program.
+pub(in crate::driver) fn command(program: &Program) -> Command {
+    #[cfg(target_os = "linux")]
+    if program.is_current_exe && !linux::is_unchanged(&program.path) {
+        let mut command = Command::new(linux::RUNNING);
+        command.arg0(&program.path);
+        return command;
+    }
+    Command::new(&program.path)
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::{Path, PathBuf};
+
+    /// Link to the running program. The new process resolves it before it replaces its own program.
+    pub(super) const RUNNING: &str = "/proc/self/exe";
+
+    /// Returns the path of a file that was replaced or removed. The kernel marks it.
+    pub(super) fn replaced(path: &Path) -> Option<PathBuf> {
+        let path = path.as_os_str().as_bytes().strip_suffix(b" (deleted)").filter(|_| !path.exists())?;
+        Some(PathBuf::from(OsStr::from_bytes(path)))
+    }
+
+    /// Returns `true` if the file at `path` is the running program.
+    pub(super) fn is_unchanged(path: &Path) -> bool {
+        let id = |path: &Path| rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+        id(Path::new(RUNNING)).is_ok_and(|running| id(path) == Ok(running))
+    }
+}
