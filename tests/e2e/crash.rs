@@ -159,3 +159,15 @@ async fn a_partial_frame_of_a_killed_worker_is_never_decoded() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_worker_over_its_memory_limit_says_so() {
+    let program = Program::new("sh").args(["-c", "ulimit -v 4000000; exec \"$0\"", WORKER]);
+    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
+    let error = soon(FaultsClient::new(worker).allocate(1 << 42)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.ends_with(&format!("; its last output: memory allocation of {} bytes failed", 1_u64 << 42)),
+        "{text}"
+    );
+}

@@ -83,7 +83,7 @@ impl fmt::Display for Crash {
                 "; it was probably killed by the OOM killer; raise the memory limit, or lower what the worker holds at once",
             )?;
         }
-        match (&self.panic, self.stderr.lines().next_back()) {
+        match (&self.panic, last_statement(&self.stderr)) {
             (Some(panic), _) => write!(f, "; it panicked: {panic}"),
             (None, Some(line)) => write!(f, "; its last output: {line}"),
             (None, None) => Ok(()),
@@ -153,6 +153,24 @@ impl fmt::Display for ExitReason {
     }
 }
 
+/// Last line of a standard error that is no hint of the standard library about backtraces, and no
+/// part of a backtrace.
+fn last_statement(stderr: &str) -> Option<&str> {
+    let text = match stderr.split_once("\nstack backtrace:\n") {
+        Some((before, trace)) if trace.lines().all(is_part_of_backtrace) => before,
+        _ => stderr,
+    };
+    text.lines().rfind(|line| !line.trim().is_empty() && !is_backtrace_hint(line))
+}
+
+fn is_part_of_backtrace(line: &str) -> bool {
+    line.is_empty() || line.starts_with(' ') || is_backtrace_hint(line)
+}
+
+fn is_backtrace_hint(line: &str) -> bool {
+    line.starts_with("note: ") && line.contains("RUST_BACKTRACE")
+}
+
 /// Name of a signal that ends a process. `None` if the number is not listed for this system.
 fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
@@ -206,15 +224,26 @@ mod tests {
     fn a_panic_is_shown_instead_of_the_last_output() {
         let mut crash = Crash::new(ExitReason::Exited(101));
         crash.stderr = "out of cheese\nnote: run with `RUST_BACKTRACE=1`".into();
-        assert_eq!(
-            crash.to_string(),
-            "the worker exited with code 101; its last output: note: run with `RUST_BACKTRACE=1`"
-        );
+        assert_eq!(crash.to_string(), "the worker exited with code 101; its last output: out of cheese");
         crash.panic = Some("out of cheese, at src/main.rs:7:5".into());
         assert_eq!(
             crash.to_string(),
             "the worker exited with code 101; it panicked: out of cheese, at src/main.rs:7:5"
         );
+    }
+
+    #[test]
+    fn a_hint_about_backtraces_is_not_the_last_output() {
+        let hint = "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        let more =
+            "note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.\n";
+        let trace = format!("stack backtrace:\n   0: f\n             at a.rs:1:2\n{more}");
+        let failed = "memory allocation of 99 bytes failed\n";
+        for stderr in [failed.to_owned(), format!("{failed}{hint}"), format!("{failed}{trace}\n")] {
+            assert_eq!(last_statement(&stderr), Some(failed.trim_end()), "{stderr}");
+        }
+        assert_eq!(last_statement(&format!("{failed}{trace}goodbye\n")), Some("goodbye"));
+        assert_eq!(last_statement(&format!("\n{hint}")), None);
     }
 
     #[test]

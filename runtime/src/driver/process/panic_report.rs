@@ -81,11 +81,11 @@ fn head(line: &str) -> Option<&str> {
     Some(line.split_once("thread '")?.1.split_once(" panicked at ")?.1)
 }
 
-/// Number of lines of the message at the start of `lines`. If no note ends the message, only
+/// Number of lines of the message at the start of `lines`. If no other report ends the message, only
 /// indented lines belong to it, such as those of a failed assertion. Other lines may be unrelated
 /// output.
 fn end_of_message(lines: &[&str]) -> usize {
-    let note = lines.iter().position(|line| is_note(line));
+    let note = lines.iter().position(|line| is_note(line) || line.contains("' has overflowed its stack"));
     let indented = lines.iter().skip(1).take_while(|line| line.starts_with(' ')).count();
     note.unwrap_or(1 + indented).min(lines.len())
 }
@@ -160,6 +160,11 @@ mod tests {
             assert_eq!(find(stderr, reason), None);
         }
         assert_eq!(find(&format!("{stderr}a line of its own\n"), ABORT), None, "output follows the panic");
+        let overflow =
+            "\nthread 'a' (7) has overflowed its stack\nfatal runtime error: stack overflow, aborting\n";
+        for caught in [stderr, "thread 'a' panicked at a.rs:1:1:\nwas caught\n"] {
+            assert_eq!(find(&format!("{caught}{overflow}"), ABORT), None, "a stack overflow is no panic");
+        }
         assert_eq!(find("no panic here", EXIT), None);
         for half in ["thread 'a' panicked at ", "thread 'a' panicked at 'never ends\n more"] {
             let _ = find(half, EXIT);
