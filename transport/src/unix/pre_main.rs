@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use super::sys::channel_ends::{self, Streams, has_id};
 use super::sys::stray_descriptors;
@@ -39,8 +41,19 @@ extern "C" fn prepare() {
     if let Some(list) = variable(STRAY_DESCRIPTORS_VARIABLE) {
         stray_descriptors::close_listed(&list);
     }
+    leave_terminal();
     #[cfg(target_os = "linux")]
     continue_when_orphaned();
+}
+
+/// Gives up the controlling terminal. The host starts a worker in a background process group, which
+/// the terminal stops as a whole when one of its processes reads from it. Without a terminal, opening
+/// `/dev/tty` is an error in the process that does it.
+fn leave_terminal() {
+    // Fails if there is no terminal, as usual for a service.
+    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else { return };
+    // SAFETY: the descriptor is open, and the request takes no argument.
+    unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) };
 }
 
 /// Makes the system continue this process when its host dies. A stopped worker then sees the end of
