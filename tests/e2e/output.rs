@@ -176,3 +176,41 @@ fn inherited_and_kept_output_appears_in_the_streams_of_the_host() {
         assert_eq!((&*host.stdout, &*host.stderr), (stdout.as_bytes(), stderr.as_bytes()), "{policy}");
     }
 }
+
+/// The streams of the host are pipes that nobody reads. A write to them never returns.
+#[test]
+fn a_host_whose_streams_block_ends() {
+    for policy in ["keep", "capture"] {
+        let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+            .args([WORKER, "floods", policy])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let process = PidFd::open(host.id());
+        let has_ended = process.ends_within(HANG_TIMEOUT);
+        let _ = host.kill();
+        assert!(host.wait().unwrap().success() && has_ended, "{policy}: the host hangs");
+    }
+}
+
+#[test]
+fn printing_is_harmless_if_nobody_reads_the_streams_of_the_host() {
+    let (stdout, stderr) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+    let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+        .args([WORKER, "prints", "keep"])
+        .stdout(stdout.1)
+        .stderr(stderr.1)
+        .spawn()
+        .unwrap();
+    drop((stdout.0, stderr.0));
+    assert!(host.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn both_streams_go_through_the_host_by_default() {
+    let (worker, client) = started().await;
+    client.print("a line\n".into()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    assert_eq!((worker.stdout(), worker.stderr()), ("a line\n".into(), "a line\n".into()));
+}

@@ -40,3 +40,40 @@ async fn a_worker_starts_in_the_folder_of_the_host_or_the_given_one() {
     let other = client(Program::new(WORKER).current_dir(folder.path())).await.current_dir().await.unwrap();
     assert_eq!(other, folder.path().canonicalize().unwrap().display().to_string());
 }
+
+/// Runs a copy of the host program, which replaces or removes its own file.
+#[test]
+fn the_current_program_is_started_even_if_its_file_was_replaced() {
+    for change in ["replaced", "removed"] {
+        let folder = tempfile::tempdir().unwrap();
+        let host = folder.path().join("host");
+        std::fs::copy(env!("CARGO_BIN_EXE_e2e-host"), &host).unwrap();
+        let run = std::process::Command::new(&host).args([WORKER, "updates", change]).output().unwrap();
+        let output = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success(), "{change}: {run:?}");
+        // Before the change, after it, and from a new path.
+        assert_eq!(output, "it is the same program\n".repeat(3), "{change}");
+    }
+}
+
+/// In a terminal, the worker is in a background process group. The terminal would stop it as a whole.
+#[test]
+fn a_worker_that_uses_the_terminal_gets_an_error_at_once() {
+    for command in ["stty -echo </dev/tty", "read line </dev/tty", "echo text >/dev/tty"] {
+        let host = format!("'{}' '{WORKER}' terminal '{command}'", env!("CARGO_BIN_EXE_e2e-host"));
+        let run = std::process::Command::new("script")
+            .args([
+                "--quiet",
+                "--return",
+                "--command",
+                &format!("stty tostop; timeout 20 {host}"),
+                "/dev/null",
+            ])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success(), "{command}: {run:?}");
+        assert!(output.contains("/dev/tty: No such device or address"), "{command}: {output}");
+    }
+}

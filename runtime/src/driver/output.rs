@@ -1,12 +1,15 @@
 mod captured;
+mod host_stream;
 mod line_logger;
 mod reader;
 mod tail;
 
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
 pub use self::captured::Captured;
+use self::host_stream::HostStream;
 use self::line_logger::LineLogger;
 pub(super) use self::reader::{OutputReader, Sink};
 
@@ -15,7 +18,7 @@ pub(super) use self::reader::{OutputReader, Sink};
 /// With [`Keep`](Self::Keep), [`Capture`](Self::Capture) and [`Trace`](Self::Trace), the host reads
 /// the stream until the process has exited, even if the connection ends earlier. It keeps at most
 /// 64 KiB. A worker that prints without end therefore does not harm its host, and blocks only while
-/// the destination blocks.
+/// the host's runtime or the destination blocks.
 ///
 /// ```
 /// use isolated_workers_runtime::{Output, Program};
@@ -25,12 +28,17 @@ pub(super) use self::reader::{OutputReader, Sink};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Shares the host's stream.
+    /// Shares the host's stream. If nobody reads that stream any more, printing fails in the worker,
+    /// and `println!` panics.
     Inherit,
     /// Discards the output.
     Discard,
     /// Copies the output to the host's stream and keeps the tail, which is included in the error of
-    /// a crash. Default for the standard error.
+    /// a crash. The default.
+    ///
+    /// If nobody reads the host's stream any more, the output is dropped. If the stream blocks, the
+    /// worker blocks as soon as its pipe is full. When the worker has ended, up to 512 KiB of the
+    /// output of all workers wait for the stream, and the rest is dropped.
     #[default]
     Keep,
     /// Keeps the last 64 KiB and copies nothing. [`Worker::stdout`](crate::Worker::stdout) and
@@ -55,13 +63,15 @@ impl Output {
     }
 
     /// Sink for the output that the host reads from the stream `from`.
-    pub(super) fn sink(self, from: StandardStream, pid: u32, program: &Path) -> Sink {
-        match (self, from) {
-            (Self::Keep, StandardStream::Output) => Sink::Through(Box::new(tokio::io::stdout())),
-            (Self::Keep, StandardStream::Error) => Sink::Through(Box::new(tokio::io::stderr())),
-            (Self::Trace, _) => Sink::Lines(LineLogger::new(from, pid, program)),
-            (Self::Inherit | Self::Discard | Self::Capture, _) => Sink::Nowhere,
-        }
+    ///
+    /// # Errors
+    /// Returns the system's error if it refuses the thread that writes to the host's stream.
+    pub(super) fn sink(self, from: StandardStream, pid: u32, program: &Path) -> io::Result<Sink> {
+        Ok(match self {
+            Self::Keep => Sink::Through(HostStream::open(from)?),
+            Self::Trace => Sink::Lines(LineLogger::new(from, pid, program)),
+            Self::Inherit | Self::Discard | Self::Capture => Sink::Nowhere,
+        })
     }
 }
 

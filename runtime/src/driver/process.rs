@@ -9,8 +9,8 @@ use isolated_workers_transport::{DefaultTransport, STRAY_DESCRIPTORS_VARIABLE, s
 use tokio::process::Command;
 
 pub(super) use self::start_error::StartError;
-use super::output::{OutputReader, StandardStream};
-use super::system::ProcessGroup;
+use super::output::{Output, OutputReader, StandardStream};
+use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
 
 /// Maximum size of the standard error that is included in an error.
@@ -27,7 +27,7 @@ pub struct Process {
 impl Process {
     pub(super) fn spawn(program: &Program, launch: Launch) -> Result<Self, Error> {
         let Launch { variable: (key, value), inheritance } = launch;
-        let mut command = Command::new(&program.path);
+        let mut command = running_program::command(program);
         if program.clear_env {
             command.env_clear();
         }
@@ -54,15 +54,23 @@ impl Process {
             Some(list) => command.env(STRAY_DESCRIPTORS_VARIABLE, list),
             None => command.env_remove(STRAY_DESCRIPTORS_VARIABLE),
         };
-        let mut group = ProcessGroup::spawn(&mut command).map_err(|error| error.describe(program))?;
+        Self::supervise(&mut command, program).map_err(|error| error.describe(program))
+    }
+
+    fn supervise(command: &mut Command, program: &Program) -> Result<Self, StartError> {
+        let mut group = ProcessGroup::spawn(command)?;
         let pid = group.id();
+        let sink =
+            |output: Output, from| output.sink(from, pid, &program.path).map_err(StartError::Supervision);
         let (stdout, stderr) = group.take_output();
-        let stdout = stdout.map(|stdout| {
-            OutputReader::new(stdout, program.stdout.sink(StandardStream::Output, pid, &program.path))
-        });
-        let stderr = stderr.map(|stderr| {
-            OutputReader::new(stderr, program.stderr.sink(StandardStream::Error, pid, &program.path))
-        });
+        let stdout = match stdout {
+            Some(stdout) => Some(OutputReader::new(stdout, sink(program.stdout, StandardStream::Output)?)),
+            None => None,
+        };
+        let stderr = match stderr {
+            Some(stderr) => Some(OutputReader::new(stderr, sink(program.stderr, StandardStream::Error)?)),
+            None => None,
+        };
         Ok(Self { group, stdout, stderr })
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use isolated_workers_core::{Error, ErrorKind};
 
 use super::Output;
+use super::system::running_program;
 
 /// Driver that runs a program as a child process.
 ///
@@ -18,6 +19,9 @@ use super::Output;
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(super) path: PathBuf,
+    /// `true` for the program of this process, even if its file was replaced.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux can start a replaced file"))]
+    pub(super) is_current_exe: bool,
     pub(super) args: Vec<OsString>,
     pub(super) env: Vec<(OsString, Option<OsString>)>,
     pub(super) clear_env: bool,
@@ -32,11 +36,12 @@ impl Program {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            is_current_exe: false,
             args: Vec::new(),
             env: Vec::new(),
             clear_env: false,
             current_dir: None,
-            stdout: Output::Inherit,
+            stdout: Output::Keep,
             stderr: Output::Keep,
             inherit_descriptors: false,
         }
@@ -45,13 +50,17 @@ impl Program {
     /// Uses the current program. Its `main` calls [`is_worker`](crate::is_worker) to distinguish
     /// host and worker.
     ///
+    /// On Linux, host and worker are the same program even if its file was replaced or removed
+    /// meanwhile, for example by an update. Other systems start the file that is at the path.
+    ///
     /// # Errors
     /// `Spawn` if the path of the current program cannot be determined.
     pub fn current_exe() -> Result<Self, Error> {
-        let path = std::env::current_exe().map_err(|error| {
-            Error::with_source(ErrorKind::Spawn, "could not determine the path of this program", error)
+        let path = running_program::path().map_err(|error| {
+            let text = "could not determine the path of this program; pass it to `Program::new`";
+            Error::with_source(ErrorKind::Spawn, text, error)
         })?;
-        Ok(Self::new(path))
+        Ok(Self { is_current_exe: true, ..Self::new(path) })
     }
 
     /// Adds an argument. Other users of the machine may be able to read it, so pass no secrets.
@@ -91,7 +100,7 @@ impl Program {
         self
     }
 
-    /// Sets the destination of the standard output. Default: [`Output::Inherit`]. Ignored with a
+    /// Sets the destination of the standard output. Default: [`Output::Keep`]. Ignored with a
     /// transport that uses the standard output.
     pub fn stdout(mut self, output: Output) -> Self {
         self.stdout = output;

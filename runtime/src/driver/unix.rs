@@ -6,6 +6,7 @@ mod pidfd;
 #[cfg(target_os = "linux")]
 mod pidfd_info;
 mod reaper;
+pub(super) mod running_program;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;

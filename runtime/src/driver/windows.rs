@@ -1,5 +1,6 @@
 mod job;
 mod refusal;
+pub(super) mod running_program;
 
 use std::io;
 
