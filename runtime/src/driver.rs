@@ -77,6 +77,12 @@ pub trait Running: Send + 'static {
     /// way. Default: does nothing.
     fn connection_over(&mut self) {}
 
+    /// Asks the worker to end, in a way that does not need its connection, such as a SIGTERM.
+    /// Returns `false` if it cannot be asked. Default: returns `false`.
+    fn terminate(&mut self) -> bool {
+        false
+    }
+
     /// Kills the worker. Does nothing if it has ended.
     fn kill(&mut self);
 

@@ -99,6 +99,10 @@ impl Running for Process {
         reason
     }
 
+    fn terminate(&mut self) -> bool {
+        self.group.terminate()
+    }
+
     fn kill(&mut self) {
         self.group.kill();
     }

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use isolated_workers_core::ExitReason;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 pub(super) use self::errno::refusal;
@@ -69,6 +69,13 @@ impl ProcessGroup {
     pub(super) fn take_output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         let Some(leader) = &mut self.leader else { return (None, None) };
         (leader.stdout.take(), leader.stderr.take())
+    }
+
+    /// Sends a SIGTERM to the leader, which ends its own children as it sees fit. The rest of the
+    /// group is killed when the leader has ended.
+    pub(super) fn terminate(&self) -> bool {
+        let is_ours = self.leader.is_some() && self.exit.state(self.id) != ChildState::Reaped;
+        is_ours && kill_process(self.id, Signal::TERM).is_ok()
     }
 
     pub(super) fn kill(&mut self) {

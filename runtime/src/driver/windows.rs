@@ -57,6 +57,12 @@ impl ProcessGroup {
         (self.leader.stdout.take(), self.leader.stderr.take())
     }
 
+    /// Sends Ctrl-Break to the process group. It reaches only a process that shares the console of
+    /// this one.
+    pub(super) fn terminate(&self) -> bool {
+        job::has_console() && job::send_ctrl_break(self.id).is_ok()
+    }
+
     pub(super) fn kill(&mut self) {
         self.is_killed = true;
         self.kill_members();

@@ -8,7 +8,7 @@ use std::ptr::null;
 
 use tokio::process::Child;
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};
-use windows_sys::Win32::System::Console::GetConsoleCP;
+use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent, GetConsoleCP};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };
@@ -71,6 +71,12 @@ impl Job {
 pub(super) fn has_console() -> bool {
     // SAFETY: no arguments; returns a number.
     unsafe { GetConsoleCP() != 0 }
+}
+
+/// Sends Ctrl-Break to a process group of this console.
+pub(super) fn send_ctrl_break(group: u32) -> io::Result<()> {
+    // SAFETY: takes numbers.
+    check(unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, group) })
 }
 
 /// Resumes the threads of a suspended process. The caller holds its handle, so the process id is
