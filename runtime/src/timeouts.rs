@@ -1,6 +1,7 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isolated_workers_core::{Error, ErrorKind};
+use tokio::time::sleep;
 
 /// Time limits for startup, calls and shutdown of a worker. Zero means no limit.
 ///
@@ -25,6 +26,9 @@ pub struct Timeouts {
     pub close: Duration,
     /// Time for which a disconnected worker lingers before it ends. Default: 1 min.
     pub disconnected: Duration,
+    /// Time that a worker which has announced its end, for example after a SIGTERM, may take to end
+    /// once no call is in flight. The host then closes it. Default: 30 s.
+    pub drain: Duration,
 }
 
 impl Timeouts {
@@ -46,6 +50,13 @@ impl Timeouts {
         self
     }
 
+    /// Sets the time that a worker which has announced its end may take to end once no call is in
+    /// flight.
+    pub const fn drain(mut self, limit: Duration) -> Self {
+        self.drain = limit;
+        self
+    }
+
     /// Sets the grace period of `close`, after which the process is killed.
     pub const fn close(mut self, limit: Duration) -> Self {
         self.close = limit;
@@ -54,10 +65,14 @@ impl Timeouts {
 
     /// Checks that each limit is in its valid range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let Self { startup, message, close, disconnected } = *self;
-        for (name, limit) in
-            [("startup", startup), ("message", message), ("close", close), ("disconnected", disconnected)]
-        {
+        let Self { startup, message, close, disconnected, drain } = *self;
+        for (name, limit) in [
+            ("startup", startup),
+            ("message", message),
+            ("close", close),
+            ("disconnected", disconnected),
+            ("drain", drain),
+        ] {
             check_duration(&format!("Timeouts::{name}"), limit, Some("no limit"))?;
         }
         Ok(())
@@ -85,6 +100,7 @@ impl Default for Timeouts {
             message: Duration::from_secs(5 * 60),
             close: Duration::from_secs(5),
             disconnected: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
         }
     }
 }
@@ -117,5 +133,44 @@ pub(crate) const UNLIMITED: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Waits for `limit`. Never returns if `limit` is zero.
 pub(crate) async fn elapsed(limit: Duration) {
-    if limit.is_zero() { std::future::pending().await } else { tokio::time::sleep(limit).await }
+    if limit.is_zero() { std::future::pending().await } else { sleep(limit).await }
+}
+
+/// Number of parts of a limit. If this process is frozen, at most one of them is lost.
+const SLICES: u32 = 10;
+
+/// Delay of a timer above which this process, or its runtime, was frozen meanwhile.
+const MAX_TIMER_DELAY: Duration = Duration::from_millis(100);
+
+/// Time in which the runtime polls its streams at least once.
+pub(crate) const DRIVER_TURN: Duration = Duration::from_millis(1);
+
+/// Waits until a peer has been silent for `limit`. Never returns if `limit` is zero.
+///
+/// Time in which this process could not have heard its peer does not count. If the process is
+/// stopped (SIGSTOP, a paused container) or its runtime is blocked, its timers fire at once
+/// afterwards, maybe before the runtime reports what has arrived, and the peer may have been stopped
+/// too. Therefore, the limit is waited for in slices, and one more slice follows if the last one
+/// took too long. Await this after the source of data in a biased `select!`.
+pub(crate) async fn silent_for(limit: Duration) {
+    if limit.is_zero() {
+        return std::future::pending().await;
+    }
+    let slices = if limit < MAX_TIMER_DELAY { 1 } else { SLICES };
+    let slice = limit / slices;
+    let mut was_frozen = false;
+    for _ in 0..slices {
+        was_frozen = sleeps_too_long(slice).await;
+    }
+    if was_frozen {
+        sleep(slice).await;
+    }
+    sleep(DRIVER_TURN).await;
+}
+
+/// Sleeps. Returns `true` if the timer was late.
+async fn sleeps_too_long(time: Duration) -> bool {
+    let begun = Instant::now();
+    sleep(time).await;
+    begun.elapsed() > time + MAX_TIMER_DELAY
 }

@@ -17,6 +17,9 @@ pub(crate) trait Jobs {
     /// Same as `once`, with almost unlimited retries.
     #[message(retry = 1000)]
     async fn again(&self, path: String, number: u64) -> u64;
+    /// Never ends.
+    #[message(oneway)]
+    async fn hold_forever(&self);
     async fn abort(&self);
     /// Aborts every worker that runs it.
     #[message(retry = 2)]

@@ -5,6 +5,7 @@ mod crash;
 mod dispatch;
 mod jobs;
 mod leak;
+mod leaving;
 mod lost_runtime;
 mod map;
 mod queue;
@@ -17,7 +18,7 @@ mod stage;
 use isolated_workers::pool::{PoolBuilder, Stats};
 use isolated_workers::{Error, Pool, Program};
 use isolated_workers_test_support::process::kill;
-use isolated_workers_test_support::soon;
+use isolated_workers_test_support::{HANG_TIMEOUT, soon};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_pool-worker");
 

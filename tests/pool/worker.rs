@@ -42,6 +42,9 @@ impl Jobs for Worker {
     async fn again(&self, path: String, number: u64) -> u64 {
         self.once(path, number).await
     }
+    async fn hold_forever(&self) {
+        std::future::pending().await
+    }
     async fn abort(&self) {
         std::process::abort()
     }

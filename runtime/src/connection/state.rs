@@ -14,7 +14,7 @@ use super::frame_writer::FrameWriter;
 use super::parked::ParkedCalls;
 use super::permits::Permits;
 use super::user_code;
-use super::waiters::Waiters;
+use super::waiters::{Removed, Waiters};
 use crate::OnTimeout;
 
 /// Queue size in bytes above which calls wait for space and a worker stops reading.
@@ -121,6 +121,20 @@ impl<F: Framing> State<F> {
     #[must_use = "the writer must be dropped after the mutex is released"]
     pub(super) fn close_stream(&mut self) -> Box<dyn AsyncWrite + Send + Unpin> {
         self.writer.close_stream()
+    }
+
+    /// Exchanges the connection and everything that belongs to it.
+    pub(super) fn swap_connection(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.connection, &mut other.connection);
+        std::mem::swap(&mut self.writer, &mut other.writer);
+        std::mem::swap(&mut self.task, &mut other.task);
+        std::mem::swap(&mut self.overran, &mut other.overran);
+        std::mem::swap(&mut self.shutdown, &mut other.shutdown);
+        other.on_timeout = self.on_timeout;
+    }
+
+    pub(super) fn set_availability(&mut self, availability: Availability) {
+        self.availability = availability;
     }
 
     pub(super) fn availability(&self) -> &Availability {
@@ -247,9 +261,13 @@ impl<F: Framing> State<F> {
 
     /// Cancels a call whose future was dropped.
     pub(super) fn abandon(&mut self, waiter: usize, id: &TxId) {
-        if self.waiters.remove(waiter) {
-            self.connection.cancel(id);
-            self.wake_task();
+        match self.waiters.remove(waiter) {
+            Removed::InFlight => {
+                self.connection.cancel(id);
+                self.wake_task();
+            }
+            Removed::Moved(link) => self.woken.extend(link.abandon(waiter, id)),
+            Removed::Ended => {}
         }
     }
 
@@ -324,12 +342,11 @@ impl<F: Framing> State<F> {
         self.writer.take_error()
     }
 
-    /// Ends the calls that have timed out. Returns the time of the next call to this method, if
-    /// any.
-    pub(super) fn handle_timeout(&mut self) -> Option<Instant> {
+    /// Ends the calls whose deadline was at or before `until`. Returns the next deadline, if any.
+    pub(super) fn handle_timeout(&mut self, until: Option<Instant>) -> Option<Instant> {
         self.start_timeouts();
-        if self.connection.poll_timeout().is_some() {
-            let expired = self.connection.handle_timeout(Instant::now());
+        if let Some(until) = until {
+            let expired = self.connection.handle_timeout(until);
             self.overran |= !expired.is_empty() && self.on_timeout == OnTimeout::Kill;
             self.complete_all(expired);
             if self.overran {

@@ -14,6 +14,7 @@ use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::frame_reader::FrameReader;
 use super::{Answer, Link, RequestHandler, user_code};
+use crate::timeouts::DRIVER_TURN;
 
 /// Maximum number of frames that a serving side decodes before it starts their requests. Small
 /// enough for the frames to stay in the CPU cache.
@@ -45,6 +46,9 @@ pub(crate) enum CloseReason {
     Eof,
     /// The peer sent a go-away. `linger` is the time to wait for another connection, if any.
     GoAway { linger: Option<Duration> },
+    /// The worker sent a go-away to its host, and still answers the calls in flight. The connection
+    /// has not ended: poll the task again.
+    Leaving,
     /// The stream broke, or ended within a frame, or user code panicked.
     Broken(io::Error),
     /// The peer broke the protocol.
@@ -59,6 +63,9 @@ pub(crate) struct ConnectionTask<C: Codec, R, H> {
     reader: FrameReader<C::Framing, R>,
     handler: H,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Time at which a deadline was found to have passed, and the timer after which the calls that
+    /// were due then expire. Answers that arrived in time are read in between.
+    expiry: Option<(Instant, Pin<Box<Sleep>>)>,
     /// Write error of the stream, and the timer after which reading stops too.
     write_error: Option<(io::Error, Pin<Box<Sleep>>)>,
     /// Name of the user code that is running, for the error if it panics.
@@ -80,7 +87,24 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
         let (frames, requests) = (Vec::new(), Vec::new());
         let buffers = Buffers { frames, requests, answers: Vec::new(), woken: Vec::new() };
-        Self { link, reader, handler, timer: None, write_error: None, user_code: READER, buffers }
+        Self {
+            link,
+            reader,
+            handler,
+            timer: None,
+            expiry: None,
+            write_error: None,
+            user_code: READER,
+            buffers,
+        }
+    }
+
+    /// Continues with another link, to which the connection was handed over. May be called before
+    /// another task polls this one.
+    pub(super) fn set_link(&mut self, link: Link<C>) {
+        self.link = link;
+        // They would wake the previous task.
+        (self.timer, self.expiry) = (None, None);
     }
 
     pub(crate) fn handler(&self) -> &H {
@@ -111,7 +135,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             if self.reader.take_memory_released() {
                 self.handler.memory_released();
             }
-            if turn > 0 && read.is_pending() && !is_stalled {
+            if turn > 0 && read.is_pending() && !is_stalled && self.expiry.is_none() {
                 // The previous iteration has already handled all input.
                 return self.poll_write_error(cx);
             }
@@ -120,20 +144,20 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 Ok(go_away) => go_away,
                 Err(error) => return Poll::Ready(CloseReason::Violated(error)),
             };
-            let has_overrun = self.write_output(cx);
+            let has_read_all = !matches!(read, Poll::Ready(Ok(()))) || turn == MAX_READS - 1;
+            let has_overrun = self.write_output(has_read_all, cx);
             self.buffers.woken.drain(..).for_each(Waker::wake);
             if has_overrun {
                 return Poll::Ready(CloseReason::Overran);
             }
-            if let Some(reason) = go_away {
-                return Poll::Ready(reason);
-            }
-            match read {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(reason)) => return Poll::Ready(reason),
+            match (go_away, read) {
+                // A connection that has ended has no calls left to answer.
+                (Some(CloseReason::Leaving) | None, Poll::Ready(Err(reason))) => return Poll::Ready(reason),
+                (Some(reason), _) => return Poll::Ready(reason),
+                (None, Poll::Ready(Ok(()))) => {}
                 // If the reader was not polled, it has no waker. Poll it in the next iteration.
-                Poll::Pending if is_stalled && !self.link.lock().is_full() => {}
-                Poll::Pending => return self.poll_write_error(cx),
+                (None, Poll::Pending) if is_stalled && !self.link.lock().is_full() => {}
+                (None, Poll::Pending) => return self.poll_write_error(cx),
             }
         }
         cx.waker().wake_by_ref();
@@ -199,7 +223,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             }
             self.buffers.woken.drain(..).for_each(Waker::wake);
             if self.buffers.answers.len() >= EARLY_ANSWERS {
-                self.write_output(cx);
+                self.write_output(false, cx);
             }
         }
         while let Poll::Ready(answer) = self.handler.poll_answer(cx) {
@@ -256,7 +280,9 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 }
                 Some(Event::GoAway { linger }) => {
                     let stays_open = state.handle_go_away(H::SERVES);
-                    if !stays_open {
+                    if !H::SERVES {
+                        *go_away = Some(CloseReason::Leaving);
+                    } else if !stays_open {
                         *go_away = Some(CloseReason::GoAway { linger });
                     }
                 }
@@ -267,17 +293,22 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Ok(())
     }
 
-    /// Ends the calls that have timed out. Writes the answers and all other frames. Returns `true`
-    /// if the peer must be killed because of a timeout.
-    fn write_output(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Ends the calls that have timed out, if everything that has arrived was read. Writes the
+    /// answers and all other frames. Returns `true` if the peer must be killed because of a timeout.
+    fn write_output(&mut self, has_read_all: bool, cx: &mut Context<'_>) -> bool {
         let mut state = self.link.lock();
         for (id, result) in self.buffers.answers.drain(..) {
             state.connection.answer(&id, result);
         }
-        while let Some(at) = state.handle_timeout() {
-            if !has_elapsed(&mut self.timer, at, cx) {
-                break;
-            }
+        let due = if has_read_all { poll_expiry(&mut self.expiry, cx) } else { None };
+        if let Some(at) = state.handle_timeout(due)
+            && self.expiry.is_none()
+            && has_elapsed(&mut self.timer, at, cx)
+        {
+            let mut turn = Box::pin(sleep(DRIVER_TURN));
+            // Registers the waker. The timer cannot have fired yet.
+            let _ = turn.as_mut().poll(cx);
+            self.expiry = Some((Instant::now(), turn));
         }
         let _ = state.flush(cx);
         if let Some(error) = state.take_write_error() {
@@ -299,6 +330,20 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             Some((error, _)) => Poll::Ready(CloseReason::Broken(error)),
             None => Poll::Pending,
         }
+    }
+}
+
+/// Returns the time up to which deadlines have expired, once the runtime has reported everything
+/// that had arrived at that time. After a stop of this process, its timers fire first.
+fn poll_expiry(expiry: &mut Option<(Instant, Pin<Box<Sleep>>)>, cx: &mut Context<'_>) -> Option<Instant> {
+    let (until, turn) = expiry.as_mut()?;
+    let until = *until;
+    match turn.as_mut().poll(cx) {
+        Poll::Ready(()) => {
+            *expiry = None;
+            Some(until)
+        }
+        Poll::Pending => None,
     }
 }
 

@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use isolated_workers_core::{Error, Request, Response};
+use isolated_workers_core::{Error, Request, Response, TxId};
 use slab::Slab;
 
 /// Callers that wait for the results of their calls. The key of a waiter is the token of its call
@@ -9,15 +10,32 @@ use slab::Slab;
 /// A waiter outlives the entry of its call in the state machine. That entry is removed as soon as
 /// the answer arrives, which frees the transaction id. The caller may take the result much later
 /// (see docs/decisions/0024-a-waiter-outlives-its-call.md).
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Waiters(Slab<Waiter>);
 
-#[derive(Debug)]
 enum Waiter {
     Waiting(Waker),
     Answered(Result<Response, Error>),
     /// The request was not sent. Another worker may run it.
     Unsent(Request),
+    /// The call has moved to this link with its connection.
+    Moved(Arc<dyn MovedCalls>),
+}
+
+/// Link that has the calls of another one.
+pub(super) trait MovedCalls: Send + Sync {
+    /// Polls the result of a call. `key` is the key of its waiter.
+    fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>>;
+
+    /// Cancels a call whose future was dropped. Returns the wakers to call.
+    fn abandon(&self, key: usize, id: &TxId) -> Vec<Waker>;
+}
+
+/// Call whose future was dropped.
+pub(super) enum Removed {
+    InFlight,
+    Moved(Arc<dyn MovedCalls>),
+    Ended,
 }
 
 impl Waiters {
@@ -37,8 +55,14 @@ impl Waiters {
     pub(super) fn complete(&mut self, key: usize, result: Result<Response, Error>) -> Option<Waker> {
         match std::mem::replace(&mut self.0[key], Waiter::Answered(result)) {
             Waiter::Waiting(waker) => Some(waker),
-            Waiter::Answered(_) | Waiter::Unsent(_) => None,
+            Waiter::Answered(_) | Waiter::Unsent(_) | Waiter::Moved(_) => None,
         }
+    }
+
+    /// Moves the callers that still wait to another link, under the same keys.
+    pub(super) fn hand_over(&mut self, link: &Arc<dyn MovedCalls>) -> Self {
+        let waiting = self.0.iter_mut().filter(|(_, waiter)| matches!(waiter, Waiter::Waiting(_)));
+        Self(waiting.map(|(key, it)| (key, std::mem::replace(it, Waiter::Moved(Arc::clone(link))))).collect())
     }
 
     /// Replaces the result of a call with its request, because the request was not sent.
@@ -55,8 +79,15 @@ impl Waiters {
             }
             Waiter::Answered(_) => match self.0.remove(key) {
                 Waiter::Answered(result) => Poll::Ready(result),
-                Waiter::Waiting(_) | Waiter::Unsent(_) => unreachable!("the waiter was answered a line ago"),
+                _ => unreachable!("the waiter was answered a line ago"),
             },
+            Waiter::Moved(link) => {
+                let answer = link.poll(key, cx);
+                if answer.is_ready() {
+                    self.0.remove(key);
+                }
+                answer
+            }
             Waiter::Unsent(_) => unreachable!("a call with a permit takes an unsent request first"),
         }
     }
@@ -69,12 +100,16 @@ impl Waiters {
         }
         match self.0.remove(key) {
             Waiter::Unsent(request) => Some(request),
-            Waiter::Waiting(_) | Waiter::Answered(_) => None,
+            _ => None,
         }
     }
 
-    /// Removes a waiter. Returns `true` if its call has not ended.
-    pub(super) fn remove(&mut self, key: usize) -> bool {
-        matches!(self.0.remove(key), Waiter::Waiting(_))
+    /// Removes a waiter.
+    pub(super) fn remove(&mut self, key: usize) -> Removed {
+        match self.0.remove(key) {
+            Waiter::Waiting(_) => Removed::InFlight,
+            Waiter::Moved(link) => Removed::Moved(link),
+            Waiter::Answered(_) | Waiter::Unsent(_) => Removed::Ended,
+        }
     }
 }

@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::time::Duration;
 
 use isolated_workers_codec::Codec;
@@ -5,7 +6,7 @@ use isolated_workers_core::{Error, ErrorKind};
 use tokio::time::sleep;
 
 use crate::Link;
-use crate::timeouts::check_duration;
+use crate::timeouts::{check_duration, silent_for};
 
 /// Detection of hung workers: processes that are stopped, or whose runtime a handler blocks.
 ///
@@ -28,8 +29,8 @@ pub struct Heartbeat {
     kills: bool,
 }
 
-/// Time that a busy host gets to process received data before it considers the worker hung.
-const CATCH_UP: Duration = Duration::from_millis(50);
+/// Running heartbeat. Completes when the worker must be killed.
+pub(crate) type BoxHeartbeat = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Heartbeat {
     /// Pings after `interval` of silence and kills the worker if it does not answer within 10 s.
@@ -63,25 +64,24 @@ impl Heartbeat {
         check_duration("Heartbeat::timeout", self.timeout, None)
     }
 
-    /// Returns when the worker must be killed.
-    pub(crate) async fn watch<C: Codec>(self, link: &Link<C>) {
-        loop {
-            let before = link.reads();
-            sleep(self.interval).await;
-            if link.reads() != before {
-                continue;
-            }
-            link.ping();
-            sleep(self.timeout).await;
-            if link.reads() == before {
-                sleep(CATCH_UP).await;
-            }
-            if link.reads() == before {
-                if self.kills {
-                    return;
+    /// Pings the worker at the other end of `link`. Completes when the worker must be killed.
+    pub(crate) fn watch<C: Codec>(self, link: Link<C>) -> BoxHeartbeat {
+        Box::pin(async move {
+            loop {
+                let before = link.reads();
+                sleep(self.interval).await;
+                if link.reads() != before {
+                    continue;
                 }
-                tracing::warn!(silent_for = ?(self.interval + self.timeout), "a worker does not answer pings");
+                link.ping();
+                silent_for(self.timeout).await;
+                if link.reads() == before {
+                    if self.kills {
+                        return;
+                    }
+                    tracing::warn!(silent_for = ?(self.interval + self.timeout), "a worker does not answer pings");
+                }
             }
-        }
+        })
     }
 }

@@ -15,7 +15,7 @@ use crate::connection::Link;
 use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
 use crate::launch::Launch;
-use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, elapsed};
+use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 
 /// Settings and parts from which each process of a worker is started.
@@ -96,7 +96,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
                 Ok(connected) => connected,
                 Err(late) => Err(HandshakeError::Gone(late.into())),
             },
-            () = elapsed(limit) => return Err(startup_timed_out(driver, running, limit).await),
+            () = silent_for(limit) => return Err(startup_timed_out(driver, running, limit).await),
         };
         match connected {
             Ok((stream, deferred_listener, cleanup)) => {
@@ -129,7 +129,7 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         };
         let connected = tokio::select! {
             connected = connect => connected,
-            () = elapsed(limit) => {
+            () = silent_for(limit) => {
                 let text = format!("{}: it did not answer within {limit:?}", attempt());
                 return Err(Error::new(ErrorKind::Startup, text));
             }

@@ -1,8 +1,8 @@
 /// Lifecycle state of a worker, watched by [`Worker::status`](crate::Worker::status).
 ///
-/// The usual order is `Starting -> Connected -> Active -> Closing -> Closed`. A worker that crashes
-/// and is respawned returns to `Starting`. A disconnected worker is `Disconnected` until it is
-/// reconnected.
+/// The usual order is `Starting -> Connected -> Active -> Closing -> Closed`. A worker that crashes,
+/// or announces its end, and is respawned returns to `Starting`. A disconnected worker is
+/// `Disconnected` until it is reconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -12,10 +12,12 @@ pub enum Status {
     Connected,
     /// The worker takes calls.
     Active,
-    /// The connection has ended and the process lingers. Calls fail.
+    /// The host has ended the connection, and the process lingers. Calls fail. The worker may not
+    /// have confirmed yet.
     Disconnected,
-    /// The worker is being drained or closed. New calls fail.
+    /// The worker is being drained or closed, or has announced its end and is not respawned. New
+    /// calls fail.
     Closing,
-    /// The process has ended, or was detached.
+    /// All processes have ended, or the worker was detached.
     Closed,
 }

@@ -8,11 +8,10 @@ use isolated_workers_middleware::{BoxService, Layers, Service};
 use isolated_workers_transport::{DefaultTransport, Reconnect, Transport};
 use tokio::sync::watch;
 
-use crate::connection::{ConnectionTask, RejectAll};
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
-use crate::host::starter::{Greeted, Starter};
-use crate::host::supervisor::{self, BoxConnectionTask, Command, StopRequest, SupervisorHandle};
+use crate::host::starter::Starter;
+use crate::host::supervisor::{self, Command, StopRequest, SupervisorHandle, WorkerConnection};
 use crate::{Builder, Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
@@ -29,7 +28,7 @@ pub struct Worker<S: Service = Link<DefaultCodec>, T = DefaultTransport, D: Driv
 
 /// Parts of a worker that do not depend on its layers. Dropping them closes the worker.
 struct WorkerShared<C: Codec, T, D: Driver> {
-    supervisor: SupervisorHandle<D::Running>,
+    supervisor: SupervisorHandle<D::Running, C>,
     starter: Arc<Starter<D, C, T>>,
     link: Link<C>,
 }
@@ -68,7 +67,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
 impl<S: Service, T, D: Driver> Worker<S, T, D> {
     pub(crate) fn new(
         service: S,
-        supervisor: SupervisorHandle<D::Running>,
+        supervisor: SupervisorHandle<D::Running, S::Codec>,
         starter: Arc<Starter<D, S::Codec, T>>,
         link: Link<S::Codec>,
     ) -> Self {
@@ -180,8 +179,9 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
     /// Shuts the worker down and waits until its process has ended.
     ///
-    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away, and
-    /// is killed if it has not ended within [`Timeouts::close`](crate::Timeouts::close). A repeated
+    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away. If it
+    /// does not react within a second, or a fifth of [`Timeouts::close`](crate::Timeouts::close), it
+    /// receives a SIGTERM. It is killed if it has not ended within that limit. A repeated
     /// call waits for the same shutdown. If the worker has ended, the call returns at once.
     /// Cancel-safe: if the future is dropped, the shutdown continues.
     ///
@@ -226,9 +226,10 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// # Errors
     /// - `Config`: the worker would have no address for a reconnect, for example because the
     ///   temporary folder is not writable. The worker stays connected.
-    /// - `Closed`: the worker is already disconnected, or has ended.
-    /// - `Timeout`: the worker did not confirm within 5 s that it lingers.
-    /// - `Crashed`: the connection broke.
+    /// - `Closed`: the worker is already disconnected, is being restarted or closed, or has ended.
+    /// - `Timeout`: the worker did not confirm within 5 s that it lingers, probably because its
+    ///   runtime is busy. It counts as disconnected; a repeated call waits for the confirmation again.
+    /// - `Crashed`: the worker ended, or the connection broke.
     pub async fn disconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
@@ -254,7 +255,7 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         if !link.is_disconnected() {
             let is_closed = *supervisor.status().borrow() == Status::Closed;
             let (kind, cause) = if is_closed {
-                (ErrorKind::Closed, supervisor.end_cause().await)
+                (ErrorKind::Closed, supervisor.end_cause())
             } else {
                 (ErrorKind::Config, "it is connected; `disconnect` it first")
             };
@@ -263,12 +264,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         }
         let dialing = Arc::clone(starter);
         let stream = supervisor.run_at_home(async move { dialing.dial(&address).await }).await?;
-        let (link, limits) = (link.clone(), starter.settings.limits);
-        let connect = Box::new(move || -> BoxConnectionTask {
-            let Greeted { reader, writer, buffer } = stream;
-            link.reconnect(limits, writer);
-            Box::pin(ConnectionTask::new(link, limits, reader, buffer, RejectAll))
-        });
+        let (link, starter) = (link.clone(), Arc::clone(starter));
+        let connect = Box::new(move || WorkerConnection::open(&link, &starter.settings, stream));
         supervisor.command(Command::Reconnect { connect }).await
     }
 

@@ -20,30 +20,34 @@ use super::fast_path::WorkerHandle;
 use super::resident_memory::resident_bytes;
 use super::scheduler::{EndCause, InstanceId};
 use super::state::{PoolEnd, PoolShared, SupervisorCommand};
-use crate::Link;
 use crate::driver::Driver;
 use crate::host::starter::Starter;
 use crate::host::supervisor::{StopRequest, SupervisorHandle, WorkerExit, launch};
+use crate::{Link, Status};
 
 /// Interval at which the memory of workers is measured, if there is a memory limit.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-type StartResult<D> = Result<SupervisorHandle<<D as Driver>::Running>, Error>;
-type StartFuture<D, C> = Pin<Box<dyn Future<Output = (InstanceId, (usize, Link<C>), StartResult<D>)> + Send>>;
+type StartResult<D, C> = Result<SupervisorHandle<<D as Driver>::Running, C>, Error>;
+type StartFuture<D, C> =
+    Pin<Box<dyn Future<Output = (InstanceId, (usize, Link<C>), StartResult<D, C>)> + Send>>;
+/// Completes when a worker announces its end. `None` if it has ended without.
+type LeaveFuture = Pin<Box<dyn Future<Output = Option<InstanceId>> + Send>>;
 type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, WorkerExit)> + Send>>;
 
 /// A worker that has come up.
-struct RunningWorker<D: Driver> {
+struct RunningWorker<D: Driver, C: Codec> {
     pid: Option<u32>,
-    control: Arc<SupervisorHandle<D::Running>>,
+    control: Arc<SupervisorHandle<D::Running, C>>,
 }
 
 pub(super) struct PoolSupervisor<D: Driver, C: Codec, T: Transport> {
     shared: Arc<PoolShared<C>>,
     starter: Arc<Starter<D, C, T>>,
     ids: Arc<dyn TxIdGenerator>,
-    workers: HashMap<InstanceId, RunningWorker<D>>,
+    workers: HashMap<InstanceId, RunningWorker<D, C>>,
     starting: FuturesUnordered<StartFuture<D, C>>,
+    leaving: FuturesUnordered<LeaveFuture>,
     ending: FuturesUnordered<EndFuture>,
     stop: watch::Receiver<StopRequest>,
     /// Number of workers for which `PoolBuilder::spawn` waits, and the sender that ends its wait.
@@ -68,6 +72,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
             ids,
             workers: HashMap::new(),
             starting: FuturesUnordered::new(),
+            leaving: FuturesUnordered::new(),
             ending: FuturesUnordered::new(),
             ready: Some(ready),
             checks_memory,
@@ -97,6 +102,9 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     self.shared.update(|state| state.scheduler.drain());
                 }
                 Some((id, ending)) = self.ending.next() => self.ended(id, ending),
+                Some(left) = self.leaving.next() => if let Some(id) = left {
+                    self.shared.update(|state| state.scheduler.leaving(id, Instant::now()));
+                },
                 Some((id, link, result)) = self.starting.next() => self.started(id, link, result),
                 () = self.shared.notify.notified() => {}
                 _ = memory_check.tick(), if self.checks_memory => self.check_memory(),
@@ -135,13 +143,17 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         wake
     }
 
-    fn started(&mut self, id: InstanceId, (index, link): (usize, Link<C>), result: StartResult<D>) {
+    fn started(&mut self, id: InstanceId, (index, link): (usize, Link<C>), result: StartResult<D, C>) {
         let now = Instant::now();
         match result {
             Ok(control) => {
                 let pid = control.identity().pid.into();
                 let control = Arc::new(control);
                 self.workers.insert(id, RunningWorker { pid, control: Arc::clone(&control) });
+                let mut status = control.status().clone();
+                self.leaving.push(Box::pin(async move {
+                    status.wait_for(|status| *status == Status::Closing).await.ok().map(|_| id)
+                }));
                 self.ending.push(Box::pin(async move { (id, control.exit().await) }));
                 let active = self.shared.update(|state| {
                     state.scheduler.started(id, WorkerHandle { link, index, pid }, now);

@@ -237,7 +237,9 @@ impl<C: Codec> Session<C> {
                 orphan_guard.disarm();
                 Ok(linger)
             }
-            CloseReason::Eof | CloseReason::GoAway { .. } | CloseReason::Overran => Ok(None),
+            CloseReason::Eof | CloseReason::GoAway { .. } | CloseReason::Leaving | CloseReason::Overran => {
+                Ok(None)
+            }
             CloseReason::Broken(error) => Err(host_gone(error)),
             CloseReason::Violated(error) => Err(error),
         }

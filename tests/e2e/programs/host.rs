@@ -11,6 +11,10 @@
 //! of this program, between two workers that run this program. With `terminal`, it is a shell command
 //! that a worker runs, and the host prints the command's exit code and standard error.
 //!
+//! With `answered` as the state, the third argument is a named pipe that a call reads. With `pinged`,
+//! it is not used, and the host calls the worker after a line on its standard input. Both print the
+//! id of the worker, the result of the call, and `true` if the worker is active.
+//!
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
 //! or `capture`. One worker prints, and the host prints nothing. With `floods`, the worker prints more
 //! than a pipe holds, and the host kills it.
@@ -19,9 +23,11 @@
 mod faults;
 
 use std::io::Write;
+use std::time::Duration;
 
 use faults::FaultsClient;
 use isolated_workers::driver::Output;
+use isolated_workers::host::{Heartbeat, OnTimeout};
 use isolated_workers::{Error, Program, Worker};
 
 #[tokio::main(flavor = "current_thread")]
@@ -37,6 +43,7 @@ async fn main() -> Result<(), Error> {
         "floods" => return floods(worker, end).await,
         "updates" => return updates(end).await,
         "terminal" => return terminal(worker, end).await,
+        "answered" | "pinged" => return calls(worker, (state == "answered").then_some(end)).await,
         _ => {}
     }
     let mut workers = Vec::new();
@@ -76,6 +83,25 @@ async fn main() -> Result<(), Error> {
         "abort" => std::process::abort(),
         _ => std::future::pending().await,
     }
+}
+
+async fn calls(program: &str, pipe: Option<&String>) -> Result<(), Error> {
+    let heartbeat = Heartbeat::every(Duration::from_millis(50)).timeout(Duration::from_secs(1));
+    let builder = Worker::builder(Program::new(program)).on_timeout(OnTimeout::Kill);
+    let builder = if pipe.is_some() { builder } else { builder.heartbeat(heartbeat) };
+    let worker = builder.spawn().await?;
+    let client = FaultsClient::new(worker.clone());
+    println!("{}", worker.pid());
+    let result = match pipe {
+        Some(pipe) => client.read_within_a_second(pipe.clone()).await,
+        None => {
+            let line = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+            line.await.unwrap().unwrap();
+            client.count().await.map(|count| count.to_string())
+        }
+    };
+    println!("{result:?} {}", worker.is_active());
+    Ok(())
 }
 
 fn policy(name: &str) -> Output {

@@ -24,6 +24,9 @@ pub(crate) trait Faults {
     async fn notes(&self) -> Vec<String>;
     /// Number of notes, and their bytes in total.
     async fn noted(&self) -> (usize, usize);
+    /// Reads a named pipe to its end.
+    #[message(blocking, timeout = "1s")]
+    fn read_within_a_second(&self, path: String) -> String;
     /// Blocks the runtime in a busy loop.
     async fn spin(&self);
     /// Returns a value that JSON cannot represent.

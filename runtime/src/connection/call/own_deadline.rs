@@ -1,5 +1,5 @@
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 
@@ -32,7 +32,7 @@ impl OwnDeadline {
                 self.alarm = alarm;
             }
             if std::mem::replace(&mut self.has_elapsed, true) {
-                link.change(|state| state.handle_timeout());
+                link.change(|state| state.handle_timeout(Some(Instant::now())));
                 return true;
             }
             link.change(|state| state.wake_task());

@@ -1,17 +1,17 @@
 //! Handle of a supervisor task, and the requests sent to it.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::ABANDONED;
+use super::connection::WorkerConnection;
 use crate::Status;
-use crate::connection::CloseReason;
 use crate::driver::{Address, Captured, Running};
 
 /// Requested end of a worker. A later variant overrides an earlier one.
@@ -39,22 +39,19 @@ impl WorkerExit {
     }
 }
 
-/// Connection task with its transport erased from the type.
-pub(crate) type BoxConnectionTask = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
-
 /// Change to the connection of a running worker.
-pub(crate) enum Command<P> {
+pub(crate) enum Command<P, C: Codec> {
     /// Ends the connection. The worker lingers for this duration, waiting for a new connection.
     Disconnect { linger: Duration },
     /// Continues over another connection. The supervisor runs `connect`, so that the link is not
     /// connected if the supervisor is gone.
-    Reconnect { connect: Box<dyn FnOnce() -> BoxConnectionTask + Send> },
+    Reconnect { connect: Box<dyn FnOnce() -> WorkerConnection<C> + Send> },
     /// Detaches the worker without ending it.
     Detach { check: fn(&P) -> Result<(), Error>, release: fn(&mut P) -> Result<(), Error> },
 }
 
 /// A command, and the channel for its result.
-pub(super) type CommandRequest<P> = (Command<P>, oneshot::Sender<Result<(), Error>>);
+pub(super) type CommandRequest<P, C> = (Command<P, C>, oneshot::Sender<Result<(), Error>>);
 
 /// Current process of the worker. It changes with each respawn.
 #[derive(Clone)]
@@ -65,9 +62,9 @@ pub(crate) struct Identity<I> {
 }
 
 /// Handle of a supervisor task.
-pub(crate) struct SupervisorHandle<P: Running> {
+pub(crate) struct SupervisorHandle<P: Running, C: Codec> {
     pub(super) stop: watch::Sender<StopRequest>,
-    pub(super) commands: mpsc::Sender<CommandRequest<P>>,
+    pub(super) commands: mpsc::Sender<CommandRequest<P, C>>,
     pub(super) status: watch::Receiver<Status>,
     pub(super) exit: watch::Receiver<Option<WorkerExit>>,
     pub(super) identity: Arc<Mutex<Identity<P::Pid>>>,
@@ -75,7 +72,7 @@ pub(crate) struct SupervisorHandle<P: Running> {
     pub(super) runtime: Handle,
 }
 
-impl<P: Running> SupervisorHandle<P> {
+impl<P: Running, C: Codec> SupervisorHandle<P, C> {
     /// Requests the worker's end. Does nothing if a stronger or equal request was made before.
     pub(crate) fn stop(&self, request: StopRequest) {
         self.stop.send_if_modified(|current| {
@@ -89,22 +86,23 @@ impl<P: Running> SupervisorHandle<P> {
     ///
     /// # Errors
     /// The cause if the command failed; `Closed` if the worker has ended.
-    pub(crate) async fn command(&self, command: Command<P>) -> Result<(), Error> {
+    pub(crate) async fn command(&self, command: Command<P, C>) -> Result<(), Error> {
         let (done, outcome) = oneshot::channel();
         // If the task is gone, the receivers of both channels are gone too.
         let _ = self.commands.send((command, done)).await;
         match outcome.await {
             Ok(outcome) => outcome,
-            Err(_) => Err(unchanged(self.end_cause().await)),
+            Err(_) => Err(unchanged(self.end_cause())),
         }
     }
 
-    /// Waits until the worker has ended, and returns the cause of errors of later commands.
-    pub(crate) async fn end_cause(&self) -> &'static str {
-        match self.exit().await.reason {
-            ExitReason::Abandoned => ABANDONED,
-            ExitReason::Detached => "the worker was detached; `Attach` reaches it at its address",
-            _ => "the worker has ended; start another",
+    /// Cause of errors of commands that the supervisor refuses, with the remedy.
+    pub(crate) fn end_cause(&self) -> &'static str {
+        match self.exit.borrow().as_ref().map(|exit| exit.reason) {
+            None => "the worker is being drained or closed; start another",
+            Some(ExitReason::Abandoned) => ABANDONED,
+            Some(ExitReason::Detached) => "the worker was detached; `Attach` reaches it at its address",
+            Some(_) => "the worker has ended; start another",
         }
     }
 
@@ -123,7 +121,10 @@ impl<P: Running> SupervisorHandle<P> {
         tasks.spawn_on(future, &self.runtime);
         match tasks.join_next().await {
             Some(Ok(done)) => done,
-            _ => Err(unchanged(self.end_cause().await)),
+            _ => {
+                self.exit().await;
+                Err(unchanged(self.end_cause()))
+            }
         }
     }
 
@@ -153,4 +154,15 @@ impl<P: Running> SupervisorHandle<P> {
 /// Error of a worker that was not disconnected, reconnected or detached.
 pub(crate) fn unchanged(cause: &str) -> Error {
     Error::new(ErrorKind::Closed, format!("could not change the connection to the worker: {cause}"))
+}
+
+/// Waits until at least `least` is requested. Dropping the last handle is also a request.
+pub(super) async fn stop_requested(
+    stop: &mut watch::Receiver<StopRequest>,
+    least: StopRequest,
+) -> StopRequest {
+    match stop.wait_for(|request| *request >= least).await.map(|request| *request) {
+        Ok(request) => request,
+        Err(_) => std::future::pending().await,
+    }
 }

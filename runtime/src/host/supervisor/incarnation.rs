@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ExitReason};
@@ -11,19 +11,22 @@ use isolated_workers_transport::{Cleanup, DeferredListener, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{BoxConnectionTask, StopRequest, WorkerExit, stop_requested};
+use super::connection::WorkerConnection;
+use super::handle::stop_requested;
+use super::{StopRequest, WorkerExit, worker_disconnected};
 use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Driver, Running};
-use crate::host::heartbeat::{BoxHeartbeat, Heartbeat};
-use crate::host::starter::{Greeted, Started, Starter};
-use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, elapsed};
+use crate::host::starter::{Started, Starter};
+use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
 
-/// One process of a worker, with its connection.
+/// One process of a worker, with its connection. A worker that is respawned has several, one after
+/// the other. One that drains continues beside its successor.
 pub(super) struct Incarnation<D: Driver, C: Codec, T> {
     pub(super) starter: Arc<Starter<D, C, T>>,
     pub(super) link: Link<C>,
     pub(super) running: D::Running,
-    pub(super) connection: Option<HostConnection<C>>,
+    /// `None` while the worker is disconnected, and after the connection has ended.
+    pub(super) connection: Option<WorkerConnection<C>>,
     /// Opened before the worker is disconnected or detached.
     pub(super) deferred_listener: Option<DeferredListener>,
     /// Runs when the worker has ended.
@@ -31,31 +34,183 @@ pub(super) struct Incarnation<D: Driver, C: Codec, T> {
     pub(super) started: Instant,
     /// `true` if the worker has announced its end.
     pub(super) is_leaving: bool,
+    /// `true` if the worker was asked to wait for another connection.
+    pub(super) lingers: bool,
     /// Protocol violation that ended the connection, if there was one.
     violation: Option<Error>,
 }
 
-/// Connection to the process, and the check that the process answers.
-pub(super) struct HostConnection<C: Codec> {
-    task: BoxConnectionTask<C>,
-    /// Returns when the process must be killed because it does not answer pings.
-    unresponsive: Option<BoxHeartbeat>,
-}
-
-/// Event of a process.
+/// Event of a process and its connection.
 pub(super) enum ProcessEvent {
-    /// The worker has announced its end. Its calls in flight are still answered.
+    /// The worker has announced its end. It still answers the calls in flight.
     Leaving,
     /// No call is in flight.
     Idle,
     ConnectionEnded(CloseReason),
     Exited(ExitReason),
+    /// The process does not answer pings.
     Unresponsive,
 }
 
-impl<C: Codec> HostConnection<C> {
-    pub(super) fn new(task: BoxConnectionTask<C>, link: &Link<C>, heartbeat: Option<Heartbeat>) -> Self {
-        let unresponsive = heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
-        Self { task, unresponsive }
+impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
+    /// Continues `link` with a started process.
+    pub(super) fn new(
+        starter: &Arc<Starter<D, C, T>>,
+        link: Link<C>,
+        started: Started<D::Running, T>,
+    ) -> Self {
+        let Started { running, stream, deferred_listener, cleanup, .. } = started;
+        let connection = Some(WorkerConnection::open(&link, &starter.settings, stream));
+        Self {
+            starter: Arc::clone(starter),
+            link,
+            running,
+            connection,
+            deferred_listener,
+            cleanup,
+            started: Instant::now(),
+            is_leaving: false,
+            lingers: false,
+            violation: None,
+        }
+    }
+
+    /// Hands the link over to a successor. Connection and calls in flight continue on a link of
+    /// their own, which is returned.
+    pub(super) fn hand_over(&mut self) -> Link<C> {
+        let settings = &self.starter.settings;
+        self.link = self.link.hand_over(settings.limits);
+        if let Some(connection) = &mut self.connection {
+            connection.move_to(&self.link, settings);
+        }
+        self.link.clone()
+    }
+
+    /// Waits for the next event. Reports `Idle` only if `reports_idle`. Cancel-safe.
+    pub(super) async fn event(&mut self, reports_idle: bool) -> ProcessEvent {
+        let Self { running, connection, link, .. } = self;
+        let (mut task, mut heartbeat) = match connection {
+            Some(WorkerConnection { task, heartbeat }) => (Some(task), heartbeat.as_mut()),
+            None => (None, None),
+        };
+        let is_connected = task.is_some();
+        let connection = poll_fn(|cx| {
+            match task.as_mut().map_or(Poll::Pending, |task| task.as_mut().poll(cx)) {
+                Poll::Ready(CloseReason::Leaving) => Poll::Ready(ProcessEvent::Leaving),
+                Poll::Ready(end) => Poll::Ready(ProcessEvent::ConnectionEnded(end)),
+                // A caller that cancels its call wakes the connection task.
+                Poll::Pending if reports_idle && (!is_connected || link.is_idle()) => {
+                    Poll::Ready(ProcessEvent::Idle)
+                }
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        let unresponsive = poll_fn(|cx| heartbeat.as_mut().map_or(Poll::Pending, |it| it.as_mut().poll(cx)));
+        tokio::select! {
+            biased;
+            event = connection => event,
+            reason = running.wait() => ProcessEvent::Exited(reason),
+            // Polled after the connection, which may just have received data.
+            () = unresponsive => ProcessEvent::Unresponsive,
+        }
+    }
+
+    /// Waits for the end of the process after an event that ends it. Kills the process if it does
+    /// not end.
+    pub(super) async fn end_after(
+        &mut self,
+        event: ProcessEvent,
+        stop: &mut watch::Receiver<StopRequest>,
+    ) -> ExitReason {
+        match event {
+            ProcessEvent::Exited(reason) => {
+                // Replies that were written before the process died are still delivered.
+                let _ = timeout(FINAL_READ_TIMEOUT, self.connection_ended()).await;
+                reason
+            }
+            ProcessEvent::ConnectionEnded(end) => self.exit_after(end, stop).await,
+            ProcessEvent::Unresponsive => {
+                tracing::warn!(pid = self.pid(), "killing a worker that does not answer pings");
+                self.kill(false).await;
+                ExitReason::Unresponsive
+            }
+            ProcessEvent::Leaving | ProcessEvent::Idle => self.kill(false).await.reason,
+        }
+    }
+
+    /// Waits for the process to exit after its connection has ended. Both normally end together.
+    async fn exit_after(&mut self, end: CloseReason, stop: &mut watch::Receiver<StopRequest>) -> ExitReason {
+        // Kept until the process has ended, so that a last write of the process does not fail.
+        let _ended = self.connection.take();
+        if let CloseReason::Overran = end {
+            self.kill(false).await;
+            return ExitReason::Overran;
+        }
+        let is_violation = matches!(end, CloseReason::Violated(_));
+        if let CloseReason::Violated(error) = &end {
+            self.violation = Some(error.clone());
+        }
+        self.running.connection_over();
+        tokio::select! {
+            biased;
+            reason = self.running.wait() => return reason,
+            _ = stop_requested(stop, StopRequest::Kill) => return self.kill(false).await.reason,
+            () = silent_for(EXIT_TIMEOUT) => {}
+        }
+        tracing::warn!(pid = self.pid(), ?end, "killing a worker that has closed its connection");
+        self.kill(false).await;
+        if is_violation { ExitReason::Violated } else { ExitReason::Disconnected }
+    }
+
+    /// Asks the worker to end the connection and to wait for another one for `linger`.
+    pub(super) fn disconnect(&mut self, linger: Duration) {
+        self.lingers = true;
+        self.link.close(Some(linger), worker_disconnected);
+        if let Some(connection) = &mut self.connection {
+            // It may be busy, and no ping is sent any more.
+            connection.heartbeat = None;
+        }
+    }
+
+    /// Continues over another connection.
+    pub(super) fn reconnect(&mut self, connection: WorkerConnection<C>) {
+        self.lingers = false;
+        self.connection = Some(connection);
+    }
+
+    /// Waits until the connection has ended. Returns at once if there is none.
+    async fn connection_ended(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            while let CloseReason::Leaving = connection.task.as_mut().await {}
+            self.connection = None;
+        }
+    }
+
+    pub(super) async fn kill(&mut self, killed_after_grace: bool) -> WorkerExit {
+        self.running.kill();
+        WorkerExit { killed_after_grace, ..WorkerExit::new(self.running.wait().await) }
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.running.pid().into()
+    }
+
+    /// Describes the end of the process as a crash.
+    pub(super) async fn crash(&mut self, reason: ExitReason) -> Crash {
+        let mut crash = Crash::new(reason);
+        crash.pid = self.pid();
+        self.running.explain(&mut crash).await;
+        crash.bystander = self.link.has_suspect();
+        crash.violation = self.violation.take().map(|error| error.to_string());
+        crash
+    }
+
+    /// Fails the calls in flight because of a crash.
+    pub(super) fn fail_calls(&self, crash: &Crash, availability: Availability) {
+        self.link.fail(availability, |message| {
+            let mut crash = crash.clone();
+            crash.message = Some(message.to_owned());
+            Error::crashed(crash)
+        });
     }
 }

@@ -1,30 +1,30 @@
-//! Respawn of a worker whose process has died.
+//! Start of a successor of a process that has died or announced its end.
 
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use isolated_workers_codec::Codec;
 use isolated_workers_transport::Transport;
 use tokio::time::sleep;
 
-use super::shutdown::stop_requested;
-use super::{BoxConnectionTask, Identity, StopRequest, Supervisor, unchanged, worker_closed};
+use super::handle::stop_requested;
+use super::incarnation::Incarnation;
+use super::{Identity, StopRequest, Supervisor, unchanged, worker_closed};
 use crate::Status;
-use crate::connection::{Availability, ConnectionTask, RejectAll};
+use crate::connection::{Availability, Link};
 use crate::driver::{Driver, Running};
 use crate::host::crash_policy::{MIN_STABLE_UPTIME, random_fraction};
-use crate::host::starter::{Greeted, Started};
+use crate::host::starter::Started;
 
 /// Number of failed starts in a row after which a worker is no longer respawned.
 const MAX_FAILED_STARTS: u32 = 5;
 
 impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
-    /// Starts a new process after one has died. Returns `None` if the worker was stopped meanwhile,
-    /// or if too many starts have failed.
-    pub(super) async fn respawn(&mut self) -> Option<BoxConnectionTask> {
-        (self.deferred_listener, self.cleanup) = (None, None);
-        let was_stable = self.started.elapsed() >= MIN_STABLE_UPTIME;
+    /// Starts the next process. `uptime` is the time for which the last one took calls. Returns
+    /// `None` if the worker was stopped meanwhile, or if too many starts have failed.
+    pub(super) async fn respawn(&mut self, uptime: Duration) -> Option<Incarnation<D, C, T>> {
+        let was_stable = uptime >= MIN_STABLE_UPTIME;
         self.early_deaths = if was_stable { 0 } else { self.early_deaths.saturating_add(1) };
         let starter = Arc::clone(&self.starter);
         let mut failed_starts = 0;
@@ -44,7 +44,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         return None;
                     }
                     Some((_, done)) = self.commands.recv() => {
-                        let cause = "the worker died and is being respawned; wait until it is active";
+                        let cause = "the worker is being restarted; wait until it is active";
                         let _ = done.send(Err(unchanged(cause)));
                     }
                     started = &mut start => break started,
@@ -66,21 +66,14 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         }
     }
 
-    /// Replaces the last process with a new one.
-    fn install(&mut self, started: Started<D::Running, T>) -> BoxConnectionTask {
-        let Started { running, stream, deferred_listener, cleanup, address } = started;
-        let Greeted { reader, writer, buffer } = stream;
-        let identity = Identity { pid: running.pid(), address, captured: running.captured() };
+    /// Continues with a new process.
+    fn install(&mut self, started: Started<D::Running, T>) -> Incarnation<D, C, T> {
+        let (pid, captured) = (started.running.pid(), started.running.captured());
+        let identity = Identity { pid, address: started.address.clone(), captured };
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
-        self.running = running;
-        (self.deferred_listener, self.cleanup) = (deferred_listener, cleanup);
-        self.started = Instant::now();
-        let limits = self.starter.settings.limits;
-        let task = ConnectionTask::new(self.link.clone(), limits, reader, buffer, RejectAll);
         // The status changes before the waiting calls continue: a caller that received an answer
         // must see that the worker is active.
         self.status.send_replace(Status::Active);
-        self.link.reconnect(limits, writer);
-        Box::pin(task)
+        Incarnation::new(&self.starter, Link::clone(&self.link), started)
     }
 }

@@ -1,126 +1,145 @@
-//! Shutdown sequence of a worker: drain, close (go-away and a grace period), kill.
+//! End of a process that is drained or closed: calls in flight, go-away, SIGTERM, SIGKILL.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::ExitReason;
 use isolated_workers_transport::Transport;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
-use super::{
-    BoxConnectionTask, Outcome, StopRequest, Supervisor, WorkerExit, closed, unchanged, worker_closed,
-};
-use crate::Status;
-use crate::connection::{Availability, CloseReason, Link};
+use super::handle::stop_requested;
+use super::incarnation::{Incarnation, ProcessEvent};
+use super::{StopRequest, WorkerExit, worker_closed};
+use crate::connection::Availability;
 use crate::driver::{Driver, Running};
-use crate::timeouts::{FINAL_READ_TIMEOUT, elapsed};
+use crate::timeouts::silent_for;
 
-/// Result of a drain.
-enum Drain {
-    Done,
-    /// The process died before its calls were finished.
-    Died(ExitReason),
+/// Maximum time that a worker gets to react to a go-away before SIGTERM. It is a fifth of
+/// `Timeouts::close` if that is shorter.
+const MAX_GO_AWAY_TIME: Duration = Duration::from_secs(1);
+
+/// End of a process whose calls were to be finished.
+pub(super) enum Finish {
+    /// The process was closed or killed.
+    Closed(WorkerExit),
+    /// The process ended on its own.
+    Exited(ExitReason),
 }
 
-impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
+impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
+    /// Ends the process because of `request`. No successor is started.
     pub(super) async fn stop(
         &mut self,
         request: StopRequest,
-        mut connection: Option<BoxConnectionTask>,
-    ) -> Outcome {
-        self.status.send_replace(Status::Closing);
-        if request == StopRequest::Drain
-            && let Drain::Died(reason) = self.drain(&mut connection).await
-        {
-            // No respawn is wanted.
-            let crash = self.crash(reason).await;
-            self.fail_calls(&crash, Availability::Closed);
-            return Outcome::Ended(WorkerExit::new(reason));
+        stop: &mut watch::Receiver<StopRequest>,
+    ) -> WorkerExit {
+        if request >= StopRequest::Close {
+            return self.close_or_kill(request, stop).await;
         }
-        Outcome::Ended(if *self.stop.borrow() == StopRequest::Kill {
-            self.link.fail(Availability::Closed, worker_closed);
-            self.kill(false).await
-        } else {
-            self.close(connection).await
-        })
+        self.link.drain();
+        self.finish_for_good(stop).await
+    }
+
+    /// Finishes the calls in flight, and then ends the process. No successor is started.
+    pub(super) async fn finish_for_good(&mut self, stop: &mut watch::Receiver<StopRequest>) -> WorkerExit {
+        match self.finish(stop).await {
+            Finish::Closed(exit) => exit,
+            Finish::Exited(reason) => {
+                let crash = self.crash(reason).await;
+                self.fail_calls(&crash, Availability::Closed);
+                WorkerExit::new(reason)
+            }
+        }
     }
 
     /// Waits for the calls in flight, unless `close` or `kill` is requested meanwhile.
-    async fn drain(&mut self, connection: &mut Option<BoxConnectionTask>) -> Drain {
-        self.link.drain();
+    ///
+    /// A worker that has announced its end then ends on its own, because it may still run oneway
+    /// messages. It is closed if that takes longer than `Timeouts::drain`. Other workers are closed
+    /// at once.
+    pub(super) async fn finish(&mut self, stop: &mut watch::Receiver<StopRequest>) -> Finish {
+        let drain = self.starter.settings.timeouts.drain;
+        let mut late: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
         loop {
+            let is_waiting_for_calls = late.is_none();
             tokio::select! {
                 biased;
-                _ = stop_requested(&mut self.stop, StopRequest::Close) => return Drain::Done,
-                end = until_idle(&self.link, connection) => match end {
-                    Some(end) => return Drain::Died(self.exit_after(end).await),
-                    None => return Drain::Done,
-                },
-                reason = self.running.wait() => {
-                    let _ = timeout(FINAL_READ_TIMEOUT, closed(connection)).await;
-                    return Drain::Died(reason);
+                request = stop_requested(stop, StopRequest::Close) => {
+                    return Finish::Closed(self.close_or_kill(request, stop).await);
                 }
-                Some((_, done)) = self.commands.recv() => {
-                    let _ = done.send(Err(unchanged("the worker is being drained and ends afterwards")));
+                event = self.event(is_waiting_for_calls) => match event {
+                    ProcessEvent::Leaving => self.is_leaving = true,
+                    ProcessEvent::Idle if self.is_leaving => late = Some(Box::pin(silent_for(drain))),
+                    ProcessEvent::Idle => {
+                        return Finish::Closed(self.close_or_kill(StopRequest::Close, stop).await);
+                    }
+                    event => return Finish::Exited(self.end_after(event, stop).await),
+                },
+                () = poll_fn(|cx| late.as_mut().map_or(Poll::Pending, |late| late.as_mut().poll(cx))) => {
+                    tracing::warn!(pid = self.pid(), "closing a worker that has announced its end and still runs");
+                    return Finish::Closed(self.close_or_kill(StopRequest::Close, stop).await);
                 }
             }
         }
     }
 
-    async fn close(&mut self, mut connection: Option<BoxConnectionTask>) -> WorkerExit {
-        self.link.close(None, worker_closed);
-        if connection.is_none() {
-            // A disconnected worker cannot receive a go-away.
+    async fn close_or_kill(
+        &mut self,
+        request: StopRequest,
+        stop: &mut watch::Receiver<StopRequest>,
+    ) -> WorkerExit {
+        if request == StopRequest::Kill {
+            self.link.fail(Availability::Closed, worker_closed);
             return self.kill(false).await;
         }
-        let mut grace = pin!(elapsed(self.starter.settings.timeouts.close));
+        self.link.close(None, worker_closed);
+        self.close(stop).await
+    }
+
+    /// Waits for the end of a process that got a go-away. Sends SIGTERM and then SIGKILL if it does
+    /// not end.
+    async fn close(&mut self, stop: &mut watch::Receiver<StopRequest>) -> WorkerExit {
+        let (begun, limit) = (Instant::now(), self.starter.settings.timeouts.close);
+        let mut grace = pin!(silent_for(limit));
+        let mut is_terminated = false;
         loop {
+            let terminate_after = match &self.connection {
+                // It waits for a new connection, and does not read a go-away.
+                _ if self.lingers => Some(Duration::ZERO),
+                Some(_) if limit.is_zero() => Some(MAX_GO_AWAY_TIME),
+                Some(_) => Some(MAX_GO_AWAY_TIME.min(limit / 5)),
+                // It has read the go-away, and may be cleaning up.
+                None => (!limit.is_zero()).then(|| limit / 5 * 4),
+            };
+            let terminate = async {
+                match terminate_after {
+                    Some(after) if !is_terminated => sleep_until(begun + after).await,
+                    _ => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
-                reason = self.running.wait() => return WorkerExit::new(reason),
-                _ = stop_requested(&mut self.stop, StopRequest::Kill) => break,
-                () = &mut grace => return self.kill(true).await,
-                _ = closed(&mut connection) => {
-                    connection = None;
-                    self.running.connection_over();
+                _ = stop_requested(stop, StopRequest::Kill) => return self.kill(false).await,
+                event = self.event(false) => match event {
+                    ProcessEvent::Exited(reason) => return WorkerExit::new(reason),
+                    ProcessEvent::ConnectionEnded(_) => {
+                        self.connection = None;
+                        self.running.connection_over();
+                    }
+                    ProcessEvent::Leaving | ProcessEvent::Idle | ProcessEvent::Unresponsive => {}
+                },
+                () = terminate => {
+                    is_terminated = true;
+                    if !self.running.terminate() && self.lingers {
+                        return self.kill(false).await;
+                    }
                 }
+                () = &mut grace => return self.kill(true).await,
             }
         }
-        self.kill(false).await
-    }
-
-    pub(super) async fn kill(&mut self, killed_after_grace: bool) -> WorkerExit {
-        self.running.kill();
-        WorkerExit { killed_after_grace, ..WorkerExit::new(self.running.wait().await) }
-    }
-}
-
-/// Waits until nothing is in flight (`None`) or the connection has ended. Without a connection,
-/// nothing is in flight.
-async fn until_idle<C: Codec>(
-    link: &Link<C>,
-    connection: &mut Option<BoxConnectionTask>,
-) -> Option<CloseReason> {
-    let Some(task) = connection else { return None };
-    poll_fn(|cx| match task.as_mut().poll(cx) {
-        Poll::Ready(end) => Poll::Ready(Some(end)),
-        // A caller that cancels its call wakes the connection task.
-        Poll::Pending if link.is_idle() => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
-}
-
-/// Waits until at least `least` is requested. Dropping the last handle is also a request.
-pub(super) async fn stop_requested(
-    stop: &mut watch::Receiver<StopRequest>,
-    least: StopRequest,
-) -> StopRequest {
-    match stop.wait_for(|request| *request >= least).await.map(|request| *request) {
-        Ok(request) => request,
-        Err(_) => std::future::pending().await,
     }
 }

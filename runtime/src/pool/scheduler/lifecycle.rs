@@ -74,15 +74,30 @@ impl<W: WorkerPermits> Scheduler<W> {
         if cause == EndCause::Overran {
             return self.refuse_hopeless();
         }
-        let ended_early = now.duration_since(instance.since) < MIN_STABLE_UPTIME;
-        slot.early_deaths = if ended_early { slot.early_deaths.saturating_add(1) } else { 0 };
         slot.crashes += u64::from(cause == EndCause::Crashed);
+        self.vacated(&instance, cause, now);
+    }
+
+    /// Handles a worker that has announced its end. It finishes its calls in flight, and its
+    /// replacement starts meanwhile.
+    pub(crate) fn leaving(&mut self, id: InstanceId, now: Instant) {
+        let active = &mut self.slots[id.slot].active;
+        let Some(instance) = active.take_if(|instance| instance.id == id) else { return };
+        self.vacated(&instance, EndCause::Normal, now);
+        self.retire(instance);
+    }
+
+    /// Handles a slot whose active worker takes no more calls.
+    fn vacated(&mut self, instance: &Instance<W>, cause: EndCause, now: Instant) {
+        let ended_early = now.duration_since(instance.since) < MIN_STABLE_UPTIME;
+        let slot = &mut self.slots[instance.id.slot];
+        slot.early_deaths = if ended_early { slot.early_deaths.saturating_add(1) } else { 0 };
         let is_replaced = match self.config.restart {
             Restart::Permanent => true,
             Restart::Transient => cause == EndCause::Crashed,
             Restart::Temporary => false,
         };
-        self.lost(id.slot, is_replaced, now);
+        self.lost(instance.id.slot, is_replaced, now);
     }
 
     /// Handles the loss of a worker. Its slot is gone unless the worker `is_replaced`.

@@ -37,6 +37,7 @@ counts! {
     ended,
     overran,
     lost,
+    left,
     retired,
     replaced,
     reloaded,

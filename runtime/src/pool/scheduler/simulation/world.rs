@@ -109,7 +109,8 @@ impl World {
             45..63 => self.end_call(),
             63..65 => self.report_released(),
             65..75 => self.finish_start(),
-            75..79 => self.end_worker(),
+            75..78 => self.end_worker(),
+            78..79 => self.leave(),
             79..80 => {
                 if let Some(id) = self.random_active() {
                     self.counts.lost += 1;
@@ -249,6 +250,18 @@ impl World {
         let worker = FakeWorker::new(id);
         self.workers.insert(id, worker.clone());
         self.scheduler.started(id, worker, self.now);
+    }
+
+    /// Lets a random worker announce its end.
+    fn leave(&mut self) {
+        let Some(id) = self.random_active() else { return };
+        self.counts.left += 1;
+        self.model.active[id.slot] = None;
+        self.model.retiring.insert(id);
+        if self.config.restart == Restart::Permanent {
+            self.model.lost_one(self.now);
+        }
+        self.scheduler.leaving(id, self.now);
     }
 
     fn random_active(&mut self) -> Option<InstanceId> {
