@@ -10,6 +10,7 @@ mod orphan_guard;
 #[cfg_attr(unix, path = "worker/parent/unix.rs")]
 #[cfg_attr(not(unix), path = "worker/parent/other.rs")]
 mod parent;
+mod pending_handshakes;
 mod reusable_future;
 mod serve;
 mod server;

@@ -32,6 +32,7 @@ mod services {
 mod signals;
 mod startup;
 mod startup_data;
+mod strangers;
 mod transports;
 
 use std::time::Duration;

@@ -75,7 +75,7 @@ async fn close_ends_a_disconnected_worker() {
     assert!(process.ends_within(HANG_TIMEOUT));
 }
 
-async fn detached() -> (PidFd, Address) {
+pub(crate) async fn detached() -> (PidFd, Address) {
     let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
     let worker = Worker::builder(program).spawn().await.unwrap();
     let process = PidFd::open(worker.pid());

@@ -19,6 +19,10 @@ pub struct Channel<R, W> {
     /// Connections after this one, on a worker that can be reached again. Dropping the value makes
     /// the worker unreachable; an open connection stays open.
     pub incoming: Option<Incoming<R, W>>,
+    /// `true` if the channel was accepted from the listener of [`incoming`](Self::incoming), so that
+    /// another process may have connected before the host. A worker then also accepts the
+    /// connections after it, and serves the first that sends a whole hello.
+    pub is_contested: bool,
     /// Listener to open before the host disconnects, on the host of a worker that can be reached
     /// again. `None` if the worker is reached at the address that it was started with.
     pub deferred_listener: Option<DeferredListener>,
@@ -31,7 +35,15 @@ impl<R, W> Channel<R, W> {
     /// Returns a channel that cannot detect the end of the other side except by reading and
     /// writing.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, hangup: None, incoming: None, deferred_listener: None, cleanup: None }
+        Self {
+            reader,
+            writer,
+            hangup: None,
+            incoming: None,
+            is_contested: false,
+            deferred_listener: None,
+            cleanup: None,
+        }
     }
 
     /// Returns a channel whose `hangup` blocks until the other side is gone.
@@ -43,6 +55,11 @@ impl<R, W> Channel<R, W> {
     pub fn incoming(mut self, incoming: Incoming<R, W>) -> Self {
         self.incoming = Some(incoming);
         self
+    }
+
+    /// Adds the connections after this one, from the listener that has accepted this one too.
+    pub fn contested(self, incoming: Incoming<R, W>) -> Self {
+        Self { is_contested: true, ..self.incoming(incoming) }
     }
 
     /// Adds the listener to open before the host disconnects.

@@ -31,6 +31,7 @@ mod host;
 mod worker;
 
 use std::fmt;
+use std::hint::black_box;
 
 use self::hello::{Hello, Line};
 pub use self::host::HostHandshake;
@@ -73,6 +74,14 @@ impl From<Error> for HandshakeFailure {
     fn from(error: Error) -> Self {
         Self::Refused(error)
     }
+}
+
+/// Compares two tokens. The time depends on their lengths only, so that a peer cannot guess a token
+/// byte by byte.
+pub fn tokens_match(own: &str, theirs: &str) -> bool {
+    let differ =
+        own.bytes().zip(theirs.bytes()).fold(0, |differ, (own, theirs)| black_box(differ | (own ^ theirs)));
+    own.len() == theirs.len() && black_box(differ) == 0
 }
 
 #[cfg(test)]
@@ -157,6 +166,14 @@ mod tests {
         host.input().extend_from_slice(&answer.expect("a host that does not match gets an answer"));
         let failure = host.handle_input().unwrap_err().to_string();
         assert!(failure.contains("the codec of this host is cbor, that of the worker is json"), "{failure}");
+    }
+
+    #[test]
+    fn only_equal_tokens_match() {
+        assert!(tokens_match("", "") && tokens_match("a token", "a token"));
+        for other in ["", "a", "a tokem", "a token ", "b token"] {
+            assert!(!tokens_match("a token", other) && !tokens_match(other, "a token"), "{other}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::fmt;
-use std::hint::black_box;
 
+use isolated_workers_core::protocol::handshake::tokens_match;
 use isolated_workers_core::{Error, ErrorKind, Request, Response, Role};
 
 use crate::{Middleware, Service};
@@ -34,12 +34,6 @@ impl Auth {
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
-
-    fn matches(&self, token: &str) -> bool {
-        let (own, theirs) = (self.0.as_bytes(), token.as_bytes());
-        let differ = own.iter().zip(theirs).fold(0, |differ, (a, b)| black_box(differ | (a ^ b)));
-        own.len() == theirs.len() && black_box(differ) == 0
-    }
 }
 
 impl Middleware for Auth {
@@ -50,7 +44,7 @@ impl Middleware for Auth {
             }
             _ => {
                 let token = request.metadata_mut().remove(KEY);
-                if !token.as_ref().is_some_and(|token| self.matches(token)) {
+                if !token.as_ref().is_some_and(|token| tokens_match(&self.0, token)) {
                     let cause = if token.is_some() { "its token is wrong" } else { "it has no token" };
                     let advice = "add the layer `Auth` with the worker's token on the host";
                     let text = format!("`{}` was refused: {cause}; {advice}", request.name());

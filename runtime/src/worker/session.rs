@@ -17,6 +17,7 @@ use super::handlers::Handlers;
 use super::make_handler::MakeHandler;
 use super::orphan_guard::{OrphanGuard, ParentGuard};
 use super::parent::ParentProcess;
+use super::pending_handshakes::{Heard, PendingHandshakes};
 use super::stop_signal::StopSignal;
 use super::{ServeOptions, event_thread, host_gone};
 use crate::connection::{CloseReason, ConnectionTask, Link};
@@ -63,9 +64,14 @@ impl<C: Codec> Session<C> {
         channel: AnyChannel,
         mut stop: StopSignal,
     ) -> Result<(), Error> {
-        let Channel { reader, writer, hangup, mut incoming, .. } = channel;
-        let mut token = None;
-        let opened = self.open(make, reader, writer, hangup, &mut token, &mut stop).await;
+        let Channel { reader, writer, hangup, mut incoming, is_contested, .. } = channel;
+        let mut pending = PendingHandshakes::default();
+        pending.push(self.hear(reader, writer, hangup, None));
+        let contested = incoming.as_mut().filter(|_| is_contested);
+        let Some(first) = stop.unless(self.first(&mut pending, contested)).await else { return Ok(()) };
+        let mut first = first.map_err(error)?;
+        let token = first.token.take();
+        let opened = self.open(make, first, &mut stop).await;
         let Some((handler, mut connection)) = opened.map_err(error)? else { return Ok(()) };
         let service = Arc::new(layers.wrap(Local::new(handler, self.codec.clone())));
         // Each iteration serves one connection.
@@ -77,7 +83,7 @@ impl<C: Codec> Session<C> {
                 biased;
                 () = stop.stopped() => return Ok(()),
                 () = parent_ended(parent.filter(|_| linger < UNLIMITED)) => return Ok(()),
-                next = self.next(incoming, linger, &mut token) => next?,
+                next = self.next(&mut pending, incoming, linger, token.as_ref()) => next?,
             };
             match next {
                 Some(next) => connection = next,
@@ -86,19 +92,36 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Performs the handshake with the first host, and makes the handler. Ends the worker if either
-    /// fails. Returns `None` if the worker was stopped meanwhile.
+    /// Waits for the first host. If the connection is contested, other processes may have connected
+    /// before it, so the connections of `contested` are heard too.
+    async fn first<'a>(
+        &'a self,
+        pending: &mut PendingHandshakes<'a>,
+        contested: Option<&mut Incoming<AnyReader, AnyWriter>>,
+    ) -> Result<Heard<'a>, HandshakeError> {
+        let Some(incoming) = contested else { return pending.next().await };
+        loop {
+            tokio::select! {
+                // First, so that a failure counts only if no other connection waits.
+                biased;
+                next = incoming.accept() => pending.push(self.hear_again(next?, None)),
+                heard = pending.next() => match heard {
+                    Err(failure) if !pending.is_empty() => refused(failure),
+                    heard => return heard,
+                },
+            }
+        }
+    }
+
+    /// Makes the handler, and accepts the first host. Ends the worker if either fails. Returns
+    /// `None` if the worker was stopped meanwhile.
     async fn open<M: MakeHandler>(
         &self,
         make: M,
-        mut reader: AnyReader,
-        mut writer: AnyWriter,
-        hangup: Option<Box<dyn FnOnce() + Send>>,
-        token: &mut Option<String>,
+        first: Heard<'_>,
         stop: &mut StopSignal,
     ) -> Result<Option<(M::Handler, HostConnection)>, HandshakeError> {
-        let heard = stop.unless(self.hear(&mut reader, &mut writer, token)).await;
-        let Some(greeting) = heard.transpose()? else { return Ok(None) };
+        let Heard { reader, mut writer, hangup, greeting, .. } = first;
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
@@ -127,36 +150,40 @@ impl<C: Codec> Session<C> {
         Ok(Some((handler, HostConnection { reader, writer, buffer, orphan_guard, peer, parent })))
     }
 
-    /// Waits for the next accepted host. Returns `None` once `linger` has passed.
-    async fn next(
-        &self,
+    /// Waits for the next accepted host. Returns `None` once `linger` has passed. Connections that
+    /// have sent no hello by then, or when a host is accepted, stay pending.
+    async fn next<'a>(
+        &'a self,
+        pending: &mut PendingHandshakes<'a>,
         incoming: &mut Incoming<AnyReader, AnyWriter>,
         linger: Duration,
-        token: &mut Option<String>,
+        token: Option<&String>,
     ) -> Result<Option<HostConnection>, Error> {
         let mut late = pin!(sleep(linger));
         loop {
-            let channel = tokio::select! {
-                next = incoming.accept() => next.map_err(host_gone)?,
+            let heard = tokio::select! {
+                next = incoming.accept() => {
+                    pending.push(self.hear_again(next.map_err(host_gone)?, token.cloned()));
+                    continue;
+                }
+                heard = pending.next() => heard,
                 () = &mut late => return Ok(None),
             };
-            match self.resume(channel, token).await {
+            let accepted = match heard {
+                Ok(heard) => self.resume(heard).await,
+                Err(failure) => Err(failure),
+            };
+            match accepted {
                 Ok(connection) => return Ok(Some(connection)),
                 // Another host may still be accepted.
-                Err(failure) => tracing::warn!("a connection was refused: {:#}", error(failure)),
+                Err(failure) => refused(failure),
             }
         }
     }
 
-    /// Performs the handshake with a later host. Owns the stream, so that it closes at once if the
-    /// host is refused.
-    async fn resume(
-        &self,
-        channel: AnyChannel,
-        token: &mut Option<String>,
-    ) -> Result<HostConnection, HandshakeError> {
-        let Channel { mut reader, mut writer, hangup, .. } = channel;
-        let greeting = self.hear(&mut reader, &mut writer, token).await?;
+    /// Accepts a later host.
+    async fn resume(&self, heard: Heard<'_>) -> Result<HostConnection, HandshakeError> {
+        let Heard { reader, mut writer, hangup, greeting, .. } = heard;
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
@@ -185,25 +212,40 @@ impl<C: Codec> Session<C> {
         ParentGuard { parent, is_detached, cleanup }
     }
 
-    /// Reads the host's hello. Returns `None` if there is no handshake.
+    /// Reads the hello of a peer that has connected to this worker.
+    async fn hear_again(
+        &self,
+        channel: AnyChannel,
+        token: Option<String>,
+    ) -> Result<Heard<'_>, HandshakeError> {
+        let Channel { reader, writer, hangup, .. } = channel;
+        self.hear(reader, writer, hangup, token).await
+    }
+
+    /// Reads the host's hello, if there is a handshake. The host must send `token`, unless it is the
+    /// first. Owns the stream, so that it closes at once if the host is refused.
     async fn hear(
         &self,
-        reader: &mut AnyReader,
-        writer: &mut AnyWriter,
-        token: &mut Option<String>,
-    ) -> Result<Option<Greeting<'_>>, HandshakeError> {
+        mut reader: AnyReader,
+        mut writer: AnyWriter,
+        hangup: Option<Box<dyn FnOnce() + Send>>,
+        mut token: Option<String>,
+    ) -> Result<Heard<'_>, HandshakeError> {
         let ServeOptions { handshake, connect_timeout, limits, .. } = self.options;
         if !handshake {
-            return Ok(None);
+            return Ok(Heard { reader, writer, hangup, greeting: None, token });
         }
-        let schema = self.schema.clone();
-        tokio::select! {
-            heard = Greeting::hear::<C>(reader, writer, &self.transport, schema, token, limits.frame) => heard.map(Some),
+        let (schema, transport) = (self.schema.clone(), &self.transport);
+        let greeting = tokio::select! {
+            // First, because a hello may have arrived while another host was served.
+            biased;
+            heard = Greeting::hear::<C>(&mut reader, &mut writer, transport, schema, &mut token, limits.frame) => heard?,
             () = elapsed(connect_timeout) => {
                 let text = format!("the host sent no hello within {connect_timeout:?}");
-                Err(Error::new(ErrorKind::Startup, text).into())
+                return Err(Error::new(ErrorKind::Startup, text).into());
             }
-        }
+        };
+        Ok(Heard { reader, writer, hangup, greeting: Some(greeting), token })
     }
 
     /// Serves a host. Returns the time to linger for the next one, or `None` if the worker ends.
@@ -312,6 +354,10 @@ fn no_thread(error: io::Error) -> Error {
     let remedy = "raise `ulimit -u`, or the limit of the control group";
     let text = format!("could not start a thread that watches the host: {error}; {remedy}");
     Error::new(ErrorKind::Startup, text)
+}
+
+fn refused(failure: HandshakeError) {
+    tracing::warn!("a connection was refused: {:#}", error(failure));
 }
 
 fn error(failure: HandshakeError) -> Error {

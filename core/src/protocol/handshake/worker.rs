@@ -1,6 +1,6 @@
 use bytes::BytesMut;
 
-use super::{Hello, Identity, Line};
+use super::{Hello, Identity, Line, tokens_match};
 use crate::{Error, ErrorKind};
 
 /// Maximum space in bytes reserved for startup data before a read, so that a large announced length
@@ -68,7 +68,7 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
         let is_first = self.token.is_none();
         match self.token {
             // A peer without the token learns nothing about this worker.
-            Some(token) if *token != theirs.token => return Err(unknown_token().into()),
+            Some(token) if !tokens_match(token, &theirs.token) => return Err(unknown_token().into()),
             Some(_) => {}
             None => *self.token = Some(theirs.token.clone().into_owned()),
         }

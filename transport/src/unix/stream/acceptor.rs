@@ -21,7 +21,7 @@ pub(in crate::unix) async fn accept(
     let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
     check_peer_user(&stream)?;
     let channel =
-        worker_channel(stream)?.incoming(Incoming::new(move |context| acceptor.poll_trusted(context)));
+        worker_channel(stream)?.contested(Incoming::new(move |context| acceptor.poll_trusted(context)));
     Ok(match cleanup {
         Some(cleanup) => channel.cleanup(cleanup),
         None => channel,
