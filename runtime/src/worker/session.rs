@@ -45,7 +45,7 @@ pub(super) struct Session<C> {
 }
 
 /// An accepted connection to a host.
-struct HostConnection {
+struct AcceptedHost {
     reader: AnyReader,
     writer: AnyWriter,
     /// Bytes that were read after the handshake.
@@ -120,7 +120,7 @@ impl<C: Codec> Session<C> {
         make: M,
         first: Heard<'_>,
         stop: &mut StopSignal,
-    ) -> Result<Option<(M::Handler, HostConnection)>, HandshakeError> {
+    ) -> Result<Option<(M::Handler, AcceptedHost)>, HandshakeError> {
         let Heard { reader, mut writer, hangup, greeting, .. } = first;
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
@@ -147,7 +147,7 @@ impl<C: Codec> Session<C> {
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        Ok(Some((handler, HostConnection { reader, writer, buffer, orphan_guard, peer, parent })))
+        Ok(Some((handler, AcceptedHost { reader, writer, buffer, orphan_guard, peer, parent })))
     }
 
     /// Waits for the next accepted host. Returns `None` once `linger` has passed. Connections that
@@ -158,7 +158,7 @@ impl<C: Codec> Session<C> {
         incoming: &mut Incoming<AnyReader, AnyWriter>,
         linger: Duration,
         token: Option<&String>,
-    ) -> Result<Option<HostConnection>, Error> {
+    ) -> Result<Option<AcceptedHost>, Error> {
         let mut late = pin!(sleep(linger));
         loop {
             let heard = tokio::select! {
@@ -182,7 +182,7 @@ impl<C: Codec> Session<C> {
     }
 
     /// Accepts a later host.
-    async fn resume(&self, heard: Heard<'_>) -> Result<HostConnection, HandshakeError> {
+    async fn resume(&self, heard: Heard<'_>) -> Result<AcceptedHost, HandshakeError> {
         let Heard { reader, mut writer, hangup, greeting, .. } = heard;
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
@@ -204,7 +204,7 @@ impl<C: Codec> Session<C> {
         if parent.is_none() {
             self.is_detached.store(true, Ordering::Release);
         }
-        Ok(HostConnection { reader, writer, buffer, orphan_guard, peer, parent })
+        Ok(AcceptedHost { reader, writer, buffer, orphan_guard, peer, parent })
     }
 
     fn parent_guard(&self, parent: ParentProcess) -> ParentGuard {
@@ -252,10 +252,10 @@ impl<C: Codec> Session<C> {
     async fn serve<S: Service + 'static>(
         &self,
         service: &Arc<S>,
-        connection: HostConnection,
+        connection: AcceptedHost,
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
-        let HostConnection { reader, writer, buffer, orphan_guard, peer, .. } = connection;
+        let AcceptedHost { reader, writer, buffer, orphan_guard, peer, .. } = connection;
         let limits = self.options.limits;
         let link =
             Link::new(self.codec.clone(), limits, Arc::new(SequentialIds::default()), Duration::ZERO, writer);
