@@ -6,7 +6,6 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 
-use tempfile::TempDir;
 use tokio::io::Interest;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -14,7 +13,7 @@ use super::stream::pipe::{PipeReader, PipeWriter};
 use super::stream::pipe_channel::{PipeChannel, worker_channel};
 use super::sys::channel_ends::{self, descriptor_id, has_id};
 use super::sys::fifo::{self, Direction};
-use super::sys::private_dir;
+use super::sys::private_dir::{self, PrivateDir};
 use super::sys::sigpipe::SigpipeGuard;
 use crate::{Bound, Channel, Inheritance, Transport};
 
@@ -44,26 +43,25 @@ impl Transport for NamedPipe {
     type Bound = NamedPipeBound;
 
     fn bind(&self) -> io::Result<NamedPipeBound> {
-        let dir = private_dir::create()?;
-        let to_worker = dir.path().join("to-worker");
-        fifo::make(&to_worker)?;
+        let to_worker = PrivateDir::create("to-worker")?;
+        fifo::make(to_worker.file())?;
         // Opening for reading never waits, and opening for writing does not once there is a reader.
-        let stdin = fifo::open(&to_worker, Direction::Read)?;
-        let writer = fifo::open(&to_worker, Direction::Write)?;
-        std::fs::remove_file(&to_worker).map_err(|error| fifo::failed("remove", &to_worker, error))?;
+        let stdin = fifo::open(to_worker.file(), Direction::Read)?;
+        let writer = fifo::open(to_worker.file(), Direction::Write)?;
+        drop(to_worker);
 
-        let to_host = dir.path().join("to-host");
-        fifo::make(&to_host)?;
-        let reader = fifo::open(&to_host, Direction::Read)?;
-        let placeholder = fifo::open(&to_host, Direction::Write)?;
-        let address = format!("{}:{}", descriptor_id(&stdin)?, private_dir::utf8(&to_host)?);
+        let to_host = PrivateDir::create("to-host")?;
+        fifo::make(to_host.file())?;
+        let reader = fifo::open(to_host.file(), Direction::Read)?;
+        let placeholder = fifo::open(to_host.file(), Direction::Write)?;
+        let address = format!("{}:{}", descriptor_id(&stdin)?, private_dir::utf8(to_host.file())?);
         Ok(NamedPipeBound {
             stdin: Some(stdin.into()),
             address,
             reader: reader.into(),
             writer: writer.into(),
             _placeholder: placeholder,
-            dir,
+            to_host,
         })
     }
 
@@ -78,7 +76,7 @@ impl Transport for NamedPipe {
         // Fails at once if the host is gone and reads no more.
         let opened = fifo::open(path, Direction::Write).and_then(|file| fifo::check_owner(path, file));
         // Both sides have it open, or the host is gone.
-        remove_with_dir(path);
+        private_dir::remove_with_dir(path);
         let mut writer = opened?;
         // The pipe is empty, so one write takes the byte.
         if let Poll::Ready(Err(error)) = SigpipeGuard::new(&writer).run(|| Poll::Ready(writer.write(&OPENED)))
@@ -105,7 +103,7 @@ pub struct NamedPipeBound {
     writer: OwnedFd,
     /// Keeps the pipe from ending before the worker has opened it.
     _placeholder: File,
-    dir: TempDir,
+    to_host: PrivateDir,
 }
 
 impl Bound for NamedPipeBound {
@@ -121,13 +119,13 @@ impl Bound for NamedPipeBound {
     }
 
     async fn establish(self) -> io::Result<PipeChannel> {
-        let Self { stdin, reader, writer, _placeholder: placeholder, dir, .. } = self;
+        let Self { stdin, reader, writer, _placeholder: placeholder, to_host, .. } = self;
         drop(stdin);
         let reader = Receiver::from_owned_fd(reader)?;
         let writer = Sender::from_owned_fd(writer)?;
         opened(&reader, &writer).await?;
         drop(placeholder);
-        drop(dir);
+        drop(to_host);
         Ok(Channel::new(PipeReader::new(reader), PipeWriter::new(writer)))
     }
 }
@@ -164,12 +162,4 @@ async fn read_report(reader: &Receiver) -> io::Result<()> {
 fn ended_early() -> io::Error {
     let text = "could not connect to the worker: it ended before it opened its pipe";
     io::Error::new(io::ErrorKind::UnexpectedEof, text)
-}
-
-/// Removes the pipe and its directory, which holds nothing else. The host may have done so already.
-fn remove_with_dir(path: &Path) {
-    let _ = std::fs::remove_file(path);
-    if let Some(dir) = path.parent() {
-        let _ = std::fs::remove_dir(dir);
-    }
 }

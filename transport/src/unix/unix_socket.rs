@@ -45,10 +45,12 @@ impl UnixSocket {
     /// Returns a transport whose socket is at `path`, which other programs can know beforehand. It
     /// serves one worker at a time.
     ///
-    /// The directory must exist. If others can write to it, it must keep them from replacing files
-    /// of another user, as `/tmp` does by its sticky bit. The mode of the socket is 0600 before
-    /// anyone can connect. A dead socket of the same user is replaced; anything else at `path` is
-    /// an error.
+    /// The directory must exist. If every user can write to it, it must keep them from replacing
+    /// files of another user, as `/tmp` does by its sticky bit. Otherwise binding fails. A directory
+    /// that its group can write to, or that belongs to another user, is accepted: they can remove
+    /// the socket or put another in its place, but cannot pose as host or worker, because each side
+    /// checks the user of the other. The mode of the socket is 0600 before anyone can connect. A
+    /// dead socket of the same user is replaced; anything else at `path` is an error.
     ///
     /// The path must be UTF-8 of at most 107 bytes (103 on macOS). A relative path starts at the
     /// host's working directory.

@@ -32,6 +32,7 @@ every!(
     an_echoing_worker_leaves_no_file,
     a_large_body_goes_both_ways,
     a_large_body_goes_both_ways_without_a_free_descriptor,
+    a_shortage_leaves_no_file_at_any_step,
     a_write_to_a_dead_worker_raises_no_signal,
     nothing_is_in_the_standard_input_of_a_child_before_the_worker_attaches,
     a_worker_that_exits_before_attaching_is_detected,
@@ -81,13 +82,18 @@ fn a_large_body_goes_both_ways<T: Transport>(transport: &T) {
 
 /// Plays a role in a process of its own, which must succeed.
 fn assert_role_succeeds<T: Transport>(role: &str) {
-    let output = program(&format!("{role} {}", T::NAME)).output().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let output = program(&format!("{role} {}", T::NAME)).env("TMPDIR", temporary.path()).output().unwrap();
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
 /// Neither the host nor the worker has one.
 fn a_large_body_goes_both_ways_without_a_free_descriptor<T: Transport>(_: &T) {
     assert_role_succeeds::<T>("starved-host");
+}
+
+fn a_shortage_leaves_no_file_at_any_step<T: Transport>(_: &T) {
+    assert_role_succeeds::<T>("starved-start");
 }
 
 fn a_write_to_a_dead_worker_raises_no_signal<T: Transport>(_: &T) {

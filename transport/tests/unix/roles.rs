@@ -21,6 +21,10 @@ fn plays_its_role() {
             "host" => with_transport!(argument, transport => host(&transport)),
             "rounds" => with_transport!(argument, transport => rounds(&transport)),
             "starved-host" => with_transport!(argument, transport => starved_host(&transport)),
+            "starved-start" => with_transport!(argument, transport => starved_start(&transport)),
+            "starved-start-at-path" => {
+                starved_start(&UnixSocket::at(std::env::temp_dir().join("socket")));
+            }
             "sigpipe" => with_transport!(argument, transport => sigpipe(&transport)),
             "dial" => dial(argument),
             "listen" => super::worker_socket::listen(argument),
@@ -233,6 +237,32 @@ fn starved_host<T: Transport>(transport: &T) {
         assert!(received == body);
     });
     assert!(child.wait().unwrap().success());
+    exit(0);
+}
+
+/// Creates the host's end with no free descriptor, then with one, and so on. Whichever step fails,
+/// no file is left.
+fn starved_start<T: Transport>(transport: &T) {
+    let limit = getrlimit(Resource::Nofile);
+    let files = || std::fs::read_dir(std::env::temp_dir()).unwrap().count();
+    let mut is_bound = false;
+    for free in 0..16 {
+        let runtime = runtime();
+        leave_descriptors(free);
+        let outcome = runtime.block_on(async {
+            let mut bound = transport.bind()?;
+            is_bound = true;
+            drop(bound.inheritance());
+            // Some transports wait for a worker, which does not exist.
+            match tokio::time::timeout(Duration::from_millis(10), bound.establish()).await {
+                Ok(channel) => channel?.deferred_listener.map_or(Ok(()), |mut later| later.open().map(drop)),
+                Err(_) => Ok(()),
+            }
+        });
+        setrlimit(Resource::Nofile, limit).unwrap();
+        assert_eq!(files(), 0, "{free} free descriptors: {outcome:?}");
+    }
+    assert!(is_bound, "no attempt had enough descriptors");
     exit(0);
 }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use isolated_workers_transport::{Bound, Channel, Reconnect, Transport, UnixSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{assert_no_file, file, play, runtime, start};
+use super::support::{assert_no_file, file, play, program, runtime, start};
 
 #[test]
 fn a_worker_is_reached_again_with_its_state() {
@@ -194,6 +194,13 @@ fn a_worker_at_a_path_keeps_the_directory() {
 }
 
 #[test]
+fn a_shortage_leaves_no_file_at_a_path() {
+    let temporary = tempfile::tempdir().unwrap();
+    let output = program("starved-start-at-path at").env("TMPDIR", temporary.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn only_a_dead_socket_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("calculator");
@@ -228,6 +235,40 @@ fn a_world_writable_directory_is_refused_unless_it_is_sticky() {
     std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
     let error = socket.bind().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
-    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
-    socket.bind().unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    for safe in [0o1777, 0o775, 0o700] {
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(safe)).unwrap();
+        socket.bind().unwrap();
+    }
+}
+
+#[test]
+fn the_socket_that_another_user_put_in_place_of_a_workers_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("worker");
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    let copy = dir.path().join("stranger");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&copy);
+    play(&mut command, &format!("listen {}", path.display()));
+    command.gid(65534).uid(65534).current_dir("/").stdin(std::process::Stdio::piped());
+    let mut stranger = command.spawn().unwrap();
+    let error = runtime().block_on(async {
+        loop {
+            match UnixSocket.dial(path.to_str().unwrap()).await {
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => break error,
+                // It does not listen yet.
+                Err(_) => tokio::task::yield_now().await,
+                Ok(_) => panic!("a stranger posed as a worker"),
+            }
+        }
+    });
+    assert!(error.to_string().contains("runs as user 65534"), "{error}");
+    drop(stranger.stdin.take());
+    assert!(stranger.wait().unwrap().success());
 }

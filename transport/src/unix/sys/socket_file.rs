@@ -9,9 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::net::SocketAddrUnix;
-use tempfile::TempDir;
 
-use super::private_dir;
+use super::private_dir::{self, PrivateDir};
 use super::socket_path::{MAX_PATH_BYTES, SocketPath};
 use crate::Cleanup;
 use crate::error::with_context;
@@ -21,13 +20,13 @@ const BACKLOG: i32 = 128;
 
 /// Binds `socket`, which has no name yet, in a fresh private directory, and listens.
 pub(in crate::unix) fn listen_in_private_dir(socket: &OwnedFd) -> io::Result<(SocketPath, Cleanup)> {
-    let (dir, path) = path_in_private_dir()?;
-    bind(socket, &path).map_err(|error| failed(&path, error))?;
-    listen(socket, &path)?;
-    let path = SocketPath::in_private_dir(path);
+    let dir = private_dir()?;
+    bind(socket, dir.file()).map_err(|error| failed(dir.file(), error))?;
+    listen(socket, dir.file())?;
+    let path = SocketPath::in_private_dir(dir.file().into());
     let cleanup = cleanup(&path)?;
     // From here on the cleanup removes it.
-    let _ = dir.keep();
+    dir.keep();
     Ok((path, cleanup))
 }
 
@@ -55,10 +54,8 @@ pub(in crate::unix) fn listen_at(path: &Path) -> io::Result<(OwnedFd, SocketPath
 
 /// Reserves a path for a socket that the worker makes, in a fresh private directory.
 pub(in crate::unix) fn reserve_in_private_dir() -> io::Result<(SocketPath, Cleanup)> {
-    let (dir, path) = path_in_private_dir()?;
     // From here on the cleanup removes it.
-    let _ = dir.keep();
-    Ok(with_cleanup_of_any_socket(SocketPath::in_private_dir(path)))
+    Ok(with_cleanup_of_any_socket(SocketPath::in_private_dir(private_dir()?.keep())))
 }
 
 /// Reserves `path` for a socket that the worker makes. Removes a dead socket, and fails if anything
@@ -158,12 +155,11 @@ fn listen(socket: &OwnedFd, path: &Path) -> io::Result<()> {
     })
 }
 
-fn path_in_private_dir() -> io::Result<(TempDir, PathBuf)> {
-    let dir = private_dir::create()?;
-    let path = dir.path().join("worker.sock");
-    private_dir::utf8(&path)?;
-    check_length(&path, "set TMPDIR to a directory with a shorter path")?;
-    Ok((dir, path))
+fn private_dir() -> io::Result<PrivateDir> {
+    let dir = PrivateDir::create("worker.sock")?;
+    private_dir::utf8(dir.file())?;
+    check_length(dir.file(), "set TMPDIR to a directory with a shorter path")?;
+    Ok(dir)
 }
 
 fn path_in_user_dir(path: &Path) -> io::Result<(File, PathBuf)> {
