@@ -32,7 +32,7 @@ async fn a_worker_that_is_not_reconnected_in_time_exits() {
     assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
     let ended = soon(worker.reconnect()).await.unwrap_err();
     assert_eq!(ended.kind(), ErrorKind::Closed, "{ended}");
-    assert!(format!("{ended:#}").contains("it has ended"), "{ended:#}");
+    assert!(format!("{ended:#}").contains("the worker has ended"), "{ended:#}");
 }
 
 #[tokio::test]
