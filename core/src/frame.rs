@@ -155,16 +155,22 @@ impl Frame {
     /// Approximate size of the payload in bytes, counted for backpressure. 0 for kinds without a
     /// payload.
     ///
-    /// Names, ids and metadata are not counted, so the encoded frame may be larger.
+    /// Names, ids and metadata are counted only in errors, so the encoded frame may be larger. A
+    /// peer chooses the name and id in an error that refuses its request.
     #[inline]
     pub fn weight(&self) -> usize {
         match self {
             Self::Request { request, .. } => request.body().len(),
             Self::Reply { response, .. } => response.body().len(),
-            Self::Error { error, .. } => {
-                error.data.as_ref().map_or(0, |data| data.len()) + error.message.len()
-            }
+            Self::Error { id, name, error } => error_weight(id, name, error),
             _ => 0,
         }
     }
+}
+
+#[cold]
+fn error_weight(id: &TxId, name: &Name, error: &RemoteError) -> usize {
+    let texts = [&error.name, &error.message].into_iter().chain(&error.code).chain(&error.stack);
+    let texts = texts.chain(&error.chain).map(String::len).sum::<usize>();
+    id.text_len() + name.as_str().len() + texts + error.data.as_ref().map_or(0, |data| data.len())
 }

@@ -48,6 +48,19 @@ impl TxId {
     }
 }
 
+impl TxId {
+    /// Number of bytes of a text id. 0 for other ids.
+    pub(crate) fn text_len(&self) -> usize {
+        match &self.0 {
+            Repr::Other(other) => match &**other {
+                Other::Text(text) => text.len(),
+                Other::Uuid(_) => 0,
+            },
+            Repr::Number(_) => 0,
+        }
+    }
+}
+
 impl From<u64> for TxId {
     #[inline]
     fn from(number: u64) -> Self {

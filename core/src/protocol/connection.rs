@@ -1,7 +1,10 @@
 use std::time::{Duration, Instant};
 
 use super::Event;
-use super::errors::{cancelled, closed, duplicate_id, nameless, reused_id, timed_out};
+use super::bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
+use super::errors::{
+    cancelled, closed, duplicate_id, nameless, reused_id, timed_out, too_many_requests, unread_answers,
+};
 use super::id_table::IdTable;
 use super::outbox::Outbox;
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
@@ -83,7 +86,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Starts a call. The call ends with an [`Event::Answered`] that returns `token`, unless
+    /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, wait until a call has
+    /// ended. The call ends with an [`Event::Answered`] that returns `token`, unless
     /// [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
     /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
     ///
@@ -183,7 +187,7 @@ impl<T> Connection<T> {
     pub fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
         let Some(name) = self.serving.remove_with(id, std::mem::take) else { return };
         let id = id.clone();
-        self.outbox.push(match result {
+        self.outbox.push_answer(match result {
             Ok(response) => Frame::Reply { id, name, response },
             Err(error) => Frame::Error { id, name, error },
         });
@@ -228,12 +232,13 @@ impl<T> Connection<T> {
     /// Processes a frame from the peer.
     ///
     /// # Errors
-    /// `Protocol` if the peer broke the protocol. Close the connection and call
+    /// `Protocol` if the peer broke the protocol or exceeded a bound. Close the connection and call
     /// [`fail`](Self::fail). An answer to an unknown call is ignored.
     pub fn handle_frame(&mut self, frame: Frame) -> Result<Option<Event<T>>, Error> {
         Ok(match frame {
             Frame::Request { id, mut request } => {
                 request.arrive(&id);
+                self.check_bounds(&request)?;
                 if !request.is_oneway() && !self.serving.insert(&id, request.to_name()) {
                     return Err(reused_id(request.name(), id));
                 }
@@ -245,11 +250,12 @@ impl<T> Connection<T> {
             }
             Frame::Cancel { id } => self.serving.remove(&id).map(|name| {
                 let error = cancelled(name.as_str());
-                self.outbox.push(Frame::Error { id: id.clone(), name, error: Box::new(error.to_remote()) });
+                let error = Box::new(error.to_remote());
+                self.outbox.push_answer(Frame::Error { id: id.clone(), name, error });
                 Event::Cancelled(id)
             }),
             Frame::Ping => {
-                self.outbox.push(Frame::Pong);
+                self.outbox.push_pong();
                 None
             }
             Frame::Pong => None,
@@ -288,7 +294,7 @@ impl<T> Connection<T> {
             // nothing is sent and the caller's timeout applies.
             Frame::Error { ref error, .. } if is_encode_error(error) => None,
             Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
-                self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
+                self.outbox.push_answer(Frame::Error { id, name, error: Box::new(error.to_remote()) });
                 None
             }
             _ => None,
@@ -393,6 +399,27 @@ impl<T> Connection<T> {
     /// Returns `true` if the peer has sent a go-away.
     pub fn has_received_go_away(&self) -> bool {
         self.received_go_away
+    }
+
+    /// Returns `true` if a further call would exceed [`MAX_UNANSWERED_REQUESTS`] at the peer.
+    #[inline]
+    pub fn has_max_calls(&self) -> bool {
+        self.in_flight() >= MAX_UNANSWERED_REQUESTS
+    }
+
+    /// Checks what the peer has left waiting before it sent `request`.
+    #[inline]
+    fn check_bounds(&self, request: &Request) -> Result<(), Error> {
+        if request.is_oneway() {
+            return Ok(());
+        }
+        if self.serving() >= MAX_UNANSWERED_REQUESTS {
+            return Err(too_many_requests(request.name()));
+        }
+        if self.outbox.answer_bytes() > MAX_UNREAD_ANSWER_BYTES {
+            return Err(unread_answers(request.name()));
+        }
+        Ok(())
     }
 
     fn check_call(&self, name: &str) -> Result<(), Error> {

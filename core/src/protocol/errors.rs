@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
 use crate::{Error, ErrorKind, Executed, Name, TxId};
 
 #[cold]
@@ -15,6 +16,20 @@ pub(super) fn duplicate_id(name: &str, id: TxId) -> Error {
 pub(super) fn reused_id(name: &str, id: TxId) -> Error {
     let cause = format!("the peer reused the id {id} before its earlier request was answered");
     let remedy = "make the peer reuse an id only after its answer";
+    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn too_many_requests(name: &str) -> Error {
+    let cause = format!("{MAX_UNANSWERED_REQUESTS} requests of the peer are not answered yet");
+    let remedy = "make the peer wait for answers before it sends more requests";
+    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn unread_answers(name: &str) -> Error {
+    let cause = format!("the peer left over {MAX_UNREAD_ANSWER_BYTES} bytes of answers unread");
+    let remedy = "make the peer read answers while it sends requests";
     Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
 }
 

@@ -11,6 +11,10 @@ pub(super) struct Outbox {
     /// Number of popped frames that may have reached the peer.
     transmitted: u64,
     weight: usize,
+    /// Part of the size in bytes that belongs to answers.
+    answer_bytes: usize,
+    /// `true` if a pong is in the queue.
+    has_pong: bool,
 }
 
 impl Outbox {
@@ -26,13 +30,35 @@ impl Outbox {
         self.frames.push_back(Some(frame));
     }
 
+    /// Adds a reply or an error.
+    #[inline]
+    pub(super) fn push_answer(&mut self, frame: Frame) {
+        self.answer_bytes += frame.weight() + size_of::<Frame>();
+        self.push(frame);
+    }
+
+    /// Adds a pong, unless one is in the queue. One pong answers all pings before it.
+    pub(super) fn push_pong(&mut self) {
+        if !std::mem::replace(&mut self.has_pong, true) {
+            self.push(Frame::Pong);
+        }
+    }
+
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Frame> {
         loop {
             let slot = self.frames.pop_front()?;
             self.popped += 1;
             if let Some(frame) = slot {
-                self.weight -= frame.weight();
+                let weight = frame.weight();
+                self.weight -= weight;
+                match frame {
+                    Frame::Reply { .. } | Frame::Error { .. } => {
+                        self.answer_bytes -= weight + size_of::<Frame>();
+                    }
+                    Frame::Pong => self.has_pong = false,
+                    _ => {}
+                }
                 return Some(frame);
             }
         }
@@ -43,6 +69,12 @@ impl Outbox {
     #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.weight + self.frames.len() * size_of::<Frame>()
+    }
+
+    /// Size of the queued answers in bytes.
+    #[inline]
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.answer_bytes
     }
 
     /// Marks all popped frames as about to be sent.

@@ -9,7 +9,8 @@ use super::{SimulationFailure, Summary};
 ///
 /// Both endpoints make calls and send oneway messages, with and without timeouts, with unique and
 /// with colliding ids. They answer in any order, cancel and send go-aways. Frames are delayed, time
-/// passes, and the connection may break. The seed determines everything, so a run can be repeated.
+/// passes, streams fill up, endpoints freeze or stop reading for a while, and the connection may
+/// break. The seed determines everything, so a run can be repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Simulation {
     seed: u64,

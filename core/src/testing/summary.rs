@@ -58,4 +58,8 @@ summary! {
     pings,
     /// Go-aways that arrived.
     go_aways,
+    /// Times that an endpoint froze or stopped reading.
+    stopped_reading,
+    /// Times that an endpoint could not transmit, because its peer had not read earlier frames.
+    blocked,
 }

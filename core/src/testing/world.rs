@@ -8,7 +8,7 @@ use super::trace::Trace;
 use super::{Endpoint, Pair, Rng, Summary};
 
 /// Actions and their relative frequencies.
-const ACTIONS: [(Action, u64); 15] = [
+const ACTIONS: [(Action, u64); 18] = [
     (Action::Call, 16),
     (Action::Send, 2),
     (Action::Cancel, 4),
@@ -20,6 +20,9 @@ const ACTIONS: [(Action, u64); 15] = [
     (Action::Advance, 5),
     (Action::Expire, 5),
     (Action::Ping, 1),
+    (Action::Freeze, 1),
+    (Action::Deafen, 1),
+    (Action::Resume, 2),
     (Action::GoAway, 1),
     (Action::Break, 1),
     (Action::Fail, 2),
@@ -41,12 +44,27 @@ enum Action {
     Advance,
     Expire,
     Ping,
+    /// Stops an endpoint: it does nothing until it resumes.
+    Freeze,
+    /// Makes an endpoint stop reading until it resumes.
+    Deafen,
+    /// Lets a frozen or deaf endpoint continue.
+    Resume,
     GoAway,
     Break,
     /// Reports the broken connection to an endpoint.
     Fail,
     /// Closes the connection at one endpoint without waiting for the calls in flight.
     Close,
+}
+
+/// What an endpoint can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Running,
+    /// Does everything except reading.
+    Deaf,
+    Frozen,
 }
 
 /// State of a simulation: the pair, the id generators of both endpoints and the oracle that checks
@@ -57,6 +75,10 @@ pub(super) struct World<'a> {
     oracle: Oracle,
     host_ids: Ids,
     worker_ids: Ids,
+    host_mode: Mode,
+    worker_mode: Mode,
+    /// Number of frames in transit at which an endpoint cannot transmit.
+    capacity: usize,
     odds: [(Action, u64); ACTIONS.len()],
     trace: &'a mut Trace,
 }
@@ -69,11 +91,23 @@ impl<'a> World<'a> {
         // Frequencies vary by seed, so that an action that is rare in most scenarios is common in
         // some.
         let odds = ACTIONS.map(|(action, odds)| match action {
-            Action::Call => (action, odds),
+            // A frozen endpoint must resume, or the rest of the scenario would be empty.
+            Action::Call | Action::Resume => (action, odds),
             Action::GoAway | Action::Break | Action::Close => (action, odds * u64::from(rng.chance(15))),
             _ => (action, odds * rng.below(4)),
         });
-        Self { pair, oracle: Oracle::default(), host_ids, worker_ids, odds, trace }
+        let capacity = if rng.chance(50) { 1 + rng.below(8) as usize } else { usize::MAX };
+        Self {
+            pair,
+            oracle: Oracle::default(),
+            host_ids,
+            worker_ids,
+            host_mode: Mode::Running,
+            worker_mode: Mode::Running,
+            capacity,
+            odds,
+            trace,
+        }
     }
 
     pub(super) fn run(mut self) -> Result<Summary, String> {
@@ -82,6 +116,7 @@ impl<'a> World<'a> {
             let end = if self.rng().chance(60) { Endpoint::Host } else { Endpoint::Worker };
             self.act(action, end)?;
         }
+        (self.host_mode, self.worker_mode) = (Mode::Running, Mode::Running);
         if self.pair.is_broken() {
             Endpoint::BOTH.into_iter().try_for_each(|end| self.fail(end))?;
         } else {
@@ -116,7 +151,18 @@ impl<'a> World<'a> {
         unreachable!("the number is below the sum of the odds")
     }
 
+    fn mode(&mut self, end: Endpoint) -> &mut Mode {
+        match end {
+            Endpoint::Host => &mut self.host_mode,
+            Endpoint::Worker => &mut self.worker_mode,
+        }
+    }
+
     fn act(&mut self, action: Action, end: Endpoint) -> Verdict {
+        let needs_end = !matches!(action, Action::Advance | Action::Break | Action::Resume);
+        if needs_end && *self.mode(end) == Mode::Frozen {
+            return Ok(());
+        }
         match action {
             Action::Call => self.call(end, false),
             Action::Send => self.call(end, true),
@@ -129,6 +175,7 @@ impl<'a> World<'a> {
                 world.transmit(end).map(|()| more)
             }),
             Action::Refuse => self.refuse(end),
+            Action::Deliver if *self.mode(end) == Mode::Deaf => Ok(()),
             Action::Deliver => self.repeat(|world| {
                 let more = world.pair.in_transit(end) > 0;
                 world.deliver(end).map(|()| more)
@@ -138,7 +185,10 @@ impl<'a> World<'a> {
                 self.advance(by)
             }
             Action::Expire => self.expire(end),
-            Action::Ping => self.ping(end),
+            Action::Ping => self.repeat(|world| world.ping(end).map(|()| true)),
+            Action::Freeze => self.set_mode(end, Mode::Frozen),
+            Action::Deafen => self.set_mode(end, Mode::Deaf),
+            Action::Resume => self.set_mode(end, Mode::Running),
             Action::GoAway => self.send_go_away(end),
             Action::Break => self.break_connection(),
             Action::Fail if self.pair.is_broken() => self.fail(end),
@@ -165,7 +215,7 @@ impl<'a> World<'a> {
                 while !self.oracle.serving(end).is_empty() {
                     self.answer(end)?;
                 }
-                while self.oracle.has_to_transmit(end) {
+                while self.oracle.has_to_transmit(end) && !self.is_blocked(end) {
                     self.transmit(end)?;
                 }
                 while self.pair.in_transit(end) > 0 {

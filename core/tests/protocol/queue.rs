@@ -1,5 +1,6 @@
-use isolated_workers_core::Frame;
+use isolated_workers_core::protocol::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
 use isolated_workers_core::testing::Endpoint::{Host, Worker};
+use isolated_workers_core::{ErrorKind, Frame, Metadata};
 
 use crate::*;
 
@@ -69,4 +70,96 @@ fn retracted_calls_do_not_grow_the_queue() {
         pair.cancel(Host, &id(number));
         assert_eq!(pair.connection(Host).queued_bytes(), before);
     }
+}
+
+#[test]
+fn one_pong_answers_all_pings_before_it() {
+    for from in Endpoint::BOTH {
+        let mut pair = scene();
+        for _ in 0..2 {
+            for _ in 0..1000 {
+                pair.inject(from, Frame::Ping);
+                assert!(pair.deliver(from.other()).unwrap().is_none());
+            }
+            assert!(matches!(pair.transmit(from.other()), Some(Frame::Pong)));
+            assert!(pair.transmit(from.other()).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_never_reads_its_answers_breaks_the_protocol_at_the_bound() {
+    let long = "x".repeat(10_000);
+    // The answers are replies, refusals with a long name, and errors with a long id.
+    type Flood<'a> = (&'a str, fn(&mut Scene, &TxId), Box<dyn Fn(u64) -> (TxId, Name)>);
+    let error = |pair: &mut Scene, id: &TxId| {
+        pair.answer(Worker, id, Err(Error::new(ErrorKind::UnknownMessage, "no")));
+    };
+    let (name, text) = (Name::from(&*long), long.clone());
+    let floods: [Flood<'_>; 3] = [
+        (
+            "replies",
+            |pair, id| pair.answer(Worker, id, reply(&"x".repeat(10_000))),
+            Box::new(|number| (id(number), "work".into())),
+        ),
+        ("long names", error, Box::new(move |number| (id(number), name.clone()))),
+        ("long ids", error, Box::new(move |number| (TxId::from(&*format!("{text}{number}")), "work".into()))),
+    ];
+    for (what, answer, next) in floods {
+        let mut pair = scene();
+        let mut requests = 0;
+        let error = loop {
+            let (id, name) = next(requests);
+            pair.inject(Host, Frame::request(id.clone(), name, Body::empty(), Metadata::new(), false, None));
+            match pair.deliver(Worker) {
+                Ok(_) => answer(&mut pair, &id),
+                Err(error) => break error,
+            }
+            requests += 1;
+            assert!(requests < 1000, "{what} without bound");
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{what}");
+        assert!(error.to_string().contains(&MAX_UNREAD_ANSWER_BYTES.to_string()), "{error}");
+        assert!(requests * 11_000 >= MAX_UNREAD_ANSWER_BYTES as u64, "{what}: {requests}");
+    }
+}
+
+#[test]
+fn cancels_without_a_reader_break_the_protocol_at_the_bound() {
+    let mut pair = scene();
+    let error = (0..MAX_UNREAD_ANSWER_BYTES as u64).find_map(|number| {
+        let (name, body) = (Name::from_static("work"), Body::empty());
+        pair.inject(Host, Frame::request(id(number), name, body, Metadata::new(), false, None));
+        pair.inject(Host, Frame::Cancel { id: id(number) });
+        pair.deliver(Worker).and_then(|_| pair.deliver(Worker)).err()
+    });
+    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Protocol));
+}
+
+#[test]
+fn an_answer_that_was_sent_no_longer_counts() {
+    let mut pair = scene();
+    for number in 0..2000 {
+        handled(&mut pair, number, "call");
+        pair.answer(Worker, &id(number), reply(&"x".repeat(10_000)));
+        assert!(pair.transmit(Worker).is_some());
+    }
+}
+
+#[test]
+fn a_peer_may_leave_a_bounded_number_of_requests_unanswered() {
+    let mut pair = scene();
+    for number in 0..MAX_UNANSWERED_REQUESTS as u64 {
+        assert!(!pair.connection(Host).has_max_calls());
+        handled(&mut pair, number, "call");
+    }
+    assert!(pair.connection(Host).has_max_calls());
+    // A oneway message is not answered, so it does not count.
+    pair.send(Host, id(0), request("")).unwrap();
+    pair.transmit(Host);
+    assert!(pair.deliver(Worker).is_ok());
+    called(&mut pair, MAX_UNANSWERED_REQUESTS as u64, "one too many");
+    let error = pair.deliver(Worker).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.to_string().contains("65536 requests"), "{error}");
 }

@@ -96,7 +96,11 @@ impl Oracle {
             Frame::Cancel { id } => self.cancel_arrived(to, id, event),
             Frame::Ping => {
                 self.summary.pings += 1;
-                self.ledger_mut(to).outgoing.push_back(QueuedFrame::Pong);
+                // One pong answers all pings before it.
+                let outgoing = &mut self.ledger_mut(to).outgoing;
+                if !outgoing.contains(&QueuedFrame::Pong) {
+                    outgoing.push_back(QueuedFrame::Pong);
+                }
                 nothing(event)
             }
             Frame::Pong => nothing(event),

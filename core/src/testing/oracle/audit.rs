@@ -2,6 +2,9 @@
 
 use super::{Answer, Connection, Endpoint, Oracle, QueuedFrame, Verdict, ensure};
 
+/// Maximum size in bytes of a queued frame without its body.
+const MAX_FRAME_BYTES: usize = 1024;
+
 impl Oracle {
     /// Checks the getters of a connection.
     pub(in super::super) fn check(&self, end: Endpoint, connection: &Connection<usize>) -> Verdict {
@@ -22,6 +25,8 @@ impl Oracle {
         });
         let least = least.sum::<usize>();
         ensure!(queued >= least, "{end}: queued_bytes() is {queued}, but {least} bytes of bodies are queued");
+        let most = least + ledger.outgoing.len() * MAX_FRAME_BYTES;
+        ensure!(queued <= most, "{end}: queued_bytes() is {queued}, but at most {most} bytes are queued");
         let empty = ledger.outgoing.is_empty();
         ensure!((queued == 0) == empty, "{end}: queued_bytes() is {queued}, but the queue is empty: {empty}");
 

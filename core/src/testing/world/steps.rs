@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ids, World};
+use super::{Ids, Mode, World};
 use crate::testing::oracle::Verdict;
 use crate::testing::{Endpoint, payload};
 use crate::{Error, ErrorKind, Frame, Name, Request, Response, TxId};
@@ -111,7 +111,16 @@ impl World<'_> {
         self.check()
     }
 
+    /// Returns `true` if the stream from this endpoint is full.
+    pub(super) fn is_blocked(&self, from: Endpoint) -> bool {
+        !self.pair.is_broken() && self.pair.in_transit(from.other()) >= self.capacity
+    }
+
     pub(super) fn transmit(&mut self, from: Endpoint) -> Verdict {
+        if self.is_blocked(from) {
+            self.oracle.summary.blocked += 1;
+            return Ok(());
+        }
         self.step(|| format!("{from} transmits"));
         let frame = self.pair.transmit(from);
         self.trace.outcome(|| frame.as_ref().map_or("nothing".into(), describe));
@@ -173,6 +182,13 @@ impl World<'_> {
     pub(super) fn ping(&mut self, from: Endpoint) -> Verdict {
         self.step(|| format!("{from} pings"));
         self.pair.inject(from, Frame::Ping);
+        self.check()
+    }
+
+    pub(super) fn set_mode(&mut self, end: Endpoint, mode: Mode) -> Verdict {
+        self.step(|| format!("{end} is {mode:?}"));
+        let before = std::mem::replace(self.mode(end), mode);
+        self.oracle.summary.stopped_reading += u64::from(before == Mode::Running && mode != before);
         self.check()
     }
 
