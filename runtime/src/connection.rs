@@ -11,6 +11,8 @@
 
 mod alarm;
 mod availability;
+#[cfg(test)]
+mod backpressure_tests;
 mod call;
 mod frame_reader;
 mod frame_writer;

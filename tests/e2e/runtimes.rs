@@ -86,7 +86,7 @@ fn a_call_times_out_although_nobody_drives_its_worker<T: Transport>(transport: T
     let undriven = runtime();
     let (worker, client) = undriven.block_on(started_on(transport));
     for error in [block_on_thread(client.wait_a_little()), block_on(soon(client.wait_a_little()))] {
-        assert_error(&error.unwrap_err().into(), ErrorKind::Timeout, &["50ms"]);
+        assert_error(&error.unwrap_err(), ErrorKind::Timeout, &["50ms"]);
     }
     undriven.block_on(async {
         assert_eq!(soon(client.echo(vec![1].into())).await.unwrap(), [1][..]);

@@ -175,7 +175,7 @@ impl<T: CallTarget> Call<T> {
             drop(state);
             return self.poll_start(parked.into_request(), cx);
         }
-        let waits_for_restart = state.waits_for_restart();
+        let reason = state.wait_reason();
         state.park(Some(parked.key), cx);
         drop(state);
         let has_timed_out = parked.alarm.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
@@ -185,7 +185,7 @@ impl<T: CallTarget> Call<T> {
             let released = T::NEEDS_PERMIT.then(|| state.permits.release());
             drop(state);
             self.permit_released(released);
-            return Poll::Ready(Err(parked.timed_out(waits_for_restart)));
+            return Poll::Ready(Err(parked.timed_out(reason)));
         }
         self.state = CallState::Parked(parked);
         Poll::Pending

@@ -64,11 +64,6 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
         }
     }
 
-    /// Returns `true` if no bytes are buffered.
-    pub(super) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
     /// Returns `true` if the memory of large frames was released since the last call.
     #[inline]
     pub(super) fn take_memory_released(&mut self) -> bool {

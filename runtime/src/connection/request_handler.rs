@@ -21,6 +21,9 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// Returns an answer that was not immediate. `Pending` if there is none.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer>;
 
+    /// Returns `true` if so many requests are unfinished that no further one may be read.
+    fn is_full(&self) -> bool;
+
     /// Returns `true` if no request is being handled.
     fn is_idle(&self) -> bool;
 
@@ -32,7 +35,8 @@ pub(crate) trait RequestHandler: Send + Unpin {
 pub(crate) struct RejectAll;
 
 impl RequestHandler for RejectAll {
-    // The host keeps reading even if its refusals pile up, so that the worker can make progress.
+    // The host keeps reading even if its refusals pile up, so that the worker can make progress. The
+    // state machine ends the connection at a bound.
     const SERVES: bool = false;
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {
@@ -50,6 +54,10 @@ impl RequestHandler for RejectAll {
 
     fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Answer> {
         Poll::Pending
+    }
+
+    fn is_full(&self) -> bool {
+        false
     }
 
     fn is_idle(&self) -> bool {

@@ -60,6 +60,17 @@ struct TaskState {
     completes_in_batches: bool,
 }
 
+/// Reason why a call waits before it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitReason {
+    /// The worker is being restarted.
+    Restart,
+    /// The queue of bytes to write is full.
+    QueueFull,
+    /// The peer has as many unanswered requests as a connection allows.
+    MaxCalls,
+}
+
 /// Progress of a graceful shutdown of a serving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shutdown {
@@ -158,12 +169,25 @@ impl<F: Framing> State<F> {
         self.connection.queued_bytes() + self.writer.unwritten() > MAX_QUEUED_BYTES
     }
 
+    /// Returns the reason why a call must wait for its peer before it starts, if any.
+    fn congestion(&self) -> Option<WaitReason> {
+        if self.is_full() {
+            Some(WaitReason::QueueFull)
+        } else if self.connection.has_max_calls() {
+            Some(WaitReason::MaxCalls)
+        } else {
+            None
+        }
+    }
+
     /// Returns `true` if a call must wait before it starts.
     pub(super) fn must_wait(&self) -> bool {
         match self.availability {
             // A call to a worker that is about to be killed would be lost.
             Availability::Connected => {
-                self.is_full() || self.overran || (self.respawns && self.connection.has_received_go_away())
+                self.congestion().is_some()
+                    || self.overran
+                    || (self.respawns && self.connection.has_received_go_away())
             }
             Availability::Starting => true,
             Availability::Disconnected
@@ -174,10 +198,10 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Returns `true` if a waiting call waits for a restart of the worker, and `false` if it waits
-    /// for space in the queue. Valid only if [`must_wait`](Self::must_wait) returns `true`.
-    pub(super) fn waits_for_restart(&self) -> bool {
-        !self.is_full()
+    /// Returns the reason why a call waits. Valid only if [`must_wait`](Self::must_wait) returns
+    /// `true`.
+    pub(super) fn wait_reason(&self) -> WaitReason {
+        self.congestion().unwrap_or(WaitReason::Restart)
     }
 
     /// Parks a call until it may start. `key` is the key from an earlier `park` of the same call,

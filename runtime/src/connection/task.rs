@@ -24,6 +24,10 @@ const MAX_REQUEST_BATCH: usize = 8;
 /// peer can then process them in the meantime.
 const EARLY_ANSWERS: usize = 64;
 
+/// Size in bytes of pending answers at which they are written before the rest of the input is
+/// handled.
+const EARLY_ANSWER_BYTES: usize = 256 << 10;
+
 /// Maximum number of answers handled under one lock, so that callers on other threads can take the
 /// lock in between.
 const MAX_ANSWER_BATCH: usize = 32;
@@ -66,6 +70,11 @@ pub(crate) struct ConnectionTask<C: Codec, R, H> {
     /// Time at which a deadline was found to have passed, and the timer after which the calls that
     /// were due then expire. Answers that arrived in time are read in between.
     expiry: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// `true` if decoding stopped, because a queue of this side is full, before the buffered frames
+    /// were handled.
+    has_backlog: bool,
+    /// Reason why the stream ended, while there is a backlog.
+    end: Option<CloseReason>,
     /// Write error of the stream, and the timer after which reading stops too.
     write_error: Option<(io::Error, Pin<Box<Sleep>>)>,
     /// Name of the user code that is running, for the error if it panics.
@@ -93,6 +102,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             handler,
             timer: None,
             expiry: None,
+            has_backlog: false,
+            end: None,
             write_error: None,
             user_code: READER,
             buffers,
@@ -109,6 +120,11 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     pub(crate) fn handler(&self) -> &H {
         &self.handler
+    }
+
+    #[cfg(test)]
+    pub(super) fn handler_mut(&mut self) -> &mut H {
+        &mut self.handler
     }
 
     /// Returns `true` if no request is being handled and every answer has been written.
@@ -129,18 +145,22 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         for turn in 0..MAX_READS {
-            // If the peer does not read its answers, its requests are not read either.
-            let is_stalled = H::SERVES && self.reader.is_empty() && self.link.lock().is_full();
-            let mut read = if is_stalled { Poll::Pending } else { self.poll_read(cx) };
+            let is_stalled = self.is_stalled();
+            let has_input = self.has_backlog && !is_stalled;
+            let mut read = match self.end.take_if(|_| has_input) {
+                Some(reason) => Poll::Ready(Err(reason)),
+                None if is_stalled || has_input => Poll::Pending,
+                None => self.poll_read(cx),
+            };
             if self.reader.take_memory_released() {
                 self.handler.memory_released();
             }
-            if turn > 0 && read.is_pending() && !is_stalled && self.expiry.is_none() {
+            if turn > 0 && read.is_pending() && !is_stalled && !has_input && self.expiry.is_none() {
                 // The previous iteration has already handled all input.
                 return self.poll_write_error(cx);
             }
             // Frames received before the end of the stream are still handled.
-            let go_away = match self.handle_input(&mut read, cx) {
+            let go_away = match self.handle_input(&mut read, is_stalled, cx) {
                 Ok(go_away) => go_away,
                 Err(error) => return Poll::Ready(CloseReason::Violated(error)),
             };
@@ -151,17 +171,25 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 return Poll::Ready(CloseReason::Overran);
             }
             match (go_away, read) {
+                // Requests received before the end of the stream are still handled.
+                (None, Poll::Ready(Err(reason))) if self.has_backlog => self.end = Some(reason),
                 // A connection that has ended has no calls left to answer.
                 (Some(CloseReason::Leaving) | None, Poll::Ready(Err(reason))) => return Poll::Ready(reason),
                 (Some(reason), _) => return Poll::Ready(reason),
                 (None, Poll::Ready(Ok(()))) => {}
                 // If the reader was not polled, it has no waker. Poll it in the next iteration.
-                (None, Poll::Pending) if is_stalled && !self.link.lock().is_full() => {}
+                (None, Poll::Pending) if (is_stalled || has_input) && !self.is_stalled() => {}
                 (None, Poll::Pending) => return self.poll_write_error(cx),
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Returns `true` if no request may be read: the peer does not read its answers, or too many of
+    /// its requests are unfinished.
+    fn is_stalled(&self) -> bool {
+        H::SERVES && (self.handler.is_full() || self.link.lock().is_full())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
@@ -204,27 +232,36 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     /// Handles the frames that were read, in batches, and the answers that handlers have completed.
     /// Returns the close reason if a go-away closes the connection. If a frame cannot be decoded,
-    /// sets `read` to the close reason.
+    /// sets `read` to the close reason. Leaves the frames in the reader if this side `is_stalled`.
     fn handle_input(
         &mut self,
         read: &mut Poll<Result<(), CloseReason>>,
+        mut is_stalled: bool,
         cx: &mut Context<'_>,
     ) -> Result<Option<CloseReason>, Error> {
         let mut go_away = None;
-        loop {
+        let mut answer_bytes = 0;
+        while !is_stalled {
             let is_last = self.decode(read);
             self.user_code = HANDLER;
             self.handle_frames(&mut go_away)?;
-            if !self.buffers.requests.is_empty() {
-                self.handler.start(&mut self.buffers.requests, &mut self.buffers.answers, cx);
+            let Buffers { requests, answers, woken, .. } = &mut self.buffers;
+            let answered = answers.len();
+            if !requests.is_empty() {
+                self.handler.start(requests, answers, cx);
             }
+            self.has_backlog = !is_last;
             if is_last {
                 break;
             }
-            self.buffers.woken.drain(..).for_each(Waker::wake);
-            if self.buffers.answers.len() >= EARLY_ANSWERS {
+            woken.drain(..).for_each(Waker::wake);
+            answer_bytes += answers[answered..].iter().map(size_of_answer).sum::<usize>();
+            if answers.len() >= EARLY_ANSWERS || answer_bytes >= EARLY_ANSWER_BYTES {
+                answer_bytes = 0;
                 self.write_output(false, cx);
+                is_stalled = self.is_stalled();
             }
+            is_stalled |= self.handler.is_full();
         }
         while let Poll::Ready(answer) = self.handler.poll_answer(cx) {
             self.buffers.answers.push(answer);
@@ -344,6 +381,13 @@ fn poll_expiry(expiry: &mut Option<(Instant, Pin<Box<Sleep>>)>, cx: &mut Context
             Some(until)
         }
         Poll::Pending => None,
+    }
+}
+
+fn size_of_answer((_, result): &Answer) -> usize {
+    match result {
+        Ok(response) => response.body().len(),
+        Err(error) => error.message.len() + error.data.as_ref().map_or(0, |data| data.len()),
     }
 }
 

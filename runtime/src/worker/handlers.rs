@@ -14,6 +14,13 @@ use super::inline_policy::InlinePolicy;
 use super::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, RequestHandler};
 
+/// Maximum number of unfinished handlers whose end the host does not wait for: those of oneway
+/// messages and of cancelled calls. At this number, no further request is read.
+const MAX_UNAWAITED_HANDLERS: usize = 4096;
+
+/// Size in bytes of the bodies of unfinished oneway messages at which no further request is read.
+const MAX_ONEWAY_BYTES: usize = 16 << 20;
+
 /// Running handlers of one connection.
 pub(super) struct Handlers<S> {
     service: Arc<S>,
@@ -22,6 +29,8 @@ pub(super) struct Handlers<S> {
     tasks: JoinSet<Handled<S>>,
     /// Handles to abort the calls that the host may still cancel.
     running: HashMap<TxId, AbortHandle>,
+    /// Size in bytes of the bodies of unfinished oneway messages.
+    oneway_bytes: usize,
     inline_policy: InlinePolicy,
     /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
@@ -37,6 +46,8 @@ struct Handled<S> {
     service: Arc<S>,
     /// `None` if the message is oneway.
     answer: Option<Answer>,
+    /// Size of the body in bytes if the message is oneway. 0 for a call.
+    oneway_bytes: usize,
     panicked: Option<Error>,
 }
 
@@ -53,13 +64,23 @@ struct HandlerInput<S> {
 enum Recipient {
     /// The caller that waits for the answer with this id.
     Caller(TxId),
-    /// No recipient: a oneway message of this name.
-    Oneway(Name),
+    /// No recipient: a oneway message of this name, with a body of this size in bytes.
+    Oneway(Name, usize),
+}
+
+impl Recipient {
+    fn oneway_bytes(&self) -> usize {
+        match self {
+            Self::Caller(_) => 0,
+            Self::Oneway(_, bytes) => *bytes,
+        }
+    }
 }
 
 impl<S: Service + 'static> HandlerInput<S> {
     async fn run(self) -> Handled<S> {
         let Self { service, request, recipient } = self;
+        let oneway_bytes = recipient.oneway_bytes();
         let result = {
             let mut call = pin!(service.call(request));
             poll_fn(|cx| panic_location::observe(|| call.as_mut().poll(cx))).await
@@ -69,13 +90,13 @@ impl<S: Service + 'static> HandlerInput<S> {
             (Recipient::Caller(id), result) => {
                 Some((id, result.map_err(|error| Box::new(error.to_remote()))))
             }
-            (Recipient::Oneway(name), Err(error)) => {
+            (Recipient::Oneway(name, _), Err(error)) => {
                 tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                 None
             }
-            (Recipient::Oneway(_), Ok(_)) => None,
+            (Recipient::Oneway(..), Ok(_)) => None,
         };
-        Handled { service, answer, panicked }
+        Handled { service, answer, oneway_bytes, panicked }
     }
 }
 
@@ -88,6 +109,7 @@ impl<S: Service + 'static> Handlers<S> {
             spare: None,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            oneway_bytes: 0,
             inline_policy: InlinePolicy::default(),
             peer,
             is_process,
@@ -130,7 +152,9 @@ impl<S: Service + 'static> Handlers<S> {
             request.set_deadline(came.checked_add(timeout));
         }
         let name = request.to_name();
-        let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);
+        let oneway = || Recipient::Oneway(name.clone(), request.body().len());
+        let recipient = id.clone().map_or_else(oneway, Recipient::Caller);
+        let oneway_bytes = recipient.oneway_bytes();
         // Oneway messages keep their order, because the sender has no reply to wait for. Their
         // handlers therefore always start inline.
         let may_spawn = id.is_some();
@@ -151,6 +175,7 @@ impl<S: Service + 'static> Handlers<S> {
                 self.finish(handled)
             }
             Poll::Pending => {
+                self.oneway_bytes += oneway_bytes;
                 self.spawn(id, handling);
                 None
             }
@@ -180,6 +205,7 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
         loop {
             match ready!(self.tasks.poll_join_next_with_id(cx)) {
                 Some(Ok((task, handled))) => {
+                    self.oneway_bytes -= handled.oneway_bytes;
                     let Some(answer) = self.finish(handled) else { continue };
                     // The answer of a cancelled call is ignored: its id may belong to a new
                     // request.
@@ -193,6 +219,11 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
                 None => return Poll::Pending,
             }
         }
+    }
+
+    fn is_full(&self) -> bool {
+        let unawaited = self.tasks.len().saturating_sub(self.running.len());
+        unawaited >= MAX_UNAWAITED_HANDLERS || self.oneway_bytes >= MAX_ONEWAY_BYTES
     }
 
     fn is_idle(&self) -> bool {

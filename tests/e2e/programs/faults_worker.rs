@@ -4,6 +4,7 @@
 mod cut;
 #[path = "../services/faults.rs"]
 mod faults;
+mod flood;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -110,6 +111,10 @@ impl Faults for Worker {
     }
     fn read_within_a_second(&self, path: String) -> String {
         std::fs::read_to_string(path).unwrap()
+    }
+    async fn count_slowly(&self, _: String) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        self.counter.fetch_add(1, Ordering::SeqCst);
     }
     async fn spin(&self) {
         loop {
@@ -290,6 +295,7 @@ fn main() -> Result<(), Error> {
             *(if how == "cut-reads" { &mut cut.read_bytes } else { &mut cut.written_bytes }) = bytes;
             runtime(false).block_on(async { serve(worker).transport(cut).await })
         }
+        "flood" => runtime(false).block_on(flood::run(&std::env::args().nth(2).unwrap())),
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
         "no-handshake" => runtime(false).block_on(async { serve(worker).without_handshake().await }),
         "frugal" => runtime(false).block_on(async {

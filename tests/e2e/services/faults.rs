@@ -27,6 +27,9 @@ pub(crate) trait Faults {
     /// Reads a named pipe to its end.
     #[message(blocking, timeout = "1s")]
     fn read_within_a_second(&self, path: String) -> String;
+    /// Increments the counter of `count` after 5 ms.
+    #[message(oneway)]
+    async fn count_slowly(&self, text: String);
     /// Blocks the runtime in a busy loop.
     async fn spin(&self);
     /// Returns a value that JSON cannot represent.

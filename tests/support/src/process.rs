@@ -113,16 +113,21 @@ pub fn threads() -> usize {
 
 /// Resident memory of this process in KiB.
 pub fn resident_kib() -> usize {
-    kib("VmRSS")
+    kib(std::process::id(), "VmRSS")
 }
 
 /// Peak resident memory of this process in KiB.
 pub fn peak_resident_kib() -> usize {
-    kib("VmHWM")
+    peak_resident_kib_of(std::process::id())
 }
 
-fn kib(key: &str) -> usize {
-    status(std::process::id(), key).trim_end_matches(" kB").parse().unwrap()
+/// Peak resident memory of a process in KiB.
+pub fn peak_resident_kib_of(pid: u32) -> usize {
+    kib(pid, "VmHWM")
+}
+
+fn kib(pid: u32, key: &str) -> usize {
+    status(pid, key).trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Returns `true` if the process ignores the signal.

@@ -1,8 +1,10 @@
 use std::time::{Duration, Instant};
 
+use isolated_workers_core::protocol::MAX_UNANSWERED_REQUESTS;
 use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 
 use super::super::alarm::Alarm;
+use super::super::state::WaitReason;
 
 /// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout
 /// runs meanwhile.
@@ -31,11 +33,16 @@ impl ParkedCall {
         request
     }
 
-    pub(super) fn timed_out(&self, waits_for_restart: bool) -> Error {
-        let (cause, remedy) = if waits_for_restart {
-            ("its worker was still being restarted", "raise the timeout to let it wait longer")
-        } else {
-            ("the worker did not read earlier requests", "check if it hangs, or send it fewer requests")
+    pub(super) fn timed_out(&self, reason: WaitReason) -> Error {
+        let congested = "check if it hangs, or send it fewer requests";
+        let (cause, remedy) = match reason {
+            WaitReason::Restart => {
+                ("its worker was still being restarted".to_owned(), "raise the timeout to let it wait longer")
+            }
+            WaitReason::QueueFull => ("the worker did not read earlier requests".to_owned(), congested),
+            WaitReason::MaxCalls => {
+                (format!("the worker has not answered {MAX_UNANSWERED_REQUESTS} earlier requests"), congested)
+            }
         };
         let text = format!(
             "could not send `{}` within {:?}: {cause}; {remedy}",
