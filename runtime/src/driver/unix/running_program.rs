@@ -11,8 +11,8 @@ use crate::driver::Program;
 pub(in crate::driver) fn path() -> io::Result<PathBuf> {
     let path = std::env::current_exe()?;
     #[cfg(target_os = "linux")]
-    if let Some(path) = linux::replaced(&path) {
-        return Ok(path);
+    if let Some(replaced) = linux::replaced(&path) {
+        return Ok(replaced);
     }
     Ok(path)
 }
@@ -20,7 +20,7 @@ pub(in crate::driver) fn path() -> io::Result<PathBuf> {
 /// Returns a command that runs the program.
 pub(in crate::driver) fn command(program: &Program) -> Command {
     #[cfg(target_os = "linux")]
-    if program.is_current_exe && !linux::is_unchanged(&program.path) {
+    if program.is_current_exe && std::env::current_exe().is_ok_and(|path| linux::replaced(&path).is_some()) {
         let mut command = Command::new(linux::RUNNING);
         command.arg0(&program.path);
         return command;
@@ -35,17 +35,12 @@ mod linux {
     use std::path::{Path, PathBuf};
 
     /// Link to the running program. The new process resolves it before it replaces its own program.
+    /// Used only if the file is gone: under an emulator or Valgrind, it links to that.
     pub(super) const RUNNING: &str = "/proc/self/exe";
 
     /// Returns the path of a file that was replaced or removed. The kernel marks it.
     pub(super) fn replaced(path: &Path) -> Option<PathBuf> {
-        let path = path.as_os_str().as_bytes().strip_suffix(b" (deleted)").filter(|_| !path.exists())?;
-        Some(PathBuf::from(OsStr::from_bytes(path)))
-    }
-
-    /// Returns `true` if the file at `path` is the running program.
-    pub(super) fn is_unchanged(path: &Path) -> bool {
-        let id = |path: &Path| rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino));
-        id(Path::new(RUNNING)).is_ok_and(|running| id(path) == Ok(running))
+        let name = path.as_os_str().as_bytes().strip_suffix(b" (deleted)").filter(|_| !path.exists())?;
+        Some(PathBuf::from(OsStr::from_bytes(name)))
     }
 }

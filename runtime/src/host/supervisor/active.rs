@@ -16,6 +16,7 @@ use super::{Command, StopRequest, Supervisor, WorkerExit, unchanged, worker_deta
 use crate::Status;
 use crate::connection::{Availability, CloseReason};
 use crate::driver::Driver;
+use crate::poll_on_wake::PollOnWake;
 use crate::timeouts::{UNLIMITED, silent_for};
 
 /// Time within which a worker must confirm that it lingers.
@@ -74,7 +75,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
             let is_waiting = waiting.is_some();
             tokio::select! {
                 biased;
-                request = stop_requested(&mut self.stop, StopRequest::Drain) => {
+                request = PollOnWake::new(stop_requested(&mut self.stop, StopRequest::Drain)) => {
                     let cause = "it was closed meanwhile; start another";
                     Disconnect::fail(&mut waiting, ErrorKind::Closed, cause);
                     self.status.send_replace(Status::Closing);
@@ -108,7 +109,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         return self.crashed(process, reason).await;
                     }
                 },
-                () = Disconnect::late(&mut waiting) => {
+                () = PollOnWake::new(Disconnect::late(&mut waiting)) => {
                     let cause = format!(
                         "it did not confirm within {DISCONNECT_TIMEOUT:?}; its runtime may be busy; \
                          `disconnect` waits again, `kill` ends it"
@@ -116,7 +117,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     Disconnect::fail(&mut waiting, ErrorKind::Timeout, &cause);
                 }
                 // While one command waits, the next one does too.
-                Some((command, done)) = self.commands.recv(), if !is_waiting => {
+                Some((command, done)) = PollOnWake::new(self.commands.recv()), if !is_waiting => {
                     let progress = self.execute(process, command);
                     if let Some(exit) = reply(&mut waiting, done, progress) {
                         return Next::Ended(exit);

@@ -17,6 +17,7 @@ use super::{StopRequest, WorkerExit, worker_disconnected};
 use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Driver, Running};
 use crate::host::starter::{Started, Starter};
+use crate::poll_on_wake::PollOnWake;
 use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
 
 /// One process of a worker, with its connection. A worker that is respawned has several, one after
@@ -109,9 +110,9 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         tokio::select! {
             biased;
             event = connection => event,
-            reason = running.wait() => ProcessEvent::Exited(reason),
+            reason = PollOnWake::new(running.wait()) => ProcessEvent::Exited(reason),
             // Polled after the connection, which may just have received data.
-            () = unresponsive => ProcessEvent::Unresponsive,
+            () = PollOnWake::new(unresponsive) => ProcessEvent::Unresponsive,
         }
     }
 
