@@ -1,3 +1,4 @@
+mod last_words;
 mod panic_report;
 mod start_error;
 
@@ -12,9 +13,6 @@ pub(super) use self::start_error::StartError;
 use super::output::{Output, OutputReader, StandardStream};
 use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
-
-/// Maximum size of the standard error that is included in an error.
-const MAX_LAST_WORDS_BYTES: usize = 4 << 10;
 
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
@@ -113,8 +111,7 @@ impl Running for Process {
     }
 
     async fn last_words(&mut self) -> String {
-        let tail = self.stderr.as_ref().map(|stderr| stderr.tail().last(MAX_LAST_WORDS_BYTES));
-        tail.unwrap_or_default().trim_end().to_owned()
+        last_words::of(&self.captured().stderr()).to_owned()
     }
 
     async fn explain(&mut self, crash: &mut Crash) {

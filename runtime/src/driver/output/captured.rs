@@ -13,12 +13,12 @@ pub struct Captured {
 impl Captured {
     /// Tail of the standard output: [`Worker::stdout`](crate::Worker::stdout).
     pub fn stdout(&self) -> String {
-        self.stdout.as_ref().map_or_else(String::new, OutputTail::all)
+        self.stdout.as_ref().map_or_else(String::new, OutputTail::text)
     }
 
     /// Tail of the standard error: [`Worker::stderr`](crate::Worker::stderr).
     pub fn stderr(&self) -> String {
-        self.stderr.as_ref().map_or_else(String::new, OutputTail::all)
+        self.stderr.as_ref().map_or_else(String::new, OutputTail::text)
     }
 }
 

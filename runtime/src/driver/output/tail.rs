@@ -24,22 +24,14 @@ impl OutputTail {
         bytes.end.drain(..surplus);
     }
 
-    /// The whole tail as text.
-    pub(crate) fn all(&self) -> String {
-        self.last(TAIL_BYTES)
-    }
-
-    /// Up to `limit` bytes from the end, as text that starts with a whole character.
-    pub(crate) fn last(&self, limit: usize) -> String {
+    /// The tail as text that starts with a whole character.
+    pub(crate) fn text(&self) -> String {
         let bytes = self.lock();
-        let from = bytes.end.len().saturating_sub(limit);
-        let is_cut = bytes.is_cut || from > 0;
-        let of_a_cut_character = |byte: &u8| is_cut && is_continuation(*byte);
-        let end = bytes.end.range(from..);
+        let of_a_cut_character = |byte: &u8| bytes.is_cut && is_continuation(*byte);
         // A character has at most three continuation bytes. Further ones are not UTF-8 and stay
         // visible.
-        let halves = end.clone().take(3).take_while(|byte| of_a_cut_character(byte)).count();
-        let end: Vec<u8> = end.skip(halves).copied().collect();
+        let halves = bytes.end.iter().take(3).take_while(|byte| of_a_cut_character(byte)).count();
+        let end: Vec<u8> = bytes.end.range(halves..).copied().collect();
         String::from_utf8_lossy(&end).into_owned()
     }
 
@@ -61,21 +53,20 @@ mod tests {
     fn the_tail_starts_with_a_whole_character() {
         let kept = OutputTail::default();
         kept.push("ü".as_bytes());
-        assert_eq!(kept.all(), "ü");
+        assert_eq!(kept.text(), "ü");
         for _ in 0..TAIL_BYTES {
             kept.push("ü".as_bytes());
         }
         kept.push(b"!");
-        let end = kept.all();
+        let end = kept.text();
         assert_eq!((end.len(), end.trim_start_matches('ü')), (TAIL_BYTES - 1, "!"));
-        assert_eq!(kept.last(6), "üü!");
     }
 
     #[test]
     fn bytes_that_are_not_utf8_stay_visible() {
         let kept = OutputTail::default();
         kept.push(b"\xbf\xbfa");
-        assert_eq!(kept.all(), "\u{fffd}\u{fffd}a");
+        assert_eq!(kept.text(), "\u{fffd}\u{fffd}a");
     }
 
     #[test]
@@ -83,6 +74,6 @@ mod tests {
         let kept = OutputTail::default();
         kept.push(&[b'a'; TAIL_BYTES + 10]);
         kept.push(&[b'b'; TAIL_BYTES + 10]);
-        assert_eq!(kept.all(), "b".repeat(TAIL_BYTES));
+        assert_eq!(kept.text(), "b".repeat(TAIL_BYTES));
     }
 }

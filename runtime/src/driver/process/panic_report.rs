@@ -85,7 +85,7 @@ fn head(line: &str) -> Option<&str> {
 /// indented lines belong to it, such as those of a failed assertion. Other lines may be unrelated
 /// output.
 fn end_of_message(lines: &[&str]) -> usize {
-    let note = lines.iter().position(|line| is_note(line) || line.contains("' has overflowed its stack"));
+    let note = lines.iter().position(|line| is_note(line) || line.ends_with(" has overflowed its stack"));
     let indented = lines.iter().skip(1).take_while(|line| line.starts_with(' ')).count();
     note.unwrap_or(1 + indented).min(lines.len())
 }
