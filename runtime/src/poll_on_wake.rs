@@ -17,8 +17,8 @@ pin_project! {
         signal: Arc<Signal>,
         // Made of `signal`.
         waker: Waker,
-        // Waker of the task, as registered in `signal`.
-        task: Option<Waker>,
+        // Waker of the task whose clone is registered in `signal`.
+        task: Option<WakerId>,
     }
 }
 
@@ -38,6 +38,16 @@ impl Wake for Signal {
     }
 }
 
+/// Addresses of a waker's data and functions. The registered clone keeps them valid.
+///
+/// `Waker::will_wake` is not enough: if a program has several copies of the table of functions, as
+/// with several codegen units, it returns `false` for a clone.
+type WakerId = (usize, usize);
+
+fn id(waker: &Waker) -> WakerId {
+    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
+}
+
 impl<F: Future> PollOnWake<F> {
     pub(crate) fn new(future: F) -> Self {
         let signal = Arc::new(Signal { is_woken: AtomicBool::new(true), task: AtomicWaker::new() });
@@ -51,13 +61,13 @@ impl<F: Future> Future for PollOnWake<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let is_registered = this.task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
-        if is_registered && !this.signal.is_woken.load(Ordering::Acquire) {
+        let task = Some(id(cx.waker()));
+        if *this.task == task && !this.signal.is_woken.load(Ordering::Acquire) {
             return Poll::Pending;
         }
         // `wake` has taken the registered waker, so it is registered again.
         this.signal.task.register(cx.waker());
-        *this.task = Some(cx.waker().clone());
+        *this.task = task;
         this.signal.is_woken.swap(false, Ordering::AcqRel);
         this.future.poll(&mut Context::from_waker(this.waker))
     }
