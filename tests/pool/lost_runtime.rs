@@ -209,7 +209,7 @@ impl Driver for StartsOne {
         "one".to_owned()
     }
     fn transport(&self) -> DefaultTransport {
-        DefaultTransport::default()
+        DefaultTransport
     }
     fn start(&self, launch: Launch) -> Result<Process, Error> {
         assert!(!self.0.swap(true, Ordering::SeqCst), "there is only one");
