@@ -49,4 +49,4 @@ pub use self::layer::{
 pub use self::layer::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
 pub use self::service::{BoxService, Context, Handler, Local, Service, ServiceExt, client, handler};
 #[doc(hidden)]
-pub use self::support::panic_location;
+pub use self::support::{left_threads, panic_location};

@@ -1,6 +1,8 @@
 //! Helpers shared by services and layers.
 
 pub(crate) mod guard;
+#[doc(hidden)]
+pub mod left_threads;
 pub(crate) mod names;
 #[doc(hidden)]
 pub mod panic_location;

@@ -154,6 +154,11 @@ impl<C: Codec> Link<C> {
         self.lock().permits.open(max, max_acquired);
     }
 
+    /// Sets the waker that is woken when the number of given-up calls changes.
+    pub(crate) fn set_permit_listener(&self, listener: Waker) {
+        self.lock().permits.set_listener(listener);
+    }
+
     /// Refuses all further permits.
     pub(crate) fn close_permits(&self) {
         self.lock().permits.close();
@@ -169,11 +174,16 @@ impl<C: Codec> Link<C> {
         self.lock().permits.release()
     }
 
-    /// State of the permits: `true` if they are open, the number taken, and the number acquired
-    /// since they were opened.
-    pub(crate) fn permits(&self) -> (bool, u32, u64) {
+    /// State of the permits: `true` if they are open, the number taken, the number kept for calls
+    /// that were given up, and the number acquired since they were opened.
+    pub(crate) fn permits(&self) -> (bool, u32, u32, u64) {
         let permits = &self.lock().permits;
-        (permits.is_open(), permits.taken(), permits.acquired())
+        (permits.is_open(), permits.taken(), permits.given_up(), permits.acquired())
+    }
+
+    /// Number of calls that were given up and that the worker may still run.
+    pub(crate) fn given_up(&self) -> usize {
+        self.lock().connection.given_up()
     }
 
     /// Drops the writing half of the stream, so that its descriptor can close while the link still
@@ -229,7 +239,8 @@ impl<C: Codec> Link<C> {
         self.change(|state| state.shut_down(knows_go_away));
     }
 
-    /// Returns `true` if no call is in flight and nothing is left to send.
+    /// Returns `true` if no caller waits for an answer and nothing is left to send. The worker may
+    /// still run calls that were given up.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }

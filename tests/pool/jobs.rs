@@ -28,6 +28,12 @@ pub(crate) trait Jobs {
     async fn exit(&self);
     #[message(timeout = "200ms")]
     async fn spin(&self);
+    /// Connects like `hold`, but blocks its thread.
+    #[message(blocking)]
+    fn block(&self, path: String, name: String) -> u32;
+    /// Connects like `block`, and aborts when the test closes the connection.
+    #[message(blocking)]
+    fn block_and_abort(&self, path: String, name: String) -> u32;
     /// Same as `echo`, with the longest timeout that can be written.
     #[message(timeout = "18446744073709551615s")]
     async fn patient(&self, number: u64) -> u64;

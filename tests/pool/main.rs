@@ -3,6 +3,7 @@
 mod chaos;
 mod crash;
 mod dispatch;
+mod given_up;
 mod jobs;
 mod leak;
 mod leaving;

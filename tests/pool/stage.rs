@@ -36,6 +36,21 @@ impl Stage {
         async move { JobsClient::new(service).hold(path, name).await }
     }
 
+    /// Path of the socket.
+    pub(crate) fn path(&self) -> String {
+        self.folder.path().join("socket").display().to_string()
+    }
+
+    /// Makes a call that blocks a thread of its worker on this stage.
+    pub(crate) fn block<S: Service + 'static>(
+        &self,
+        service: S,
+        name: &str,
+    ) -> impl Future<Output = Result<u32, Error>> + Send + 'static {
+        let (path, name) = (self.path(), name.to_owned());
+        async move { JobsClient::new(service).block(path, name).await }
+    }
+
     /// Makes a call that waits on this stage, with a message that has retries.
     pub(crate) fn hold_again<S: Service + 'static>(
         &self,

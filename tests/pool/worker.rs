@@ -3,7 +3,7 @@
 mod jobs;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Mutex;
 
 use isolated_workers::{Error, serve};
@@ -59,6 +59,16 @@ impl Jobs for Worker {
         loop {
             std::hint::spin_loop();
         }
+    }
+    fn block(&self, path: String, name: String) -> u32 {
+        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+        stream.write_all(format!("{name}\n").as_bytes()).unwrap();
+        let _ = stream.read(&mut [0]);
+        std::process::id()
+    }
+    fn block_and_abort(&self, path: String, name: String) -> u32 {
+        self.block(path, name);
+        std::process::abort()
     }
     async fn patient(&self, number: u64) -> u64 {
         number

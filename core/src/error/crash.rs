@@ -25,8 +25,11 @@ pub struct Crash {
     /// Maximum number of attempts.
     pub max_attempts: u32,
     /// `true` if another call is the suspected cause, because it was in flight at an earlier crash
-    /// too.
+    /// too, or because its caller had given it up and it was still running.
     pub bystander: bool,
+    /// Number of calls that their callers had given up, by a timeout or by dropping the call, and
+    /// that the worker was still running.
+    pub given_up: usize,
 }
 
 impl Crash {
@@ -43,6 +46,7 @@ impl Crash {
             attempt: 1,
             max_attempts: 1,
             bystander: false,
+            given_up: 0,
         }
     }
 
@@ -68,6 +72,9 @@ impl fmt::Display for Crash {
             if self.is_poison() {
                 f.write_str(": every worker that ran this call crashed")?;
             }
+        }
+        if self.given_up > 0 {
+            write!(f, "; it was still running {} given-up call(s), which may be the cause", self.given_up)?;
         }
         if let Some(violation) = &self.violation {
             write!(f, "; {violation}")?;

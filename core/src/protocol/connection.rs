@@ -45,8 +45,12 @@ use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Respo
 #[derive(Debug)]
 pub struct Connection<T> {
     calls: IdTable<Call<T>>,
-    /// Names of the peer's unanswered requests.
-    serving: IdTable<Name>,
+    /// Number of calls in `calls` without a token.
+    given_up: usize,
+    /// The peer's unanswered requests.
+    serving: IdTable<Served>,
+    /// Number of cancelled requests in `serving`.
+    cancelled: usize,
     outbox: Outbox,
     timers: TimerBatches,
     /// Lower bound of all deadlines. It may be too early, because the end of a call does not update
@@ -69,13 +73,22 @@ struct Call<T> {
     frame: u64,
 }
 
+/// Unanswered request of the peer.
+#[derive(Debug, Default)]
+struct Served {
+    name: Name,
+    is_cancelled: bool,
+}
+
 /// Commands of the owner.
 impl<T> Connection<T> {
     /// Creates a connection without calls.
     pub fn new() -> Self {
         Self {
             calls: IdTable::new(),
+            given_up: 0,
             serving: IdTable::new(),
+            cancelled: 0,
             outbox: Outbox::default(),
             timers: TimerBatches::default(),
             earliest_deadline: None,
@@ -153,6 +166,7 @@ impl<T> Connection<T> {
         if self.outbox.retract(call.frame) {
             self.calls.remove(id);
         } else {
+            self.given_up += 1;
             self.outbox.push(Frame::Cancel { id: id.clone() });
         }
         Some(token)
@@ -164,6 +178,8 @@ impl<T> Connection<T> {
         let token = call.token.take()?;
         if self.outbox.retract(call.frame) {
             self.calls.remove(id);
+        } else {
+            self.given_up += 1;
         }
         Some(token)
     }
@@ -179,13 +195,18 @@ impl<T> Connection<T> {
         self.outbox.push(Frame::Ping);
     }
 
-    /// Answers a request of the peer. Does nothing if the request was cancelled or already
-    /// answered.
+    /// Answers a request of the peer. Does nothing if the request was already answered.
     ///
-    /// The peer may reuse the id of a cancelled request. Therefore discard a pending answer when
-    /// [`Event::Cancelled`] arrives: later it could answer the wrong request.
-    pub fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
-        let Some(name) = self.serving.remove_with(id, std::mem::take) else { return };
+    /// A cancelled request is answered, too, when its handler has ended. Its result does not
+    /// matter: an error of the kind `Cancelled` replaces it.
+    pub fn answer(&mut self, id: &TxId, mut result: Result<Response, Box<RemoteError>>) {
+        let Some(Served { name, is_cancelled }) = self.serving.remove_with(id, std::mem::take) else {
+            return;
+        };
+        if is_cancelled {
+            self.cancelled -= 1;
+            result = Err(Box::new(cancelled(name.as_str()).to_remote()));
+        }
         let id = id.clone();
         self.outbox.push_answer(match result {
             Ok(response) => Frame::Reply { id, name, response },
@@ -210,6 +231,7 @@ impl<T> Connection<T> {
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
         self.failed = true;
         self.serving.clear();
+        (self.given_up, self.cancelled) = (0, 0);
         self.timers = TimerBatches::default();
         self.earliest_deadline = None;
         let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
@@ -239,7 +261,7 @@ impl<T> Connection<T> {
             Frame::Request { id, mut request } => {
                 request.arrive(&id);
                 self.check_bounds(&request)?;
-                if !request.is_oneway() && !self.serving.insert(&id, request.to_name()) {
+                if !request.is_oneway() && !self.serving.insert(&id, Served::new(request.to_name())) {
                     return Err(reused_id(request.name(), id));
                 }
                 Some(Event::Requested(request))
@@ -248,10 +270,8 @@ impl<T> Connection<T> {
             Frame::Error { id, error, .. } => {
                 self.finish(&id, |name| Err(Error::remote(name.as_str(), *error)))
             }
-            Frame::Cancel { id } => self.serving.remove(&id).map(|name| {
-                let error = cancelled(name.as_str());
-                let error = Box::new(error.to_remote());
-                self.outbox.push_answer(Frame::Error { id: id.clone(), name, error });
+            Frame::Cancel { id } => self.serving.get_mut(&id).map(|served| {
+                self.cancelled += usize::from(!std::mem::replace(&mut served.is_cancelled, true));
                 Event::Cancelled(id)
             }),
             Frame::Ping => {
@@ -275,8 +295,13 @@ impl<T> Connection<T> {
         id: &TxId,
         result: impl FnOnce(&Name) -> Result<Response, Error>,
     ) -> Option<Event<T>> {
-        self.calls.remove_with(id, |call| {
-            Some(Event::Answered { token: call.token.take()?, result: result(&call.name) })
+        let given_up = &mut self.given_up;
+        self.calls.remove_with(id, |call| match call.token.take() {
+            Some(token) => Some(Event::Answered { token, result: result(&call.name) }),
+            None => {
+                *given_up -= 1;
+                None
+            }
         })?
     }
 
@@ -287,8 +312,9 @@ impl<T> Connection<T> {
             // A oneway message has no call, but its id may equal the id of a call.
             Frame::Request { request, .. } if request.is_oneway() => None,
             Frame::Request { id, .. } => {
-                let call = self.calls.remove(&id)?;
-                Some(Event::Answered { token: call.token?, result: Err(error.with_executed(Executed::No)) })
+                let Call { token, .. } = self.calls.remove(&id)?;
+                self.given_up -= usize::from(token.is_none());
+                Some(Event::Answered { token: token?, result: Err(error.with_executed(Executed::No)) })
             }
             // The error frame of an encode error is short. If even that frame cannot be encoded,
             // nothing is sent and the caller's timeout applies.
@@ -391,9 +417,21 @@ impl<T> Connection<T> {
         self.calls.len()
     }
 
-    /// Number of requests of the peer that have no answer yet.
+    /// Number of calls of this side that were given up, by a cancel or a timeout, and have no answer
+    /// yet. The peer may still run them.
+    #[inline]
+    pub fn given_up(&self) -> usize {
+        self.given_up
+    }
+
+    /// Number of requests of the peer that have no answer yet. Includes cancelled requests.
     pub fn serving(&self) -> usize {
         self.serving.len()
+    }
+
+    /// Number of cancelled requests of the peer that have no answer yet.
+    pub fn cancelled(&self) -> usize {
+        self.cancelled
     }
 
     /// Returns `true` if the peer has sent a go-away.
@@ -427,6 +465,13 @@ impl<T> Connection<T> {
             return Err(nameless());
         }
         if self.sent_go_away || self.received_go_away || self.failed { Err(closed(name)) } else { Ok(()) }
+    }
+}
+
+impl Served {
+    #[inline]
+    fn new(name: Name) -> Self {
+        Self { name, is_cancelled: false }
     }
 }
 

@@ -15,7 +15,8 @@ pub enum Event<T> {
     },
     /// The peer sent a request. Answer it, unless it is oneway.
     Requested(Request),
-    /// The peer cancelled the request with this id. The connection has already answered it.
+    /// The peer cancelled the request with this id. Stop its handler, and answer the request when the
+    /// handler has ended.
     Cancelled(TxId),
     /// The peer starts no more calls.
     GoAway {

@@ -169,7 +169,9 @@ impl Oracle {
 
     /// Records that `at` answered a request.
     pub(super) fn answered(&mut self, at: Endpoint, number: usize, result: Result<Body, ErrorKind>) {
-        self.requests[number].answer = Some(result.map_or_else(Answer::Error, Answer::Reply));
+        let answer = &mut self.requests[number].answer;
+        // The answer to a cancelled request says only that its handler has ended.
+        answer.get_or_insert_with(|| result.map_or_else(Answer::Error, Answer::Reply));
         self.stop_serving(at, number);
     }
 

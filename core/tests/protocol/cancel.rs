@@ -12,13 +12,17 @@ fn a_cancel_stops_the_handler_and_is_answered() {
 
     let event = pair.deliver(Worker).unwrap();
     assert!(matches!(event, Some(Event::Cancelled(cancelled)) if cancelled == id(1)));
-    assert_eq!(pair.connection(Worker).serving(), 0);
+    assert_eq!((pair.connection(Worker).serving(), pair.connection(Worker).cancelled()), (1, 1));
+    assert!(pair.transmit(Worker).is_none(), "its handler has not ended");
+    assert_eq!(pair.connection(Host).given_up(), 1);
 
-    // The handler answers before it notices the cancel.
+    // The handler ends. Its result does not matter.
     pair.answer(Worker, &id(1), reply("too late"));
+    assert_eq!((pair.connection(Worker).serving(), pair.connection(Worker).cancelled()), (0, 0));
     let Some(Frame::Error { error, .. }) = pair.transmit(Worker) else { panic!("a cancel is not answered") };
     assert_eq!(error.code.as_deref(), Some(ErrorKind::Cancelled.code()));
     assert!(pair.deliver(Host).unwrap().is_none(), "no call waits for it");
+    assert_eq!(pair.connection(Host).given_up(), 0);
     assert_idle(&mut pair);
 }
 
@@ -67,6 +71,10 @@ fn the_id_of_a_cancelled_call_is_in_use_until_its_answer_arrives() {
 
     let error = pair.call(Host, id(1), request(""), NO_LIMIT, "early").unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::DuplicateId, Executed::No));
+    pair.settle().unwrap();
+    let error = pair.call(Host, id(1), request(""), NO_LIMIT, "early").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DuplicateId, "its handler has not ended");
+    pair.answer(Worker, &id(1), reply("ended"));
     pair.settle().unwrap();
     pair.call(Host, id(1), request(""), NO_LIMIT, "next").unwrap();
 }

@@ -67,6 +67,8 @@ fn a_call_in_flight_can_be_cancelled_after_a_go_away() {
         matches!(&events[..], [(Worker, Event::GoAway { .. }), (Worker, Event::Cancelled(_))]),
         "{events:?}"
     );
+    pair.answer(Worker, &id(1), reply("its handler has ended"));
+    assert!(pair.settle().unwrap().is_empty(), "no call waits for it");
     assert_idle(&mut pair);
 }
 

@@ -73,6 +73,8 @@ fn a_timeout_cancels_the_request_at_the_peer() {
     assert_eq!(pair.cancel(Host, &id(1)), None, "the call has ended");
     let events = pair.settle().unwrap();
     assert!(matches!(&events[..], [(Worker, Event::Cancelled(cancelled))] if *cancelled == id(1)));
+    pair.answer(Worker, &id(1), reply("its handler has ended"));
+    assert!(pair.settle().unwrap().is_empty(), "no call waits for it");
     assert_idle(&mut pair);
 }
 

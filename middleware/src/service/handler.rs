@@ -14,6 +14,7 @@ use isolated_workers_core::{
 pub use super::encoding::decode;
 use super::encoding::{SKEW_ADVICE, encode, encode_into};
 use crate::Context;
+use crate::support::left_threads::BlockingTask;
 use crate::support::names::type_name;
 use crate::support::panic_location;
 
@@ -105,8 +106,9 @@ where
 /// Like [`respond_in_context`], for a `run` that blocks or computes for a long time. It runs on
 /// tokio's blocking thread pool, so that the connection stays responsive.
 ///
-/// Dropping the future does not stop `run`, but cancels the token of its [`Context`], which `run`
-/// can check. The result of `run` is dropped in that case.
+/// Dropping the future does not stop `run` if it has started, but cancels the token of its
+/// [`Context`], which `run` can check. The result of `run` is dropped in that case. A worker answers
+/// a cancelled call when `run` has returned.
 ///
 /// # Errors
 /// Same as [`respond`], and `Closed` if the runtime is shutting down.
@@ -126,7 +128,7 @@ where
         let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
         ran.map_err(|panic| (panic, panic_location::take()))
     };
-    match tokio::task::spawn_blocking(run).await {
+    match BlockingTask::spawn(run).await {
         Ok(Ok(result)) => {
             cancel_on_drop.disarm();
             reply::<M, C>(codec, result)

@@ -62,6 +62,7 @@ impl<C: Codec> Link<C> {
 impl<F: Framing> State<F> {
     fn hand_over(&mut self, to: &mut Self, link: &Arc<dyn MovedCalls>) {
         self.swap_connection(to);
+        self.update_given_up();
         to.waiters = self.waiters.hand_over(link);
         self.set_availability(Availability::Starting);
     }

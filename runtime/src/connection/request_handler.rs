@@ -15,7 +15,7 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// `answers` and are sent together.
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>);
 
-    /// Stops handling a request.
+    /// Stops handling a request. It is answered when its handler has ended.
     fn cancel(&mut self, id: &TxId);
 
     /// Returns an answer that was not immediate. `Pending` if there is none.
@@ -24,7 +24,7 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// Returns `true` if so many requests are unfinished that no further one may be read.
     fn is_full(&self) -> bool;
 
-    /// Returns `true` if no request is being handled.
+    /// Returns `true` if no request is being handled, except cancelled ones.
     fn is_idle(&self) -> bool;
 
     /// Called after the memory of large bodies was returned to the allocator.

@@ -288,11 +288,18 @@ impl<F: Framing> State<F> {
         match self.waiters.remove(waiter) {
             Removed::InFlight => {
                 self.connection.cancel(id);
+                self.update_given_up();
                 self.wake_task();
             }
             Removed::Moved(link) => self.woken.extend(link.abandon(waiter, id)),
             Removed::Ended => {}
         }
+    }
+
+    /// Passes the number of given-up calls to the permits.
+    #[inline]
+    pub(super) fn update_given_up(&mut self) {
+        self.woken.extend(self.permits.set_given_up(self.connection.given_up()));
     }
 
     /// Stores the result of a call for its caller.
@@ -356,6 +363,7 @@ impl<F: Framing> State<F> {
         self.writer.break_off(io::Error::other(panic.to_owned()));
         self.permits.close();
         let ended = self.connection.fail(|name| lost_to_panic(name, panic));
+        self.update_given_up();
         self.complete_all(ended);
         self.wake_task();
         self.unpark();
@@ -371,6 +379,7 @@ impl<F: Framing> State<F> {
         self.start_timeouts();
         if let Some(until) = until {
             let expired = self.connection.handle_timeout(until);
+            self.update_given_up();
             self.overran |= !expired.is_empty() && self.on_timeout == OnTimeout::Kill;
             self.complete_all(expired);
             if self.overran {
@@ -441,17 +450,18 @@ impl<F: Framing> State<F> {
         matches!(self.shutdown, Some(Shutdown::Confirmed | Shutdown::Refusing))
     }
 
-    /// Returns `true` if every answer has been written.
+    /// Returns `true` if every answer that the peer still wants has been written.
     pub(super) fn has_answered(&self) -> bool {
-        self.connection.serving() == 0 && self.is_written()
+        self.connection.serving() == self.connection.cancelled() && self.is_written()
     }
 
     pub(super) fn is_written(&self) -> bool {
         self.connection.queued_bytes() == 0 && self.writer.unwritten() == 0
     }
 
+    /// Returns `true` if no caller waits for an answer and everything has been written.
     pub(super) fn is_idle(&self) -> bool {
-        self.connection.in_flight() == 0 && self.is_written()
+        self.connection.in_flight() == self.connection.given_up() && self.is_written()
     }
 
     /// Registers the waker of the task before it sleeps.
@@ -488,6 +498,7 @@ impl<F: Framing> State<F> {
         let retracted = self.writer.retract();
         let unsent = if self.permits.taken() > 0 { self.unsent(retracted) } else { Vec::new() };
         let ended = self.connection.fail(error);
+        self.update_given_up();
         self.complete_all(ended);
         for (waiter, request) in unsent {
             self.waiters.return_unsent(waiter, request);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, FrameError};
 use isolated_workers_core::protocol::Event;
-use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request};
+use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request, Response};
 use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep, sleep_until};
 
@@ -311,7 +311,10 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                     let in_batch =
                         requests.iter().position(|request| !request.is_oneway() && request.id() == Some(&id));
                     match in_batch {
-                        Some(at) => drop(requests.remove(at)),
+                        Some(at) => {
+                            requests.remove(at);
+                            state.connection.answer(&id, Ok(Response::default()));
+                        }
                         None => self.handler.cancel(&id),
                     }
                 }
@@ -326,6 +329,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 _ => {}
             }
         }
+        state.update_given_up();
         state.append_woken(woken);
         Ok(())
     }

@@ -48,12 +48,14 @@ pub(crate) struct Attempts {
     first: u32,
     attempt: u32,
     max: u32,
+    /// `true` if a crash was not charged to the call because a given-up call ran beside it.
+    is_excused: bool,
     crashed: Option<Error>,
 }
 
 impl Attempts {
     pub(crate) fn new(request: Request, max: u32) -> Self {
-        Self { first: request.attempt(), request, attempt: 1, max, crashed: None }
+        Self { first: request.attempt(), request, attempt: 1, max, is_excused: false, crashed: None }
     }
 
     /// Request of the next attempt.
@@ -84,6 +86,11 @@ impl Attempts {
         crash.attempt = self.attempt;
         crash.max_attempts = self.max;
         crash.bystander &= !alone;
+        if crash.given_up > 0 && !std::mem::replace(&mut self.is_excused, true) {
+            // Once only: a poison call must use up its attempts even if others are given up all the
+            // time.
+            crash.bystander = true;
+        }
         let is_charged = !crash.bystander;
         let error = Error::crashed(crash);
         if is_charged {

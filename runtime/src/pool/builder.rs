@@ -19,6 +19,7 @@ use super::supervisor::PoolSupervisor;
 use super::{Dispatch, Pool, Restart, WhenFull};
 use crate::driver::Driver;
 use crate::host::builder::Builder;
+use crate::host::starter::HostSettings;
 use crate::timeouts::check_duration;
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
@@ -91,6 +92,11 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
 
     /// Sets the maximum number of calls in flight in one worker, at least 1. Default: 1, so that a
     /// crash or a kill affects no other call.
+    ///
+    /// A call that is dropped or times out counts until its handler has ended, because a handler
+    /// that blocks or computes cannot be stopped. A worker that runs such a handler and has started
+    /// no other call for [`Timeouts::close`](crate::Timeouts::close) is replaced, in the same way as
+    /// by [`recycle_after`](Self::recycle_after). Oneway messages do not count.
     pub fn max_in_flight(mut self, calls: u32) -> Self {
         self.options.max_in_flight = calls;
         self
@@ -256,7 +262,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
         // The pool replaces workers, so their own supervisors must not.
         worker.settings.on_crash = worker.settings.on_crash.never_respawn();
         let (starter, layers, ids) = worker.into_parts()?;
-        let config = options.resolve(starter.settings.on_crash);
+        let config = options.resolve(&starter.settings);
         let shared = Arc::new(PoolShared::new(&starter, &config, options.queue_timeout));
         let (ready, is_ready) = oneshot::channel();
         let checks_memory = config.recycle.memory_bytes > 0;
@@ -302,7 +308,7 @@ impl PoolOptions {
         check_duration("PoolBuilder::spawn_rate", period(self.spawn_rate), Some("no limit"))
     }
 
-    fn resolve(&self, on_crash: OnCrash) -> PoolConfig {
+    fn resolve(&self, worker: &HostSettings) -> PoolConfig {
         let workers = u32::try_from(self.max).unwrap_or(u32::MAX);
         let (queue, when_full) = self.queue;
         PoolConfig {
@@ -314,8 +320,9 @@ impl PoolOptions {
             restart: self.restart,
             restart_limit: self.restart_limit.unwrap_or((workers.saturating_mul(5), Duration::from_secs(10))),
             spawn_rate: self.spawn_rate.unwrap_or((workers.saturating_mul(2).max(8), Duration::from_secs(1))),
-            on_crash,
+            on_crash: worker.on_crash,
             idle_timeout: self.idle_timeout,
+            given_up_limit: worker.timeouts.close,
             recycle: self.recycle,
         }
     }

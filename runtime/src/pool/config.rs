@@ -54,6 +54,9 @@ pub(crate) struct PoolConfig {
     pub(crate) on_crash: OnCrash,
     /// Time after which an idle worker above the minimum ends. Zero means never.
     pub(crate) idle_timeout: Duration,
+    /// Time after which a worker that runs a given-up call and starts no other is replaced. Zero
+    /// means never.
+    pub(crate) given_up_limit: Duration,
     pub(crate) recycle: RecycleLimits,
 }
 

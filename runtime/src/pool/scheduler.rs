@@ -92,6 +92,7 @@ pub(crate) struct SlotSnapshot<'a, W> {
     pub(crate) active: Option<(&'a W, Instant)>,
     pub(crate) is_starting: bool,
     pub(crate) in_flight: u32,
+    pub(crate) given_up: u32,
     pub(crate) retiring: usize,
     pub(crate) done: u64,
     pub(crate) crashes: u64,
@@ -178,7 +179,9 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.wants_poll |= self.phase == Phase::Draining;
         let Slot { active, retiring, .. } = &mut self.slots[slot];
         if let Some(instance) = active {
-            self.wants_poll |= instance.has_reached_max_calls();
+            let has_stuck_call = instance.permits.counts().given_up > 0;
+            self.wants_poll |=
+                instance.has_reached_max_calls() || has_stuck_call || instance.stuck_since.is_some();
         }
         for instance in retiring {
             if !instance.is_closing && instance.permits.in_flight() == 0 {
@@ -223,6 +226,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             active: slot.active.as_ref().map(|instance| (&instance.permits, instance.since)),
             is_starting: slot.starting.is_some(),
             in_flight: slot.instances().map(|instance| instance.permits.in_flight()).sum(),
+            given_up: slot.instances().map(|instance| instance.permits.counts().given_up).sum(),
             retiring: slot.retiring.len(),
             done: slot.done + slot.instances().map(Instance::done).sum::<u64>(),
             crashes: slot.crashes,

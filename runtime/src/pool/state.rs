@@ -194,6 +194,7 @@ impl<C: Codec> PoolState<C> {
             },
             pid: slot.active.and_then(|(worker, _)| worker.pid),
             in_flight: slot.in_flight,
+            given_up: slot.given_up,
             retiring: slot.retiring,
             done: slot.done,
             crashes: slot.crashes,

@@ -69,6 +69,9 @@ pub struct WorkerStats {
     pub pid: Option<u32>,
     /// Number of calls in flight.
     pub in_flight: u32,
+    /// Number of calls that were given up, because they timed out or were dropped, and whose
+    /// handlers have not ended. Each keeps its permit.
+    pub given_up: u32,
     /// Number of replaced workers that still finish their calls.
     pub retiring: usize,
     /// Number of calls that have ended, including those of predecessors.

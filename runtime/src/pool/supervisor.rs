@@ -3,7 +3,8 @@
 //! If the task is dropped with its runtime, or panics, it ends all calls and workers of the pool.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -34,6 +35,21 @@ type StartFuture<D, C> =
 /// Completes when a worker announces its end. `None` if it has ended without.
 type LeaveFuture = Pin<Box<dyn Future<Output = Option<InstanceId>> + Send>>;
 type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, WorkerExit)> + Send>>;
+
+/// Reports to the scheduler that calls were given up, or that given-up calls have ended, in the
+/// workers of a slot.
+struct PermitListener<C: Codec> {
+    shared: Weak<PoolShared<C>>,
+    slot: usize,
+}
+
+impl<C: Codec> Wake for PermitListener<C> {
+    fn wake(self: Arc<Self>) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.permit_released(self.slot);
+        }
+    }
+}
 
 /// A worker that has come up.
 struct RunningWorker<D: Driver, C: Codec> {
@@ -155,6 +171,8 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     status.wait_for(|status| *status == Status::Closing).await.ok().map(|_| id)
                 }));
                 self.ending.push(Box::pin(async move { (id, control.exit().await) }));
+                let listener = PermitListener { shared: Arc::downgrade(&self.shared), slot: id.slot };
+                link.set_permit_listener(Arc::new(listener).into());
                 let active = self.shared.update(|state| {
                     state.scheduler.started(id, WorkerHandle { link, index, pid }, now);
                     state.scheduler.active()

@@ -5,9 +5,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use isolated_workers_core::{Error, ErrorKind, Name, Request, TxId};
-use isolated_workers_middleware::{Service, panic_location};
-use tokio::task::{AbortHandle, JoinSet};
+use isolated_workers_core::{Error, ErrorKind, Name, Request, Response, TxId};
+use isolated_workers_middleware::{Service, left_threads, panic_location};
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinSet};
 
 use super::allocator;
 use super::inline_policy::InlinePolicy;
@@ -26,9 +27,11 @@ pub(super) struct Handlers<S> {
     service: Arc<S>,
     /// Reference returned by the previous handler, for reuse by the next one.
     spare: Option<Arc<S>>,
-    tasks: JoinSet<Handled<S>>,
-    /// Handles to abort the calls that the host may still cancel.
-    running: HashMap<TxId, AbortHandle>,
+    tasks: JoinSet<Option<Handled<S>>>,
+    /// Senders that cancel the calls that the host may still cancel.
+    running: HashMap<TxId, (Id, oneshot::Sender<()>)>,
+    /// Tasks of cancelled calls, whose handlers have not ended.
+    cancelled: HashMap<Id, TxId>,
     /// Size in bytes of the bodies of unfinished oneway messages.
     oneway_bytes: usize,
     inline_policy: InlinePolicy,
@@ -100,6 +103,23 @@ impl<S: Service + 'static> HandlerInput<S> {
     }
 }
 
+/// Runs a handler to its end. If it is cancelled, drops it, and waits for the threads that a blocking
+/// handler leaves behind.
+async fn run_until_cancelled<S>(
+    mut handling: Handling<S>,
+    cancelled: oneshot::Receiver<()>,
+) -> Option<Handled<S>> {
+    tokio::select! {
+        biased;
+        Ok(()) = cancelled => {}
+        handled = &mut handling => return Some(handled),
+    }
+    for thread in left_threads::of(|| drop(handling)) {
+        thread.await;
+    }
+    None
+}
+
 impl<S: Service + 'static> Handlers<S> {
     /// Creates the set. `service` must convert panics to errors, as
     /// [`Local`](isolated_workers_middleware::Local) and every layer do.
@@ -109,6 +129,7 @@ impl<S: Service + 'static> Handlers<S> {
             spare: None,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            cancelled: HashMap::new(),
             oneway_bytes: 0,
             inline_policy: InlinePolicy::default(),
             peer,
@@ -140,8 +161,14 @@ impl<S: Service + 'static> Handlers<S> {
     }
 
     fn spawn(&mut self, id: Option<TxId>, handling: Handling<S>) {
-        let task = self.tasks.spawn(handling);
-        self.running.extend(id.map(|id| (id, task)));
+        match id {
+            Some(id) => {
+                let (cancel, cancelled) = oneshot::channel();
+                let task = self.tasks.spawn(run_until_cancelled(handling, cancelled));
+                self.running.insert(id, (task.id(), cancel));
+            }
+            None => drop(self.tasks.spawn(async { Some(handling.await) })),
+        }
     }
 
     /// Starts the handler of a request that arrived at `came`.
@@ -196,27 +223,32 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
     }
 
     fn cancel(&mut self, id: &TxId) {
-        if let Some(task) = self.running.remove(id) {
-            task.abort();
+        if let Some((task, cancel)) = self.running.remove(id) {
+            // Fails if the handler has just ended.
+            let _ = cancel.send(());
+            self.cancelled.insert(task, id.clone());
         }
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         loop {
-            match ready!(self.tasks.poll_join_next_with_id(cx)) {
-                Some(Ok((task, handled))) => {
-                    self.oneway_bytes -= handled.oneway_bytes;
-                    let Some(answer) = self.finish(handled) else { continue };
-                    // The answer of a cancelled call is ignored: its id may belong to a new
-                    // request.
-                    if self.running.get(&answer.0).is_some_and(|running| running.id() == task) {
-                        self.running.remove(&answer.0);
-                        return Poll::Ready(answer);
-                    }
-                }
-                // An aborted handler. Panics are caught before they reach this point.
-                Some(Err(_)) => {}
-                None => return Poll::Pending,
+            let Some(ended) = ready!(self.tasks.poll_join_next_with_id(cx)) else { return Poll::Pending };
+            let (task, handled) = match ended {
+                Ok((task, handled)) => (task, handled),
+                // The destructor of a cancelled handler panicked. Other panics are caught before
+                // they reach this point.
+                Err(error) => (error.id(), None),
+            };
+            let answer = handled.and_then(|handled| {
+                self.oneway_bytes -= handled.oneway_bytes;
+                self.finish(handled)
+            });
+            if let Some(id) = self.cancelled.remove(&task) {
+                return Poll::Ready((id, Ok(Response::default())));
+            }
+            if let Some(answer) = answer {
+                self.running.remove(&answer.0);
+                return Poll::Ready(answer);
             }
         }
     }
@@ -227,7 +259,7 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
     }
 
     fn is_idle(&self) -> bool {
-        self.tasks.is_empty()
+        self.tasks.len() == self.cancelled.len()
     }
 
     fn memory_released(&self) {

@@ -147,7 +147,6 @@ impl Oracle {
         );
         self.summary.stopped += 1;
         self.requests[number].answer = Some(Answer::Cancelled);
-        self.stop_serving(to, number);
         Ok(())
     }
 

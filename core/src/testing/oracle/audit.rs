@@ -11,6 +11,13 @@ impl Oracle {
         let ledger = self.ledger(end);
         let (is, must) = (connection.in_flight(), ledger.in_use.len());
         ensure!(is == must, "{end}: in_flight() is {is}, not {must}");
+        let is_given_up = |number: &&usize| self.requests[**number].ended;
+        let (is, must) = (connection.given_up(), ledger.in_use.iter().filter(is_given_up).count());
+        ensure!(is == must, "{end}: given_up() is {is}, not {must}");
+        let is_cancelled =
+            |number: &&usize| matches!(self.requests[**number].answer, Some(Answer::Cancelled));
+        let (is, must) = (connection.cancelled(), ledger.serving.iter().filter(is_cancelled).count());
+        ensure!(is == must, "{end}: cancelled() is {is}, not {must}");
         let (is, must) = (connection.serving(), ledger.serving.len());
         ensure!(is == must, "{end}: serving() is {is}, not {must}");
 

@@ -29,7 +29,7 @@ pub(super) struct Tracked {
 pub(super) enum Answer {
     Reply(Body),
     Error(ErrorKind),
-    /// Answer of the connection to a cancel.
+    /// The request was cancelled, whatever its handler answers.
     Cancelled,
 }
 

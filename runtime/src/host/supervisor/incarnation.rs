@@ -202,6 +202,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         crash.pid = self.pid();
         self.running.explain(&mut crash).await;
         crash.bystander = self.link.has_suspect();
+        crash.given_up = self.link.given_up();
         crash.violation = self.violation.take().map(|error| error.to_string());
         crash
     }

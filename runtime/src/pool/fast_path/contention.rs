@@ -114,7 +114,12 @@ mod tests {
         }
 
         fn counts(&self) -> PermitCounts {
-            PermitCounts { is_open: true, in_flight: u32::from(*self.0.0.lock().unwrap()), started: 0 }
+            PermitCounts {
+                is_open: true,
+                in_flight: u32::from(*self.0.0.lock().unwrap()),
+                given_up: 0,
+                started: 0,
+            }
         }
     }
 
@@ -138,6 +143,7 @@ mod tests {
                 spawn_rate: (1, Duration::from_secs(1)),
                 on_crash: OnCrash::reject(),
                 idle_timeout: Duration::ZERO,
+                given_up_limit: Duration::ZERO,
                 recycle: RecycleLimits::default(),
             };
             let worker = LoomWorker(Arc::new((Mutex::new(false), AtomicU32::new(0))));

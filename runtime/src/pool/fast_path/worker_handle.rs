@@ -39,7 +39,7 @@ impl<C: Codec> WorkerPermits for WorkerHandle<C> {
     }
 
     fn counts(&self) -> PermitCounts {
-        let (is_open, in_flight, started) = self.link.permits();
-        PermitCounts { is_open, in_flight, started }
+        let (is_open, in_flight, given_up, started) = self.link.permits();
+        PermitCounts { is_open, in_flight, given_up, started }
     }
 }

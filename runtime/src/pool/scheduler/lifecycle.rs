@@ -38,6 +38,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             expires_at: (!recycle.age.is_zero()).then(|| now + self.jittered(recycle.age)),
             max_memory_bytes: self.jittered_limit(recycle.memory_bytes),
             resident_bytes: None,
+            stuck_since: None,
             idle_since: None,
         };
         instance.permits.open(self.config.max_in_flight, instance.max_calls);
@@ -270,19 +271,32 @@ impl<W: WorkerPermits> Scheduler<W> {
 
     /// Starts a replacement for the oldest worker that needs one, unless one is being replaced.
     fn replace_one(&mut self, now: Instant) -> Option<Instant> {
-        if self.phase != Phase::Open || self.is_broken() || self.slots.iter().any(Slot::is_replacing) {
+        let given_up_limit = self.config.given_up_limit;
+        let instances = self.slots.iter_mut().filter_map(|slot| slot.active.as_mut());
+        instances.for_each(|instance| instance.check_given_up(now));
+        // While the pool drains, only queued calls need a replacement. A broken pool starts one
+        // worker at a time, and replaces only workers that could not take queued calls otherwise.
+        let is_needed = self.phase == Phase::Open || self.queue.len() > 0;
+        let is_broken = self.is_broken();
+        let is_busy = |slot: &Slot<W>| slot.is_replacing() || (is_broken && slot.starting.is_some());
+        if !is_needed || self.slots.iter().any(is_busy) {
             return None;
         }
+        let ends_at = |instance: &Instance<W>| {
+            let expires_at = instance.expires_at.filter(|_| !is_broken);
+            earliest(expires_at, instance.stuck_until(given_up_limit))
+        };
+        let is_due = |instance: &&Instance<W>| {
+            ends_at(instance).is_some_and(|end| end <= now)
+                || (!is_broken && instance.needs_replacement(self.reload_from))
+        };
         let active = self.slots.iter().filter_map(|slot| slot.active.as_ref());
-        let oldest = active
-            .clone()
-            .filter(|instance| instance.needs_replacement(now, self.reload_from))
-            .min_by_key(|instance| instance.id.number);
-        let Some(oldest) = oldest else { return active.filter_map(|instance| instance.expires_at).min() };
+        let oldest = active.clone().filter(is_due).min_by_key(|instance| instance.id.number);
+        let Some(oldest) = oldest else { return active.filter_map(ends_at).min() };
         let slot = oldest.id.slot;
         let allowed = self.starts.next(now);
-        let after = self.slots[slot].backoff_until.map_or(allowed, |after| after.max(allowed));
-        if after > now {
+        let bounds = [self.slots[slot].backoff_until, self.backoff.broken_until(), Some(allowed)];
+        if let Some(after) = bounds.into_iter().flatten().max().filter(|after| *after > now) {
             return Some(after);
         }
         self.start(slot, now);
@@ -309,12 +323,13 @@ impl<W: WorkerPermits> Scheduler<W> {
             if slot.starting.is_some() || !counts.is_open {
                 continue;
             }
+            let is_free = counts.in_flight + counts.given_up == 0;
             let (since, _) = match instance.idle_since {
-                Some(idle) if counts.in_flight == 0 && idle.1 == counts.started => idle,
+                Some(idle) if is_free && idle.1 == counts.started => idle,
                 _ => *instance.idle_since.insert((now, counts.started)),
             };
             let end = since + idle_timeout;
-            if counts.in_flight == 0 && end <= now {
+            if is_free && end <= now {
                 spare -= 1;
                 self.slots[at].active.take().into_iter().for_each(|instance| self.retire(instance));
             } else {

@@ -1,8 +1,8 @@
 //! Slots of a pool, and the workers in them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{InstanceId, WorkerPermits};
+use super::{InstanceId, PermitCounts, WorkerPermits};
 
 /// Slot for one worker at a time. A key belongs to a slot, so it stays there if the worker is
 /// replaced.
@@ -72,6 +72,9 @@ pub(super) struct Instance<W> {
     /// Resident memory in bytes above which the worker is replaced.
     pub(super) max_memory_bytes: u64,
     pub(super) resident_bytes: Option<u64>,
+    /// Time since which a given-up call has kept a permit and no call was started, and the number
+    /// of calls started by then.
+    pub(super) stuck_since: Option<(Instant, u64)>,
     /// Time since which the worker has started no call, and the number of calls started by then.
     pub(super) idle_since: Option<(Instant, u64)>,
 }
@@ -83,15 +86,30 @@ impl<W: WorkerPermits> Instance<W> {
         counts.started.saturating_sub(counts.in_flight.into())
     }
 
+    /// Updates the time since which the worker is stuck: a given-up call keeps a permit, and no other
+    /// call was started.
+    pub(super) fn check_given_up(&mut self, now: Instant) {
+        let PermitCounts { given_up, started, .. } = self.permits.counts();
+        self.stuck_since = match self.stuck_since {
+            _ if given_up == 0 => None,
+            Some(since) if since.1 == started => Some(since),
+            _ => Some((now, started)),
+        };
+    }
+
     pub(super) fn has_reached_max_calls(&self) -> bool {
         self.permits.counts().started >= self.max_calls
     }
 
-    /// Returns `true` if the worker must be replaced. Instances with numbers below `reload_from`
-    /// are outdated.
-    pub(super) fn needs_replacement(&self, now: Instant, reload_from: u64) -> bool {
+    /// Returns the time at which the worker has been stuck for too long. A limit of zero is no limit.
+    pub(super) fn stuck_until(&self, given_up_limit: Duration) -> Option<Instant> {
+        self.stuck_since.filter(|_| !given_up_limit.is_zero()).map(|(since, _)| since + given_up_limit)
+    }
+
+    /// Returns `true` if the worker must be replaced, whatever the time. Instances with numbers below
+    /// `reload_from` are outdated.
+    pub(super) fn needs_replacement(&self, reload_from: u64) -> bool {
         self.has_reached_max_calls()
-            || self.expires_at.is_some_and(|end| end <= now)
             || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
             || self.id.number < reload_from
     }

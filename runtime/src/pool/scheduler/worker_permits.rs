@@ -33,8 +33,11 @@ pub(crate) trait WorkerPermits: Clone {
 pub(crate) struct PermitCounts {
     /// `true` if permits are handed out.
     pub(crate) is_open: bool,
-    /// Number of calls in flight.
+    /// Number of calls in flight whose callers wait.
     pub(crate) in_flight: u32,
+    /// Number of calls that were given up, each of which keeps a permit until the worker has
+    /// answered it.
+    pub(crate) given_up: u32,
     /// Number of calls that have acquired a permit, including those in flight.
     pub(crate) started: u64,
 }

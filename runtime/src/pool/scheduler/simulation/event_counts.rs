@@ -42,5 +42,7 @@ counts! {
     replaced,
     reloaded,
     reload_failed,
+    given_up,
+    given_up_ended,
     abandoned,
 }

@@ -16,6 +16,7 @@ pub(super) struct FakeWorker {
 struct FakePermits {
     max_in_flight: u32,
     in_flight: u32,
+    given_up: u32,
     started: u64,
     max_calls: u64,
     is_open: bool,
@@ -33,6 +34,22 @@ impl FakeWorker {
         let permits = self.permits.borrow();
         permits.is_open && permits.started >= permits.max_calls
     }
+
+    /// Gives up a call, which still runs.
+    pub(super) fn give_up_call(&self) -> bool {
+        self.permits.borrow_mut().given_up += 1;
+        self.end_call()
+    }
+
+    /// Ends a given-up call.
+    pub(super) fn end_given_up(&self) {
+        self.permits.borrow_mut().given_up -= 1;
+    }
+
+    /// Ends all given-up calls, because the worker has ended.
+    pub(super) fn forget_given_up(&self) {
+        self.permits.borrow_mut().given_up = 0;
+    }
 }
 
 impl WorkerPermits for FakeWorker {
@@ -47,7 +64,7 @@ impl WorkerPermits for FakeWorker {
 
     fn try_acquire(&self) -> bool {
         let mut permits = self.permits.borrow_mut();
-        let is_free = permits.is_open && permits.in_flight < permits.max_in_flight;
+        let is_free = permits.is_open && permits.in_flight + permits.given_up < permits.max_in_flight;
         permits.in_flight += u32::from(is_free);
         permits.started += u64::from(is_free);
         is_free
@@ -60,11 +77,11 @@ impl WorkerPermits for FakeWorker {
 
     fn available(&self) -> u32 {
         let permits = self.permits.borrow();
-        if permits.is_open { permits.max_in_flight - permits.in_flight } else { 0 }
+        if permits.is_open { permits.max_in_flight - permits.in_flight - permits.given_up } else { 0 }
     }
 
     fn counts(&self) -> PermitCounts {
-        let FakePermits { is_open, in_flight, started, .. } = *self.permits.borrow();
-        PermitCounts { is_open, in_flight, started }
+        let FakePermits { is_open, in_flight, given_up, started, .. } = *self.permits.borrow();
+        PermitCounts { is_open, in_flight, given_up, started }
     }
 }

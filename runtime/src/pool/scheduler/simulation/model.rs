@@ -15,6 +15,8 @@ pub(super) struct Model {
     /// Calls that count toward the queue's limit.
     inside: HashSet<Ticket>,
     pub(super) running: Vec<InstanceId>,
+    /// Workers of the calls that were given up and still run.
+    pub(super) given_up: Vec<InstanceId>,
     pub(super) starting: Vec<InstanceId>,
     /// For each slot, the worker that takes calls.
     pub(super) active: Vec<Option<InstanceId>>,
@@ -53,6 +55,7 @@ impl Model {
             waiting: BTreeMap::new(),
             inside: HashSet::new(),
             running: Vec::new(),
+            given_up: Vec::new(),
             starting: Vec::new(),
             retiring: HashSet::new(),
             lost: HashSet::new(),
@@ -126,8 +129,13 @@ impl Model {
         assert_eq!(self.active[id.slot], Some(id), "a call goes to a worker that is not active");
         assert!(!self.lost.contains(&id), "a call goes to a worker that is lost");
         self.running.push(id);
-        let in_flight = self.running.iter().filter(|running| **running == id).count();
+        let in_flight = self.in_worker(id);
         assert!(in_flight <= self.config.max_in_flight as usize, "{in_flight} calls in flight in {id:?}");
+    }
+
+    /// Number of calls that run in a worker, including those that were given up.
+    fn in_worker(&self, id: InstanceId) -> usize {
+        self.running.iter().chain(&self.given_up).filter(|running| **running == id).count()
     }
 
     pub(super) fn start(&mut self, id: InstanceId, now: Instant, is_broken: bool) {
@@ -203,7 +211,7 @@ impl Model {
     /// Checks that no worker has a free permit while a call for it waits.
     pub(super) fn check_no_permit_is_unused(&self) {
         for id in self.active.iter().flatten().filter(|id| !self.lost.contains(id)) {
-            let in_flight = self.running.iter().filter(|running| *running == id).count();
+            let in_flight = self.in_worker(*id);
             let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == id.slot);
             let is_unused =
                 in_flight < self.config.max_in_flight as usize && self.waiting.values().any(is_eligible);

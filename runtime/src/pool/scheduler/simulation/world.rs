@@ -106,7 +106,9 @@ impl World {
             0..10 => self.call_on_fast_path(),
             10..40 => self.submit(),
             40..45 => self.cancel(),
-            45..63 => self.end_call(),
+            45..60 => self.end_call(),
+            60..62 => self.give_up_call(),
+            62..63 => self.end_given_up(),
             63..65 => self.report_released(),
             65..75 => self.finish_start(),
             75..78 => self.end_worker(),
@@ -229,6 +231,28 @@ impl World {
         }
     }
 
+    /// Gives up a call. It keeps its permit until it ends.
+    fn give_up_call(&mut self) {
+        if !self.model.running.is_empty() {
+            self.counts.given_up += 1;
+            let at = self.rng.below(self.model.running.len() as u64) as usize;
+            let id = self.model.running.swap_remove(at);
+            self.model.given_up.push(id);
+            self.workers[&id].give_up_call();
+            self.scheduler.permit_released(id.slot);
+        }
+    }
+
+    fn end_given_up(&mut self) {
+        if !self.model.given_up.is_empty() {
+            self.counts.given_up_ended += 1;
+            let at = self.rng.below(self.model.given_up.len() as u64) as usize;
+            let id = self.model.given_up.swap_remove(at);
+            self.workers[&id].end_given_up();
+            self.scheduler.permit_released(id.slot);
+        }
+    }
+
     fn report_released(&mut self) {
         self.released.drain(..).for_each(|slot| self.scheduler.permit_released(slot));
     }
@@ -290,6 +314,7 @@ impl World {
             EndCause::Overran => &mut self.counts.overran,
             EndCause::Crashed => &mut self.counts.crashed,
         } += 1;
+        self.forget_given_up(id);
         self.model.retiring.remove(&id);
         if self.model.active[id.slot] == Some(id) {
             self.model.active[id.slot] = None;
@@ -303,6 +328,11 @@ impl World {
             }
         }
         self.scheduler.ended(id, cause, self.now);
+    }
+
+    fn forget_given_up(&mut self, id: InstanceId) {
+        self.model.given_up.retain(|given_up| *given_up != id);
+        self.workers[&id].forget_given_up();
     }
 
     /// Carries out the scheduler's actions and polls, as a pool does, and checks the result.
@@ -369,6 +399,7 @@ impl World {
                 self.counts.retired += 1;
                 self.model.retire(id);
                 if self.rng.chance(50) {
+                    self.forget_given_up(id);
                     self.scheduler.ended(id, EndCause::Normal, self.now);
                 }
             }
@@ -391,9 +422,11 @@ impl World {
             if is_still && self.model.waiting.is_empty() {
                 return;
             }
-            match self.rng.below(3) {
+            match self.rng.below(4) {
                 0 => self.end_call(),
                 1 => self.finish_start(),
+                // With a limit, a worker whose calls never end is replaced.
+                2 if self.config.given_up_limit.is_zero() => self.end_given_up(),
                 _ => self.now = self.wake.map_or(self.now, |wake| wake.max(self.now)),
             }
             self.settle();
@@ -418,6 +451,7 @@ fn random_config(rng: &mut Rng) -> PoolConfig {
         spawn_rate: (1 + rng.below(6) as u32, Duration::from_millis(1 + rng.below(1000))),
         on_crash: OnCrash::reject().backoff(Duration::from_millis(10), Duration::from_secs(1)),
         idle_timeout: Duration::from_millis(limit(rng, 1000)),
+        given_up_limit: Duration::from_millis(limit(rng, 1000)),
         recycle: RecycleLimits {
             calls: limit(rng, 8),
             age: Duration::from_millis(limit(rng, 1000)),

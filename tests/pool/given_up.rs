@@ -1,0 +1,111 @@
+//! Calls that were given up while their handlers run on.
+
+use std::time::Duration;
+
+use isolated_workers::ErrorKind;
+use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
+use isolated_workers_test_support::process::PidFd;
+use tokio::spawn;
+
+use super::jobs::JobsClient;
+use super::stage::Stage;
+use super::*;
+
+fn given_up(stats: &Stats) -> u32 {
+    stats.workers.iter().map(|worker| worker.given_up).sum()
+}
+
+/// Waits until this number of calls is given up. Polls, because the pool sends no notification.
+async fn until_given_up(pool: &Pool, calls: u32) {
+    soon(async {
+        while given_up(&pool.stats()) != calls {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_blocking_handler_keeps_its_permit_until_its_thread_ends() {
+    for on_timeout in [OnTimeout::Cancel, OnTimeout::Abandon] {
+        // A queued call is never counted as started, and the pool never replaces the worker.
+        let timeouts = Timeouts::default().close(Duration::ZERO).message(Duration::from_millis(50));
+        let settings = pool(1).timeouts(timeouts).on_timeout(on_timeout);
+        let (pool, stage) = (started(settings).await, Stage::new());
+        let call = spawn(stage.block(pool.clone(), "timed out"));
+        let held = stage.next().await;
+        assert_eq!(soon(call).await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
+        until_given_up(&pool, 1).await;
+        let next = spawn(stage.hold(pool.clone(), "next"));
+        queued(&pool, 1).await;
+        drop(held);
+        assert_eq!(stage.next().await.name, "next");
+        assert_eq!(given_up(&pool.stats()), 0);
+        let _ = soon(next).await;
+    }
+}
+
+#[tokio::test]
+async fn dropped_blocking_calls_run_one_at_a_time() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let first = spawn(stage.block(pool.clone(), "first"));
+    let held = stage.next().await;
+    first.abort();
+    until_given_up(&pool, 1).await;
+    for number in 0..5 {
+        let call = spawn(stage.block(pool.clone(), &format!("dropped {number}")));
+        queued(&pool, 1).await;
+        call.abort();
+        queued(&pool, 0).await;
+    }
+    let last = spawn(stage.block(pool.clone(), "last"));
+    queued(&pool, 1).await;
+    drop(held);
+    // No call that left the queue has run.
+    assert_eq!(stage.next().await.name, "last");
+    soon(last).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_given_up_call_that_crashes_its_worker_is_not_charged_to_the_next_call() {
+    let (pool, stage) = (started(pool(1).max_in_flight(2).on_crash(OnCrash::retry(1))).await, Stage::new());
+    let path = stage.path();
+    let client = JobsClient::new(pool.clone());
+    let given_up_call = spawn(async move { client.block_and_abort(path, "aborts".to_owned()).await });
+    let held = stage.next().await;
+    given_up_call.abort();
+    until_given_up(&pool, 1).await;
+    let neighbor = spawn(stage.hold(pool.clone(), "neighbor"));
+    let _neighbor_held = stage.next().await;
+    drop(held);
+    let error = soon(neighbor).await.unwrap().unwrap_err();
+    let crash = error.crash().unwrap();
+    assert_eq!((crash.given_up, crash.is_poison()), (1, false));
+    assert!(error.to_string().contains("still running 1 given-up call"), "{error}");
+    assert_eq!(soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_never_ends_costs_only_itself() {
+    let timeouts = Timeouts::default().close(Duration::from_millis(500));
+    let pool = started(pool(2).timeouts(timeouts)).await;
+    let client = JobsClient::new(pool.clone());
+    let processes: Vec<_> = pids(&pool).into_iter().map(PidFd::open).collect();
+    // Both workers hang, one after the other.
+    for _ in 0..2 {
+        assert_eq!(soon(client.spin()).await.unwrap_err().kind(), ErrorKind::Timeout);
+        for number in 0..20 {
+            assert_eq!(soon(client.echo(number)).await.unwrap(), number);
+        }
+    }
+    until(&pool, |stats| stats.restarts() == 2).await;
+    soon(async {
+        while !processes.iter().all(PidFd::has_ended) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    // A drain does not wait for a call that nobody waits for.
+    soon(client.spin()).await.unwrap_err();
+    let _ = soon(pool.drain()).await;
+}
