@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::os::windows::io::OwnedHandle;
+use std::os::windows::io::{OwnedHandle, RawHandle};
 
 use tokio::net::windows::named_pipe::NamedPipeServer;
 
@@ -8,10 +8,16 @@ use super::stream::{NamedPipeReader, NamedPipeWriter, PipeChannel, PipeEnd, work
 use super::sys::listener::{self, Listener};
 use super::sys::pipe_pair::{self, Direction};
 use super::sys::win32;
-use crate::error::not_inherited;
+use crate::saved_stdio::SavedStdio;
 use crate::{Bound, Inheritance, Reconnect, Transport};
 
+/// The worker's end, which the pre-main code saves.
+pub(super) static SAVED: SavedStdio<OwnedHandle> = SavedStdio::empty();
+
 /// A named pipe of Windows. The worker inherits its end as standard input.
+///
+/// Before any code of the worker runs, the end is moved to a handle that no child inherits. The
+/// standard input is empty from then on.
 ///
 /// The host makes the pipe and opens the worker's end itself before the worker is started, so there
 /// is nothing to wait for. The name is random, the host must be the first to use it, and the pipe
@@ -49,17 +55,15 @@ impl Transport for NamedPipe {
     }
 
     fn is_inherited(&self, address: &str) -> bool {
-        PipeAddress::parse(address).is_ok_and(|address| address.is_inherited())
+        SAVED.contains(address)
     }
 
     async fn attach(&self, address: &str) -> io::Result<PipeChannel> {
-        let address = PipeAddress::parse(address)?;
-        if !address.is_inherited() {
-            return Err(not_inherited());
-        }
-        let listener = Listener::new(&address.name)?;
-        let (reader, writer) = PipeEnd::Client(win32::take_stdin()?).split();
-        Ok(worker_channel(reader, writer, address.host).incoming(listener.incoming()))
+        let parsed = PipeAddress::parse(address)?;
+        let end = SAVED.take(address)?;
+        let listener = Listener::new(&parsed.name)?;
+        let (reader, writer) = PipeEnd::Client(win32::into_client(end)?).split();
+        Ok(worker_channel(reader, writer, parsed.host).incoming(listener.incoming()))
     }
 }
 
@@ -91,10 +95,12 @@ impl PipeAddress {
         })?;
         Ok(Self { host, name: name.to_owned() })
     }
+}
 
-    fn is_inherited(&self) -> bool {
-        win32::standard_input().and_then(win32::server).is_ok_and(|host| host == self.host)
-    }
+/// Returns `true` if `pipe` is the worker's end of the channel at `address`.
+pub(super) fn is_end_of(pipe: RawHandle, address: &str) -> bool {
+    let host = PipeAddress::parse(address).map(|address| address.host);
+    host.is_ok_and(|host| win32::server(pipe).is_ok_and(|server| server == host))
 }
 
 impl fmt::Display for PipeAddress {

@@ -1,7 +1,7 @@
-//! Moves a worker's standard input and output aside, before any other code of the program runs.
+//! Moves the ends of a worker's channel aside, before any other code of the program runs.
 //!
-//! `main` is too late: by then constructors of other libraries may have printed. So the C runtime
-//! calls `prepare` before the program's other constructors, in every program that links this crate.
+//! `main` is too late: by then constructors of other libraries may have printed or started
+//! processes. So the C runtime calls `prepare` before the program's other constructors, in every program that links this crate.
 //! `prepare` does nothing unless a host has handed over the very pipes that this process has.
 #![allow(unsafe_code)]
 
@@ -13,8 +13,8 @@ use std::ptr::null_mut;
 use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-use super::stdio::{SAVED, Stdio};
 use super::sys::win32::{self, check};
+use super::{NamedPipe, Stdio, named_pipe, stdio};
 use crate::{CHANNEL_VARIABLE, Transport};
 
 // SAFETY: this section holds functions that the C runtime calls one after the other, in the order
@@ -26,17 +26,29 @@ use crate::{CHANNEL_VARIABLE, Transport};
 static PREPARE: extern "C" fn() = prepare;
 
 extern "C" fn prepare() {
-    let Some(address) = announced_address() else { return };
-    let (Ok(stdin), Ok(stdout)) = (win32::standard_input(), win32::standard_output()) else { return };
-    let Some(host) = common_server(stdin, stdout).filter(|host| host.to_string() == address) else { return };
-    SAVED.save(address, move_aside(stdin, stdout).map(|(reader, writer)| (reader, writer, host)));
+    let Ok(channel) = std::env::var(CHANNEL_VARIABLE) else { return };
+    match channel.split_once(':') {
+        Some((Stdio::NAME, address)) => capture_both(address),
+        Some((NamedPipe::NAME, address)) => capture_input(address),
+        _ => {}
+    }
 }
 
-/// Returns the address in the environment. The address may be left over from the process that
-/// started this one.
-fn announced_address() -> Option<String> {
-    let value = std::env::var(CHANNEL_VARIABLE).ok()?;
-    Some(value.strip_prefix(Stdio::NAME)?.strip_prefix(':')?.to_owned())
+// The address may be left over from the process that started this one.
+
+fn capture_both(address: &str) {
+    let (Ok(stdin), Ok(stdout)) = (win32::standard_input(), win32::standard_output()) else { return };
+    let Some(host) = common_server(stdin, stdout).filter(|host| host.to_string() == address) else { return };
+    let ends = move_aside(stdin, stdout).map(|(reader, writer)| (reader, writer, host));
+    stdio::SAVED.save(address.to_owned(), ends);
+}
+
+fn capture_input(address: &str) {
+    if let Ok(stdin) = win32::standard_input()
+        && named_pipe::is_end_of(stdin, address)
+    {
+        named_pipe::SAVED.save(address.to_owned(), move_input_aside(stdin));
+    }
 }
 
 /// Returns the id of the process that made both pipes. `None` if either handle is not a pipe, or if
@@ -44,6 +56,13 @@ fn announced_address() -> Option<String> {
 fn common_server(stdin: RawHandle, stdout: RawHandle) -> Option<u32> {
     let server = win32::server(stdin).ok()?;
     (win32::server(stdout).ok()? == server).then_some(server)
+}
+
+fn move_input_aside(stdin: RawHandle) -> io::Result<OwnedHandle> {
+    let null = File::open("NUL")?;
+    // SAFETY: the handle is open: `is_end_of` has just queried it. Code that has kept its number
+    // gets the replacement from now on, as intended.
+    unsafe { replace(stdin, null.as_handle()) }
 }
 
 fn move_aside(stdin: RawHandle, stdout: RawHandle) -> io::Result<(OwnedHandle, OwnedHandle)> {

@@ -1,14 +1,13 @@
 //! Windows calls that neither the standard library nor tokio offers.
 #![allow(unsafe_code)]
 
-use std::fs::File;
 use std::io;
-use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle, RawHandle};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle, RawHandle};
 
 use tokio::net::windows::named_pipe::NamedPipeClient;
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::System::Console::{
-    GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle,
+    GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
 use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, GetNamedPipeServerProcessId};
 use windows_sys::Win32::System::Threading::{
@@ -52,22 +51,6 @@ fn standard_handle(which: STD_HANDLE) -> io::Result<RawHandle> {
         return Err(io::Error::new(io::ErrorKind::NotFound, "this process has no such standard handle"));
     }
     Ok(handle)
-}
-
-/// Takes over the standard input, which is the client's end of a pipe. The standard input is empty
-/// from then on. No child inherits the returned end.
-pub(in crate::windows) fn take_stdin() -> io::Result<NamedPipeClient> {
-    let own = io::stdin().as_handle().try_clone_to_owned()?;
-    let null = File::open("NUL")?.into_raw_handle();
-    // SAFETY: the closed handle was inherited as the standard input, which the line before has
-    // replaced. Code that needs the standard input asks the system each time. The replacement is
-    // never closed.
-    unsafe {
-        let inherited = standard_handle(STD_INPUT_HANDLE)?;
-        check(SetStdHandle(STD_INPUT_HANDLE, null))?;
-        drop(OwnedHandle::from_raw_handle(inherited));
-    }
-    into_client(own)
 }
 
 /// Registers the client's end of a pipe with the caller's runtime.
