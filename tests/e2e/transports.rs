@@ -73,6 +73,22 @@ async fn a_crash_fails_calls_in_flight<T: Transport>(transport: T) {
     }
 }
 
+async fn a_worker_that_drops_its_runtime_is_ended<T: Transport>(transport: T) {
+    let program = Program::new(WORKER).arg("drops-runtime");
+    let worker = soon(Worker::builder(program).transport(transport).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let calls = join_all((0..20).map(|_| client.wait()));
+    let drop = async {
+        until_waiting(&client, 20).await;
+        client.drop_runtime().await
+    };
+    let (ends, dropped) = soon(async { tokio::join!(calls, drop) }).await;
+    for end in ends.into_iter().chain([dropped]) {
+        assert_eq!(end.unwrap_err().crash().unwrap().reason, ExitReason::Disconnected);
+    }
+    assert_eq!(soon(worker.closed()).await, ExitReason::Disconnected);
+}
+
 async fn a_failed_start_reports_why<T: Transport>(transport: T) {
     for (how, kind, text) in [
         ("exit", ErrorKind::Startup, "exited with code 3"),
@@ -127,6 +143,8 @@ macro_rules! matrix {
             async fn printed_output_does_not_disturb_calls() { super::printed_output_does_not_disturb_calls($transport).await }
             #[tokio::test]
             async fn a_crash_fails_calls_in_flight() { super::a_crash_fails_calls_in_flight($transport).await }
+            #[tokio::test]
+            async fn a_worker_that_drops_its_runtime_is_ended() { super::a_worker_that_drops_its_runtime_is_ended($transport).await }
             #[tokio::test]
             async fn a_failed_start_reports_why() { super::a_failed_start_reports_why($transport).await }
             #[test]

@@ -36,6 +36,9 @@ static LAST_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PANIC_TEXT: Mutex<String> = Mutex::new(String::new());
 static PANICS: Notify = Notify::const_new();
 
+/// Makes a worker with the argument "drops-runtime" drop the runtime on which it serves.
+static RUNTIME_ENDS: Notify = Notify::const_new();
+
 thread_local! {
     /// Exit handler that never returns: values of the thread that ends the process are dropped.
     static BLOCKS_EXIT: Blocking = const { Blocking };
@@ -115,6 +118,10 @@ impl Faults for Worker {
     async fn count_slowly(&self, _: String) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         self.counter.fetch_add(1, Ordering::SeqCst);
+    }
+    async fn drop_runtime(&self) {
+        RUNTIME_ENDS.notify_one();
+        std::future::pending().await
     }
     async fn spin(&self) {
         loop {
@@ -309,6 +316,15 @@ fn main() -> Result<(), Error> {
         "blocks-exit" => {
             BLOCKS_EXIT.with(|_| ());
             runtime(false).block_on(async { serve(worker).await })
+        }
+        "drops-runtime" => {
+            let serving = runtime(true);
+            serving.spawn(async { serve(worker).await });
+            runtime(false).block_on(RUNTIME_ENDS.notified());
+            serving.shutdown_background();
+            loop {
+                std::thread::park();
+            }
         }
         "threads" => runtime(true).block_on(async { serve(worker).layer(Trace).await }),
         "" => {

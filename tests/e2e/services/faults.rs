@@ -30,6 +30,8 @@ pub(crate) trait Faults {
     /// Increments the counter of `count` after 5 ms.
     #[message(oneway)]
     async fn count_slowly(&self, text: String);
+    /// Drops the runtime on which the worker serves. Is never answered.
+    async fn drop_runtime(&self);
     /// Blocks the runtime in a busy loop.
     async fn spin(&self);
     /// Returns a value that JSON cannot represent.
