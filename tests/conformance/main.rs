@@ -64,3 +64,10 @@ conformance_tests! {
     mod custom_codec_sealed = Suite::new(program("stdio", "sealed+postcard"), sealed(), Stdio).largest(MAX_COMPRESSED_BYTES);
     mod custom_codec_messagepack = Suite::new(program("stdio", "messagepack"), MessagePack, Stdio).largest(MAX_JSON_BYTES);
 }
+
+#[cfg(windows)]
+#[test]
+fn a_named_pipe_reconnects() {
+    let suite = Suite::new(program("named-pipe", "json"), Json, NamedPipe);
+    isolated_workers::testing::conformance::check(suite.reconnect());
+}

@@ -40,3 +40,85 @@ conformance_tests! {
     mod custom_driver_json =
         Suite::new(|role| Niced::new(WORKER, args("unix-socket", "json", role)), Json, UnixSocket).largest(MAX_JSON_BYTES);
 }
+
+mod reconnect {
+    use isolated_workers::testing::conformance::check;
+
+    use super::*;
+
+    #[test]
+    fn unix_socket_json() {
+        check(Suite::new(program("unix-socket", "json"), Json, UnixSocket).reconnect());
+    }
+
+    #[test]
+    fn unix_socket_postcard() {
+        check(Suite::new(program("unix-socket", "postcard"), Postcard, UnixSocket).reconnect());
+    }
+
+    #[test]
+    fn unix_socket_at_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let transport = UnixSocket::at(folder.path().join("socket"));
+        check(Suite::new(program("unix-socket", "json"), Json, transport).reconnect());
+    }
+
+    #[test]
+    fn worker_socket_json() {
+        let transport = UnixSocket::bound_by_worker();
+        check(Suite::new(program("worker-socket", "json"), Json, transport).reconnect());
+    }
+
+    #[test]
+    fn dribble_json() {
+        check(Suite::new(program("dribble", "json"), Json, Dribble::new(UnixSocket)).reconnect());
+    }
+}
+
+/// Cases in a process in which SIGPIPE has its default action, which ends the process.
+mod default_sigpipe {
+    use isolated_workers::driver::Driver;
+    use isolated_workers::testing::conformance::{SuiteRole, alone, check};
+    use isolated_workers::transport::{NamedPipe, Stdio, Transport};
+
+    use super::*;
+
+    fn ends_of_workers<F, D, T>(test: &str, suite: Suite<F, Json, T>)
+    where
+        F: Fn(SuiteRole) -> D,
+        D: Driver,
+        T: Transport,
+    {
+        alone(test, || {
+            // SAFETY: the default action runs no code of this process.
+            #[expect(unsafe_code, reason = "the standard library has no safe function for it")]
+            unsafe {
+                libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            }
+            check(async {
+                suite.vanishing_worker().await;
+                suite.stopped_serving().await;
+                suite.kill().await;
+                suite.half_close().await;
+            });
+        });
+    }
+
+    macro_rules! transports {
+        ($($name:ident: $word:literal, $transport:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                let test = concat!(module_path!(), "::", stringify!($name));
+                ends_of_workers(test, Suite::new(program($word, "json"), Json, $transport));
+            }
+        )*};
+    }
+
+    transports! {
+        unix_socket: "unix-socket", UnixSocket;
+        socket_pair: "socket-pair", SocketPair;
+        stdio: "stdio", Stdio;
+        named_pipe: "named-pipe", NamedPipe;
+        worker_socket: "worker-socket", UnixSocket::bound_by_worker();
+    }
+}

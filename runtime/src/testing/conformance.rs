@@ -39,6 +39,7 @@ mod faults;
 mod life;
 mod role;
 mod service;
+mod shortage;
 mod tests_macro;
 
 use std::fmt::{Debug, Display};
@@ -46,7 +47,7 @@ use std::time::Duration;
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Limits};
-use isolated_workers_transport::Transport;
+use isolated_workers_transport::{Reconnect, Transport};
 
 pub use self::alone::{alone, check};
 pub use self::role::SuiteRole;
@@ -88,8 +89,9 @@ macro_rules! cases {
                 judge::<C, T>(stringify!($case), $part::$case(self).await);
             })*
 
-            /// Runs all cases one after another, except [`nothing_left`](Self::nothing_left), which
-            /// needs its own process.
+            /// Runs all cases one after another, except [`nothing_left`](Self::nothing_left) and
+            /// [`no_descriptors`](Self::no_descriptors), which need their own process, and
+            /// [`reconnect`](Self::reconnect), which not every transport can do.
             ///
             /// # Panics
             /// If a requirement is not met.
@@ -124,6 +126,10 @@ cases! {
     calls::mixed_sizes;
     /// A worker that does not read slows its callers down. No data is lost.
     calls::slow_reader;
+    /// A worker that prints does not disturb its calls.
+    calls::printing;
+    /// A call whose handler panics fails. Other calls are unaffected.
+    calls::panics;
     /// The host's stream delivers one byte at a time.
     calls::dribble;
     /// An idle worker closes.
@@ -132,6 +138,10 @@ cases! {
     life::close_in_flight;
     /// A worker is closed twice concurrently, and then once more.
     life::close_twice;
+    /// A worker with calls in flight is killed, and the calls fail.
+    life::kill;
+    /// A worker with a call in flight is drained. The call is answered, and new calls fail.
+    life::drain;
     /// A worker ends when its last handle is dropped.
     life::last_handle;
     /// A worker ends if its host vanishes before, during or after the handshake.
@@ -144,6 +154,9 @@ cases! {
     /// A side that stops writing has ended the connection, even if it still reads. On a transport
     /// [without half-close](Transport::HALF_CLOSE) it must also stop reading.
     faults::half_close;
+    /// If a worker stops serving in the middle of calls and keeps running, the calls fail and the
+    /// worker is ended.
+    faults::stopped_serving;
 }
 
 impl<F, D, C, T> Suite<F, C, T>
@@ -176,6 +189,29 @@ where
     /// If something is left.
     pub async fn nothing_left(&self, rounds: usize) {
         judge::<C, T>("nothing_left", life::nothing_left(self, rounds).await);
+    }
+
+    /// Calls are answered although neither the host nor the worker can open another descriptor.
+    ///
+    /// The limit of this process is lowered on Unix. Elsewhere this case only makes calls. Run it in
+    /// its own process, as [`alone`] does.
+    ///
+    /// # Panics
+    /// If the requirement is not met.
+    pub async fn no_descriptors(&self) {
+        judge::<C, T>("no_descriptors", faults::no_descriptors(self).await);
+    }
+
+    /// A disconnected worker is reached again with its state. Calls in flight and calls meanwhile
+    /// fail.
+    ///
+    /// # Panics
+    /// If the requirement is not met.
+    pub async fn reconnect(&self)
+    where
+        T: Reconnect,
+    {
+        judge::<C, T>("reconnect", life::reconnect(self).await);
     }
 
     fn builder(&self, role: SuiteRole) -> Builder<D, C, T> {

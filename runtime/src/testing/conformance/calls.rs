@@ -13,8 +13,8 @@ use isolated_workers_transport::Transport;
 use tokio::net::TcpListener;
 
 use super::service::{
-    Divide, DivideError, Echo, Gate, Hold, Mirror, Note, Noted, Notes, OpenGates, Reflect, Wait, WaitBriefly,
-    Waiting,
+    Divide, DivideError, Echo, Gate, Hold, Mirror, Note, Noted, Notes, OpenGates, Panic, Print, Reflect,
+    Wait, WaitBriefly, Waiting,
 };
 use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
 use crate::Driver;
@@ -314,5 +314,41 @@ where
     let worker = within("the start of a worker", builder.spawn()).await??;
     small_calls(&worker).await?;
     echo(&worker, 2000).await?;
+    Ok(within("closing", worker.close()).await??)
+}
+
+pub(super) async fn printing<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    for text in ["{\"type\":\"echo\",\"tx\":\"1\"}\n", "\0\0\0\u{1}", "\n"] {
+        within("a call that prints", worker.send(&Print { text: text.into() })).await??;
+    }
+    small_calls(&worker).await?;
+    Ok(within("closing", worker.close()).await??)
+}
+
+pub(super) async fn panics<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let neighbor = worker.send(&Gate { key: 1 });
+    let panics = async {
+        waiting(&worker, 1).await?;
+        let error = failure("a call that panics", within("a call", worker.send(&Panic {})).await?)?;
+        equal("a call that panics", error.kind(), ErrorKind::Panicked)?;
+        Ok(within("opening the gate", worker.send(&OpenGates {})).await??)
+    };
+    let (neighbor, panicked): (_, Verdict) = tokio::join!(within("a call in flight", neighbor), panics);
+    panicked?;
+    equal("the answer of a call in flight", neighbor??, 1)?;
     Ok(within("closing", worker.close()).await??)
 }

@@ -1,14 +1,17 @@
 //! Cases about peers that vanish, send garbage or close one direction. The test is the host here,
 //! and uses the public parts of the transport. The worker plays a [`SuiteRole`].
 
+use futures_util::future::join_all;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, ExitReason};
 use isolated_workers_middleware::ServiceExt;
 use isolated_workers_transport::{Bound, Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::calls::waiting;
 use super::role::GARBAGE;
-use super::service::{Echo, SCHEMA};
+use super::service::{Echo, Mirror, SCHEMA, StopServing, TakeDescriptors, Wait};
+use super::shortage::take_descriptors;
 use super::{Suite, SuiteRole, Unmet, Verdict, ensure, equal, failure, within};
 use crate::driver::Running;
 use crate::launch::Launch;
@@ -183,4 +186,46 @@ where
         Ok(worker) => crashed(SuiteRole::HalfClose, &worker).await,
         Err(error) => Err(Unmet(format!("a worker that writes no more after the handshake: {error:#}"))),
     }
+}
+
+pub(super) async fn stopped_serving<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = within("the start of a worker", suite.builder(SuiteRole::StopServing).spawn()).await??;
+    let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
+    let stop = async {
+        waiting(&worker, 10).await?;
+        let stop = within("the call in which the worker stops", worker.send(&StopServing {})).await?;
+        equal("the call in which the worker stops", failure("it", stop)?.kind(), ErrorKind::Crashed)
+    };
+    let (calls, stopped): (_, Verdict) = tokio::join!(within("calls in flight", calls), stop);
+    stopped?;
+    for call in calls? {
+        equal("a call in flight", failure("a call in flight", call)?.kind(), ErrorKind::Crashed)?;
+    }
+    within("the wait for the end", worker.closed()).await?;
+    Ok(())
+}
+
+pub(super) async fn no_descriptors<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    within("a call", worker.send(&TakeDescriptors {})).await??;
+    take_descriptors();
+    for length in [1, suite.largest / 4] {
+        let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
+        let sent = bytes.clone();
+        let back = within("a call without a free descriptor", worker.send(&Mirror { bytes: sent })).await??;
+        ensure(back == bytes, || format!("{length} bytes came back changed"))?;
+    }
+    Ok(within("closing", worker.close()).await??)
 }

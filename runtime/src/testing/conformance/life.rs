@@ -1,17 +1,20 @@
 //! Cases about shutdown and cleanup of a worker.
 
+use std::future::poll_fn;
 use std::net::Ipv4Addr;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use futures_util::future::join_all;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, Executed};
 use isolated_workers_middleware::ServiceExt;
-use isolated_workers_transport::Transport;
+use isolated_workers_transport::{Reconnect, Transport};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use super::calls::waiting;
-use super::service::{Divide, Echo, Tether, Wait};
+use super::service::{Divide, Echo, Linger, Note, Noted, Tether, Wait, Waiting};
 use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
 use crate::Driver;
 
@@ -71,6 +74,96 @@ where
     worker.kill();
     within("the wait for the end", worker.closed()).await?;
     Ok(())
+}
+
+pub(super) async fn kill<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
+    let kill = async {
+        waiting(&worker, 10).await?;
+        worker.kill();
+        Ok(())
+    };
+    let (calls, killed): (_, Verdict) = tokio::join!(within("calls in flight", calls), kill);
+    killed?;
+    for call in calls? {
+        equal("a call in flight", failure("a call in flight", call)?.kind(), ErrorKind::Closed)?;
+    }
+    within("the wait for the end", worker.closed()).await?;
+    let late = within("a call", worker.send(&Wait {})).await?;
+    equal("a call after the end", failure("a call after the end", late)?.kind(), ErrorKind::Closed)
+}
+
+pub(super) async fn drain<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let linger = Linger { port: listener.local_addr()?.port() };
+    let call = worker.send(&linger);
+    let drain = async {
+        let (in_flight, _) = within("the worker's connection", listener.accept()).await??;
+        let mut drain = pin!(worker.drain());
+        let early = poll_once(drain.as_mut()).await;
+        ensure(early.is_pending(), || format!("drained while a call was in flight: {early:?}"))?;
+        // The supervisor receives the request to drain a moment later.
+        let refused = loop {
+            match within("a new call", worker.send(&Waiting {})).await? {
+                Ok(_) => tokio::task::yield_now().await,
+                refused => break failure("a new call", refused)?,
+            }
+        };
+        equal("a new call", (refused.kind(), refused.executed()), (ErrorKind::Closed, Executed::No))?;
+        drop(in_flight);
+        Ok(within("draining", drain).await??)
+    };
+    let (call, drained): (_, Verdict) = tokio::join!(within("a call in flight", call), drain);
+    drained?;
+    call??;
+    within("the wait for the end", worker.closed()).await?;
+    Ok(())
+}
+
+/// Polls a future once.
+async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+pub(super) async fn reconnect<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Reconnect,
+{
+    let worker = suite.started().await?;
+    for round in 1..=3 {
+        within("a oneway message", worker.send(&Note { text: "noted".into() })).await??;
+        let call = worker.send(&Wait {});
+        let disconnect = async {
+            waiting(&worker, 1).await?;
+            Ok(within("disconnecting", worker.disconnect()).await??)
+        };
+        let (call, disconnected): (_, Verdict) = tokio::join!(within("a call in flight", call), disconnect);
+        disconnected?;
+        equal("a call in flight", failure("a call in flight", call?)?.kind(), ErrorKind::Closed)?;
+        let late = failure("a call meanwhile", within("a call meanwhile", worker.send(&Wait {})).await?)?;
+        equal("a call meanwhile", (late.kind(), late.executed()), (ErrorKind::Closed, Executed::No))?;
+        within("reconnecting", worker.reconnect()).await??;
+        let (notes, _) = within("a call", worker.send(&Noted {})).await??;
+        equal("notes before and after", notes, round)?;
+    }
+    Ok(within("closing", worker.close()).await??)
 }
 
 pub(super) async fn last_handle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict

@@ -6,7 +6,7 @@ use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{limits, service::SCHEMA, service::service};
+use super::{limits, service::SCHEMA, service::service, service::service_until_stopped};
 use crate::handshake::Greeting;
 use crate::launch::{AnyReader, Inherited};
 use crate::worker::serve;
@@ -42,6 +42,8 @@ pub enum SuiteRole {
     Garbage,
     /// Performs the handshake, then closes its direction of the stream and keeps reading.
     HalfClose,
+    /// Serves, and drops the future of [`serve`] in the middle of a call. Keeps running.
+    StopServing,
 }
 
 impl SuiteRole {
@@ -52,6 +54,15 @@ impl SuiteRole {
     pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
         match self {
             Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
+            Self::StopServing => {
+                let (service, stopped) = service_until_stopped();
+                let serving = serve(service).codec(codec).limits(limits()).transport(transport);
+                tokio::select! {
+                    served = serving => return served,
+                    () = stopped.notified() => {}
+                }
+                std::future::pending().await
+            }
             Self::End => Ok(()),
             fault => fault.fail::<C, T>(transport).await.map_err(|error| {
                 Error::with_source(ErrorKind::Crashed, format!("could not play the role {fault}"), error)
@@ -116,6 +127,7 @@ impl fmt::Display for SuiteRole {
             Self::EndGreeted => f.write_str("end-greeted"),
             Self::Garbage => f.write_str("garbage"),
             Self::HalfClose => f.write_str("half-close"),
+            Self::StopServing => f.write_str("stop-serving"),
         }
     }
 }
@@ -124,8 +136,15 @@ impl FromStr for SuiteRole {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self, Error> {
-        let plain =
-            [Self::Serve, Self::End, Self::EndAttached, Self::EndGreeted, Self::Garbage, Self::HalfClose];
+        let plain = [
+            Self::Serve,
+            Self::End,
+            Self::EndAttached,
+            Self::EndGreeted,
+            Self::Garbage,
+            Self::HalfClose,
+            Self::StopServing,
+        ];
         let bytes = word.strip_prefix(WITHIN_HELLO_PREFIX).and_then(|bytes| bytes.parse().ok());
         let role = match bytes {
             Some(bytes) => Some(Self::EndWithinHello { bytes }),

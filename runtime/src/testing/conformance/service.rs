@@ -2,22 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Message, Never, Request, Response, Schema};
 use isolated_workers_middleware::{Handler, handler};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::io::AsyncReadExt;
+use tokio::sync::{Notify, oneshot};
 
 /// Returns the handler that the worker under test serves, with [`limits`](super::limits).
 /// [`SuiteRole::play`](super::SuiteRole::play) serves it.
 pub fn service() -> impl Handler {
     ConformanceHandler::default()
+}
+
+/// Returns the handler, and an event after which the worker drops the future of `serve`.
+pub(super) fn service_until_stopped() -> (impl Handler, Arc<Notify>) {
+    let handler = ConformanceHandler::default();
+    let stop = Arc::clone(&handler.stop);
+    (handler, stop)
 }
 
 pub(super) const SCHEMA: Schema = Schema::new("Conformance", 1);
@@ -68,6 +76,23 @@ message!(
     Waiting {} -> usize, Never
 );
 message!(
+    /// Prints to standard output and standard error.
+    Print { text: String } -> (), Never
+);
+message!(Panic {} -> (), Never);
+message!(
+    /// Connects to a port, and returns when that connection ends.
+    Linger { port: u16 } -> (), Never
+);
+message!(
+    /// Makes a worker with the role `StopServing` drop the future of `serve`. Is never answered.
+    StopServing {} -> (), Never
+);
+message!(
+    /// Makes the worker's process unable to open another descriptor.
+    TakeDescriptors {} -> (), Never
+);
+message!(
     /// Connects to a port, and blocks the whole worker until that connection ends.
     Hold { port: u16 } -> (), Never, ONEWAY = true
 );
@@ -101,6 +126,7 @@ struct ConformanceHandler {
     gates: Mutex<BTreeMap<u32, oneshot::Sender<()>>>,
     waiting: AtomicUsize,
     tethers: Mutex<Vec<TcpStream>>,
+    stop: Arc<Notify>,
 }
 
 /// Counts a waiting call until it ends.
@@ -177,6 +203,43 @@ impl Handler for ConformanceHandler {
             WaitBriefly::NAME => respond(codec, request, async |WaitBriefly {}| self.wait().await).await,
             Waiting::NAME => {
                 respond(codec, request, async |Waiting {}| Ok(self.waiting.load(Ordering::SeqCst))).await
+            }
+            Print::NAME => {
+                respond(codec, request, async |Print { text }| {
+                    print!("{text}");
+                    eprint!("{text}");
+                    let _ = std::io::stdout().flush();
+                    Ok(())
+                })
+                .await
+            }
+            Panic::NAME => {
+                respond(codec, request, async |Panic {}| -> Result<(), Never> {
+                    panic!("requested by the suite")
+                })
+                .await
+            }
+            Linger::NAME => {
+                respond(codec, request, async |Linger { port }| {
+                    let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+                    let _ = stream.expect("the suite listens on this port").read(&mut [0]).await;
+                    Ok(())
+                })
+                .await
+            }
+            StopServing::NAME => {
+                respond(codec, request, async |StopServing {}| {
+                    self.stop.notify_one();
+                    std::future::pending().await
+                })
+                .await
+            }
+            TakeDescriptors::NAME => {
+                respond(codec, request, async |TakeDescriptors {}| {
+                    super::shortage::take_descriptors();
+                    Ok(())
+                })
+                .await
             }
             Hold::NAME => {
                 respond(codec, request, async |Hold { port }| {

@@ -24,8 +24,8 @@ macro_rules! conformance_tests {
 
             $crate::conformance_tests! { @ $suite =>
                 calls, in_flight, oneway, bodies, metadata, cancellation, timeouts, unknown_message, undecodable,
-                mixed_sizes, slow_reader, dribble, close_idle, close_in_flight, close_twice, last_handle,
-                vanishing_host, vanishing_worker, garbage, half_close
+                mixed_sizes, slow_reader, printing, panics, dribble, close_idle, close_in_flight, close_twice,
+                kill, drain, last_handle, vanishing_host, vanishing_worker, garbage, half_close, stopped_serving
             }
 
             #[test]
@@ -33,6 +33,13 @@ macro_rules! conformance_tests {
                 use $crate::testing::conformance::{alone, check};
 
                 alone(concat!(module_path!(), "::nothing_left"), || check($suite.nothing_left(40)));
+            }
+
+            #[test]
+            fn no_descriptors() {
+                use $crate::testing::conformance::{alone, check};
+
+                alone(concat!(module_path!(), "::no_descriptors"), || check($suite.no_descriptors()));
             }
         }
     )*};
