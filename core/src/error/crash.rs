@@ -73,8 +73,10 @@ impl fmt::Display for Crash {
                 f.write_str(": every worker that ran this call crashed")?;
             }
         }
-        if self.given_up > 0 {
-            write!(f, "; it was still running {} given-up call(s), which may be the cause", self.given_up)?;
+        // A worker that overran was killed because of such a call.
+        if self.given_up > 0 && self.reason != ExitReason::Overran {
+            let plural = if self.given_up == 1 { "" } else { "s" };
+            write!(f, "; it was still running {} given-up call{plural}, a possible cause", self.given_up)?;
         }
         if let Some(violation) = &self.violation {
             write!(f, "; {violation}")?;
@@ -262,6 +264,16 @@ mod tests {
             crash.to_string(),
             "the worker exited with code 3; attempt 2 of 3; its last output: oh no"
         );
+    }
+
+    #[test]
+    fn given_up_calls_are_named_unless_they_are_the_known_cause() {
+        let mut crash = Crash::new(ExitReason::Exited(3));
+        crash.given_up = 2;
+        let text = "the worker exited with code 3; it was still running 2 given-up calls, a possible cause";
+        assert_eq!(crash.to_string(), text);
+        crash.reason = ExitReason::Overran;
+        assert_eq!(crash.to_string(), "the worker did not answer a call in time and was killed");
     }
 
     #[test]
