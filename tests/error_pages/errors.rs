@@ -7,7 +7,7 @@ use isolated_workers::codec::{Json, Postcard};
 use isolated_workers::error::Never;
 use isolated_workers::host::{Builder, OnCrash, Timeouts};
 use isolated_workers::layer::{LoadShed, Validate, tower_layer};
-use isolated_workers::protocol::{Connection, Frame, Limits, Name, Request, Schema, TxId};
+use isolated_workers::protocol::{Connection, Frame, Limits, Name, Request, Response, Schema, TxId};
 use isolated_workers::{CallError, Error, Message, Program, Service, ServiceExt, Worker};
 use serde::{Deserialize, Serialize};
 use tower::timeout::TimeoutLayer;
@@ -124,6 +124,7 @@ pub(crate) async fn cancelled() -> Error {
     worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
     host.cancel(&id).unwrap();
     worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
+    worker.answer(&id, Ok(Response::default()));
     match worker.poll_transmit().unwrap() {
         Frame::Error { error, .. } => Error::remote("pi", *error),
         other => panic!("{other:?}"),
