@@ -65,7 +65,7 @@ fn a_worker_that_never_reads_a_pipe_takes_bounded_memory_of_its_host() {
 
 #[tokio::test]
 async fn slow_oneway_messages_take_bounded_memory_of_their_worker() {
-    const MESSAGES: u32 = 50_000;
+    const MESSAGES: u32 = 30_000;
     let (worker, client) = started().await;
     client.count().await.unwrap();
     let before = peak_resident_kib_of(worker.pid());
@@ -88,7 +88,7 @@ async fn calls_cancelled_at_once_take_bounded_memory_of_their_worker() {
     let (worker, client) = started().await;
     client.count().await.unwrap();
     let before = peak_resident_kib_of(worker.pid());
-    for _ in 0..250 {
+    for _ in 0..150 {
         let mut calls: Vec<_> = (0..200).map(|_| Box::pin(client.wait())).collect();
         for call in &mut calls {
             assert!(poll!(call).is_pending());

@@ -5,7 +5,7 @@ use isolated_workers::transport::{CHANNEL_VARIABLE, Channel, SocketPair, Stdio, 
 use tokio::io::AsyncWriteExt;
 
 /// Size in bytes of the flood.
-const FLOOD_BYTES: usize = 16 << 20;
+const FLOOD_BYTES: usize = 6 << 20;
 
 /// Frames that are written together.
 const BATCH: usize = 64;
