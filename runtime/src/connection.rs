@@ -21,6 +21,8 @@ mod owner;
 mod parked;
 mod permits;
 mod request_handler;
+#[cfg(test)]
+mod runtime_tests;
 mod state;
 mod task;
 mod user_code;
