@@ -28,6 +28,8 @@ pub(crate) trait Jobs {
     async fn exit(&self);
     #[message(timeout = "200ms")]
     async fn spin(&self);
+    /// Connects like `hold`, and then never ends and never awaits.
+    async fn hang(&self, path: String, name: String);
     /// Connects like `hold`, but blocks its thread.
     #[message(blocking)]
     fn block(&self, path: String, name: String) -> u32;

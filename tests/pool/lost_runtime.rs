@@ -185,7 +185,8 @@ async fn a_pool_that_is_being_closed_ends_when_the_runtime_is_dropped() {
         let pool = other.build(settings).await.unwrap();
         let processes: Vec<_> = pids(&pool).into_iter().map(PidFd::open).collect();
         let client = JobsClient::new(pool.clone());
-        soon(client.spin()).await.unwrap_err();
+        let stage = Stage::new();
+        let _hanging = stage.hang(pool.clone()).await;
         let mut close = Box::pin(pool.close());
         assert!(futures_util::poll!(&mut close).is_pending());
         // The supervisor has begun to close the pool.

@@ -51,6 +51,16 @@ impl Stage {
         async move { JobsClient::new(service).block(path, name).await }
     }
 
+    /// Makes a call that connects to this stage and hangs, and gives it up.
+    pub(crate) async fn hang<S: Service + 'static>(&self, service: S) -> HeldCall {
+        let path = self.path();
+        let call = tokio::spawn(async move { JobsClient::new(service).hang(path, "hangs".to_owned()).await });
+        let hanging = self.next().await;
+        call.abort();
+        let _ = call.await;
+        hanging
+    }
+
     /// Makes a call that waits on this stage, with a message that has retries.
     pub(crate) fn hold_again<S: Service + 'static>(
         &self,

@@ -60,10 +60,15 @@ impl Jobs for Worker {
             std::hint::spin_loop();
         }
     }
+    async fn hang(&self, path: String, name: String) {
+        // Stays open, so that a test can see the end of the worker.
+        let _stream = connect(&path, &name);
+        loop {
+            std::hint::spin_loop();
+        }
+    }
     fn block(&self, path: String, name: String) -> u32 {
-        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-        stream.write_all(format!("{name}\n").as_bytes()).unwrap();
-        let _ = stream.read(&mut [0]);
+        let _ = connect(&path, &name).read(&mut [0]);
         std::process::id()
     }
     fn block_and_abort(&self, path: String, name: String) -> u32 {
@@ -79,6 +84,12 @@ impl Jobs for Worker {
     async fn version(&self) -> String {
         std::env::args().nth(1).unwrap_or_default()
     }
+}
+
+fn connect(path: &str, name: &str) -> std::os::unix::net::UnixStream {
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    stream.write_all(format!("{name}\n").as_bytes()).unwrap();
+    stream
 }
 
 fn journal(path: &str, number: u64) {
