@@ -208,7 +208,7 @@ impl<T> Connection<T> {
             result = Err(Box::new(cancelled(name.as_str()).to_remote()));
         }
         let id = id.clone();
-        self.outbox.push_answer(match result {
+        self.outbox.push(match result {
             Ok(response) => Frame::Reply { id, name, response },
             Err(error) => Frame::Error { id, name, error },
         });
@@ -320,7 +320,7 @@ impl<T> Connection<T> {
             // nothing is sent and the caller's timeout applies.
             Frame::Error { ref error, .. } if is_encode_error(error) => None,
             Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
-                self.outbox.push_answer(Frame::Error { id, name, error: Box::new(error.to_remote()) });
+                self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
                 None
             }
             _ => None,
@@ -454,7 +454,10 @@ impl<T> Connection<T> {
         if self.serving() >= MAX_UNANSWERED_REQUESTS {
             return Err(too_many_requests(request.name()));
         }
-        if self.outbox.answer_bytes() > MAX_UNREAD_ANSWER_BYTES {
+        // The whole queue is a cheap upper bound.
+        if self.outbox.bytes() > MAX_UNREAD_ANSWER_BYTES
+            && self.outbox.answer_bytes() > MAX_UNREAD_ANSWER_BYTES
+        {
             return Err(unread_answers(request.name()));
         }
         Ok(())

@@ -11,10 +11,8 @@ pub(super) struct Outbox {
     /// Number of popped frames that may have reached the peer.
     transmitted: u64,
     weight: usize,
-    /// Part of the size in bytes that belongs to answers.
-    answer_bytes: usize,
-    /// `true` if a pong is in the queue.
-    has_pong: bool,
+    /// Number of the last pong.
+    last_pong: Option<u64>,
 }
 
 impl Outbox {
@@ -30,16 +28,10 @@ impl Outbox {
         self.frames.push_back(Some(frame));
     }
 
-    /// Adds a reply or an error.
-    #[inline]
-    pub(super) fn push_answer(&mut self, frame: Frame) {
-        self.answer_bytes += frame.weight() + size_of::<Frame>();
-        self.push(frame);
-    }
-
     /// Adds a pong, unless one is in the queue. One pong answers all pings before it.
     pub(super) fn push_pong(&mut self) {
-        if !std::mem::replace(&mut self.has_pong, true) {
+        if self.last_pong.is_none_or(|number| number < self.popped) {
+            self.last_pong = Some(self.next_number());
             self.push(Frame::Pong);
         }
     }
@@ -50,15 +42,7 @@ impl Outbox {
             let slot = self.frames.pop_front()?;
             self.popped += 1;
             if let Some(frame) = slot {
-                let weight = frame.weight();
-                self.weight -= weight;
-                match frame {
-                    Frame::Reply { .. } | Frame::Error { .. } => {
-                        self.answer_bytes -= weight + size_of::<Frame>();
-                    }
-                    Frame::Pong => self.has_pong = false,
-                    _ => {}
-                }
+                self.weight -= frame.weight();
                 return Some(frame);
             }
         }
@@ -71,10 +55,12 @@ impl Outbox {
         self.weight + self.frames.len() * size_of::<Frame>()
     }
 
-    /// Size of the queued answers in bytes.
-    #[inline]
+    /// Size of the queued answers in bytes. Searches the queue.
+    #[cold]
     pub(super) fn answer_bytes(&self) -> usize {
-        self.answer_bytes
+        let answers = self.frames.iter().flatten();
+        let answers = answers.filter(|frame| matches!(frame, Frame::Reply { .. } | Frame::Error { .. }));
+        answers.map(|frame| frame.weight() + size_of::<Frame>()).sum()
     }
 
     /// Marks all popped frames as about to be sent.

@@ -32,7 +32,9 @@ pub(super) struct Handlers<S> {
     running: HashMap<TxId, (Id, oneshot::Sender<()>)>,
     /// Tasks of cancelled calls, whose handlers have not ended.
     cancelled: HashMap<Id, TxId>,
-    /// Size in bytes of the bodies of unfinished oneway messages.
+    /// Size in bytes of the body of each unfinished oneway message.
+    oneways: HashMap<Id, usize>,
+    /// Sum of `oneways`.
     oneway_bytes: usize,
     inline_policy: InlinePolicy,
     /// Process id of the host, if there is a handshake.
@@ -49,8 +51,6 @@ struct Handled<S> {
     service: Arc<S>,
     /// `None` if the message is oneway.
     answer: Option<Answer>,
-    /// Size of the body in bytes if the message is oneway. 0 for a call.
-    oneway_bytes: usize,
     panicked: Option<Error>,
 }
 
@@ -67,23 +67,13 @@ struct HandlerInput<S> {
 enum Recipient {
     /// The caller that waits for the answer with this id.
     Caller(TxId),
-    /// No recipient: a oneway message of this name, with a body of this size in bytes.
-    Oneway(Name, usize),
-}
-
-impl Recipient {
-    fn oneway_bytes(&self) -> usize {
-        match self {
-            Self::Caller(_) => 0,
-            Self::Oneway(_, bytes) => *bytes,
-        }
-    }
+    /// No recipient: a oneway message of this name.
+    Oneway(Name),
 }
 
 impl<S: Service + 'static> HandlerInput<S> {
     async fn run(self) -> Handled<S> {
         let Self { service, request, recipient } = self;
-        let oneway_bytes = recipient.oneway_bytes();
         let result = {
             let mut call = pin!(service.call(request));
             poll_fn(|cx| panic_location::observe(|| call.as_mut().poll(cx))).await
@@ -93,13 +83,13 @@ impl<S: Service + 'static> HandlerInput<S> {
             (Recipient::Caller(id), result) => {
                 Some((id, result.map_err(|error| Box::new(error.to_remote()))))
             }
-            (Recipient::Oneway(name, _), Err(error)) => {
+            (Recipient::Oneway(name), Err(error)) => {
                 tracing::warn!(message = name.as_str(), "a oneway message failed: {error:#}");
                 None
             }
-            (Recipient::Oneway(..), Ok(_)) => None,
+            (Recipient::Oneway(_), Ok(_)) => None,
         };
-        Handled { service, answer, oneway_bytes, panicked }
+        Handled { service, answer, panicked }
     }
 }
 
@@ -130,6 +120,7 @@ impl<S: Service + 'static> Handlers<S> {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             cancelled: HashMap::new(),
+            oneways: HashMap::new(),
             oneway_bytes: 0,
             inline_policy: InlinePolicy::default(),
             peer,
@@ -152,6 +143,7 @@ impl<S: Service + 'static> Handlers<S> {
         handling
     }
 
+    #[inline]
     fn finish(&mut self, handled: Handled<S>) -> Option<Answer> {
         self.spare = Some(handled.service);
         if self.panicked.is_none() {
@@ -160,14 +152,18 @@ impl<S: Service + 'static> Handlers<S> {
         handled.answer
     }
 
-    fn spawn(&mut self, id: Option<TxId>, handling: Handling<S>) {
+    fn spawn(&mut self, id: Option<TxId>, body_bytes: usize, handling: Handling<S>) {
         match id {
             Some(id) => {
                 let (cancel, cancelled) = oneshot::channel();
                 let task = self.tasks.spawn(run_until_cancelled(handling, cancelled));
                 self.running.insert(id, (task.id(), cancel));
             }
-            None => drop(self.tasks.spawn(async { Some(handling.await) })),
+            None => {
+                let task = self.tasks.spawn(async { Some(handling.await) });
+                self.oneways.insert(task.id(), body_bytes);
+                self.oneway_bytes += body_bytes;
+            }
         }
     }
 
@@ -179,16 +175,15 @@ impl<S: Service + 'static> Handlers<S> {
             request.set_deadline(came.checked_add(timeout));
         }
         let name = request.to_name();
-        let oneway = || Recipient::Oneway(name.clone(), request.body().len());
-        let recipient = id.clone().map_or_else(oneway, Recipient::Caller);
-        let oneway_bytes = recipient.oneway_bytes();
+        let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);
+        let body_bytes = request.body().len();
         // Oneway messages keep their order, because the sender has no reply to wait for. Their
         // handlers therefore always start inline.
         let may_spawn = id.is_some();
         let is_inline = !may_spawn || self.inline_policy.is_inline(name.as_str());
         let mut handling = self.prepare(request, recipient);
         if !is_inline {
-            self.spawn(id, handling);
+            self.spawn(id, body_bytes, handling);
             return None;
         }
         // Most handlers complete at the first poll, and need no task.
@@ -202,8 +197,7 @@ impl<S: Service + 'static> Handlers<S> {
                 self.finish(handled)
             }
             Poll::Pending => {
-                self.oneway_bytes += oneway_bytes;
-                self.spawn(id, handling);
+                self.spawn(id, body_bytes, handling);
                 None
             }
         }
@@ -213,6 +207,7 @@ impl<S: Service + 'static> Handlers<S> {
 impl<S: Service + 'static> RequestHandler for Handlers<S> {
     const SERVES: bool = true;
 
+    #[inline]
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {
         let came = Instant::now();
         self.inline_policy.begin_batch(came);
@@ -230,6 +225,7 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
         }
     }
 
+    #[inline]
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         loop {
             let Some(ended) = ready!(self.tasks.poll_join_next_with_id(cx)) else { return Poll::Pending };
@@ -239,10 +235,7 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
                 // they reach this point.
                 Err(error) => (error.id(), None),
             };
-            let answer = handled.and_then(|handled| {
-                self.oneway_bytes -= handled.oneway_bytes;
-                self.finish(handled)
-            });
+            let answer = handled.and_then(|handled| self.finish(handled));
             if let Some(id) = self.cancelled.remove(&task) {
                 return Poll::Ready((id, Ok(Response::default())));
             }
@@ -250,6 +243,7 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
                 self.running.remove(&answer.0);
                 return Poll::Ready(answer);
             }
+            self.oneway_bytes -= self.oneways.remove(&task).unwrap_or_default();
         }
     }
 
