@@ -452,13 +452,13 @@ impl<T> Connection<T> {
             return Ok(());
         }
         if self.serving() >= MAX_UNANSWERED_REQUESTS {
-            return Err(too_many_requests(request.name()));
+            return Err(too_many_requests());
         }
         // The whole queue is a cheap upper bound.
         if self.outbox.bytes() > MAX_UNREAD_ANSWER_BYTES
             && self.outbox.answer_bytes() > MAX_UNREAD_ANSWER_BYTES
         {
-            return Err(unread_answers(request.name()));
+            return Err(unread_answers());
         }
         Ok(())
     }

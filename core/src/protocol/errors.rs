@@ -20,17 +20,17 @@ pub(super) fn reused_id(name: &str, id: TxId) -> Error {
 }
 
 #[cold]
-pub(super) fn too_many_requests(name: &str) -> Error {
+pub(super) fn too_many_requests() -> Error {
     let cause = format!("{MAX_UNANSWERED_REQUESTS} requests of the peer are not answered yet");
     let remedy = "make the peer wait for answers before it sends more requests";
-    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+    Error::new(ErrorKind::Protocol, format!("could not accept a request: {cause}; {remedy}"))
 }
 
 #[cold]
-pub(super) fn unread_answers(name: &str) -> Error {
+pub(super) fn unread_answers() -> Error {
     let cause = format!("the peer left over {MAX_UNREAD_ANSWER_BYTES} bytes of answers unread");
     let remedy = "make the peer read answers while it sends requests";
-    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+    Error::new(ErrorKind::Protocol, format!("could not accept a request: {cause}; {remedy}"))
 }
 
 #[cold]
