@@ -60,14 +60,15 @@ fn a_kill_every_100_ms_loses_no_image() {
     const KILL_INTERVAL: Duration = Duration::from_millis(100);
     let (folder, out) = (copies(COPIES), TempDir::new().unwrap());
     let mut host = Host::start(thumbnails().arg(folder.path()).arg(out.path()));
-    // Time of the last kill, and number of images at that time. A kill waits for progress.
-    // Otherwise, on a slow machine, an image could be killed until its attempts are used up.
+    // Time of the last kill, and number of images at that time. A kill waits until 20 images are
+    // written, which the slowest image does not last. Otherwise, on a slow machine, an image could
+    // be killed until its attempts are used up.
     let mut last_kill: Option<(Instant, usize)> = None;
     let mut kills = 0;
     let end = within(Duration::from_secs(60), "the end", || {
         let written = names(out.path()).len();
         let is_time = match last_kill {
-            Some((at, before)) => at.elapsed() > KILL_INTERVAL && written > before + 2,
+            Some((at, before)) => at.elapsed() > KILL_INTERVAL && written > before + 20,
             None => written > 0,
         };
         if let (true, Some(&worker)) = (is_time, process::children_of(host.0.id()).first()) {

@@ -138,7 +138,11 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                         return self.kill(false).await;
                     }
                 }
-                () = &mut grace => return self.kill(true).await,
+                () = &mut grace => {
+                    // A worker that has announced its end is closed without a request.
+                    let is_requested = *stop.borrow() > StopRequest::None;
+                    return self.kill(is_requested).await;
+                }
             }
         }
     }
