@@ -58,7 +58,7 @@ enum Action {
     Close,
 }
 
-/// What an endpoint can do.
+/// Abilities of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Running,

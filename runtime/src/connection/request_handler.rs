@@ -21,7 +21,7 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// Returns an answer that was not immediate. `Pending` if there is none.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer>;
 
-    /// Returns `true` if so many requests are unfinished that no further one may be read.
+    /// Returns `true` if no further request may be read, because too many are unfinished.
     fn is_full(&self) -> bool;
 
     /// Returns `true` if no request is being handled, except cancelled ones.

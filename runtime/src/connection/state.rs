@@ -107,8 +107,8 @@ impl<F: Framing> State<F> {
         self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
     }
 
-    /// Continues over another stream, which belongs to the current runtime. The waiters are kept, because a caller may not have taken its
-    /// result yet.
+    /// Continues over another stream, which belongs to the current runtime. The waiters are kept,
+    /// because a caller may not have taken its result yet.
     ///
     /// Returns the old writer. Drop it after the mutex is released, because its destructor is user
     /// code.

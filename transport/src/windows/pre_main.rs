@@ -1,8 +1,9 @@
 //! Moves the ends of a worker's channel aside, before any other code of the program runs.
 //!
 //! `main` is too late: by then constructors of other libraries may have printed or started
-//! processes. So the C runtime calls `prepare` before the program's other constructors, in every program that links this crate.
-//! `prepare` does nothing unless a host has handed over the very pipes that this process has.
+//! processes. So the C runtime calls `prepare` before the program's other constructors, in every
+//! program that links this crate. `prepare` does nothing unless a host has handed over the very
+//! pipes that this process has.
 #![allow(unsafe_code)]
 
 use std::fs::File;

@@ -1,16 +1,15 @@
 //! Cases about peers that vanish, send garbage or close one direction. The test is the host here,
 //! and uses the public parts of the transport. The worker plays a [`SuiteRole`].
 
-use futures_util::future::join_all;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, ExitReason};
 use isolated_workers_middleware::ServiceExt;
 use isolated_workers_transport::{Bound, Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::calls::waiting;
+use super::life::fail_in_flight;
 use super::role::GARBAGE;
-use super::service::{Echo, Mirror, SCHEMA, StopServing, TakeDescriptors, Wait};
+use super::service::{Echo, Mirror, SCHEMA, StopServing, TakeDescriptors};
 use super::shortage::take_descriptors;
 use super::{Suite, SuiteRole, Unmet, Verdict, ensure, equal, failure, within};
 use crate::driver::Running;
@@ -196,17 +195,11 @@ where
     T: Transport,
 {
     let worker = within("the start of a worker", suite.builder(SuiteRole::StopServing).spawn()).await??;
-    let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
     let stop = async {
-        waiting(&worker, 10).await?;
         let stop = within("the call in which the worker stops", worker.send(&StopServing {})).await?;
         equal("the call in which the worker stops", failure("it", stop)?.kind(), ErrorKind::Crashed)
     };
-    let (calls, stopped): (_, Verdict) = tokio::join!(within("calls in flight", calls), stop);
-    stopped?;
-    for call in calls? {
-        equal("a call in flight", failure("a call in flight", call)?.kind(), ErrorKind::Crashed)?;
-    }
+    fail_in_flight(&worker, stop, ErrorKind::Crashed).await?;
     within("the wait for the end", worker.closed()).await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 use futures_util::future::join_all;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, Executed};
-use isolated_workers_middleware::ServiceExt;
+use isolated_workers_middleware::{Service, ServiceExt};
 use isolated_workers_transport::{Reconnect, Transport};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -46,15 +46,26 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
+    let close = async { Ok(within("closing", worker.close()).await??) };
+    fail_in_flight(&worker, close, ErrorKind::Closed).await
+}
+
+/// Makes ten calls that wait in the worker, and then performs `action`. Checks that each call fails
+/// with `kind`.
+pub(super) async fn fail_in_flight(
+    worker: &impl Service,
+    action: impl Future<Output = Verdict>,
+    kind: ErrorKind,
+) -> Verdict {
     let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
-    let close = async {
-        waiting(&worker, 10).await?;
-        Ok(within("closing", worker.close()).await??)
+    let action = async {
+        waiting(worker, 10).await?;
+        action.await
     };
-    let (calls, closed): (_, Verdict) = tokio::join!(within("calls in flight", calls), close);
-    closed?;
+    let (calls, acted): (_, Verdict) = tokio::join!(within("calls in flight", calls), action);
+    acted?;
     for call in calls? {
-        equal("a call in flight", failure("a call in flight", call)?.kind(), ErrorKind::Closed)?;
+        equal("a call in flight", failure("a call in flight", call)?.kind(), kind)?;
     }
     Ok(())
 }
@@ -84,17 +95,11 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
-    let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
     let kill = async {
-        waiting(&worker, 10).await?;
         worker.kill();
         Ok(())
     };
-    let (calls, killed): (_, Verdict) = tokio::join!(within("calls in flight", calls), kill);
-    killed?;
-    for call in calls? {
-        equal("a call in flight", failure("a call in flight", call)?.kind(), ErrorKind::Closed)?;
-    }
+    fail_in_flight(&worker, kill, ErrorKind::Closed).await?;
     within("the wait for the end", worker.closed()).await?;
     let late = within("a call", worker.send(&Wait {})).await?;
     equal("a call after the end", failure("a call after the end", late)?.kind(), ErrorKind::Closed)
