@@ -150,10 +150,10 @@ impl<C: Codec> Link<C> {
         self.0.available_permits.load(Ordering::Relaxed)
     }
 
-    /// Allows `max` concurrent calls. Once `max_acquired` permits have been acquired, each release
-    /// reports that the worker is due for replacement.
-    pub(crate) fn open_permits(&self, max: u32, max_acquired: u64) {
-        self.lock().permits.open(max, max_acquired);
+    /// Allows `max` concurrent calls, and `max_acquired` calls in all. Once `due_acquired` permits have
+    /// been acquired, each release reports that the worker is due for replacement.
+    pub(crate) fn open_permits(&self, max: u32, due_acquired: u64, max_acquired: u64) {
+        self.lock().permits.open(max, due_acquired, max_acquired);
     }
 
     /// Sets the waker that is woken when the number of given-up calls changes.

@@ -1,6 +1,6 @@
 //! Workers that are recycled, reloaded, or started and ended on demand.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -26,6 +26,23 @@ async fn recycle_after_replaces_workers_without_a_failed_call() {
     }
     until(&pool, |stats| stats.workers.iter().all(|worker| worker.retiring == 0)).await;
     assert_eq!(pool.stats().workers.iter().map(|worker| worker.crashes).sum::<u64>(), 0);
+}
+
+#[tokio::test]
+async fn no_worker_starts_more_than_max_calls() {
+    for (max_calls, max_in_flight) in [(1, 1), (1, 4), (3, 1), (5, 2)] {
+        let settings = pool(2).max_calls(max_calls).max_in_flight(max_in_flight);
+        let pool = started(settings.spawn_rate(1000, Duration::from_secs(1))).await;
+        let client = JobsClient::new(pool.clone());
+        let keyed = JobsClient::new(pool.with_key("key"));
+        let calls = (0..20).map(|_| async { [client.pid().await.unwrap(), keyed.pid().await.unwrap()] });
+        let mut counts = HashMap::<u32, u64>::new();
+        for pid in soon(join_all(calls)).await.into_iter().flatten() {
+            *counts.entry(pid).or_default() += 1;
+        }
+        assert!(counts.values().all(|count| *count <= max_calls), "{counts:?}");
+        assert_eq!(pool.stats().workers.iter().map(|worker| worker.crashes).sum::<u64>(), 0);
+    }
 }
 
 #[tokio::test]

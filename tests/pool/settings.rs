@@ -87,6 +87,7 @@ const SETTINGS: &[(&str, Make, [Outcome; 3])] = &[
     ("spawn_rate, period", Setting(|pool, value| pool.spawn_rate(5, value.time())), [Calls, Calls, TEN_YEARS]),
     ("idle_timeout", Setting(|pool, value| pool.size(0..=1).idle_timeout(value.time())), [Calls, Calls, TEN_YEARS]),
     ("recycle_after", Setting(|pool, value| pool.recycle_after(value.long())), [Calls; 3]),
+    ("max_calls", Setting(|pool, value| pool.max_calls(value.long())), [Calls; 3]),
     ("max_age", Setting(|pool, value| pool.max_age(value.time())), [Calls, Calls, TEN_YEARS]),
     ("max_memory", Setting(|pool, value| pool.max_memory(value.long())), [Calls; 3]),
     ("Timeouts::startup", Setting(|pool, value| pool.timeouts(Timeouts::default().startup(value.time()))),

@@ -312,7 +312,7 @@ mod tests {
             Duration::ZERO,
             here,
         );
-        link.open_permits(4, u64::MAX);
+        link.open_permits(4, u64::MAX, u64::MAX);
         let mut calls: Vec<_> =
             (0..5).map(|number| Call::new(Only(&link), request(&codec, number))).collect();
         let mut poll = |number: usize| {
@@ -356,7 +356,7 @@ mod tests {
         let (here, _there) = duplex(1 << 16);
         let link =
             Link::new(Postcard, Limits::default(), Arc::new(SequentialIds::default()), Duration::ZERO, here);
-        link.open_permits(2, 2);
+        link.open_permits(2, 2, u64::MAX);
         // The call is dropped before it starts, and while it is in flight.
         drop(Call::new(Only(&link), request(&Postcard, 1)));
         assert!(link.acquire_permit());

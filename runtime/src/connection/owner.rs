@@ -81,7 +81,7 @@ mod tests {
         let runtime = runtime();
         let home = runtime.enter();
         let link = link(here);
-        link.open_permits(4, u64::MAX);
+        link.open_permits(4, u64::MAX, u64::MAX);
         let owner = LinkOwner::new(link.clone());
         runtime.spawn(async move {
             ConnectionTask::new(owner.clone(), Limits::default(), reader, BytesMut::new(), RejectAll).await

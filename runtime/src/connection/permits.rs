@@ -18,6 +18,8 @@ pub(super) struct Permits {
     /// Number of permits acquired since the last `open`.
     acquired: u64,
     /// Number of acquired permits at which the worker is due for replacement.
+    due_acquired: u64,
+    /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
     /// Number of available permits, readable without the mutex.
@@ -32,8 +34,10 @@ impl Permits {
         Arc::clone(&self.available)
     }
 
-    pub(super) fn open(&mut self, max: u32, max_acquired: u64) {
-        (self.max, self.acquired, self.max_acquired, self.is_open) = (max, 0, max_acquired, true);
+    /// Opens `max` permits, of which `max_acquired` can be acquired in all, one after the other.
+    pub(super) fn open(&mut self, max: u32, due_acquired: u64, max_acquired: u64) {
+        (self.max, self.acquired, self.is_open) = (max, 0, true);
+        (self.due_acquired, self.max_acquired) = (due_acquired, max_acquired);
         self.publish();
     }
 
@@ -94,12 +98,14 @@ impl Permits {
     pub(super) fn release(&mut self) -> bool {
         self.taken -= 1;
         self.publish();
-        self.is_open && self.acquired >= self.max_acquired
+        self.is_open && self.acquired >= self.due_acquired
     }
 
     #[inline]
     fn free(&self) -> u32 {
-        self.max.saturating_sub(self.taken.saturating_add(self.given_up))
+        let free = self.max.saturating_sub(self.taken.saturating_add(self.given_up));
+        let left = self.max_acquired.saturating_sub(self.acquired);
+        if left < u64::from(free) { left as u32 } else { free }
     }
 
     #[inline]

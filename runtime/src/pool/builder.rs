@@ -153,13 +153,26 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
         self
     }
 
-    /// Replaces each worker after this number of calls. Default: 0, which means never.
+    /// Replaces each worker after about this number of calls. Default: 0, which means never.
     ///
     /// The limit of each worker is lowered by up to a tenth at random, so that not all are replaced
     /// together. Workers are replaced one at a time. The new worker is up before the old one is
-    /// drained.
+    /// drained, so no call waits for it. Until then, the old worker takes further calls. Use
+    /// [`max_calls`](Self::max_calls) for a strict limit.
     pub fn recycle_after(mut self, calls: u64) -> Self {
         self.options.recycle.calls = calls;
+        self
+    }
+
+    /// Limits the number of calls that each worker starts, exactly. Default: 0, which means no
+    /// limit.
+    ///
+    /// After its last call the worker ends. If calls wait, or fewer workers than the minimum are
+    /// left, another one is started, and calls wait for its start. 1 gives each call a process of
+    /// its own. A call that is sent again after a crash counts again, and so does a call that was
+    /// dropped before it was sent.
+    pub fn max_calls(mut self, calls: u64) -> Self {
+        self.options.recycle.max_calls = calls;
         self
     }
 

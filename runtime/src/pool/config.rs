@@ -63,8 +63,10 @@ pub(crate) struct PoolConfig {
 /// Limits at which a worker is replaced. Zero means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RecycleLimits {
-    /// Number of calls.
+    /// Number of calls after which a replacement is started.
     pub(crate) calls: u64,
+    /// Number of calls that a worker may start.
+    pub(crate) max_calls: u64,
     pub(crate) age: Duration,
     /// Resident memory in bytes.
     pub(crate) memory_bytes: u64,

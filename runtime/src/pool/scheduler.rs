@@ -181,7 +181,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if let Some(instance) = active {
             let has_stuck_call = instance.permits.counts().given_up > 0;
             self.wants_poll |=
-                instance.has_reached_max_calls() || has_stuck_call || instance.stuck_since.is_some();
+                instance.has_reached_recycle_calls() || has_stuck_call || instance.stuck_since.is_some();
         }
         for instance in retiring {
             if !instance.is_closing && instance.permits.in_flight() == 0 {
@@ -302,9 +302,11 @@ impl<W: WorkerPermits> Scheduler<W> {
 
     /// Returns `true` if a call that waits for this slot (`None`: any) may need another worker.
     fn lacks_workers(&self, slot: Option<usize>) -> bool {
+        let lacks_worker =
+            |slot: &Slot<W>| slot.is_vacant() || slot.active.as_ref().is_some_and(Instance::is_exhausted);
         match slot {
-            Some(slot) => self.slots[slot].is_vacant(),
-            None => self.slots.iter().any(Slot::is_vacant),
+            Some(slot) => lacks_worker(&self.slots[slot]),
+            None => self.slots.iter().any(lacks_worker),
         }
     }
 }

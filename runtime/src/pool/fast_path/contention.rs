@@ -95,7 +95,7 @@ mod tests {
     }
 
     impl WorkerPermits for LoomWorker {
-        fn open(&self, _: u32, _: u64) {
+        fn open(&self, _: u32, _: u64, _: u64) {
             self.0.1.store(1, Ordering::Relaxed);
         }
 

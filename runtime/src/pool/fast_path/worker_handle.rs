@@ -18,8 +18,8 @@ impl<C: Codec> Clone for WorkerHandle<C> {
 }
 
 impl<C: Codec> WorkerPermits for WorkerHandle<C> {
-    fn open(&self, max_in_flight: u32, max_calls: u64) {
-        self.link.open_permits(max_in_flight, max_calls);
+    fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64) {
+        self.link.open_permits(max_in_flight, recycle_calls, max_calls);
     }
 
     fn close(&self) {

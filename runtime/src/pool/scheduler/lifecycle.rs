@@ -29,19 +29,21 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.backoff.started();
         self.wants_poll = true;
         let recycle = self.config.recycle;
+        let max_calls = if recycle.max_calls == 0 { u64::MAX } else { recycle.max_calls };
         let instance = Instance {
             id,
             permits,
             is_closing: false,
             since: now,
-            max_calls: self.jittered_limit(recycle.calls),
+            recycle_calls: self.jittered_limit(recycle.calls).min(max_calls),
+            max_calls,
             expires_at: (!recycle.age.is_zero()).then(|| now + self.jittered(recycle.age)),
             max_memory_bytes: self.jittered_limit(recycle.memory_bytes),
             resident_bytes: None,
             stuck_since: None,
             idle_since: None,
         };
-        instance.permits.open(self.config.max_in_flight, instance.max_calls);
+        instance.permits.open(self.config.max_in_flight, instance.recycle_calls, max_calls);
         if let Some(old) = self.slots[id.slot].active.replace(instance) {
             self.retire(old);
         }
@@ -224,9 +226,21 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
         // Uses permits whose release is not yet reported, so that no needed worker is retired.
         self.fill_all();
+        self.retire_exhausted();
         let started = self.start_missing(now);
         let replaced = self.replace_one(now);
         earliest(earliest(started, replaced), self.retire_idle(now))
+    }
+
+    /// Retires workers that may start no more calls, which makes room for others.
+    fn retire_exhausted(&mut self) {
+        for at in 0..self.slots.len() {
+            let exhausted = self.slots[at].active.take_if(|instance| instance.is_exhausted());
+            if let Some(instance) = exhausted {
+                self.retire(instance);
+                self.refuse_hopeless();
+            }
+        }
     }
 
     /// Starts a worker in each slot that needs one.

@@ -66,6 +66,8 @@ pub(super) struct Instance<W> {
     /// Time at which the worker came up.
     pub(super) since: Instant,
     /// Number of calls after which the worker is replaced.
+    pub(super) recycle_calls: u64,
+    /// Number of calls that the worker may start.
     pub(super) max_calls: u64,
     /// Time at which the worker is replaced.
     pub(super) expires_at: Option<Instant>,
@@ -97,7 +99,12 @@ impl<W: WorkerPermits> Instance<W> {
         };
     }
 
-    pub(super) fn has_reached_max_calls(&self) -> bool {
+    pub(super) fn has_reached_recycle_calls(&self) -> bool {
+        self.permits.counts().started >= self.recycle_calls
+    }
+
+    /// Returns `true` if the worker may start no more calls.
+    pub(super) fn is_exhausted(&self) -> bool {
         self.permits.counts().started >= self.max_calls
     }
 
@@ -109,7 +116,7 @@ impl<W: WorkerPermits> Instance<W> {
     /// Returns `true` if the worker must be replaced, whatever the time. Instances with numbers below
     /// `reload_from` are outdated.
     pub(super) fn needs_replacement(&self, reload_from: u64) -> bool {
-        self.has_reached_max_calls()
+        self.has_reached_recycle_calls()
             || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
             || self.id.number < reload_from
     }

@@ -5,8 +5,9 @@
 /// Calls acquire and release permits themselves, on other threads. So a value that is read here may
 /// be outdated, but an acquired permit is certain.
 pub(crate) trait WorkerPermits: Clone {
-    /// Opens `max_in_flight` permits. After `max_calls` calls, each release is reported.
-    fn open(&self, max_in_flight: u32, max_calls: u64);
+    /// Opens `max_in_flight` permits for `max_calls` calls in all. After `recycle_calls` calls, each
+    /// release is reported.
+    fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64);
 
     /// Stops handing out permits.
     fn close(&self);

@@ -44,5 +44,6 @@ counts! {
     reload_failed,
     given_up,
     given_up_ended,
+    exhausted,
     abandoned,
 }

@@ -18,8 +18,17 @@ struct FakePermits {
     in_flight: u32,
     given_up: u32,
     started: u64,
+    recycle_calls: u64,
     max_calls: u64,
     is_open: bool,
+}
+
+impl FakePermits {
+    fn available(&self) -> u32 {
+        let free = self.max_in_flight - self.in_flight - self.given_up;
+        let is_exhausted = self.started >= self.max_calls;
+        if self.is_open && !is_exhausted { free } else { 0 }
+    }
 }
 
 impl FakeWorker {
@@ -32,7 +41,7 @@ impl FakeWorker {
     pub(super) fn end_call(&self) -> bool {
         self.release();
         let permits = self.permits.borrow();
-        permits.is_open && permits.started >= permits.max_calls
+        permits.is_open && permits.started >= permits.recycle_calls
     }
 
     /// Gives up a call, which still runs.
@@ -53,9 +62,9 @@ impl FakeWorker {
 }
 
 impl WorkerPermits for FakeWorker {
-    fn open(&self, max_in_flight: u32, max_calls: u64) {
-        *self.permits.borrow_mut() =
-            FakePermits { max_in_flight, max_calls, is_open: true, ..FakePermits::default() };
+    fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64) {
+        let (is_open, new) = (true, FakePermits::default());
+        *self.permits.borrow_mut() = FakePermits { max_in_flight, recycle_calls, max_calls, is_open, ..new };
     }
 
     fn close(&self) {
@@ -64,7 +73,7 @@ impl WorkerPermits for FakeWorker {
 
     fn try_acquire(&self) -> bool {
         let mut permits = self.permits.borrow_mut();
-        let is_free = permits.is_open && permits.in_flight + permits.given_up < permits.max_in_flight;
+        let is_free = permits.available() > 0;
         permits.in_flight += u32::from(is_free);
         permits.started += u64::from(is_free);
         is_free
@@ -76,8 +85,7 @@ impl WorkerPermits for FakeWorker {
     }
 
     fn available(&self) -> u32 {
-        let permits = self.permits.borrow();
-        if permits.is_open { permits.max_in_flight - permits.in_flight - permits.given_up } else { 0 }
+        self.permits.borrow().available()
     }
 
     fn counts(&self) -> PermitCounts {

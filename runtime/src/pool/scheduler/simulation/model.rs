@@ -17,6 +17,8 @@ pub(super) struct Model {
     pub(super) running: Vec<InstanceId>,
     /// Workers of the calls that were given up and still run.
     pub(super) given_up: Vec<InstanceId>,
+    /// For each worker, the number of calls that it started.
+    started: HashMap<InstanceId, u64>,
     pub(super) starting: Vec<InstanceId>,
     /// For each slot, the worker that takes calls.
     pub(super) active: Vec<Option<InstanceId>>,
@@ -56,6 +58,7 @@ impl Model {
             inside: HashSet::new(),
             running: Vec::new(),
             given_up: Vec::new(),
+            started: HashMap::new(),
             starting: Vec::new(),
             retiring: HashSet::new(),
             lost: HashSet::new(),
@@ -129,8 +132,17 @@ impl Model {
         assert_eq!(self.active[id.slot], Some(id), "a call goes to a worker that is not active");
         assert!(!self.lost.contains(&id), "a call goes to a worker that is lost");
         self.running.push(id);
+        *self.started.entry(id).or_default() += 1;
+        let (started, max) = (self.started[&id], self.config.recycle.max_calls);
+        assert!(max == 0 || started <= max, "{id:?} starts {started} calls");
         let in_flight = self.in_worker(id);
         assert!(in_flight <= self.config.max_in_flight as usize, "{in_flight} calls in flight in {id:?}");
+    }
+
+    /// Returns `true` if a worker may start no more calls.
+    pub(super) fn is_exhausted(&self, id: InstanceId) -> bool {
+        let max = self.config.recycle.max_calls;
+        max > 0 && self.started.get(&id).is_some_and(|started| *started >= max)
     }
 
     /// Number of calls that run in a worker, including those that were given up.
@@ -213,8 +225,8 @@ impl Model {
         for id in self.active.iter().flatten().filter(|id| !self.lost.contains(id)) {
             let in_flight = self.in_worker(*id);
             let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == id.slot);
-            let is_unused =
-                in_flight < self.config.max_in_flight as usize && self.waiting.values().any(is_eligible);
+            let has_permit = in_flight < self.config.max_in_flight as usize && !self.is_exhausted(*id);
+            let is_unused = has_permit && self.waiting.values().any(is_eligible);
             assert!(!is_unused, "{id:?} has a free permit, and a call for it waits");
         }
     }

@@ -330,6 +330,19 @@ impl World {
         self.scheduler.ended(id, cause, self.now);
     }
 
+    /// Follows exhausted workers, which retire without an action if calls are in flight in them.
+    fn follow_exhausted(&mut self) {
+        for slot in 0..self.config.max {
+            let exhausted = self.model.active[slot].filter(|id| self.model.is_exhausted(*id));
+            let active = self.scheduler.slots[slot].active.as_ref().map(|instance| instance.id);
+            if let Some(id) = exhausted.filter(|id| active != Some(*id)) {
+                self.counts.exhausted += 1;
+                self.model.active[slot] = None;
+                self.model.retiring.insert(id);
+            }
+        }
+    }
+
     fn forget_given_up(&mut self, id: InstanceId) {
         self.model.given_up.retain(|given_up| *given_up != id);
         self.workers[&id].forget_given_up();
@@ -348,6 +361,7 @@ impl World {
             assert!(self.wake.is_none_or(|wake| wake > self.now), "the scheduler would be polled in a loop");
         }
         self.follow_moves();
+        self.follow_exhausted();
         self.model.check_queue_limit(self.scheduler.queue.inside(), self.scheduler.queued());
         if self.released.is_empty() {
             self.model.check_no_permit_is_unused();
@@ -394,9 +408,13 @@ impl World {
                 } += 1;
                 self.model.failed(ticket, why);
             }
-            Action::Start(id) => self.model.start(id, self.now, self.scheduler.is_broken()),
+            Action::Start(id) => {
+                self.follow_exhausted();
+                self.model.start(id, self.now, self.scheduler.is_broken());
+            }
             Action::Retire(id) => {
                 self.counts.retired += 1;
+                self.follow_exhausted();
                 self.model.retire(id);
                 if self.rng.chance(50) {
                     self.forget_given_up(id);
@@ -454,6 +472,7 @@ fn random_config(rng: &mut Rng) -> PoolConfig {
         given_up_limit: Duration::from_millis(limit(rng, 1000)),
         recycle: RecycleLimits {
             calls: limit(rng, 8),
+            max_calls: limit(rng, 8),
             age: Duration::from_millis(limit(rng, 1000)),
             memory_bytes: limit(rng, 200),
         },
