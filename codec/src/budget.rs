@@ -14,6 +14,8 @@ use serde::de::{Deserialize, Deserializer};
 
 use self::counting::Counting;
 use self::meter::Meter;
+#[cfg(any(feature = "json", feature = "cbor"))]
+pub(crate) use self::meter::deeper_than_any_budget;
 use self::thread_state::State;
 use crate::{Codec, CodecError};
 
@@ -50,17 +52,24 @@ where
     match decoded {
         Ok(Budgeted(value)) => match state {
             // The type has ignored the error and used a fallback.
-            State::Exceeded(limit) => Err(CodecError::over_budget(limit.text(budget))),
+            State::Exceeded(limit) => Err(limit.error(budget)),
             _ => Ok(value),
         },
         Err(error) => Err(explained(error, state, budget)),
     }
 }
 
+/// Returns the maximum depth of the value that is to be decoded, if [`decode_within`] decodes it.
+#[cfg(feature = "json")]
+#[inline]
+pub(crate) fn requested_depth() -> Option<u32> {
+    thread_state::requested().map(|budget| budget.depth)
+}
+
 #[cold]
 fn explained(error: CodecError, state: State, budget: Budget) -> CodecError {
     match state {
-        State::Exceeded(limit) => CodecError::over_budget(limit.text(budget)),
+        State::Exceeded(limit) => limit.error(budget),
         State::Refused => error.with_lost_reason(thread_state::take_reason()),
         State::Idle | State::Requested => error,
     }

@@ -5,7 +5,7 @@ use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
 use self::lifetime::Unborrowed;
-use crate::{Codec, CodecError, LengthPrefixed, Pieces};
+use crate::{Codec, CodecError, LengthPrefixed, Pieces, budget};
 
 /// [CBOR](https://cbor.io): a binary format as general as JSON, for peers in other languages.
 ///
@@ -20,13 +20,14 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 ///
 /// A decoded value cannot borrow: types with a `&str` or `&[u8]` are refused.
 ///
-/// A value may nest 128 levels deep, even if [`Limits::depth`] is higher. This includes values of
+/// [`Limits::depth`] limits the nesting of a value that comes from a peer. This includes values of
 /// unknown fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cbor;
 
-/// Maximum nesting depth, even without a budget. The default budget allows fewer levels.
-const MAX_DEPTH: usize = 128;
+/// Maximum nesting depth, tags included, with any budget and without one. A budget refuses the last
+/// level first, with its own error.
+const MAX_DEPTH: usize = Limits::MAX_DEPTH as usize + 1;
 
 const NULL: u8 = 0xf6;
 
@@ -77,12 +78,10 @@ fn encode_error(error: ciborium::ser::Error<std::io::Error>) -> CodecError {
 fn decode_error(error: ciborium::de::Error<std::io::Error>) -> CodecError {
     use ciborium::de::Error;
     CodecError::new(match error {
+        Error::RecursionLimitExceeded => return budget::deeper_than_any_budget(),
         Error::Io(_) => "the bytes end within the value".to_owned(),
         Error::Syntax(at) => format!("invalid CBOR at byte {at}"),
         Error::Semantic(Some(at), cause) => format!("{cause}, at byte {at}"),
         Error::Semantic(None, cause) => cause,
-        Error::RecursionLimitExceeded => {
-            format!("it nests deeper than the {MAX_DEPTH} levels that are allowed in CBOR")
-        }
     })
 }

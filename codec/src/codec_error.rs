@@ -12,38 +12,63 @@ pub struct CodecError(
 #[derive(Debug)]
 struct Details {
     cause: BoxError,
-    over_budget: bool,
-    /// `true` if the type gave a reason that the format's library dropped.
-    lost_reason: bool,
+    class: Class,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// The value or the bytes are at fault.
+    Plain,
+    /// As [`Plain`](Self::Plain), and the format's library dropped the reason of the type.
+    LostReason,
+    /// The value exceeds a limit that can be raised.
+    OverBudget,
+    /// The value exceeds a limit that cannot be raised.
+    OverMaximum,
 }
 
 impl CodecError {
     /// Wraps an error of the format's library, or a text.
     pub fn new(cause: impl Into<BoxError>) -> Self {
-        Self(Box::new(Details { cause: cause.into(), over_budget: false, lost_reason: false }))
+        Self::with_class(cause, Class::Plain)
+    }
+
+    fn with_class(cause: impl Into<BoxError>, class: Class) -> Self {
+        Self(Box::new(Details { cause: cause.into(), class }))
     }
 
     /// Creates a placeholder for a reason that a type gave and the format's library dropped.
     /// [`with_lost_reason`](Self::with_lost_reason) replaces it.
     #[cfg(feature = "postcard")]
     pub(crate) fn without_reason(fallback: &'static str) -> Self {
-        Self(Box::new(Details { cause: fallback.into(), over_budget: false, lost_reason: true }))
+        Self::with_class(fallback, Class::LostReason)
     }
 
     /// Replaces the text with `reason` if the library dropped the type's reason.
     pub(crate) fn with_lost_reason(self, reason: String) -> Self {
-        if self.0.lost_reason { Self::new(reason) } else { self }
+        if self.0.class == Class::LostReason { Self::new(reason) } else { self }
     }
 
     /// Creates the error of a value that exceeds its budget.
     pub(crate) fn over_budget(text: String) -> Self {
-        Self(Box::new(Details { cause: text.into(), over_budget: true, lost_reason: false }))
+        Self::with_class(text, Class::OverBudget)
+    }
+
+    /// Creates the error of a value that exceeds the maximum of a limit.
+    pub(crate) fn over_maximum(text: String) -> Self {
+        Self::with_class(text, Class::OverMaximum)
     }
 
     /// Returns `true` if decoding stopped because the value exceeds its budget. The bytes may be
     /// valid.
     pub fn is_over_budget(&self) -> bool {
-        self.0.over_budget
+        matches!(self.0.class, Class::OverBudget | Class::OverMaximum)
+    }
+
+    /// Returns `true` if [`Limits`](isolated_workers_core::Limits) can be set so that the value does
+    /// not exceed its budget. The text names the limit.
+    pub fn can_raise_limit(&self) -> bool {
+        self.0.class == Class::OverBudget
     }
 }
 

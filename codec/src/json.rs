@@ -7,6 +7,7 @@ mod frame_encoder;
 mod json_lines;
 mod line;
 mod members;
+mod nesting;
 mod scan;
 
 use bytes::{BufMut, BytesMut};
@@ -30,7 +31,8 @@ use crate::{Codec, CodecError};
 /// A message without arguments is encoded as `null`. Decoding also accepts `{}` and a missing
 /// payload for it, and all three for a struct without required fields.
 ///
-/// A value may nest 127 levels deep, even if [`Limits::depth`] is higher.
+/// [`Limits::depth`] limits the nesting of a value that comes from a peer. [`decode`](Codec::decode)
+/// alone accepts 127 levels.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
@@ -44,15 +46,19 @@ impl Codec for Json {
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
         // A missing payload is `null`.
-        let json = if bytes.is_empty() { b"null" } else { bytes };
-        // Decoding from a `str` is cheaper. Invalid UTF-8 may still be in values that are ignored.
-        let value = match std::str::from_utf8(json) {
-            Ok(text) => serde_json::from_str(text),
-            Err(_) => serde_json::from_slice(json),
+        let json: &[u8] = if bytes.is_empty() { b"null" } else { bytes };
+        let value = if nesting::needs_higher_limit(json) {
+            nesting::decode(json)
+        } else {
+            // Decoding from a `str` is cheaper. Invalid UTF-8 may still be in values that are ignored.
+            match std::str::from_utf8(json) {
+                Ok(text) => serde_json::from_str(text),
+                Err(_) => serde_json::from_slice(json),
+            }
         };
         value.or_else(|error| {
             let value = if EmptyPayload::matches(bytes) { T::deserialize(EmptyPayload).ok() } else { None };
-            value.ok_or_else(|| CodecError::new(error))
+            value.ok_or_else(|| nesting::explained(error, json))
         })
     }
 

@@ -164,24 +164,6 @@ fn bytes_are_encoded_as_bytes<C: Codec>(codec: C) {
     }
 }
 
-fn the_largest_depth_limit_fits_the_stack_of_a_thread<C: Codec>(codec: C) {
-    #[derive(Debug, Serialize, Deserialize)]
-    struct Wide {
-        room: [u64; 16],
-        next: Option<Box<Wide>>,
-    }
-    let deepest = limits().depth(Limits::MAX_DEPTH);
-    let decode = move || {
-        let wide = (0..200).fold(None, |next, _| Some(Box::new(Wide { room: [7; 16], next })));
-        let bytes = encoded(&codec, &wide);
-        // JSON and CBOR have lower limits of their own.
-        let _ = decode_within::<_, Option<Box<Wide>>>(&codec, &bytes, deepest.budget());
-        let _ = decode_within::<_, Endless>(&codec, &[1; 1000], deepest.budget());
-        let _ = decode_within::<_, Chain>(&codec, &encoded(&codec, &chain(510)), deepest.budget());
-    };
-    std::thread::Builder::new().stack_size(2 << 20).spawn(decode).unwrap().join().unwrap();
-}
-
 macro_rules! suite {
     ($($name:ident: $codec:expr;)*) => {$(
         mod $name {
@@ -191,7 +173,6 @@ macro_rules! suite {
                 an_error_that_a_type_ignores_still_counts
                 nested_decoding_has_its_own_budget
                 bytes_are_encoded_as_bytes
-                the_largest_depth_limit_fits_the_stack_of_a_thread
             }
         }
     )*};

@@ -17,7 +17,7 @@ use isolated_workers_core::{Error, Request, Response};
 pub use self::box_service::BoxService;
 pub(crate) use self::box_service::{BoxFuture, DynService};
 pub use self::context::Context;
-pub(crate) use self::encoding::encode;
+pub(crate) use self::encoding::{encode, undecodable};
 pub use self::handler::Handler;
 pub use self::local::Local;
 pub use self::service_ext::ServiceExt;

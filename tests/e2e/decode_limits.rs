@@ -1,7 +1,7 @@
 //! Values that exceed the decode limits. Each one fails its call and nothing else.
 
 use super::services::faults::Tree;
-use isolated_workers::codec::{Codec, Json};
+use isolated_workers::codec::{Cbor, Codec, Json};
 use isolated_workers::error::Executed;
 use isolated_workers::{CallError, Error, ErrorKind, Service};
 
@@ -91,6 +91,29 @@ async fn a_host_rejects_a_postcard_reply_over_its_limits_and_keeps_calling() {
     a_host_rejects_a_reply_over_its_limits_and_keeps_calling("postcard", Postcard).await;
 }
 
+/// Runs on a thread with the usual stack size, as tests do.
+async fn a_tree_at_the_maximum_depth_passes_in_both_directions<C: Codec>(codec: C) {
+    let limits = Limits::default().depth(Limits::MAX_DEPTH);
+    let program = Program::new(WORKER).args(["deep", C::ID]);
+    let worker = Worker::builder(program).codec(codec).limits(limits).spawn().await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    // The message is a level, and each tree is two, except for the last, whose branches are empty.
+    let levels = Limits::MAX_DEPTH / 2 - 2;
+    works(&client, deep(levels)).await;
+    let words =
+        ["could not decode `mirror`", "it nests deeper than 256 levels, the maximum of `Limits::depth`"];
+    refused(soon(client.mirror(deep(levels + 2), false)).await, Executed::Maybe, &words);
+    works(&client, deep(levels)).await;
+    worker.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tree_at_the_maximum_depth_passes_with_every_codec() {
+    a_tree_at_the_maximum_depth_passes_in_both_directions(Json).await;
+    a_tree_at_the_maximum_depth_passes_in_both_directions(Cbor).await;
+    a_tree_at_the_maximum_depth_passes_in_both_directions(Postcard).await;
+}
+
 #[tokio::test]
 async fn invalid_limits_fail_the_start_on_either_side() {
     let spawn = |how: &str, limits| Worker::builder(Program::new(WORKER).arg(how)).limits(limits).spawn();
@@ -100,7 +123,7 @@ async fn invalid_limits_fail_the_start_on_either_side() {
     let error = soon(spawn("no-depth", Limits::default())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Startup);
     assert!(
-        error.to_string().contains("invalid `Limits::depth` of 0 levels: it must be between 1 and 512"),
+        error.to_string().contains("invalid `Limits::depth` of 0 levels: it must be between 1 and 256"),
         "{error}"
     );
 }

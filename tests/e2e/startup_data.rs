@@ -136,7 +136,11 @@ async fn startup_data_respects_the_limits_of_both_sides() {
 
     let deep = (0..9).fold(config(), |nested, _| Config { nested: Some(nested.into()), ..config() });
     let error = soon(frugal().startup_data(deep).spawn()).await.unwrap_err();
-    assert_error(&error, ErrorKind::Startup, &["raise `Limits::depth`"]);
+    assert_error(
+        &error,
+        ErrorKind::Startup,
+        &["raise `Limits::depth` on the side that receives it, the worker: `serve(..).limits(..)`"],
+    );
     soon(frugal().startup_data(config()).spawn()).await.unwrap();
 }
 

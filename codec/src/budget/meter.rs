@@ -1,8 +1,10 @@
 use std::cell::Cell;
 use std::fmt;
 
-use isolated_workers_core::Budget;
+use isolated_workers_core::{Budget, Limits};
 use serde::de;
+
+use crate::CodecError;
 
 /// Limit of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +14,26 @@ pub(super) enum Limit {
     Depth,
 }
 
+/// Returns the error of a value that nests deeper than [`Limits::MAX_DEPTH`].
+#[cold]
+pub(crate) fn deeper_than_any_budget() -> CodecError {
+    let max = Limits::MAX_DEPTH;
+    CodecError::over_maximum(format!(
+        "it nests deeper than {max} levels, the maximum of `Limits::depth`; send it in a flatter form"
+    ))
+}
+
 impl Limit {
-    /// Returns the text of an error: the limit that was exceeded, its value, and the remedy.
-    pub(super) fn text(self, budget: Budget) -> String {
+    /// Returns the error of a value: the limit that it exceeds, and the remedy.
+    pub(super) fn error(self, budget: Budget) -> CodecError {
         let Budget { decoded, elements, depth, .. } = budget;
         let (cause, setting) = match self {
+            Self::Depth if depth >= Limits::MAX_DEPTH => return deeper_than_any_budget(),
             Self::Decoded => (format!("it takes more than {decoded} bytes of memory"), "decoded"),
             Self::Elements => (format!("it has more than {elements} elements"), "elements"),
             Self::Depth => (format!("it nests deeper than {depth} levels"), "depth"),
         };
-        format!("{cause}; raise `Limits::{setting}` on the side that receives it")
+        CodecError::over_budget(format!("{cause}; raise `Limits::{setting}` on the side that receives it"))
     }
 }
 

@@ -43,6 +43,12 @@ pub(super) fn take_request() -> Budget {
     }
 }
 
+/// Returns the requested budget without taking it.
+#[cfg(feature = "json")]
+pub(super) fn requested() -> Option<Budget> {
+    matches!(STATE.get(), State::Requested).then(|| BUDGET.get())
+}
+
 #[inline]
 pub(super) fn get() -> State {
     STATE.get()

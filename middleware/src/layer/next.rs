@@ -4,11 +4,11 @@ use std::fmt;
 
 use isolated_workers_codec::CodecError;
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
-use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response};
+use isolated_workers_core::{Body, Error, Executed, Message, Request, Response, Role};
 
 pub(crate) use self::erased_service::ErasedService;
 use self::erased_service::{ReadFn, read, read_reply};
-use crate::service::check_name;
+use crate::service::{check_name, undecodable};
 
 /// Rest of the stack, as passed to the function of [`from_fn`](crate::from_fn).
 ///
@@ -59,7 +59,8 @@ impl<'a> Next<'a> {
     pub fn decode<M: Message>(&self, request: &Request) -> Result<M, Error> {
         check_name::<M>(request)?;
         let what = || format!("could not decode `{}`", M::NAME);
-        self.value(request.body(), read::<M>, what).map_err(|error| error.with_executed(Executed::No))
+        self.value(request.body(), read::<M>, what, request.role())
+            .map_err(|error| error.with_executed(Executed::No))
     }
 
     /// Replaces the payload of `request`, which must be an `M`.
@@ -79,7 +80,7 @@ impl<'a> Next<'a> {
     /// `Decode` if it cannot be decoded, `TooLarge` if it exceeds the budget of its body.
     pub fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
         let what = || format!("could not decode the reply to `{}`", M::NAME);
-        self.value(response.body(), read_reply::<M::Reply>, what)
+        self.value(response.body(), read_reply::<M::Reply>, what, Role::Caller)
             .map_err(|error| error.with_executed(Executed::Yes))
     }
 
@@ -92,20 +93,22 @@ impl<'a> Next<'a> {
         Ok(())
     }
 
-    fn value<T: 'static>(&self, body: &Body, read: ReadFn, what: impl Fn() -> String) -> Result<T, Error> {
+    /// Decodes a value. `side` is the side whose limits apply.
+    fn value<T: 'static>(
+        &self,
+        body: &Body,
+        read: ReadFn,
+        what: impl Fn() -> String,
+        side: Role,
+    ) -> Result<T, Error> {
         let value = self.0.decode(body, read).and_then(|value| {
             let other = |_| CodecError::new("the codec decoded a value of another type");
             value.downcast().map_err(other)
         });
         value.map(|value| *value).map_err(|error| {
-            let text = format!(
-                "{} as {} from {}: {error}; build host and worker from the same definition of the service",
-                what(),
-                std::any::type_name::<T>(),
-                self.0.codec_name()
-            );
-            let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Decode };
-            Error::with_source(kind, text, error)
+            let attempt =
+                format!("{} as {} from {}", what(), std::any::type_name::<T>(), self.0.codec_name());
+            undecodable(attempt, error, side)
         })
     }
 }

@@ -22,9 +22,11 @@ pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, E
     })
 }
 
-fn undecodable(attempt: String, error: CodecError, side: Role) -> Error {
+/// Creates the error of a value that could not be decoded on `side`.
+pub(crate) fn undecodable(attempt: String, error: CodecError, side: Role) -> Error {
     let (kind, advice) = match side {
         _ if !error.is_over_budget() => (ErrorKind::Decode, SKEW_ADVICE),
+        _ if !error.can_raise_limit() => (ErrorKind::TooLarge, ""),
         Role::Caller => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
         _ => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
     };

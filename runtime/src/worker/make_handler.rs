@@ -74,9 +74,13 @@ where
             Error::new(ErrorKind::Startup, text)
         })?;
         let decoded = decode_within(codec, startup, budget).map_err(|error| {
-            let remedy = "build host and worker from the same definition of it";
+            let remedy = match error.is_over_budget() {
+                false => "; build host and worker from the same definition of it",
+                true if error.can_raise_limit() => ", the worker: `serve(..).limits(..)`",
+                true => "",
+            };
             let text = format!(
-                "could not decode the {} bytes of startup data as {data} from {}: {error}; {remedy}",
+                "could not decode the {} bytes of startup data as {data} from {}: {error}{remedy}",
                 startup.len(),
                 C::ID
             );

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use faults::{Faults, Tree};
-use isolated_workers::codec::Postcard;
+use isolated_workers::codec::{Cbor, Codec, Json, Postcard};
 use isolated_workers::layer::Trace;
 use isolated_workers::protocol::Limits;
 use isolated_workers::transport::{CHANNEL_VARIABLE, Channel, SocketReader, Transport, UnixSocket};
@@ -305,6 +305,20 @@ fn main() -> Result<(), Error> {
         "flood" => runtime(false).block_on(flood::run(&std::env::args().nth(2).unwrap())),
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
         "no-handshake" => runtime(false).block_on(async { serve(worker).without_handshake().await }),
+        "deep" => {
+            let limits = Limits::default().depth(Limits::MAX_DEPTH);
+            // With the stack of a usual thread, not the larger one of the main thread.
+            let serving = std::thread::spawn(move || {
+                runtime(false).block_on(async {
+                    match &*std::env::args().nth(2).unwrap() {
+                        Json::ID => serve(worker).limits(limits).await,
+                        Cbor::ID => serve(worker).codec(Cbor).limits(limits).await,
+                        _ => serve(worker).codec(Postcard).limits(limits).await,
+                    }
+                })
+            });
+            serving.join().unwrap()
+        }
         "frugal" => runtime(false).block_on(async {
             serve(worker).codec(Postcard).limits(Limits::default().depth(9).elements(100)).await
         }),
