@@ -1,31 +1,35 @@
 //! The generated client: one method for each message, over any `Service`.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 
 use crate::definition::Definition;
+use crate::doc_links;
 use crate::method::Method;
-use crate::scope::mentions;
 use crate::token_text;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, krate, .. } = definition;
     let (visibility, service, client) = (definition.visibility(), definition.ident(), definition.client());
-    let parameter = parameter(methods);
-    let calls = methods.iter().map(|method| call(definition, &parameter, method));
+    let parameter = definition.generic("S");
+    let (lints, deprecation) = (definition.lint_levels(), definition.deprecation());
+    let calls = methods.iter().map(|method| call(definition, method));
     let path = token_text::of_tokens(krate);
     let doc = format!(
-        "Client that calls a [`{service}`] through a worker or another [`Service`]({path}::Service)."
+        "Client that calls a [`{service}`] through a worker or another [`Service`]({path}::Service).",
+        service = service.unraw()
     );
     quote! {
         #[doc = #doc]
+        #(#deprecation)*
+        #lints
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #[allow(dead_code)]
         #visibility struct #client<#parameter> {
             service: #parameter,
         }
 
-        #[allow(dead_code)]
+        #lints
         impl<#parameter: #krate::Service> #client<#parameter> {
             /// Creates a client that calls through `service`.
             #visibility const fn new(service: #parameter) -> Self {
@@ -36,22 +40,19 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             #visibility const fn service(&self) -> &#parameter {
                 &self.service
             }
-        }
 
-        // Lints about a signature are reported at the trait.
-        #[allow(dead_code, clippy::all, clippy::pedantic)]
-        impl<#parameter: #krate::Service> #client<#parameter> {
             #(#calls)*
         }
     }
 }
 
-fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStream {
+fn call(definition: &Definition, method: &Method) -> TokenStream {
     let Definition { krate, module, .. } = definition;
     let reply = &method.output.reply;
     let call = method.call();
     let fields = method.fields();
-    let attributes = method.client_attributes();
+    let links = [("Self::into_service", format!("{}::into_service", definition.ident().unraw()))];
+    let attributes = method.client_attributes().map(|attribute| doc_links::relocate(attribute, &links));
     let error = match &method.output.error {
         Some(error) => quote!(#krate::CallError<#error>),
         None => quote!(#krate::Error),
@@ -63,7 +64,7 @@ fn call(definition: &Definition, parameter: &Ident, method: &Method) -> TokenStr
         #[doc = #errors]
         #visibility fn #call
             -> impl ::core::future::Future<Output = ::core::result::Result<#reply, #error>>
-                + ::core::marker::Send + use<'_, #parameter>
+                + ::core::marker::Send
         {
             #krate::service::client::send(&self.service, &#module::#fields)
         }
@@ -88,18 +89,7 @@ fn errors(definition: &Definition, method: &Method) -> String {
         }
         None => format!("[`Error`]({path}::Error) if {call}."),
     };
-    let has_heading = method.docs().any(|doc| doc.to_token_stream().to_string().contains(HEADING));
+    let has_heading =
+        method.client_attributes().any(|attribute| attribute.to_token_stream().to_string().contains(HEADING));
     if has_heading { format!("\n{errors}") } else { format!("\n{HEADING}\n{errors}") }
-}
-
-/// Returns a name for the type parameter that no signature uses: `S`, or `S_` if there is a type
-/// `S`.
-fn parameter(methods: &[Method]) -> Ident {
-    let mut parameter = format_ident!("S");
-    let used: TokenStream =
-        methods.iter().flat_map(|method| [method.call(), method.output.ty.to_token_stream()]).collect();
-    while mentions(&used, &[parameter.clone()]) {
-        parameter = format_ident!("{parameter}_");
-    }
-    parameter
 }

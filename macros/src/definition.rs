@@ -1,14 +1,18 @@
 //! Definition of a service: its trait, read and checked.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::{Item, ItemTrait, Path, TraitItem, Visibility};
 
+use crate::attribute_parts::{self, AttributePart};
 use crate::attributes::ServiceOptions;
 use crate::errors::Errors;
+use crate::generic_names::GenericNames;
 use crate::method::Method;
+use crate::names::{self, generated_at};
 use crate::scope::{relocate_path, relocate_visibility};
-use crate::{names, signature};
+use crate::signature;
 
 /// A trait annotated with `#[service]`.
 pub(crate) struct Definition {
@@ -20,11 +24,14 @@ pub(crate) struct Definition {
     pub(crate) derives: Vec<Path>,
     /// Path of the facade crate.
     pub(crate) krate: Path,
+    generic_names: GenericNames,
 }
 
 impl Definition {
     /// Reads a trait. The error combines all mistakes in it.
     pub(crate) fn parse(options: TokenStream, item: TokenStream) -> syn::Result<Self> {
+        let mut generic_names = GenericNames::default();
+        generic_names.reserve(item.clone());
         let mut item = match syn::parse2(item)? {
             Item::Trait(item) => item,
             other => return Err(syn::Error::new_spanned(other, "`#[service]` belongs on a trait")),
@@ -37,7 +44,10 @@ impl Definition {
         check_names(&methods, &mut errors);
         let krate = options.krate();
         let module = options.module.unwrap_or_else(|| names::module(&item.ident));
-        errors.finish(Self { item, methods, module, derives: options.derives, krate })
+        let mut definition = Self { item, methods, module, derives: options.derives, krate, generic_names };
+        definition.check_module(&mut errors);
+        definition.reserve_names();
+        errors.finish(definition)
     }
 
     /// Name of the trait.
@@ -60,12 +70,71 @@ impl Definition {
     }
 
     pub(crate) fn client(&self) -> Ident {
-        format_ident!("{}Client", self.ident())
+        self.ident_with("Client")
     }
 
     pub(crate) fn handler(&self) -> Ident {
-        format_ident!("{}Service", self.ident())
+        self.ident_with("Service")
     }
+
+    /// Returns the trait's name with `suffix`.
+    fn ident_with(&self, suffix: &str) -> Ident {
+        let ident = self.ident();
+        Ident::new(&format!("{}{suffix}", ident.unraw()), generated_at(ident.span()))
+    }
+
+    /// Returns a name for a type parameter that shadows no name of the definition.
+    pub(crate) fn generic(&self, name: &str) -> Ident {
+        self.generic_names.unused(name)
+    }
+
+    /// Returns the lint levels of generated items: those of the trait, and two of their own.
+    ///
+    /// A program may use only the client or only the handler, and a deprecated method is still
+    /// served. No other lint needs a level, which a user's `forbid` would refuse: lints are not
+    /// reported at the spans of generated code.
+    pub(crate) fn lint_levels(&self) -> TokenStream {
+        let levels = attribute_parts::lint_levels(&self.item.attrs);
+        let deprecated = self.is_deprecated().then(|| quote!(, deprecated));
+        quote!(#(#levels)* #[allow(dead_code #deprecated)])
+    }
+
+    /// Returns `true` if a part of the trait is deprecated.
+    fn is_deprecated(&self) -> bool {
+        let arguments = self.methods.iter().flat_map(|method| &method.arguments);
+        let attributes = self.methods.iter().map(|method| &method.attributes);
+        attributes
+            .chain(arguments.map(|argument| &argument.attributes))
+            .chain([&self.item.attrs])
+            .any(|attributes| attribute_parts::parts(attributes).iter().any(is_deprecation))
+    }
+
+    /// Returns the attributes of the trait that its client repeats.
+    pub(crate) fn deprecation(&self) -> impl Iterator<Item = AttributePart> {
+        attribute_parts::parts(&self.item.attrs).into_iter().filter(is_deprecation)
+    }
+
+    /// Adds an error if the module has the name of another generated item.
+    fn check_module(&self, errors: &mut Errors) {
+        let taken = [self.ident().clone(), self.client(), self.handler()];
+        if let Some(taken) = taken.iter().find(|taken| taken.unraw() == self.module.unraw()) {
+            let problem = format!("the module of messages cannot have the name `{taken}`, which is taken");
+            errors.at(taken, format!("{problem}: choose another with `#[service(module = name)]`"));
+        }
+    }
+
+    /// Reserves the names that are not tokens of the trait.
+    fn reserve_names(&mut self) {
+        let Self { item, methods, module, derives, krate, .. } = &*self;
+        let messages = methods.iter().map(|method| &method.message);
+        let (trait_, client, handler) = (&item.ident, self.client(), self.handler());
+        let names = quote!(#trait_ #client #handler #module #krate #(#derives)* #(#messages)*);
+        self.generic_names.reserve(names);
+    }
+}
+
+fn is_deprecation(part: &AttributePart) -> bool {
+    part.is(&["deprecated"])
 }
 
 fn check_trait(item: &ItemTrait, errors: &mut Errors) {
@@ -115,9 +184,8 @@ fn check_names(methods: &[Method], errors: &mut Errors) {
                 format!("`{}` already has this name on the wire: choose another name", other.ident),
             );
         }
-        if message == names::REQUEST {
-            let problem =
-                format!("`{message}` is the enum of all messages, so `{ident}` cannot have that message");
+        if let Some((_, role)) = names::RESERVED.iter().find(|(name, _)| message == name) {
+            let problem = format!("`{message}` is {role}, so `{ident}` cannot have that message");
             let advice =
                 format!("rename the method, and keep its wire name with `#[message(name = \"{ident}\")]`");
             errors.at(ident, format!("{problem}: {advice}"));

@@ -18,7 +18,7 @@ pub(crate) fn of(methods: &[Method]) -> u64 {
 /// Returns the canonical signature: `divide(a: i64, b: i64) -> Result<i64, DivideError>`.
 fn signature(method: &Method) -> String {
     let argument = |argument: &crate::method::Argument| {
-        format!("{}: {}", argument.ident.unraw(), token_text::of_type(&argument.ty))
+        format!("{}: {}", argument.written.unraw(), token_text::of_type(&argument.ty))
     };
     let arguments: Vec<String> = method.arguments.iter().map(argument).collect();
     let oneway = if method.options.oneway.is_some() { "oneway " } else { "" };

@@ -1,10 +1,11 @@
 //! The generated `Handler`: answers each message with the method of the same name.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt;
 
 use crate::definition::Definition;
-use crate::method::Method;
+use crate::method::{Argument, Method};
 use crate::token_text;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
@@ -12,76 +13,105 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let (visibility, service, handler) = (definition.visibility(), definition.ident(), definition.handler());
     let path = token_text::of_tokens(krate);
     let names = methods.iter().map(|method| &method.message);
-    let answers = methods.iter().map(|method| answer(definition, method));
+    let locals = Locals::new(definition);
+    let Locals { codec, request, service_type, codec_type } = &locals;
+    let answers = methods.iter().map(|method| answer(definition, method, &locals));
+    let lints = definition.lint_levels();
     let doc = format!(
-        "[`Handler`]({path}::service::Handler) that answers messages with the methods of a [`{service}`]."
+        "[`Handler`]({path}::service::Handler) that answers messages with the methods of a [`{service}`].",
+        service = service.unraw()
     );
     quote! {
         #[doc = #doc]
+        #lints
         #[derive(::core::fmt::Debug)]
-        #[allow(dead_code)]
-        #visibility struct #handler<T> {
+        #visibility struct #handler<#service_type> {
             // Shared, because a blocking method may outlive its cancelled call.
-            service: ::std::sync::Arc<T>,
+            service: ::std::sync::Arc<#service_type>,
         }
 
-        impl<T> ::core::clone::Clone for #handler<T> {
+        #lints
+        impl<#service_type> ::core::clone::Clone for #handler<#service_type> {
             /// Returns another handle to the same service.
             fn clone(&self) -> Self {
                 Self { service: ::core::clone::Clone::clone(&self.service) }
             }
         }
 
-        #[allow(dead_code)]
-        impl<T: #service> #handler<T> {
+        #lints
+        impl<#service_type: #service> #handler<#service_type> {
             /// Creates a handler that calls the methods of `service`.
-            #visibility fn new(service: T) -> Self {
+            #visibility fn new(service: #service_type) -> Self {
                 Self { service: ::std::sync::Arc::new(service) }
             }
         }
 
-        // Lints about a signature are reported at the trait.
-        #[allow(deprecated, clippy::all, clippy::pedantic)]
-        impl<T: #service> #krate::service::Handler for #handler<T> {
+        #lints
+        impl<#service_type: #service> #krate::service::Handler for #handler<#service_type> {
             const SCHEMA: #krate::protocol::Schema = #module::SCHEMA;
 
-            async fn handle<C: #krate::codec::Codec>(
+            async fn handle<#codec_type: #krate::codec::Codec>(
                 &self,
-                codec: &C,
-                request: #krate::protocol::Request,
+                #codec: &#codec_type,
+                #request: #krate::protocol::Request,
             ) -> ::core::result::Result<#krate::protocol::Response, #krate::Error> {
-                use #krate::Message as _;
-                match request.name() {
-                    #(#module::#names::NAME => #answers,)*
-                    _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&Self::SCHEMA, &request)),
+                match #request.name() {
+                    #(<#module::#names as #krate::Message>::NAME => #answers,)*
+                    _ => ::core::result::Result::Err(
+                        #krate::service::handler::unknown_message(&#module::SCHEMA, &#request)
+                    ),
                 }
             }
         }
     }
 }
 
-fn answer(definition: &Definition, method: &Method) -> TokenStream {
+/// Names inside the handler, next to the names of the user's arguments, types and traits.
+struct Locals {
+    codec: Ident,
+    request: Ident,
+    service_type: Ident,
+    codec_type: Ident,
+}
+
+impl Locals {
+    fn new(definition: &Definition) -> Self {
+        // An argument of the same name is another variable.
+        let local = |name| Ident::new(name, Span::mixed_site());
+        Self {
+            codec: local("codec"),
+            request: local("request"),
+            service_type: definition.generic("T"),
+            codec_type: definition.generic("C"),
+        }
+    }
+}
+
+fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStream {
     let Definition { krate, module, .. } = definition;
+    let Locals { codec, request, service_type, .. } = locals;
     let (service, ident, fields) = (definition.ident(), &method.ident, method.fields());
     let context = method.context.iter().map(|(name, _)| name);
-    let arguments = context.clone().chain(method.arguments.iter().map(|argument| &argument.ident));
+    let arguments = context.clone().cloned().chain(method.arguments.iter().map(Argument::ident));
+    let call = |receiver| quote!(<#service_type as #service>::#ident(#receiver #(, #arguments)*));
     if method.options.blocking.is_some() {
+        let shared = Ident::new("service", Span::mixed_site());
         let context = method.context.as_ref().map_or_else(|| quote!(_), |(name, _)| quote!(#name));
-        let call = quote!(#service::#ident(&*service #(, #arguments)*));
+        let call = call(quote!(&*#shared));
         let run = match method.output.error {
             Some(_) => call,
             None => quote!(::core::result::Result::Ok(#call)),
         };
         return quote!({
-            let service = ::std::sync::Arc::clone(&self.service);
-            #krate::service::handler::respond_blocking(codec, request, move |#context, #module::#fields| #run).await
+            let #shared = ::core::clone::Clone::clone(&self.service);
+            #krate::service::handler::respond_blocking(#codec, #request, move |#context, #module::#fields| #run).await
         });
     }
-    let call = quote!(#service::#ident(&*self.service #(, #arguments)*));
+    let call = call(quote!(&*self.service));
     let run = match method.output.error {
         Some(_) => call,
         None => quote!(async move { ::core::result::Result::Ok(#call.await) }),
     };
     let respond = if method.context.is_some() { quote!(respond_in_context) } else { quote!(respond) };
-    quote!(#krate::service::handler::#respond(codec, request, |#(#context,)* #module::#fields| #run).await)
+    quote!(#krate::service::handler::#respond(#codec, #request, |#(#context,)* #module::#fields| #run).await)
 }

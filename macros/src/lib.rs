@@ -6,12 +6,15 @@
 
 use proc_macro::TokenStream;
 
+mod attribute_parts;
 mod attributes;
 mod client;
 mod definition;
+mod doc_links;
 mod duration;
 mod errors;
 mod fingerprint;
+mod generic_names;
 mod handler;
 mod main_fn;
 mod message;

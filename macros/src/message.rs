@@ -1,12 +1,16 @@
 //! Message of a method: the struct of its arguments, and its `Message` implementation.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::LitStr;
-use syn::ext::IdentExt;
+use std::slice;
 
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, LitStr};
+
+use crate::attribute_parts::{self, AttributePart};
 use crate::attributes::MessageOptions;
 use crate::definition::Definition;
+use crate::doc_links;
 use crate::duration;
 use crate::method::{Argument, Method};
 use crate::scope::{Scope, relocate, relocate_path};
@@ -26,12 +30,14 @@ fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> Tok
     let serde = located(quote!(#krate::__private::serde), method.ident.span());
     let serde_path = token_text::of_tokens(&serde);
     let derives = definition.derives.iter().map(relocate_path);
-    let docs = docs(definition, method);
+    let doc = doc(definition, method);
+    let attributes = method.message_attributes();
     let fields: Vec<TokenStream> =
         arguments.iter().map(|argument| field(definition, method, argument, scope)).collect();
     let body = if fields.is_empty() { quote!(;) } else { quote!({ #(#fields),* }) };
     quote_spanned! {method.span()=>
-        #docs
+        #[doc = #doc]
+        #(#attributes)*
         #[derive(#serde::Serialize, #serde::Deserialize #(, #derives)*)]
         #[serde(crate = #serde_path)]
         #visibility struct #message #body
@@ -47,43 +53,67 @@ fn located(tokens: TokenStream, span: Span) -> TokenStream {
     tokens.into_iter().map(locate).collect()
 }
 
-/// Returns the method's documentation, or a default sentence.
-fn docs(definition: &Definition, method: &Method) -> TokenStream {
-    let docs: TokenStream = method.docs().map(ToTokens::to_token_stream).collect();
-    if !docs.is_empty() {
-        return docs;
-    }
-    let (service, method) = (definition.ident(), &method.ident);
-    let doc = format!("Message of [`{service}::{method}`](super::{service}::{method}).");
-    quote!(#[doc = #doc])
+/// Links to the method, whose documentation is not repeated: its links resolve in another module.
+fn doc(definition: &Definition, method: &Method) -> String {
+    let (service, method) = (definition.ident().unraw(), method.ident.unraw());
+    format!("Message of [`{service}::{method}`](super::{service}::{method}).")
 }
 
 fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &mut Scope) -> TokenStream {
-    let Argument { ident, ty, attributes } = argument;
+    let Argument { ty, attributes, .. } = argument;
+    let ident = argument.ident();
     let visibility = definition.visibility_in_module();
-    let ty = scope.resolve(ty, method.alias(ident));
+    let ty = scope.resolve(ty, method.alias(&ident));
     let krate = definition.krate_in_module();
-    let with = if attributes.iter().any(|attr| attr.path().is_ident("serde")) {
-        None
-    } else if type_check::is_byte_vec(&argument.ty) {
+    let with = if type_check::is_byte_vec(&argument.ty) {
         Some(quote!(#krate::__private::bytes))
     } else if type_check::is_named_bytes(&argument.ty) {
         Some(quote!(#krate::__private::maybe_bytes))
     } else {
         None
     };
-    let as_bytes = with.map(|with| {
+    let as_bytes = with.and_then(|with| {
         // The compiler reports a type that does not fit at the argument.
-        let span = Span::call_site().located_at(argument.span());
-        let with = LitStr::new(&token_text::of_tokens(with), span);
-        quote!(#[serde(with = #with)])
+        let with = LitStr::new(&token_text::of_tokens(with), argument.span());
+        unless_serde(attributes, quote!(serde(with = #with)))
     });
-    let attributes = attributes.iter().map(|attribute| relocate(attribute, 1));
+    let attributes = attributes.iter().flat_map(|attribute| field_attribute(definition, attribute));
     let doc = (!argument.is_documented()).then(|| {
         let doc = format!("Argument `{}`.", ident.unraw());
         quote_spanned!(argument.span()=> #[doc = #doc])
     });
     quote_spanned!(argument.span()=> #doc #as_bytes #(#attributes)* #visibility #ident: #ty)
+}
+
+/// Returns an attribute of an argument as written in the module.
+fn field_attribute(definition: &Definition, attribute: &Attribute) -> Vec<TokenStream> {
+    let parts = attribute_parts::parts(slice::from_ref(attribute));
+    let relocated = |part: AttributePart| {
+        if part.is_doc_text() {
+            let service = format!("super::{}::", definition.ident().unraw());
+            let links =
+                [("Self::", service), ("self::", "super::".into()), ("super::", "super::super::".into())];
+            doc_links::relocate(part, &links)
+        } else {
+            relocate(part, 1)
+        }
+    };
+    parts.into_iter().map(relocated).collect()
+}
+
+/// Returns `attribute` for a field that has no attribute of serde, or has one only on a condition.
+fn unless_serde(attributes: &[Attribute], attribute: TokenStream) -> Option<TokenStream> {
+    let mut parts = attribute_parts::parts(attributes);
+    parts.retain(|part| part.is(&["serde"]));
+    if parts.iter().any(|part| part.conditions.is_empty()) {
+        return None;
+    }
+    let conditions = parts.iter().map(|AttributePart { conditions, .. }| quote!(all(#(#conditions),*)));
+    Some(if parts.is_empty() {
+        quote!(#[#attribute])
+    } else {
+        quote!(#[cfg_attr(not(any(#(#conditions),*)), #attribute)])
+    })
 }
 
 fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
@@ -96,9 +126,11 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
         None => quote!(#krate::error::Never),
     };
     let constants = constants(options);
+    let lints = method.lint_levels();
     quote_spanned! {method.span()=>
+        #(#lints)*
         impl #krate::Message for #message {
-            const NAME: &'static str = #name;
+            const NAME: &'static ::core::primitive::str = #name;
             type Reply = #reply;
             type Error = #error;
             #constants
@@ -109,7 +141,7 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
 /// Generates the constants that differ from their default.
 fn constants(options: &MessageOptions) -> TokenStream {
     let oneway = options.oneway.iter().map(|_| {
-        quote! { const ONEWAY: bool = true; }
+        quote! { const ONEWAY: ::core::primitive::bool = true; }
     });
     let timeout = options.timeout.iter().map(|timeout| {
         let timeout = duration::expression(*timeout);
@@ -118,8 +150,9 @@ fn constants(options: &MessageOptions) -> TokenStream {
         }
     });
     let retry = options.retry.iter().map(|(times, _)| {
-        quote! { const RETRY: u32 = #times; }
+        quote! { const RETRY: ::core::primitive::u32 = #times; }
     });
-    let idempotent = options.idempotent.iter().map(|_| quote! { const IDEMPOTENT: bool = true; });
+    let idempotent =
+        options.idempotent.iter().map(|_| quote! { const IDEMPOTENT: ::core::primitive::bool = true; });
     oneway.chain(timeout).chain(retry).chain(idempotent).collect()
 }

@@ -5,7 +5,9 @@ use quote::{IdentFragment, ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Type};
 
+use crate::attribute_parts::{self, AttributePart};
 use crate::attributes::MessageOptions;
+use crate::names::generated_at;
 
 /// A method and the message that calls it.
 pub(crate) struct Method {
@@ -23,7 +25,8 @@ pub(crate) struct Method {
 
 /// Argument: a parameter of the method, and a field of the message.
 pub(crate) struct Argument {
-    pub(crate) ident: Ident,
+    /// Name as written in the trait, where lints about it are reported.
+    pub(crate) written: Ident,
     pub(crate) ty: Type,
     /// Attributes of the field: documentation, and the attributes of serde and other derives.
     pub(crate) attributes: Vec<Attribute>,
@@ -41,7 +44,7 @@ pub(crate) struct Output {
 impl Method {
     /// Span for errors about the code generated for this method.
     pub(crate) fn span(&self) -> Span {
-        Span::call_site().located_at(self.ident.span())
+        generated_at(self.ident.span())
     }
 
     /// Name of the message on the wire.
@@ -51,8 +54,9 @@ impl Method {
 
     /// Returns the signature that callers see, without the context: `add(&self, a: i64, b: i64)`.
     pub(crate) fn call(&self) -> TokenStream {
-        let Self { ident, .. } = self;
-        let parameters = self.parameters();
+        let mut ident = self.ident.clone();
+        ident.set_span(self.span());
+        let parameters = self.parameters(Argument::ident);
         quote!(#ident(&self #(, #parameters)*))
     }
 
@@ -60,12 +64,15 @@ impl Method {
     pub(crate) fn declaration(&self) -> TokenStream {
         let Self { ident, .. } = self;
         let context = self.context.iter().map(|(name, ty)| quote!(#name: #ty));
-        let parameters = context.chain(self.parameters());
+        let parameters = context.chain(self.parameters(|argument| argument.written.clone()));
         quote!(#ident(&self #(, #parameters)*))
     }
 
-    fn parameters(&self) -> impl Iterator<Item = TokenStream> {
-        self.arguments.iter().map(|Argument { ident, ty, .. }| quote!(#ident: #ty))
+    fn parameters(&self, name: impl Fn(&Argument) -> Ident) -> impl Iterator<Item = TokenStream> {
+        self.arguments.iter().map(move |argument| {
+            let (name, ty, lints) = (name(argument), &argument.ty, argument.lint_levels());
+            quote!(#(#lints)* #name: #ty)
+        })
     }
 
     /// Returns `Add { a, b }`, as an expression or a pattern, or `Reset` if there are no arguments.
@@ -74,7 +81,7 @@ impl Method {
         if self.arguments.is_empty() {
             return message.to_token_stream();
         }
-        let names = self.arguments.iter().map(|argument| &argument.ident);
+        let names = self.arguments.iter().map(Argument::ident);
         quote!(#message { #(#names),* })
     }
 
@@ -83,26 +90,40 @@ impl Method {
         format_ident!("{}_{}", self.message, of)
     }
 
-    pub(crate) fn docs(&self) -> impl Iterator<Item = &Attribute> {
-        attributes(&self.attributes, &["doc"])
+    /// Returns the attributes that the client's method repeats.
+    pub(crate) fn client_attributes(&self) -> impl Iterator<Item = AttributePart> {
+        let repeated = |part: &AttributePart| part.is(&["doc", "deprecated"]);
+        attribute_parts::parts(&self.attributes).into_iter().filter(repeated).chain(self.lint_levels())
     }
 
-    /// Returns the attributes that the client's method repeats.
-    pub(crate) fn client_attributes(&self) -> impl Iterator<Item = &Attribute> {
-        attributes(&self.attributes, &["doc", "deprecated"])
+    /// Returns the attributes that the message repeats.
+    pub(crate) fn message_attributes(&self) -> impl Iterator<Item = AttributePart> {
+        let parts = attribute_parts::parts(&self.attributes);
+        parts.into_iter().filter(AttributePart::is_doc_setting).chain(self.lint_levels())
+    }
+
+    pub(crate) fn lint_levels(&self) -> Vec<AttributePart> {
+        attribute_parts::lint_levels(&self.attributes)
     }
 }
 
 impl Argument {
+    /// Name in generated code.
+    pub(crate) fn ident(&self) -> Ident {
+        let mut ident = self.written.clone();
+        ident.set_span(self.span());
+        ident
+    }
+
     pub(crate) fn span(&self) -> Span {
-        Span::call_site().located_at(self.ident.span())
+        generated_at(self.written.span())
     }
 
     pub(crate) fn is_documented(&self) -> bool {
-        attributes(&self.attributes, &["doc"]).next().is_some()
+        attribute_parts::parts(&self.attributes).iter().any(AttributePart::is_doc_text)
     }
-}
 
-fn attributes<'a>(all: &'a [Attribute], names: &'a [&str]) -> impl Iterator<Item = &'a Attribute> {
-    all.iter().filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
+    fn lint_levels(&self) -> Vec<AttributePart> {
+        attribute_parts::lint_levels(&self.attributes)
+    }
 }

@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 
 use crate::definition::Definition;
 use crate::scope::Scope;
-use crate::{fingerprint, message, names, request_enum};
+use crate::{fingerprint, message, request_enum};
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, module, .. } = definition;
@@ -15,18 +16,18 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 
     let messages = methods.iter().map(|method| method.message.clone());
     let mut scope = Scope::new(
-        messages.chain(["SCHEMA", names::REQUEST, "shadowed"].map(|name| format_ident!("{name}"))).collect(),
+        messages.chain(["SCHEMA", "Request", "shadowed"].map(|name| format_ident!("{name}"))).collect(),
     );
     let messages: Vec<TokenStream> =
         methods.iter().map(|method| message::expand(definition, method, &mut scope)).collect();
     let request = request_enum::expand(definition);
     let shadowed = scope.shadowed();
-    let doc = format!("Messages of [`{service}`], one for each method, and its schema.");
+    let lints = definition.lint_levels();
+    let doc =
+        format!("Messages of [`{0}`], one for each method, and its schema.", definition.ident().unraw());
     quote! {
         #[doc = #doc]
-        // A program may use only the client or only the handler.
-        #[allow(dead_code, unused_imports, missing_debug_implementations)]
-        #[allow(clippy::all, clippy::pedantic)]
+        #lints
         #outer mod #module {
             use super::*;
 

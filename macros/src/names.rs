@@ -4,13 +4,19 @@
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
 
-/// Name of the enum of all messages.
-pub(crate) const REQUEST: &str = "Request";
+/// Names in the generated module that no message can have, and the items that have them.
+pub(crate) const RESERVED: [(&str, &str); 2] =
+    [("Request", "the enum of all messages"), ("SCHEMA", "the schema of the service")];
+
+/// Span of generated code at the place of `span`. Lints are not reported there.
+pub(crate) fn generated_at(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
 
 /// Name of a method's message.
 pub(crate) fn message(method: &Ident) -> Ident {
     let name: String = method.unraw().to_string().split('_').map(capitalized).collect();
-    identifier(&name, method.span())
+    identifier(&name, generated_at(method.span()))
 }
 
 fn capitalized(word: &str) -> String {
@@ -20,7 +26,7 @@ fn capitalized(word: &str) -> String {
 
 /// Name of a service's module.
 pub(crate) fn module(service: &Ident) -> Ident {
-    identifier(&snake_case(&service.unraw().to_string()), service.span())
+    identifier(&snake_case(&service.unraw().to_string()), generated_at(service.span()))
 }
 
 fn snake_case(name: &str) -> String {

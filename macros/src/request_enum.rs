@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 
 use crate::definition::Definition;
 use crate::scope::relocate_path;
@@ -15,7 +16,8 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         definition.derives.iter().filter(|derive| !derive.is_ident("Default")).map(relocate_path).collect();
     let derive = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let docs = messages.iter().map(|message| format!("See [`{message}`]."));
-    let service = definition.ident();
+    let service = definition.ident().unraw();
+    let codec = definition.generic("C");
     let doc = format!("Any message of [`{service}`](super::{service}).");
     quote! {
         #[doc = #doc]
@@ -33,19 +35,20 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             /// # Errors
             /// Fails if the service has no message of this name, or if the body is not a valid
             /// message.
-            #visibility fn decode<C: #krate::codec::Codec>(
-                codec: &C,
+            #visibility fn decode<#codec: #krate::codec::Codec>(
+                codec: &#codec,
                 request: &#krate::protocol::Request,
             ) -> ::core::result::Result<Self, #krate::Error> {
-                use #krate::Message as _;
                 match request.name() {
-                    #(#messages::NAME => #krate::service::handler::decode(codec, request).map(Self::#messages),)*
+                    #(<#messages as #krate::Message>::NAME => {
+                        #krate::service::handler::decode(codec, request).map(Self::#messages)
+                    })*
                     _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&SCHEMA, request)),
                 }
             }
 
             /// Returns the message's name on the wire.
-            #visibility fn name(&self) -> &'static str {
+            #visibility fn name(&self) -> &'static ::core::primitive::str {
                 match *self {
                     #(Self::#messages(..) => <#messages as #krate::Message>::NAME,)*
                 }

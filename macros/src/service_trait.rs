@@ -19,7 +19,6 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let doc = format!("Wraps this implementation in a [`{handler}`], which answers the service's messages.");
     item.items.push(parse_quote! {
         #[doc = #doc]
-        #[allow(dead_code)]
         fn into_service(self) -> #handler<Self>
         where
             Self: ::core::marker::Sized,

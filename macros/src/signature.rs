@@ -5,6 +5,7 @@ use syn::{
     ReturnType, Safety, Signature, TraitItemFn, Type, parse_quote,
 };
 
+use crate::attribute_parts::{self, AttributePart};
 use crate::attributes::MessageOptions;
 use crate::errors::Errors;
 use crate::method::{Argument, Method, Output};
@@ -26,11 +27,15 @@ pub(crate) fn method(mut item: TraitItemFn, errors: &mut Errors) -> Method {
 /// Names of functions in the generated trait and client.
 const RESERVED: [&str; 3] = ["new", "service", "into_service"];
 
+/// Methods that the prelude gives to every value. They take `self` and are found before a method of
+/// the same name that takes `&self`.
+const IN_PRELUDE: [&str; 2] = ["into", "try_into"];
+
 /// Adds an error for each mistake in a method. The types of arguments and replies are checked
 /// elsewhere.
 fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut Errors) {
     let TraitItemFn { attrs, modifiers, sig, default, .. } = item;
-    refuse_cfg(attrs, errors);
+    refuse_conditions(attrs, errors);
     if let Some(token) = &modifiers.defaultness {
         errors.at(token, "a method of a service cannot be `default`: remove it");
     }
@@ -50,6 +55,12 @@ fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut Errors) {
         let advice =
             format!("rename the method, and keep its wire name with `#[message(name = \"{}\")]`", sig.ident);
         errors.at(&sig.ident, format!("the generated code has a function `{}` already: {advice}", sig.ident));
+    }
+    if IN_PRELUDE.iter().any(|name| sig.ident == name) {
+        let problem = format!("`client.{}()` would call the method of Rust's prelude", sig.ident);
+        let advice =
+            format!("rename the method, and keep its wire name with `#[message(name = \"{}\")]`", sig.ident);
+        errors.at(&sig.ident, format!("{problem}: {advice}"));
     }
     if let (Some(_), ReturnType::Type(_, ty)) = (&options.oneway, &sig.output) {
         errors.at(ty, "a oneway message has no reply: remove this type, or `oneway`");
@@ -94,11 +105,16 @@ pub(crate) fn check_generics(generics: &Generics, errors: &mut Errors) {
     }
 }
 
-/// Adds an error at each `#[cfg]`.
-fn refuse_cfg(attributes: &[Attribute], errors: &mut Errors) {
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
-        let advice = "put `#[cfg]` on the trait, or on two traits that differ";
-        errors.at(attribute, format!("host and worker must have the same messages: {advice}"));
+/// Adds an error at each `#[cfg]`, and at each `#[message]` inside a `cfg_attr`.
+fn refuse_conditions(attributes: &[Attribute], errors: &mut Errors) {
+    let advice = "put `#[cfg]` on the trait, or on two traits that differ";
+    for AttributePart { conditions, meta } in attribute_parts::parts(attributes) {
+        if meta.path().is_ident("cfg") {
+            errors.at(meta, format!("host and worker must have the same messages: {advice}"));
+        } else if meta.path().is_ident("message") && !conditions.is_empty() {
+            let problem = "the options of a message cannot depend on a condition: remove the `cfg_attr`";
+            errors.at(meta, format!("{problem}, or {advice}"));
+        }
     }
 }
 
@@ -171,11 +187,11 @@ fn arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
 
 fn argument(input: &FnArg, errors: &mut Errors) -> Option<Argument> {
     let FnArg::Typed(PatType { attrs, pat, ty, .. }) = input else { return None };
-    refuse_cfg(attrs, errors);
+    refuse_conditions(attrs, errors);
     type_check::check(ty, Position::Argument, errors);
     match &**pat {
         Pat::Ident(pat) if pat.by_ref.is_none() && pat.mutability.is_none() && pat.subpat.is_none() => {
-            Some(Argument { ident: pat.ident.clone(), ty: (**ty).clone(), attributes: attrs.clone() })
+            Some(Argument { written: pat.ident.clone(), ty: (**ty).clone(), attributes: attrs.clone() })
         }
         pat => {
             errors.at(pat, "an argument is a field of a message and needs a plain name, as in `value: T`");

@@ -3,6 +3,8 @@
 
 mod concurrency;
 mod entry;
+mod hygiene;
+mod lints;
 mod names;
 mod pictures;
 mod requests;

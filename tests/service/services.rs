@@ -2,6 +2,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod ledger;
+pub(crate) mod links;
 pub(crate) mod names;
 pub(crate) mod pictures;
 pub(crate) mod shapes;

@@ -44,7 +44,15 @@ fn wrong_signatures_are_refused() {
         &[("unsafe", "cannot be `unsafe`"), ("extern \"C\"", "remove the ABI")],
     );
     refused("const async fn a(&self);", &[("const", "cannot be `const`")]);
-    refused("#[cfg(unix)] async fn a(&self);", &[("#[cfg(unix)]", "put `#[cfg]` on the trait")]);
+    refused("#[cfg(unix)] async fn a(&self);", &[("cfg(unix)", "put `#[cfg]` on the trait")]);
+    refused("#[cfg_attr(a, cfg(b))] async fn a(&self);", &[("cfg(b)", "put `#[cfg]` on the trait")]);
+    refused(
+        "#[cfg_attr(a, message(oneway))] async fn a(&self);",
+        &[("message(oneway)", "remove the `cfg_attr`, or put `#[cfg]` on the trait")],
+    );
+    for name in ["into", "try_into"] {
+        refused(&format!("async fn {name}(&self);"), &[(name, "rename the method")]);
+    }
     for name in ["new", "service", "into_service"] {
         refused(&format!("async fn {name}(&self);"), &[(name, "rename the method")]);
     }
@@ -116,6 +124,14 @@ fn duplicate_names_are_refused() {
     let wire = "async fn a(&self); #[message(name = \"a\")] async fn b(&self);";
     refused(wire, &[("\"a\"", "already has this name")]);
     refused("async fn request(&self);", &[("request", "the enum of all messages")]);
+    refused("async fn SCHEMA(&self);", &[("SCHEMA", "the schema of the service")]);
+    for (options, item, at) in [
+        ("", "trait calc {}", "calc"),
+        ("module = Calc", "trait Calc {}", "Calc"),
+        ("module = CalcClient", "trait Calc {}", "Calc"),
+    ] {
+        refused_item(options, item, &[(at, "`#[service(module = name)]`")]);
+    }
 }
 
 #[test]
