@@ -93,6 +93,21 @@ mod type_check;
 /// methods. Types count as they are written, so the schema does not change if a struct gains a
 /// field.
 ///
+/// Any names can be used, except methods named `new`, `service`, `into_service`, `into` and
+/// `try_into`, and methods whose message would be `Request` or `SCHEMA`.
+///
+/// # Attributes
+///
+/// Lint levels of the trait and its methods apply to the generated code too, and a `#[deprecated]`
+/// method is deprecated in the client. Generated code allows `dead_code`, and serde's derives allow
+/// further lints, so these can be denied but not forbidden.
+///
+/// A method's documentation is repeated in the client, and links in it still resolve. Documentation
+/// of an argument belongs to the field of the message: `#[doc = ".."]`.
+///
+/// Host and worker must have the same messages. `#[cfg]` on a method or an argument and
+/// `#[message]` inside a `cfg_attr` are therefore errors.
+///
 /// # Arguments and replies
 ///
 /// Arguments and replies are sent to another process. They own their data (`String`, not `&str`)
