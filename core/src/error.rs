@@ -13,7 +13,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-pub use self::crash::{Crash, ExitReason};
+pub use self::crash::{Crash, ExitReason, split_backtrace};
 pub use self::kind::{ErrorKind, Executed};
 pub use self::remote::RemoteError;
 

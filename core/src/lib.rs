@@ -26,7 +26,7 @@ mod tx_id;
 pub use body::Body;
 pub use budget::Budget;
 pub use call_error::CallError;
-pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError};
+pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError, split_backtrace};
 pub use extensions::Extensions;
 pub use frame::Frame;
 pub use limits::Limits;

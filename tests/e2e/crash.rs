@@ -49,6 +49,21 @@ async fn a_caught_panic_is_not_reported_as_the_cause_of_a_crash() {
     soon(client.panic("a caught panic".into())).await.unwrap_err();
     let error = soon(client.exit(3)).await.unwrap_err();
     assert_eq!(error.crash().unwrap().panic, None);
+    // A process ends like this after a panic as well.
+    for code in [None, Some(101)] {
+        let (_worker, client) = started().await;
+        for _ in 0..2 {
+            soon(client.panic("a caught panic".into())).await.unwrap_err();
+        }
+        let end = async {
+            match code {
+                Some(code) => client.exit(code).await,
+                None => client.abort().await,
+            }
+        };
+        let error = soon(end).await.unwrap_err();
+        assert_eq!(error.crash().unwrap().panic, None, "{code:?}: {error}");
+    }
 }
 
 #[tokio::test]

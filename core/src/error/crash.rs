@@ -162,22 +162,20 @@ impl fmt::Display for ExitReason {
     }
 }
 
-/// Last line of a standard error that is no hint of the standard library about backtraces, and no
-/// part of a backtrace.
+/// Last line of a standard error that is no note of the standard library, and no part of a
+/// backtrace.
 fn last_statement(stderr: &str) -> Option<&str> {
-    let text = match stderr.split_once("\nstack backtrace:\n") {
-        Some((before, trace)) if trace.lines().all(is_part_of_backtrace) => before,
-        _ => stderr,
-    };
-    text.lines().rfind(|line| !line.trim().is_empty() && !is_backtrace_hint(line))
+    let text = split_backtrace(stderr).0;
+    text.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("note: "))
 }
 
-fn is_part_of_backtrace(line: &str) -> bool {
-    line.is_empty() || line.starts_with(' ') || is_backtrace_hint(line)
-}
-
-fn is_backtrace_hint(line: &str) -> bool {
-    line.starts_with("note: ") && line.contains("RUST_BACKTRACE")
+/// Splits a standard error at the backtrace with which it ends: the text before it, and the
+/// backtrace with the line break before it. The backtrace is empty if there is none.
+pub fn split_backtrace(stderr: &str) -> (&str, &str) {
+    let is_part = |line: &str| line.is_empty() || line.starts_with([' ', '\t']) || line.starts_with("note: ");
+    let start = stderr.rfind("\nstack backtrace:\n").unwrap_or(stderr.len());
+    let (text, trace) = stderr.split_at(start);
+    if trace.lines().skip(2).all(is_part) { (text, trace) } else { (stderr, "") }
 }
 
 /// Name of a signal that ends a process. `None` if the number is not listed for this system.

@@ -1,3 +1,5 @@
+use isolated_workers_core::split_backtrace;
+
 /// Maximum size of the standard error that is included in an error.
 const MAX_BYTES: usize = 4 << 10;
 
@@ -9,14 +11,9 @@ const MAX_BACKTRACE_BYTES: usize = MAX_BYTES / 2;
 /// frames of a long backtrace.
 pub(super) fn of(stderr: &str) -> &str {
     let mut words = stderr.trim_end();
-    if let Some(start) = words.rfind("\nstack backtrace:\n")
-        && let Some(cut) = words.get(start..).and_then(|trace| end_of_line(trace, MAX_BACKTRACE_BYTES))
-        && words[start..]
-            .lines()
-            .skip(2)
-            .all(|line| line.starts_with([' ', '\t']) || line.starts_with("note: "))
-    {
-        words = &words[..start + cut];
+    let (text, trace) = split_backtrace(words);
+    if let Some(end) = end_of_line(trace, MAX_BACKTRACE_BYTES) {
+        words = &words[..text.len() + end];
     }
     let surplus = words.len().saturating_sub(MAX_BYTES);
     let start = (surplus..).find(|&at| words.is_char_boundary(at)).unwrap_or(words.len());

@@ -1,6 +1,7 @@
 use std::iter::once;
 
 use isolated_workers_core::ExitReason;
+use isolated_workers_middleware::panic_location;
 
 /// Number of characters after which a panic message is cut.
 const MAX_MESSAGE_CHARS: usize = 2000;
@@ -10,8 +11,9 @@ const FAST_FAIL_STATUS: i32 = 0xC000_0409_u32.cast_signed();
 
 /// Extracts the message and location of a fatal panic from the tail of a standard error.
 ///
-/// A caught panic appears there as well. The process must therefore have exited as a panic makes it
-/// exit: with code 101, or by an abort without later output.
+/// A caught panic appears there as well. Of those that made a call fail, the worker says so in a
+/// note. For others, the process must have exited as a panic makes it exit: with code 101, or by an
+/// abort without later output.
 pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
     let is_abort = match reason {
         ExitReason::Exited(101) => false,
@@ -19,15 +21,20 @@ pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
         _ => return None,
     };
     let lines: Vec<&str> = stderr.lines().collect();
+    let mut caught: Vec<&str> = lines.iter().filter_map(|line| panic_location::noted(line)).collect();
     // A report extends from its head line to the next head line.
-    let mut panics = lines.chunk_by(|_, next| head(next).is_none()).rev().map_while(PanicReport::parse);
-    let last = panics.next()?;
+    let reports = lines.chunk_by(|_, next| head(next).is_none()).rev().map_while(PanicReport::parse);
+    let mut fatal = reports.map(|report| {
+        let note = caught.iter().position(|location| *location == report.location);
+        note.map(|at| caught.swap_remove(at)).is_none().then_some(report)
+    });
+    let last = if is_abort { fatal.next()?? } else { fatal.find_map(|report| report)? };
     if is_abort && !last.is_last_output {
         return None;
     }
     // A panic that cannot unwind causes a second one in the standard library. The first one is the
     // cause.
-    let cause = if last.is_secondary() { panics.next().unwrap_or(last) } else { last };
+    let cause = if last.is_secondary() { fatal.next().flatten().unwrap_or(last) } else { last };
     let message: String = cause.message.chars().take(MAX_MESSAGE_CHARS).collect();
     Some(format!("{message}, at {}", cause.location))
 }
@@ -169,6 +176,23 @@ mod tests {
         for half in ["thread 'a' panicked at ", "thread 'a' panicked at 'never ends\n more"] {
             let _ = find(half, EXIT);
         }
+    }
+
+    #[test]
+    fn a_panic_with_a_note_that_it_was_caught_is_not_reported() {
+        let caught = "thread 'a' panicked at a.rs:1:1:\nno\nnote: run with\n\
+                      note: the panic at a.rs:1:1 was caught, and its call fails with it\n";
+        let fatal = "thread 'b' panicked at b.rs:2:2:\nout of cheese\n";
+        for reason in [EXIT, ABORT] {
+            assert_eq!(find(&format!("{caught}{caught}"), reason), None);
+            assert_eq!(find(caught.split_once('\n').unwrap().1, reason), None);
+            assert_found(&format!("{caught}{fatal}"), reason, "out of cheese, at b.rs:2:2");
+            let again = caught.split_inclusive('\n').take(3).collect::<String>();
+            assert_found(&format!("{caught}{again}"), reason, "no, at a.rs:1:1");
+        }
+        // The note of another thread's panic may follow the report of the fatal one.
+        let (first, note) = caught.split_at(caught.find("note: the").unwrap());
+        assert_found(&format!("{first}{fatal}{note}"), EXIT, "out of cheese, at b.rs:2:2");
     }
 
     #[test]
