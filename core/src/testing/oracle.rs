@@ -164,6 +164,7 @@ impl Oracle {
             let ledger = self.ledger_mut(from);
             ledger.in_use.retain(|&other| other != number);
             ledger.outgoing.retain(|frame| *frame != QueuedFrame::Request(number));
+            ledger.retracted += 1;
         }
     }
 
@@ -205,11 +206,12 @@ impl Oracle {
     /// Records that the connection of `end` failed, which ended these calls.
     pub(super) fn failed(&mut self, end: Endpoint, events: &[Event<usize>]) -> Verdict {
         let ledger = std::mem::take(self.ledger_mut(end));
-        let sent_go_away = ledger.sent_go_away;
+        let (sent_go_away, received_go_away) = (ledger.sent_go_away, ledger.received_go_away);
         let open = ledger.in_use.into_iter().filter(|&number| !self.requests[number].ended);
         let open = open.collect::<Vec<_>>();
         self.ended_here(events, &open, ErrorKind::Crashed)?;
         self.summary.failed += open.len() as u64;
+        self.summary.endless_go_aways += u64::from(received_go_away && !open.is_empty());
         open.into_iter().for_each(|number| self.requests[number].ended = true);
         *self.ledger_mut(end) = Ledger { sent_go_away, failed: true, ..Ledger::default() };
         Ok(())

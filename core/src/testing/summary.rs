@@ -58,6 +58,11 @@ summary! {
     pings,
     /// Go-aways that arrived.
     go_aways,
+    /// Connections that failed at an endpoint whose peer had sent a go-away and not answered all
+    /// calls.
+    endless_go_aways,
+    /// Endpoints that were dropped.
+    dropped,
     /// Times that an endpoint froze or stopped reading.
     stopped_reading,
     /// Times that an endpoint could not transmit, because its peer had not read earlier frames.

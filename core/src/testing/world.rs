@@ -8,7 +8,7 @@ use super::trace::Trace;
 use super::{Endpoint, Pair, Rng, Summary};
 
 /// Actions and their relative frequencies.
-const ACTIONS: [(Action, u64); 18] = [
+const ACTIONS: [(Action, u64); 20] = [
     (Action::Call, 16),
     (Action::Send, 2),
     (Action::Cancel, 4),
@@ -27,6 +27,8 @@ const ACTIONS: [(Action, u64); 18] = [
     (Action::Break, 1),
     (Action::Fail, 2),
     (Action::Close, 1),
+    (Action::Drop, 1),
+    (Action::Stall, 1),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,10 @@ enum Action {
     Fail,
     /// Closes the connection at one endpoint without waiting for the calls in flight.
     Close,
+    /// Drops an endpoint, as when its runtime is dropped: the connection ends without a go-away.
+    Drop,
+    /// Makes an endpoint send a go-away and not answer its calls. The other endpoint gives up.
+    Stall,
 }
 
 /// Abilities of an endpoint.
@@ -93,7 +99,9 @@ impl<'a> World<'a> {
         let odds = ACTIONS.map(|(action, odds)| match action {
             // A frozen endpoint must resume, or the rest of the scenario would be empty.
             Action::Call | Action::Resume => (action, odds),
-            Action::GoAway | Action::Break | Action::Close => (action, odds * u64::from(rng.chance(15))),
+            Action::GoAway | Action::Break | Action::Close | Action::Drop => {
+                (action, odds * u64::from(rng.chance(15)))
+            }
             _ => (action, odds * rng.below(4)),
         });
         let capacity = if rng.chance(50) { 1 + rng.below(8) as usize } else { usize::MAX };
@@ -194,6 +202,9 @@ impl<'a> World<'a> {
             Action::Fail if self.pair.is_broken() => self.fail(end),
             Action::Fail => Ok(()),
             Action::Close => self.close(end),
+            Action::Drop => self.drop_endpoint(end),
+            Action::Stall if *self.mode(end.other()) == Mode::Running => self.stall(end),
+            Action::Stall => Ok(()),
         }
     }
 

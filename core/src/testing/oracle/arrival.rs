@@ -8,7 +8,7 @@ use super::{
 impl Oracle {
     /// Checks the frame that left `from`. `None`: checks that `from` had nothing to send.
     pub(in super::super) fn transmitted(&mut self, from: Endpoint, frame: Option<&Frame>) -> Verdict {
-        let expected = self.ledger_mut(from).outgoing.pop_front();
+        let expected = self.ledger_mut(from).pop();
         let right = match (&expected, frame) {
             (None, None) | (Some(QueuedFrame::Pong), Some(Frame::Pong)) => true,
             (Some(QueuedFrame::GoAway), Some(Frame::GoAway { .. })) => true,
@@ -48,7 +48,7 @@ impl Oracle {
         event: Option<Event<usize>>,
     ) -> Verdict {
         self.summary.refused_frame += 1;
-        match self.ledger_mut(from).outgoing.pop_front() {
+        match self.ledger_mut(from).pop() {
             Some(QueuedFrame::Request(number)) => {
                 self.ledger_mut(from).in_use.retain(|&other| other != number);
                 let request = &mut self.requests[number];

@@ -1,6 +1,6 @@
 //! Checks of a whole connection: after each step, and at the end.
 
-use super::{Answer, Connection, Endpoint, Oracle, QueuedFrame, Verdict, ensure};
+use super::{Answer, Connection, Endpoint, Frame, Oracle, QueuedFrame, Verdict, ensure};
 
 /// Maximum size in bytes of a queued frame without its body.
 const MAX_FRAME_BYTES: usize = 1024;
@@ -32,7 +32,7 @@ impl Oracle {
         });
         let least = least.sum::<usize>();
         ensure!(queued >= least, "{end}: queued_bytes() is {queued}, but {least} bytes of bodies are queued");
-        let most = least + ledger.outgoing.len() * MAX_FRAME_BYTES;
+        let most = least + ledger.outgoing.len() * MAX_FRAME_BYTES + ledger.retracted * size_of::<Frame>();
         ensure!(queued <= most, "{end}: queued_bytes() is {queued}, but at most {most} bytes are queued");
         let empty = ledger.outgoing.is_empty();
         ensure!((queued == 0) == empty, "{end}: queued_bytes() is {queued}, but the queue is empty: {empty}");

@@ -48,6 +48,9 @@ pub(super) enum QueuedFrame {
 pub(super) struct Ledger {
     /// Frames to send, in order.
     pub(super) outgoing: VecDeque<QueuedFrame>,
+    /// Requests that were retracted since the queue was last empty. Each may keep its slot until the
+    /// frames before it are sent.
+    pub(super) retracted: usize,
     /// Calls whose ids are in use, the oldest first.
     pub(super) in_use: Vec<usize>,
     /// Unanswered requests of the peer, the oldest first.
@@ -57,4 +60,15 @@ pub(super) struct Ledger {
     pub(super) sent_go_away: bool,
     pub(super) received_go_away: bool,
     pub(super) failed: bool,
+}
+
+impl Ledger {
+    /// Takes the frame that must be sent next.
+    pub(super) fn pop(&mut self) -> Option<QueuedFrame> {
+        let frame = self.outgoing.pop_front();
+        if self.outgoing.is_empty() {
+            self.retracted = 0;
+        }
+        frame
+    }
 }

@@ -213,6 +213,26 @@ impl World<'_> {
         self.break_connection()
     }
 
+    /// Drops `end` with all that it has not transmitted.
+    pub(super) fn drop_endpoint(&mut self, end: Endpoint) -> Verdict {
+        self.oracle.summary.dropped += 1;
+        self.fail(end)?;
+        self.break_connection()
+    }
+
+    /// Makes `end` send a go-away and nothing more, until the other endpoint drops the connection.
+    pub(super) fn stall(&mut self, end: Endpoint) -> Verdict {
+        self.send_go_away(end)?;
+        while self.oracle.has_to_transmit(end) && !self.is_blocked(end) {
+            self.transmit(end)?;
+        }
+        let peer = end.other();
+        while self.pair.in_transit(peer) > 0 && !self.oracle.has_failed(peer) {
+            self.deliver(peer)?;
+        }
+        self.drop_endpoint(peer)
+    }
+
     pub(super) fn fail(&mut self, end: Endpoint) -> Verdict {
         self.step(|| format!("{end} detects the broken connection"));
         let events = self.pair.fail(end, |_| Error::new(ErrorKind::Crashed, "the connection broke"));
