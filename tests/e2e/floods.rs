@@ -1,17 +1,37 @@
 //! Peers that send more than the other side can handle. Memory stays bounded on both sides.
 
+use std::process::{Command, Stdio};
+
 use futures_util::poll;
 use isolated_workers::ErrorKind;
 use isolated_workers::testing::conformance::alone;
-use isolated_workers::transport::{SocketPair, Stdio, Transport};
-use isolated_workers_test_support::process::{peak_resident_kib, peak_resident_kib_of, resident_kib};
+use isolated_workers::transport::{
+    self, Bound, CHANNEL_VARIABLE, Inheritance, NamedPipe, SocketPair, Transport, UnixSocket,
+};
+use isolated_workers_test_support::process::{PidFd, peak_resident_kib, peak_resident_kib_of, resident_kib};
 use isolated_workers_test_support::{assert_error, runtime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::yield_now;
+use tokio::time::timeout;
 
+use super::flood_frames::{UNANSWERED, frames};
 use super::*;
+
+/// Kinds of frames that need an answer each.
+const ANSWERED: [&str; 3] = ["requests", "long-names", "long-ids"];
 
 /// Memory that a flood may take in KiB: the queues, and buffers for reading and writing.
 const MAX_GROWTH_KIB: usize = 24 << 10;
+
+/// Size in bytes of a flood that a worker must bear.
+const FLOOD_BYTES: usize = 6 << 20;
+
+/// Size in bytes of a flood of which a worker must not read all.
+const MAX_WRITTEN_BYTES: usize = 64 << 20;
+
+/// Time after which a worker counts as one that has stopped reading. It would read far more than its
+/// bounds in this time.
+const STALL: Duration = Duration::from_secs(1);
 
 /// Calls a worker that writes frames of this kind and never reads. Returns the result of the call,
 /// and asserts that this process has not grown by more than the bound.
@@ -31,34 +51,95 @@ fn flooded_by<T: Transport>(transport: T, kind: &str) -> Result<(), isolated_wor
 
 /// Runs in its own process, because it measures the memory of the whole process.
 fn a_worker_that_never_reads_takes_bounded_memory_of_its_host<T: Transport>(transport: T) {
-    // These frames need no answer, or one for all. The worker answers the call after its flood.
-    for kind in ["pings", "answers", "cancels"] {
+    // The worker answers the call after its flood.
+    for kind in UNANSWERED {
         flooded_by(transport.clone(), kind).unwrap();
     }
-    for kind in ["requests", "long-names", "long-ids"] {
+    for kind in ANSWERED {
         let error = flooded_by(transport.clone(), kind).unwrap_err();
         assert_error(&error, ErrorKind::Crashed, &["4194304 bytes of answers unread"]);
     }
 }
 
-#[test]
-fn a_worker_that_never_reads_a_socket_takes_bounded_memory_of_its_host() {
-    alone(
-        concat!(module_path!(), "::a_worker_that_never_reads_a_socket_takes_bounded_memory_of_its_host"),
-        || {
-            a_worker_that_never_reads_takes_bounded_memory_of_its_host(SocketPair);
-        },
-    );
+/// Floods a worker with frames of this kind, and never reads. Asserts that the worker has not grown
+/// by more than the bound, and ends when its host is gone.
+async fn floods<T: Transport>(transport: T, kind: &str) {
+    let mut bound = transport.bind().unwrap();
+    let Inheritance { address, stdin, stdout, .. } = bound.inheritance();
+    let mut worker = Command::new(WORKER)
+        .env(CHANNEL_VARIABLE, format!("{}:{address}", T::NAME))
+        .stdin(stdin.unwrap_or(Stdio::null()))
+        .stdout(stdout.unwrap_or(Stdio::null()))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut channel = soon(bound.establish()).await.unwrap();
+    let hello = r#"{"isolated-workers":1,"codec":"json","transport":"TRANSPORT","pid":1,"build":"test"}"#;
+    let hello = hello.replace("TRANSPORT", T::NAME);
+    channel.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
+    while soon(channel.reader.read_u8()).await.unwrap() != b'\n' {}
+    let before = peak_resident_kib_of(worker.id());
+    let mut batches = 0..;
+    let mut written = 0;
+    // Without end if each frame needs an answer, until the worker stops reading.
+    while ANSWERED.contains(&kind) || written < FLOOD_BYTES {
+        let frames = frames(kind, batches.next().unwrap());
+        written += frames.len();
+        match timeout(STALL, channel.writer.write_all(frames.as_bytes())).await {
+            Ok(result) => result.unwrap(),
+            Err(_) => break,
+        }
+        assert!(written < MAX_WRITTEN_BYTES, "{kind} on {}: the worker reads without end", T::NAME);
+    }
+    let growth = peak_resident_kib_of(worker.id()) - before;
+    assert!(growth <= MAX_GROWTH_KIB, "{kind} on {}: {growth} KiB", T::NAME);
+    assert!(written >= FLOOD_BYTES || ANSWERED.contains(&kind), "{kind} on {}: {written} bytes", T::NAME);
+    drop(channel);
+    let process = PidFd::open(worker.id());
+    let has_ended = tokio::task::spawn_blocking(move || process.ends_within(HANG_TIMEOUT)).await.unwrap();
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert!(has_ended, "{kind} on {}: the worker is left", T::NAME);
 }
 
+fn a_host_that_never_reads_takes_bounded_memory_of_its_worker<T: Transport>(transport: T) {
+    runtime().block_on(async {
+        for kind in UNANSWERED.into_iter().chain(ANSWERED) {
+            floods(transport.clone(), kind).await;
+        }
+    });
+}
+
+macro_rules! transports {
+    ($($name:ident: $transport:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn a_worker_that_never_reads_takes_bounded_memory_of_its_host() {
+                let test = concat!(module_path!(), "::a_worker_that_never_reads_takes_bounded_memory_of_its_host");
+                alone(test, || super::a_worker_that_never_reads_takes_bounded_memory_of_its_host($transport));
+            }
+
+            #[test]
+            fn a_host_that_never_reads_takes_bounded_memory_of_its_worker() {
+                super::a_host_that_never_reads_takes_bounded_memory_of_its_worker($transport);
+            }
+        }
+    )*};
+}
+
+transports! {
+    unix_socket: UnixSocket;
+    socket_pair: SocketPair;
+    stdio: transport::Stdio;
+    named_pipe: NamedPipe;
+}
+
+/// A worker that floods its host would have to know the startup variable of the Node.js library.
 #[test]
-fn a_worker_that_never_reads_a_pipe_takes_bounded_memory_of_its_host() {
-    alone(
-        concat!(module_path!(), "::a_worker_that_never_reads_a_pipe_takes_bounded_memory_of_its_host"),
-        || {
-            a_worker_that_never_reads_takes_bounded_memory_of_its_host(Stdio);
-        },
-    );
+fn a_host_that_never_reads_takes_bounded_memory_of_a_worker_that_binds_its_socket() {
+    a_host_that_never_reads_takes_bounded_memory_of_its_worker(UnixSocket::bound_by_worker());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod death_at_each_byte;
 mod decode_limits;
 mod drain;
 mod dropped_calls;
+mod flood_frames;
 mod floods;
 mod frozen;
 mod hang_detection;
