@@ -196,15 +196,18 @@ fn a_host_whose_streams_block_ends() {
 
 #[test]
 fn printing_is_harmless_if_nobody_reads_the_streams_of_the_host() {
-    let (stdout, stderr) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
-    let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
-        .args([WORKER, "prints", "keep"])
-        .stdout(stdout.1)
-        .stderr(stderr.1)
-        .spawn()
-        .unwrap();
-    drop((stdout.0, stderr.0));
-    assert!(host.wait().unwrap().success());
+    for state in ["prints", "prints-without-reader"] {
+        let (stdout, stderr) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+        let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+            .args([WORKER, state, "keep"])
+            .stdout(stdout.1)
+            .stderr(stderr.1)
+            .spawn()
+            .unwrap();
+        drop((stdout.0, stderr.0));
+        let status = host.wait().unwrap();
+        assert!(status.success(), "{state}: {status}");
+    }
 }
 
 #[tokio::test]

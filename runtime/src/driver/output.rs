@@ -77,7 +77,7 @@ impl Output {
 
 /// Standard stream that a process writes to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum StandardStream {
+pub(in crate::driver) enum StandardStream {
     Output,
     Error,
 }

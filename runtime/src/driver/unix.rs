@@ -1,5 +1,6 @@
 mod errno;
 mod exit;
+pub(super) mod host_stream;
 mod oom;
 #[cfg(target_os = "linux")]
 mod pidfd;

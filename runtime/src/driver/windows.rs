@@ -1,3 +1,4 @@
+pub(super) mod host_stream;
 mod job;
 mod refusal;
 pub(super) mod running_program;

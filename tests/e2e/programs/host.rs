@@ -16,8 +16,9 @@
 //! id of the worker, the result of the call, and `true` if the worker is active.
 //!
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
-//! or `capture`. One worker prints, and the host prints nothing. With `floods`, the worker prints more
-//! than a pipe holds, and the host kills it.
+//! or `capture`. One worker prints, and the host prints nothing. With `prints-without-reader`, SIGPIPE
+//! has its default action as well. With `floods`, the worker prints more than a pipe holds, and the
+//! host kills it.
 
 #[path = "../services/faults.rs"]
 mod faults;
@@ -40,6 +41,14 @@ async fn main() -> Result<(), Error> {
     };
     match state.as_str() {
         "prints" => return prints(worker, end).await,
+        "prints-without-reader" => {
+            // SAFETY: the default action runs no code of this process.
+            #[expect(unsafe_code, reason = "the standard library has no safe function for it")]
+            unsafe {
+                libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            }
+            return prints(worker, end).await;
+        }
         "floods" => return floods(worker, end).await,
         "updates" => return updates(end).await,
         "terminal" => return terminal(worker, end).await,

@@ -1,4 +1,4 @@
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::StandardStream;
+use crate::driver::system::host_stream::{block_sigpipe, is_writable, write_all};
 
 /// Number of chunks that wait for a stream. Each is at most one read of a worker's output.
 const MAX_QUEUED_CHUNKS: usize = 64;
@@ -51,12 +52,10 @@ impl HostStream {
         }
         let (sender, mut queue) = mpsc::channel::<Chunk>(MAX_QUEUED_CHUNKS);
         let write = move || {
+            block_sigpipe();
             while let Some(chunk) = queue.blocking_recv() {
                 // If nobody reads the stream any more, its text is lost.
-                let _ = match stream {
-                    StandardStream::Output => write_to(io::stdout().lock(), &chunk.bytes),
-                    StandardStream::Error => write_to(io::stderr().lock(), &chunk.bytes),
-                };
+                let _ = write_all(stream, &chunk.bytes);
             }
         };
         let thread = std::thread::Builder::new().name("worker-output".into()).stack_size(STACK_BYTES);
@@ -91,28 +90,4 @@ impl Chunk {
         let (sender, written) = oneshot::channel();
         (Self { bytes: bytes.into(), _written: sender }, written)
     }
-}
-
-fn write_to(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
-    stream.write_all(bytes)?;
-    stream.flush()
-}
-
-/// Returns `false` if a write to the stream would block now.
-#[cfg(unix)]
-fn is_writable(stream: StandardStream) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    let (stdout, stderr) = (io::stdout(), io::stderr());
-    let polled = match stream {
-        StandardStream::Output => PollFd::new(&stdout, PollFlags::OUT),
-        StandardStream::Error => PollFd::new(&stderr, PollFlags::OUT),
-    };
-    poll(&mut [polled], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-}
-
-/// Returns `true`: the system cannot be asked. A stream that blocks is waited for.
-#[cfg(not(unix))]
-fn is_writable(_: StandardStream) -> bool {
-    true
 }
