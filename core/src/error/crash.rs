@@ -130,7 +130,8 @@ pub enum ExitReason {
     /// The worker did not answer a call in time and was killed, because the host enabled that
     /// policy.
     Overran,
-    /// The worker has not ended: it was detached and keeps running without this host.
+    /// The worker has not ended: it was detached and keeps running without this host, or it is a
+    /// thread that did not end when it was killed.
     Detached,
     /// The worker was killed, because the runtime on which it was spawned was shut down.
     Abandoned,

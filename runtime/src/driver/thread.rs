@@ -2,18 +2,24 @@ use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind, ExitReason};
 use isolated_workers_transport::InMemory;
 use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Driver, Launch, Running};
+
+/// Time for a killed thread to reach its next await.
+const KILL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Driver that runs a worker in this process, on its own thread and runtime.
 ///
 /// Handlers, codec and middleware work as in a process, but without isolation: a crash or abort
-/// ends the host, and a busy loop cannot be killed. Use it in tests and on systems without
-/// processes.
+/// ends the host, and a thread that does not await cannot be killed. 500 ms after a kill, the host
+/// leaves such a thread behind, as [`ExitReason::Detached`]. Use this driver in tests and on systems
+/// without processes.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::{serve, Thread, Worker};
@@ -99,7 +105,7 @@ impl Driver for Thread {
         spawned.map_err(|error| {
             Error::with_source(ErrorKind::Spawn, format!("could not start the thread `{}`", self.name), error)
         })?;
-        Ok(RunningThread { kill: Some(kill), ended })
+        Ok(RunningThread { kill: Some(kill), ended, left_at: None })
     }
 }
 
@@ -126,6 +132,8 @@ impl fmt::Debug for Thread {
 pub struct RunningThread {
     kill: Option<oneshot::Sender<()>>,
     ended: watch::Receiver<Option<ExitReason>>,
+    /// Time at which the host leaves a killed thread behind.
+    left_at: Option<Instant>,
 }
 
 impl Running for RunningThread {
@@ -136,12 +144,20 @@ impl Running for RunningThread {
     }
 
     async fn wait(&mut self) -> ExitReason {
-        let ended = self.ended.wait_for(Option::is_some).await;
+        let ended = self.ended.wait_for(Option::is_some);
+        let ended = match self.left_at {
+            None => ended.await,
+            Some(left_at) => match timeout_at(left_at, ended).await {
+                Ok(ended) => ended,
+                Err(_) => return ExitReason::Detached,
+            },
+        };
         ended.ok().and_then(|reason| *reason).unwrap_or(ExitReason::Unknown)
     }
 
     fn kill(&mut self) {
         self.kill.take();
+        self.left_at.get_or_insert_with(|| Instant::now() + KILL_TIMEOUT);
     }
 }
 

@@ -36,6 +36,7 @@
 mod alone;
 mod calls;
 mod faults;
+mod leave;
 mod life;
 mod role;
 mod service;
@@ -144,6 +145,16 @@ cases! {
     life::drain;
     /// A worker ends when its last handle is dropped.
     life::last_handle;
+    /// A worker that cannot confirm its close is ended when the grace period is over, with an error.
+    life::close_unresponsive;
+    /// The runtime of a worker is dropped. Calls in flight and later ones fail, and the handle tells
+    /// the end.
+    life::runtime_dropped;
+    /// A worker that announces its end finishes its calls while its successor serves new ones.
+    leave::handover;
+    /// A worker that announces its end and does not end is ended at its limit. Calls go to its
+    /// successor.
+    leave::drain_timeout;
     /// A worker ends if its host vanishes before, during or after the handshake.
     faults::vanishing_host;
     /// If a worker vanishes before, during or after the handshake, its host gets an error instead

@@ -4,19 +4,21 @@ use std::future::poll_fn;
 use std::net::Ipv4Addr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{ErrorKind, Executed};
+use isolated_workers_core::{ErrorKind, Executed, ExitReason};
 use isolated_workers_middleware::{Service, ServiceExt};
 use isolated_workers_transport::{Reconnect, Transport};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::calls::waiting;
-use super::service::{Divide, Echo, Linger, Note, Noted, Tether, Wait, Waiting};
-use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
-use crate::Driver;
+use super::service::{Divide, Echo, Hold, Linger, Note, Noted, Tether, Wait, Waiting};
+use super::{STEP_TIMEOUT, Suite, SuiteRole, Verdict, ensure, equal, failure, within};
+use crate::{Driver, Timeouts};
 
 pub(super) async fn close_idle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
 where
@@ -193,6 +195,52 @@ where
     // The connection ends or breaks, depending on how the worker exits.
     let _ = within("the end of a worker without a handle", tether.read(&mut [0])).await?;
     Ok(())
+}
+
+pub(super) async fn close_unresponsive<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let timeouts = Timeouts::default().startup(STEP_TIMEOUT).close(Duration::from_millis(50));
+    let spawn = suite.builder(SuiteRole::Serve).timeouts(timeouts).spawn();
+    let worker = within("the start of a worker", spawn).await??;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let hold = Hold { port: listener.local_addr()?.port() };
+    within("a oneway message", worker.send(&hold)).await??;
+    let _held = within("the worker's connection", listener.accept()).await??;
+    let closed = failure("closing", within("closing", worker.close()).await?)?;
+    equal("closing", closed.kind(), ErrorKind::Closed)?;
+    within("the wait for the end", worker.closed()).await?;
+    Ok(())
+}
+
+pub(super) async fn runtime_dropped<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let spawn = other.spawn(suite.builder(SuiteRole::Serve).spawn());
+    let (stop, stopped) = oneshot::channel::<()>();
+    std::thread::spawn(move || other.block_on(stopped));
+    let worker = within("the start of a worker", spawn).await???;
+    let drop_runtime = async {
+        drop(stop);
+        Ok(())
+    };
+    fail_in_flight(&worker, drop_runtime, ErrorKind::Closed).await?;
+    ensure(!worker.is_active(), || "a worker without its runtime is active".into())?;
+    let end = within("the wait for the end", worker.closed()).await?;
+    equal("the end of a worker without its runtime", end, ExitReason::Abandoned)?;
+    let late = failure("a call after the end", within("a call", worker.send(&Wait {})).await?)?;
+    equal("a call after the end", (late.kind(), late.executed()), (ErrorKind::Closed, Executed::No))?;
+    let closed = failure("closing", within("closing", worker.close()).await?)?;
+    equal("closing", closed.kind(), ErrorKind::Closed)
 }
 
 pub(super) async fn nothing_left<F, D, C, T>(suite: &Suite<F, C, T>, rounds: usize) -> Verdict

@@ -44,6 +44,8 @@ pub enum SuiteRole {
     HalfClose,
     /// Serves, and drops the future of [`serve`] in the middle of a call. Keeps running.
     StopServing,
+    /// Serves, and announces its end in the middle of calls. Finishes them.
+    Leave,
 }
 
 impl SuiteRole {
@@ -62,6 +64,20 @@ impl SuiteRole {
                     () = stopped.notified() => {}
                 }
                 std::future::pending().await
+            }
+            Self::Leave => {
+                let (service, stopped) = service_until_stopped();
+                let serve = serve(service).codec(codec).limits(limits()).transport(transport);
+                let (server, serving) = serve.start();
+                let stop = async {
+                    stopped.notified().await;
+                    server.stop();
+                    std::future::pending().await
+                };
+                tokio::select! {
+                    served = serving => served,
+                    never = stop => never,
+                }
             }
             Self::End => Ok(()),
             fault => fault.fail::<C, T>(transport).await.map_err(|error| {
@@ -128,6 +144,7 @@ impl fmt::Display for SuiteRole {
             Self::Garbage => f.write_str("garbage"),
             Self::HalfClose => f.write_str("half-close"),
             Self::StopServing => f.write_str("stop-serving"),
+            Self::Leave => f.write_str("leave"),
         }
     }
 }
@@ -144,6 +161,7 @@ impl FromStr for SuiteRole {
             Self::Garbage,
             Self::HalfClose,
             Self::StopServing,
+            Self::Leave,
         ];
         let bytes = word.strip_prefix(WITHIN_HELLO_PREFIX).and_then(|bytes| bytes.parse().ok());
         let role = match bytes {

@@ -21,7 +21,7 @@ pub fn service() -> impl Handler {
     ConformanceHandler::default()
 }
 
-/// Returns the handler, and an event after which the worker drops the future of `serve`.
+/// Returns the handler, and the event that `StopServing` and `Leave` notify.
 pub(super) fn service_until_stopped() -> (impl Handler, Arc<Notify>) {
     let handler = ConformanceHandler::default();
     let stop = Arc::clone(&handler.stop);
@@ -87,6 +87,14 @@ message!(
 message!(
     /// Makes a worker with the role `StopServing` drop the future of `serve`. Is never answered.
     StopServing {} -> (), Never
+);
+message!(
+    /// Makes a worker with the role `Leave` announce its end.
+    Leave {} -> (), Never
+);
+message!(
+    /// Never ends.
+    Hang {} -> (), Never, ONEWAY = true
 );
 message!(
     /// Makes the worker's process unable to open another descriptor.
@@ -234,6 +242,14 @@ impl Handler for ConformanceHandler {
                 })
                 .await
             }
+            Leave::NAME => {
+                respond(codec, request, async |Leave {}| {
+                    self.stop.notify_one();
+                    Ok(())
+                })
+                .await
+            }
+            Hang::NAME => respond(codec, request, async |Hang {}| self.wait().await).await,
             TakeDescriptors::NAME => {
                 respond(codec, request, async |TakeDescriptors {}| {
                     super::shortage::take_descriptors();

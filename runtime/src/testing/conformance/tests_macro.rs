@@ -25,7 +25,8 @@ macro_rules! conformance_tests {
             $crate::conformance_tests! { @ $suite =>
                 calls, in_flight, oneway, bodies, metadata, cancellation, timeouts, unknown_message, undecodable,
                 mixed_sizes, slow_reader, printing, panics, dribble, close_idle, close_in_flight, close_twice,
-                kill, drain, last_handle, vanishing_host, vanishing_worker, garbage, half_close, stopped_serving
+                kill, drain, last_handle, close_unresponsive, runtime_dropped, handover, drain_timeout, vanishing_host,
+                vanishing_worker, garbage, half_close, stopped_serving
             }
 
             #[test]
