@@ -14,7 +14,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let path = token_text::of_tokens(krate);
     let names = methods.iter().map(|method| &method.message);
     let locals = Locals::new(definition);
-    let Locals { codec, request, service_type, codec_type } = &locals;
+    let Locals { codec, request, answer: future, service_type, codec_type } = &locals;
     let answers = methods.iter().map(|method| answer(definition, method, &locals));
     let lints = definition.lint_levels();
     let doc = format!(
@@ -55,12 +55,13 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
                 #codec: &#codec_type,
                 #request: #krate::protocol::Request,
             ) -> ::core::result::Result<#krate::protocol::Response, #krate::Error> {
-                match #request.name() {
+                let #future = match #request.name() {
                     #(<#module::#names as #krate::Message>::NAME => #answers,)*
-                    _ => ::core::result::Result::Err(
+                    _ => #krate::service::handler::Answer::failed(
                         #krate::service::handler::unknown_message(&#module::SCHEMA, &#request)
                     ),
-                }
+                };
+                #future.await
             }
         }
     }
@@ -70,6 +71,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 struct Locals {
     codec: Ident,
     request: Ident,
+    answer: Ident,
     service_type: Ident,
     codec_type: Ident,
 }
@@ -81,6 +83,7 @@ impl Locals {
         Self {
             codec: local("codec"),
             request: local("request"),
+            answer: local("answer"),
             service_type: definition.generic("T"),
             codec_type: definition.generic("C"),
         }
@@ -104,14 +107,17 @@ fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStr
         };
         return quote!({
             let #shared = ::core::clone::Clone::clone(&self.service);
-            #krate::service::handler::respond_blocking(#codec, #request, move |#context, #module::#fields| #run).await
+            #krate::service::handler::respond_blocking(#codec, #request, move |#context, #module::#fields| #run)
         });
     }
     let call = call(quote!(&*self.service));
-    let run = match method.output.error {
-        Some(_) => call,
-        None => quote!(async move { ::core::result::Result::Ok(#call.await) }),
+    let (respond, run) = match (&method.context, &method.output.error) {
+        (None, None) => (quote!(respond_ok), call),
+        (None, Some(_)) => (quote!(respond), call),
+        (Some(_), None) => {
+            (quote!(respond_in_context), quote!(async move { ::core::result::Result::Ok(#call.await) }))
+        }
+        (Some(_), Some(_)) => (quote!(respond_in_context), call),
     };
-    let respond = if method.context.is_some() { quote!(respond_in_context) } else { quote!(respond) };
-    quote!(#krate::service::handler::#respond(#codec, #request, |#(#context,)* #module::#fields| #run).await)
+    quote!(#krate::service::handler::#respond(#codec, #request, |#(#context,)* #module::#fields| #run))
 }

@@ -1,5 +1,6 @@
 //! Services, handlers and clients.
 
+mod answer;
 mod box_service;
 pub mod client;
 mod context;

@@ -4,6 +4,7 @@
 mod concurrency;
 mod entry;
 mod hygiene;
+mod large_futures;
 mod lints;
 mod names;
 mod pictures;

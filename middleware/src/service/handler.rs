@@ -4,13 +4,17 @@
 //! [`respond`] in each arm.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{self, Poll};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_core::{
     Body, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
 };
+use pin_project_lite::pin_project;
 
+pub use super::answer::Answer;
 pub use super::encoding::decode;
 use super::encoding::{SKEW_ADVICE, encode, encode_into};
 use crate::Context;
@@ -70,17 +74,65 @@ pub trait Handler: Send + Sync + 'static {
 /// # Errors
 /// `Decode` if the payload is not an `M`, `TooLarge` if it exceeds its budget, `Encode` if the
 /// result cannot be encoded, `Remote` if `run` returned an error.
-pub async fn respond<M, C, F, Fut>(codec: &C, request: Request, run: F) -> Result<Response, Error>
+pub fn respond<'a, M, C, F, Fut>(codec: &'a C, request: Request, run: F) -> Answer<'a>
 where
     M: Message,
     C: Codec,
-    F: FnOnce(M) -> Fut + Send,
-    Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
+    F: FnOnce(M) -> Fut,
+    Fut: Future<Output = Result<M::Reply, M::Error>> + Send + 'a,
 {
-    let message = decode(codec, &request)?;
-    // The payload may be large, and the handler no longer needs it.
-    drop(request);
-    reply::<M, C>(codec, run(message).await)
+    match decode(codec, &request) {
+        Ok(message) => {
+            // The payload may be large, and the handler no longer needs it.
+            drop(request);
+            Answer::new(Responding { codec, run: run(message), encode: reply::<M, C> })
+        }
+        Err(error) => Answer::failed(error),
+    }
+}
+
+/// Like [`respond`], for a `run` that cannot fail and returns the reply itself.
+///
+/// # Errors
+/// Same as [`respond`], except for `Remote`.
+pub fn respond_ok<'a, M, C, F, Fut>(codec: &'a C, request: Request, run: F) -> Answer<'a>
+where
+    M: Message,
+    C: Codec,
+    F: FnOnce(M) -> Fut,
+    Fut: Future<Output = M::Reply> + Send + 'a,
+{
+    match decode(codec, &request) {
+        Ok(message) => {
+            drop(request);
+            Answer::new(Responding { codec, run: run(message), encode: encode_reply::<M, C> })
+        }
+        Err(error) => Answer::failed(error),
+    }
+}
+
+pin_project! {
+    /// Handler that runs, and the function that encodes its result. A future of this type is
+    /// translated faster than an async function, of which there would be one for each method.
+    struct Responding<'a, C, F, E> {
+        codec: &'a C,
+        #[pin]
+        run: F,
+        encode: E,
+    }
+}
+
+impl<C, F, E> Future for Responding<'_, C, F, E>
+where
+    F: Future,
+    E: Fn(&C, F::Output) -> Result<Response, Error>,
+{
+    type Output = Result<Response, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.run.poll(cx).map(|result| (this.encode)(this.codec, result))
+    }
 }
 
 /// Like [`respond`], but `run` also receives a [`Context`]. Its token is cancelled if this future
@@ -88,19 +140,25 @@ where
 ///
 /// # Errors
 /// Same as [`respond`].
-pub async fn respond_in_context<M, C, F, Fut>(codec: &C, request: Request, run: F) -> Result<Response, Error>
+pub fn respond_in_context<'a, M, C, F, Fut>(codec: &'a C, request: Request, run: F) -> Answer<'a>
 where
     M: Message,
     C: Codec,
-    F: FnOnce(Context, M) -> Fut + Send,
-    Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
+    F: FnOnce(Context, M) -> Fut,
+    Fut: Future<Output = Result<M::Reply, M::Error>> + Send + 'a,
 {
-    let message = decode(codec, &request)?;
+    let message = match decode(codec, &request) {
+        Ok(message) => message,
+        Err(error) => return Answer::failed(error),
+    };
     let context = Context::of(request);
     let cancel_on_drop = context.cancelled().clone().drop_guard();
-    let result = run(context, message).await;
-    cancel_on_drop.disarm();
-    reply::<M, C>(codec, result)
+    let run = run(context, message);
+    Answer::new(async move {
+        let result = run.await;
+        cancel_on_drop.disarm();
+        reply::<M, C>(codec, result)
+    })
 }
 
 /// Like [`respond_in_context`], for a `run` that blocks or computes for a long time. It runs on
@@ -115,34 +173,40 @@ where
 ///
 /// # Panics
 /// Panics if `run` panics, or if called outside of a tokio runtime.
-pub async fn respond_blocking<M, C, F>(codec: &C, request: Request, run: F) -> Result<Response, Error>
+pub fn respond_blocking<M, C, F>(codec: &C, request: Request, run: F) -> Answer<'_>
 where
     M: Message,
     C: Codec,
     F: FnOnce(Context, M) -> Result<M::Reply, M::Error> + Send + 'static,
 {
-    let message = decode(codec, &request)?;
+    let message = match decode(codec, &request) {
+        Ok(message) => message,
+        Err(error) => return Answer::failed(error),
+    };
     let context = Context::of(request);
     let cancel_on_drop = context.cancelled().clone().drop_guard();
-    let run = move || {
+    let task = BlockingTask::spawn(move || {
         let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
         ran.map_err(|panic| (panic, panic_location::take()))
-    };
-    match BlockingTask::spawn(run).await {
-        Ok(Ok(result)) => {
-            cancel_on_drop.disarm();
-            reply::<M, C>(codec, result)
+    });
+    Answer::new(async move {
+        match task.await {
+            Ok(Ok(result)) => {
+                cancel_on_drop.disarm();
+                reply::<M, C>(codec, result)
+            }
+            Ok(Err((panic, location))) => {
+                panic_location::set(location);
+                resume_unwind(panic)
+            }
+            // Panics are caught above, so the runtime dropped the task.
+            Err(_) => {
+                let text =
+                    format!("could not run the handler of `{}`: the runtime is shutting down", M::NAME);
+                Err(Error::new(ErrorKind::Closed, text).with_executed(Executed::No))
+            }
         }
-        Ok(Err((panic, location))) => {
-            panic_location::set(location);
-            resume_unwind(panic)
-        }
-        // Panics are caught above, so the runtime dropped the task.
-        Err(_) => {
-            let text = format!("could not run the handler of `{}`: the runtime is shutting down", M::NAME);
-            Err(Error::new(ErrorKind::Closed, text).with_executed(Executed::No))
-        }
-    }
+    })
 }
 
 /// Encodes the result of a handler of the message `M`. Use it in handlers that decode and answer in
@@ -152,11 +216,7 @@ where
 /// `Encode` if the result cannot be encoded, `Remote` if `result` is an error.
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
-        Ok(reply) => {
-            let mut response = Response::new(Body::empty());
-            encode_into(response.body_mut(), codec, &MaybeBytes(&reply), "reply", M::NAME)?;
-            Ok(response)
-        }
+        Ok(reply) => encode_reply::<M, C>(codec, reply),
         Err(failure) => {
             let data = encode(codec, &failure, "error", M::NAME)?;
             let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
@@ -165,6 +225,12 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
             Err(Error::remote(M::NAME, remote))
         }
     }
+}
+
+fn encode_reply<M: Message, C: Codec>(codec: &C, reply: M::Reply) -> Result<Response, Error> {
+    let mut response = Response::new(Body::empty());
+    encode_into(response.body_mut(), codec, &MaybeBytes(&reply), "reply", M::NAME)?;
+    Ok(response)
 }
 
 /// Returns the answer to a request that no handler matches.

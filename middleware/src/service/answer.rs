@@ -1,0 +1,200 @@
+//! Future of a handler's answer, with the type of the handler's own future erased.
+//!
+//! A handler has an arm for each message. If each arm awaited a future of its own type, a handler
+//! would be one future that has room for all of them, its frame on the stack would hold several
+//! copies of each, and the compiler would translate all of that for each method.
+#![allow(unsafe_code)] // A future in a fixed memory needs a pointer to it without its type.
+
+use std::fmt;
+use std::future::ready;
+use std::marker::{PhantomData, PhantomPinned};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use isolated_workers_core::{Error, Response};
+
+use super::BoxFuture;
+
+/// Size in bytes up to which a future is stored in its [`Answer`]. A larger one is boxed.
+const INLINE_BYTES: usize = 480;
+
+/// Memory of a future, aligned for all futures except rare ones, which are boxed.
+#[repr(align(16))]
+struct Storage {
+    _future: MaybeUninit<[u8; INLINE_BYTES]>,
+}
+
+/// Answer of a handler to one message: the future that the functions of
+/// [`handler`](crate::handler) return.
+///
+/// A small future is stored in place, so that most calls allocate nothing for it.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Answer<'a> {
+    /// Contains an `F`, for which `poll` and `drop` were made.
+    storage: Storage,
+    poll: unsafe fn(*mut Storage, &mut Context<'_>) -> Poll<Result<Response, Error>>,
+    drop: unsafe fn(*mut Storage),
+    /// The future, which may borrow and must not move.
+    future: PhantomData<(BoxFuture<'a>, PhantomPinned)>,
+}
+
+// SAFETY: the only content is an `F`, which `Answer::inline` requires to be `Send`.
+unsafe impl Send for Answer<'_> {}
+
+impl<'a> Answer<'a> {
+    /// Erases the type of `future`.
+    pub fn new<F>(future: F) -> Self
+    where
+        F: Future<Output = Result<Response, Error>> + Send + 'a,
+    {
+        if const { size_of::<F>() <= INLINE_BYTES && align_of::<F>() <= align_of::<Storage>() } {
+            Self::inline(future)
+        } else {
+            Self::inline(Box::pin(future))
+        }
+    }
+
+    /// Answer without a handler: the call failed before it.
+    #[cold]
+    pub fn failed(error: Error) -> Self {
+        Self::new(ready(Err(error)))
+    }
+
+    /// Stores `future`, which must fit.
+    #[inline]
+    fn inline<F>(future: F) -> Self
+    where
+        F: Future<Output = Result<Response, Error>> + Send + 'a,
+    {
+        assert!(size_of::<F>() <= INLINE_BYTES && align_of::<F>() <= align_of::<Storage>());
+        let mut storage = Storage { _future: MaybeUninit::uninit() };
+        // SAFETY: size and alignment of the memory suffice, and nothing else is in it.
+        unsafe { (&raw mut storage).cast::<F>().write(future) };
+        Self { storage, poll: poll::<F>, drop: drop::<F>, future: PhantomData }
+    }
+}
+
+/// Polls the future in `storage`.
+///
+/// # Safety
+/// `storage` contains an `F`, and does not move until the `F` is dropped.
+unsafe fn poll<F: Future>(storage: *mut Storage, cx: &mut Context<'_>) -> Poll<F::Output> {
+    // SAFETY: the caller guarantees both.
+    unsafe { Pin::new_unchecked(&mut *storage.cast::<F>()) }.poll(cx)
+}
+
+/// Drops the future in `storage`.
+///
+/// # Safety
+/// `storage` contains an `F`, which is not used afterwards.
+unsafe fn drop<F>(storage: *mut Storage) {
+    // SAFETY: the caller guarantees both.
+    unsafe { storage.cast::<F>().drop_in_place() }
+}
+
+impl Future for Answer<'_> {
+    type Output = Result<Response, Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the storage is not moved. It is pinned, as the answer is not `Unpin`, and
+        // contains the future that `poll` was made for until the answer is dropped.
+        unsafe {
+            let this = self.get_unchecked_mut();
+            (this.poll)(&raw mut this.storage, cx)
+        }
+    }
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the storage contains the future that `drop` was made for.
+        unsafe { (self.drop)(&raw mut self.storage) }
+    }
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn};
+    use std::pin::pin;
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+    use isolated_workers_core::Body;
+
+    use super::*;
+
+    fn reply(text: Vec<u8>) -> Result<Response, Error> {
+        Ok(Response::new(Body::from(text)))
+    }
+
+    /// Waits once, so that the future is polled again in the same place.
+    async fn wait() {
+        let mut polled = false;
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    async fn answered<const BYTES: usize, T: Default + Send>() -> usize {
+        let bytes = [7; BYTES];
+        let text = String::from("abc");
+        let aligned = T::default();
+        let answer = Answer::new(async move {
+            wait().await;
+            assert!(std::ptr::from_ref(&aligned).is_aligned());
+            wait().await;
+            reply([text.as_bytes(), &bytes].concat())
+        });
+        answer.await.unwrap().body().len()
+    }
+
+    #[tokio::test]
+    async fn small_and_large_futures_give_their_answer() {
+        #[derive(Default)]
+        #[repr(align(64))]
+        struct Aligned;
+
+        assert_eq!(answered::<0, u8>().await, 3);
+        assert_eq!(answered::<100, u128>().await, 103);
+        assert_eq!(answered::<100, Aligned>().await, 103);
+        assert_eq!(answered::<10_000, u8>().await, 10_003);
+        let plain = [1, 2, 3];
+        let answer = Answer::new(async {
+            wait().await;
+            reply(plain.to_vec())
+        });
+        assert_eq!(answer.await.unwrap().body().len(), 3, "the future may borrow");
+    }
+
+    #[test]
+    fn the_future_is_dropped_exactly_once() {
+        let shared = Arc::new(());
+        for bytes in [0, 1] {
+            let held = Arc::clone(&shared);
+            let large = [bytes; 4096];
+            let mut small = pin!(Answer::new(async move {
+                let _held = held;
+                pending().await
+            }));
+            let held = Arc::clone(&shared);
+            let boxed = Answer::new(async move {
+                let _held = (held, large);
+                pending().await
+            });
+            assert!(boxed.now_or_never().is_none());
+            assert!(small.as_mut().now_or_never().is_none());
+            assert_eq!(Arc::strong_count(&shared), 2);
+        }
+        assert_eq!(Arc::strong_count(&shared), 1);
+    }
+}
