@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
     message = "`{Self}` is not a message",
     note = "declare it as a method of a `#[service]` trait, or implement `Message` for it by hand"
 )]
-pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Message: Serialize + DeserializeOwned + Send + 'static {
     /// Name of the message on the wire, unique within its service.
     const NAME: &'static str;
     /// Reply of a successful call.

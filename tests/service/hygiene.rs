@@ -294,3 +294,38 @@ async fn a_service_needs_no_prelude() {
     assert_eq!(client.block(2).await.unwrap(), 2);
     assert_eq!(client.fail().await.unwrap(), 1);
 }
+
+/// Values that threads cannot share, but can pass on.
+mod unshared {
+    use std::cell::Cell;
+
+    use isolated_workers::service;
+
+    #[service]
+    pub(crate) trait Cells {
+        async fn cell(&self, value: Cell<u8>) -> Cell<u8>;
+        #[message(blocking)]
+        fn block(&self, value: Cell<u8>) -> Cell<u8>;
+    }
+
+    pub(crate) struct Passing;
+
+    impl Cells for Passing {
+        async fn cell(&self, value: Cell<u8>) -> Cell<u8> {
+            tokio::task::yield_now().await;
+            value
+        }
+        fn block(&self, value: Cell<u8>) -> Cell<u8> {
+            value
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_need_not_be_sync() {
+    use unshared::{Cells as _, CellsClient, Passing};
+    let client = CellsClient::new(Local::new(Passing.into_service(), Json));
+    assert_eq!(tokio::spawn(async move { client.cell(3.into()).await }).await.unwrap().unwrap().get(), 3);
+    let client = CellsClient::new(Local::new(Passing.into_service(), Json));
+    assert_eq!(client.block(4.into()).await.unwrap().get(), 4);
+}
