@@ -152,20 +152,30 @@ impl Frame {
         }
     }
 
-    /// Approximate size of the payload in bytes, counted for backpressure. 0 for kinds without a
-    /// payload.
+    /// Approximate size in bytes of the payload, the metadata and a text id, counted for
+    /// backpressure. 0 for kinds without a payload.
     ///
-    /// Names, ids and metadata are counted only in errors, so the encoded frame may be larger. A
-    /// peer chooses the name and id in an error that refuses its request.
+    /// Names are counted only in errors, so the encoded frame may be larger. A peer chooses the name
+    /// in an error that refuses its request.
     #[inline]
     pub fn weight(&self) -> usize {
         match self {
-            Self::Request { request, .. } => request.body().len(),
-            Self::Reply { response, .. } => response.body().len(),
+            Self::Request { id, request } => request.body().len() + extra_weight(id, request.metadata()),
+            Self::Reply { id, response, .. } => response.body().len() + extra_weight(id, response.metadata()),
             Self::Error { id, name, error } => error_weight(id, name, error),
             _ => 0,
         }
     }
+}
+
+/// Weight of what most frames do not have.
+#[inline]
+fn extra_weight(id: &TxId, metadata: &Metadata) -> usize {
+    #[cold]
+    fn weight(id: &TxId, metadata: &Metadata) -> usize {
+        id.text_len() + metadata.memory()
+    }
+    if id.as_number().is_some() && metadata.is_empty() { 0 } else { weight(id, metadata) }
 }
 
 #[cold]

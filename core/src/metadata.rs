@@ -64,6 +64,11 @@ impl Metadata {
         self.pairs().iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 
+    /// Approximate memory of all keys and values in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes() + size_of_val(self.pairs())
+    }
+
     /// Number of keys.
     #[inline]
     pub fn len(&self) -> usize {

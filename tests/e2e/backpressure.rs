@@ -1,6 +1,8 @@
 use std::task::Poll;
 
 use futures_util::future::join_all;
+use isolated_workers::layer::on_request;
+use isolated_workers::protocol::Request;
 use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 
@@ -31,6 +33,30 @@ async fn a_worker_that_does_not_read_stops_its_callers_and_loses_nothing() {
     soon(flood).await;
     assert_eq!(sent, FLOOD_BYTES / PIECE_BYTES);
     assert_eq!(soon(client.noted()).await.unwrap(), (sent, FLOOD_BYTES));
+    worker.close().await.unwrap();
+}
+
+/// The bound counts metadata, too.
+#[tokio::test]
+async fn a_worker_that_does_not_read_stops_callers_that_send_metadata() {
+    let with_metadata = on_request(|request: &mut Request| {
+        request.metadata_mut().insert("key", "v".repeat(60 << 10));
+        Ok(())
+    });
+    let program = Program::new(WORKER).arg("postcard");
+    let worker = soon(Worker::builder(program).codec(Postcard).layer(with_metadata).spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let process = PidFd::open(worker.pid());
+    process.signal(Signal::STOP);
+    let mut flood = Box::pin(async {
+        for _ in 0..100 {
+            client.note(String::new()).await.unwrap();
+        }
+    });
+    assert!(futures_util::poll!(&mut flood).is_pending(), "6 MiB were accepted");
+    process.signal(Signal::CONT);
+    soon(flood).await;
+    assert_eq!(soon(client.noted()).await.unwrap(), (100, 0));
     worker.close().await.unwrap();
 }
 

@@ -49,6 +49,32 @@ fn queued_bytes_count_the_queued_payloads() {
 }
 
 #[test]
+fn queued_bytes_count_metadata_and_text_ids() {
+    let mut pair = scene();
+    let with_metadata = |mut metadata: Metadata| {
+        metadata.insert("key", "v".repeat(10_000));
+        metadata
+    };
+    let mut call = request("");
+    *call.metadata_mut() = with_metadata(Metadata::new());
+    pair.call(Host, id(1), call, NO_LIMIT, "call").unwrap();
+    assert!((10_000..11_000).contains(&pair.connection(Host).queued_bytes()));
+    pair.transmit(Host);
+    assert_eq!(pair.connection(Host).queued_bytes(), 0);
+    pair.deliver(Worker).unwrap();
+    pair.call(Host, TxId::from("i".repeat(10_000).as_str()), request(""), NO_LIMIT, "long id").unwrap();
+    assert!((10_000..11_000).contains(&pair.connection(Host).queued_bytes()));
+    pair.transmit(Host);
+    pair.deliver(Worker).unwrap();
+
+    let answer = Response::with_metadata(Body::default(), with_metadata(Metadata::new()));
+    pair.answer(Worker, &id(1), Ok(answer));
+    assert!((10_000..11_000).contains(&pair.connection(Worker).queued_bytes()));
+    pair.answer(Worker, &TxId::from("i".repeat(10_000).as_str()), reply(""));
+    assert!((20_000..22_000).contains(&pair.connection(Worker).queued_bytes()));
+}
+
+#[test]
 fn frames_without_a_payload_count_in_queued_bytes() {
     let mut pair = scene();
     for number in 0..1000 {
