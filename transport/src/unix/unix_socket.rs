@@ -2,7 +2,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll};
 
 use tokio::net::UnixStream;
 
@@ -227,22 +228,53 @@ fn unreachable(path: &SocketPath, error: io::Error) -> io::Error {
 /// Attaches to one socket of a pair. The listener for later connections arrives through it.
 fn attach_to_pair(stream: StdStream) -> io::Result<SocketChannel> {
     stream.set_nonblocking(true)?;
-    let mut acceptor = Acceptor::new(scm_rights::receive(&stream)?.into());
-    let path = Arc::new(OnceLock::new());
-    let incoming = Incoming::new({
+    let listener = Arc::new(StdListener::from(scm_rights::receive(&stream)?));
+    let path = Arc::new(DeferredPath { listener: Arc::downgrade(&listener), path: OnceLock::new() });
+    let cleanup = Cleanup::new({
         let path = Arc::clone(&path);
-        move |context| {
-            // The host has opened the listener before this connection ended, so its path is known
-            // by now.
-            if path.get().is_none()
-                && let Some(bound) = SocketPath::bound_in_private_dir(acceptor.listener())
-            {
-                let _ = path.set(bound);
-            }
-            acceptor.poll_trusted(context)
-        }
+        move || path.get().into_iter().for_each(socket_file::remove_any_socket)
     });
-    Ok(worker_channel(stream)?.incoming(incoming).cleanup(socket_file::deferred_cleanup(path)))
+    let mut acceptor = PairAcceptor { acceptor: Acceptor::new(listener), path };
+    let incoming = Incoming::new(move |context| acceptor.poll_trusted(context));
+    Ok(worker_channel(stream)?.incoming(incoming).cleanup(cleanup))
+}
+
+/// Path of a listener that the host binds at any time. It is read when it is needed, because the host
+/// may be killed at once after it has bound the listener.
+struct DeferredPath {
+    listener: Weak<StdListener>,
+    path: OnceLock<SocketPath>,
+}
+
+impl DeferredPath {
+    /// Returns `None` if the host has not bound the listener.
+    fn get(&self) -> Option<&SocketPath> {
+        if self.path.get().is_none()
+            && let Some(listener) = self.listener.upgrade()
+            && let Some(bound) = SocketPath::bound_in_private_dir(&*listener)
+        {
+            let _ = self.path.set(bound);
+        }
+        self.path.get()
+    }
+}
+
+/// Acceptor that reads the path before it closes the listener.
+struct PairAcceptor {
+    acceptor: Acceptor,
+    path: Arc<DeferredPath>,
+}
+
+impl PairAcceptor {
+    fn poll_trusted(&mut self, context: &mut Context<'_>) -> Poll<io::Result<SocketChannel>> {
+        self.acceptor.poll_trusted(context)
+    }
+}
+
+impl Drop for PairAcceptor {
+    fn drop(&mut self) {
+        self.path.get();
+    }
 }
 
 /// Attaches to a listener at a path, by accepting the host's connection.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::net::UnixListener;
@@ -17,7 +18,7 @@ pub(in crate::unix) async fn accept(
     listener: StdListener,
     cleanup: Option<Cleanup>,
 ) -> io::Result<SocketChannel> {
-    let mut acceptor = Acceptor::new(listener);
+    let mut acceptor = Acceptor::new(Arc::new(listener));
     let stream = std::future::poll_fn(|context| acceptor.poll_accept(context)).await?;
     check_peer_user(&stream)?;
     let channel =
@@ -30,7 +31,7 @@ pub(in crate::unix) async fn accept(
 
 /// A non-blocking listener that is registered with the runtime only when it has to be waited for.
 pub(in crate::unix) struct Acceptor {
-    listener: StdListener,
+    listener: Arc<StdListener>,
     /// The same listener, registered when an accept first had to wait. Usually the first connection
     /// is already pending, and no second one follows.
     registered: Option<UnixListener>,
@@ -42,12 +43,8 @@ pub(in crate::unix) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(in crate::unix) fn new(listener: StdListener) -> Self {
+    pub(in crate::unix) fn new(listener: Arc<StdListener>) -> Self {
         Self { listener, registered: None, accepted: None, shortage: ShortagePause::default() }
-    }
-
-    pub(in crate::unix) fn listener(&self) -> &StdListener {
-        &self.listener
     }
 
     /// Polls for the next connection from a trusted user. Closes all others at once.

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::net::SocketAddrUnix;
@@ -96,12 +95,6 @@ pub(in crate::unix) fn cleanup(path: &SocketPath) -> io::Result<Cleanup> {
     }))
 }
 
-/// Returns the cleanup of a socket whose path becomes known later. It does nothing if `path` is
-/// still unset.
-pub(in crate::unix) fn deferred_cleanup(path: Arc<OnceLock<SocketPath>>) -> Cleanup {
-    Cleanup::new(move || path.get().into_iter().for_each(remove_any_socket))
-}
-
 /// Adds the cleanup for a host that never sees which process has bound the socket.
 fn with_cleanup_of_any_socket(path: SocketPath) -> (SocketPath, Cleanup) {
     let cleanup = Cleanup::new({
@@ -111,7 +104,8 @@ fn with_cleanup_of_any_socket(path: SocketPath) -> (SocketPath, Cleanup) {
     (path, cleanup)
 }
 
-fn remove_any_socket(path: &SocketPath) {
+/// Removes the socket at `path`, whoever has bound it, and the directory if it is private.
+pub(in crate::unix) fn remove_any_socket(path: &SocketPath) {
     if std::fs::symlink_metadata(path.path()).is_ok_and(|found| found.file_type().is_socket()) {
         let _ = std::fs::remove_file(path.path());
     }
