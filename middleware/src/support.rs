@@ -1,5 +1,6 @@
 //! Helpers shared by services and layers.
 
+pub(crate) mod expiry;
 pub(crate) mod guard;
 #[doc(hidden)]
 pub mod left_threads;

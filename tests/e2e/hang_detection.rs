@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use isolated_workers::error::{Executed, ExitReason};
 use isolated_workers::host::{Heartbeat, OnCrash, OnTimeout, Timeouts};
+use isolated_workers::layer::{Deadline, Timeout};
 use isolated_workers::protocol::{Name, Request};
 use isolated_workers::{ErrorKind, Service};
 use isolated_workers_test_support::process::PidFd;
@@ -67,6 +68,24 @@ async fn on_timeout_kill_replaces_a_worker_in_a_busy_loop() {
     assert_eq!(other_call.crash().unwrap().reason, ExitReason::Overran, "{other_call}");
     assert!(process.ends_within(HANG_TIMEOUT));
     assert_eq!(soon(client.count()).await.unwrap(), 1, "a new worker");
+}
+
+/// A layer has the same limit as the call below it. It must not end the call first, as the cancel of a
+/// busy worker has no effect.
+#[tokio::test]
+async fn on_timeout_kill_has_its_effect_below_layers_with_a_limit() {
+    async fn killed<C: Service>(worker: impl Future<Output = Result<Worker<C>, isolated_workers::Error>>) {
+        let worker = soon(worker).await.unwrap();
+        let process = PidFd::open(worker.pid());
+        let error = soon(FaultsClient::new(worker).spin()).await.unwrap_err();
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::Maybe), "{error}");
+        assert!(process.ends_within(HANG_TIMEOUT));
+    }
+    let limit = 4 * PING_TIMEOUT;
+    let builder = || worker().on_timeout(OnTimeout::Kill);
+    killed(builder().layer(Timeout::new(limit)).spawn()).await;
+    killed(builder().layer(Deadline::within(limit)).spawn()).await;
+    killed(builder().layer(Timeout::new(limit)).layer(Deadline::within(limit)).spawn()).await;
 }
 
 #[tokio::test]

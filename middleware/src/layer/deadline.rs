@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
-use tokio::time::timeout_at;
 
+use crate::support::expiry;
 use crate::{Middleware, Service};
 
 tokio::task_local! {
@@ -11,8 +11,8 @@ tokio::task_local! {
 
 /// Propagates deadlines across processes: calls share the time that is left to their caller.
 ///
-/// A call whose deadline has passed is refused. A call that reaches its deadline is dropped. Both
-/// fail with an error of the kind `Timeout`. Calls without a deadline are forwarded unchanged.
+/// A call whose deadline has passed is refused. A call that reaches its deadline ends, as with
+/// [`Timeout`](crate::Timeout). Both fail with an error of the kind `Timeout`. Calls without a deadline are forwarded unchanged.
 ///
 /// On the host, the deadline of a call is the earliest of three: that of the current
 /// [scope](Self::scope), the limit of [`within`](Self::within), and the call's own timeout. The
@@ -85,7 +85,7 @@ impl Middleware for Deadline {
         request.set_deadline(Some(at));
         request.set_timeout(Some(left));
         let call = CURRENT.scope(at, next.call(request));
-        timeout_at(at.into(), call).await.unwrap_or_else(|_| {
+        expiry::until(at.into(), call).await.unwrap_or_else(|| {
             let text = format!("`{name}` was not answered before its deadline, {left:?} after it was called");
             Err(Error::new(ErrorKind::Timeout, text))
         })

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind, Request, Response};
+use tokio::time::Instant;
 
+use crate::support::expiry;
 use crate::{Middleware, Service};
 
 /// Ends each call after a time limit, with an error of the kind `Timeout`.
@@ -9,6 +11,11 @@ use crate::{Middleware, Service};
 /// The call below is dropped. On the host that cancels the call on the worker; on the worker it
 /// drops the handler's future. The host also sends the timeout to the worker, which uses it as the
 /// call's deadline.
+///
+/// A call to a worker normally ends on its own at that limit, with the error of its connection and,
+/// if set, with the effect of `OnTimeout::Kill`. What is still waiting 50 ms later is dropped. The
+/// thread of a blocking handler cannot be ended: a worker answers with the error when the thread has
+/// ended, so that the call counts as in flight until then.
 ///
 /// The limit applies to everything below this layer. Outside of [`Retry`](crate::Retry) it limits
 /// all attempts together, inside it limits each one. A worker's builder also has a timeout for
@@ -39,7 +46,9 @@ impl Middleware for Timeout {
         let own = request.timeout().filter(|own| !own.is_zero());
         request.set_timeout(Some(own.map_or(self.0, |own| own.min(self.0))));
         let name = request.to_name();
-        tokio::time::timeout(self.0, next.call(request)).await.unwrap_or_else(|_| {
+        let limit = Instant::now().checked_add(self.0);
+        let Some(limit) = limit else { return next.call(request).await };
+        expiry::until(limit, next.call(request)).await.unwrap_or_else(|| {
             let advice = "raise the limit of the layer `Timeout`, or split the work";
             Err(Error::new(
                 ErrorKind::Timeout,
