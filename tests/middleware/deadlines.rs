@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use isolated_workers::ErrorKind;
 use isolated_workers::error::Executed;
 use isolated_workers::layer::{ConcurrencyLimit, Deadline, Timeout};
-use isolated_workers_test_support::soon;
+use isolated_workers_test_support::{Fifo, soon};
 
 use crate::support::service::DeskClient;
 use crate::{desk, program};
@@ -33,6 +33,25 @@ async fn a_worker_timeout_ends_its_handler() {
         error.to_string().starts_with("in the middleware `Timeout`: `hang` was not answered within 50ms")
     );
     assert_eq!(soon(desk.cancelled()).await.unwrap(), 1);
+}
+
+/// Nobody can end the thread, so the call counts as in flight until it has ended.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_worker_timeout_is_told_when_the_thread_of_its_blocking_handler_has_ended() {
+    let desk = desk(&["timeout"]).await;
+    let pipe = Fifo::new();
+    let finish = async {
+        let opened = pipe.opened().await;
+        tokio::time::sleep(4 * SHORT_TIMEOUT).await;
+        drop(opened);
+        Instant::now()
+    };
+    let call = async { (desk.read(pipe.path()).await, Instant::now()) };
+    let ((result, answered), ended) = soon(async { tokio::join!(call, finish) }).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(answered > ended, "the call was answered while its thread ran");
+    assert_eq!(soon(desk.add(1, 1)).await.unwrap(), 2);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub use super::answer::Answer;
 pub use super::encoding::decode;
 use super::encoding::{SKEW_ADVICE, encode, encode_into};
 use crate::Context;
-use crate::support::left_threads::BlockingTask;
+use crate::support::left_threads::{self, BlockingTask};
 use crate::support::names::type_name;
 use crate::support::panic_location;
 
@@ -187,6 +187,8 @@ where
     let cancel_on_drop = context.cancelled().clone().drop_guard();
     let task = BlockingTask::spawn(move || {
         let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
+        // Calls of other blocking handlers that this one has dropped.
+        left_threads::forget();
         ran.map_err(|panic| (panic, panic_location::take()))
     });
     Answer::new(async move {

@@ -67,6 +67,11 @@ pub fn observe<T>(run: impl FnOnce() -> T) -> T {
     run()
 }
 
+/// Returns `true` while this thread runs a part of a handler.
+pub(crate) fn is_observed() -> bool {
+    IS_OBSERVED.get()
+}
+
 /// Returns the location of the panic that was just caught on this thread, if it was recorded, and
 /// prints a note to standard error once.
 pub(crate) fn take() -> Option<String> {

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, Response, TxId};
-use isolated_workers_middleware::{Service, left_threads, panic_location};
+use isolated_workers_middleware::left_threads::{self, LeftThreads};
+use isolated_workers_middleware::{Service, panic_location};
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinSet};
 
@@ -74,10 +75,19 @@ enum Recipient {
 impl<S: Service + 'static> HandlerInput<S> {
     async fn run(self) -> Handled<S> {
         let Self { service, request, recipient } = self;
+        // A layer may end a call while its blocking handler runs. That call is answered when the
+        // thread has ended, so that it counts as in flight.
+        let mut left = LeftThreads::default();
         let result = {
             let mut call = pin!(service.call(request));
-            poll_fn(|cx| panic_location::observe(|| call.as_mut().poll(cx))).await
+            poll_fn(|cx| {
+                let polled = panic_location::observe(|| call.as_mut().poll(cx));
+                left.collect();
+                polled
+            })
+            .await
         };
+        left.ended().await;
         let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
         let answer = match (recipient, result) {
             (Recipient::Caller(id), result) => {
@@ -104,9 +114,7 @@ async fn run_until_cancelled<S>(
         Ok(()) = cancelled => {}
         handled = &mut handling => return Some(handled),
     }
-    for thread in left_threads::of(|| drop(handling)) {
-        thread.await;
-    }
+    left_threads::of(|| drop(handling)).ended().await;
     None
 }
 

@@ -12,6 +12,9 @@ pub(crate) trait Desk {
     /// Never returns. `cancelled` counts the calls whose cancellation the handler has seen.
     async fn hang(&self, context: Context);
     async fn cancelled(&self) -> u32;
+    /// Reads a named pipe to its end.
+    #[message(blocking)]
+    fn read(&self, path: String) -> String;
     #[message(oneway, timeout = "1ms")]
     async fn note(&self);
     /// Number of notes that were handled.
