@@ -11,6 +11,9 @@ mod orphan_guard;
 #[cfg_attr(not(unix), path = "worker/parent/other.rs")]
 mod parent;
 mod pending_handshakes;
+#[cfg_attr(unix, path = "worker/process_group/unix.rs")]
+#[cfg_attr(not(unix), path = "worker/process_group/other.rs")]
+mod process_group;
 mod reusable_future;
 mod serve;
 mod server;

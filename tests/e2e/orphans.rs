@@ -64,6 +64,33 @@ fn no_worker_outlives_a_killed_host() {
     }
 }
 
+/// The host kills the group of a worker. Here it cannot.
+#[test]
+fn no_process_that_a_worker_has_started_outlives_a_killed_host() {
+    for state in ["idle,child", "spinning,child", "blocks-exit,child", "disconnected,child"] {
+        let host = host(state, "wait");
+        assert_eq!(host.workers.len(), 4, "{state}");
+        PidFd::open(host.process.id()).signal(Signal::KILL);
+        host.assert_no_worker_outlives(state);
+    }
+}
+
+#[test]
+fn no_process_that_a_worker_has_started_outlives_a_host_that_exits_panics_or_aborts() {
+    for end in ["exit", "return", "panic", "abort"] {
+        for state in ["idle,child", "spinning,child", "disconnected,child"] {
+            host(state, end).assert_no_worker_outlives(state);
+        }
+    }
+}
+
+#[test]
+fn a_host_that_dies_at_once_after_a_disconnect_leaves_no_file() {
+    for _ in 0..20 {
+        host("disconnected", "abort").assert_no_worker_outlives("disconnected");
+    }
+}
+
 #[test]
 fn no_worker_whose_exit_handler_blocks_outlives_its_host() {
     let host = host("blocks-exit", "wait");
@@ -108,6 +135,24 @@ async fn a_worker_that_cannot_watch_its_host_refuses_to_start() {
     let error = started.expect_err("a worker without threads");
     let parts = ["could not start a thread that watches the host", "raise `ulimit -u`"];
     assert_error(&error, isolated_workers::ErrorKind::Startup, &parts);
+}
+
+/// A worker near its limit of descriptors.
+#[tokio::test]
+async fn a_worker_that_starts_with_few_descriptors_handles_signals() {
+    let mut started = 0;
+    for descriptors in 4..=24 {
+        let program = isolated_workers::Program::new("prlimit").arg(format!("--nofile={descriptors}"));
+        let program = program.arg(super::WORKER).stderr(isolated_workers::driver::Output::Capture);
+        let Ok(worker) = super::soon(super::Worker::builder(program).spawn()).await else { continue };
+        started += 1;
+        PidFd::open(worker.pid()).signal(Signal::TERM);
+        let reason = super::soon(worker.closed()).await;
+        let by_signal = isolated_workers::error::ExitReason::Signaled { signal: 15, core_dumped: false };
+        let expected = [isolated_workers::error::ExitReason::Exited(0), by_signal];
+        assert!(expected.contains(&reason), "{descriptors}: {reason}");
+    }
+    assert!(started > 0);
 }
 
 /// A disconnected worker gets no end of file from its host. It would linger for a minute.

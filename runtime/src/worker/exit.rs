@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use isolated_workers_transport::Cleanup;
 
+#[cfg(unix)]
+use super::process_group;
 use super::thread;
 
 /// Time for the cleanup and the exit handlers of the process, after which it ends without them.
@@ -13,8 +15,8 @@ const EXIT_HANDLERS_TIMEOUT: Duration = Duration::from_millis(500);
 /// Stack size of the thread that ends the process.
 const STACK_BYTES: usize = 64 << 10;
 
-/// Ends this process. An exit handler may block forever, for example on a lock that a busy handler
-/// holds: the process then ends without it.
+/// Ends this process, and its process group if the host has ended. An exit handler may block
+/// forever, for example on a lock that a busy handler holds: the process then ends without it.
 pub(super) fn exit(code: i32, cleanup: Option<&Cleanup>) -> ! {
     let limit = thread::start("exit", STACK_BYTES, move || {
         std::thread::sleep(EXIT_HANDLERS_TIMEOUT);
@@ -29,8 +31,16 @@ pub(super) fn exit(code: i32, cleanup: Option<&Cleanup>) -> ! {
     std::process::exit(code)
 }
 
+/// Has `handler` run when the process exits, after the exit handlers that are registered later.
+#[cfg(unix)]
+pub(super) fn on_exit(handler: extern "C" fn()) {
+    // SAFETY: `handler` may run on any thread. If the system has no memory for it, it never runs.
+    unsafe { libc::atexit(handler) };
+}
+
 #[cfg(unix)]
 fn exit_without_handlers(code: i32) -> ! {
+    process_group::kill_if_orphaned();
     // SAFETY: takes a number and does not return.
     unsafe { libc::_exit(code) }
 }

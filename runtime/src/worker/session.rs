@@ -19,7 +19,7 @@ use super::orphan_guard::{OrphanGuard, ParentGuard};
 use super::parent::ParentProcess;
 use super::pending_handshakes::{Heard, PendingHandshakes};
 use super::stop_signal::StopSignal;
-use super::{ServeOptions, event_thread, host_gone};
+use super::{ServeOptions, event_thread, host_gone, process_group};
 use crate::connection::{CloseReason, ConnectionTask, Link};
 use crate::handshake::{Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
@@ -125,6 +125,9 @@ impl<C: Codec> Session<C> {
         let peer = greeting.as_ref().map(Greeting::host);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
+        if let Some(parent) = parent {
+            process_group::end_with_orphan(parent, Arc::clone(&self.is_detached));
+        }
         // Started before any user code, which may block the runtime.
         let is_guarded = orphan_guard.start().and_then(|()| {
             let guard = parent.map(|parent| self.parent_guard(parent));
@@ -147,7 +150,10 @@ impl<C: Codec> Session<C> {
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        Ok(Some((handler, AcceptedHost { reader, writer, buffer, orphan_guard, peer, parent })))
+        Ok(Some((
+            handler,
+            AcceptedHost { reader, writer, buffer, orphan_guard, peer, parent },
+        )))
     }
 
     /// Waits for the next accepted host. Returns `None` once `linger` has passed. Connections that
@@ -270,6 +276,9 @@ impl<C: Codec> Session<C> {
             }
             end = self.served(&mut pump) => (end?, false),
         };
+        if self.is_process && matches!(end, CloseReason::Eof | CloseReason::Broken(_)) {
+            process_group::connection_lost();
+        }
         match end {
             CloseReason::GoAway { linger: linger @ Some(_) } if !is_stopped => {
                 // Disarm before the stream is dropped: its end tells the host that it may exit.

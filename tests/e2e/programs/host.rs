@@ -2,7 +2,8 @@
 //!
 //! Arguments: the path of the worker program, the state of the workers, and the end of the host.
 //!
-//! - State of the workers: `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks),
+//! - State of the workers, with `,child` if each has started a process, whose id is printed too:
+//!   `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks),
 //!   `disconnected`, `detached` (prints each address), or `nowhere` (prints the error of
 //!   `disconnect`).
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
@@ -55,6 +56,10 @@ async fn main() -> Result<(), Error> {
         "answered" | "pinged" => return calls(worker, (state == "answered").then_some(end)).await,
         _ => {}
     }
+    let (state, has_child) = match state.strip_suffix(",child") {
+        Some(state) => (state, true),
+        None => (state.as_str(), false),
+    };
     let mut workers = Vec::new();
     for _ in 0..2 {
         let mut program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
@@ -63,7 +68,10 @@ async fn main() -> Result<(), Error> {
         }
         let worker = Worker::builder(program).spawn().await?;
         let client = FaultsClient::new(worker.clone());
-        match state.as_str() {
+        if has_child {
+            println!("{}", client.start_child().await?);
+        }
+        match state {
             "spinning" => {
                 tokio::spawn(async move { client.spin().await });
                 // The spawned task sends the call meanwhile.

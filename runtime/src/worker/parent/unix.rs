@@ -31,7 +31,8 @@ impl ParentProcess {
         }
     }
 
-    fn is_parent(self) -> bool {
+    /// Returns `true` if the host is still the parent of this process.
+    pub(in crate::worker) fn is_parent(self) -> bool {
         getppid() == Some(self.0)
     }
 }

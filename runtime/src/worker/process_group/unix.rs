@@ -1,0 +1,58 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_current_process_group};
+
+use crate::worker::exit;
+use crate::worker::parent::ParentProcess;
+
+/// Time for the system to give this process another parent. It closes the connections of a process
+/// that ends shortly before.
+const NEW_PARENT_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Interval at which the parent is queried.
+const PARENT_POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Group that this process leads for its host.
+struct LedGroup {
+    /// Differs from the id of a fork of this process.
+    leader: Pid,
+    host: ParentProcess,
+    is_detached: Arc<AtomicBool>,
+}
+
+static LED: OnceLock<LedGroup> = OnceLock::new();
+static IS_CONNECTION_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Lets the group of this process end with it if `host` has ended by then: nobody else is left to
+/// kill the group. Does nothing if this process does not lead its group.
+pub(in crate::worker) fn end_with_orphan(host: ParentProcess, is_detached: Arc<AtomicBool>) {
+    let leader = getpid();
+    if getpgrp() == leader && LED.set(LedGroup { leader, host, is_detached }).is_ok() {
+        exit::on_exit(kill_if_orphaned);
+    }
+}
+
+/// Tells that the connection ended without a go-away, which usually means that the host has ended.
+pub(in crate::worker) fn connection_lost() {
+    IS_CONNECTION_LOST.store(true, Ordering::Release);
+}
+
+/// Kills the group, and this process with it, if the host has ended. To be called last.
+pub(in crate::worker) extern "C" fn kill_if_orphaned() {
+    let Some(LedGroup { leader, host, is_detached }) = LED.get() else { return };
+    if getpid() != *leader || is_detached.load(Ordering::Acquire) {
+        return;
+    }
+    if IS_CONNECTION_LOST.load(Ordering::Acquire) {
+        let started = Instant::now();
+        while host.is_parent() && started.elapsed() < NEW_PARENT_TIMEOUT {
+            std::thread::sleep(PARENT_POLL_INTERVAL);
+        }
+    }
+    if !host.is_parent() && getpgrp() == *leader {
+        // It does not return, unless the system refuses: then the members stay.
+        let _ = kill_current_process_group(Signal::KILL);
+    }
+}
