@@ -1,11 +1,14 @@
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use isolated_workers::ErrorKind;
 use isolated_workers::error::{Executed, ExitReason};
 use isolated_workers::host::Timeouts;
 use isolated_workers::testing::conformance::alone;
+use isolated_workers::transport::{Stdio, Transport, UnixSocket};
 use isolated_workers_test_support::process::{PidFd, children, descriptors};
-use isolated_workers_test_support::{block_on, runtime};
+use isolated_workers_test_support::{Fifo, block_on, runtime};
+use rustix::process::Signal;
 
 use super::*;
 
@@ -40,6 +43,37 @@ async fn close_fails_calls_in_flight_without_waiting_for_them() {
     );
     close.unwrap();
     assert_eq!(worker.closed().await, ExitReason::Exited(0));
+}
+
+/// Longer than a process without a connection to a living host may run.
+const CLEANUP_TIME: Duration = Duration::from_millis(1500);
+
+#[tokio::test]
+async fn a_worker_may_clean_up_after_its_connection_has_ended() {
+    async fn cleans_up<T: Transport>(transport: T, how: &str) {
+        let pipe = Fifo::new();
+        let program = Program::new(WORKER).arg("cleans-up").arg(pipe.path());
+        let worker = soon(Worker::builder(program).transport(transport).spawn()).await.unwrap();
+        let process = PidFd::open(worker.pid());
+        let end = async {
+            match how {
+                "close" => worker.close().await.unwrap(),
+                "drain" => worker.drain().await.unwrap(),
+                _ => process.signal(Signal::TERM),
+            }
+            worker.closed().await
+        };
+        let cleanup = async {
+            let opened = pipe.opened().await;
+            assert!(tokio::time::timeout(CLEANUP_TIME, worker.closed()).await.is_err(), "{how}: cut off");
+            drop(opened);
+        };
+        let (reason, ()) = soon(async { tokio::join!(end, cleanup) }).await;
+        assert_eq!(reason, ExitReason::Exited(7), "{how} on {}", T::NAME);
+    }
+    let socket = ["close", "drain", "signal"].map(|how| cleans_up(UnixSocket, how));
+    let pipes = ["close", "drain", "signal"].map(|how| cleans_up(Stdio, how));
+    tokio::join!(join_all(socket), join_all(pipes));
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ impl<M: MakeHandler, C: Codec, L: Layers> IntoFuture for Serve<M, C, L> {
 
 impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
     /// Returns a handle that stops the worker from within, and the future that serves. The future
-    /// must be awaited. Dropping it closes the connection and drops calls in flight at once.
+    /// must be awaited. Dropping it closes the connection and drops calls in flight at once; a
+    /// process ends half a second later.
     ///
     /// ```no_run
     /// # use isolated_workers_core::Error;

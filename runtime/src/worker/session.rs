@@ -272,20 +272,23 @@ impl<C: Codec> Session<C> {
             () = PollOnWake::new(stop.stopped()) => {
                 // A host without a handshake may not know go-aways.
                 link.shut_down(self.options.handshake);
-                (drained(&mut pump).await, true)
+                (Ok(drained(&mut pump).await), true)
             }
-            end = self.served(&mut pump) => (end?, false),
+            end = self.served(&mut pump) => (end, false),
         };
-        if self.is_process && matches!(end, CloseReason::Eof | CloseReason::Broken(_)) {
-            process_group::connection_lost();
+        let end = end.inspect_err(|_| orphan_guard.disarm())?;
+        // Disarm before the stream is dropped: its end tells the host that it may exit. If this side
+        // ends the connection, the program may clean up for as long as its host lives.
+        match &end {
+            CloseReason::Eof | CloseReason::Broken(_) if self.is_process => process_group::connection_lost(),
+            CloseReason::Eof | CloseReason::Broken(_) => {}
+            _ => orphan_guard.disarm(),
         }
         match end {
             CloseReason::GoAway { linger: linger @ Some(_) } if !is_stopped => {
-                // Disarm before the stream is dropped: its end tells the host that it may exit.
                 if linger >= Some(UNLIMITED) {
                     self.is_detached.store(true, Ordering::Release);
                 }
-                orphan_guard.disarm();
                 Ok(linger)
             }
             CloseReason::Eof | CloseReason::GoAway { .. } | CloseReason::Leaving | CloseReason::Overran => {

@@ -325,6 +325,12 @@ fn main() -> Result<(), Error> {
         "no-depth" => {
             runtime(false).block_on(async { serve(worker).limits(Limits::default().depth(0)).await })
         }
+        // Cleans up until the named pipe is closed.
+        "cleans-up" => {
+            runtime(false).block_on(async { serve(worker).await })?;
+            std::fs::read_to_string(std::env::args().nth(2).unwrap()).unwrap();
+            std::process::exit(7)
+        }
         "impatient" => runtime(false)
             .block_on(async { serve(worker).connect_timeout(std::time::Duration::from_millis(50)).await }),
         "blocks-exit" => {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::handle::stop_requested;
 use super::incarnation::{Incarnation, ProcessEvent};
 use super::{StopRequest, WorkerExit, worker_closed};
-use crate::connection::Availability;
+use crate::connection::{Availability, CloseReason};
 use crate::driver::{Driver, Running};
 use crate::timeouts::silent_for;
 
@@ -76,6 +76,14 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                     ProcessEvent::Idle if self.is_leaving => late = Some(Box::pin(silent_for(drain))),
                     ProcessEvent::Idle => {
                         return Finish::Closed(self.close_or_kill(StopRequest::Close, stop).await);
+                    }
+                    // It has finished its calls, and may be cleaning up.
+                    ProcessEvent::ConnectionEnded(CloseReason::Eof | CloseReason::GoAway { .. })
+                        if self.is_leaving && self.link.is_idle() =>
+                    {
+                        self.connection = None;
+                        self.running.connection_over();
+                        late.get_or_insert_with(|| Box::pin(silent_for(drain)));
                     }
                     event => return Finish::Exited(self.end_after(event, stop).await),
                 },
