@@ -363,7 +363,7 @@ async fn parent_ended(parent: Option<ParentProcess>) {
 }
 
 fn no_thread(error: io::Error) -> Error {
-    let remedy = "raise `ulimit -u`, or the limit of the control group";
+    let remedy = "raise `ulimit -u` or `ulimit -n`, or the limit of the control group";
     let text = format!("could not start a thread that watches the host: {error}; {remedy}");
     Error::new(ErrorKind::Startup, text)
 }
