@@ -210,6 +210,52 @@ fn printing_is_harmless_if_nobody_reads_the_streams_of_the_host() {
     }
 }
 
+/// Code of a host may hold the lock of a stream while it waits for a worker that prints.
+#[test]
+fn a_worker_prints_while_its_host_holds_the_locks_of_its_streams() {
+    let host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+        .args([WORKER, "prints-locked", ""])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let process = PidFd::open(host.id());
+    let killer = std::thread::spawn(move || {
+        if !process.ends_within(HANG_TIMEOUT) {
+            process.signal(Signal::KILL);
+        }
+    });
+    let output = host.wait_with_output().unwrap();
+    killer.join().unwrap();
+    assert!(output.status.success(), "{:?}: the host hangs", output.status);
+    assert_eq!((output.stdout.len(), output.stderr.len()), (1 << 20, 1 << 20));
+}
+
+#[test]
+fn a_stream_of_the_host_that_does_not_block_loses_nothing() {
+    use std::io::Read;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
+        .args([WORKER, "prints-much", ""])
+        .stdout(writer)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut output = Vec::new();
+    // Slowly, so that the pipe is full most of the time.
+    let mut part = [0; 4 << 10];
+    loop {
+        match reader.read(&mut part).unwrap() {
+            0 => break,
+            read => output.extend_from_slice(&part[..read]),
+        }
+        std::thread::yield_now();
+    }
+    assert!(host.wait().unwrap().success());
+    assert_eq!(output.len(), 1 << 20);
+}
+
 #[tokio::test]
 async fn both_streams_go_through_the_host_by_default() {
     let (worker, client) = started().await;

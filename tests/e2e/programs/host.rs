@@ -19,7 +19,8 @@
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
 //! or `capture`. One worker prints, and the host prints nothing. With `prints-without-reader`, SIGPIPE
 //! has its default action as well. With `floods`, the worker prints more than a pipe holds, and the
-//! host kills it.
+//! host kills it. With `prints-much`, the third argument is not used, and the worker prints 1 MiB; with
+//! `prints-locked`, the host holds the locks of its streams meanwhile.
 
 #[path = "../services/faults.rs"]
 mod faults;
@@ -51,6 +52,7 @@ async fn main() -> Result<(), Error> {
             return prints(worker, end).await;
         }
         "floods" => return floods(worker, end).await,
+        "prints-much" | "prints-locked" => return prints_much(worker, state == "prints-locked").await,
         "updates" => return updates(end).await,
         "terminal" => return terminal(worker, end).await,
         "answered" | "pinged" => return calls(worker, (state == "answered").then_some(end)).await,
@@ -136,6 +138,13 @@ async fn prints(worker: &str, output: &str) -> Result<(), Error> {
     let client = FaultsClient::new(worker.clone());
     client.write(false, "to the output".into()).await?;
     client.write(true, "to the error".into()).await?;
+    worker.close().await
+}
+
+async fn prints_much(worker: &str, is_locked: bool) -> Result<(), Error> {
+    let worker = Worker::builder(Program::new(worker)).spawn().await?;
+    let _locks = is_locked.then(|| (std::io::stdout().lock(), std::io::stderr().lock()));
+    FaultsClient::new(worker.clone()).flood(1).await?;
     worker.close().await
 }
 

@@ -1,12 +1,13 @@
 //! Standard streams of the host, as far as only the system knows them.
 #![allow(unsafe_code)]
 
-use std::io::{self, Write};
+use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::ptr::null_mut;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::driver::output::StandardStream;
 
@@ -23,36 +24,37 @@ pub(in crate::driver) fn block_sigpipe() {
     }
 }
 
-/// Writes the bytes to the stream after those that the host has printed.
+/// Writes the bytes to the stream. Waits for a stream that does not block.
 ///
-/// Not through the buffer of `stdout`: what it cannot write would be written once more when the host
-/// ends, on a thread that does not block SIGPIPE.
-pub(in crate::driver) fn write_all(stream: StandardStream, bytes: &[u8]) -> io::Result<()> {
-    match stream {
-        StandardStream::Output => write_all_to(io::stdout().lock(), bytes),
-        StandardStream::Error => write_all_to(io::stderr().lock(), bytes),
-    }
-}
-
-fn write_all_to(mut stream: impl Write + AsFd, mut bytes: &[u8]) -> io::Result<()> {
-    stream.flush()?;
+/// Not through `stdout`: code of the host may hold its lock while it waits for the worker. And what
+/// its buffer cannot write would be written once more when the host ends, on a thread that does not
+/// block SIGPIPE.
+pub(in crate::driver) fn write_all(stream: StandardStream, mut bytes: &[u8]) -> io::Result<()> {
+    let stream = descriptor(stream);
     while !bytes.is_empty() {
-        match rustix::io::write(&stream, bytes) {
+        match rustix::io::write(stream, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stream, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            },
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
 }
 
+fn descriptor(stream: StandardStream) -> BorrowedFd<'static> {
+    match stream {
+        StandardStream::Output => rustix::stdio::stdout(),
+        StandardStream::Error => rustix::stdio::stderr(),
+    }
+}
+
 /// Returns `false` if a write to the stream would block now.
 pub(in crate::driver) fn is_writable(stream: StandardStream) -> bool {
-    let (stdout, stderr) = (io::stdout(), io::stderr());
-    let polled = match stream {
-        StandardStream::Output => PollFd::new(&stdout, PollFlags::OUT),
-        StandardStream::Error => PollFd::new(&stderr, PollFlags::OUT),
-    };
-    poll(&mut [polled], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    let stream = descriptor(stream);
+    poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
