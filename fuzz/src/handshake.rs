@@ -1,7 +1,7 @@
 //! Arbitrary bytes as the peer's handshake line, on the host and on the worker.
 
-use isolated_workers_core::Schema;
 use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
+use isolated_workers_core::{Limits, Schema};
 
 const MAX_STARTUP_BYTES: usize = 1 << 16;
 
@@ -20,7 +20,7 @@ pub fn check(data: &[u8]) {
 
 fn identity() -> Identity<'static> {
     let service = Some(Schema::new("Calculator", 1));
-    Identity { codec: "json", transport: "unix-socket", service, pid: 1 }
+    Identity { codec: "json", transport: "unix-socket", service, pid: 1, limits: Limits::default() }
 }
 
 /// Returns the bytes after the worker's line. `None` if the host refuses the line.

@@ -6,7 +6,7 @@ mod greeting;
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::handshake::{HandshakeFailure, HostHandshake, Identity};
-use isolated_workers_core::{Error, Schema};
+use isolated_workers_core::{Error, Limits, Schema};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub(crate) use self::greeting::Greeting;
@@ -43,12 +43,12 @@ impl From<HandshakeFailure> for HandshakeError {
     }
 }
 
-fn identity<C: Codec>(transport: &str, service: Option<Schema>) -> Identity<'_> {
-    Identity { codec: C::ID, transport, service, pid: std::process::id() }
+fn identity<C: Codec>(transport: &str, service: Option<Schema>, limits: Limits) -> Identity<'_> {
+    Identity { codec: C::ID, transport, service, pid: std::process::id(), limits }
 }
 
 /// Performs the host's side of the handshake and sends the startup data. Returns the bytes that
-/// follow the worker's line.
+/// follow the worker's line, and the limits of the frames to send.
 ///
 /// Not cancel-safe: if the future is dropped, drop the connection too.
 pub(crate) async fn greet<C: Codec>(
@@ -56,17 +56,18 @@ pub(crate) async fn greet<C: Codec>(
     writer: &mut (impl AsyncWrite + Unpin),
     transport: &str,
     service: Option<Schema>,
+    limits: Limits,
     token: &str,
     startup: Option<&Bytes>,
-) -> Result<BytesMut, HandshakeError> {
-    let identity = identity::<C>(transport, service);
+) -> Result<(BytesMut, Limits), HandshakeError> {
+    let identity = identity::<C>(transport, service, limits);
     let mut handshake = HostHandshake::new(identity, token, startup.map(Bytes::len));
     let sent = send(writer, &handshake.hello(), startup.map_or(&[], |data| data)).await;
     match (sent, receive(reader, &mut handshake).await) {
         // A worker that refuses the startup data sends its reason and closes the stream, which may
         // break the write.
         (Err(error), Err(HandshakeError::Gone(_))) => Err(error.into()),
-        (_, received) => received,
+        (_, received) => Ok((received?, handshake.sending_limits())),
     }
 }
 

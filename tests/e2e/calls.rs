@@ -165,6 +165,42 @@ async fn oneway_messages_arrive_in_order_and_before_later_calls() {
     worker.close().await.unwrap();
 }
 
+/// Each side knows the limits of the other from the handshake.
+#[tokio::test]
+async fn a_frame_over_the_limit_of_its_receiver_fails_only_its_own_call() {
+    // The worker has a limit of 8 MiB.
+    let large = Limits::default().frame(16 << 20).metadata(1 << 20);
+    let builder = Worker::builder(Program::new(WORKER).arg("postcard")).codec(Postcard).limits(large);
+    let worker = soon(builder.spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let error = soon(client.echo(vec![7; 9 << 20].into())).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, Executed::No), "{error}");
+    assert!(error.to_string().contains("over the limit of 8388608; raise `Limits::frame`"), "{error}");
+    let mut request = Request::new(Name::from_static("count"), vec![].into());
+    request.metadata_mut().insert("key", "v".repeat(100_000));
+    let error = soon(worker.call(request)).await.unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, Executed::No), "{error}");
+    assert_eq!(client.count().await.unwrap(), 1);
+    worker.close().await.unwrap();
+
+    let small = Limits::default().frame(1 << 20);
+    let builder = Worker::builder(Program::new(WORKER).arg("postcard")).codec(Postcard).limits(small);
+    let worker = soon(builder.spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    for _ in 0..3 {
+        client.note("x".repeat(1 << 19)).await.unwrap();
+    }
+    let error = soon(client.notes()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert!(error.to_string().starts_with("could not send the reply to `notes`"), "{error}");
+    soon(worker.disconnect()).await.unwrap();
+    soon(worker.reconnect()).await.unwrap();
+    let error = soon(client.notes()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert_eq!(client.count().await.unwrap(), 1);
+    worker.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     let small = |limits: Limits| async move {

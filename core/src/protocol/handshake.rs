@@ -6,12 +6,14 @@
 //! Bytes after the handshake belong to the first frames and are returned to the owner.
 //!
 //! ```
-//! use isolated_workers_core::Schema;
+//! use isolated_workers_core::{Limits, Schema};
 //! use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
 //!
 //! let schema = Schema::new("Calculator", 1);
-//! let host = Identity { codec: "json", transport: "stdio", service: Some(schema.clone()), pid: 1 };
-//! let worker = Identity { codec: "json", transport: "stdio", service: Some(schema), pid: 2 };
+//! let limits = Limits::default();
+//! let service = Some(schema);
+//! let host = Identity { codec: "json", transport: "stdio", service: service.clone(), pid: 1, limits };
+//! let worker = Identity { codec: "json", transport: "stdio", service, pid: 2, limits };
 //!
 //! let mut host = HostHandshake::new(host, "a secret token", None);
 //! let mut token = None;
@@ -36,7 +38,7 @@ use std::hint::black_box;
 use self::hello::{Hello, Line};
 pub use self::host::HostHandshake;
 pub use self::worker::{Greeting, Rejection, WorkerHandshake};
-use crate::{Error, Schema};
+use crate::{Error, Limits, Schema};
 
 /// Properties that each side announces to the other. Codec, transport and service must match.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Identity<'a> {
     pub service: Option<Schema>,
     /// Process id of this side.
     pub pid: u32,
+    /// Limits of the frames that this side receives. The peer sends no larger ones.
+    pub limits: Limits,
 }
 
 /// Failure of a handshake on the host's side.
@@ -105,7 +109,7 @@ mod tests {
 
     fn identity(pid: u32) -> Identity<'static> {
         let service = Some(Schema::new("Calculator", 1));
-        Identity { codec: "json", transport: "unix-socket", service, pid }
+        Identity { codec: "json", transport: "unix-socket", service, pid, limits: Limits::default() }
     }
 
     /// Startup data of the length that docs/wire.md shows.
@@ -166,6 +170,42 @@ mod tests {
         host.input().extend_from_slice(&answer.expect("a host that does not match gets an answer"));
         let failure = host.handle_input().unwrap_err().to_string();
         assert!(failure.contains("the codec of this host is cbor, that of the worker is json"), "{failure}");
+    }
+
+    #[test]
+    fn each_side_sends_within_the_limits_of_both() {
+        let limits = Limits::default();
+        let (large, small) = (limits.frame(64 << 20).metadata(10), limits.frame(1 << 20).metadata(20));
+        for (host, worker) in [(large, small), (small, large)] {
+            let mut token = None;
+            let mut hosts = HostHandshake::new(Identity { limits: host, ..identity(1) }, "t", None);
+            let own = Identity { limits: worker, ..identity(2) };
+            let mut workers = WorkerHandshake::new(own, &mut token, 99);
+            workers.input().extend_from_slice(&hosts.hello());
+            let greeting = workers.handle_input().unwrap().unwrap();
+            let both = |limits: Limits| (limits.frame, limits.metadata) == (1 << 20, 10);
+            assert!(both(greeting.sending_limits()));
+            hosts.input().extend_from_slice(&greeting.accept().0);
+            hosts.handle_input().unwrap().unwrap();
+            assert!(both(hosts.sending_limits()));
+        }
+    }
+
+    #[test]
+    fn a_peer_may_name_no_limits_or_absurd_ones() {
+        let line = documented("worker");
+        for (max, frame) in [(None, 8 << 20), (Some(0), 1 << 10), (Some(u64::MAX), 8 << 20)] {
+            let mut line: Value = serde_json::from_str(&line).unwrap();
+            let keys = line.as_object_mut().unwrap();
+            match max {
+                Some(max) => keys.insert("max_frame".into(), max.into()),
+                None => keys.remove("max_frame"),
+            };
+            let mut host = HostHandshake::new(identity(1), "a token", None);
+            host.input().extend_from_slice(format!("{line}\n").as_bytes());
+            assert!(host.handle_input().unwrap().is_some());
+            assert_eq!(host.sending_limits().frame, frame, "{line}");
+        }
     }
 
     #[test]

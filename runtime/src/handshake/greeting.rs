@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::handshake::{self, Rejection, WorkerHandshake};
-use isolated_workers_core::{Error, Schema};
+use isolated_workers_core::{Error, Limits, Schema};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{HandshakeError, identity, read_more, send};
@@ -10,8 +10,8 @@ use super::{HandshakeError, identity, read_more, send};
 pub(crate) struct Greeting<'a>(handshake::Greeting<'a>);
 
 impl<'a> Greeting<'a> {
-    /// Receives the host's line and at most `max_startup_bytes` of startup data. Stores the token
-    /// of the first host in `token`. Every later host must send the same token. A host that does
+    /// Receives the host's line and startup data within `limits`. Stores the token of the first
+    /// host in `token`. Every later host must send the same token. A host that does
     /// not match is answered before the error is returned. A host with the wrong token gets no
     /// answer.
     ///
@@ -22,10 +22,10 @@ impl<'a> Greeting<'a> {
         transport: &'a str,
         service: Schema,
         token: &mut Option<String>,
-        max_startup_bytes: usize,
+        limits: Limits,
     ) -> Result<Self, HandshakeError> {
-        let identity = identity::<C>(transport, Some(service));
-        let mut handshake = WorkerHandshake::new(identity, token, max_startup_bytes);
+        let identity = identity::<C>(transport, Some(service), limits);
+        let mut handshake = WorkerHandshake::new(identity, token, limits.frame);
         loop {
             match handshake.handle_input() {
                 Ok(Some(greeting)) => return Ok(Self(greeting)),
@@ -44,6 +44,11 @@ impl<'a> Greeting<'a> {
     /// Process id of the host.
     pub(crate) fn host(&self) -> u32 {
         self.0.host_pid()
+    }
+
+    /// Limits of the frames to send.
+    pub(crate) fn sending_limits(&self) -> Limits {
+        self.0.sending_limits()
     }
 
     /// Startup data from the host. `None` if the host sent none.

@@ -54,6 +54,8 @@ pub(crate) struct Greeted<T: Transport> {
     pub(crate) writer: T::Writer,
     /// Bytes received after the handshake.
     pub(crate) buffer: BytesMut,
+    /// Limits of the frames to send.
+    pub(crate) sending_limits: Limits,
 }
 
 impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
@@ -148,13 +150,14 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         startup: Option<&Bytes>,
     ) -> Result<Greeted<T>, HandshakeError> {
         let Channel { mut reader, mut writer, .. } = channel;
-        let HostSettings { service, handshake, .. } = &self.settings;
-        let buffer = if *handshake {
-            handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service.clone(), token, startup).await?
+        let HostSettings { service, handshake, limits, .. } = &self.settings;
+        let (service, limits) = (service.clone(), *limits);
+        let (buffer, sending_limits) = if *handshake {
+            handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service, limits, token, startup).await?
         } else {
-            BytesMut::new()
+            (BytesMut::new(), limits)
         };
-        Ok(Greeted { reader, writer, buffer })
+        Ok(Greeted { reader, writer, buffer, sending_limits })
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Schema, SequentialIds};
+use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds};
 use isolated_workers_middleware::{Layers, Local, Service};
 use isolated_workers_transport::{Channel, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
@@ -50,6 +50,8 @@ struct AcceptedHost {
     writer: AnyWriter,
     /// Bytes that were read after the handshake.
     buffer: BytesMut,
+    /// Limits of the frames to send.
+    sending_limits: Limits,
     orphan_guard: OrphanGuard,
     /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
@@ -123,6 +125,7 @@ impl<C: Codec> Session<C> {
     ) -> Result<Option<(M::Handler, AcceptedHost)>, HandshakeError> {
         let Heard { reader, mut writer, hangup, greeting, .. } = first;
         let peer = greeting.as_ref().map(Greeting::host);
+        let sending_limits = greeting.as_ref().map_or(self.options.limits, Greeting::sending_limits);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
         if let Some(parent) = parent {
@@ -152,7 +155,7 @@ impl<C: Codec> Session<C> {
         let buffer = accepted?;
         Ok(Some((
             handler,
-            AcceptedHost { reader, writer, buffer, orphan_guard, peer, parent },
+            AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, parent },
         )))
     }
 
@@ -191,6 +194,7 @@ impl<C: Codec> Session<C> {
     async fn resume(&self, heard: Heard<'_>) -> Result<AcceptedHost, HandshakeError> {
         let Heard { reader, mut writer, hangup, greeting, .. } = heard;
         let peer = greeting.as_ref().map(Greeting::host);
+        let sending_limits = greeting.as_ref().map_or(self.options.limits, Greeting::sending_limits);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
         if let Err(error) = orphan_guard.start() {
@@ -210,7 +214,7 @@ impl<C: Codec> Session<C> {
         if parent.is_none() {
             self.is_detached.store(true, Ordering::Release);
         }
-        Ok(AcceptedHost { reader, writer, buffer, orphan_guard, peer, parent })
+        Ok(AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, parent })
     }
 
     fn parent_guard(&self, parent: ParentProcess) -> ParentGuard {
@@ -245,7 +249,7 @@ impl<C: Codec> Session<C> {
         let greeting = tokio::select! {
             // First, because a hello may have arrived while another host was served.
             biased;
-            heard = Greeting::hear::<C>(&mut reader, &mut writer, transport, schema, &mut token, limits.frame) => heard?,
+            heard = Greeting::hear::<C>(&mut reader, &mut writer, transport, schema, &mut token, limits) => heard?,
             () = elapsed(connect_timeout) => {
                 let text = format!("the host sent no hello within {connect_timeout:?}");
                 return Err(Error::new(ErrorKind::Startup, text).into());
@@ -261,10 +265,10 @@ impl<C: Codec> Session<C> {
         connection: AcceptedHost,
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
-        let AcceptedHost { reader, writer, buffer, orphan_guard, peer, .. } = connection;
+        let AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, .. } = connection;
         let limits = self.options.limits;
-        let link =
-            Link::new(self.codec.clone(), limits, Arc::new(SequentialIds::default()), Duration::ZERO, writer);
+        let ids = Arc::new(SequentialIds::default());
+        let link = Link::new(self.codec.clone(), sending_limits, ids, Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
         let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {

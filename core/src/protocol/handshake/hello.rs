@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
-use crate::{Error, ErrorKind, Schema};
+use crate::{Error, ErrorKind, Limits, Schema};
 
 /// Version of the protocol. It changes only with an incompatible change.
 const PROTOCOL: u32 = 1;
@@ -30,6 +30,12 @@ pub(super) struct Hello<'a> {
     /// a worker's line.
     #[serde(borrow, default)]
     pub(super) token: Cow<'a, str>,
+    /// Maximum size in bytes of the frames that this side receives. `None`: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_frame: Option<u64>,
+    /// Maximum size in bytes of the metadata in a frame that this side receives. `None`: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_metadata: Option<u64>,
     /// Length in bytes of the startup data that follows the host's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup: Option<usize>,
@@ -48,6 +54,8 @@ impl<'a> Hello<'a> {
             pid: identity.pid,
             build: env!("CARGO_PKG_VERSION").into(),
             token: "".into(),
+            max_frame: Some(identity.limits.frame as u64),
+            max_metadata: Some(identity.limits.metadata as u64),
             startup: None,
             declined: None,
         }
@@ -61,6 +69,16 @@ impl<'a> Hello<'a> {
 
     pub(super) fn parse(line: &'a [u8]) -> Result<Self, Error> {
         serde_json::from_slice(line).map_err(|error| not_a_handshake(line, &error.to_string()))
+    }
+
+    /// Returns the limits of frames to this side from a peer that has `limits`. An error about a
+    /// frame always fits.
+    pub(super) fn sending_limits(&self, limits: Limits) -> Limits {
+        let lower = |own: usize, theirs: Option<u64>| {
+            theirs.map_or(own, |theirs| own.min(theirs.try_into().unwrap_or(usize::MAX)))
+        };
+        let frame = lower(limits.frame, self.max_frame).max(Limits::MIN_FRAME_BYTES);
+        limits.frame(frame).metadata(lower(limits.metadata, self.max_metadata))
     }
 
     /// Compares this side with the peer. `here` and `there` are their roles for the error text.

@@ -17,8 +17,8 @@ pub(crate) struct WorkerConnection<C: Codec> {
 impl<C: Codec> WorkerConnection<C> {
     /// Continues `link` over a stream.
     pub(crate) fn open<T: Transport>(link: &Link<C>, settings: &HostSettings, stream: Greeted<T>) -> Self {
-        let Greeted { reader, writer, buffer } = stream;
-        link.reconnect(settings.limits, writer);
+        let Greeted { reader, writer, buffer, sending_limits } = stream;
+        link.reconnect(sending_limits, writer);
         let task = ConnectionTask::new(link.clone(), settings.limits, reader, buffer, RejectAll);
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
         Self { task: Box::pin(task), heartbeat }

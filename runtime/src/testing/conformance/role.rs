@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind};
+use isolated_workers_core::{Error, ErrorKind, Limits};
 use isolated_workers_transport::{Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -126,7 +126,8 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
     let mut hello = Vec::new();
     let refused = |_| std::io::Error::other("the host's handshake is not for this worker");
     let (mut line, mut token) = (line.as_slice(), None);
-    let greeting = Greeting::hear::<C>(&mut line, &mut hello, T::NAME, SCHEMA, &mut token, 0).await;
+    let greeting =
+        Greeting::hear::<C>(&mut line, &mut hello, T::NAME, SCHEMA, &mut token, Limits::default()).await;
     greeting.map_err(refused)?.accept(&mut hello).await.map_err(refused)?;
     Ok(hello)
 }
