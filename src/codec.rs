@@ -18,8 +18,8 @@ pub use isolated_workers_codec::Cbor;
 #[cfg(feature = "postcard")]
 pub use isolated_workers_codec::Postcard;
 pub use isolated_workers_codec::{
-    Codec, CodecError, DefaultCodec, FrameError, Framing, LengthPrefixed, Pieces, SharedPieces, decode_body,
-    decode_within, encode_body, zero_copy_bytes,
+    BodyLimit, Codec, CodecError, DefaultCodec, FrameError, Framing, LengthPrefixed, Pieces, SharedPieces,
+    decode_body, decode_within, encode_body, zero_copy_bytes,
 };
 #[cfg(feature = "compression")]
 pub use isolated_workers_codec::{Compressed, CompressedFrames};

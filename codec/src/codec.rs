@@ -2,7 +2,7 @@ use bytes::BytesMut;
 use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::{CodecError, Framing, Pieces};
+use crate::{BodyLimit, CodecError, Framing, Pieces};
 
 /// Encodes values to bytes, decodes them, and chooses the framing of the stream.
 ///
@@ -58,9 +58,10 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// Appends the encoded `value` to `out`, without copying its large
     /// [`zero_copy_bytes`](crate::zero_copy_bytes).
     ///
-    /// Calls use this method. The default is [`encode`](Self::encode), which copies the bytes. A
-    /// codec may implement it if it writes bytes unchanged and does not modify what it has written.
-    /// [`Pieces`] implements [`io::Write`](std::io::Write):
+    /// Calls use this method. [`Pieces`] refuses bytes over its [`BodyLimit`], so that encoding a
+    /// value that is too large ends there. The default is [`encode`](Self::encode), which encodes
+    /// the whole value and copies the bytes. A codec may implement it if it writes bytes unchanged
+    /// and does not modify what it has written. [`Pieces`] implements [`io::Write`](std::io::Write):
     ///
     /// ```
     /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, zero_copy_bytes};
@@ -101,7 +102,7 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// ```
     ///
     /// # Errors
-    /// The format cannot represent the value.
+    /// The format cannot represent the value, or it exceeds the limit of `out`.
     fn encode_pieces<T: Serialize + ?Sized>(
         &self,
         value: &T,
@@ -118,6 +119,12 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// # Errors
     /// The bytes are not a value of this type, or bytes follow the value.
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError>;
+
+    /// Returns the size at which encoding a body for a connection with these limits stops. Default:
+    /// [`Limits::frame`].
+    fn body_limit(&self, limits: Limits) -> BodyLimit {
+        BodyLimit::of_frame(limits)
+    }
 
     /// Creates the framing for one direction of one connection.
     fn framing(&self, limits: Limits) -> Self::Framing;

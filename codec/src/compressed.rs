@@ -7,7 +7,7 @@ use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
 pub use self::compressed_frames::CompressedFrames;
-use crate::{Codec, CodecError, Pieces};
+use crate::{BodyLimit, Codec, CodecError, Pieces};
 
 /// Codec `C` with its large frames compressed with zlib.
 ///
@@ -30,6 +30,9 @@ pub struct Compressed<C> {
     codec: C,
     options: CompressionOptions,
 }
+
+/// Name of the setting of the cap in errors.
+const CAP_SETTING: &str = "Compressed::cap";
 
 /// Settings of compression, and limits of decompressed frames.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +128,13 @@ impl<C: Codec> Codec for Compressed<C> {
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
         self.codec.decode(bytes)
+    }
+
+    fn body_limit(&self, limits: Limits) -> BodyLimit {
+        match self.options.cap_bytes {
+            Some(cap) => BodyLimit::new(cap, CAP_SETTING).min(self.codec.body_limit(limits.frame(cap))),
+            None => self.codec.body_limit(limits),
+        }
     }
 
     fn framing(&self, limits: Limits) -> Self::Framing {

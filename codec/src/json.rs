@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::delimiter::{Delimiter, DelimiterError};
 use self::empty_payload::EmptyPayload;
 pub use self::json_lines::JsonLines;
-use crate::{Codec, CodecError};
+use crate::{Codec, CodecError, Pieces};
 
 /// JSON, one object per line. The default: it is readable, and peers in any language can use it.
 ///
@@ -42,6 +42,14 @@ impl Codec for Json {
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
         serde_json::to_writer(out.writer(), value).map_err(CodecError::new)
+    }
+
+    fn encode_pieces<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        out: &mut Pieces<'_>,
+    ) -> Result<(), CodecError> {
+        serde_json::to_writer(out, value).map_err(CodecError::new)
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {

@@ -15,6 +15,7 @@
 //! [`zero_copy_bytes`] encodes and decodes large bytes without copying them.
 
 mod body;
+mod body_limit;
 mod budget;
 #[cfg(feature = "cbor")]
 mod cbor;
@@ -34,6 +35,7 @@ mod postcard;
 pub mod zero_copy_bytes;
 
 pub use body::{decode_body, encode_body};
+pub use body_limit::BodyLimit;
 pub use budget::decode_within;
 #[cfg(feature = "cbor")]
 pub use cbor::Cbor;

@@ -1,9 +1,10 @@
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use isolated_workers_core::Body;
 
 use crate::zero_copy_bytes::current_bytes::{self, MIN_PIECE_BYTES};
+use crate::{BodyLimit, CodecError};
 
 /// Buffer for an encoded value, with large bytes of the value shared instead of copied.
 ///
@@ -26,16 +27,28 @@ use crate::zero_copy_bytes::current_bytes::{self, MIN_PIECE_BYTES};
 pub struct Pieces<'a> {
     buffer: &'a mut BytesMut,
     shared: SharedPieces,
+    limit: BodyLimit,
+    /// `true` if bytes over the limit were refused.
+    is_full: bool,
 }
 
 impl<'a> Pieces<'a> {
-    /// Creates pieces that append to `buffer`. Bytes already in `buffer` count as encoded.
+    /// Creates pieces without a limit that append to `buffer`. Bytes already in `buffer` count as
+    /// encoded.
     #[inline]
     pub fn new(buffer: &'a mut BytesMut) -> Self {
-        Self { buffer, shared: SharedPieces(None) }
+        Self { buffer, shared: SharedPieces(None), limit: BodyLimit::NONE, is_full: false }
     }
 
-    /// Returns the buffer to append to. Bytes already in the buffer must not be changed.
+    /// Lowers the limit. Encoding stops when the buffer would have to grow beyond it;
+    /// [`check`](Self::check) applies it to the encoded value.
+    #[inline]
+    pub fn limit_to(&mut self, limit: BodyLimit) {
+        self.limit = self.limit.min(limit);
+    }
+
+    /// Returns the buffer to append to, without the limit. Bytes already in the buffer must not be
+    /// changed.
     #[inline]
     pub fn buffer(&mut self) -> &mut BytesMut {
         self.buffer
@@ -45,23 +58,77 @@ impl<'a> Pieces<'a> {
     ///
     /// Bytes of 64 KiB or more that [`zero_copy_bytes`](crate::zero_copy_bytes) is encoding become
     /// a separate piece and are not copied.
+    ///
+    /// # Errors
+    /// The bytes exceed the limit.
     #[inline]
-    pub fn put_slice(&mut self, bytes: &[u8]) {
+    pub fn put_slice(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.len() < MIN_PIECE_BYTES {
+            self.make_room(bytes.len())?;
             self.buffer.extend_from_slice(bytes);
+            Ok(())
         } else {
-            self.put_large(bytes);
+            self.put_large(bytes)
         }
     }
 
+    /// Appends a byte.
+    ///
+    /// # Errors
+    /// The byte exceeds the limit.
+    #[inline]
+    pub fn put_u8(&mut self, byte: u8) -> io::Result<()> {
+        self.make_room(1)?;
+        self.buffer.put_u8(byte);
+        Ok(())
+    }
+
     #[cold]
-    fn put_large(&mut self, bytes: &[u8]) {
+    fn put_large(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.check_room(bytes.len())?;
         match current_bytes::take(bytes) {
-            Some(shared) => {
-                self.shared.0.get_or_insert_default().0.push((self.buffer.len(), shared));
-            }
+            Some(shared) => self.shared.push(self.buffer.len(), shared),
             None => self.buffer.extend_from_slice(bytes),
         }
+        Ok(())
+    }
+
+    /// Checks the limit if the buffer must grow. A check of each write would cost every value.
+    #[inline]
+    fn make_room(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes <= self.buffer.capacity() - self.buffer.len() { Ok(()) } else { self.check_room(bytes) }
+    }
+
+    #[cold]
+    fn check_room(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes <= self.limit.bytes().saturating_sub(self.len()) {
+            return Ok(());
+        }
+        self.is_full = true;
+        Err(io::Error::from(io::ErrorKind::FileTooLarge))
+    }
+
+    /// Number of bytes of the encoded value so far.
+    fn len(&self) -> usize {
+        self.buffer.len() + self.shared.bytes()
+    }
+
+    /// Checks the result of encoding a value into these pieces against the limit.
+    ///
+    /// # Errors
+    /// `encoded` is an error, or the value exceeds the limit.
+    #[inline]
+    pub fn check(&self, encoded: Result<(), CodecError>) -> Result<(), CodecError> {
+        if self.is_full || self.len() > self.limit.bytes() {
+            return Err(self.over_limit());
+        }
+        encoded
+    }
+
+    #[cold]
+    fn over_limit(&self) -> CodecError {
+        let (bytes, setting) = (self.limit.bytes(), self.limit.setting());
+        CodecError::over_budget(format!("it has more than {bytes} bytes; raise `{setting}` on both sides"))
     }
 
     /// Returns the shared pieces, so that the buffer can be used again.
@@ -80,13 +147,28 @@ pub struct SharedPieces(
 
 /// Shared bytes, each with the number of buffer bytes that precede it.
 #[derive(Debug, Default)]
-struct Inserts(Vec<(usize, Bytes)>);
+struct Inserts {
+    pieces: Vec<(usize, Bytes)>,
+    /// Number of bytes of all pieces.
+    bytes: usize,
+}
 
 impl SharedPieces {
     /// Returns `true` if there are no shared pieces. Then the buffer alone is the encoded value.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    fn push(&mut self, at: usize, bytes: Bytes) {
+        let inserts = self.0.get_or_insert_default();
+        inserts.bytes += bytes.len();
+        inserts.pieces.push((at, bytes));
+    }
+
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |inserts| inserts.bytes)
     }
 
     /// Returns the encoded value. `buffer` holds the bytes of the buffer of the [`Pieces`].
@@ -102,9 +184,9 @@ impl SharedPieces {
 impl Inserts {
     #[cold]
     fn into_body(self, mut buffer: Bytes) -> Body {
-        let mut pieces = Vec::with_capacity(2 * self.0.len() + 1);
+        let mut pieces = Vec::with_capacity(2 * self.pieces.len() + 1);
         let mut before = 0;
-        for (at, bytes) in self.0 {
+        for (at, bytes) in self.pieces {
             // If a codec has truncated its buffer, the value is wrong, but nothing panics.
             pieces.push(buffer.split_to(at.saturating_sub(before).min(buffer.len())));
             pieces.push(bytes);
@@ -118,14 +200,12 @@ impl Inserts {
 impl io::Write for Pieces<'_> {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put_slice(bytes);
-        Ok(bytes.len())
+        self.put_slice(bytes).map(|()| bytes.len())
     }
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.put_slice(bytes);
-        Ok(())
+        self.put_slice(bytes)
     }
 
     #[inline]

@@ -101,14 +101,12 @@ impl Flavor for PiecesWriter<'_, '_> {
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.buffer().put_u8(byte);
-        Ok(())
+        self.0.put_u8(byte).map_err(|_| postcard::Error::SerializeBufferFull)
     }
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.put_slice(bytes);
-        Ok(())
+        self.0.put_slice(bytes).map_err(|_| postcard::Error::SerializeBufferFull)
     }
 
     fn finalize(self) -> postcard::Result<()> {

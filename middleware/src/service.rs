@@ -7,18 +7,19 @@ mod context;
 mod encode_buffer;
 mod encoding;
 pub mod handler;
+mod limited_codec;
 mod local;
 mod service_ext;
 
 use std::sync::Arc;
 
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, Request, Response};
 
 pub use self::box_service::BoxService;
 pub(crate) use self::box_service::{BoxFuture, DynService};
 pub use self::context::Context;
-pub(crate) use self::encoding::{encode, undecodable};
+pub(crate) use self::encoding::{Part, encode, undecodable};
 pub use self::handler::Handler;
 pub use self::local::Local;
 pub use self::service_ext::ServiceExt;
@@ -44,6 +45,12 @@ pub trait Service: Send + Sync {
     /// Returns the codec, for code that reads or writes bodies.
     fn codec(&self) -> &Self::Codec;
 
+    /// Returns the size at which encoding a body for this path stops. Default:
+    /// [`BodyLimit::NONE`]. A service that wraps another forwards this method.
+    fn body_limit(&self) -> BodyLimit {
+        BodyLimit::NONE
+    }
+
     /// Sends the request and returns its response.
     ///
     /// # Errors
@@ -59,6 +66,10 @@ impl<S: Service> Service for &S {
         (**self).codec()
     }
 
+    fn body_limit(&self) -> BodyLimit {
+        (**self).body_limit()
+    }
+
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         (**self).call(request)
     }
@@ -70,6 +81,10 @@ impl<S: Service> Service for Arc<S> {
 
     fn codec(&self) -> &Self::Codec {
         (**self).codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        (**self).body_limit()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, Limits, Request, Response, TxIdGenerator};
 use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
@@ -58,6 +58,7 @@ struct Shared<C: Codec> {
     ids: Arc<dyn TxIdGenerator>,
     /// Timeout of calls that set none. Zero means no limit.
     timeout: Duration,
+    body_limit: BodyLimit,
     state: Mutex<State<C::Framing>>,
     /// Number of available permits, readable without the mutex.
     available_permits: Arc<AtomicU32>,
@@ -89,11 +90,13 @@ impl<C: Codec> Link<C> {
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
         let state = State::new(codec.framing(limits), Box::new(writer));
+        let body_limit = codec.body_limit(limits);
         let (available_permits, state) = (state.permits.available(), Mutex::new(state));
         Self(Arc::new(Shared {
             codec,
             ids,
             timeout,
+            body_limit,
             state,
             available_permits,
             reads: AtomicU64::new(0),
@@ -267,6 +270,10 @@ impl<C: Codec> Service for Link<C> {
 
     fn codec(&self) -> &C {
         &self.0.codec
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.0.body_limit
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {

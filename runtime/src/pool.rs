@@ -26,7 +26,7 @@ use std::sync::Arc;
 use futures_util::future::{Either, join_all};
 use futures_util::stream::{self, Stream};
 use futures_util::{FutureExt, StreamExt};
-use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{CallError, Error, ErrorKind, Message, Request, Response};
 use isolated_workers_middleware::{BoxService, Service, ServiceExt};
 use tokio::sync::watch;
@@ -333,6 +333,10 @@ impl<S: Service> Service for Pool<S> {
 
     fn codec(&self) -> &S::Codec {
         self.service.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.service.body_limit()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {

@@ -149,7 +149,7 @@ async fn a_reply_that_the_codec_cannot_encode_fails_only_its_own_call() {
     let (worker, client) = started().await;
     let error = soon(client.unencodable()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
-    assert!(error.to_string().contains("could not encode the reply of `unencodable` as json"), "{error}");
+    assert!(error.to_string().contains("could not encode the reply to `unencodable` as json"), "{error}");
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 }
@@ -216,11 +216,15 @@ async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     let (worker, client) = small(Limits::default().frame(1 << 20)).await;
     let error = soon(client.echo(vec![7; 2 << 20].into())).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, Executed::No));
-    assert!(error.to_string().contains("over the limit of 1048576; raise `Limits::frame`"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "could not encode the message `echo` as postcard: it has more than 1048576 bytes; raise \
+         `Limits::frame` on both sides"
+    );
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);
     worker.close().await.unwrap();
 
-    // The worker has a limit of 8 MiB. It refuses a reply whose body and header exceed it.
+    // The worker has a limit of 8 MiB. It refuses a reply of more bytes.
     let (worker, client) = small(Limits::default().frame(16 << 20)).await;
     for _ in 0..9 {
         client.note("x".repeat(1 << 20)).await.unwrap();
@@ -228,7 +232,7 @@ async fn a_frame_over_the_limit_fails_only_its_own_call_on_either_side() {
     let error = soon(client.notes()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(
-        error.to_string().starts_with("could not send the reply to `notes`: the frame has at least"),
+        error.to_string().starts_with("could not encode the reply to `notes` as postcard: it has more than"),
         "{error}"
     );
     assert_eq!(client.echo(vec![1].into()).await.unwrap(), [1][..]);

@@ -123,7 +123,7 @@ async fn startup_data_respects_the_limits_of_both_sides() {
     assert_error(
         &error,
         ErrorKind::TooLarge,
-        &["could not send startup data", "`Limits::frame` allows 1024"],
+        &["could not send startup data", "it has more than 1024 bytes; raise `Limits::frame`"],
     );
 
     let frugal = || Worker::builder(program().arg("frugal"));

@@ -1,5 +1,6 @@
 use isolated_workers_core::Limits;
 
+use super::CAP_SETTING;
 use crate::FrameError;
 
 /// Limits of the size of a frame before compression.
@@ -14,7 +15,7 @@ pub(super) struct Expansion {
 impl Expansion {
     pub(super) fn new(cap_bytes: Option<usize>, ratio: usize, limits: Limits) -> Self {
         match cap_bytes {
-            Some(cap_bytes) => Self { cap_bytes, setting: "Compressed::cap", ratio },
+            Some(cap_bytes) => Self { cap_bytes, setting: CAP_SETTING, ratio },
             None => Self { cap_bytes: limits.frame, setting: "Limits::frame", ratio },
         }
     }

@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 use super::Event;
 use super::bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
 use super::errors::{
-    cancelled, closed, duplicate_id, nameless, reused_id, timed_out, too_many_requests, unread_answers,
+    cancelled, closed, duplicate_id, nameless, reused_id, shortened, timed_out, too_many_requests,
+    unread_answers,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
@@ -319,8 +320,13 @@ impl<T> Connection<T> {
             // The error frame of an encode error is short. If even that frame cannot be encoded,
             // nothing is sent and the caller's timeout applies.
             Frame::Error { ref error, .. } if is_encode_error(error) => None,
-            Frame::Reply { id, name, .. } | Frame::Error { id, name, .. } => {
+            Frame::Reply { id, name, .. } => {
                 self.outbox.push(Frame::Error { id, name, error: Box::new(error.to_remote()) });
+                None
+            }
+            Frame::Error { id, name, error: unsent } => {
+                let error = Box::new(shortened(&unsent, &error));
+                self.outbox.push(Frame::Error { id, name, error });
                 None
             }
             _ => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
-use crate::{Error, ErrorKind, Executed, Name, TxId};
+use crate::{Error, ErrorKind, Executed, Name, RemoteError, TxId};
 
 #[cold]
 pub(super) fn duplicate_id(name: &str, id: TxId) -> Error {
@@ -58,4 +58,21 @@ pub(super) fn timed_out(name: &Name, timeout: Duration) -> Error {
     let remedy = "raise the timeout of the worker, the message or the call, or set it to zero for no limit";
     let text = format!("could not complete `{name}`: it was not answered within {timeout:?}; {remedy}");
     Error::new(ErrorKind::Timeout, text)
+}
+
+/// Returns the error that replaces `unsent`, which could not be encoded because of `error`: it keeps
+/// the beginning of its text.
+#[cold]
+pub(super) fn shortened(unsent: &RemoteError, error: &Error) -> RemoteError {
+    /// Fits the smallest frame with the text of `error`, also if each character is escaped.
+    const MAX_CHARACTERS: usize = 64;
+    let start: String = unsent
+        .message
+        .chars()
+        .take(MAX_CHARACTERS)
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    let mut remote = error.to_remote();
+    remote.message = format!("{}; its text starts with: {start}", remote.message);
+    remote
 }

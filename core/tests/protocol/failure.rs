@@ -112,6 +112,22 @@ fn a_reply_without_an_encoding_becomes_an_error() {
 }
 
 #[test]
+fn an_error_without_an_encoding_keeps_the_start_of_its_text() {
+    let mut pair = scene();
+    handled(&mut pair, 1, "call");
+    let text = format!("the disk is full:\n{}", "ß".repeat(1000));
+    pair.answer(Worker, &id(1), Err(Error::new(ErrorKind::Remote, text)));
+    pair.refuse(Worker, Error::new(ErrorKind::TooLarge, "the frame is too large"));
+    pair.transmit(Worker).unwrap();
+    let (_, result) = end_of(pair.deliver(Host).unwrap().unwrap());
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let text = error.to_string();
+    assert!(text.starts_with("the frame is too large; its text starts with: the disk is full: ßß"), "{text}");
+    assert!(text.len() < 200, "{text}");
+}
+
+#[test]
 fn an_error_without_an_encoding_is_replaced_only_once() {
     for kind in [ErrorKind::TooLarge, ErrorKind::Encode] {
         let mut pair = scene();

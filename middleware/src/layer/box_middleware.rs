@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
 use super::stack::{InnerService, around};
@@ -98,6 +98,10 @@ impl<C: Codec> Service for BorrowedService<'_, C> {
         self.0.codec()
     }
 
+    fn body_limit(&self) -> BodyLimit {
+        self.0.body_limit()
+    }
+
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         self.0.call(request)
     }
@@ -114,6 +118,10 @@ impl<S: Service, C: Codec> Service for WithCodec<'_, S, C> {
 
     fn codec(&self) -> &C {
         self.codec
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.service.body_limit()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
@@ -144,6 +152,10 @@ impl<C: Codec> Service for RemainingLayers<'_, C> {
 
     fn codec(&self) -> &C {
         self.next.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.next.body_limit()
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {

@@ -8,7 +8,7 @@ use isolated_workers_core::{Body, Error, Executed, Message, Request, Response, R
 
 pub(crate) use self::erased_service::ErasedService;
 use self::erased_service::{ReadFn, read, read_reply};
-use crate::service::{check_name, undecodable};
+use crate::service::{Part, check_name, undecodable};
 
 /// Rest of the stack, as passed to the function of [`from_fn`](crate::from_fn).
 ///
@@ -70,7 +70,7 @@ impl<'a> Next<'a> {
     /// request is unchanged in both cases.
     pub fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
-        request.set_body(self.0.encode(message, "message", M::NAME)?);
+        request.set_body(self.0.encode(message, Part::Message, M::NAME)?);
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl<'a> Next<'a> {
     /// # Errors
     /// `Encode` if `reply` cannot be encoded. The response is unchanged in that case.
     pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        response.set_body(self.0.encode(&MaybeBytes(reply), "reply", M::NAME)?);
+        response.set_body(self.0.encode(&MaybeBytes(reply), Part::Reply, M::NAME)?);
         Ok(())
     }
 

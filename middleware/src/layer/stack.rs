@@ -1,5 +1,6 @@
 use std::marker::PhantomData;
 
+use isolated_workers_codec::BodyLimit;
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 
 use crate::support::guard::{Guard, Guarded};
@@ -25,6 +26,10 @@ impl<M: Middleware, S: Service> Service for Layered<M, S> {
 
     fn codec(&self) -> &S::Codec {
         self.inner.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.inner.body_limit()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
@@ -64,6 +69,10 @@ impl<S: Service> Service for InnerService<S> {
 
     fn codec(&self) -> &S::Codec {
         self.0.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.0.body_limit()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{Error, Request, Response};
 
 use crate::Service;
@@ -41,6 +41,10 @@ impl<C: Codec> Service for BoxService<C> {
         self.0.codec()
     }
 
+    fn body_limit(&self) -> BodyLimit {
+        self.0.body_limit()
+    }
+
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         self.0.call(request)
     }
@@ -61,12 +65,17 @@ impl<C: Codec> fmt::Debug for BoxService<C> {
 /// [`Service`] with a known codec and an erased type.
 pub(crate) trait DynService<C>: Send + Sync {
     fn codec(&self) -> &C;
+    fn body_limit(&self) -> BodyLimit;
     fn call(&self, request: Request) -> BoxFuture<'_>;
 }
 
 impl<S: Service> DynService<S::Codec> for S {
     fn codec(&self) -> &S::Codec {
         Service::codec(self)
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        Service::body_limit(self)
     }
 
     fn call(&self, request: Request) -> BoxFuture<'_> {

@@ -10,7 +10,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Body, CallError, Error, Message, Request, Response};
 use pin_project_lite::pin_project;
 
-use super::encoding::{decode_error, decode_reply, encode_into};
+use super::encoding::{Part, decode_error, decode_reply, encode_into, unencodable};
 use crate::Service;
 
 /// Sends a message and waits for its reply.
@@ -52,9 +52,11 @@ where
 {
     // Encode into the request itself, so that the payload is not moved afterwards.
     let mut request = Request::of::<M>(Body::empty());
-    let call = match encode_into(request.body_mut(), service.codec(), message, "message", M::NAME) {
+    let call = match encode_into(request.body_mut(), service.codec(), service.body_limit(), message) {
         Ok(()) => SendState::Called { call: service.call(request) },
-        Err(error) => SendState::Refused { error: Some(error) },
+        Err(error) => {
+            SendState::Refused { error: Some(unencodable::<S::Codec>(error, Part::Message, M::NAME)) }
+        }
     };
     SendFuture { codec: service.codec(), call, output: PhantomData::<fn() -> (M, E)> }
 }

@@ -1,7 +1,7 @@
 //! Encoding and decoding of messages, replies and errors.
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
-use isolated_workers_codec::{Codec, CodecError, Pieces, decode_body, decode_within};
+use isolated_workers_codec::{BodyLimit, Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
 };
@@ -33,14 +33,44 @@ pub(crate) fn undecodable(attempt: String, error: CodecError, side: Role) -> Err
     Error::with_source(kind, format!("{attempt}: {error}{advice}"), error)
 }
 
+/// Value of a call that is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    Message,
+    Reply,
+    /// Error value of a handler.
+    Failure,
+}
+
+impl Part {
+    /// Describes the value for an error.
+    fn describe(self, name: &str) -> String {
+        match self {
+            Self::Message => format!("the message `{name}`"),
+            Self::Reply => format!("the reply to `{name}`"),
+            Self::Failure => format!("the error of `{name}`"),
+        }
+    }
+
+    /// A message is encoded before its call, the others after their handler.
+    fn executed(self) -> Executed {
+        match self {
+            Self::Message => Executed::No,
+            Self::Reply | Self::Failure => Executed::Yes,
+        }
+    }
+}
+
+/// Encodes a value of the message `name` within `limit`.
 pub(crate) fn encode<C: Codec, T: Serialize>(
     codec: &C,
+    limit: BodyLimit,
     value: &T,
-    what: &str,
+    part: Part,
     name: &str,
 ) -> Result<Body, Error> {
     let mut body = Body::empty();
-    encode_into(&mut body, codec, value, what, name)?;
+    encode_into(&mut body, codec, limit, value).map_err(|error| unencodable::<C>(error, part, name))?;
     Ok(body)
 }
 
@@ -48,13 +78,14 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
 pub(crate) fn encode_into<C: Codec, T: Serialize>(
     body: &mut Body,
     codec: &C,
+    limit: BodyLimit,
     value: &T,
-    what: &str,
-    name: &str,
-) -> Result<(), Error> {
+) -> Result<(), CodecError> {
     let (shared, encoded) = encode_buffer::fill(body, |out| {
         let mut pieces = Pieces::new(out);
+        pieces.limit_to(limit);
         let encoded = codec.encode_pieces(value, &mut pieces);
+        let encoded = pieces.check(encoded);
         (pieces.into_shared(), encoded)
     });
     if !shared.is_empty() {
@@ -62,14 +93,18 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
     }
     // This process encoded the value itself, so its size needs no limit.
     body.set_budget(Budget::LOCAL);
-    match encoded {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let advice = "change its type, or use a codec that supports it";
-            let text = format!("could not encode the {what} of `{name}` as {}: {error}; {advice}", C::ID);
-            Err(Error::with_source(ErrorKind::Encode, text, error))
-        }
-    }
+    encoded
+}
+
+/// Creates the error of a value that could not be encoded.
+#[cold]
+pub(crate) fn unencodable<C: Codec>(error: CodecError, part: Part, name: &str) -> Error {
+    let (kind, advice) = match error.is_over_budget() {
+        true => (ErrorKind::TooLarge, ""),
+        false => (ErrorKind::Encode, "; change its type, or use a codec that supports it"),
+    };
+    let text = format!("could not encode {} as {}: {error}{advice}", part.describe(name), C::ID);
+    Error::with_source(kind, text, error).with_executed(part.executed())
 }
 
 pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {

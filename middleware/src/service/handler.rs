@@ -3,12 +3,13 @@
 //! `#[service]` generates a [`Handler`] that matches on the name of the message and calls
 //! [`respond`] in each arm.
 
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{self, Poll};
 
-use isolated_workers_codec::Codec;
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{
     Body, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
 };
@@ -16,7 +17,7 @@ use pin_project_lite::pin_project;
 
 pub use super::answer::Answer;
 pub use super::encoding::decode;
-use super::encoding::{SKEW_ADVICE, encode, encode_into};
+use super::encoding::{Part, SKEW_ADVICE, encode, encode_into, unencodable};
 use crate::Context;
 use crate::support::left_threads::{self, BlockingTask};
 use crate::support::names::type_name;
@@ -215,15 +216,22 @@ where
 /// different places, such as actors.
 ///
 /// # Errors
-/// `Encode` if the result cannot be encoded, `Remote` if `result` is an error.
+/// `Encode` if the reply cannot be encoded, `TooLarge` if it exceeds the limit of the codec's
+/// connection, `Remote` if `result` is an error. The text of an error arrives even if its value
+/// cannot be encoded.
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
         Ok(reply) => encode_reply::<M, C>(codec, reply),
         Err(failure) => {
-            let data = encode(codec, &failure, "error", M::NAME)?;
             let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
-            remote.set_budget(data.budget());
-            remote.data = Some(data.into_bytes());
+            match encode(codec, BodyLimit::NONE, &failure, Part::Failure, M::NAME) {
+                Ok(data) => {
+                    remote.set_budget(data.budget());
+                    remote.data = Some(data.into_bytes());
+                }
+                // The caller gets the text, because the failure matters more than its encoding.
+                Err(error) => write!(remote.message, " ({error})").expect("a string takes any text"),
+            }
             Err(Error::remote(M::NAME, remote))
         }
     }
@@ -231,7 +239,8 @@ pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>
 
 fn encode_reply<M: Message, C: Codec>(codec: &C, reply: M::Reply) -> Result<Response, Error> {
     let mut response = Response::new(Body::empty());
-    encode_into(response.body_mut(), codec, &MaybeBytes(&reply), "reply", M::NAME)?;
+    encode_into(response.body_mut(), codec, BodyLimit::NONE, &MaybeBytes(&reply))
+        .map_err(|error| unencodable::<C>(error, Part::Reply, M::NAME))?;
     Ok(response)
 }
 

@@ -1,6 +1,7 @@
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, ErrorKind, Name, Request, Response};
 
+use super::limited_codec::LimitedCodec;
 use crate::support::guard::{Guard, Guarded};
 use crate::{Handler, Service};
 
@@ -12,13 +13,21 @@ use crate::{Handler, Service};
 #[derive(Clone, Copy, Debug)]
 pub struct Local<H, C> {
     handler: H,
-    codec: C,
+    codec: LimitedCodec<C>,
 }
 
 impl<H: Handler, C: Codec> Local<H, C> {
     /// Creates a service that calls `handler` in this process.
     pub fn new(handler: H, codec: C) -> Self {
-        Self { handler, codec }
+        Self { handler, codec: LimitedCodec { codec, limit: BodyLimit::NONE } }
+    }
+
+    /// Sets the size at which encoding a message, a reply or an error value stops. Default:
+    /// [`BodyLimit::NONE`].
+    #[must_use]
+    pub fn with_body_limit(mut self, limit: BodyLimit) -> Self {
+        self.codec.limit = limit;
+        self
     }
 }
 
@@ -27,7 +36,11 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
     const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {
-        &self.codec
+        &self.codec.codec
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.codec.limit
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
@@ -52,11 +65,108 @@ impl Guard for HandlerGuard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt;
     use isolated_workers_codec::Json;
-    use isolated_workers_core::{Body, Schema};
+    use isolated_workers_core::{Body, CallError, Executed, Message, Schema};
+    use serde::ser::SerializeSeq;
+    use serde::{Deserialize, Serialize, Serializer};
 
     use super::*;
+    use crate::{BoxService, Next, ServiceExt, from_fn, handler};
+
+    /// Number of elements of [`Numbers`] that were encoded.
+    static ENCODED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Encoded as this many numbers.
+    #[derive(Debug, Deserialize)]
+    #[serde(from = "Vec<u8>")]
+    struct Numbers(usize);
+
+    impl From<Vec<u8>> for Numbers {
+        fn from(numbers: Vec<u8>) -> Self {
+            Self(numbers.len())
+        }
+    }
+
+    impl Serialize for Numbers {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut sequence = serializer.serialize_seq(Some(self.0))?;
+            for _ in 0..self.0 {
+                ENCODED.fetch_add(1, Ordering::Relaxed);
+                sequence.serialize_element(&7_u8)?;
+            }
+            sequence.end()
+        }
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Count {
+        numbers: Numbers,
+        answer: usize,
+    }
+
+    impl Message for Count {
+        const NAME: &'static str = "count";
+        type Reply = Numbers;
+        type Error = Numbers;
+    }
+
+    impl std::fmt::Display for Numbers {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{} numbers", self.0)
+        }
+    }
+
+    struct CountHandler;
+
+    impl Handler for CountHandler {
+        const SCHEMA: Schema = Schema::new("CountHandler", 1);
+
+        async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
+            let run = |Count { numbers, answer }: Count| async move {
+                if numbers.0 > 0 { Err(Numbers(answer)) } else { Ok(Numbers(answer)) }
+            };
+            handler::respond(codec, request, run).await
+        }
+    }
+
+    #[test]
+    fn encoding_a_message_a_reply_or_an_error_ends_at_the_limit() {
+        const MANY: usize = 1_000_000_000;
+        let limit = BodyLimit::new(10_000, "Limits::frame");
+        let local = Local::new(CountHandler, Json).with_body_limit(limit);
+        let forward = async |request, next: Next<'_>| next.call(request).await;
+        let service = BoxService::new(local.wrapped_by(from_fn(forward)));
+        let call = |numbers, answer| {
+            let before = ENCODED.load(Ordering::Relaxed);
+            let message = Count { numbers: Numbers(numbers), answer };
+            let result = service.send(&message).now_or_never().expect("the handler does not wait");
+            let encoded = ENCODED.load(Ordering::Relaxed) - before;
+            assert!(encoded < 20_000, "{encoded} numbers were encoded");
+            result
+        };
+        let refused = |result, executed, text: &str| {
+            let Err(CallError::Call(error)) = result else { panic!("{result:?}") };
+            assert_eq!((error.kind(), error.executed()), (ErrorKind::TooLarge, executed), "{error}");
+            assert!(error.to_string().starts_with(text), "{error}");
+        };
+        assert_eq!(call(0, 1000).unwrap().0, 1000);
+        let text = "could not encode the message `count` as json: it has more than 10000 bytes; raise";
+        refused(call(MANY, 0), Executed::No, text);
+        let text = "could not encode the reply to `count` as json: it has more than 10000 bytes; raise";
+        refused(call(0, MANY), Executed::Yes, text);
+
+        // The text of the error arrives without its value.
+        let Err(CallError::Call(error)) = call(1, MANY) else { panic!() };
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Remote, Executed::Yes));
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the handler of `count` failed: 1000000000 numbers (could not enc"),
+            "{text}"
+        );
+    }
 
     struct EagerHandler;
 

@@ -2,7 +2,7 @@ use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_core::{CallError, Error, ErrorKind, Executed, Message, Request, Response};
 
 use super::client;
-use super::encoding::{decode, decode_reply, encode};
+use super::encoding::{Part, decode, decode_reply, encode};
 use crate::{Layered, Middleware, Service};
 
 /// Typed calls, typed access to bodies, and wrapping in middleware, for every [`Service`].
@@ -77,7 +77,7 @@ pub trait ServiceExt: Service {
     /// request is unchanged in both cases.
     fn replace<M: Message>(&self, request: &mut Request, message: &M) -> Result<(), Error> {
         check_name::<M>(request)?;
-        request.set_body(encode(self.codec(), message, "message", M::NAME)?);
+        request.set_body(encode(self.codec(), self.body_limit(), message, Part::Message, M::NAME)?);
         Ok(())
     }
 
@@ -94,7 +94,8 @@ pub trait ServiceExt: Service {
     /// # Errors
     /// `Encode` if `reply` cannot be encoded. The response is unchanged in that case.
     fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        response.set_body(encode(self.codec(), &MaybeBytes(reply), "reply", M::NAME)?);
+        let reply = MaybeBytes(reply);
+        response.set_body(encode(self.codec(), self.body_limit(), &reply, Part::Reply, M::NAME)?);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec, Pieces};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, TxIdGenerator};
 use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
@@ -221,14 +221,14 @@ fn encode_startup_data<C: Codec>(
         return Err(Error::new(ErrorKind::Config, format!("{}: {why}", attempt())));
     }
     let mut bytes = BytesMut::new();
-    codec.encode(data, &mut bytes).map_err(|error| {
-        Error::with_source(ErrorKind::Encode, format!("{}: it has no {}: {error}", attempt(), C::ID), error)
+    let mut pieces = Pieces::new(&mut bytes);
+    // Startup data is in no frame, so compression does not apply.
+    pieces.limit_to(BodyLimit::of_frame(settings.limits));
+    let encoded = codec.encode_pieces(data, &mut pieces);
+    let encoded = pieces.check(encoded).map(|()| pieces.into_shared());
+    let shared = encoded.map_err(|error| {
+        let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Encode };
+        Error::with_source(kind, format!("{}, encoded as {}: {error}", attempt(), C::ID), error)
     })?;
-    let (len, max) = (bytes.len(), settings.limits.frame);
-    if len > max {
-        let remedy = "make it smaller, or raise the limit on both sides";
-        let text = format!("{}: it has {len} bytes, `Limits::frame` allows {max}; {remedy}", attempt());
-        return Err(Error::new(ErrorKind::TooLarge, text));
-    }
-    Ok(bytes.freeze())
+    Ok(shared.into_body(bytes.freeze()).into_bytes())
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::Either;
-use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
 use isolated_workers_middleware::{BoxService, Layers, Service};
 use isolated_workers_transport::{DefaultTransport, Reconnect, Transport};
@@ -296,6 +296,10 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
 
     fn codec(&self) -> &S::Codec {
         self.service.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.service.body_limit()
     }
 
     fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {

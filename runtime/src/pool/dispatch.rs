@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
@@ -28,6 +28,10 @@ impl<C: Codec> Service for Dispatch<C> {
 
     fn codec(&self) -> &C {
         &self.0.codec
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.0.body_limit
     }
 
     #[inline]

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use isolated_workers_codec::BodyLimit;
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
@@ -60,6 +61,10 @@ impl<S: Service> Service for ScopedPool<S> {
 
     fn codec(&self) -> &S::Codec {
         self.pool.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.pool.body_limit()
     }
 
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + Send {

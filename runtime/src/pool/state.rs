@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::Error;
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +24,7 @@ use crate::{OnCrash, Status};
 /// State of a pool: its configuration, the fast path, and the scheduler behind one short lock.
 pub(super) struct PoolShared<C: Codec> {
     pub(super) codec: C,
+    pub(super) body_limit: BodyLimit,
     /// Description of the program, for errors.
     pub(super) subject: String,
     pub(super) on_crash: OnCrash,
@@ -94,6 +95,7 @@ impl<C: Codec> PoolShared<C> {
         };
         Self {
             codec: starter.codec.clone(),
+            body_limit: starter.codec.body_limit(starter.settings.limits),
             subject: starter.driver.subject(),
             on_crash: starter.settings.on_crash,
             max_in_flight: config.max_in_flight,

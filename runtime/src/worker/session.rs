@@ -75,7 +75,9 @@ impl<C: Codec> Session<C> {
         let token = first.token.take();
         let opened = self.open(make, first, &mut stop).await;
         let Some((handler, mut connection)) = opened.map_err(error)? else { return Ok(()) };
-        let service = Arc::new(layers.wrap(Local::new(handler, self.codec.clone())));
+        let body_limit = self.codec.body_limit(self.options.limits);
+        let local = Local::new(handler, self.codec.clone()).with_body_limit(body_limit);
+        let service = Arc::new(layers.wrap(local));
         // Each iteration serves one connection.
         loop {
             let parent = connection.parent;

@@ -10,13 +10,13 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 use crate::Service;
-use crate::service::{BoxFuture, encode};
+use crate::service::{BoxFuture, Part, encode};
 
 /// [`Service`] without its types. Bodies go through `erased_serde`.
 pub(crate) trait ErasedService: Sync {
     fn call(&self, request: Request) -> BoxFuture<'_>;
     fn codec_name(&self) -> &'static str;
-    fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error>;
+    fn encode(&self, value: &dyn erased_serde::Serialize, part: Part, name: &str) -> Result<Body, Error>;
     fn decode(&self, body: &Body, read: ReadFn) -> Result<Box<dyn Any>, CodecError>;
 }
 
@@ -29,8 +29,8 @@ impl<S: Service> ErasedService for S {
         S::Codec::ID
     }
 
-    fn encode(&self, value: &dyn erased_serde::Serialize, what: &str, name: &str) -> Result<Body, Error> {
-        encode(self.codec(), &value, what, name)
+    fn encode(&self, value: &dyn erased_serde::Serialize, part: Part, name: &str) -> Result<Body, Error> {
+        encode(self.codec(), self.body_limit(), &value, part, name)
     }
 
     fn decode(&self, body: &Body, read: ReadFn) -> Result<Box<dyn Any>, CodecError> {
