@@ -19,7 +19,7 @@ pub use isolated_workers_codec::Cbor;
 pub use isolated_workers_codec::Postcard;
 pub use isolated_workers_codec::{
     BodyLimit, Codec, CodecError, DefaultCodec, FrameError, Framing, LengthPrefixed, Pieces, SharedPieces,
-    decode_body, decode_within, encode_body, zero_copy_bytes,
+    byte_vec, decode_body, decode_within, encode_body, zero_copy_bytes,
 };
 #[cfg(feature = "compression")]
 pub use isolated_workers_codec::{Compressed, CompressedFrames};

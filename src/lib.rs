@@ -147,8 +147,7 @@ pub mod prelude {
 /// Items for generated code. Not public API.
 #[doc(hidden)]
 pub mod __private {
-    pub mod bytes;
-
+    pub use isolated_workers_codec::byte_vec as bytes;
     pub use isolated_workers_codec::zero_copy_bytes::maybe_bytes;
     pub use isolated_workers_runtime::run_worker;
     pub use serde;

@@ -16,7 +16,8 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces, budget};
 /// Bytes are encoded as byte strings if their type says so: `bytes::Bytes`, `serde_bytes::ByteBuf`
 /// and `Vec<u8>` arguments of a `#[service]`. Any other `Vec<u8>`, such as a field of a struct, is
 /// encoded as an array of numbers of one or two bytes each: a megabyte takes 25 ms to decode
-/// instead of 50 µs. Add `#[serde(with = "serde_bytes")]` to the field to get a byte string.
+/// instead of 50 µs. Add `#[serde(with = "isolated_workers::codec::byte_vec")]` to the field to get
+/// a byte string.
 ///
 /// A decoded value cannot borrow: types with a `&str` or `&[u8]` are refused.
 ///

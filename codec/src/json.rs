@@ -25,8 +25,10 @@ use crate::{Codec, CodecError, Pieces};
 /// distinguish `Some(None)` and `Some(())` from `None`. Metadata is sorted by key, because the
 /// members of an object have no order.
 ///
-/// Bytes are encoded as arrays of numbers, whatever their type: up to four bytes for each, and
-/// about 10 ns to decode each. Use `Postcard` or `Cbor` for payloads of bytes.
+/// Bytes are base64 text if [`byte_vec`](crate::byte_vec) or
+/// [`zero_copy_bytes`](crate::zero_copy_bytes) encodes them: arguments and replies of a `#[service]`
+/// of the types `Vec<u8>` and `bytes::Bytes`, and fields with the attribute. All other bytes are
+/// arrays of numbers: up to four bytes for each, and eight times as long to decode.
 ///
 /// A message without arguments is encoded as `null`. Decoding also accepts `{}` and a missing
 /// payload for it, and all three for a struct without required fields.

@@ -12,11 +12,12 @@
 //! | [`Compressed<C>`](Compressed) | `compression` | [`CompressedFrames`]: those of `C`, with zlib | large payloads over a slow stream |
 //!
 //! [`decode_within`] limits the memory and the nesting of a decoded value, for every codec.
-//! [`zero_copy_bytes`] encodes and decodes large bytes without copying them.
+//! [`byte_vec`] encodes bytes as bytes, and [`zero_copy_bytes`] does so without copying large ones.
 
 mod body;
 mod body_limit;
 mod budget;
+pub mod byte_vec;
 #[cfg(feature = "cbor")]
 mod cbor;
 mod codec;

@@ -8,8 +8,9 @@
 //! - Decoding makes it a part of the buffer that it was read into. This applies from 16 KiB on,
 //!   with codecs that lend their bytes, such as `Postcard`.
 //!
-//! The bytes on the wire are the same with and without this module. Arguments of a `#[service]` and
-//! replies that have the type `Bytes` use it without an attribute.
+//! In a text format such as `Json`, the bytes become base64, as with [`byte_vec`]. The bytes on the
+//! wire of a binary format are the same with and without this module. Arguments of a `#[service]`
+//! and replies that have the type `Bytes` use it without an attribute.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -41,68 +42,34 @@ pub(crate) mod current_bytes;
 #[doc(hidden)]
 pub mod maybe_bytes;
 
-use std::fmt;
-
 use bytes::Bytes;
-use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 
 use self::current_bytes::CurrentBytes;
+use crate::byte_vec;
 
-/// Encodes `bytes` in the same form as `Bytes` of the crate `bytes`, and lets the codec share them.
+/// Encodes `bytes` in the same form as [`byte_vec`], and lets the codec share them.
 ///
 /// # Errors
 /// The errors of the serializer.
 #[inline]
 pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
     let _current = CurrentBytes::set(bytes);
-    serializer.serialize_bytes(bytes)
+    byte_vec::serialize(bytes, serializer)
 }
 
-/// Decodes bytes, or a sequence of numbers. Shares the memory of the buffer if possible.
+/// Decodes bytes, base64 text in a text format, or a sequence of numbers. Shares the memory of the
+/// buffer if possible.
 ///
 /// # Errors
 /// The errors of the deserializer.
 #[inline]
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-    deserializer.deserialize_byte_buf(BytesVisitor)
+    byte_vec::decode(deserializer, share_or_copy)
 }
 
-struct BytesVisitor;
-
-impl<'de> Visitor<'de> for BytesVisitor {
-    type Value = Bytes;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("bytes")
-    }
-
-    /// Also shares bytes that are lent only for this call: postcard lends its own in this way.
-    #[inline]
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-        Ok(current_buffer::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes)))
-    }
-
-    #[inline]
-    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-        Ok(bytes.into())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-        Ok(Bytes::copy_from_slice(text.as_bytes()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Bytes, E> {
-        Ok(text.into())
-    }
-
-    /// For formats without bytes, and for peers that send a sequence of numbers.
-    fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Bytes, A::Error> {
-        // The claimed length is not trusted.
-        let mut bytes = Vec::with_capacity(numbers.size_hint().unwrap_or(0).min(4096));
-        while let Some(byte) = numbers.next_element()? {
-            bytes.push(byte);
-        }
-        Ok(bytes.into())
-    }
+/// Also shares bytes that are lent only for this call: postcard lends its own in this way.
+#[inline]
+fn share_or_copy(bytes: &[u8]) -> Bytes {
+    current_buffer::share(bytes).unwrap_or_else(|| Bytes::copy_from_slice(bytes))
 }

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{
-    Cbor, Codec, CodecError, Compressed, Framing, Json, LengthPrefixed, Postcard, decode_body, decode_within,
-    encode_body, zero_copy_bytes,
+    Cbor, Codec, CodecError, Compressed, Framing, Json, LengthPrefixed, Postcard, byte_vec, decode_body,
+    decode_within, encode_body, zero_copy_bytes,
 };
 use isolated_workers_core::{Body, Budget, Frame, Limits, Metadata};
 use serde::ser::Error as _;
@@ -34,9 +34,9 @@ fn picture(pixels: usize, mask: usize) -> Picture {
 #[derive(Serialize)]
 struct Plain<'a> {
     name: &'a str,
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "byte_vec")]
     pixels: &'a [u8],
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "byte_vec")]
     mask: &'a [u8],
     comment: &'a str,
 }

@@ -115,10 +115,10 @@ mod type_check;
 /// `Display` and `Debug`. Attributes on an argument go to the field of its message:
 /// `async fn show(&self, #[serde(with = "hex")] bytes: Vec<u8>)`.
 ///
-/// Binary codecs send a `Vec<u8>` argument without a serde attribute as bytes, with one copy. In
-/// all other places serde treats a `Vec<u8>` as a sequence of numbers, which is at least ten times
-/// slower. Reply with `bytes::Bytes`, and put `#[serde(with = "serde_bytes")]` on a field of a
-/// struct.
+/// A `Vec<u8>` as an argument without a serde attribute or as a reply is sent as bytes, with one
+/// copy, and as base64 in JSON. In all other places serde treats a `Vec<u8>` as a sequence of
+/// numbers, which is at least ten times slower. Put
+/// `#[serde(with = "isolated_workers::codec::byte_vec")]` on a field of a struct.
 ///
 /// Write a `Result` with both of its types. The macro cannot see the error type of an alias such as
 /// `io::Result<T>`.

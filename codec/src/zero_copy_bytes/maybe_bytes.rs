@@ -1,4 +1,4 @@
-//! Values of any type, with zero-copy encoding if the type is `Bytes`.
+//! Values of any type, encoded as bytes if the type is `Bytes` or `Vec<u8>`.
 //!
 //! For replies, which have no field that could carry an attribute, and for generated code, which
 //! knows a type only by its spelling.
@@ -8,16 +8,23 @@ use std::any::Any;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Encodes `value`; uses [`zero_copy_bytes::serialize`](super::serialize) if it is `Bytes`.
+use crate::byte_vec;
+
+/// Encodes `value`; uses [`zero_copy_bytes::serialize`](super::serialize) if it is `Bytes`, and
+/// [`byte_vec::serialize`] if it is a `Vec<u8>`.
 #[inline]
 pub fn serialize<T: Serialize + 'static, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    match (value as &dyn Any).downcast_ref::<Bytes>() {
-        Some(bytes) => super::serialize(bytes, serializer),
-        None => value.serialize(serializer),
+    let any = value as &dyn Any;
+    if let Some(bytes) = any.downcast_ref::<Bytes>() {
+        super::serialize(bytes, serializer)
+    } else if let Some(bytes) = any.downcast_ref::<Vec<u8>>() {
+        byte_vec::serialize(bytes, serializer)
+    } else {
+        value.serialize(serializer)
     }
 }
 
-/// Decodes a value; uses [`zero_copy_bytes::deserialize`](super::deserialize) if `T` is `Bytes`.
+/// Decodes a value that [`serialize`] encoded.
 #[inline]
 pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
@@ -25,11 +32,15 @@ where
     D: Deserializer<'de>,
 {
     let mut value = None;
-    match (&mut value as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
-        Some(bytes) => *bytes = Some(super::deserialize(deserializer)?),
-        None => value = Some(T::deserialize(deserializer)?),
+    let any = &mut value as &mut dyn Any;
+    if let Some(bytes) = any.downcast_mut::<Option<Bytes>>() {
+        *bytes = Some(super::deserialize(deserializer)?);
+    } else if let Some(bytes) = any.downcast_mut::<Option<Vec<u8>>>() {
+        *bytes = Some(byte_vec::deserialize(deserializer)?);
+    } else {
+        value = Some(T::deserialize(deserializer)?);
     }
-    Ok(value.expect("both branches set the value"))
+    Ok(value.expect("each branch sets the value"))
 }
 
 /// Value that serde encodes with [`serialize`] and decodes with [`deserialize`] of this module.
