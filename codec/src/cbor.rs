@@ -78,7 +78,7 @@ fn encode_error(error: ciborium::ser::Error<std::io::Error>) -> CodecError {
 #[cold]
 fn decode_error(error: ciborium::de::Error<std::io::Error>) -> CodecError {
     use ciborium::de::Error;
-    CodecError::new(match error {
+    CodecError::of_type(match error {
         Error::RecursionLimitExceeded => return budget::deeper_than_any_budget(),
         Error::Io(_) => "the bytes end within the value".to_owned(),
         Error::Syntax(at) => format!("invalid CBOR at byte {at}"),

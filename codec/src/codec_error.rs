@@ -13,6 +13,7 @@ pub struct CodecError(
 struct Details {
     cause: BoxError,
     class: Class,
+    advice: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,14 @@ impl CodecError {
     }
 
     fn with_class(cause: impl Into<BoxError>, class: Class) -> Self {
-        Self(Box::new(Details { cause: cause.into(), class }))
+        Self(Box::new(Details { cause: cause.into(), class, advice: None }))
+    }
+
+    /// Adds advice that fits this cause. The text then needs no other.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &'static str) -> Self {
+        self.0.advice = Some(advice);
+        self
     }
 
     /// Creates a placeholder for a reason that a type gave and the format's library dropped.
@@ -46,7 +54,21 @@ impl CodecError {
 
     /// Replaces the text with `reason` if the library dropped the type's reason.
     pub(crate) fn with_lost_reason(self, reason: String) -> Self {
-        if self.0.class == Class::LostReason { Self::new(reason) } else { self }
+        if self.0.class == Class::LostReason { Self::of_type(reason) } else { self }
+    }
+
+    /// Wraps the reason of a type. Adds advice for the limits of serde itself.
+    pub(crate) fn of_type(cause: impl Into<BoxError>) -> Self {
+        let cause = cause.into();
+        // The only reason that a type of serde gives for these.
+        let text = cause.to_string();
+        if text.contains("i128 is not supported") || text.contains("u128 is not supported") {
+            return Self::new(cause).with_advice(
+                "serde has no 128-bit integers within its attributes `flatten`, `tag` and `untagged`: use a smaller \
+                 type or a text there",
+            );
+        }
+        Self::new(cause)
     }
 
     /// Creates the error of a value that exceeds its budget.
@@ -59,8 +81,13 @@ impl CodecError {
         Self::with_class(text, Class::OverMaximum)
     }
 
-    /// Returns `true` if decoding stopped because the value exceeds its budget. The bytes may be
-    /// valid.
+    /// Returns `true` if the text ends with advice that fits its cause.
+    pub fn has_advice(&self) -> bool {
+        self.0.advice.is_some() || self.is_over_budget()
+    }
+
+    /// Returns `true` if encoding or decoding stopped because the value exceeds a limit. The value may
+    /// be valid.
     pub fn is_over_budget(&self) -> bool {
         matches!(self.0.class, Class::OverBudget | Class::OverMaximum)
     }
@@ -74,7 +101,8 @@ impl CodecError {
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.cause.fmt(f)
+        self.0.cause.fmt(f)?;
+        self.0.advice.map_or(Ok(()), |advice| write!(f, "; {advice}"))
     }
 }
 

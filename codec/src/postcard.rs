@@ -1,3 +1,5 @@
+mod probe;
+
 use bytes::{BufMut, BytesMut};
 use isolated_workers_core::Limits;
 use postcard::ser_flavors::Flavor;
@@ -26,7 +28,7 @@ impl Codec for Postcard {
     type Framing = LengthPrefixed;
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
-        postcard::serialize_with_flavor(value, BufferWriter(out)).map_err(explained)
+        postcard::serialize_with_flavor(value, BufferWriter(out)).map_err(|error| unencodable(error, value))
     }
 
     fn encode_pieces<T: Serialize + ?Sized>(
@@ -34,7 +36,7 @@ impl Codec for Postcard {
         value: &T,
         out: &mut Pieces<'_>,
     ) -> Result<(), CodecError> {
-        postcard::serialize_with_flavor(value, PiecesWriter(out)).map_err(explained)
+        postcard::serialize_with_flavor(value, PiecesWriter(out)).map_err(|error| unencodable(error, value))
     }
 
     #[inline]
@@ -55,19 +57,31 @@ impl Codec for Postcard {
     }
 }
 
+/// Explains an error of encoding `value`. Postcard drops the reason that a type gives.
+#[cold]
+fn unencodable<T: Serialize + ?Sized>(error: postcard::Error, value: &T) -> CodecError {
+    match error {
+        postcard::Error::SerdeSerCustom => match probe::reason(value) {
+            Some(reason) => CodecError::new(reason),
+            None => CodecError::new("the type refuses to be encoded"),
+        },
+        postcard::Error::SerializeSeqLengthUnknown => {
+            CodecError::new("a sequence or map has no length before its elements")
+                .with_advice("use `Json` or `Cbor` for `flatten` of serde")
+        }
+        other => CodecError::new(other),
+    }
+}
+
 /// Explains the errors of types that postcard cannot carry.
 #[cold]
 fn explained(error: postcard::Error) -> CodecError {
     match error {
         postcard::Error::SerdeDeCustom => CodecError::without_reason("the type refuses the bytes"),
-        postcard::Error::SerdeSerCustom => CodecError::new("the type refuses to be encoded"),
-        postcard::Error::WontImplement => CodecError::new(
-            "the type asks for the form of its bytes, which postcard does not store; use `Json` or `Cbor` for \
-             `flatten`, `untagged` and `tag` of serde",
-        ),
-        postcard::Error::SerializeSeqLengthUnknown => CodecError::new(
-            "a sequence or map has no length before its elements; use `Json` or `Cbor` for `flatten` of serde",
-        ),
+        postcard::Error::WontImplement => {
+            CodecError::new("the type asks for the form of its bytes, which postcard does not store")
+                .with_advice("use `Json` or `Cbor` for `flatten`, `untagged` and `tag` of serde")
+        }
         other => CodecError::new(other),
     }
 }

@@ -21,15 +21,19 @@ pub(super) struct Unborrowed<'de, T> {
 impl<'de, 'any, T: Deserialize<'de>> Deserialize<'any> for Unborrowed<'de, T> {
     #[inline]
     fn deserialize<D: Deserializer<'any>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = T::deserialize(AnyLifetime::new(deserializer))?;
+        let value = T::deserialize(AnyLifetime::<_>::new(deserializer))?;
         Ok(Self { value, lifetime: PhantomData })
     }
 }
 
 /// Adapts a deserializer, visitor, seed or access for one lifetime to any other lifetime.
-struct AnyLifetime<'of, X>(X, PhantomData<&'of ()>);
+///
+/// A visitor with `NULL_IS_UNIT` gets a unit for `null` instead of `None`. The type has not asked for
+/// an option, and serde's buffer for `tag` and `untagged` makes an option of a unit, but no unit of
+/// `None`.
+struct AnyLifetime<'of, X, const NULL_IS_UNIT: bool = false>(X, PhantomData<&'of ()>);
 
-impl<X> AnyLifetime<'_, X> {
+impl<X, const NULL_IS_UNIT: bool> AnyLifetime<'_, X, NULL_IS_UNIT> {
     #[inline]
     fn new(inner: X) -> Self {
         Self(inner, PhantomData)
@@ -40,7 +44,7 @@ macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*) as $inner:ident;)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$inner($($argument,)* AnyLifetime::new(visitor))
+            self.0.$inner($($argument,)* AnyLifetime::<_>::new(visitor))
         }
     )*};
 }
@@ -48,8 +52,12 @@ macro_rules! forward {
 impl<'de, 'any, D: Deserializer<'any>> Deserializer<'de> for AnyLifetime<'any, D> {
     type Error = D::Error;
 
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(AnyLifetime::<_, true>::new(visitor))
+    }
+
     forward! {
-        deserialize_any() as deserialize_any;
         deserialize_bool() as deserialize_bool;
         deserialize_i8() as deserialize_i8;
         deserialize_i16() as deserialize_i16;
@@ -100,7 +108,9 @@ macro_rules! scalar {
 }
 
 /// The methods that lend for `'any` have their defaults, which call those that do not lend.
-impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for AnyLifetime<'de, V> {
+impl<'de, 'any, V: Visitor<'de>, const NULL_IS_UNIT: bool> Visitor<'any>
+    for AnyLifetime<'de, V, NULL_IS_UNIT>
+{
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,7 +140,7 @@ impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for AnyLifetime<'de, V> {
 
     #[inline]
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_none()
+        if NULL_IS_UNIT { self.0.visit_unit() } else { self.0.visit_none() }
     }
 
     #[inline]
@@ -140,27 +150,27 @@ impl<'de, 'any, V: Visitor<'de>> Visitor<'any> for AnyLifetime<'de, V> {
 
     #[inline]
     fn visit_some<D: Deserializer<'any>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(AnyLifetime::new(inner))
+        self.0.visit_some(AnyLifetime::<_>::new(inner))
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'any>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(AnyLifetime::new(inner))
+        self.0.visit_newtype_struct(AnyLifetime::<_>::new(inner))
     }
 
     #[inline]
     fn visit_seq<A: SeqAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(AnyLifetime::new(parts))
+        self.0.visit_seq(AnyLifetime::<_>::new(parts))
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(AnyLifetime::new(parts))
+        self.0.visit_map(AnyLifetime::<_>::new(parts))
     }
 
     #[inline]
     fn visit_enum<A: EnumAccess<'any>>(self, parts: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(AnyLifetime::new(parts))
+        self.0.visit_enum(AnyLifetime::<_>::new(parts))
     }
 }
 
@@ -169,7 +179,7 @@ impl<'de, 'any, S: DeserializeSeed<'de>> DeserializeSeed<'any> for AnyLifetime<'
 
     #[inline]
     fn deserialize<D: Deserializer<'any>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(AnyLifetime::new(deserializer))
+        self.0.deserialize(AnyLifetime::<_>::new(deserializer))
     }
 }
 
@@ -178,7 +188,7 @@ impl<'de, 'any, A: SeqAccess<'any>> SeqAccess<'de> for AnyLifetime<'any, A> {
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_element_seed(AnyLifetime::new(seed))
+        self.0.next_element_seed(AnyLifetime::<_>::new(seed))
     }
 
     #[inline]
@@ -192,12 +202,12 @@ impl<'de, 'any, A: MapAccess<'any>> MapAccess<'de> for AnyLifetime<'any, A> {
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_key_seed(AnyLifetime::new(seed))
+        self.0.next_key_seed(AnyLifetime::<_>::new(seed))
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(AnyLifetime::new(seed))
+        self.0.next_value_seed(AnyLifetime::<_>::new(seed))
     }
 
     #[inline]
@@ -212,8 +222,8 @@ impl<'de, 'any, A: EnumAccess<'any>> EnumAccess<'de> for AnyLifetime<'any, A> {
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (variant, rest) = self.0.variant_seed(AnyLifetime::new(seed))?;
-        Ok((variant, AnyLifetime::new(rest)))
+        let (variant, rest) = self.0.variant_seed(AnyLifetime::<_>::new(seed))?;
+        Ok((variant, AnyLifetime::<_>::new(rest)))
     }
 }
 
@@ -227,12 +237,12 @@ impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for AnyLifetime<'any,
 
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.newtype_variant_seed(AnyLifetime::new(seed))
+        self.0.newtype_variant_seed(AnyLifetime::<_>::new(seed))
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, AnyLifetime::new(visitor))
+        self.0.tuple_variant(len, AnyLifetime::<_>::new(visitor))
     }
 
     #[inline]
@@ -241,6 +251,6 @@ impl<'de, 'any, A: VariantAccess<'any>> VariantAccess<'de> for AnyLifetime<'any,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, AnyLifetime::new(visitor))
+        self.0.struct_variant(fields, AnyLifetime::<_>::new(visitor))
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn explained(error: Error, json: &[u8]) -> CodecError {
     if error.to_string().starts_with("recursion limit exceeded") && levels(json) > Limits::MAX_DEPTH {
         return budget::deeper_than_any_budget();
     }
-    CodecError::new(error)
+    CodecError::of_type(error)
 }
 
 /// Returns the deepest nesting of the arrays and objects of a text.

@@ -11,6 +11,10 @@ use super::encode_buffer;
 
 pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same definition of the service";
 
+/// The two reasons for bytes that do not decode: another definition, or a type that the codec cannot
+/// represent.
+const DECODE_ADVICE: &str = "; build host and worker from the same definition of the service, and check its types with `testing::RoundTrip`";
+
 /// Decodes the payload of a request as the message `M`, within the budget of its body.
 ///
 /// # Errors
@@ -25,7 +29,9 @@ pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, E
 /// Creates the error of a value that could not be decoded on `side`.
 pub(crate) fn undecodable(attempt: String, error: CodecError, side: Role) -> Error {
     let (kind, advice) = match side {
-        _ if !error.is_over_budget() => (ErrorKind::Decode, SKEW_ADVICE),
+        _ if !error.is_over_budget() => {
+            (ErrorKind::Decode, if error.has_advice() { "" } else { DECODE_ADVICE })
+        }
         _ if !error.can_raise_limit() => (ErrorKind::TooLarge, ""),
         Role::Caller => (ErrorKind::TooLarge, ", the host: `Worker::builder(..).limits(..)`"),
         _ => (ErrorKind::TooLarge, ", the worker: `serve(..).limits(..)`"),
@@ -99,10 +105,8 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
 /// Creates the error of a value that could not be encoded.
 #[cold]
 pub(crate) fn unencodable<C: Codec>(error: CodecError, part: Part, name: &str) -> Error {
-    let (kind, advice) = match error.is_over_budget() {
-        true => (ErrorKind::TooLarge, ""),
-        false => (ErrorKind::Encode, "; change its type, or use a codec that supports it"),
-    };
+    let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Encode };
+    let advice = if error.has_advice() { "" } else { "; change its type, or use a codec that supports it" };
     let text = format!("could not encode {} as {}: {error}{advice}", part.describe(name), C::ID);
     Error::with_source(kind, text, error).with_executed(part.executed())
 }

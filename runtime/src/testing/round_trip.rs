@@ -1,7 +1,7 @@
 use std::fmt;
 
 use bytes::BytesMut;
-use isolated_workers_codec::{Cbor, Codec, Json, Postcard, decode_within};
+use isolated_workers_codec::{Cbor, Codec, CodecError, Json, Postcard, decode_within};
 use isolated_workers_core::{Budget, Error, ErrorKind, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -131,9 +131,8 @@ impl RoundTrip {
         T: Serialize + DeserializeOwned + PartialEq,
     {
         if self.codecs.contains(&C::ID)
-            && let Err(became) = there_and_back(codec, value)
+            && let Err(why) = there_and_back(codec, value)
         {
-            let why = format!("{became}; {}", advice(C::ID));
             self.losses.push(Loss { codec: C::ID, what: what.to_owned(), why });
         }
         self
@@ -153,28 +152,64 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Encodes and decodes a value. Returns a description of the failure, if there is one.
+/// Encodes and decodes a value. Returns a description of the failure, if there is one, and advice that
+/// fits it.
+#[expect(clippy::eq_op, reason = "NaN is not equal to itself")]
 fn there_and_back<C: Codec, T>(codec: &C, value: &T) -> Result<(), String>
 where
     T: Serialize + DeserializeOwned + PartialEq,
 {
+    let explained = |what: &str, error: CodecError, advice: &str| match error.has_advice() {
+        true => format!("{what}: {error}"),
+        false => format!("{what}: {error}; {advice}"),
+    };
     let mut bytes = BytesMut::new();
-    codec.encode(value, &mut bytes).map_err(|error| format!("it cannot be encoded: {error}"))?;
-    let back: T = decode_within(codec, &bytes, Budget::default())
-        .map_err(|error| format!("it can be encoded and not decoded: {error}"))?;
-    if back == *value { Ok(()) } else { Err("it comes back as another value".to_owned()) }
+    codec
+        .encode(value, &mut bytes)
+        .map_err(|error| explained("it cannot be encoded", error, "change its type, or use another codec"))?;
+    let back: T = decode_within(codec, &bytes, Budget::default()).map_err(|error| {
+        let is_null = error.to_string().contains("null");
+        explained("it can be encoded and not decoded", error, undecodable_advice(C::ID, is_null))
+    })?;
+    if back == *value {
+        Ok(())
+    } else if value != value {
+        Err("it is not equal to itself, as NaN is not; leave it out of the sample, or compare it by its bits"
+            .to_owned())
+    } else {
+        Err(format!("it comes back as another value; {}", changed_advice(C::ID)))
+    }
 }
 
-/// Advice about known limits of a format.
-fn advice(codec: &str) -> &'static str {
+/// Advice for a value that was encoded and cannot be decoded. `is_null`: the reason is a `null`.
+fn undecodable_advice(codec: &str, is_null: bool) -> &'static str {
     match codec {
         Postcard::ID => {
             "look for `skip_serializing_if`, `flatten`, `untagged` and `tag` of serde in its type, and drop them or use \
              `Json` or `Cbor`"
         }
-        Cbor::ID => "look for `Some(None)` and `Some(())` in it, which are the same as `None` in CBOR",
+        Json::ID if is_null => "look for NaN and infinities in it, which are `null` in JSON",
         _ => {
-            "look for NaN, infinities, `Some(None)`, `Some(())` and for maps with keys that are no text in it"
+            "look for attributes of serde in its type that differ between encoding and decoding, and for keys of maps \
+             and 128-bit integers within `flatten`, `untagged` and `tag`"
+        }
+    }
+}
+
+/// Advice for a value that comes back as another.
+fn changed_advice(codec: &str) -> &'static str {
+    match codec {
+        Postcard::ID => {
+            "look for `skip_serializing_if`, `skip`, `flatten`, `untagged` and `tag` of serde in its type, and drop \
+             them or use `Json` or `Cbor`"
+        }
+        Json::ID => {
+            "look for `Some(None)`, `Some(())` and optional NaN in it, which are the same as `None` in JSON, and for \
+             `skip` and `untagged` of serde in its type"
+        }
+        _ => {
+            "look for `Some(None)` and `Some(())` in it, which are the same as `None` in CBOR, and for `skip` and \
+             `untagged` of serde in its type"
         }
     }
 }
@@ -246,9 +281,76 @@ mod tests {
         assert_eq!(lines.len(), 3, "{text}");
         assert_eq!(lines[0], "2 values of the service do not survive every codec:");
         assert!(lines[1].contains("a flat map does not survive postcard: it cannot be encoded: "), "{text}");
-        assert!(lines[1].contains("`flatten`, `untagged`"), "{text}");
+        assert!(lines[1].ends_with("use `Json` or `Cbor` for `flatten` of serde"), "{text}");
         assert!(lines[2].contains("∞ does not survive json: it can be encoded and not decoded: "), "{text}");
         assert!(RoundTrip::new().value("text", &"text".to_owned()).check().is_ok());
         assert!(RoundTrip::new().without("json").value("∞", &f64::INFINITY).check().is_ok());
+    }
+    #[track_caller]
+    fn advised<T: Serialize + DeserializeOwned + PartialEq>(
+        codec: &str,
+        value: &T,
+        cause: &str,
+        advice: &str,
+    ) {
+        let round_trip = RoundTrip::new().value("a value", value);
+        let why = &round_trip.losses().iter().find(|loss| loss.codec == codec).unwrap().why;
+        assert!(why.contains(cause), "{why}");
+        let (_, given) = why.rsplit_once("; ").unwrap();
+        assert!(given.contains(advice), "{why}");
+    }
+
+    #[test]
+    fn the_advice_fits_the_cause() {
+        #[derive(PartialEq, Serialize, Deserialize)]
+        struct Renamed {
+            #[serde(rename(serialize = "there"))]
+            here: u8,
+        }
+        #[derive(PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        enum Wide {
+            Number { number: i128 },
+        }
+        #[derive(PartialEq, Deserialize)]
+        struct Refusing;
+        impl Serialize for Refusing {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("it is locked"))
+            }
+        }
+        advised("json", &f64::INFINITY, "null", "NaN and infinities");
+        advised("json", &Some(None::<u8>), "another value", "`Some(None)`");
+        advised("json", &BTreeMap::from([((1, 2), 3)]), "key must be a string", "use another codec");
+        advised(
+            "json",
+            &Renamed { here: 1 },
+            "missing field `here`",
+            "that differ between encoding and decoding",
+        );
+        advised(
+            "cbor",
+            &Renamed { here: 1 },
+            "missing field `here`",
+            "that differ between encoding and decoding",
+        );
+        for codec in ["json", "cbor"] {
+            advised(
+                codec,
+                &Wide::Number { number: 1 },
+                "i128 is not supported",
+                "use a smaller type or a text",
+            );
+        }
+        for codec in ["json", "cbor", "postcard"] {
+            let cause = if codec == "json" { "null" } else { "not equal to itself" };
+            advised(codec, &f64::NAN, cause, if codec == "json" { "NaN" } else { "leave it out" });
+        }
+        advised("postcard", &SkippedField { first: None, second: 0 }, "", "`skip_serializing_if`");
+        advised("postcard", &Tagged::Circle { radius: 1 }, "does not store", "use `Json` or `Cbor`");
+        let refusing = Refusing;
+        for codec in ["json", "cbor", "postcard"] {
+            advised(codec, &refusing, "it is locked", "change its type");
+        }
     }
 }

@@ -74,10 +74,12 @@ where
             Error::new(ErrorKind::Startup, text)
         })?;
         let decoded = decode_within(codec, startup, budget).map_err(|error| {
-            let remedy = match error.is_over_budget() {
-                false => "; build host and worker from the same definition of it",
-                true if error.can_raise_limit() => ", the worker: `serve(..).limits(..)`",
-                true => "",
+            let remedy = if error.can_raise_limit() {
+                ", the worker: `serve(..).limits(..)`"
+            } else if error.has_advice() {
+                ""
+            } else {
+                "; build host and worker from the same definition of it, and check it with `testing::RoundTrip`"
             };
             let text = format!(
                 "could not decode the {} bytes of startup data as {data} from {}: {error}{remedy}",
