@@ -88,6 +88,21 @@ async fn the_rate_is_limited_on_either_side() {
 }
 
 #[tokio::test]
+async fn a_call_that_waits_for_the_rate_and_is_not_polled_delays_no_other_call() {
+    let limit = RateLimit::new(1, Duration::from_millis(100));
+    let desk = DeskClient::new(program(&["plain"]).layer(limit).spawn().await.unwrap());
+    assert_eq!(soon(desk.add(1, 1)).await.unwrap(), 2);
+    let mut unpolled = Box::pin(desk.add(2, 2));
+    assert!(futures_util::poll!(&mut unpolled).is_pending());
+    assert_eq!(soon(desk.add(3, 3)).await.unwrap(), 6);
+    // A call that is dropped while it waits returns its token.
+    drop(unpolled);
+    for number in 0..3 {
+        assert_eq!(soon(desk.add(number, 1)).await.unwrap(), number + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_tower_layer_works_on_either_side() {
     assert_eq!(soon(desk(&["tower"]).await.add(2, 3)).await.unwrap(), 5);
     let timeout = tower_layer(tower::timeout::TimeoutLayer::new(Duration::from_millis(50)));

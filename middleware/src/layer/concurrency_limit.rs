@@ -10,6 +10,11 @@ use crate::{Middleware, Service};
 /// limit its length, and a [`Timeout`](crate::Timeout) to limit the time in it. A call that is
 /// dropped while it waits leaves the queue.
 ///
+/// A call counts until its future has returned the answer or is dropped. So a call whose future is
+/// not polled can delay others: do not make a call through the same limit in the body of a loop over
+/// a stream of such calls, or in another branch of a `select!`. The `max_in_flight` of a pool has no
+/// such restriction.
+///
 /// ```
 /// use isolated_workers_codec::Json;
 /// use isolated_workers_middleware::{ConcurrencyLimit, LoadShed, Service, ServiceExt};

@@ -1,7 +1,7 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind, Request, Response};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::{Middleware, Service};
@@ -9,7 +9,9 @@ use crate::{Middleware, Service};
 /// Limits the number of calls per period. Further calls wait in order of arrival, or are refused.
 ///
 /// The limit is a token bucket. It starts full, so that a burst can pass, and is refilled at a
-/// constant rate. A call that is dropped while it waits takes no token.
+/// constant rate. A waiting call has a token of its own, so a call whose future is not polled delays
+/// no other call. A call that is dropped while it waits returns its token. Waiting needs a tokio
+/// runtime with timers.
 ///
 /// ```
 /// use isolated_workers_middleware::RateLimit;
@@ -23,8 +25,6 @@ pub struct RateLimit {
     count: u32,
     period: Duration,
     refuses: bool,
-    /// The mutex is fair, so calls proceed in order of arrival. The call that waits for a token
-    /// holds the lock.
     bucket: Mutex<Option<Bucket>>,
 }
 
@@ -32,8 +32,20 @@ pub struct RateLimit {
 /// count. So a rate of many calls per nanosecond is exact, too.
 #[derive(Debug)]
 struct Bucket {
-    credit: u128,
+    /// Negative if calls wait: each has taken a token in advance.
+    credit: i128,
     filled: Instant,
+}
+
+/// Token of a waiting call. Returned if it is dropped.
+struct Token<'a>(&'a RateLimit);
+
+impl Drop for Token<'_> {
+    fn drop(&mut self) {
+        if let Some(bucket) = &mut *self.0.lock() {
+            bucket.credit = bucket.credit.saturating_add(self.0.token()).min(self.0.capacity());
+        }
+    }
 }
 
 impl RateLimit {
@@ -56,32 +68,53 @@ impl RateLimit {
 
     /// Takes a token. Returns `false` if there is none and the layer refuses calls.
     async fn take(&self) -> bool {
-        let token = self.period.as_nanos();
-        let mut bucket = self.bucket.lock().await;
-        let bucket = bucket.get_or_insert_with(|| Bucket { credit: self.capacity(), filled: Instant::now() });
-        self.fill(bucket);
-        if let Some(missing) = token.checked_sub(bucket.credit).filter(|missing| *missing > 0) {
-            if self.refuses {
-                return false;
+        match self.reserve() {
+            None => return false,
+            Some(Duration::ZERO) => {}
+            Some(wait) => {
+                let token = Token(self);
+                sleep(wait).await;
+                std::mem::forget(token);
             }
-            let nanos = missing.div_ceil(self.count.into());
-            // A wait of more than 584 years has no end.
-            sleep(u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)).await;
-            self.fill(bucket);
         }
-        bucket.credit = bucket.credit.saturating_sub(token);
         true
     }
 
-    /// Credit of a full bucket. It cannot overflow: a period has less than 2^94 nanoseconds.
-    fn capacity(&self) -> u128 {
-        self.period.as_nanos() * u128::from(self.count)
+    /// Takes a token, and returns the time until it may be used. `None` if there is none and the layer
+    /// refuses calls.
+    fn reserve(&self) -> Option<Duration> {
+        let mut bucket = self.lock();
+        let bucket = bucket.get_or_insert_with(|| Bucket { credit: self.capacity(), filled: Instant::now() });
+        self.fill(bucket);
+        let credit = bucket.credit.saturating_sub(self.token());
+        if credit < 0 && self.refuses {
+            return None;
+        }
+        bucket.credit = credit;
+        let nanos = credit.min(0).unsigned_abs().div_ceil(self.count.into());
+        // A wait of more than 584 years has no end.
+        Some(u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Bucket>> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Credit that a call takes. It cannot overflow: a period has less than 2^94 nanoseconds.
+    fn token(&self) -> i128 {
+        self.period.as_nanos() as i128
+    }
+
+    /// Credit of a full bucket. It cannot overflow, because the count has 32 bits.
+    fn capacity(&self) -> i128 {
+        self.token() * i128::from(self.count)
     }
 
     fn fill(&self, bucket: &mut Bucket) {
         let now = Instant::now();
-        let earned = now.duration_since(bucket.filled).as_nanos() * u128::from(self.count);
-        *bucket = Bucket { credit: (bucket.credit + earned).min(self.capacity()), filled: now };
+        let nanos = now.duration_since(bucket.filled).as_nanos() as i128;
+        let earned = nanos.saturating_mul(self.count.into());
+        *bucket = Bucket { credit: bucket.credit.saturating_add(earned).min(self.capacity()), filled: now };
     }
 }
 

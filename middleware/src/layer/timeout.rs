@@ -21,6 +21,9 @@ use crate::{Middleware, Service};
 /// all attempts together, inside it limits each one. A worker's builder also has a timeout for
 /// calls, which needs no timer per call. Prefer that one unless other layers of the stack wait.
 ///
+/// The caller must run on a tokio runtime with timers. The timeout of a worker's builder has no such
+/// requirement.
+///
 /// ```
 /// use isolated_workers_middleware::Timeout;
 /// use std::time::Duration;
