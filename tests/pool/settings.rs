@@ -119,7 +119,7 @@ const SETTINGS: &[(&str, Make, [Outcome; 3])] = &[
     ("Limits::elements", Setting(|pool, value| pool.limits(Limits::default().elements(value.short()))),
         [Refused("between 1 and"), Ends, Calls]),
     ("Limits::depth", Setting(|pool, value| pool.limits(Limits::default().depth(value.short()))),
-        [Refused("between 1 and 512"), Calls, Refused("between 1 and 512")]),
+        [Refused("between 1 and 256"), Calls, Refused("between 1 and 256")]),
     ("ConcurrencyLimit", Layer(|value| boxed(ConcurrencyLimit::new(value.size()))),
         [Refused("must be at least 1"), Calls, Calls]),
     ("Deadline::within", Layer(|value| boxed(Deadline::within(value.time()))),
