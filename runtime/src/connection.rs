@@ -7,7 +7,7 @@
 //! Two kinds of user code run under that mutex: the framing of the codec and the writer of the
 //! transport. [`State`] catches their panics, closes the connection and ends every call with an
 //! error that names the panic. All other user code runs without the mutex: id generators, values
-//! and their codecs, handlers, wake-ups and the destructors of streams.
+//! and their codecs, handlers, wake-ups and the destructors of streams, wakers and answers.
 
 mod alarm;
 mod availability;
@@ -29,7 +29,7 @@ mod user_code;
 mod waiters;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -38,16 +38,17 @@ use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, Limits, Request, Response, TxIdGenerator};
 use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::alarm::passed;
 pub(crate) use self::availability::Availability;
-pub(crate) use self::call::{Call, CallTarget};
+pub(crate) use self::call::{Call, CallTarget, Suspect};
 pub(crate) use self::handover::HostTask;
 pub(crate) use self::owner::LinkOwner;
+pub(crate) use self::permits::PermitCounts;
 pub(crate) use self::request_handler::{Answer, RejectAll, RequestHandler};
 use self::state::State;
 pub(crate) use self::task::{CloseReason, ConnectionTask};
+pub(crate) use self::user_code::wake_all;
 use crate::OnTimeout;
 
 /// Service that calls the peer of a connection, without middleware.
@@ -66,9 +67,6 @@ struct Shared<C: Codec> {
     reads: AtomicU64,
     /// Number of calls interested in a restart of the worker if it crashes.
     respawn_interests: AtomicUsize,
-    /// Permit of the suspect call, that is, a call that was in flight at an earlier crash. At most
-    /// one suspect call runs at a time.
-    suspect: Semaphore,
 }
 
 /// Guard that marks a call as interested in a restart of the worker after a crash. The interest
@@ -101,7 +99,6 @@ impl<C: Codec> Link<C> {
             available_permits,
             reads: AtomicU64::new(0),
             respawn_interests: AtomicUsize::new(0),
-            suspect: Semaphore::new(1),
         }))
     }
 
@@ -136,15 +133,9 @@ impl<C: Codec> Link<C> {
         self.0.respawn_interests.load(Ordering::Acquire) > 0
     }
 
-    /// Waits until no other suspect call runs, and takes the permit.
-    pub(crate) async fn suspect_permit(&self) -> SemaphorePermit<'_> {
-        self.0.suspect.acquire().await.expect("the semaphore is never closed")
-    }
-
-    /// Returns `true` if a suspect call is running, that is, a call that was in flight at an
-    /// earlier crash.
+    /// Returns `true` if a [suspect](Suspect) is running.
     pub(crate) fn has_suspect(&self) -> bool {
-        self.0.suspect.available_permits() == 0
+        self.lock().has_suspect()
     }
 
     /// Number of available permits. It may be stale.
@@ -159,9 +150,10 @@ impl<C: Codec> Link<C> {
         self.lock().permits.open(max, due_acquired, max_acquired);
     }
 
-    /// Sets the waker that is woken when the number of given-up calls changes.
-    pub(crate) fn set_permit_listener(&self, listener: Waker) {
-        self.lock().permits.set_listener(listener);
+    /// Sets the waker that is woken when the number of given-up calls changes, when the worker is due
+    /// for replacement, and, while `wants_releases` is `true`, when a call ends.
+    pub(crate) fn set_permit_listener(&self, listener: Waker, wants_releases: Arc<AtomicBool>) {
+        self.lock().permits.set_listener(listener, wants_releases);
     }
 
     /// Refuses all further permits.
@@ -174,16 +166,14 @@ impl<C: Codec> Link<C> {
         self.lock().acquire_permit()
     }
 
-    /// Releases a permit. Returns `true` if the worker is due for replacement.
-    pub(crate) fn release_permit(&self) -> bool {
-        self.lock().permits.release()
+    /// Releases a permit that was not used. Wakes no listener, because the owner itself releases it.
+    pub(crate) fn release_permit(&self) {
+        let _listener = self.lock().permits.release();
     }
 
-    /// State of the permits: `true` if they are open, the number taken, the number kept for calls
-    /// that were given up, and the number acquired since they were opened.
-    pub(crate) fn permits(&self) -> (bool, u32, u32, u64) {
-        let permits = &self.lock().permits;
-        (permits.is_open(), permits.taken(), permits.given_up(), permits.acquired())
+    pub(crate) fn permits(&self) -> PermitCounts {
+        let state = self.lock();
+        state.permits.counts(state.is_blocked())
     }
 
     /// Number of calls that were given up and that the worker may still run.
@@ -209,7 +199,7 @@ impl<C: Codec> Link<C> {
         let output = change(&mut state);
         let woken = state.take_woken();
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        wake_all(woken);
         output
     }
 

@@ -310,7 +310,7 @@ impl<S: Service> Pool<S> {
     /// Makes a call up to `max_attempts` times. Each attempt goes through all middleware.
     async fn call_with_retries(&self, request: Request, max_attempts: u32) -> Result<Response, Error> {
         let Self { service, shared, .. } = self;
-        let mut attempts = Attempts::new(request, max_attempts);
+        let mut attempts = Attempts::new(request, max_attempts, shared.timeout);
         let mut is_suspect = false;
         loop {
             let mut request = attempts.request().clone();
@@ -321,7 +321,7 @@ impl<S: Service> Pool<S> {
             let result = service.call(request).await;
             match attempts.judge(result, is_suspect || shared.is_exclusive()) {
                 ControlFlow::Break(result) => return result,
-                ControlFlow::Continue(_) => is_suspect = true,
+                ControlFlow::Continue(()) => is_suspect = true,
             }
         }
     }

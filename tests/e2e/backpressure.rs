@@ -1,6 +1,7 @@
 use std::task::Poll;
 
 use futures_util::future::join_all;
+use isolated_workers::host::{OnTimeout, Timeouts};
 use isolated_workers::layer::on_request;
 use isolated_workers::protocol::Request;
 use isolated_workers_test_support::process::PidFd;
@@ -97,4 +98,17 @@ async fn a_crash_ends_the_wait_for_room() {
     };
     let (ends, ()) = soon(async { tokio::join!(calls, kill) }).await;
     assert!(ends.into_iter().all(|end| end.is_err()));
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_read_is_killed_although_no_call_reached_it() {
+    let timeouts = Timeouts::default().message(Duration::from_millis(100));
+    let builder = worker().timeouts(timeouts).on_timeout(OnTimeout::Kill);
+    let worker = soon(builder.spawn()).await.unwrap();
+    let (client, stopped) = (FaultsClient::new(worker.clone()), PidFd::open(worker.pid()));
+    stopped.signal(Signal::STOP);
+    soon(client.note("x".repeat(4 << 20))).await.unwrap();
+    soon(async { while client.echo(vec![1].into()).await.is_err() {} }).await;
+    assert!(stopped.has_ended());
+    soon(worker.close()).await.unwrap();
 }

@@ -36,6 +36,7 @@ mod startup;
 mod startup_data;
 mod strangers;
 mod transports;
+mod wakers;
 
 use std::time::Duration;
 

@@ -5,9 +5,10 @@ use std::pin::pin;
 use futures_util::future::join_all;
 use futures_util::poll;
 use isolated_workers::ErrorKind;
+use isolated_workers::host::OnCrash;
 use isolated_workers::transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket};
 use isolated_workers_test_support::process::PidFd;
-use isolated_workers_test_support::{assert_error, block_on, block_on_thread, runtime};
+use isolated_workers_test_support::{Fifo, assert_error, block_on, block_on_thread, runtime};
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
@@ -92,6 +93,27 @@ fn a_call_times_out_although_nobody_drives_its_worker<T: Transport>(transport: T
         assert_eq!(soon(client.echo(vec![1].into())).await.unwrap(), [1][..]);
         soon(worker.close()).await.unwrap();
     });
+}
+
+#[test]
+fn a_call_that_moved_with_its_leaving_worker_keeps_its_own_deadline() {
+    let undriven = runtime();
+    let builder = worker().on_crash(OnCrash::respawn());
+    let worker = undriven.block_on(soon(builder.spawn())).unwrap();
+    let (client, pipe) = (FaultsClient::new(worker.clone()), Fifo::new());
+    let path = pipe.path();
+    let caller = std::thread::spawn(move || block_on_thread(client.read_within_a_second(path)));
+    let first = worker.pid();
+    let reads = undriven.block_on(async {
+        let reads = pipe.opened().await;
+        PidFd::open(first).signal(Signal::TERM);
+        soon(worker.status().wait_for(|_| worker.pid() != first)).await.unwrap();
+        reads
+    });
+    // Nobody drives the runtime of the worker now.
+    assert_error(&caller.join().unwrap().unwrap_err(), ErrorKind::Timeout, &["1s"]);
+    drop(reads);
+    undriven.block_on(soon(worker.close())).unwrap();
 }
 
 macro_rules! matrix {

@@ -1,5 +1,7 @@
 //! Workers that end unexpectedly.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -8,6 +10,8 @@ use isolated_workers::error::{Executed, ExitReason};
 use isolated_workers::host::{OnCrash, OnTimeout, Status};
 use isolated_workers::pool::Restart;
 use tokio::spawn;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{self, Layer, SubscriberExt};
 
 use super::jobs::JobsClient;
 use super::script::Script;
@@ -164,5 +168,65 @@ async fn the_restart_policy_decides_which_workers_are_replaced() {
                 assert!(error.to_string().contains("starts no others"), "{error}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn all_attempts_share_the_timeout_of_a_call() {
+    let (pool, folder) = (started(pool(1)).await, tempfile::tempdir().unwrap());
+    let path = folder.path().join("remaining").display().to_string();
+    soon(JobsClient::new(pool.clone()).remaining(path.clone(), 300)).await.unwrap();
+    let journal = std::fs::read_to_string(path).unwrap();
+    let remaining: Vec<u64> = journal.lines().map(|line| line.parse().unwrap()).collect();
+    let [first, second] = remaining[..] else { panic!("{remaining:?}") };
+    assert!(second + 300 <= first, "{remaining:?}");
+}
+
+#[tokio::test]
+async fn suspects_that_wait_for_each_other_delay_no_new_call() {
+    let settings = pool(1).max_in_flight(4).on_crash(OnCrash::respawn());
+    let (pool, stage) = (started(settings).await, Stage::new());
+    let suspects: Vec<_> =
+        (0..4).map(|number| spawn(stage.hold_again(pool.clone(), &format!("{number}")))).collect();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(stage.next().await);
+    }
+    kill(pids(&pool)[0]);
+    held.clear();
+    // One suspect runs. The others wait and hold no permit.
+    held.push(stage.next().await);
+    for number in 0..10 {
+        assert_eq!(soon(JobsClient::new(pool.clone()).echo(number)).await.unwrap(), number);
+    }
+    drop(held);
+    for _ in 0..3 {
+        let _released = stage.next().await;
+    }
+    for suspect in suspects {
+        soon(suspect).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_of_tracing_may_ask_the_pool_for_its_statistics() {
+    struct AsksPool(Pool, Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for AsksPool {
+        fn on_event(&self, _: &Event<'_>, _: layer::Context<'_, S>) {
+            self.1.fetch_add(self.0.stats().workers.len(), Ordering::SeqCst);
+        }
+    }
+
+    let settings = pool(1).restart_limit(1_000, Duration::from_secs(1));
+    let (pool, events) = (started(settings).await, Arc::default());
+    let subscriber = tracing_subscriber::registry().with(AsksPool(pool.clone(), Arc::clone(&events)));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let client = JobsClient::new(pool.clone());
+    // Another test may be the first to reach the event, and `tracing` then caches that nobody wants it.
+    while events.load(Ordering::SeqCst) == 0 {
+        tracing::callsite::rebuild_interest_cache();
+        assert_eq!(soon(client.abort()).await.unwrap_err().kind(), ErrorKind::Crashed);
+        assert_eq!(soon(client.echo(1)).await.unwrap(), 1);
     }
 }

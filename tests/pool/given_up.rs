@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use isolated_workers::ErrorKind;
 use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
+use isolated_workers::pool::WorkerId;
 use isolated_workers_test_support::process::PidFd;
 use tokio::spawn;
 
@@ -92,8 +93,8 @@ async fn a_handler_that_never_ends_costs_only_itself() {
     let client = JobsClient::new(pool.clone());
     let processes: Vec<_> = pids(&pool).into_iter().map(PidFd::open).collect();
     // Both workers hang, one after the other.
-    for _ in 0..2 {
-        let _hanging = stage.hang(pool.clone()).await;
+    for worker in [WorkerId(0), WorkerId(1)] {
+        let _hanging = stage.hang(pool.on(worker)).await;
         for number in 0..20 {
             assert_eq!(soon(client.echo(number)).await.unwrap(), number);
         }
@@ -108,4 +109,43 @@ async fn a_handler_that_never_ends_costs_only_itself() {
     // A drain does not wait for a call that nobody waits for.
     let _hanging = stage.hang(pool.clone()).await;
     let _ = soon(pool.drain()).await;
+}
+
+/// Larger than the queue of bytes to write and all buffers between host and worker.
+const LARGE: usize = 4 << 20;
+
+/// Settings with a short timeout of calls and of stuck workers.
+fn impatient(max_in_flight: u32) -> PoolBuilder {
+    let timeouts = Timeouts::default().message(Duration::from_millis(100)).close(Duration::from_millis(500));
+    pool(1).max_in_flight(max_in_flight).timeouts(timeouts)
+}
+
+/// Calls until a worker answers.
+async fn until_answered(client: &JobsClient<Pool>) {
+    soon(async { while client.echo(1).await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_stopped_reading_is_replaced_although_calls_keep_coming() {
+    for max_in_flight in [1, 4] {
+        let pool = started(impatient(max_in_flight)).await;
+        let client = JobsClient::new(pool.clone());
+        let stopped = PidFd::open(pids(&pool)[0]);
+        stopped.signal(rustix::process::Signal::STOP);
+        assert_eq!(soon(client.length("x".repeat(LARGE))).await.unwrap_err().kind(), ErrorKind::Timeout);
+        until_answered(&client).await;
+        assert_eq!(pool.stats().restarts(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_read_oneway_messages_is_replaced() {
+    for on_timeout in [OnTimeout::Cancel, OnTimeout::Kill] {
+        let pool = started(impatient(1).on_timeout(on_timeout)).await;
+        let client = JobsClient::new(pool.clone());
+        soon(client.spin_forever()).await.unwrap();
+        soon(client.length_note("x".repeat(LARGE))).await.unwrap();
+        until_answered(&client).await;
+        assert_eq!(pool.stats().restarts(), 1);
+    }
 }

@@ -1,6 +1,7 @@
 //! Service of the workers in these tests.
 
 use isolated_workers::service;
+use isolated_workers::service::Context;
 
 #[service]
 pub(crate) trait Jobs {
@@ -17,6 +18,21 @@ pub(crate) trait Jobs {
     /// Same as `once`, with almost unlimited retries.
     #[message(retry = 1000)]
     async fn again(&self, path: String, number: u64) -> u64;
+    /// Same as `once`, as a oneway message.
+    #[message(oneway)]
+    async fn note(&self, path: String, number: u64);
+    /// Returns the length of `text`.
+    async fn length(&self, text: String) -> usize;
+    /// Same as `length`, as a oneway message.
+    #[message(oneway)]
+    async fn length_note(&self, text: String);
+    /// Never ends and never awaits.
+    #[message(oneway)]
+    async fn spin_forever(&self);
+    /// Writes the milliseconds that are left of its timeout to the file at `path`. The first time, it
+    /// then waits for `millis`, and aborts.
+    #[message(retry = 1, timeout = "25s")]
+    async fn remaining(&self, context: Context, path: String, millis: u64) -> u64;
     /// Never ends.
     #[message(oneway)]
     async fn hold_forever(&self);

@@ -15,11 +15,12 @@ mod script;
 mod settings;
 mod shutdown;
 mod stage;
+mod unpolled;
 
 use isolated_workers::pool::{PoolBuilder, Stats};
 use isolated_workers::{Error, Pool, Program};
 use isolated_workers_test_support::process::kill;
-use isolated_workers_test_support::{HANG_TIMEOUT, soon};
+use isolated_workers_test_support::{HANG_TIMEOUT, assert_error, block_on_thread, soon};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_pool-worker");
 

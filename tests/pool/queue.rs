@@ -80,6 +80,20 @@ async fn a_queued_call_fails_after_the_queue_timeout() {
     assert_eq!(soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap(), 1);
 }
 
+#[test]
+fn a_queued_call_without_a_runtime_fails_after_the_queue_timeout() {
+    let home = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let settings = pool(1).queue_timeout(Duration::from_millis(50));
+    let (pool, stage) = home.block_on(async { (started(settings).await, Stage::new()) });
+    let _first = home.spawn(stage.hold(pool.clone(), "first"));
+    let _held = home.block_on(stage.next());
+    let error = block_on_thread(JobsClient::new(pool.clone()).echo(1)).unwrap_err();
+    assert_error(&error, ErrorKind::Timeout, &["`queue_timeout`"]);
+    let without_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = without_timers.block_on(JobsClient::new(pool.clone()).echo(1)).unwrap_err();
+    assert_error(&error, ErrorKind::Timeout, &["`queue_timeout`"]);
+}
+
 #[tokio::test]
 async fn a_full_queue_waits_rejects_or_drops_the_oldest() {
     for when_full in [WhenFull::Wait, WhenFull::Reject, WhenFull::DropOldest] {

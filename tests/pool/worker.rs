@@ -5,7 +5,9 @@ mod jobs;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use isolated_workers::service::Context;
 use isolated_workers::{Error, serve};
 use jobs::Jobs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,6 +43,29 @@ impl Jobs for Worker {
     }
     async fn again(&self, path: String, number: u64) -> u64 {
         self.once(path, number).await
+    }
+    async fn note(&self, path: String, number: u64) {
+        journal(&path, number);
+    }
+    async fn length(&self, text: String) -> usize {
+        text.len()
+    }
+    async fn length_note(&self, _: String) {}
+    async fn spin_forever(&self) {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    async fn remaining(&self, context: Context, path: String, millis: u64) -> u64 {
+        let deadline = context.deadline().unwrap();
+        let remaining = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+        let is_first = !std::path::Path::new(&path).exists();
+        journal(&path, remaining);
+        if is_first {
+            std::thread::sleep(Duration::from_millis(millis));
+            std::process::abort();
+        }
+        remaining
     }
     async fn hold_forever(&self) {
         std::future::pending().await

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 /// Details of a worker's end and of the call that was in flight.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Crash {
     /// Number of calls that their callers had given up, by a timeout or by dropping the call, and
     /// that the worker was still running.
     pub given_up: usize,
+    /// Time that the call waited in the queue of its pool before a worker got it, in this attempt.
+    pub queued: Duration,
 }
 
 impl Crash {
@@ -47,6 +50,7 @@ impl Crash {
             max_attempts: 1,
             bystander: false,
             given_up: 0,
+            queued: Duration::ZERO,
         }
     }
 

@@ -127,7 +127,7 @@ fn run() {
             let waker = alarms.wakers.pop_first();
             drop(alarms);
             // A waker is user code. Its panic must not take the alarms of others with it.
-            let _ = user_code::catch("a waker", || waker.into_iter().for_each(|(_, waker)| waker.wake()));
+            user_code::wake_all(waker.map(|(_, waker)| waker));
             alarms = lock();
             continue;
         }

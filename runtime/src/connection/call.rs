@@ -3,22 +3,32 @@ mod parked_call;
 mod target;
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
+use tokio::runtime::Id;
 
 use self::own_deadline::OwnDeadline;
 use self::parked_call::ParkedCall;
 pub(crate) use self::target::CallTarget;
-use super::state::current_runtime;
-use super::{Link, user_code};
+use super::state::{WaitReason, current_runtime};
+use super::waiters::{Held, LinkCalls, Polled, Waiter};
+use super::{Link, user_code, wake_all};
+
+/// Extension of the request of a suspect: a call that was in flight at an earlier crash. At most one
+/// suspect runs on a link at a time, so that the next crash has only one suspect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspect;
 
 /// Future of a call. Dropping it cancels the call.
 pub(crate) struct Call<T: CallTarget> {
     target: T,
-    /// `true` if the call holds a permit for its worker.
+    /// `true` if the call has not started and holds a permit for its worker. Once it has started, its
+    /// waiter holds the permit.
     has_permit: bool,
+    /// `true` if the call is started on another runtime than that of its caller.
+    is_started_for_caller: bool,
     state: CallState,
 }
 
@@ -37,12 +47,19 @@ enum CallState {
 
 impl<T: CallTarget> Call<T> {
     pub(crate) fn new(target: T, request: Request) -> Self {
-        Self { target, has_permit: false, state: CallState::New(request) }
+        Self { target, has_permit: false, is_started_for_caller: false, state: CallState::New(request) }
     }
 
     /// Creates a call that already holds a permit.
     pub(crate) fn with_permit(target: T, request: Request) -> Self {
-        Self { target, has_permit: true, state: CallState::New(request) }
+        Self { target, has_permit: true, is_started_for_caller: false, state: CallState::New(request) }
+    }
+
+    /// Creates a call that already holds a permit and is first polled for its caller, which runs on
+    /// the runtime `caller`.
+    pub(crate) fn for_caller(target: T, request: Request, caller: Option<Id>) -> Self {
+        let is_started_for_caller = caller != current_runtime();
+        Self { target, has_permit: true, is_started_for_caller, state: CallState::New(request) }
     }
 
     /// Takes the request of a call that was not made. If it returns a request, ignore the output of
@@ -84,39 +101,48 @@ impl<T: CallTarget> Call<T> {
             Ok(id) => id,
             Err(error) => return Poll::Ready(Err(error)),
         };
+        let is_suspect = request.extensions().get::<Suspect>().is_some();
         let runtime = current_runtime();
         let mut state = self.target.link().lock();
         let is_home = state.is_home(runtime);
         if needs_permit {
-            if state.must_wait() || !state.permits.acquire() {
+            if state.must_wait(is_suspect) || !state.permits.acquire() {
                 drop(state);
                 return self.end_unsent(request);
             }
-            self.has_permit = true;
         } else if T::NEEDS_PERMIT && !state.is_connected() {
-            let released = Some(state.permits.release());
             drop(state);
-            self.permit_released(released);
+            self.release_permit();
             return self.end_unsent(request);
-        } else if state.must_wait() {
-            let key = state.park(None, cx);
+        } else if state.must_wait(is_suspect) {
+            let key = state.parking_key();
+            self.has_permit = state.park(key, self.has_permit, is_suspect, cx);
+            let woken = state.take_woken();
             drop(state);
-            return self.park(request, key, is_home, cx);
+            wake_all(woken);
+            return self.park(request, key, is_suspect, is_home, cx);
+        }
+        self.has_permit = false;
+        if T::NEEDS_PERMIT {
+            state.permits.begin_call();
         }
         let started = if request.is_oneway() {
             state.start_oneway(id, request, is_home).map(|()| CallState::Done)
         } else {
             let timeout = self.timeout(&request);
-            let started = state.start(id.clone(), request, timeout, is_home, cx);
-            let deadline = timeout.filter(|_| !is_home).and_then(OwnDeadline::after);
+            let held = Held { permit: T::NEEDS_PERMIT, suspect: is_suspect };
+            let started = state.start(id.clone(), request, timeout, is_home, held, cx);
+            let watches_deadline = !is_home || self.is_started_for_caller;
+            let deadline = timeout.filter(|_| watches_deadline).and_then(OwnDeadline::after);
             started.map(|waiter| CallState::Waiting { waiter, id, deadline })
         };
         let has_ended = !matches!(started, Ok(CallState::Waiting { .. }));
-        let released = (T::NEEDS_PERMIT && has_ended).then(|| state.permits.release());
+        if T::NEEDS_PERMIT && has_ended {
+            state.release_permit();
+        }
         let woken = state.take_woken();
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
-        self.permit_released(released);
+        wake_all(woken);
         match started {
             Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
             Ok(mut waiting) => {
@@ -141,13 +167,11 @@ impl<T: CallTarget> Call<T> {
         }
     }
 
-    /// Reports a released permit to the target. `released` is the result of the release, if there
-    /// was one.
-    #[inline]
-    fn permit_released(&mut self, released: Option<bool>) {
-        if let Some(is_due) = released {
-            self.has_permit = false;
-            self.target.permit_released(is_due);
+    /// Releases the permit of a call that has not started.
+    #[cold]
+    fn release_permit(&mut self) {
+        if std::mem::take(&mut self.has_permit) {
+            self.link().change(|state| state.release_permit());
         }
     }
 
@@ -156,11 +180,13 @@ impl<T: CallTarget> Call<T> {
         &mut self,
         request: Request,
         key: u64,
+        is_suspect: bool,
         is_home: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
         let timeout = self.timeout(&request);
-        self.poll_parked(Box::new(ParkedCall::new(request, key, timeout, is_home)), cx)
+        let has_timers = is_home && !self.is_started_for_caller;
+        self.poll_parked(Box::new(ParkedCall::new(request, key, is_suspect, timeout, has_timers)), cx)
     }
 
     #[cold]
@@ -169,26 +195,73 @@ impl<T: CallTarget> Call<T> {
         mut parked: Box<ParkedCall>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
+        let ParkedCall { key, is_suspect, .. } = *parked;
         let mut state = self.target.link().lock();
-        if !state.must_wait() {
-            state.remove_parked(parked.key);
-            drop(state);
-            return self.poll_start(parked.into_request(), cx);
+        // Its waker is dropped after the mutex is released.
+        let removed = state.remove_parked(key);
+        if T::NEEDS_PERMIT && removed.is_none() {
+            // The call was unparked and has no permit anymore.
+            self.has_permit = false;
         }
-        let reason = state.wait_reason();
-        state.park(Some(parked.key), cx);
+        if !state.must_wait(is_suspect) || (T::NEEDS_PERMIT && removed.is_none()) {
+            drop(state);
+            let request = parked.into_request();
+            let is_startable = !T::NEEDS_PERMIT || self.has_permit;
+            return if is_startable { self.poll_start(request, cx) } else { self.end_unsent(request) };
+        }
+        let reason = state.wait_reason(is_suspect);
+        self.has_permit = state.park(key, self.has_permit, is_suspect, cx);
+        let woken = state.take_woken();
         drop(state);
+        wake_all(woken);
         let has_timed_out = parked.alarm.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
         if has_timed_out {
-            let mut state = self.target.link().lock();
-            state.remove_parked(parked.key);
-            let released = T::NEEDS_PERMIT.then(|| state.permits.release());
-            drop(state);
-            self.permit_released(released);
+            self.unpark(key, Some(reason));
             return Poll::Ready(Err(parked.timed_out(reason)));
         }
         self.state = CallState::Parked(parked);
         Poll::Pending
+    }
+
+    /// Ends the wait of a parked call, and releases its permit. `timed_out`: reason of the wait, if it
+    /// has taken too long.
+    #[cold]
+    fn unpark(&mut self, key: u64, timed_out: Option<WaitReason>) {
+        self.has_permit = false;
+        // Its waker is dropped after the mutex is released.
+        let _removed = self.link().change(|state| {
+            let removed = state.remove_parked(key)?;
+            if let Some(reason) = timed_out {
+                state.parked_call_timed_out(reason);
+            }
+            if removed.has_permit {
+                state.release_permit();
+            }
+            Some(removed)
+        });
+    }
+
+    /// Polls a call that has moved to another link with its connection.
+    #[cold]
+    fn poll_moved(
+        &mut self,
+        link: &dyn LinkCalls,
+        waiter: usize,
+        id: TxId,
+        mut deadline: Option<Box<OwnDeadline>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response, Error>> {
+        loop {
+            if let Poll::Ready(result) = link.poll(waiter, cx) {
+                let removed = self.link().lock().waiters.remove(waiter);
+                drop(removed);
+                return Poll::Ready(result);
+            }
+            if !deadline.as_mut().is_some_and(|deadline| deadline.poll(link, cx)) {
+                self.state = CallState::Waiting { waiter, id, deadline };
+                return Poll::Pending;
+            }
+        }
     }
 }
 
@@ -201,28 +274,18 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
             CallState::New(request) => self.poll_start(request, cx),
             CallState::Parked(parked) => self.poll_parked(parked, cx),
             CallState::Waiting { waiter, id, mut deadline } => {
-                let mut state = self.target.link().lock();
-                if T::NEEDS_PERMIT
-                    && let Some(request) = state.waiters.take_unsent(waiter)
-                {
-                    let released = Some(state.permits.release());
-                    drop(state);
-                    self.permit_released(released);
-                    return self.end_unsent(request);
-                }
-                let answer = state.waiters.poll(waiter, cx);
-                let released = (T::NEEDS_PERMIT && answer.is_ready()).then(|| state.permits.release());
-                drop(state);
-                if answer.is_pending() {
-                    let is_over =
-                        deadline.as_mut().is_some_and(|deadline| deadline.poll(self.target.link(), cx));
-                    self.state = CallState::Waiting { waiter, id, deadline };
-                    if is_over {
-                        return self.poll(cx);
+                let polled = self.target.link().lock().waiters.poll(waiter, cx);
+                match polled {
+                    Polled::Answered(result) => Poll::Ready(result),
+                    Polled::Unsent(request) => self.end_unsent(request),
+                    Polled::Pending(_replaced) => {
+                        let is_over =
+                            deadline.as_mut().is_some_and(|deadline| deadline.poll(self.target.link(), cx));
+                        self.state = CallState::Waiting { waiter, id, deadline };
+                        if is_over { self.poll(cx) } else { Poll::Pending }
                     }
+                    Polled::Moved(link) => self.poll_moved(&*link, waiter, id, deadline, cx),
                 }
-                self.permit_released(released);
-                answer
             }
             CallState::Unsent(_) | CallState::Done => panic!("a call was polled after it had ended"),
         }
@@ -231,20 +294,24 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
 
 impl<T: CallTarget> Drop for Call<T> {
     fn drop(&mut self) {
-        let has_permit = T::NEEDS_PERMIT && self.has_permit;
-        let has_started = matches!(self.state, CallState::Waiting { .. } | CallState::Parked(_));
-        if !has_permit && !has_started {
-            return;
-        }
-        let released = self.link().change(|state| {
-            match &self.state {
-                CallState::Waiting { waiter, id, .. } => state.abandon(*waiter, id),
-                CallState::Parked(parked) => state.remove_parked(parked.key),
-                CallState::New(_) | CallState::Unsent(_) | CallState::Done => {}
+        match &self.state {
+            CallState::Waiting { waiter, id, .. } => {
+                // Dropped after the mutex is released.
+                let removed = self.link().change(|state| state.abandon(*waiter, id));
+                if let Waiter::Moved(link) = removed {
+                    link.abandon(*waiter, id);
+                }
             }
-            has_permit.then(|| state.permits.release())
-        });
-        self.permit_released(released);
+            CallState::Parked(parked) => {
+                let key = parked.key;
+                self.unpark(key, None);
+            }
+            CallState::New(_) | CallState::Unsent(_) | CallState::Done => {
+                if T::NEEDS_PERMIT && self.has_permit {
+                    self.release_permit();
+                }
+            }
+        }
     }
 }
 
@@ -258,13 +325,14 @@ fn without_id(name: &str, panic: &str) -> Error {
 mod tests {
     use std::future::poll_fn;
     use std::sync::Arc;
+    use std::task::Waker;
 
     use bytes::BytesMut;
     use isolated_workers_codec::{Cbor, Codec, Compressed, Json, Postcard};
     use isolated_workers_core::{Body, Limits, Message, Name, Never, SequentialIds};
     use tokio::io::duplex;
 
-    use super::super::Availability;
+    use super::super::{Availability, PermitCounts};
     use super::*;
 
     #[derive(serde::Serialize, serde::Deserialize)]
@@ -301,6 +369,13 @@ mod tests {
         request
     }
 
+    /// Returns `true` if the permits are open, the number taken, the number kept for calls that were
+    /// given up, and the number acquired.
+    fn counts<C: Codec>(link: &Link<C>) -> (bool, u32, u32, u64) {
+        let PermitCounts { is_open, in_flight, given_up, acquired, .. } = link.permits();
+        (is_open, in_flight, given_up, acquired)
+    }
+
     /// Checks calls to a worker that crashes. One call was partly sent, the others were only
     /// encoded.
     async fn unsent_requests_are_returned<C: Codec>(codec: C) {
@@ -325,7 +400,7 @@ mod tests {
         }
         let (_, unsent) = poll(4);
         assert!(unsent.is_some(), "there are four permits");
-        assert_eq!(link.permits(), (true, 4, 0, 4));
+        assert_eq!(counts(&link), (true, 4, 0, 4));
 
         link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
         let Poll::Ready(Err(partial)) = poll(0).0 else { panic!("the call has not ended") };
@@ -340,7 +415,7 @@ mod tests {
             assert_eq!((unsent.role(), unsent.deadline()), (sent.role(), None));
             assert!(sent.id().is_none_or(|id| unsent.id() == Some(id)));
         }
-        assert_eq!(link.permits(), (false, 0, 0, 4));
+        assert_eq!(counts(&link), (false, 0, 0, 4));
     }
 
     #[tokio::test]
@@ -367,21 +442,21 @@ mod tests {
             Poll::Ready(())
         })
         .await;
-        assert_eq!((link.available_permits(), link.permits()), (1, (true, 1, 0, 2)));
+        assert_eq!((link.available_permits(), counts(&link)), (1, (true, 1, 0, 2)));
         drop(call);
         // The worker may still run the call.
-        assert_eq!((link.available_permits(), link.permits()), (1, (true, 0, 1, 2)));
+        assert_eq!((link.available_permits(), counts(&link)), (1, (true, 0, 1, 2)));
         // A oneway message ends immediately.
         let mut call = Call::new(Only(&link), Request::of::<Note>(Body::empty()));
         assert!((&mut call).await.is_ok() && call.take_unsent().is_none());
-        assert_eq!(link.permits(), (true, 0, 1, 3));
+        assert_eq!(counts(&link), (true, 0, 1, 3));
         // A call holds a permit for a worker that has exited in the meantime.
         assert!(link.acquire_permit());
         link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
         let mut call = Call::with_permit(Only(&link), request(&Postcard, 1));
         let _ = (&mut call).await;
         assert!(call.take_unsent().is_some());
-        assert_eq!(link.permits(), (false, 0, 0, 4));
+        assert_eq!(counts(&link), (false, 0, 0, 4));
         assert!(!link.acquire_permit(), "a closed connection gives no permits");
     }
 }

@@ -6,7 +6,8 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use isolated_workers_codec::{Codec, Framing};
 use isolated_workers_core::{Error, Limits, Response, TxId};
@@ -14,7 +15,7 @@ use tokio::io::AsyncRead;
 
 use super::availability::Availability;
 use super::state::State;
-use super::waiters::MovedCalls;
+use super::waiters::{LinkCalls, Polled};
 use super::{CloseReason, ConnectionTask, Link, RejectAll};
 
 /// Connection task of a host, with the transport erased from the type.
@@ -29,15 +30,29 @@ impl<C: Codec, R: AsyncRead + Send + Unpin> HostTask<C> for ConnectionTask<C, R,
     }
 }
 
-impl<C: Codec> MovedCalls for Link<C> {
+impl<C: Codec> LinkCalls for Link<C> {
     fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {
-        self.lock().waiters.poll(key, cx)
+        let polled = self.lock().waiters.poll(key, cx);
+        match polled {
+            Polled::Answered(result) => Poll::Ready(result),
+            Polled::Pending(_) => Poll::Pending,
+            Polled::Moved(_) | Polled::Unsent(_) => {
+                unreachable!("a connection that was handed over has no successor and no permits")
+            }
+        }
     }
 
-    fn abandon(&self, key: usize, id: &TxId) -> Vec<Waker> {
-        let mut state = self.lock();
-        state.abandon(key, id);
-        state.take_woken()
+    fn abandon(&self, key: usize, id: &TxId) {
+        // Dropped after the mutex is released.
+        let _waiter = self.change(|state| state.abandon(key, id));
+    }
+
+    fn wake_task(&self) {
+        self.change(|state| state.wake_task());
+    }
+
+    fn handle_timeout(&self, until: Instant) {
+        self.change(|state| state.handle_timeout(Some(until)));
     }
 }
 
@@ -52,7 +67,7 @@ impl<C: Codec> Link<C> {
             self.0.timeout,
             tokio::io::empty(),
         );
-        let moved: Arc<dyn MovedCalls> = Arc::new(own.clone());
+        let moved: Arc<dyn LinkCalls> = Arc::new(own.clone());
         // No other code has the new link yet, so its mutex is free.
         self.change(|state| state.hand_over(&mut own.lock(), &moved));
         own
@@ -60,7 +75,7 @@ impl<C: Codec> Link<C> {
 }
 
 impl<F: Framing> State<F> {
-    fn hand_over(&mut self, to: &mut Self, link: &Arc<dyn MovedCalls>) {
+    fn hand_over(&mut self, to: &mut Self, link: &Arc<dyn LinkCalls>) {
         self.swap_connection(to);
         self.update_given_up();
         to.waiters = self.waiters.hand_over(link);

@@ -90,7 +90,7 @@ mod tests {
         for call in &mut calls {
             assert!(poll(call).is_pending());
         }
-        assert!(link.lock().must_wait(), "the last calls are parked");
+        assert!(link.lock().must_wait(false), "the last calls are parked");
         drop(home);
         drop(runtime);
         for (call, executed) in calls.iter_mut().zip([Executed::Maybe, Executed::No, Executed::No]) {

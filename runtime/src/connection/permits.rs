@@ -1,10 +1,10 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Waker;
 
 /// Concurrency limit of one worker, for a pool that distributes calls among several workers.
 ///
-/// Guarded by the mutex of the connection, which a call locks anyway when it starts and when it
+/// Guarded by the mutex of the connection, which is locked anyway when a call starts and when it
 /// ends. Closed until [`open`](Self::open) is called.
 ///
 /// A call that is dropped or times out returns its permit, but its handler may still run. Until the
@@ -22,10 +22,40 @@ pub(super) struct Permits {
     /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
+    /// Number of calls that were written to the stream since the last `open`.
+    begun: u64,
+    /// `true` if a call has timed out because the peer did not read or answer earlier ones.
+    has_blocked_call: bool,
     /// Number of available permits, readable without the mutex.
     available: Arc<AtomicU32>,
-    /// Woken when the number of given-up calls changes.
-    listener: Option<Waker>,
+    listener: Option<Listener>,
+}
+
+/// Counts of a worker's permits, read under one lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PermitCounts {
+    /// `true` if permits are handed out.
+    pub(crate) is_open: bool,
+    /// Number of calls in flight.
+    pub(crate) in_flight: u32,
+    /// Number of calls that were given up, each of which keeps a permit until the worker has
+    /// answered it.
+    pub(crate) given_up: u32,
+    /// Number of permits that were acquired, including those of calls in flight.
+    pub(crate) acquired: u64,
+    /// Number of calls that were written to the worker's stream, including oneway messages.
+    pub(crate) begun: u64,
+    /// `true` if the last call has timed out before it could be written, because the worker does not
+    /// read or answer earlier ones.
+    pub(crate) is_blocked: bool,
+}
+
+/// Owner of the permits, which is told of permits that are free again.
+#[derive(Debug)]
+struct Listener {
+    waker: Waker,
+    /// `true` while the owner wants to know of each release.
+    wants_releases: Arc<AtomicBool>,
 }
 
 impl Permits {
@@ -38,12 +68,18 @@ impl Permits {
     pub(super) fn open(&mut self, max: u32, due_acquired: u64, max_acquired: u64) {
         (self.max, self.acquired, self.is_open) = (max, 0, true);
         (self.due_acquired, self.max_acquired) = (due_acquired, max_acquired);
+        (self.begun, self.has_blocked_call) = (0, false);
         self.publish();
     }
 
-    /// Sets the waker for changes of the number of given-up calls.
-    pub(super) fn set_listener(&mut self, listener: Waker) {
-        self.listener = Some(listener);
+    /// Sets the waker that is woken when the number of given-up calls changes, when the worker is due
+    /// for replacement, and, while `wants_releases` is `true`, when a call ends.
+    pub(super) fn set_listener(&mut self, waker: Waker, wants_releases: Arc<AtomicBool>) {
+        self.listener = Some(Listener { waker, wants_releases });
+    }
+
+    fn listener(&self) -> Option<Waker> {
+        self.listener.as_ref().map(|listener| listener.waker.clone())
     }
 
     /// Sets the number of calls that were given up and may still run. Returns the listener if the
@@ -56,11 +92,7 @@ impl Permits {
         }
         self.given_up = calls;
         self.publish();
-        self.listener.clone()
-    }
-
-    pub(super) fn given_up(&self) -> u32 {
-        self.given_up
+        self.listener()
     }
 
     /// Refuses all further permits.
@@ -69,16 +101,19 @@ impl Permits {
         self.publish();
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.is_open
-    }
-
     pub(super) fn taken(&self) -> u32 {
         self.taken
     }
 
-    pub(super) fn acquired(&self) -> u64 {
-        self.acquired
+    pub(super) fn counts(&self, is_blocked: bool) -> PermitCounts {
+        PermitCounts {
+            is_open: self.is_open,
+            in_flight: self.taken,
+            given_up: self.given_up,
+            acquired: self.acquired,
+            begun: self.begun,
+            is_blocked,
+        }
     }
 
     /// Takes a permit. Returns `false` if none is available.
@@ -93,12 +128,35 @@ impl Permits {
         is_available
     }
 
-    /// Releases a permit. Returns `true` if the worker is due for replacement.
+    /// Releases a permit. Returns the listener if it must be woken.
+    ///
+    /// The listener sets `wants_releases` before it looks for a permit under the mutex. So it either
+    /// finds this permit, or is woken.
     #[inline]
-    pub(super) fn release(&mut self) -> bool {
+    pub(super) fn release(&mut self) -> Option<Waker> {
         self.taken -= 1;
         self.publish();
-        self.is_open && self.acquired >= self.due_acquired
+        let listener = self.listener.as_ref()?;
+        let is_due = self.is_open && self.acquired >= self.due_acquired;
+        (is_due || listener.wants_releases.load(Ordering::Acquire)).then(|| listener.waker.clone())
+    }
+
+    /// Counts a call that is written to the stream.
+    #[inline]
+    pub(super) fn begin_call(&mut self) {
+        self.begun += 1;
+        self.has_blocked_call = false;
+    }
+
+    /// Records that a call has timed out because the peer did not read or answer earlier ones.
+    /// Returns the listener.
+    pub(super) fn call_blocked(&mut self) -> Option<Waker> {
+        self.has_blocked_call = true;
+        self.listener()
+    }
+
+    pub(super) fn has_blocked_call(&self) -> bool {
+        self.has_blocked_call
     }
 
     #[inline]

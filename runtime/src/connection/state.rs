@@ -11,10 +11,10 @@ use tokio::runtime::{Handle, Id};
 
 use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
-use super::parked::ParkedCalls;
+use super::parked::{Parked, ParkedCalls};
 use super::permits::Permits;
 use super::user_code;
-use super::waiters::{Removed, Waiters};
+use super::waiters::{Held, Waiter, Waiters};
 use crate::OnTimeout;
 
 /// Queue size in bytes above which calls wait for space and a worker stops reading.
@@ -33,6 +33,9 @@ pub(super) struct State<F> {
     pub(super) waiters: Waiters,
     pub(super) permits: Permits,
     parked: ParkedCalls,
+    /// `true` while a suspect runs, that is, a call that was in flight at an earlier crash. At most
+    /// one runs at a time.
+    has_suspect: bool,
     task: TaskState,
     /// Wakers to call after the mutex is released.
     woken: Vec<Waker>,
@@ -69,6 +72,8 @@ pub(super) enum WaitReason {
     QueueFull,
     /// The peer has as many unanswered requests as a connection allows.
     MaxCalls,
+    /// Another call that was in flight at an earlier crash is being retried.
+    Suspect,
 }
 
 /// Progress of a graceful shutdown of a serving side.
@@ -91,6 +96,7 @@ impl<F: Framing> State<F> {
             waiters: Waiters::default(),
             permits: Permits::default(),
             parked: ParkedCalls::default(),
+            has_suspect: false,
             task: TaskState::default(),
             woken: Vec::new(),
             availability: Availability::Connected,
@@ -141,6 +147,7 @@ impl<F: Framing> State<F> {
         std::mem::swap(&mut self.task, &mut other.task);
         std::mem::swap(&mut self.overran, &mut other.overran);
         std::mem::swap(&mut self.shutdown, &mut other.shutdown);
+        std::mem::swap(&mut self.has_suspect, &mut other.has_suspect);
         other.on_timeout = self.on_timeout;
     }
 
@@ -157,6 +164,16 @@ impl<F: Framing> State<F> {
         matches!(self.availability, Availability::Connected)
             && self.writer.is_open()
             && !self.connection.has_received_go_away()
+    }
+
+    pub(super) fn has_suspect(&self) -> bool {
+        self.has_suspect
+    }
+
+    /// Returns `true` if a call has timed out because the peer does not read or answer earlier ones,
+    /// and that still holds.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.permits.has_blocked_call() && self.congestion().is_some()
     }
 
     /// Takes a permit for a call that can start now. Returns `false` if none is available.
@@ -181,11 +198,12 @@ impl<F: Framing> State<F> {
     }
 
     /// Returns `true` if a call must wait before it starts.
-    pub(super) fn must_wait(&self) -> bool {
+    pub(super) fn must_wait(&self, is_suspect: bool) -> bool {
         match self.availability {
             // A call to a worker that is about to be killed would be lost.
             Availability::Connected => {
                 self.congestion().is_some()
+                    || (is_suspect && self.has_suspect)
                     || self.overran
                     || (self.respawns && self.connection.has_received_go_away())
             }
@@ -200,22 +218,88 @@ impl<F: Framing> State<F> {
 
     /// Returns the reason why a call waits. Valid only if [`must_wait`](Self::must_wait) returns
     /// `true`.
-    pub(super) fn wait_reason(&self) -> WaitReason {
-        self.congestion().unwrap_or(WaitReason::Restart)
+    pub(super) fn wait_reason(&self, is_suspect: bool) -> WaitReason {
+        match self.congestion() {
+            Some(reason) => reason,
+            None if is_suspect && !self.must_wait(false) => WaitReason::Suspect,
+            None => WaitReason::Restart,
+        }
     }
 
-    /// Parks a call until it may start. `key` is the key from an earlier `park` of the same call,
-    /// if any. Returns the key.
-    pub(super) fn park(&mut self, key: Option<u64>, cx: &Context<'_>) -> u64 {
-        self.parked.park(key, cx)
+    /// Returns the key with which a call is parked.
+    pub(super) fn parking_key(&mut self) -> u64 {
+        self.parked.next_key()
     }
 
-    pub(super) fn remove_parked(&mut self, key: u64) {
-        self.parked.remove(key);
+    /// Parks a call until it may start. Returns `true` if the call still holds its permit: while it
+    /// waits for another suspect, it holds none.
+    pub(super) fn park(&mut self, key: u64, has_permit: bool, is_suspect: bool, cx: &Context<'_>) -> bool {
+        let for_suspect = self.wait_reason(is_suspect) == WaitReason::Suspect;
+        if for_suspect && has_permit {
+            self.release_permit();
+        }
+        self.parked.park(key, has_permit && !for_suspect, for_suspect, cx);
+        has_permit && !for_suspect
     }
 
+    /// Removes a parked call. `None` if it was unparked, which also released its permit. Drop it
+    /// after the mutex is released.
+    pub(super) fn remove_parked(&mut self, key: u64) -> Option<Parked> {
+        self.parked.remove(key)
+    }
+
+    /// Handles the timeout of a parked call.
+    #[cold]
+    pub(super) fn parked_call_timed_out(&mut self, reason: WaitReason) {
+        if let WaitReason::Restart | WaitReason::Suspect = reason {
+            return;
+        }
+        self.woken.extend(self.permits.call_blocked());
+        if self.on_timeout == OnTimeout::Kill && !self.overran {
+            self.overran = true;
+            self.permits.close();
+            self.wake_task();
+        }
+    }
+
+    /// Wakes the parked calls. Those of a pool lose their permits, because their callers may never be
+    /// polled again.
     fn unpark(&mut self) {
-        self.woken.extend(self.parked.drain());
+        let calls = self.parked.drain();
+        self.wake_parked(calls);
+        self.unpark_suspects();
+    }
+
+    fn unpark_suspects(&mut self) {
+        let suspects = self.parked.drain_suspects();
+        self.wake_parked(suspects);
+    }
+
+    fn wake_parked(&mut self, calls: Vec<Parked>) {
+        for call in calls {
+            self.woken.push(call.waker);
+            if call.has_permit {
+                self.release_permit();
+            }
+        }
+    }
+
+    /// Releases the permit of a call.
+    #[inline]
+    pub(super) fn release_permit(&mut self) {
+        self.woken.extend(self.permits.release());
+    }
+
+    /// Releases what a call held.
+    #[inline]
+    fn release(&mut self, held: Held) {
+        if held.permit {
+            self.release_permit();
+        }
+        if held.suspect {
+            self.has_suspect = false;
+            self.unpark_suspects();
+        }
     }
 
     /// Returns `true` if a caller on `runtime` runs on the runtime of the connection task.
@@ -224,20 +308,22 @@ impl<F: Framing> State<F> {
         runtime.is_some() && runtime == self.home
     }
 
-    /// Starts a call. Returns the key of its waiter. `is_home`: `true` if the caller runs on the
-    /// runtime of the connection task.
+    /// Starts a call. Returns the key of its waiter, which keeps what the call has `held` until the
+    /// call ends. `is_home`: `true` if this runs on the runtime of the connection task.
     pub(super) fn start(
         &mut self,
         id: TxId,
         request: Request,
         timeout: Option<Duration>,
         is_home: bool,
+        held: Held,
         cx: &Context<'_>,
     ) -> Result<usize, Error> {
         self.availability.check(request.name())?;
         let waiter = self.waiters.next_key();
         self.connection.call(id, request, timeout, waiter)?;
-        self.waiters.insert(cx);
+        self.waiters.insert(held, cx);
+        self.has_suspect |= held.suspect;
         self.send(is_home);
         Ok(waiter)
     }
@@ -283,17 +369,17 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Cancels a call whose future was dropped.
-    pub(super) fn abandon(&mut self, waiter: usize, id: &TxId) {
-        match self.waiters.remove(waiter) {
-            Removed::InFlight => {
-                self.connection.cancel(id);
-                self.update_given_up();
-                self.wake_task();
-            }
-            Removed::Moved(link) => self.woken.extend(link.abandon(waiter, id)),
-            Removed::Ended => {}
+    /// Cancels a call whose future was dropped. Returns its waiter.
+    #[must_use = "drop it after the mutex is released, and tell the link to which the call has moved"]
+    pub(super) fn abandon(&mut self, waiter: usize, id: &TxId) -> Waiter {
+        let removed = self.waiters.remove(waiter);
+        if let Waiter::Waiting(_, held) = removed {
+            self.connection.cancel(id);
+            self.update_given_up();
+            self.release(held);
+            self.wake_task();
         }
+        removed
     }
 
     /// Passes the number of given-up calls to the permits.
@@ -305,8 +391,9 @@ impl<F: Framing> State<F> {
     /// Stores the result of a call for its caller.
     pub(super) fn complete(&mut self, waiter: usize, result: Result<Response, Error>) {
         self.task.completed += 1;
-        if let Some(waker) = self.waiters.complete(waiter, result) {
+        if let Some((waker, held)) = self.waiters.complete(waiter, result) {
             self.woken.push(waker);
+            self.release(held);
         }
     }
 
@@ -350,7 +437,7 @@ impl<F: Framing> State<F> {
         if !self.writer.is_open() {
             self.permits.close();
         }
-        if !self.parked.is_empty() && !self.must_wait() {
+        if !self.parked.is_empty() && !self.must_wait(false) {
             self.unpark();
         }
         flushed

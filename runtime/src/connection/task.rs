@@ -166,7 +166,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             };
             let has_read_all = !matches!(read, Poll::Ready(Ok(()))) || turn == MAX_READS - 1;
             let has_overrun = self.write_output(has_read_all, cx);
-            self.buffers.woken.drain(..).for_each(Waker::wake);
+            user_code::wake_all(self.buffers.woken.drain(..));
             if has_overrun {
                 return Poll::Ready(CloseReason::Overran);
             }
@@ -254,7 +254,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             if is_last {
                 break;
             }
-            woken.drain(..).for_each(Waker::wake);
+            user_code::wake_all(woken.drain(..));
             answer_bytes += answers[answered..].iter().map(size_of_answer).sum::<usize>();
             if answers.len() >= EARLY_ANSWERS || answer_bytes >= EARLY_ANSWER_BYTES {
                 answer_bytes = 0;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
 
 /// Runs `code`. Converts a panic to an error text that says that `what` panicked.
 ///
@@ -10,6 +11,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[inline]
 pub(super) fn catch<T>(what: &str, code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| describe(what, &*panic))
+}
+
+/// Wakes all wakers, even if one of them panics. A waker is user code.
+#[inline]
+pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker, IntoIter: ExactSizeIterator>) {
+    let mut wakers = wakers.into_iter();
+    if wakers.len() == 0 {
+        return;
+    }
+    let mut wake = || {
+        for waker in wakers.by_ref() {
+            waker.wake();
+        }
+    };
+    // Each panic has used up a waker.
+    while catch_unwind(AssertUnwindSafe(&mut wake)).is_err() {}
 }
 
 /// Returns the error text of a panic. It says that `what` panicked.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use isolated_workers_core::{Error, Request, Response, TxId};
 use slab::Slab;
@@ -10,32 +11,54 @@ use slab::Slab;
 /// A waiter outlives the entry of its call in the state machine. That entry is removed as soon as
 /// the answer arrives, which frees the transaction id. The caller may take the result much later
 /// (see docs/decisions/0024-a-waiter-outlives-its-call.md).
+///
+/// Wakers and results contain user code. They are returned, so that they are dropped after the
+/// mutex is released.
 #[derive(Default)]
 pub(super) struct Waiters(Slab<Waiter>);
 
-enum Waiter {
-    Waiting(Waker),
+/// Entry of a caller.
+pub(super) enum Waiter {
+    Waiting(Waker, Held),
     Answered(Result<Response, Error>),
     /// The request was not sent. Another worker may run it.
     Unsent(Request),
     /// The call has moved to this link with its connection.
-    Moved(Arc<dyn MovedCalls>),
+    Moved(Arc<dyn LinkCalls>),
 }
 
-/// Link that has the calls of another one.
-pub(super) trait MovedCalls: Send + Sync {
+/// Rights that a call holds from its start to its end, whether its caller is polled or not
+/// (decision 38).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// `true` if the call holds a permit for its worker.
+    pub(super) permit: bool,
+    /// `true` if the call is the one suspect that may run.
+    pub(super) suspect: bool,
+}
+
+/// Result of polling a waiter.
+pub(super) enum Polled {
+    Answered(Result<Response, Error>),
+    Unsent(Request),
+    /// The call has not ended. Contains the previous waker if it was replaced.
+    Pending(Option<Waker>),
+    /// Poll the call there.
+    Moved(Arc<dyn LinkCalls>),
+}
+
+/// Calls of a link, with the codec erased from the type.
+pub(super) trait LinkCalls: Send + Sync {
     /// Polls the result of a call. `key` is the key of its waiter.
     fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>>;
 
-    /// Cancels a call whose future was dropped. Returns the wakers to call.
-    fn abandon(&self, key: usize, id: &TxId) -> Vec<Waker>;
-}
+    /// Cancels a call whose future was dropped.
+    fn abandon(&self, key: usize, id: &TxId);
 
-/// Call whose future was dropped.
-pub(super) enum Removed {
-    InFlight,
-    Moved(Arc<dyn MovedCalls>),
-    Ended,
+    fn wake_task(&self);
+
+    /// Ends the calls whose deadline was at or before `until`.
+    fn handle_timeout(&self, until: Instant);
 }
 
 impl Waiters {
@@ -46,22 +69,22 @@ impl Waiters {
     }
 
     #[inline]
-    pub(super) fn insert(&mut self, cx: &Context<'_>) {
-        self.0.insert(Waiter::Waiting(cx.waker().clone()));
+    pub(super) fn insert(&mut self, held: Held, cx: &Context<'_>) {
+        self.0.insert(Waiter::Waiting(cx.waker().clone(), held));
     }
 
-    /// Stores the result of a call. Returns the waker of its caller.
+    /// Stores the result of a call. Returns the waker of its caller, and what the call held.
     #[inline]
-    pub(super) fn complete(&mut self, key: usize, result: Result<Response, Error>) -> Option<Waker> {
+    pub(super) fn complete(&mut self, key: usize, result: Result<Response, Error>) -> Option<(Waker, Held)> {
         match std::mem::replace(&mut self.0[key], Waiter::Answered(result)) {
-            Waiter::Waiting(waker) => Some(waker),
+            Waiter::Waiting(waker, held) => Some((waker, held)),
             Waiter::Answered(_) | Waiter::Unsent(_) | Waiter::Moved(_) => None,
         }
     }
 
     /// Moves the callers that still wait to another link, under the same keys.
-    pub(super) fn hand_over(&mut self, link: &Arc<dyn MovedCalls>) -> Self {
-        let waiting = self.0.iter_mut().filter(|(_, waiter)| matches!(waiter, Waiter::Waiting(_)));
+    pub(super) fn hand_over(&mut self, link: &Arc<dyn LinkCalls>) -> Self {
+        let waiting = self.0.iter_mut().filter(|(_, waiter)| matches!(waiter, Waiter::Waiting(..)));
         Self(waiting.map(|(key, it)| (key, std::mem::replace(it, Waiter::Moved(Arc::clone(link))))).collect())
     }
 
@@ -71,45 +94,25 @@ impl Waiters {
     }
 
     #[inline]
-    pub(super) fn poll(&mut self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {
+    pub(super) fn poll(&mut self, key: usize, cx: &Context<'_>) -> Polled {
         match &mut self.0[key] {
-            Waiter::Waiting(waker) => {
-                waker.clone_from(cx.waker());
-                Poll::Pending
+            Waiter::Waiting(waker, _) => {
+                let is_same = waker.will_wake(cx.waker());
+                let replaced = (!is_same).then(|| std::mem::replace(waker, cx.waker().clone()));
+                return Polled::Pending(replaced);
             }
-            Waiter::Answered(_) => match self.0.remove(key) {
-                Waiter::Answered(result) => Poll::Ready(result),
-                _ => unreachable!("the waiter was answered a line ago"),
-            },
-            Waiter::Moved(link) => {
-                let answer = link.poll(key, cx);
-                if answer.is_ready() {
-                    self.0.remove(key);
-                }
-                answer
-            }
-            Waiter::Unsent(_) => unreachable!("a call with a permit takes an unsent request first"),
-        }
-    }
-
-    /// Takes the request of a call that was not sent. `None` if it was sent or has no result yet.
-    #[inline]
-    pub(super) fn take_unsent(&mut self, key: usize) -> Option<Request> {
-        if !matches!(self.0[key], Waiter::Unsent(_)) {
-            return None;
+            Waiter::Moved(link) => return Polled::Moved(Arc::clone(link)),
+            Waiter::Answered(_) | Waiter::Unsent(_) => {}
         }
         match self.0.remove(key) {
-            Waiter::Unsent(request) => Some(request),
-            _ => None,
+            Waiter::Answered(result) => Polled::Answered(result),
+            Waiter::Unsent(request) => Polled::Unsent(request),
+            Waiter::Waiting(..) | Waiter::Moved(_) => unreachable!("the waiter was checked a line ago"),
         }
     }
 
     /// Removes a waiter.
-    pub(super) fn remove(&mut self, key: usize) -> Removed {
-        match self.0.remove(key) {
-            Waiter::Waiting(_) => Removed::InFlight,
-            Waiter::Moved(link) => Removed::Moved(link),
-            Waiter::Answered(_) | Waiter::Unsent(_) => Removed::Ended,
-        }
+    pub(super) fn remove(&mut self, key: usize) -> Waiter {
+        self.0.remove(key)
     }
 }

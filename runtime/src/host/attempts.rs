@@ -7,7 +7,7 @@ use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 use isolated_workers_middleware::Service;
 
 use crate::Link;
-use crate::connection::passed;
+use crate::connection::Suspect;
 
 /// Makes a call up to `max_attempts` times. Each attempt passes through all middleware.
 pub(crate) async fn call<S: Service>(
@@ -16,34 +16,28 @@ pub(crate) async fn call<S: Service>(
     request: Request,
     max_attempts: u32,
 ) -> Result<Response, Error> {
-    let limit = request.timeout().unwrap_or(link.timeout());
-    let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
-    let mut attempts = Attempts::new(request, max_attempts);
+    let mut attempts = Attempts::new(request, max_attempts, link.timeout());
     // While this exists, a worker that dies is respawned.
     let _interest = link.respawn_interest();
-    let mut suspect = None;
+    let mut is_suspect = false;
     loop {
-        let result = service.call(attempts.request().clone()).await;
-        let crashed = match attempts.judge(result, suspect.take().is_some()) {
+        let mut request = attempts.request().clone();
+        if is_suspect {
+            // Suspects run one at a time, so that the next crash has only one possible cause.
+            request.extensions_mut().insert(Suspect);
+        }
+        let result = service.call(request).await;
+        match attempts.judge(result, is_suspect) {
             ControlFlow::Break(result) => return result,
-            ControlFlow::Continue(crashed) => crashed,
-        };
-        // Run one suspect at a time, so that the next crash has only one possible cause.
-        suspect = Some(tokio::select! {
-            biased;
-            permit = link.suspect_permit() => permit,
-            () = passed(deadline) => return Err(crashed),
-        });
-        if let Some(at) = deadline {
-            let remaining = at.saturating_duration_since(Instant::now());
-            attempts.request.set_timeout(Some(remaining.max(Duration::from_nanos(1))));
+            ControlFlow::Continue(()) => is_suspect = true,
         }
     }
 }
 
-/// Attempts of one call.
+/// Attempts of one call. They share its timeout.
 pub(crate) struct Attempts {
     request: Request,
+    deadline: Option<Instant>,
     /// Number of the first attempt. It is above 1 if middleware or another host has counted before.
     first: u32,
     attempt: u32,
@@ -54,8 +48,12 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new(request: Request, max: u32) -> Self {
-        Self { first: request.attempt(), request, attempt: 1, max, is_excused: false, crashed: None }
+    /// `timeout`: timeout of the call if its request sets none. Zero means no limit.
+    pub(crate) fn new(request: Request, max: u32, timeout: Duration) -> Self {
+        let limit = request.timeout().unwrap_or(timeout);
+        let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+        let first = request.attempt();
+        Self { request, deadline, first, attempt: 1, max, is_excused: false, crashed: None }
     }
 
     /// Request of the next attempt.
@@ -64,18 +62,18 @@ impl Attempts {
     }
 
     /// Evaluates the result of an attempt. `alone` is `true` if no other suspect ran at the same
-    /// time, so that a crash is charged to this call. Continues with the crash if the call is to be
-    /// retried.
+    /// time, so that a crash is charged to this call. Continues if the call is to be retried.
     pub(crate) fn judge(
         &mut self,
         result: Result<Response, Error>,
         alone: bool,
-    ) -> ControlFlow<Result<Response, Error>, Error> {
+    ) -> ControlFlow<Result<Response, Error>> {
         let error = match (result, self.crashed.take()) {
             (Err(error), _) if error.crash().is_some() => error,
-            // The worker was not respawned: the crash is more informative than `Closed`.
+            // The worker was not respawned, or not in time: the crash is more informative.
             (Err(error), Some(crashed))
-                if error.kind() == ErrorKind::Closed && error.executed() == Executed::No =>
+                if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Timeout)
+                    && error.executed() == Executed::No =>
             {
                 return ControlFlow::Break(Err(crashed));
             }
@@ -91,6 +89,7 @@ impl Attempts {
             // time.
             crash.bystander = true;
         }
+        let queued = crash.queued;
         let is_charged = !crash.bystander;
         let error = Error::crashed(crash);
         if is_charged {
@@ -100,7 +99,16 @@ impl Attempts {
             self.attempt += 1;
             self.request.set_attempt(self.first.saturating_add(self.attempt - 1));
         }
-        self.crashed = Some(error.clone());
-        ControlFlow::Continue(error)
+        if let Some(deadline) = &mut self.deadline {
+            // The timeout starts when a worker gets the call.
+            *deadline += queued;
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                return ControlFlow::Break(Err(error));
+            }
+            self.request.set_timeout(Some(remaining));
+        }
+        self.crashed = Some(error);
+        ControlFlow::Continue(())
     }
 }

@@ -13,7 +13,7 @@ use super::fast_path::Route;
 use super::queue_waiter::Admission;
 use super::scoped::CallOptions;
 use super::state::PoolShared;
-use crate::connection::Call;
+use crate::connection::{Call, Suspect};
 
 /// Service that sends each call to a worker of a pool, below all middleware.
 ///
@@ -60,12 +60,15 @@ struct DispatchFuture<'a, C: Codec> {
     state: DispatchState<'a, C>,
 }
 
+/// Waits until a queued call has ended. Returns its request if a worker ended before it was sent.
+type WaitFuture<'a> = Pin<Box<dyn Future<Output = Result<Result<Response, Error>, Request>> + Send + 'a>>;
+
 enum DispatchState<'a, C: Codec> {
     Calling(Call<Route<'a, C>>),
     /// Ask the scheduler for a worker.
     AskScheduler(Option<Request>),
-    /// On the slow path: wait for a worker, then call it.
-    Waiting(Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>),
+    /// The call was queued.
+    Waiting(WaitFuture<'a>),
 }
 
 impl<C: Codec> Future for DispatchFuture<'_, C> {
@@ -87,7 +90,10 @@ impl<C: Codec> Future for DispatchFuture<'_, C> {
                     let request = request.take().expect("the future was polled after completion");
                     this.ask_scheduler(request)?;
                 }
-                DispatchState::Waiting(waiting) => return waiting.as_mut().poll(cx),
+                DispatchState::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
+                    Ok(result) => return Poll::Ready(result),
+                    Err(unsent) => this.state = DispatchState::AskScheduler(Some(unsent)),
+                },
             }
         }
     }
@@ -95,48 +101,17 @@ impl<C: Codec> Future for DispatchFuture<'_, C> {
 
 impl<C: Codec> DispatchFuture<'_, C> {
     #[cold]
-    fn ask_scheduler(&mut self, request: Request) -> Result<(), Error> {
+    fn ask_scheduler(&mut self, mut request: Request) -> Result<(), Error> {
         let options = self.options.as_deref().copied().unwrap_or_default();
-        self.state = match self.shared.admit(request.name(), options)? {
-            Admission::Run(route) if !options.is_suspect => {
-                DispatchState::Calling(Call::with_permit(route, request))
-            }
-            admission => {
-                DispatchState::Waiting(Box::pin(call_slowly(self.shared, request, options, admission)))
-            }
+        if options.is_suspect && !self.shared.is_exclusive() {
+            // Inserted again after the request was returned unsent, because that loses extensions.
+            request.extensions_mut().insert(Suspect);
+        }
+        self.state = match self.shared.admit(request, options)? {
+            Admission::Run(route, request) => DispatchState::Calling(Call::with_permit(route, request)),
+            Admission::Wait(waiter) => DispatchState::Waiting(Box::pin(self.shared.wait(waiter))),
         };
         Ok(())
-    }
-}
-
-/// Makes a call that may have to wait for a worker. Asks the scheduler again if the worker ended
-/// before the call was sent.
-async fn call_slowly<C: Codec>(
-    shared: &PoolShared<C>,
-    mut request: Request,
-    options: CallOptions,
-    mut admission: Admission<'_, C>,
-) -> Result<Response, Error> {
-    loop {
-        let route = match admission {
-            Admission::Run(route) => route,
-            Admission::Wait(waiter) => shared.wait(request.name(), waiter).await?,
-        };
-        let link = route.chosen();
-        let mut call = Call::with_permit(route, request);
-        // At most one suspect call runs in a worker at a time, so that the next crash has only one
-        // suspect.
-        let _suspect_permit = if options.is_suspect && !shared.is_exclusive() {
-            Some(link.suspect_permit().await)
-        } else {
-            None
-        };
-        let result = (&mut call).await;
-        match call.take_unsent() {
-            Some(missed) => request = missed,
-            None => return result,
-        }
-        admission = shared.admit(request.name(), options)?;
     }
 }
 

@@ -1,58 +1,177 @@
 //! Slow path of a call: it asks the scheduler, and may wait in the queue.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::Error;
+use isolated_workers_core::{Error, Name, Request, Response};
+use tokio::runtime::{Handle, Id};
 
 use super::call_errors::{queue_timed_out, refused};
-use super::fast_path::Route;
-use super::scheduler::{Refusal, Submitted, Ticket, WorkerPermits};
+use super::fast_path::{AssignedRoute, Route};
+use super::scheduler::{Refusal, Submitted, Ticket};
 use super::scoped::CallOptions;
-use super::state::{PoolShared, WaitState};
-use crate::timeouts::elapsed;
+use super::state::PoolShared;
+use crate::Link;
+use crate::connection::{Call, passed, wake_all};
 
 /// Result of admitting a call to a pool.
 pub(super) enum Admission<'a, C: Codec> {
-    Run(Route<'a, C>),
+    Run(Route<'a, C>, Request),
     Wait(QueueWaiter<'a, C>),
+}
+
+/// Entry of a queued call.
+///
+/// The pool starts the call itself once it has a permit. A caller that is not polled therefore holds
+/// no permit that another call could use (decision 38).
+pub(super) enum WaitState<C: Codec> {
+    Queued(QueuedRequest),
+    /// The call has a permit and is being started. Contains a newer waker of its caller, if any.
+    Starting(Option<Waker>),
+    Ended(QueueOutcome<C>),
+}
+
+/// Request of a queued call.
+pub(super) struct QueuedRequest {
+    pub(super) request: Request,
+    pub(super) since: Instant,
+    /// Runtime of the caller.
+    caller: Option<Id>,
+    pub(super) waker: Waker,
+}
+
+/// End of a call's wait in the queue.
+pub(super) enum QueueOutcome<C: Codec> {
+    /// The call is in flight. It was queued for this time.
+    Started(Call<AssignedRoute<C>>, Duration),
+    Answered(Result<Response, Error>),
+    /// The worker has ended before the call was sent.
+    Unsent(Request),
+    Refused(Refusal),
+}
+
+/// A queued call that got a permit, and that the pool starts.
+pub(super) struct AssignedCall<C: Codec> {
+    ticket: Ticket,
+    link: Link<C>,
+    queued: QueuedRequest,
+}
+
+impl<C: Codec> AssignedCall<C> {
+    pub(super) fn new(ticket: Ticket, link: Link<C>, queued: QueuedRequest) -> Self {
+        Self { ticket, link, queued }
+    }
 }
 
 impl<C: Codec> PoolShared<C> {
     /// Submits a call to the scheduler. The call may run immediately, or must [`wait`](Self::wait).
-    pub(super) fn admit(&self, name: &str, options: CallOptions) -> Result<Admission<'_, C>, Error> {
-        let submitted = self.update(|state| {
+    pub(super) fn admit(&self, request: Request, options: CallOptions) -> Result<Admission<'_, C>, Error> {
+        let name = request.to_name();
+        let (submitted, request) = self.update(|state| {
             let submitted = state.scheduler.submit(options.target, options.priority);
-            if let Ok(Submitted::Queued(ticket)) = submitted {
-                state.waiting.insert(ticket, WaitState::Waiting(Waker::noop().clone()));
+            match submitted {
+                Ok(Submitted::Queued(ticket)) => {
+                    state.waiting.insert(ticket, WaitState::Queued(QueuedRequest::new(request)));
+                    (submitted, None)
+                }
+                // A refused request is dropped after the lock is released.
+                _ => (submitted, Some(request)),
             }
-            submitted
         });
-        match submitted {
-            Ok(Submitted::Run(id, worker)) => Ok(Admission::Run(Route::assigned(self, id, &worker))),
-            Ok(Submitted::Queued(ticket)) => {
-                Ok(Admission::Wait(QueueWaiter { shared: self, ticket: Some(ticket) }))
+        match (submitted, request) {
+            (Ok(Submitted::Queued(ticket)), _) => {
+                Ok(Admission::Wait(QueueWaiter { shared: self, ticket: Some(ticket), name }))
             }
-            Err(refusal) => Err(refused(self, name, refusal)),
+            (Ok(Submitted::Run(id, worker)), Some(request)) => {
+                Ok(Admission::Run(Route::assigned(self, id, &worker), request))
+            }
+            (Ok(Submitted::Run(..)), None) => unreachable!("only a queued call leaves its request"),
+            (Err(refusal), _) => Err(refused(self, name.as_str(), refusal)),
         }
     }
 
-    /// Waits until a worker has a permit for the call.
-    pub(super) async fn wait<'a>(
-        &'a self,
-        name: &str,
-        mut waiter: QueueWaiter<'a, C>,
-    ) -> Result<Route<'a, C>, Error> {
-        let since = Instant::now();
+    /// Waits until the call has ended. Returns its request if a worker ended before it was sent.
+    pub(super) async fn wait(
+        &self,
+        mut waiter: QueueWaiter<'_, C>,
+    ) -> Result<Result<Response, Error>, Request> {
+        let limit = self.queue_timeout;
+        let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
         let outcome = tokio::select! {
             biased;
             outcome = poll_fn(|cx| waiter.poll(cx)) => outcome,
-            () = elapsed(self.queue_timeout) => return Err(queue_timed_out(self, name)),
+            // Needs no timers of the caller's runtime, which may have none.
+            () = passed(deadline) => return Ok(Err(queue_timed_out(self, waiter.name.as_str()))),
         };
-        self.lock().queue_stats.add(since.elapsed());
-        outcome.map_err(|refusal| refused(self, name, refusal))
+        let (mut call, queued) = match outcome {
+            QueueOutcome::Started(call, queued) => (call, queued),
+            QueueOutcome::Answered(result) => return Ok(result),
+            QueueOutcome::Unsent(request) => return Err(request),
+            QueueOutcome::Refused(refusal) => return Ok(Err(refused(self, waiter.name.as_str(), refusal))),
+        };
+        let result = (&mut call).await;
+        match call.take_unsent() {
+            Some(request) => Err(request),
+            None => Ok(result.map_err(|error| with_queue_time(error, queued))),
+        }
+    }
+
+    /// Starts the calls that got a permit, unless another thread does that already, or this thread
+    /// further up the stack: a oneway message releases its permit as soon as it is sent, and the next
+    /// call gets it.
+    pub(super) fn start_assigned(&self) {
+        loop {
+            let mut state = self.lock();
+            let Some(assigned) = state.assigned.pop_front() else {
+                state.is_starting_calls = false;
+                return;
+            };
+            drop(state);
+            self.start(assigned);
+        }
+    }
+
+    fn start(&self, AssignedCall { ticket, link, queued }: AssignedCall<C>) {
+        let QueuedRequest { request, since, caller, waker } = queued;
+        let queued = since.elapsed();
+        let mut call = Call::for_caller(AssignedRoute(link), request, caller);
+        let (outcome, is_over) = match Pin::new(&mut call).poll(&mut Context::from_waker(&waker)) {
+            Poll::Pending => (QueueOutcome::Started(call, queued), false),
+            Poll::Ready(result) => match call.take_unsent() {
+                Some(request) => (QueueOutcome::Unsent(request), true),
+                None => (QueueOutcome::Answered(result), true),
+            },
+        };
+        let mut state = self.lock();
+        let replaced = match state.waiting.get_mut(&ticket) {
+            Some(entry) => Ok(std::mem::replace(entry, WaitState::Ended(outcome))),
+            // The caller is gone.
+            None => Err(outcome),
+        };
+        drop(state);
+        // A call that waits for its answer has the first waker itself.
+        let newer = if let Ok(WaitState::Starting(newer)) = replaced { newer } else { None };
+        wake_all(newer.or(is_over.then_some(waker)));
+    }
+}
+
+/// Adds the time in the queue to a crash. It does not count towards the timeout of the call.
+#[cold]
+fn with_queue_time(error: Error, queued: Duration) -> Error {
+    let Some(crash) = error.crash() else { return error };
+    let mut crash = crash.clone();
+    crash.queued = queued;
+    Error::crashed(crash).with_executed(error.executed())
+}
+
+impl QueuedRequest {
+    fn new(request: Request) -> Self {
+        let caller = Handle::try_current().ok().map(|runtime| runtime.id());
+        // The first poll of the waiter sets the waker.
+        Self { request, since: Instant::now(), caller, waker: Waker::noop().clone() }
     }
 }
 
@@ -61,38 +180,41 @@ pub(super) struct QueueWaiter<'a, C: Codec> {
     shared: &'a PoolShared<C>,
     /// `None` after the wait has ended.
     ticket: Option<Ticket>,
+    name: Name,
 }
 
-impl<'a, C: Codec> QueueWaiter<'a, C> {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Route<'a, C>, Refusal>> {
+impl<C: Codec> QueueWaiter<'_, C> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<QueueOutcome<C>> {
         let ticket = self.ticket.expect("a queued call has a ticket");
+        // Declared first, so that a replaced waker is dropped after the lock is released.
+        let _replaced;
         let mut state = self.shared.lock();
-        match state.waiting.remove(&ticket) {
-            Some(WaitState::Assigned(id, worker)) => {
-                self.ticket = None;
-                Poll::Ready(Ok(Route::assigned(self.shared, id, &worker)))
-            }
-            Some(WaitState::Refused(refusal)) => {
-                self.ticket = None;
-                Poll::Ready(Err(refusal))
-            }
-            Some(WaitState::Waiting(_)) | None => {
-                state.waiting.insert(ticket, WaitState::Waiting(cx.waker().clone()));
-                Poll::Pending
-            }
+        _replaced = match state.waiting.get_mut(&ticket) {
+            Some(WaitState::Queued(queued)) => Some(std::mem::replace(&mut queued.waker, cx.waker().clone())),
+            Some(WaitState::Starting(newer)) => newer.replace(cx.waker().clone()),
+            Some(WaitState::Ended(_)) | None => None,
+        };
+        if let Some(WaitState::Ended(_)) = state.waiting.get(&ticket)
+            && let Some(WaitState::Ended(outcome)) = state.waiting.remove(&ticket)
+        {
+            self.ticket = None;
+            return Poll::Ready(outcome);
         }
+        Poll::Pending
     }
 }
 
 impl<C: Codec> Drop for QueueWaiter<'_, C> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.shared.update(|state| match state.waiting.remove(&ticket) {
-                Some(WaitState::Assigned(id, worker)) => {
-                    worker.release();
-                    state.scheduler.permit_released(id.slot);
+            // Dropped after the lock is released: its call releases a permit, and its waker and request
+            // are user code.
+            let _removed = self.shared.update(|state| {
+                let removed = state.waiting.remove(&ticket);
+                if let Some(WaitState::Queued(_)) = removed {
+                    state.scheduler.cancel(ticket);
                 }
-                _ => state.scheduler.cancel(ticket),
+                removed
             });
         }
     }

@@ -23,7 +23,7 @@ pub(crate) use self::lifecycle::EndCause;
 use self::queue::{Queue, QueuedCall};
 use self::rate_window::RateWindow;
 use self::respawn_backoff::RespawnBackoff;
-use self::slot::{Instance, Slot};
+use self::slot::{Instance, Slot, has_lost_calls};
 pub(crate) use self::worker_permits::{PermitCounts, WorkerPermits};
 use super::config::PoolConfig;
 
@@ -76,7 +76,7 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) enum Action<W> {
     /// Run the queued call. It holds a permit.
-    Run(Ticket, InstanceId, W),
+    Run(Ticket, W),
     Fail(Ticket, Refusal),
     /// Start a worker, and report the result with [`Scheduler::started`] or
     /// [`Scheduler::start_failed`].
@@ -179,9 +179,9 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.wants_poll |= self.phase == Phase::Draining;
         let Slot { active, retiring, .. } = &mut self.slots[slot];
         if let Some(instance) = active {
-            let has_stuck_call = instance.permits.counts().given_up > 0;
-            self.wants_poll |=
-                instance.has_reached_recycle_calls() || has_stuck_call || instance.stuck_since.is_some();
+            self.wants_poll |= instance.has_reached_recycle_calls()
+                || has_lost_calls(instance.permits.counts())
+                || instance.stuck_since.is_some();
         }
         for instance in retiring {
             if !instance.is_closing && instance.permits.in_flight() == 0 {
@@ -279,10 +279,10 @@ impl<W: WorkerPermits> Scheduler<W> {
         // `available` may be outdated. Then the call that releases the permit reports it.
         while self.queue.has_any_for(slot)
             && self.slots[slot].active.as_ref().is_some_and(|worker| worker.permits.available() > 0)
-            && let Some((id, worker)) = self.acquire_in(slot)
+            && let Some((_, worker)) = self.acquire_in(slot)
             && let Some(ticket) = self.queue.take(slot)
         {
-            self.actions.push_back(Action::Run(ticket, id, worker));
+            self.actions.push_back(Action::Run(ticket, worker));
         }
     }
 

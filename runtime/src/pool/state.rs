@@ -1,8 +1,8 @@
 //! State shared by the callers of a pool and its supervisor.
 
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -12,9 +12,11 @@ use tokio::sync::{Notify, watch};
 
 use super::config::PoolConfig;
 use super::fast_path::{Contention, LinkTable, WorkerHandle};
+use super::queue_waiter::{AssignedCall, QueueOutcome, QueuedRequest, WaitState};
 use super::resident_memory::resident_bytes;
-use super::scheduler::{Action, InstanceId, Refusal, Scheduler, SlotSnapshot, Ticket};
+use super::scheduler::{Action, InstanceId, Scheduler, SlotSnapshot, Ticket, WorkerPermits};
 use super::{QueueStats, Stats, WorkerId, WorkerStats};
+use crate::connection::wake_all;
 use crate::driver::Driver;
 use crate::host::crash_policy::random;
 use crate::host::starter::Starter;
@@ -28,6 +30,8 @@ pub(super) struct PoolShared<C: Codec> {
     /// Description of the program, for errors.
     pub(super) subject: String,
     pub(super) on_crash: OnCrash,
+    /// Timeout of calls that set none. Zero means no limit.
+    pub(super) timeout: Duration,
     /// Number of permits of a worker.
     pub(super) max_in_flight: u32,
     /// Number of permits of all workers together.
@@ -60,6 +64,10 @@ pub(super) enum PoolEnd {
 pub(super) struct PoolState<C: Codec> {
     pub(super) scheduler: Scheduler<WorkerHandle<C>>,
     pub(super) waiting: HashMap<Ticket, WaitState<C>>,
+    /// Queued calls that got a permit and are to be started.
+    pub(super) assigned: VecDeque<AssignedCall<C>>,
+    /// `true` while a thread starts them, one after the other.
+    pub(super) is_starting_calls: bool,
     /// Commands that the supervisor has not taken yet.
     pub(super) commands: Vec<SupervisorCommand>,
     pub(super) queue_stats: QueueStats,
@@ -73,13 +81,6 @@ pub(super) enum SupervisorCommand {
     Retire(InstanceId),
 }
 
-/// State of a queued call.
-pub(super) enum WaitState<C: Codec> {
-    Waiting(Waker),
-    Assigned(InstanceId, WorkerHandle<C>),
-    Refused(Refusal),
-}
-
 impl<C: Codec> PoolShared<C> {
     pub(super) fn new<D: Driver, T>(
         starter: &Starter<D, C, T>,
@@ -89,6 +90,8 @@ impl<C: Codec> PoolShared<C> {
         let state = PoolState {
             scheduler: Scheduler::new(config.clone(), random()),
             waiting: HashMap::new(),
+            assigned: VecDeque::new(),
+            is_starting_calls: false,
             commands: Vec::new(),
             queue_stats: QueueStats::default(),
             last_failure: None,
@@ -98,6 +101,7 @@ impl<C: Codec> PoolShared<C> {
             body_limit: starter.codec.body_limit(starter.settings.limits),
             subject: starter.driver.subject(),
             on_crash: starter.settings.on_crash,
+            timeout: starter.settings.timeouts.message,
             max_in_flight: config.max_in_flight,
             capacity: config.max.saturating_mul(config.max_in_flight as usize),
             queue_timeout,
@@ -121,7 +125,8 @@ impl<C: Codec> PoolShared<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, and forwards the actions of the scheduler to callers and the supervisor.
+    /// Changes the state, and carries out the actions of the scheduler: starts calls that got a permit,
+    /// wakes the callers of refused ones, and forwards commands to the supervisor.
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut PoolState<C>) -> T) -> T {
         let mut state = self.lock();
         let outcome =
@@ -129,13 +134,18 @@ impl<C: Codec> PoolShared<C> {
         if !state.scheduler.has_work() {
             return outcome;
         }
-        let mut woken = Vec::new();
-        state.forward_actions(&mut woken);
+        let mut refused = Vec::new();
+        state.forward_actions(&mut refused);
         let has_supervisor_work = state.scheduler.has_work() || !state.commands.is_empty();
+        let starts_calls =
+            !state.assigned.is_empty() && !std::mem::replace(&mut state.is_starting_calls, true);
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        wake_all(refused.into_iter().map(|queued| queued.waker));
         if has_supervisor_work {
             self.notify.notify_one();
+        }
+        if starts_calls {
+            self.start_assigned();
         }
         outcome
     }
@@ -212,24 +222,32 @@ impl<C: Codec> PoolState<C> {
         }
     }
 
-    /// Forwards the scheduler's actions: to queued calls, whose wakers go to `woken`, or to the
-    /// supervisor.
-    fn forward_actions(&mut self, woken: &mut Vec<Waker>) {
+    /// Forwards the scheduler's actions: to queued calls, or to the supervisor. The requests and wakers
+    /// of refused calls go to `refused`, and are dropped after the lock is released.
+    fn forward_actions(&mut self, refused: &mut Vec<QueuedRequest>) {
         while let Some(action) = self.scheduler.next_action() {
             match action {
-                Action::Run(ticket, id, worker) => {
-                    self.end_wait(ticket, WaitState::Assigned(id, worker), woken);
+                Action::Run(ticket, worker) => match self.end_wait(ticket, WaitState::Starting(None)) {
+                    Some(queued) => {
+                        self.assigned.push_back(AssignedCall::new(ticket, worker.link, queued));
+                    }
+                    None => worker.release(),
+                },
+                Action::Fail(ticket, refusal) => {
+                    let queued = self.end_wait(ticket, WaitState::Ended(QueueOutcome::Refused(refusal)));
+                    refused.extend(queued);
                 }
-                Action::Fail(ticket, refusal) => self.end_wait(ticket, WaitState::Refused(refusal), woken),
                 Action::Start(id) => self.commands.push(SupervisorCommand::Start(id)),
                 Action::Retire(id) => self.commands.push(SupervisorCommand::Retire(id)),
             }
         }
     }
 
-    fn end_wait(&mut self, ticket: Ticket, result: WaitState<C>, woken: &mut Vec<Waker>) {
-        if let Some(WaitState::Waiting(waker)) = self.waiting.insert(ticket, result) {
-            woken.push(waker);
-        }
+    /// Ends the wait of a call in the queue. Returns its request.
+    fn end_wait(&mut self, ticket: Ticket, next: WaitState<C>) -> Option<QueuedRequest> {
+        let entry = self.waiting.get_mut(&ticket)?;
+        let WaitState::Queued(queued) = std::mem::replace(entry, next) else { return None };
+        self.queue_stats.add(queued.since.elapsed());
+        Some(queued)
     }
 }

@@ -36,8 +36,8 @@ type StartFuture<D, C> =
 type LeaveFuture = Pin<Box<dyn Future<Output = Option<InstanceId>> + Send>>;
 type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, WorkerExit)> + Send>>;
 
-/// Reports to the scheduler that calls were given up, or that given-up calls have ended, in the
-/// workers of a slot.
+/// Reports to the scheduler that permits of the workers of a slot were released, or that calls were
+/// given up or have ended.
 struct PermitListener<C: Codec> {
     shared: Weak<PoolShared<C>>,
     slot: usize,
@@ -172,7 +172,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                 }));
                 self.ending.push(Box::pin(async move { (id, control.exit().await) }));
                 let listener = PermitListener { shared: Arc::downgrade(&self.shared), slot: id.slot };
-                link.set_permit_listener(Arc::new(listener).into());
+                link.set_permit_listener(Arc::new(listener).into(), self.shared.contention.flag());
                 let active = self.shared.update(|state| {
                     state.scheduler.started(id, WorkerHandle { link, index, pid }, now);
                     state.scheduler.active()
@@ -203,9 +203,12 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
             ExitReason::Overran => EndCause::Overran,
             _ => EndCause::Crashed,
         };
+        if let Some(crash) = &ending.crash {
+            // Before the lock is taken: a subscriber is user code, and may ask the pool for its statistics.
+            tracing::warn!(pid = crash.pid, reason = %crash.reason, "a worker of a pool ended unexpectedly");
+        }
         self.shared.update(|state| {
             if let Some(crash) = ending.crash {
-                tracing::warn!(pid = crash.pid, reason = %crash.reason, "a worker of a pool ended unexpectedly");
                 state.last_failure = Some(Error::crashed(crash));
             }
             state.scheduler.ended(id, cause, Instant::now());

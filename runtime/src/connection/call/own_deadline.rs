@@ -1,10 +1,8 @@
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use isolated_workers_codec::Codec;
-
-use super::super::Link;
 use super::super::alarm::Alarm;
+use super::super::waiters::LinkCalls;
 
 /// Time that the connection task gets to end a call whose timeout has elapsed. It first reads the
 /// answers that have arrived.
@@ -24,18 +22,18 @@ impl OwnDeadline {
         Some(Box::new(Self { alarm: Alarm::after(timeout, false)?, has_elapsed: false }))
     }
 
-    /// Ends the calls that have timed out, if the task did not. Returns `true` if it did so.
+    /// Ends the calls of `link` that have timed out, if the task did not. Returns `true` if it did so.
     #[cold]
-    pub(super) fn poll<C: Codec>(&mut self, link: &Link<C>, cx: &mut Context<'_>) -> bool {
+    pub(super) fn poll(&mut self, link: &dyn LinkCalls, cx: &mut Context<'_>) -> bool {
         while self.alarm.poll(cx).is_ready() {
             if let Some(alarm) = Alarm::after(TASK_GRACE, false) {
                 self.alarm = alarm;
             }
             if std::mem::replace(&mut self.has_elapsed, true) {
-                link.change(|state| state.handle_timeout(Some(Instant::now())));
+                link.handle_timeout(Instant::now());
                 return true;
             }
-            link.change(|state| state.wake_task());
+            link.wake_task();
         }
         false
     }

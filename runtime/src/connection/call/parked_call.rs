@@ -6,21 +6,28 @@ use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 use super::super::alarm::Alarm;
 use super::super::state::WaitReason;
 
-/// Call that waits for space in the queue, or for a worker that is being restarted. Its timeout
-/// runs meanwhile.
+/// Call that waits for space in the queue, for a worker that is being restarted, or for another
+/// suspect. Its timeout runs meanwhile.
 pub(super) struct ParkedCall {
     request: Request,
     pub(super) key: u64,
+    pub(super) is_suspect: bool,
     since: Instant,
     timeout: Option<Duration>,
     pub(super) alarm: Option<Alarm>,
 }
 
 impl ParkedCall {
-    /// `is_home`: `true` if the caller runs on the runtime of the connection.
-    pub(super) fn new(request: Request, key: u64, timeout: Option<Duration>, is_home: bool) -> Self {
-        let alarm = timeout.and_then(|timeout| Alarm::after(timeout, is_home));
-        Self { request, key, since: Instant::now(), timeout, alarm }
+    /// `has_timers`: `true` if the caller runs on the runtime of the connection.
+    pub(super) fn new(
+        request: Request,
+        key: u64,
+        is_suspect: bool,
+        timeout: Option<Duration>,
+        has_timers: bool,
+    ) -> Self {
+        let alarm = timeout.and_then(|timeout| Alarm::after(timeout, has_timers));
+        Self { request, key, is_suspect, since: Instant::now(), timeout, alarm }
     }
 
     /// Returns the request, with the rest of its timeout.
@@ -39,6 +46,10 @@ impl ParkedCall {
             WaitReason::Restart => {
                 ("its worker was still being restarted".to_owned(), "raise the timeout to let it wait longer")
             }
+            WaitReason::Suspect => (
+                "another call that was in flight when its worker crashed was still being retried".to_owned(),
+                "raise the timeout to let it wait longer",
+            ),
             WaitReason::QueueFull => ("the worker did not read earlier requests".to_owned(), congested),
             WaitReason::MaxCalls => {
                 (format!("the worker has not answered {MAX_UNANSWERED_REQUESTS} earlier requests"), congested)

@@ -17,9 +17,6 @@ pub(crate) trait CallTarget {
     fn choose(&mut self) -> bool {
         true
     }
-
-    /// Called after the permit was released. `is_due`: `true` if the worker is due for replacement.
-    fn permit_released(&self, _is_due: bool) {}
 }
 
 impl<C: Codec> CallTarget for &Link<C> {

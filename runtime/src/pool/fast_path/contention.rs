@@ -1,5 +1,6 @@
 //! Switch between the fast path and the slow path of a pool.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Flag that is set while a pool is contended.
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// took the lock. A call that releases a permit later sees the flag and reports the release. So no
 /// call waits while a permit is free.
 #[derive(Debug)]
-pub(in crate::pool) struct Contention<F = AtomicBool>(F);
+pub(in crate::pool) struct Contention<F = AtomicBool>(Arc<F>);
 
 /// Atomic flag. Tests use the atomic of loom.
 pub(in crate::pool) trait AtomicFlag {
@@ -33,7 +34,12 @@ impl AtomicFlag for AtomicBool {
 
 impl<F: AtomicFlag> Contention<F> {
     pub(in crate::pool) fn new(flag: F) -> Self {
-        Self(flag)
+        Self(Arc::new(flag))
+    }
+
+    /// The flag, for the links of the workers: they report released permits while it is set.
+    pub(in crate::pool) fn flag(&self) -> Arc<F> {
+        Arc::clone(&self.0)
     }
 
     #[inline]
@@ -118,7 +124,9 @@ mod tests {
                 is_open: true,
                 in_flight: u32::from(*self.0.0.lock().unwrap()),
                 given_up: 0,
-                started: 0,
+                acquired: 0,
+                begun: 0,
+                is_blocked: false,
             }
         }
     }

@@ -52,18 +52,18 @@ impl<C: Codec> LinkTable<C> {
         links.for_each(|(_, link)| link.fail(Availability::Closed, &error));
     }
 
-    /// Returns the worker with the most free permits and its slot.
+    /// Returns the worker with the most free permits.
     ///
     /// The search ends early at a worker with `max_free` free permits, because none has more. The
     /// permit may be taken by another call before this one acquires it.
     #[inline]
-    pub(super) fn most_free(&self, max_free: u32) -> Option<(usize, &Link<C>)> {
+    pub(super) fn most_free(&self, max_free: u32) -> Option<&Link<C>> {
         let (mut found, mut most) = (None, 0);
-        for (at, slot) in self.0.iter().enumerate() {
+        for slot in &self.0 {
             let Some(link) = slot.links.get(slot.latest.load(Ordering::Acquire)) else { continue };
             let free = link.available_permits();
             if free > most {
-                (found, most) = (Some((at, link)), free);
+                (found, most) = (Some(link), free);
                 if most == max_free {
                     break;
                 }

@@ -11,7 +11,6 @@ use crate::pool::state::PoolShared;
 /// Route of one call: the worker that the call chooses, or that the scheduler assigned.
 pub(in crate::pool) struct Route<'a, C: Codec> {
     shared: &'a PoolShared<C>,
-    slot: usize,
     link: Option<&'a Link<C>>,
 }
 
@@ -19,22 +18,16 @@ impl<'a, C: Codec> Route<'a, C> {
     /// Creates a route to any worker that has a free permit when the call starts.
     #[inline]
     pub(in crate::pool) fn any(shared: &'a PoolShared<C>) -> Self {
-        Self { shared, slot: 0, link: None }
+        Self { shared, link: None }
     }
 
-    /// Creates a route to an assigned worker, with a permit that the call releases.
+    /// Creates a route to an assigned worker, for a call that holds a permit.
     pub(in crate::pool) fn assigned(
         shared: &'a PoolShared<C>,
         id: InstanceId,
         worker: &WorkerHandle<C>,
     ) -> Self {
-        Self { shared, slot: id.slot, link: Some(shared.links.get(id.slot, worker.index)) }
-    }
-
-    /// Returns the link to the worker.
-    #[inline]
-    pub(in crate::pool) fn chosen(&self) -> &'a Link<C> {
-        self.link.expect("the route has a worker")
+        Self { shared, link: Some(shared.links.get(id.slot, worker.index)) }
     }
 }
 
@@ -44,7 +37,7 @@ impl<C: Codec> CallTarget for Route<'_, C> {
 
     #[inline]
     fn link(&self) -> &Link<C> {
-        self.chosen()
+        self.link.expect("the route has a worker")
     }
 
     #[inline]
@@ -53,18 +46,24 @@ impl<C: Codec> CallTarget for Route<'_, C> {
             return false;
         }
         match self.shared.links.most_free(self.shared.max_in_flight) {
-            Some((slot, link)) => {
-                (self.slot, self.link) = (slot, Some(link));
+            Some(link) => {
+                self.link = Some(link);
                 true
             }
             None => false,
         }
     }
+}
 
-    #[inline]
-    fn permit_released(&self, is_due: bool) {
-        if is_due || self.shared.contention.is_contended() {
-            self.shared.permit_released(self.slot);
-        }
+/// Route of a queued call to the worker that the scheduler assigned. It borrows nothing, because the
+/// pool itself starts the call.
+pub(in crate::pool) struct AssignedRoute<C: Codec>(pub(in crate::pool) Link<C>);
+
+impl<C: Codec> CallTarget for AssignedRoute<C> {
+    type Codec = C;
+    const NEEDS_PERMIT: bool = true;
+
+    fn link(&self) -> &Link<C> {
+        &self.0
     }
 }

@@ -39,7 +39,6 @@ impl<C: Codec> WorkerPermits for WorkerHandle<C> {
     }
 
     fn counts(&self) -> PermitCounts {
-        let (is_open, in_flight, given_up, started) = self.link.permits();
-        PermitCounts { is_open, in_flight, given_up, started }
+        self.link.permits()
     }
 }

@@ -68,11 +68,11 @@ impl<W: WorkerPermits> Scheduler<W> {
     pub(crate) fn ended(&mut self, id: InstanceId, cause: EndCause, now: Instant) {
         let slot = &mut self.slots[id.slot];
         for instance in slot.retiring.extract_if(.., |instance| instance.id == id) {
-            slot.done += instance.permits.counts().started;
+            slot.done += instance.permits.counts().acquired;
         }
         let Some(instance) = slot.active.take_if(|instance| instance.id == id) else { return };
         instance.permits.close();
-        slot.done += instance.permits.counts().started;
+        slot.done += instance.permits.counts().acquired;
         self.wants_poll = true;
         if cause == EndCause::Overran {
             return self.refuse_hopeless();
@@ -212,7 +212,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             slot.starting = None;
             for instance in slot.active.take().into_iter().chain(slot.retiring.drain(..)) {
                 instance.permits.close();
-                slot.done += instance.permits.counts().started;
+                slot.done += instance.permits.counts().acquired;
             }
         }
     }
@@ -287,7 +287,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     fn replace_one(&mut self, now: Instant) -> Option<Instant> {
         let given_up_limit = self.config.given_up_limit;
         let instances = self.slots.iter_mut().filter_map(|slot| slot.active.as_mut());
-        instances.for_each(|instance| instance.check_given_up(now));
+        instances.for_each(|instance| instance.check_stuck(now));
         // While the pool drains, only queued calls need a replacement. A broken pool starts one
         // worker at a time, and replaces only workers that could not take queued calls otherwise.
         let is_needed = self.phase == Phase::Open || self.queue.len() > 0;
@@ -339,8 +339,8 @@ impl<W: WorkerPermits> Scheduler<W> {
             }
             let is_free = counts.in_flight + counts.given_up == 0;
             let (since, _) = match instance.idle_since {
-                Some(idle) if is_free && idle.1 == counts.started => idle,
-                _ => *instance.idle_since.insert((now, counts.started)),
+                Some(idle) if is_free && idle.1 == counts.acquired => idle,
+                _ => *instance.idle_since.insert((now, counts.acquired)),
             };
             let end = since + idle_timeout;
             if is_free && end <= now {

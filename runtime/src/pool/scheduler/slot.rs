@@ -74,8 +74,7 @@ pub(super) struct Instance<W> {
     /// Resident memory in bytes above which the worker is replaced.
     pub(super) max_memory_bytes: u64,
     pub(super) resident_bytes: Option<u64>,
-    /// Time since which a given-up call has kept a permit and no call was started, and the number
-    /// of calls started by then.
+    /// Time since which the worker has been stuck, and the number of calls begun by then.
     pub(super) stuck_since: Option<(Instant, u64)>,
     /// Time since which the worker has started no call, and the number of calls started by then.
     pub(super) idle_since: Option<(Instant, u64)>,
@@ -85,27 +84,27 @@ impl<W: WorkerPermits> Instance<W> {
     /// Returns the number of calls that have ended.
     pub(super) fn done(&self) -> u64 {
         let counts = self.permits.counts();
-        counts.started.saturating_sub(counts.in_flight.into())
+        counts.acquired.saturating_sub(counts.in_flight.into())
     }
 
-    /// Updates the time since which the worker is stuck: a given-up call keeps a permit, and no other
-    /// call was started.
-    pub(super) fn check_given_up(&mut self, now: Instant) {
-        let PermitCounts { given_up, started, .. } = self.permits.counts();
+    /// Updates the time since which the worker is stuck: a given-up call keeps a permit, or calls time
+    /// out because the worker does not read, and meanwhile no call was written to its stream.
+    pub(super) fn check_stuck(&mut self, now: Instant) {
+        let counts = self.permits.counts();
         self.stuck_since = match self.stuck_since {
-            _ if given_up == 0 => None,
-            Some(since) if since.1 == started => Some(since),
-            _ => Some((now, started)),
+            _ if !has_lost_calls(counts) => None,
+            Some(since) if since.1 == counts.begun => Some(since),
+            _ => Some((now, counts.begun)),
         };
     }
 
     pub(super) fn has_reached_recycle_calls(&self) -> bool {
-        self.permits.counts().started >= self.recycle_calls
+        self.permits.counts().acquired >= self.recycle_calls
     }
 
     /// Returns `true` if the worker may start no more calls.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.permits.counts().started >= self.max_calls
+        self.permits.counts().acquired >= self.max_calls
     }
 
     /// Returns the time at which the worker has been stuck for too long. A limit of zero is no limit.
@@ -120,4 +119,9 @@ impl<W: WorkerPermits> Instance<W> {
             || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
             || self.id.number < reload_from
     }
+}
+
+/// Returns `true` if a call has timed out, or was dropped, and the worker may be stuck because of it.
+pub(super) fn has_lost_calls(counts: PermitCounts) -> bool {
+    counts.given_up > 0 || counts.is_blocked
 }

@@ -1,5 +1,7 @@
 //! Permits of a worker, as the scheduler sees them.
 
+pub(crate) use crate::connection::PermitCounts;
+
 /// Handle to a worker's permits: one for each call that may be in flight at once.
 ///
 /// Calls acquire and release permits themselves, on other threads. So a value that is read here may
@@ -27,18 +29,4 @@ pub(crate) trait WorkerPermits: Clone {
     fn in_flight(&self) -> u32 {
         self.counts().in_flight
     }
-}
-
-/// Counts of a worker's permits, read under one lock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PermitCounts {
-    /// `true` if permits are handed out.
-    pub(crate) is_open: bool,
-    /// Number of calls in flight whose callers wait.
-    pub(crate) in_flight: u32,
-    /// Number of calls that were given up, each of which keeps a permit until the worker has
-    /// answered it.
-    pub(crate) given_up: u32,
-    /// Number of calls that have acquired a permit, including those in flight.
-    pub(crate) started: u64,
 }

@@ -386,8 +386,8 @@ impl World {
     fn carry_out(&mut self, action: Action<FakeWorker>) {
         self.follow_moves();
         match action {
-            Action::Run(ticket, id, worker) => {
-                assert_eq!(id, worker.id);
+            Action::Run(ticket, worker) => {
+                let id = worker.id;
                 if let Some(call) = self.model.waiting.get_mut(&ticket)
                     && let Target::Key(_) = call.target
                 {
