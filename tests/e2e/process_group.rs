@@ -2,8 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
+use isolated_workers::ErrorKind;
 use isolated_workers::driver::{Attach, Output};
 use isolated_workers::error::ExitReason;
+use isolated_workers::host::Timeouts;
 use isolated_workers::testing::conformance::alone;
 use isolated_workers_test_support::process::{PidFd, children, ignores};
 use rustix::process::{Pid, Signal, WaitOptions, getpgid, wait};
@@ -223,4 +225,28 @@ fn killed_children_of_workers_are_not_left_as_zombies() {
         let _left = isolated_workers_test_support::block_on(with_child());
         isolated_workers_test_support::block_on(until_all_are_reaped());
     });
+}
+
+#[tokio::test]
+async fn a_worker_that_has_left_its_process_group_is_ended() {
+    let group = getpgid(None).unwrap().as_raw_pid().cast_unsigned();
+    for how in ["kill", "close", "drop"] {
+        let timeouts = Timeouts::default().close(Duration::from_millis(100));
+        let worker = soon(worker().timeouts(timeouts).spawn()).await.unwrap();
+        let process = PidFd::open(worker.pid());
+        let client = FaultsClient::new(worker.clone());
+        soon(client.join_group(group)).await.unwrap();
+        process.signal(Signal::STOP);
+        match how {
+            "kill" => {
+                worker.kill();
+                soon(worker.closed()).await;
+            }
+            "close" => assert_eq!(soon(worker.close()).await.unwrap_err().kind(), ErrorKind::Closed),
+            _ => {}
+        }
+        drop((client, worker));
+        let ended = tokio::task::spawn_blocking(move || process.ends_within(HANG_TIMEOUT));
+        assert!(ended.await.unwrap(), "{how}: the worker still runs");
+    }
 }

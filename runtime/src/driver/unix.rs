@@ -118,7 +118,7 @@ impl ProcessGroup {
         }
     }
 
-    /// Kills the processes of the group. Does nothing if this value has reaped the leader: its
+    /// Kills the leader and the processes of its group. Does nothing if this value has reaped the leader: its
     /// number may then belong to an unrelated process.
     fn kill_members(&self) {
         if self.leader.is_none() {
@@ -127,8 +127,13 @@ impl ProcessGroup {
         // If other code of the host has reaped the leader, its number stays reserved as long as the
         // group has members. A process of this number therefore means that there are none.
         let is_reused = || test_kill_process(self.id) != Err(rustix::io::Errno::SRCH);
-        if self.exit.state(self.id) != ChildState::Reaped || !is_reused() {
+        let is_ours = self.exit.state(self.id) != ChildState::Reaped;
+        if is_ours || !is_reused() {
             let _ = kill_process_group(self.id, Signal::KILL);
+        }
+        if is_ours {
+            // The leader may have moved to another group.
+            self.exit.kill(self.id);
         }
     }
 

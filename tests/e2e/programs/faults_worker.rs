@@ -224,6 +224,12 @@ impl Faults for Worker {
     async fn start_child(&self) -> u32 {
         Command::new("sleep").arg("600").spawn().unwrap().id()
     }
+    async fn note_forever(&self) {
+        std::future::pending().await
+    }
+    async fn join_group(&self, group: u32) {
+        rustix::process::setpgid(None, rustix::process::Pid::from_raw(group.cast_signed())).unwrap();
+    }
     async fn start_child_apart(&self) -> u32 {
         Command::new("sleep").arg("600").process_group(0).spawn().unwrap().id()
     }

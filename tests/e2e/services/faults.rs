@@ -21,6 +21,9 @@ pub(crate) trait Faults {
     async fn release(&self, key: u32) -> bool;
     #[message(oneway)]
     async fn note(&self, text: String);
+    /// Never ends.
+    #[message(oneway)]
+    async fn note_forever(&self);
     async fn notes(&self) -> Vec<String>;
     /// Number of notes, and their bytes in total.
     async fn noted(&self) -> (usize, usize);
@@ -80,6 +83,8 @@ pub(crate) trait Faults {
     async fn start_child(&self) -> u32;
     /// Same as `start_child`, in a new process group.
     async fn start_child_apart(&self) -> u32;
+    /// Moves the worker's process to this process group.
+    async fn join_group(&self, group: u32);
     /// Targets of the open descriptors except the standard streams.
     async fn descriptors(&self) -> Vec<String>;
     /// Reads standard input to its end.

@@ -2,8 +2,8 @@ use std::io;
 use std::process::ExitStatus;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use tokio::signal::unix::{self, SignalKind};
 
 /// State of a child process. Querying it does not reap the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +30,11 @@ impl ChildState {
 
 /// Waits for a child's exit without reaping it, by SIGCHLD.
 #[derive(Debug)]
-pub(super) struct ChildSignal(Signal);
+pub(super) struct ChildSignal(unix::Signal);
 
 impl ChildSignal {
     pub(super) fn new(_: Pid) -> io::Result<Self> {
-        signal(SignalKind::child()).map(Self)
+        unix::signal(SignalKind::child()).map(Self)
     }
 
     /// Waits for the exit. Returns at once if the child has exited. Cancel-safe.
@@ -46,6 +46,11 @@ impl ChildSignal {
     /// State of the child.
     pub(super) fn state(&self, pid: Pid) -> ChildState {
         ChildState::of(WaitId::Pid(pid)).unwrap_or(ChildState::Reaped)
+    }
+
+    /// Kills a child that was not reaped.
+    pub(super) fn kill(&self, pid: Pid) {
+        let _ = kill_process(pid, Signal::KILL);
     }
 
     /// Returns the exit status of a child that other code has reaped: `None`, because the system

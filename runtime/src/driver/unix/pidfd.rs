@@ -2,7 +2,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 
-use rustix::process::{Pid, PidfdFlags, WaitId, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -46,6 +46,14 @@ impl ExitWatch {
                 ChildState::of(WaitId::PidFd(descriptor.as_fd())).unwrap_or(ChildState::Reaped)
             }
             Self::Signal(signal) => signal.state(pid),
+        }
+    }
+
+    /// Kills a child that was not reaped.
+    pub(super) fn kill(&self, pid: Pid) {
+        match self {
+            Self::Descriptor(descriptor) => drop(pidfd_send_signal(descriptor, Signal::KILL)),
+            Self::Signal(signal) => signal.kill(pid),
         }
     }
 
