@@ -7,6 +7,6 @@
 
 pub use isolated_workers_core::protocol::{Connection, Event};
 pub use isolated_workers_core::{
-    Body, Budget, Extensions, Frame, Limits, Metadata, Name, RandomIds, Request, Response, Role, Schema,
-    SequentialIds, TxId, TxIdGenerator,
+    Body, Budget, Extensions, Frame, GoAway, Limits, Metadata, Name, RandomIds, Request, Response, Role,
+    Schema, SequentialIds, TxId, TxIdGenerator,
 };

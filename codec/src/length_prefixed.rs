@@ -25,7 +25,7 @@ use crate::{FrameError, Framing};
 /// | 3 | error | id | flags (code 1, stack 2, value 4), name, message, code, stack, causes, value |
 /// | 4 | cancel | id | |
 /// | 5, 6 | ping, pong | | |
-/// | 7 | go-away | linger timeout if bit 4 is set | |
+/// | 7 | go-away; bits 6 and 7: 1 drain, 2 prepare to detach, 3 detach | linger timeout if bit 4 is set | |
 ///
 /// - An id is a byte and a number (0), the 16 bytes of a UUID (1) or text (2).
 /// - Numbers are varints (LEB128). Timeouts are in microseconds.
@@ -178,7 +178,7 @@ impl Decoder for LengthPrefixed {
             FrameKind::Cancel => Frame::Cancel { id },
             FrameKind::Ping => Frame::Ping,
             FrameKind::Pong => Frame::Pong,
-            FrameKind::GoAway => Frame::GoAway { linger: timeout },
+            FrameKind::GoAway => Frame::GoAway(header::go_away(buffer[LENGTH_BYTES], timeout)),
         };
         // Moves the payload into the frame.
         match frame.body_mut() {

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{
     Cbor, Codec, CodecError, Compressed, Delimiter, FrameError, Framing, Json, JsonLines, Postcard,
 };
-use isolated_workers_core::{Body, Frame, Limits, Metadata, Name, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Limits, Metadata, Name, RemoteError, TxId};
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -45,8 +45,11 @@ fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
         Frame::Cancel { id: 8.into() },
         Frame::Ping,
         Frame::Pong,
-        Frame::GoAway { linger: None },
-        Frame::GoAway { linger: Some(Duration::from_millis(1500)) },
+        Frame::GoAway(GoAway::End),
+        Frame::GoAway(GoAway::Drain),
+        Frame::GoAway(GoAway::Linger(Duration::from_millis(1500))),
+        Frame::GoAway(GoAway::PrepareDetach),
+        Frame::GoAway(GoAway::Detach),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Compressed, Json, Postcard};
-use isolated_workers_core::{Body, Frame, Limits, Metadata, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Limits, Metadata, RemoteError, TxId};
 use serde::Serialize;
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -72,8 +72,11 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         ("cancel", Frame::Cancel { id: 7.into() }),
         ("ping", Frame::Ping),
         ("pong", Frame::Pong),
-        ("go-away", Frame::GoAway { linger: None }),
-        ("go-away-linger", Frame::GoAway { linger: Some(Duration::from_secs(60)) }),
+        ("go-away", Frame::GoAway(GoAway::End)),
+        ("go-away-linger", Frame::GoAway(GoAway::Linger(Duration::from_secs(60)))),
+        ("go-away-drain", Frame::GoAway(GoAway::Drain)),
+        ("go-away-prepare-detach", Frame::GoAway(GoAway::PrepareDetach)),
+        ("go-away-detach", Frame::GoAway(GoAway::Detach)),
     ]
 }
 

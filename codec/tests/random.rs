@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{Cbor, Codec, Compressed, Json, Postcard, decode_within};
-use isolated_workers_core::{Body, Budget, Frame, Limits, Metadata, RemoteError, TxId};
+use isolated_workers_core::{Body, Budget, Frame, GoAway, Limits, Metadata, RemoteError, TxId};
 use proptest::collection::{btree_map, vec};
 use proptest::num::f32;
 use proptest::option;
@@ -130,7 +130,7 @@ fn frames<C: Codec>(codec: &C, sent: &Sent) -> Vec<Frame> {
         Frame::reply(id.clone(), "".into(), body(), metadata),
         Frame::Error { id: id.clone(), name: "".into(), error: error.into() },
         Frame::Cancel { id },
-        Frame::GoAway { linger: None },
+        Frame::GoAway(GoAway::End),
     ]
 }
 

@@ -42,11 +42,7 @@ pub enum Frame {
     /// Answer to `Ping`.
     Pong,
     /// Announces that the sender starts no more calls and is about to end the stream.
-    GoAway {
-        /// Time for which the receiver waits for another connection after this one has ended.
-        /// `None`: it does not wait.
-        linger: Option<Duration>,
-    },
+    GoAway(GoAway),
     /// Frame from a peer that writes no frame kinds, with a name that ends like the name of an
     /// answer. The frame is the answer if a call with its id is in flight, and the request
     /// otherwise. It is never sent.
@@ -56,6 +52,23 @@ pub enum Frame {
         /// A [`Request`](Self::Request) with the same id.
         request: Box<Frame>,
     },
+}
+
+/// Reaction that a go-away asks of its receiver. It has a meaning only for a worker. A go-away of a
+/// worker announces its own end, except [`PrepareDetach`](Self::PrepareDetach).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GoAway {
+    /// End at once.
+    End,
+    /// Finish everything that has arrived, including oneway messages, and then end.
+    Drain,
+    /// End the stream, and wait this long for another connection.
+    Linger(Duration),
+    /// Get ready to be detached: repeat this go-away, and wait for the next one.
+    PrepareDetach,
+    /// End the stream, wait for another connection without a limit, and outlive the host.
+    Detach,
 }
 
 impl Frame {
@@ -88,7 +101,7 @@ impl Frame {
             | Self::Error { id, .. }
             | Self::Cancel { id } => Some(id),
             Self::Unmarked { request, .. } => request.id(),
-            Self::Ping | Self::Pong | Self::GoAway { .. } => None,
+            Self::Ping | Self::Pong | Self::GoAway(_) => None,
         }
     }
 

@@ -28,7 +28,7 @@ pub use budget::Budget;
 pub use call_error::CallError;
 pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError, split_backtrace};
 pub use extensions::Extensions;
-pub use frame::Frame;
+pub use frame::{Frame, GoAway};
 pub use limits::Limits;
 pub use message::{Message, Never, ServiceError};
 pub use metadata::Metadata;

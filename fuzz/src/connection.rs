@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use isolated_workers::codec::{Codec, Json, Postcard};
-use isolated_workers::protocol::{Body, Connection, Event, Frame, Limits, Name, Request, Response, TxId};
+use isolated_workers::protocol::{
+    Body, Connection, Event, Frame, GoAway, Limits, Name, Request, Response, TxId,
+};
 use isolated_workers::{Error, ErrorKind};
 use tokio_util::codec::Decoder;
 
@@ -90,7 +92,7 @@ impl<'a> Scene<'a> {
                 self.connection.set_cancel_on_timeout(late);
                 self.connection.ping();
             }
-            9 if step > 250 => self.connection.send_go_away(None),
+            9 if step > 250 => self.connection.send_go_away(GoAway::End),
             10 if step > 250 => self.fail(),
             _ => self.receive(step % 2 == 0),
         }

@@ -35,7 +35,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Error, Limits, Request, Response, TxIdGenerator};
+use isolated_workers_core::{Error, GoAway, Limits, Request, Response, TxIdGenerator};
 use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
 
@@ -215,11 +215,17 @@ impl<C: Codec> Link<C> {
         self.change(|state| state.fail(availability, error));
     }
 
-    /// Ends every call in flight, sends a go-away and then shuts down the writing half of the
-    /// stream. With `linger`, the peer waits that long for a new connection, and later calls fail
-    /// with the advice to reconnect.
-    pub(crate) fn close(&self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        self.change(|state| state.close(linger, error));
+    /// Ends every call in flight, takes back what was not offered to the stream, and sends a
+    /// [`go_away`](Self::go_away). If the worker can be reached again, later calls fail with the
+    /// advice to reconnect.
+    pub(crate) fn close(&self, go_away: GoAway, error: impl FnMut(&str) -> Error) {
+        self.change(|state| state.close(go_away, error));
+    }
+
+    /// Sends a go-away after everything that is queued. Then shuts down the writing half of the
+    /// stream, unless the worker is to read on.
+    pub(crate) fn go_away(&self, go_away: GoAway) {
+        self.change(|state| state.go_away(go_away));
     }
 
     /// Refuses further calls. Calls in flight continue.
@@ -234,8 +240,8 @@ impl<C: Codec> Link<C> {
         self.change(|state| state.shut_down(knows_go_away));
     }
 
-    /// Returns `true` if no caller waits for an answer and nothing is left to send. The worker may
-    /// still run calls that were given up.
+    /// Returns `true` if no caller waits for an answer. Oneway messages may still be queued, and the
+    /// worker may still run calls that were given up.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }

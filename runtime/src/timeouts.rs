@@ -24,10 +24,11 @@ pub struct Timeouts {
     pub message: Duration,
     /// Grace period of `close`, after which the process is killed. Default: 5 s.
     pub close: Duration,
-    /// Time for which a disconnected worker lingers before it ends. Default: 1 min.
+    /// Time for which a disconnected worker lingers before it ends. Default: 1 min. It ends with its
+    /// host in any case, if the host is its parent.
     pub disconnected: Duration,
-    /// Time that a worker which has announced its end, for example after a SIGTERM, may take to end
-    /// once no call is in flight. The host then closes it. Default: 30 s.
+    /// Time that a worker which is drained, or has announced its end, for example after a SIGTERM, may
+    /// take to end once no call is in flight. The host then closes it. Default: 30 s.
     pub drain: Duration,
 }
 
@@ -61,6 +62,11 @@ impl Timeouts {
     pub const fn close(mut self, limit: Duration) -> Self {
         self.close = limit;
         self
+    }
+
+    /// Time for which a disconnected worker lingers, as sent on the wire.
+    pub(crate) fn linger(&self) -> Duration {
+        if self.disconnected.is_zero() { UNLIMITED } else { self.disconnected }
     }
 
     /// Checks that each limit is in its valid range.

@@ -105,3 +105,13 @@ async fn invalid_timeouts_and_heartbeats_are_refused() {
     let error = worker().heartbeat(Heartbeat::every(Duration::ZERO)).spawn().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
 }
+
+#[tokio::test]
+async fn close_kills_a_stopped_worker_that_is_pinged() {
+    let timeouts = Timeouts::default().close(10 * PING_TIMEOUT);
+    let worker = soon(pinged().timeouts(timeouts).spawn()).await.unwrap();
+    PidFd::open(worker.pid()).signal(rustix::process::Signal::STOP);
+    let error = soon(worker.close()).await.unwrap_err();
+    assert!(error.to_string().contains("it did not end in time and was killed"), "{error}");
+    assert_eq!(worker.closed().await, isolated_workers_test_support::KILLED);
+}

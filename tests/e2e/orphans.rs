@@ -168,6 +168,23 @@ fn no_disconnected_worker_outlives_a_killed_host() {
     host.assert_no_worker_outlives("disconnected");
 }
 
+/// `Timeouts::disconnected` has no limit.
+#[test]
+fn no_worker_that_lingers_without_a_limit_outlives_its_host() {
+    let host = host("lingers", "wait");
+    assert_eq!(host.workers.len(), 2);
+    PidFd::open(host.process.id()).signal(Signal::KILL);
+    host.assert_no_worker_outlives("lingers");
+}
+
+#[test]
+fn no_worker_that_confirms_a_detach_too_late_outlives_its_host() {
+    let host = host("detached-late", "wait");
+    assert_eq!(host.workers.len(), 2);
+    PidFd::open(host.process.id()).signal(Signal::KILL);
+    host.assert_no_worker_outlives("detached-late");
+}
+
 /// Runs in its own process, which becomes the parent of the orphans. That process is in their
 /// session, so the system does not end stopped orphans with SIGHUP.
 #[test]

@@ -3,8 +3,9 @@ use std::time::Duration;
 use isolated_workers::ErrorKind;
 use isolated_workers::driver::{Attach, Output};
 use isolated_workers::error::{Executed, ExitReason};
-use isolated_workers::host::{Address, Timeouts};
-use isolated_workers_test_support::{block_on, process::PidFd, runtime};
+use isolated_workers::host::{Address, OnCrash, Status, Timeouts};
+use isolated_workers_test_support::{assert_error, block_on, process::PidFd, runtime};
+use rustix::process::Signal;
 
 use super::*;
 
@@ -189,4 +190,115 @@ fn a_worker_that_does_not_confirm_detach_still_ends_with_its_host() {
     });
     drop(runtime);
     assert!(process.ends_within(HANG_TIMEOUT));
+}
+
+/// The supervisor finishes a reconnect, because the worker would end if its new connection were
+/// dropped.
+#[tokio::test]
+async fn a_dropped_reconnect_does_not_end_the_worker() {
+    let (worker, client) = started().await;
+    for polls in 0..30 {
+        soon(worker.disconnect()).await.unwrap();
+        let mut reconnect = Box::pin(worker.reconnect());
+        for _ in 0..polls {
+            if futures_util::poll!(&mut reconnect).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(reconnect);
+        // Waits for the first one.
+        let again = soon(worker.reconnect()).await;
+        assert!(again.is_ok() || again.as_ref().unwrap_err().kind() == ErrorKind::Config, "{again:?}");
+        assert_eq!(soon(client.count()).await.unwrap(), polls + 1);
+    }
+}
+
+#[tokio::test]
+async fn of_two_reconnects_the_second_is_refused() {
+    let (worker, client) = started().await;
+    soon(worker.disconnect()).await.unwrap();
+    let (first, second) = soon(async { tokio::join!(worker.reconnect(), worker.reconnect()) }).await;
+    first.unwrap();
+    let error = second.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert_eq!(soon(client.count()).await.unwrap(), 1);
+}
+
+/// A worker of its own process, without output that goes through the host.
+async fn detachable() -> (Worker, FaultsClient<Worker>, PidFd) {
+    let program = Program::new(WORKER).stdout(Output::Discard).stderr(Output::Discard);
+    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
+    let (client, process) = (FaultsClient::new(worker.clone()), PidFd::open(worker.pid()));
+    (worker, client, process)
+}
+
+#[tokio::test]
+async fn a_dropped_detach_does_not_release_the_worker() {
+    let (worker, client, process) = detachable().await;
+    assert_eq!(soon(client.count()).await.unwrap(), 1);
+    process.signal(Signal::STOP);
+    let mut detach = Box::pin(worker.detach());
+    assert!(futures_util::poll!(&mut detach).is_pending());
+    soon(worker.status().wait_for(|status| *status == Status::Disconnected)).await.unwrap();
+    drop(detach);
+    process.signal(Signal::CONT);
+    // Waits for the worker's confirmation.
+    let confirmed = soon(worker.disconnect()).await;
+    assert!(confirmed.is_ok() || confirmed.unwrap_err().to_string().contains("disconnected already"));
+    assert_eq!(*worker.status().borrow(), Status::Disconnected);
+    soon(worker.reconnect()).await.unwrap();
+    assert_eq!(soon(client.count()).await.unwrap(), 2);
+    soon(worker.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disconnected_worker_can_be_detached() {
+    let (worker, client, process) = detachable().await;
+    assert_eq!(soon(client.count()).await.unwrap(), 1);
+    soon(worker.disconnect()).await.unwrap();
+    let address = soon(worker.detach()).await.unwrap();
+    assert_eq!(soon(worker.closed()).await, ExitReason::Detached);
+    let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
+    assert_eq!(soon(FaultsClient::new(worker.clone()).count()).await.unwrap(), 2);
+    soon(worker.close()).await.unwrap();
+    assert!(process.ends_within(HANG_TIMEOUT));
+}
+
+#[tokio::test]
+async fn a_worker_that_was_stopped_from_within_is_not_detached() {
+    let program = Program::new(LIFE_WORKER).arg("stoppable").stdout(Output::Discard).stderr(Output::Discard);
+    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
+    let client = LifeClient::new(worker.clone());
+    let mut stop = Box::pin(client.stop());
+    // The message is sent before the go-away.
+    assert!(futures_util::poll!(&mut stop).is_pending());
+    let error = soon(worker.detach()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Crashed | ErrorKind::Closed), "{error}");
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+}
+
+#[tokio::test]
+async fn a_worker_that_serves_a_host_does_not_answer_another() {
+    let (process, address) = detached().await;
+    let first = soon(Worker::builder(Attach::new(address.clone())).spawn()).await.unwrap();
+    let timeouts = Timeouts::default().startup(Duration::from_millis(100));
+    let error = soon(Worker::builder(Attach::new(address)).timeouts(timeouts).spawn()).await.unwrap_err();
+    assert_error(
+        &error,
+        ErrorKind::Startup,
+        &["could not attach to the worker", "it may serve another host"],
+    );
+    assert_eq!(soon(FaultsClient::new(first.clone()).count()).await.unwrap(), 2);
+    soon(first.close()).await.unwrap();
+    assert!(process.ends_within(HANG_TIMEOUT));
+}
+
+#[tokio::test]
+async fn a_worker_that_was_not_reconnected_in_time_is_not_respawned() {
+    let timeouts = Timeouts::default().disconnected(Duration::from_millis(50));
+    let worker = soon(worker().on_crash(OnCrash::respawn()).timeouts(timeouts).spawn()).await.unwrap();
+    soon(worker.disconnect()).await.unwrap();
+    assert_eq!(soon(worker.closed()).await, ExitReason::Exited(0));
+    assert_eq!(*worker.status().borrow(), Status::Closed);
 }

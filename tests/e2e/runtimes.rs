@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures_util::future::join_all;
 use futures_util::poll;
 use isolated_workers::ErrorKind;
-use isolated_workers::host::OnCrash;
+use isolated_workers::host::{OnCrash, Status};
 use isolated_workers::transport::{NamedPipe, SocketPair, Stdio, Transport, UnixSocket};
 use isolated_workers_test_support::process::PidFd;
 use isolated_workers_test_support::{Fifo, assert_error, block_on, block_on_thread, runtime};
@@ -168,7 +168,8 @@ fn a_reconnect_can_be_dropped() {
     home.block_on(async {
         soon(worker.disconnect()).await.unwrap();
         assert!(poll!(pin!(worker.reconnect())).is_pending());
-        soon(worker.reconnect()).await.unwrap();
+        // It continues.
+        soon(worker.status().wait_for(|status| *status == Status::Active)).await.unwrap();
         assert_eq!(soon(client.echo(vec![1].into())).await.unwrap(), [1][..]);
         soon(worker.close()).await.unwrap();
     });

@@ -3,7 +3,9 @@ use isolated_workers::error::ExitReason;
 use isolated_workers::host::OnCrash;
 use isolated_workers::transport::{SocketPair, Stdio, Transport, UnixSocket};
 use isolated_workers::{CallError, ErrorKind, serve_with};
-use isolated_workers_test_support::assert_error;
+use isolated_workers_test_support::process::PidFd;
+use isolated_workers_test_support::{Fifo, assert_error};
+use rustix::process::Signal;
 
 use super::services::life::{Config, Life, Living};
 use super::*;
@@ -192,4 +194,16 @@ async fn startup_data_is_not_in_arguments_environment_or_debug_output() {
         let content = std::fs::read(format!("/proc/{}/{file}", worker.pid())).unwrap();
         assert!(!content.is_empty() && !String::from_utf8_lossy(&content).contains("sesame"));
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_while_it_starts_says_so() {
+    let pipe = Fifo::new();
+    let config = Config { secret: pipe.path(), ..Config::default() };
+    let spawn = tokio::spawn(life_worker("slow").startup_data(config).spawn());
+    let pid = soon(tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe.path())));
+    let process = PidFd::open(pid.await.unwrap().unwrap().parse().unwrap());
+    process.signal(Signal::TERM);
+    let error = soon(spawn).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Startup, &["it was stopped, by a signal or `Server::stop`"]);
 }

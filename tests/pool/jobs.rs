@@ -36,6 +36,9 @@ pub(crate) trait Jobs {
     /// Never ends.
     #[message(oneway)]
     async fn hold_forever(&self);
+    /// Same as `hold`.
+    #[message(oneway)]
+    async fn hold_unanswered(&self, path: String, name: String);
     async fn abort(&self);
     /// Aborts every worker that runs it.
     #[message(retry = 2)]

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use isolated_workers::ErrorKind;
-use isolated_workers::host::Status;
+use isolated_workers::host::{Status, Timeouts};
+use isolated_workers::protocol::{Body, Name, Request};
+use isolated_workers::{ErrorKind, Service};
+use isolated_workers_test_support::process::PidFd;
+use rustix::process::Signal;
 use tokio::spawn;
 
 use super::jobs::JobsClient;
@@ -129,4 +132,43 @@ async fn workers_start_on_demand_and_end_when_idle() {
     }
     until(&pool, |stats| stats.workers.iter().all(|worker| worker.status == Status::Closed)).await;
     assert_eq!(soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_finishes_its_oneway_messages_when_it_is_replaced_or_drained() {
+    for drains in [false, true] {
+        let (pool, stage) = (started(pool(1)).await, Stage::new());
+        let old = PidFd::open(pids(&pool)[0]);
+        let client = JobsClient::new(pool.clone());
+        client.hold_unanswered(stage.path(), "runs".into()).await.unwrap();
+        let held = stage.next().await;
+        let end = spawn(async move { if drains { pool.drain().await } else { pool.reload().await } });
+        let early = tokio::task::spawn_blocking(move || old.ends_within(Duration::from_millis(200)));
+        assert!(!early.await.unwrap(), "the worker ended while a oneway message was running");
+        drop(held);
+        assert_eq!(stage.next().await.name, "finishes");
+        soon(end).await.unwrap().unwrap();
+    }
+}
+
+/// A stopped worker reads nothing, so that a part of the call stays unwritten.
+#[tokio::test]
+async fn a_worker_that_does_not_read_is_killed_when_it_is_replaced_or_drained() {
+    let timeouts = Timeouts::default().message(Duration::from_millis(50)).close(Duration::from_millis(100));
+    for drains in [false, true] {
+        let pool = started(pool(1).timeouts(timeouts)).await;
+        let old = PidFd::open(pids(&pool)[0]);
+        old.signal(Signal::STOP);
+        let body = Body::from(vec![b'1'; 4 << 20]);
+        let request = Request::new(Name::from_static("echo"), body);
+        assert_eq!(soon(pool.call(request)).await.unwrap_err().kind(), ErrorKind::Timeout);
+        if drains {
+            let drained = soon(pool.drain()).await.unwrap_err();
+            assert_eq!(drained.kind(), ErrorKind::Closed);
+        } else {
+            soon(pool.reload()).await.unwrap();
+        }
+        let ended = tokio::task::spawn_blocking(move || old.ends_within(HANG_TIMEOUT));
+        assert!(ended.await.unwrap(), "a stopped worker was not killed");
+    }
 }

@@ -70,6 +70,10 @@ impl Jobs for Worker {
     async fn hold_forever(&self) {
         std::future::pending().await
     }
+    async fn hold_unanswered(&self, path: String, name: String) {
+        self.hold(path.clone(), name).await;
+        self.hold(path, "finishes".into()).await;
+    }
     async fn abort(&self) {
         std::process::abort()
     }

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use isolated_workers_core::{Body, Frame, Metadata, Name, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Metadata, Name, RemoteError, TxId};
 use serde::de::{Deserialize, IgnoredAny};
 use serde_json::Deserializer;
 
-use super::frame_encoder::{ERROR_SUFFIX, RESULT_SUFFIX};
+use super::frame_encoder::{DETACH, DRAIN, ERROR_SUFFIX, PREPARE_DETACH, RESULT_SUFFIX};
 use super::line::Line;
 use super::members::{Members, RawJson};
 use super::{bounded, error_payload};
@@ -63,7 +63,7 @@ impl<'a> FrameMembers<'a> {
             "cancel" => Frame::Cancel { id: self.id()? },
             "ping" => Frame::Ping,
             "pong" => Frame::Pong,
-            "go_away" => Frame::GoAway { linger: self.timeout()? },
+            "go_away" => Frame::GoAway(self.go_away()?),
             unknown => return Err(FrameError::malformed(format!("it has the unknown kind `{unknown}`"))),
         })
     }
@@ -98,6 +98,17 @@ impl<'a> FrameMembers<'a> {
         let unknown = || RemoteError::new("", "the peer gave no reason");
         let error = self.payload().map_or_else(unknown, |payload| error_payload::decode(payload.json, line));
         Ok(Frame::Error { id: self.id()?, name: message_name(name, ERROR_SUFFIX), error: error.into() })
+    }
+
+    /// Decodes what a go-away asks for. An unknown payload asks for the end.
+    fn go_away(&self) -> Result<GoAway, FrameError> {
+        let payload = self.payload().map(|payload| text("payload", payload)).transpose()?;
+        Ok(match payload.as_deref() {
+            Some(DRAIN) => GoAway::Drain,
+            Some(PREPARE_DETACH) => GoAway::PrepareDetach,
+            Some(DETACH) => GoAway::Detach,
+            _ => self.timeout()?.map_or(GoAway::End, GoAway::Linger),
+        })
     }
 
     fn id(&self) -> Result<TxId, FrameError> {

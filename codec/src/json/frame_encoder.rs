@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use isolated_workers_core::{Body, Frame, Metadata, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Metadata, TxId};
 
 use super::error_payload;
 use crate::FrameError;
@@ -14,6 +14,11 @@ pub(super) const RESULT_SUFFIX: &str = "Result";
 
 /// Suffix of the name of an error.
 pub(super) const ERROR_SUFFIX: &str = "Error";
+
+/// Payloads of a go-away.
+pub(super) const DRAIN: &str = "drain";
+pub(super) const PREPARE_DETACH: &str = "prepare_detach";
+pub(super) const DETACH: &str = "detach";
 
 /// Appends the object of `frame`.
 ///
@@ -52,14 +57,26 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
         }
         Frame::Ping => out.put_slice(b"{\"kind\":\"ping\""),
         Frame::Pong => out.put_slice(b"{\"kind\":\"pong\""),
-        Frame::GoAway { linger } => {
+        Frame::GoAway(go_away) => {
             out.put_slice(b"{\"kind\":\"go_away\"");
-            put_timeout(*linger, out)?;
+            match go_away {
+                GoAway::End => {}
+                GoAway::Linger(linger) => put_timeout(Some(*linger), out)?,
+                GoAway::Drain => put_go_away(DRAIN, out),
+                GoAway::PrepareDetach => put_go_away(PREPARE_DETACH, out),
+                GoAway::Detach => put_go_away(DETACH, out),
+                _ => return Err(FrameError::UnknownKind),
+            }
         }
         _ => return Err(FrameError::UnknownKind),
     }
     out.put_u8(b'}');
     Ok(())
+}
+
+fn put_go_away(payload: &str, out: &mut BytesMut) {
+    out.put_slice(b",\"payload\":");
+    put_string(&[payload], out);
 }
 
 fn put_answer(id: &TxId, name: &[&str], kind: &str, out: &mut BytesMut) -> Result<(), FrameError> {

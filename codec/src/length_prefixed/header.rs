@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use isolated_workers_core::{Frame, Limits, Metadata, Name, TxId};
+use isolated_workers_core::{Frame, GoAway, Limits, Metadata, Name, TxId};
 
 use super::fields::{Fields, HeaderStart, put_bytes, put_varint};
 use crate::FrameError;
@@ -21,6 +21,12 @@ const GO_AWAY: u8 = 7;
 const KIND_MASK: u8 = 0x0f;
 const HAS_TIMEOUT: u8 = 0x10;
 const HAS_METADATA: u8 = 0x20;
+
+/// Bits of the first byte of a go-away that hold what it asks for, and their values.
+const GO_AWAY_MASK: u8 = 0xc0;
+const DRAIN: u8 = 0x40;
+const PREPARE_DETACH: u8 = 0x80;
+const DETACH: u8 = 0xc0;
 
 const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
@@ -54,7 +60,11 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
         Frame::Cancel { id } => put_kind(CANCEL, Some(id), None, out),
         Frame::Ping => put_kind(PING, None, None, out),
         Frame::Pong => put_kind(PONG, None, None, out),
-        Frame::GoAway { linger } => put_kind(GO_AWAY, None, *linger, out),
+        Frame::GoAway(GoAway::End) => put_kind(GO_AWAY, None, None, out),
+        Frame::GoAway(GoAway::Linger(linger)) => put_kind(GO_AWAY, None, Some(*linger), out),
+        Frame::GoAway(GoAway::Drain) => put_kind(GO_AWAY | DRAIN, None, None, out),
+        Frame::GoAway(GoAway::PrepareDetach) => put_kind(GO_AWAY | PREPARE_DETACH, None, None, out),
+        Frame::GoAway(GoAway::Detach) => put_kind(GO_AWAY | DETACH, None, None, out),
         _ => return Err(FrameError::UnknownKind),
     }
     Ok(())
@@ -67,6 +77,16 @@ fn put_kind(kind: u8, id: Option<&TxId>, timeout: Option<Duration>, out: &mut By
     }
     out.put_slice(start.bytes());
     put_timeout(timeout, out);
+}
+
+/// Decodes what a go-away asks for, from its first byte and its timeout.
+pub(super) fn go_away(first: u8, timeout: Option<Duration>) -> GoAway {
+    match first & GO_AWAY_MASK {
+        DRAIN => GoAway::Drain,
+        PREPARE_DETACH => GoAway::PrepareDetach,
+        DETACH => GoAway::Detach,
+        _ => timeout.map_or(GoAway::End, GoAway::Linger),
+    }
 }
 
 /// Header of a frame. Fields that its kind does not have are empty.

@@ -9,7 +9,7 @@ use super::errors::{
 use super::id_table::IdTable;
 use super::outbox::Outbox;
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
-use crate::{Error, ErrorKind, Executed, Frame, Name, RemoteError, Request, Response, TxId};
+use crate::{Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Request, Response, TxId};
 
 /// State machine of one side of a connection.
 ///
@@ -59,7 +59,8 @@ pub struct Connection<T> {
     earliest_deadline: Option<Instant>,
     /// `true` if a timeout sends a cancel.
     cancel_on_timeout: bool,
-    sent_go_away: bool,
+    /// The last go-away of this side.
+    sent_go_away: Option<GoAway>,
     received_go_away: bool,
     failed: bool,
 }
@@ -94,7 +95,7 @@ impl<T> Connection<T> {
             timers: TimerBatches::default(),
             earliest_deadline: None,
             cancel_on_timeout: true,
-            sent_go_away: false,
+            sent_go_away: None,
             received_go_away: false,
             failed: false,
         }
@@ -215,14 +216,11 @@ impl<T> Connection<T> {
         });
     }
 
-    /// Announces that this side starts no more calls. A second announcement has no effect.
-    ///
-    /// `linger` is the time for which the peer waits for another connection afterwards. `None`: it
-    /// does not wait.
-    pub fn send_go_away(&mut self, linger: Option<Duration>) {
-        if !self.sent_go_away {
-            self.sent_go_away = true;
-            self.outbox.push(Frame::GoAway { linger });
+    /// Announces that this side starts no more calls. A repetition has no effect. Another go-away
+    /// replaces the first.
+    pub fn send_go_away(&mut self, go_away: GoAway) {
+        if self.sent_go_away.replace(go_away) != Some(go_away) {
+            self.outbox.push(Frame::GoAway(go_away));
         }
     }
 
@@ -280,9 +278,9 @@ impl<T> Connection<T> {
                 None
             }
             Frame::Pong => None,
-            Frame::GoAway { linger } => {
+            Frame::GoAway(go_away) => {
                 self.received_go_away = true;
-                Some(Event::GoAway { linger })
+                Some(Event::GoAway(go_away))
             }
             Frame::Unmarked { answer, request } => {
                 let is_answer = answer.id().is_some_and(|id| self.calls.contains(id));
@@ -440,6 +438,11 @@ impl<T> Connection<T> {
         self.cancelled
     }
 
+    /// Returns `true` if this side has sent a go-away.
+    pub fn has_sent_go_away(&self) -> bool {
+        self.sent_go_away.is_some()
+    }
+
     /// Returns `true` if the peer has sent a go-away.
     pub fn has_received_go_away(&self) -> bool {
         self.received_go_away
@@ -473,7 +476,11 @@ impl<T> Connection<T> {
         if name.is_empty() {
             return Err(nameless());
         }
-        if self.sent_go_away || self.received_go_away || self.failed { Err(closed(name)) } else { Ok(()) }
+        if self.sent_go_away.is_some() || self.received_go_away || self.failed {
+            Err(closed(name))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,6 +1,4 @@
-use std::time::Duration;
-
-use crate::{Error, Request, Response, TxId};
+use crate::{Error, GoAway, Request, Response, TxId};
 
 /// Outcome that a [`Connection`](super::Connection) reports to its owner.
 #[derive(Debug)]
@@ -19,8 +17,5 @@ pub enum Event<T> {
     /// handler has ended.
     Cancelled(TxId),
     /// The peer starts no more calls.
-    GoAway {
-        /// Time to wait for another connection after this one has ended. `None`: do not wait.
-        linger: Option<Duration>,
-    },
+    GoAway(GoAway),
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::network::Network;
 use super::{Endpoint, Rng};
 use crate::protocol::{Connection, Event};
-use crate::{Error, Frame, Request, Response, TxId};
+use crate::{Error, Frame, GoAway, Request, Response, TxId};
 
 /// Pair of connections with a network and a clock that the test advances.
 ///
@@ -105,9 +105,9 @@ impl<T> Pair<T> {
         self.connection_mut(at).answer(id, result);
     }
 
-    /// Sends a go-away from `from`, without a linger time.
+    /// Sends a go-away from `from` that ends the connection.
     pub fn send_go_away(&mut self, from: Endpoint) {
-        self.connection_mut(from).send_go_away(None);
+        self.connection_mut(from).send_go_away(GoAway::End);
     }
 
     /// Ends the calls of `end` that have timed out. Returns their events.

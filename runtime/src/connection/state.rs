@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Connection, Event};
-use isolated_workers_core::{Error, ErrorKind, Frame, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Frame, GoAway, Request, Response, TxId};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Handle, Id};
 
@@ -13,6 +13,7 @@ use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
 use super::parked::{Parked, ParkedCalls};
 use super::permits::Permits;
+use super::task::CloseReason;
 use super::user_code;
 use super::waiters::{Held, Waiter, Waiters};
 use crate::OnTimeout;
@@ -496,23 +497,44 @@ impl<F: Framing> State<F> {
 
     pub(super) fn shut_down(&mut self, knows_go_away: bool) {
         if knows_go_away {
-            self.connection.send_go_away(None);
+            self.connection.send_go_away(GoAway::End);
         }
         self.shutdown = Some(if knows_go_away { Shutdown::Announced } else { Shutdown::Refusing });
         self.wake_task();
     }
 
-    /// Handles a go-away from the peer. Returns `true` if the connection stays open until the calls
-    /// in flight are answered.
-    pub(super) fn handle_go_away(&mut self, serves: bool) -> bool {
-        if serves {
-            self.shutdown = self.shutdown.map(|_| Shutdown::Confirmed);
-            return self.shutdown.is_some();
-        }
+    /// Handles a go-away from the worker. Returns what it announces.
+    pub(super) fn handle_go_away_of_worker(&mut self, go_away: GoAway) -> CloseReason {
         self.permits.close();
-        // Confirms to the peer that no more calls are in transit.
-        self.connection.send_go_away(None);
-        true
+        if go_away == GoAway::PrepareDetach {
+            return CloseReason::Detachable;
+        }
+        // Confirms that no more calls are in transit. Any go-away of this side does.
+        if !self.connection.has_sent_go_away() {
+            self.connection.send_go_away(GoAway::End);
+        }
+        CloseReason::Leaving
+    }
+
+    /// Handles a go-away from the host. Returns `None` if the connection continues as before.
+    pub(super) fn handle_go_away_of_host(&mut self, go_away: GoAway) -> Option<CloseReason> {
+        match (self.shutdown, go_away) {
+            // Both sides have announced the end.
+            (Some(Shutdown::Announced | Shutdown::Refusing), _) => {
+                self.shutdown = Some(Shutdown::Confirmed);
+                None
+            }
+            (None, GoAway::Drain) => {
+                self.shutdown = Some(Shutdown::Confirmed);
+                self.connection.send_go_away(GoAway::End);
+                Some(CloseReason::Leaving)
+            }
+            (None, GoAway::PrepareDetach) => {
+                self.connection.send_go_away(GoAway::PrepareDetach);
+                None
+            }
+            (Some(Shutdown::Confirmed) | None, _) => Some(CloseReason::GoAway(go_away)),
+        }
     }
 
     /// Returns the request. Refuses it and returns `None` if this side shuts down and the peer does
@@ -546,9 +568,9 @@ impl<F: Framing> State<F> {
         self.connection.queued_bytes() == 0 && self.writer.unwritten() == 0
     }
 
-    /// Returns `true` if no caller waits for an answer and everything has been written.
+    /// Returns `true` if no caller waits for an answer.
     pub(super) fn is_idle(&self) -> bool {
-        self.connection.in_flight() == self.connection.given_up() && self.is_written()
+        self.connection.in_flight() == self.connection.given_up()
     }
 
     /// Registers the waker of the task before it sleeps.
@@ -629,11 +651,23 @@ impl<F: Framing> State<F> {
         self.writer.close_stream()
     }
 
-    pub(super) fn close(&mut self, linger: Option<Duration>, error: impl FnMut(&str) -> Error) {
-        let availability = if linger.is_some() { Availability::Disconnected } else { Availability::Closed };
-        self.fail(availability, error);
-        self.connection.send_go_away(linger);
-        self.writer.shut_down_when_written();
+    pub(super) fn close(&mut self, go_away: GoAway, error: impl FnMut(&str) -> Error) {
+        let ends = matches!(go_away, GoAway::End | GoAway::Drain);
+        self.fail(if ends { Availability::Closed } else { Availability::Disconnected }, error);
+        self.go_away(go_away);
+    }
+
+    /// Sends a go-away after everything that is queued.
+    pub(super) fn go_away(&mut self, go_away: GoAway) {
+        if matches!(go_away, GoAway::End | GoAway::Drain) {
+            self.availability = Availability::Closed;
+        }
+        self.connection.send_go_away(go_away);
+        // After these, the peer goes on reading.
+        if !matches!(go_away, GoAway::Drain | GoAway::PrepareDetach) {
+            self.writer.shut_down_when_written();
+        }
+        self.wake_task();
     }
 }
 

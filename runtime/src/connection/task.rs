@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, FrameError};
 use isolated_workers_core::protocol::Event;
-use isolated_workers_core::{Error, ErrorKind, Frame, Limits, Request, Response};
+use isolated_workers_core::{Error, ErrorKind, Frame, GoAway, Limits, Request, Response};
 use tokio::io::AsyncRead;
 use tokio::time::{Sleep, sleep, sleep_until};
 
@@ -48,11 +48,14 @@ const HANDLER: &str = "the request handler";
 pub(crate) enum CloseReason {
     /// The peer ended the stream between two frames.
     Eof,
-    /// The peer sent a go-away. `linger` is the time to wait for another connection, if any.
-    GoAway { linger: Option<Duration> },
-    /// The worker sent a go-away to its host, and still answers the calls in flight. The connection
-    /// has not ended: poll the task again.
+    /// The host sent a go-away.
+    GoAway(GoAway),
+    /// The worker ends when the calls in flight are answered: it sent a go-away to its host, or the
+    /// host asked it to drain. The connection has not ended: poll the task again.
     Leaving,
+    /// The worker waits for the go-away that detaches it. The connection has not ended: poll the task
+    /// again.
+    Detachable,
     /// The stream broke, or ended within a frame, or user code panicked.
     Broken(io::Error),
     /// The peer broke the protocol.
@@ -174,7 +177,9 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 // Requests received before the end of the stream are still handled.
                 (None, Poll::Ready(Err(reason))) if self.has_backlog => self.end = Some(reason),
                 // A connection that has ended has no calls left to answer.
-                (Some(CloseReason::Leaving) | None, Poll::Ready(Err(reason))) => return Poll::Ready(reason),
+                (Some(CloseReason::Leaving | CloseReason::Detachable) | None, Poll::Ready(Err(reason))) => {
+                    return Poll::Ready(reason);
+                }
                 (Some(reason), _) => return Poll::Ready(reason),
                 (None, Poll::Ready(Ok(()))) => {}
                 // If the reader was not polled, it has no waker. Poll it in the next iteration.
@@ -318,14 +323,12 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                         None => self.handler.cancel(&id),
                     }
                 }
-                Some(Event::GoAway { linger }) => {
-                    let stays_open = state.handle_go_away(H::SERVES);
-                    if !H::SERVES {
-                        *go_away = Some(CloseReason::Leaving);
-                    } else if !stays_open {
-                        *go_away = Some(CloseReason::GoAway { linger });
+                Some(Event::GoAway(received)) if H::SERVES => {
+                    if let Some(reason) = state.handle_go_away_of_host(received) {
+                        *go_away = Some(reason);
                     }
                 }
+                Some(Event::GoAway(received)) => *go_away = Some(state.handle_go_away_of_worker(received)),
                 _ => {}
             }
         }

@@ -162,6 +162,14 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
 }
 
 async fn startup_timed_out<D: Driver>(driver: &D, mut running: D::Running, limit: Duration) -> Error {
+    if driver.token().is_some() {
+        let text = format!(
+            "could not attach to the worker {}: it did not answer within {limit:?}; it may serve another host, \
+             or its runtime may be busy; `Timeouts::startup` sets the limit",
+            driver.subject()
+        );
+        return Error::new(ErrorKind::Startup, text);
+    }
     running.kill();
     let _ = timeout(EXIT_TIMEOUT, running.wait()).await;
     let why = format!(

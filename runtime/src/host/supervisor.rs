@@ -9,6 +9,7 @@ mod active;
 mod connection;
 mod handle;
 mod incarnation;
+mod pending_command;
 mod respawn;
 mod shutdown;
 
@@ -17,14 +18,15 @@ use std::sync::{Arc, Mutex};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, ExitReason};
 use isolated_workers_transport::Transport;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use self::active::Next;
 pub(crate) use self::connection::WorkerConnection;
 use self::handle::CommandRequest;
-pub(crate) use self::handle::{Command, Identity, StopRequest, SupervisorHandle, WorkerExit, unchanged};
+pub(crate) use self::handle::{
+    Command, Connect, Dial, Identity, StopRequest, SupervisorHandle, WorkerExit, connected, unchanged,
+};
 use self::incarnation::Incarnation;
 use crate::Status;
 use crate::connection::{Link, LinkOwner};
@@ -62,6 +64,7 @@ pub(crate) async fn launch<D: Driver, C: Codec, T: Transport>(
         exit,
         identity: Arc::clone(&identity),
         predecessors: JoinSet::new(),
+        has_killed_predecessor: false,
         early_deaths: 0,
     };
     tokio::spawn(supervisor.run(first));
@@ -71,7 +74,6 @@ pub(crate) async fn launch<D: Driver, C: Codec, T: Transport>(
         status: status_receiver,
         exit: exit_receiver,
         identity,
-        runtime: Handle::current(),
     })
 }
 
@@ -85,6 +87,8 @@ struct Supervisor<D: Driver, C: Codec, T> {
     identity: Arc<Mutex<Identity<<D::Running as Running>::Pid>>>,
     /// Processes that have announced their end, and finish their calls beside their successor.
     predecessors: JoinSet<WorkerExit>,
+    /// `true` if one of them had to be killed at the end of its grace period.
+    has_killed_predecessor: bool,
     /// Number of processes in a row that died soon after their start.
     early_deaths: u32,
 }
@@ -94,12 +98,13 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let mut exit = self.run_processes(first).await;
         self.refuse_commands();
         while let Some(ended) = self.predecessors.join_next().await {
-            let Ok(ended) = ended else { continue };
-            let last = exit.get_or_insert_with(|| ended.clone());
-            last.killed_after_grace |= ended.killed_after_grace;
+            exit = exit.or_else(|| ended.as_ref().ok().cloned());
+            self.predecessor_ended(ended);
         }
         self.link.close_stream();
-        self.announce(exit.unwrap_or(WorkerExit::new(ExitReason::Disconnected)));
+        let mut exit = exit.unwrap_or(WorkerExit::new(ExitReason::Disconnected));
+        exit.killed_after_grace |= self.has_killed_predecessor;
+        self.announce(exit);
     }
 
     /// Runs one process after the other. Returns the end of the last one, or `None` if only
@@ -115,6 +120,9 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     // Ends the calls that are left if the task is dropped.
                     let owner = LinkOwner::new(current.hand_over());
                     let mut stop = self.stop.clone();
+                    while let Some(ended) = self.predecessors.try_join_next() {
+                        self.predecessor_ended(ended);
+                    }
                     self.predecessors.spawn(async move {
                         let _owner = owner;
                         current.finish_for_good(&mut stop).await
@@ -131,6 +139,10 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 }
 
 impl<D: Driver, C: Codec, T> Supervisor<D, C, T> {
+    fn predecessor_ended(&mut self, ended: Result<WorkerExit, JoinError>) {
+        self.has_killed_predecessor |= ended.is_ok_and(|ended| ended.killed_after_grace);
+    }
+
     fn announce(&self, exit: WorkerExit) {
         self.status.send_replace(Status::Closed);
         self.exit.send_replace(Some(exit));

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::future::Either;
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
 use crate::host::starter::Starter;
-use crate::host::supervisor::{self, Command, StopRequest, SupervisorHandle, WorkerConnection};
+use crate::host::supervisor::{
+    self, Command, Connect, Dial, StopRequest, SupervisorHandle, WorkerConnection,
+};
 use crate::{Builder, Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
@@ -164,7 +166,12 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         )
     }
 
-    /// Finishes the calls in flight, then closes the worker as [`close`](Self::close) does.
+    /// Finishes the calls in flight and the oneway messages of the worker, and ends it.
+    ///
+    /// Once no call is in flight, the worker must confirm within
+    /// [`Timeouts::close`](crate::Timeouts::close) that it ends, or it is killed. It is closed if its
+    /// oneway messages take longer than [`Timeouts::drain`](crate::Timeouts::drain). Without a
+    /// handshake, oneway messages are not waited for.
     ///
     /// New calls fail with [`Closed`](ErrorKind::Closed) and are not run. The calls in flight keep
     /// their timeouts; [`close`](Self::close) or [`kill`](Self::kill) ends the wait earlier.
@@ -234,58 +241,71 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     where
         T: Reconnect,
     {
-        let linger = self.shared.starter.settings.timeouts.disconnected;
-        self.shared.supervisor.command(Command::Disconnect { linger }).await
+        self.shared.supervisor.command(Command::Disconnect).await
     }
 
-    /// Reconnects to a disconnected worker.
+    /// Reconnects to a disconnected worker. Cancel-safe: if the future is dropped, reconnecting
+    /// continues.
     ///
     /// # Errors
     /// - `Config`: the worker is not disconnected.
     /// - `Startup`: the worker did not answer within
     ///   [`Timeouts::startup`](crate::Timeouts::startup).
-    /// - `Closed`: the worker has ended.
+    /// - `Closed`: the worker has ended, or is being closed.
+    /// - `Crashed`: the worker ended meanwhile.
     /// - `Handshake`: another process answered.
     pub async fn reconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
     {
-        let WorkerShared { starter, link, supervisor } = &*self.shared;
-        let address = supervisor.identity().address;
+        let WorkerShared { link, supervisor, .. } = &*self.shared;
         if !link.is_disconnected() {
             let is_closed = *supervisor.status().borrow() == Status::Closed;
-            let (kind, cause) = if is_closed {
-                (ErrorKind::Closed, supervisor.end_cause())
+            return Err(if is_closed {
+                let text = format!("could not reconnect to the worker: {}", supervisor.end_cause());
+                Error::new(ErrorKind::Closed, text)
             } else {
-                (ErrorKind::Config, "it is connected; `disconnect` it first")
-            };
-            let text = format!("could not reconnect to the worker: {cause}");
-            return Err(Error::new(kind, text));
+                supervisor::connected()
+            });
         }
-        let dialing = Arc::clone(starter);
-        let stream = supervisor.run_at_home(async move { dialing.dial(&address).await }).await?;
-        let (link, starter) = (link.clone(), Arc::clone(starter));
-        let connect = Box::new(move || WorkerConnection::open(&link, &starter.settings, stream));
-        supervisor.command(Command::Reconnect { connect }).await
+        supervisor.command(Command::Reconnect { dial: self.dial() }).await
+    }
+
+    /// Future that connects to the worker at its address. The supervisor polls it.
+    fn dial(&self) -> Dial<S::Codec>
+    where
+        T: Reconnect,
+    {
+        let WorkerShared { starter, link, supervisor } = &*self.shared;
+        let (starter, link, identity) = (Arc::clone(starter), link.clone(), supervisor.identity.clone());
+        Box::pin(async move {
+            // The address is known once the worker was disconnected.
+            let address = identity.lock().unwrap_or_else(PoisonError::into_inner).address.clone();
+            let stream = starter.dial(&address).await?;
+            let connect: Connect<S::Codec> =
+                Box::new(move || WorkerConnection::open(&link, &starter.settings, stream));
+            Ok(connect)
+        })
     }
 
     /// Detaches the worker: it outlives this host and waits for another one, which
     /// [attaches](crate::Attach) to the returned address. This host may then exit at any time.
     ///
-    /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed).
+    /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed). A disconnected worker is
+    /// dialed first. If the future is dropped before the worker has confirmed, the worker is
+    /// disconnected and not detached.
     ///
     /// # Errors
     /// `Config` if the worker's output goes through this host, and the errors of
-    /// [`disconnect`](Self::disconnect). After an error, the worker still belongs to this host.
+    /// [`disconnect`](Self::disconnect) and [`reconnect`](Self::reconnect). After an error, the worker
+    /// still belongs to this host, and may be disconnected.
     pub async fn detach(&self) -> Result<Address, Error>
     where
         T: Reconnect,
         D::Running: Detach,
     {
-        self.shared
-            .supervisor
-            .command(Command::Detach { check: D::Running::can_detach, release: D::Running::detach })
-            .await?;
+        let (check, release, dial) = (D::Running::can_detach, D::Running::detach, self.dial());
+        self.shared.supervisor.command(Command::Detach { check, release, dial }).await?;
         Ok(self.shared.supervisor.identity().address)
     }
 }

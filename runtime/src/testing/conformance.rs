@@ -143,6 +143,8 @@ cases! {
     life::kill;
     /// A worker with a call in flight is drained. The call is answered, and new calls fail.
     life::drain;
+    /// A worker that is drained finishes its oneway messages before it ends.
+    life::drain_oneway;
     /// A worker ends when its last handle is dropped.
     life::last_handle;
     /// A worker that cannot confirm its close is ended when the grace period is over, with an error.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds};
+use isolated_workers_core::{Error, ErrorKind, GoAway, Limits, Schema, SequentialIds};
 use isolated_workers_middleware::{Layers, Local, Service};
 use isolated_workers_transport::{Channel, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
@@ -86,7 +86,7 @@ impl<C: Codec> Session<C> {
             let next = tokio::select! {
                 biased;
                 () = stop.stopped() => return Ok(()),
-                () = parent_ended(parent.filter(|_| linger < UNLIMITED)) => return Ok(()),
+                () = parent_ended(parent.filter(|_| !self.is_detached())) => return Ok(()),
                 next = self.next(&mut pending, incoming, linger, token.as_ref()) => next?,
             };
             match next {
@@ -151,7 +151,12 @@ impl<C: Codec> Session<C> {
                     None => error.into(),
                 });
             }
-            None => return Ok(None),
+            None => {
+                if let Some(greeting) = greeting {
+                    greeting.decline(&mut writer, stopped()).await;
+                }
+                return Ok(None);
+            }
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
@@ -213,10 +218,13 @@ impl<C: Codec> Session<C> {
                 return Err(failure);
             }
         };
-        if parent.is_none() {
-            self.is_detached.store(true, Ordering::Release);
-        }
+        self.is_detached.store(parent.is_none(), Ordering::Release);
         Ok(AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, parent })
+    }
+
+    /// Returns `true` if the end of the parent does not end this worker.
+    fn is_detached(&self) -> bool {
+        self.is_detached.load(Ordering::Acquire)
     }
 
     fn parent_guard(&self, parent: ParentProcess) -> ParentGuard {
@@ -280,9 +288,15 @@ impl<C: Codec> Session<C> {
                 link.shut_down(self.options.handshake);
                 (Ok(drained(&mut pump).await), true)
             }
-            end = self.served(&mut pump) => (end, false),
+            end = self.served(&mut pump) => match end {
+                Ok(CloseReason::Leaving) => (Ok(drained(&mut pump).await), true),
+                end => (end, false),
+            },
         };
         let end = end.inspect_err(|_| orphan_guard.disarm())?;
+        if !is_stopped && matches!(end, CloseReason::GoAway(GoAway::Detach)) {
+            self.is_detached.store(true, Ordering::Release);
+        }
         // Disarm before the stream is dropped: its end tells the host that it may exit. If this side
         // ends the connection, the program may clean up for as long as its host lives.
         match &end {
@@ -291,17 +305,11 @@ impl<C: Codec> Session<C> {
             _ => orphan_guard.disarm(),
         }
         match end {
-            CloseReason::GoAway { linger: linger @ Some(_) } if !is_stopped => {
-                if linger >= Some(UNLIMITED) {
-                    self.is_detached.store(true, Ordering::Release);
-                }
-                Ok(linger)
-            }
-            CloseReason::Eof | CloseReason::GoAway { .. } | CloseReason::Leaving | CloseReason::Overran => {
-                Ok(None)
-            }
+            CloseReason::GoAway(GoAway::Linger(linger)) if !is_stopped => Ok(Some(linger)),
+            CloseReason::GoAway(GoAway::Detach) if !is_stopped => Ok(Some(UNLIMITED)),
             CloseReason::Broken(error) => Err(host_gone(error)),
             CloseReason::Violated(error) => Err(error),
+            _ => Ok(None),
         }
     }
 
@@ -346,7 +354,7 @@ async fn drained<C: Codec, S: Service + 'static>(
         }
         let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(LAST_WRITE_TIMEOUT)));
         if pump.takes_no_requests() || deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(CloseReason::GoAway { linger: None });
+            return Poll::Ready(CloseReason::GoAway(GoAway::End));
         }
         Poll::Pending
     })
@@ -366,6 +374,11 @@ async fn parent_ended(parent: Option<ParentProcess>) {
         Some(parent) => parent.ended().await,
         None => std::future::pending().await,
     }
+}
+
+fn stopped() -> Error {
+    let text = "it was stopped, by a signal or `Server::stop`, before it was ready";
+    Error::new(ErrorKind::Closed, text)
 }
 
 fn no_thread(error: io::Error) -> Error {

@@ -4,7 +4,8 @@
 //!
 //! - State of the workers, with `,child` if each has started a process, whose id is printed too:
 //!   `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks),
-//!   `disconnected`, `detached` (prints each address), or `nowhere` (prints the error of
+//!   `disconnected`, `lingers` (disconnected without a limit), `detached-late` (confirms a detach too
+//!   late), `detached` (prints each address), or `nowhere` (prints the error of
 //!   `disconnect`).
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
 //!
@@ -30,8 +31,9 @@ use std::time::Duration;
 
 use faults::FaultsClient;
 use isolated_workers::driver::Output;
-use isolated_workers::host::{Heartbeat, OnTimeout};
-use isolated_workers::{Error, Program, Worker};
+use isolated_workers::host::{Heartbeat, OnTimeout, Timeouts};
+use isolated_workers::{Error, ErrorKind, Program, Worker};
+use rustix::process::{Pid, Signal, kill_process};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -68,7 +70,9 @@ async fn main() -> Result<(), Error> {
         if state == "blocks-exit" {
             program = program.arg("blocks-exit");
         }
-        let worker = Worker::builder(program).spawn().await?;
+        let unlimited = Timeouts::default().disconnected(Duration::ZERO);
+        let timeouts = if state == "lingers" { unlimited } else { Timeouts::default() };
+        let worker = Worker::builder(program).timeouts(timeouts).spawn().await?;
         let client = FaultsClient::new(worker.clone());
         if has_child {
             println!("{}", client.start_child().await?);
@@ -83,7 +87,15 @@ async fn main() -> Result<(), Error> {
                 client.count().await?;
                 println!("{}", serde_json::to_string(&worker.detach().await?).unwrap());
             }
-            "disconnected" => worker.disconnect().await?,
+            "disconnected" | "lingers" => worker.disconnect().await?,
+            "detached-late" => {
+                let process = Pid::from_raw(worker.pid().cast_signed()).unwrap();
+                kill_process(process, Signal::STOP).unwrap();
+                assert_eq!(worker.detach().await.unwrap_err().kind(), ErrorKind::Timeout);
+                kill_process(process, Signal::CONT).unwrap();
+                // Waits for the confirmation.
+                let _ = worker.disconnect().await;
+            }
             "nowhere" => {
                 println!("{}", worker.disconnect().await.unwrap_err());
                 println!("count {}", client.count().await?);

@@ -18,6 +18,12 @@ async fn from_config(config: Config) -> Result<LifeService<Living>, String> {
     Ok(Living { config, ..Living::default() }.into_service())
 }
 
+/// Writes the id of this process to the pipe at `config.secret`.
+async fn never_ready(config: Config) -> Result<LifeService<Living>, Infallible> {
+    std::fs::write(config.secret, std::process::id().to_string()).unwrap();
+    std::future::pending().await
+}
+
 fn plain() -> LifeService<Living> {
     Living::default().into_service()
 }
@@ -26,6 +32,7 @@ fn plain() -> LifeService<Living> {
 async fn main() -> Result<(), Error> {
     match std::env::args().nth(1).as_deref() {
         None => serve_with(from_config).await,
+        Some("slow") => serve_with(never_ready).await,
         Some("postcard") => serve_with(from_config).codec(Postcard).await,
         Some("frugal") => serve_with(from_config).limits(Limits::default().frame(2 << 10).depth(5)).await,
         Some("number") => serve_with(async |_: u32| Ok::<_, Infallible>(plain())).await,

@@ -11,7 +11,7 @@ impl Oracle {
         let expected = self.ledger_mut(from).pop();
         let right = match (&expected, frame) {
             (None, None) | (Some(QueuedFrame::Pong), Some(Frame::Pong)) => true,
-            (Some(QueuedFrame::GoAway), Some(Frame::GoAway { .. })) => true,
+            (Some(QueuedFrame::GoAway), Some(Frame::GoAway(_))) => true,
             (Some(QueuedFrame::Cancel(expected)), Some(Frame::Cancel { id })) => id == expected,
             (Some(QueuedFrame::Request(number)), Some(Frame::Request { id, request: sent })) => {
                 let request = &mut self.requests[*number];
@@ -104,11 +104,11 @@ impl Oracle {
                 nothing(event)
             }
             Frame::Pong => nothing(event),
-            Frame::GoAway { .. } => {
+            Frame::GoAway(_) => {
                 self.summary.go_aways += 1;
                 self.ledger_mut(to).received_go_away = true;
                 match event {
-                    Some(Event::GoAway { .. }) => Ok(()),
+                    Some(Event::GoAway(_)) => Ok(()),
                     other => Err(format!("a go-away became {other:?}")),
                 }
             }

@@ -1,26 +1,22 @@
 //! Service of the process that takes the calls: commands, and the decision about its successor.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, ExitReason};
+use isolated_workers_core::{Error, ErrorKind, ExitReason, GoAway};
 use isolated_workers_transport::Transport;
 use tokio::sync::oneshot;
 
-use super::handle::stop_requested;
+use super::handle::{Connect, Release, connected, stop_requested};
 use super::incarnation::{Incarnation, ProcessEvent};
+use super::pending_command::{CONFIRM_TIMEOUT, PendingCommand, Step, StepEnd};
 use super::shutdown::Finish;
 use super::{Command, StopRequest, Supervisor, WorkerExit, unchanged, worker_detached};
 use crate::Status;
 use crate::connection::{Availability, CloseReason};
 use crate::driver::Driver;
 use crate::poll_on_wake::PollOnWake;
-use crate::timeouts::{UNLIMITED, silent_for};
-
-/// Time within which a worker must confirm that it lingers.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Outcome of one process.
 pub(super) enum Next {
@@ -32,58 +28,30 @@ pub(super) enum Next {
     Succeed,
 }
 
-/// Function of a driver that releases a worker.
-type Release<P> = fn(&mut P) -> Result<(), Error>;
-
-/// Progress of a command.
-enum Progress<P> {
-    Done,
-    /// The worker must confirm that it lingers. It is then released, if there is a function.
-    Waiting(Option<Release<P>>),
-    Detached(WorkerExit),
-}
-
-/// Command that waits until the worker confirms that it lingers.
-struct Disconnect<P> {
-    done: oneshot::Sender<Result<(), Error>>,
-    release: Option<Release<P>>,
-    late: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl<P> Disconnect<P> {
-    /// Waits until the worker is late. Never returns if no command waits.
-    async fn late(waiting: &mut Option<Self>) {
-        match waiting {
-            Some(Self { late, .. }) => late.await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn fail(waiting: &mut Option<Self>, kind: ErrorKind, cause: &str) {
-        if let Some(Self { done, .. }) = waiting.take() {
-            let text = format!("could not disconnect the worker: {cause}");
-            let _ = done.send(Err(Error::new(kind, text)));
-        }
-    }
-}
+/// Pending command of a worker on the driver `D`.
+type Pending<D, C> = PendingCommand<<D as Driver>::Running, C>;
 
 impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     /// Runs until the process has ended, or has announced its end and gets a successor.
     pub(super) async fn serve(&mut self, process: &mut Incarnation<D, C, T>) -> Next {
-        let mut waiting: Option<Disconnect<D::Running>> = None;
+        let mut pending: Option<Pending<D, C>> = None;
         loop {
-            let is_waiting = waiting.is_some();
+            let is_pending = pending.is_some();
             tokio::select! {
                 biased;
                 request = PollOnWake::new(stop_requested(&mut self.stop, StopRequest::Drain)) => {
                     let cause = "it was closed meanwhile; start another";
-                    Disconnect::fail(&mut waiting, ErrorKind::Closed, cause);
+                    PendingCommand::fail(&mut pending, ErrorKind::Closed, cause);
                     self.status.send_replace(Status::Closing);
                     self.refuse_commands();
                     return Next::Ended(process.stop(request, &mut self.stop).await);
                 }
                 event = process.event(false) => match event {
-                    ProcessEvent::Leaving => {
+                    ProcessEvent::Detachable if process.lingers => {
+                        // A caller that has given up does not get the address.
+                        process.settle_detach(pending.as_ref().is_some_and(PendingCommand::detaches));
+                    }
+                    ProcessEvent::Leaving | ProcessEvent::Detachable => {
                         process.is_leaving = true;
                         // A worker that lingers has no calls, and its connection is about to end.
                         if !process.lingers {
@@ -91,74 +59,94 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         }
                     }
                     ProcessEvent::Idle => {}
-                    ProcessEvent::ConnectionEnded(CloseReason::Eof | CloseReason::GoAway { .. })
-                        if process.lingers =>
+                    ProcessEvent::ConnectionEnded(CloseReason::Eof | CloseReason::GoAway(_))
+                        if process.lingers && !process.is_leaving =>
                     {
                         process.connection = None;
-                        if let Some(Disconnect { done, release, .. }) = waiting.take() {
-                            let progress = release.map_or(Ok(Progress::Done), |it| self.detach(process, it));
-                            if let Some(exit) = reply(&mut waiting, done, progress) {
-                                return Next::Ended(exit);
-                            }
+                        if let Some(command) = pending.take_if(|it| it.awaits_confirmation())
+                            && let Some(exit) = self.confirmed(process, command)
+                        {
+                            return Next::Ended(exit);
                         }
                     }
                     event => {
                         let cause = "it ended, or its connection broke; start another";
-                        Disconnect::fail(&mut waiting, ErrorKind::Crashed, cause);
+                        PendingCommand::fail(&mut pending, ErrorKind::Crashed, cause);
                         let reason = process.end_after(event, &mut self.stop).await;
                         return self.crashed(process, reason).await;
                     }
                 },
-                () = PollOnWake::new(Disconnect::late(&mut waiting)) => {
-                    let cause = format!(
-                        "it did not confirm within {DISCONNECT_TIMEOUT:?}; its runtime may be busy; \
-                         `disconnect` waits again, `kill` ends it"
-                    );
-                    Disconnect::fail(&mut waiting, ErrorKind::Timeout, &cause);
-                }
-                // While one command waits, the next one does too.
-                Some((command, done)) = PollOnWake::new(self.commands.recv()), if !is_waiting => {
-                    let progress = self.execute(process, command);
-                    if let Some(exit) = reply(&mut waiting, done, progress) {
-                        return Next::Ended(exit);
+                end = PollOnWake::new(PendingCommand::ended(&mut pending)) => match end {
+                    StepEnd::Late => {
+                        let cause = format!(
+                            "it did not confirm within {CONFIRM_TIMEOUT:?}; its runtime may be busy; \
+                             `disconnect` waits again, `kill` ends it"
+                        );
+                        PendingCommand::fail(&mut pending, ErrorKind::Timeout, &cause);
+                        process.settle_detach(false);
                     }
+                    StepEnd::Dialed(dialed) => {
+                        if let Some(command) = pending.take() {
+                            let (done, release) = command.into_parts();
+                            let step = dialed.and_then(|connect| self.dialed(process, connect, release));
+                            pending = begin(done, step);
+                        }
+                    }
+                },
+                // While one command waits, the next one does too.
+                Some((command, done)) = PollOnWake::new(self.commands.recv()), if !is_pending => {
+                    pending = begin(done, self.execute(process, command));
                 }
             }
         }
     }
 
+    /// Begins a command. Returns what it waits for, or `None` if it is done.
     fn execute(
         &mut self,
         process: &mut Incarnation<D, C, T>,
         command: Command<D::Running, C>,
-    ) -> Result<Progress<D::Running>, Error> {
+    ) -> Result<Option<Step<D::Running, C>>, Error> {
         let is_connected = process.connection.is_some();
         match command {
-            Command::Disconnect { .. } if !is_connected => {
+            Command::Disconnect if !is_connected => {
                 Err(unchanged("the worker is disconnected already; call `reconnect`"))
             }
-            Command::Disconnect { linger } => {
-                self.disconnect(process, linger)?;
-                Ok(Progress::Waiting(None))
+            Command::Disconnect => {
+                self.disconnect(process, GoAway::Linger(self.starter.settings.timeouts.linger()))?;
+                Ok(Some(Step::confirm(None)))
             }
-            Command::Reconnect { connect } => {
-                process.reconnect(connect());
-                self.status.send_replace(Status::Active);
-                Ok(Progress::Done)
-            }
-            Command::Detach { check, release } => {
+            Command::Reconnect { .. } if !process.lingers => Err(connected()),
+            Command::Reconnect { dial } => Ok(Some(Step::Dial { dial, release: None })),
+            Command::Detach { check, release, dial } => {
                 check(&process.running)?;
-                if !is_connected {
-                    return self.detach(process, release);
+                if process.lingers {
+                    return Ok(Some(Step::Dial { dial, release: Some(release) }));
                 }
-                self.disconnect(process, UNLIMITED)?;
-                Ok(Progress::Waiting(Some(release)))
+                self.disconnect(process, GoAway::PrepareDetach)?;
+                Ok(Some(Step::confirm(Some(release))))
             }
         }
     }
 
-    /// Asks the worker to linger. Does nothing if it was asked before.
-    fn disconnect(&mut self, process: &mut Incarnation<D, C, T>, linger: Duration) -> Result<(), Error> {
+    /// Continues over the connection that a lingering worker has accepted.
+    fn dialed(
+        &mut self,
+        process: &mut Incarnation<D, C, T>,
+        connect: Connect<C>,
+        release: Option<Release<D::Running>>,
+    ) -> Result<Option<Step<D::Running, C>>, Error> {
+        process.reconnect(connect());
+        if release.is_some() {
+            self.disconnect(process, GoAway::PrepareDetach)?;
+            return Ok(Some(Step::confirm(release)));
+        }
+        self.status.send_replace(Status::Active);
+        Ok(None)
+    }
+
+    /// Asks the worker to wait for another connection. Does nothing if it was asked before.
+    fn disconnect(&mut self, process: &mut Incarnation<D, C, T>, go_away: GoAway) -> Result<(), Error> {
         if process.lingers {
             return Ok(());
         }
@@ -173,21 +161,37 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         }
         // The status changes before any call fails.
         self.status.send_replace(Status::Disconnected);
-        process.disconnect(if linger.is_zero() { UNLIMITED } else { linger });
+        process.disconnect(go_away);
         Ok(())
     }
 
-    fn detach(
-        &self,
-        process: &mut Incarnation<D, C, T>,
-        release: Release<D::Running>,
-    ) -> Result<Progress<D::Running>, Error> {
-        release(&mut process.running)?;
-        self.link.fail(Availability::Closed, worker_detached);
-        if let Some(cleanup) = &process.cleanup {
-            cleanup.disarm();
-        }
-        Ok(Progress::Detached(WorkerExit::new(ExitReason::Detached)))
+    /// Completes a command after the worker has confirmed that it lingers. Returns the exit if the
+    /// worker is detached.
+    fn confirmed(&self, process: &mut Incarnation<D, C, T>, command: Pending<D, C>) -> Option<WorkerExit> {
+        let detaches = command.detaches();
+        let (done, release) = command.into_parts();
+        let detached = match release {
+            None => Ok(None),
+            // The worker lingers, and still belongs to this host.
+            Some(_) if !detaches => return None,
+            Some(_) if !process.is_detaching => {
+                Err(unchanged("the worker cannot be detached: it does not know how; keep its host running"))
+            }
+            Some(release) => release(&mut process.running).map(|()| {
+                self.link.fail(Availability::Closed, worker_detached);
+                if let Some(cleanup) = &process.cleanup {
+                    cleanup.disarm();
+                }
+                Some(WorkerExit::new(ExitReason::Detached))
+            }),
+        };
+        let (result, exit) = match detached {
+            Ok(exit) => (Ok(()), exit),
+            Err(error) => (Err(error), None),
+        };
+        // Ignored: the caller may have given up.
+        let _ = done.send(result);
+        exit
     }
 
     /// Continues after the worker has announced its end.
@@ -222,9 +226,11 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         let crash = process.crash(reason).await;
         let is_wanted = self.link.has_respawn_interest() || reason == ExitReason::Overran;
         let is_stopped = *self.stop.borrow() > StopRequest::None;
+        // It was not reconnected in time. A successor would not have its state.
+        let has_lingered = process.lingers && reason == ExitReason::Exited(0);
         // The status changes before any call fails: a caller that then checks if the worker is
         // active must get `false`.
-        if !is_stopped && self.starter.settings.on_crash.respawns_for(is_wanted) {
+        if !is_stopped && !has_lingered && self.starter.settings.on_crash.respawns_for(is_wanted) {
             tracing::warn!(pid = crash.pid, %reason, "respawning a worker");
             self.status.send_replace(Status::Starting);
             process.fail_calls(&crash, Availability::Starting);
@@ -238,22 +244,16 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     }
 }
 
-/// Replies to a command, or lets it wait. Returns the exit if the worker was detached.
-fn reply<P>(
-    waiting: &mut Option<Disconnect<P>>,
+/// Replies to a command, or keeps it if it waits for `step`.
+fn begin<P, C: Codec>(
     done: oneshot::Sender<Result<(), Error>>,
-    progress: Result<Progress<P>, Error>,
-) -> Option<WorkerExit> {
-    let (result, exit) = match progress {
-        Ok(Progress::Waiting(release)) => {
-            *waiting = Some(Disconnect { done, release, late: Box::pin(silent_for(DISCONNECT_TIMEOUT)) });
-            return None;
-        }
-        Ok(Progress::Done) => (Ok(()), None),
-        Ok(Progress::Detached(exit)) => (Ok(()), Some(exit)),
-        Err(error) => (Err(error), None),
-    };
-    // Ignored: the caller may have given up.
-    let _ = done.send(result);
-    exit
+    step: Result<Option<Step<P, C>>, Error>,
+) -> Option<PendingCommand<P, C>> {
+    match step {
+        Ok(Some(step)) => return Some(PendingCommand::new(done, step)),
+        // Ignored: the caller may have given up.
+        Ok(None) => drop(done.send(Ok(()))),
+        Err(error) => drop(done.send(Err(error))),
+    }
+    None
 }

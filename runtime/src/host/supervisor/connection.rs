@@ -23,6 +23,7 @@ impl<C: Codec> WorkerConnection<C> {
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
         Self { task: Box::pin(task), heartbeat }
     }
+
     /// Continues with a link to which the connection was handed over.
     pub(super) fn move_to(&mut self, link: &Link<C>, settings: &HostSettings) {
         self.task.as_mut().move_to(link.clone());

@@ -1,13 +1,11 @@
 //! Handle of a supervisor task, and the requests sent to it.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 
 use super::ABANDONED;
 use super::connection::WorkerConnection;
@@ -41,14 +39,23 @@ impl WorkerExit {
 
 /// Change to the connection of a running worker.
 pub(crate) enum Command<P, C: Codec> {
-    /// Ends the connection. The worker lingers for this duration, waiting for a new connection.
-    Disconnect { linger: Duration },
-    /// Continues over another connection. The supervisor runs `connect`, so that the link is not
-    /// connected if the supervisor is gone.
-    Reconnect { connect: Box<dyn FnOnce() -> WorkerConnection<C> + Send> },
-    /// Detaches the worker without ending it.
-    Detach { check: fn(&P) -> Result<(), Error>, release: fn(&mut P) -> Result<(), Error> },
+    /// Ends the connection. The worker lingers, waiting for a new connection.
+    Disconnect,
+    /// Continues over another connection.
+    Reconnect { dial: Dial<C> },
+    /// Detaches the worker without ending it. A worker that lingers is dialed first.
+    Detach { check: fn(&P) -> Result<(), Error>, release: Release<P>, dial: Dial<C> },
 }
+
+/// Future that connects to a lingering worker. The supervisor owns it, so that the connection does
+/// not depend on a caller.
+pub(crate) type Dial<C> = Pin<Box<dyn Future<Output = Result<Connect<C>, Error>> + Send>>;
+
+/// Function that continues the link over the connection.
+pub(crate) type Connect<C> = Box<dyn FnOnce() -> WorkerConnection<C> + Send>;
+
+/// Function of a driver that releases a worker.
+pub(crate) type Release<P> = fn(&mut P) -> Result<(), Error>;
 
 /// A command, and the channel for its result.
 pub(super) type CommandRequest<P, C> = (Command<P, C>, oneshot::Sender<Result<(), Error>>);
@@ -67,9 +74,7 @@ pub(crate) struct SupervisorHandle<P: Running, C: Codec> {
     pub(super) commands: mpsc::Sender<CommandRequest<P, C>>,
     pub(super) status: watch::Receiver<Status>,
     pub(super) exit: watch::Receiver<Option<WorkerExit>>,
-    pub(super) identity: Arc<Mutex<Identity<P::Pid>>>,
-    /// Runtime of the supervisor. All I/O of the worker belongs to it.
-    pub(super) runtime: Handle,
+    pub(crate) identity: Arc<Mutex<Identity<P::Pid>>>,
 }
 
 impl<P: Running, C: Codec> SupervisorHandle<P, C> {
@@ -106,28 +111,6 @@ impl<P: Running, C: Codec> SupervisorHandle<P, C> {
         }
     }
 
-    /// Runs `future` on the runtime of the supervisor, so that the streams that it opens belong to
-    /// that runtime and not to the runtime of the caller. Dropping the returned future drops
-    /// `future`.
-    ///
-    /// # Errors
-    /// The errors of `future`; `Closed` if that runtime was shut down.
-    pub(crate) async fn run_at_home<O: Send + 'static>(
-        &self,
-        future: impl Future<Output = Result<O, Error>> + Send + 'static,
-    ) -> Result<O, Error> {
-        // Dropping the set drops the future.
-        let mut tasks = JoinSet::new();
-        tasks.spawn_on(future, &self.runtime);
-        match tasks.join_next().await {
-            Some(Ok(done)) => done,
-            _ => {
-                self.exit().await;
-                Err(unchanged(self.end_cause()))
-            }
-        }
-    }
-
     pub(crate) fn status(&self) -> &watch::Receiver<Status> {
         &self.status
     }
@@ -149,6 +132,12 @@ impl<P: Running, C: Codec> SupervisorHandle<P, C> {
         // The supervisor announces an exit even if it is dropped, so the default is never used.
         ended.unwrap_or(WorkerExit::new(ExitReason::Abandoned))
     }
+}
+
+/// Error of a reconnect of a worker that is connected.
+pub(crate) fn connected() -> Error {
+    let text = "could not reconnect to the worker: it is connected; `disconnect` it first";
+    Error::new(ErrorKind::Config, text)
 }
 
 /// Error of a worker that was not disconnected, reconnected or detached.

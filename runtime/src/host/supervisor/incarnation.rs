@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Crash, Error, ExitReason};
+use isolated_workers_core::{Crash, Error, ExitReason, GoAway};
 use isolated_workers_transport::{Cleanup, DeferredListener, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -37,6 +37,8 @@ pub(super) struct Incarnation<D: Driver, C: Codec, T> {
     pub(super) is_leaving: bool,
     /// `true` if the worker was asked to wait for another connection.
     pub(super) lingers: bool,
+    /// `true` if the worker was told that it is detached. It may not have confirmed yet.
+    pub(super) is_detaching: bool,
     /// Protocol violation that ended the connection, if there was one.
     violation: Option<Error>,
 }
@@ -45,7 +47,9 @@ pub(super) struct Incarnation<D: Driver, C: Codec, T> {
 pub(super) enum ProcessEvent {
     /// The worker has announced its end. It still answers the calls in flight.
     Leaving,
-    /// No call is in flight.
+    /// The worker waits for the go-away that detaches it.
+    Detachable,
+    /// No caller waits for an answer.
     Idle,
     ConnectionEnded(CloseReason),
     Exited(ExitReason),
@@ -72,6 +76,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
             started: Instant::now(),
             is_leaving: false,
             lingers: false,
+            is_detaching: false,
             violation: None,
         }
     }
@@ -98,6 +103,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         let connection = poll_fn(|cx| {
             match task.as_mut().map_or(Poll::Pending, |task| task.as_mut().poll(cx)) {
                 Poll::Ready(CloseReason::Leaving) => Poll::Ready(ProcessEvent::Leaving),
+                Poll::Ready(CloseReason::Detachable) => Poll::Ready(ProcessEvent::Detachable),
                 Poll::Ready(end) => Poll::Ready(ProcessEvent::ConnectionEnded(end)),
                 // A caller that cancels its call wakes the connection task.
                 Poll::Pending if reports_idle && (!is_connected || link.is_idle()) => {
@@ -135,7 +141,9 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                 self.kill(false).await;
                 ExitReason::Unresponsive
             }
-            ProcessEvent::Leaving | ProcessEvent::Idle => self.kill(false).await.reason,
+            ProcessEvent::Leaving | ProcessEvent::Detachable | ProcessEvent::Idle => {
+                self.kill(false).await.reason
+            }
         }
     }
 
@@ -163,26 +171,40 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         if is_violation { ExitReason::Violated } else { ExitReason::Disconnected }
     }
 
-    /// Asks the worker to end the connection and to wait for another one for `linger`.
-    pub(super) fn disconnect(&mut self, linger: Duration) {
+    /// Asks the worker to end the connection and to wait for another one, or to get ready for that.
+    pub(super) fn disconnect(&mut self, go_away: GoAway) {
         self.lingers = true;
-        self.link.close(Some(linger), worker_disconnected);
+        self.link.close(go_away, worker_disconnected);
+        self.stop_heartbeat();
+    }
+
+    /// Answers a worker that gets ready to be detached: detaches it, or asks it to linger. It may
+    /// get the answer before it is ready.
+    pub(super) fn settle_detach(&mut self, detaches: bool) {
+        if !self.is_detaching {
+            self.is_detaching = detaches;
+            let linger = self.starter.settings.timeouts.linger();
+            self.link.go_away(if detaches { GoAway::Detach } else { GoAway::Linger(linger) });
+        }
+    }
+
+    /// Sends no more pings. The worker may be busy, and its end has a limit of its own.
+    pub(super) fn stop_heartbeat(&mut self) {
         if let Some(connection) = &mut self.connection {
-            // It may be busy, and no ping is sent any more.
             connection.heartbeat = None;
         }
     }
 
     /// Continues over another connection.
     pub(super) fn reconnect(&mut self, connection: WorkerConnection<C>) {
-        self.lingers = false;
+        (self.lingers, self.is_detaching) = (false, false);
         self.connection = Some(connection);
     }
 
     /// Waits until the connection has ended. Returns at once if there is none.
     async fn connection_ended(&mut self) {
         if let Some(connection) = &mut self.connection {
-            while let CloseReason::Leaving = connection.task.as_mut().await {}
+            while let CloseReason::Leaving | CloseReason::Detachable = connection.task.as_mut().await {}
             self.connection = None;
         }
     }

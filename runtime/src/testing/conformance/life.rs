@@ -11,12 +11,13 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{ErrorKind, Executed, ExitReason};
 use isolated_workers_middleware::{Service, ServiceExt};
 use isolated_workers_transport::{Reconnect, Transport};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::calls::waiting;
-use super::service::{Divide, Echo, Hold, Linger, Note, Noted, Tether, Wait, Waiting};
+use super::service::{Divide, Echo, FINISHED, Finish, Hold, Linger, Note, Noted, Tether, Wait, Waiting};
 use super::{STEP_TIMEOUT, Suite, SuiteRole, Verdict, ensure, equal, failure, within};
 use crate::{Driver, Timeouts};
 
@@ -139,6 +140,32 @@ where
     call??;
     within("the wait for the end", worker.closed()).await?;
     Ok(())
+}
+
+pub(super) async fn drain_oneway<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
+where
+    F: Fn(SuiteRole) -> D,
+    D: Driver,
+    C: Codec,
+    T: Transport,
+{
+    let worker = suite.started().await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let finish = Finish { port: listener.local_addr()?.port() };
+    within("a oneway message", worker.send(&finish)).await??;
+    let (mut running, _) = within("the worker's connection", listener.accept()).await??;
+    let finish = async {
+        // It would have ended by now if it did not wait for its handler.
+        let early = timeout(Duration::from_millis(100), running.read(&mut [0])).await;
+        ensure(early.is_err(), || format!("drained while a oneway message was running: {early:?}"))?;
+        running.shutdown().await?;
+        let mut words = Vec::new();
+        within("the end of the handler", running.read_to_end(&mut words)).await??;
+        equal("a oneway message", &*words, FINISHED)
+    };
+    let (drained, finished): (_, Verdict) = tokio::join!(within("draining", worker.drain()), finish);
+    finished?;
+    Ok(drained??)
 }
 
 /// Polls a future once.

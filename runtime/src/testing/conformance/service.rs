@@ -12,7 +12,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Message, Never, Request, Response, Schema};
 use isolated_workers_middleware::{Handler, handler};
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 
 /// Returns the handler that the worker under test serves, with [`limits`](super::limits).
@@ -27,6 +27,9 @@ pub(super) fn service_until_stopped() -> (impl Handler, Arc<Notify>) {
     let stop = Arc::clone(&handler.stop);
     (handler, stop)
 }
+
+/// Last words of a handler of [`Finish`].
+pub(super) const FINISHED: &[u8] = b"finished";
 
 pub(super) const SCHEMA: Schema = Schema::new("Conformance", 1);
 
@@ -83,6 +86,10 @@ message!(Panic {} -> (), Never);
 message!(
     /// Connects to a port, and returns when that connection ends.
     Linger { port: u16 } -> (), Never
+);
+message!(
+    /// Connects to a port, waits until the suite stops writing, and writes [`FINISHED`].
+    Finish { port: u16 } -> (), Never, ONEWAY = true
 );
 message!(
     /// Makes a worker with the role `StopServing` drop the future of `serve`. Is never answered.
@@ -231,6 +238,16 @@ impl Handler for ConformanceHandler {
                 respond(codec, request, async |Linger { port }| {
                     let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
                     let _ = stream.expect("the suite listens on this port").read(&mut [0]).await;
+                    Ok(())
+                })
+                .await
+            }
+            Finish::NAME => {
+                respond(codec, request, async |Finish { port }| {
+                    let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+                    let mut stream = stream.expect("the suite listens on this port");
+                    let _ = stream.read(&mut [0]).await;
+                    let _ = stream.write_all(FINISHED).await;
                     Ok(())
                 })
                 .await
