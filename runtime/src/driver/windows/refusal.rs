@@ -10,7 +10,12 @@ use crate::driver::Program;
 /// Explains why the system refused to start the program, and names a remedy. `None` if the error
 /// needs no explanation.
 pub(in crate::driver) fn refusal(program: &Program, error: &io::Error) -> Option<String> {
-    let code = error.raw_os_error()?.cast_unsigned();
+    let code = match error.raw_os_error() {
+        Some(code) => code.cast_unsigned(),
+        // The standard library searches PATH itself.
+        None if error.kind() == io::ErrorKind::NotFound => ERROR_FILE_NOT_FOUND,
+        None => return None,
+    };
     let folder = program.current_dir.as_deref().filter(|folder| !folder.is_dir());
     Some(match (code, folder) {
         (ERROR_DIRECTORY | ERROR_PATH_NOT_FOUND | ERROR_FILE_NOT_FOUND, Some(folder)) => format!(
