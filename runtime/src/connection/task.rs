@@ -393,7 +393,7 @@ fn poll_expiry(expiry: &mut Option<(Instant, Pin<Box<Sleep>>)>, cx: &mut Context
 
 fn size_of_answer((_, result): &Answer) -> usize {
     match result {
-        Ok(response) => response.body().len(),
+        Ok(response) => response.body().len() + response.metadata().bytes(),
         Err(error) => error.message.len() + error.data.as_ref().map_or(0, |data| data.len()),
     }
 }

@@ -20,7 +20,7 @@ use crate::connection::{Answer, RequestHandler};
 /// messages and of cancelled calls. At this number, no further request is read.
 const MAX_UNAWAITED_HANDLERS: usize = 4096;
 
-/// Size in bytes of the bodies of unfinished oneway messages at which no further request is read.
+/// Size in bytes of the bodies and metadata of unfinished oneway messages at which no further request is read.
 const MAX_ONEWAY_BYTES: usize = 16 << 20;
 
 /// Running handlers of one connection.
@@ -33,7 +33,7 @@ pub(super) struct Handlers<S> {
     running: HashMap<TxId, (Id, oneshot::Sender<()>)>,
     /// Tasks of cancelled calls, whose handlers have not ended.
     cancelled: HashMap<Id, TxId>,
-    /// Size in bytes of the body of each unfinished oneway message.
+    /// Size in bytes of the body and metadata of each unfinished oneway message.
     oneways: HashMap<Id, usize>,
     /// Sum of `oneways`.
     oneway_bytes: usize,
@@ -160,7 +160,7 @@ impl<S: Service + 'static> Handlers<S> {
         handled.answer
     }
 
-    fn spawn(&mut self, id: Option<TxId>, body_bytes: usize, handling: Handling<S>) {
+    fn spawn(&mut self, id: Option<TxId>, bytes: usize, handling: Handling<S>) {
         match id {
             Some(id) => {
                 let (cancel, cancelled) = oneshot::channel();
@@ -169,8 +169,8 @@ impl<S: Service + 'static> Handlers<S> {
             }
             None => {
                 let task = self.tasks.spawn(async { Some(handling.await) });
-                self.oneways.insert(task.id(), body_bytes);
-                self.oneway_bytes += body_bytes;
+                self.oneways.insert(task.id(), bytes);
+                self.oneway_bytes += bytes;
             }
         }
     }
@@ -184,14 +184,14 @@ impl<S: Service + 'static> Handlers<S> {
         }
         let name = request.to_name();
         let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);
-        let body_bytes = request.body().len();
+        let bytes = request.body().len() + request.metadata().bytes();
         // Oneway messages keep their order, because the sender has no reply to wait for. Their
         // handlers therefore always start inline.
         let may_spawn = id.is_some();
         let is_inline = !may_spawn || self.inline_policy.is_inline(name.as_str());
         let mut handling = self.prepare(request, recipient);
         if !is_inline {
-            self.spawn(id, body_bytes, handling);
+            self.spawn(id, bytes, handling);
             return None;
         }
         // Most handlers complete at the first poll, and need no task.
@@ -205,7 +205,7 @@ impl<S: Service + 'static> Handlers<S> {
                 self.finish(handled)
             }
             Poll::Pending => {
-                self.spawn(id, body_bytes, handling);
+                self.spawn(id, bytes, handling);
                 None
             }
         }
