@@ -1,18 +1,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_current_process_group};
 
 use crate::worker::exit;
 use crate::worker::parent::ParentProcess;
-
-/// Time for the system to give this process another parent. It closes the connections of a process
-/// that ends shortly before.
-const NEW_PARENT_TIMEOUT: Duration = Duration::from_millis(200);
-
-/// Interval at which the parent is queried.
-const PARENT_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Group that this process leads for its host.
 struct LedGroup {
@@ -34,7 +26,8 @@ pub(in crate::worker) fn end_with_orphan(host: ParentProcess, is_detached: Arc<A
     }
 }
 
-/// Tells that the connection ended without a go-away, which usually means that the host has ended.
+/// Records that the connection ended without a go-away of the host at that time. The host may have
+/// ended, or may close a worker that leaves.
 pub(in crate::worker) fn connection_lost() {
     IS_CONNECTION_LOST.store(true, Ordering::Release);
 }
@@ -45,13 +38,7 @@ pub(in crate::worker) extern "C" fn kill_if_orphaned() {
     if getpid() != *leader || is_detached.load(Ordering::Acquire) {
         return;
     }
-    if IS_CONNECTION_LOST.load(Ordering::Acquire) {
-        let started = Instant::now();
-        while host.is_parent() && started.elapsed() < NEW_PARENT_TIMEOUT {
-            std::thread::sleep(PARENT_POLL_INTERVAL);
-        }
-    }
-    if !host.is_parent() && getpgrp() == *leader {
+    if host.is_ending(IS_CONNECTION_LOST.load(Ordering::Acquire)) && getpgrp() == *leader {
         // It does not return, unless the system refuses: then the members stay.
         let _ = kill_current_process_group(Signal::KILL);
     }
