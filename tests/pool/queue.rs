@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use isolated_workers::ErrorKind;
 use isolated_workers::error::Executed;
+use isolated_workers::layer::{Deadline, Timeout};
 use isolated_workers::pool::{WhenFull, WorkerId};
+use isolated_workers::{ErrorKind, ServiceExt};
 use tokio::spawn;
 
 use super::jobs::JobsClient;
@@ -50,6 +51,20 @@ async fn a_low_priority_call_waits_for_at_most_sixteen_others() {
         }
     }
     assert_eq!(calls.len(), 16);
+}
+
+#[tokio::test]
+async fn a_call_that_reaches_its_deadline_in_the_queue_was_not_run() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let _first = spawn(stage.hold(pool.clone(), "first"));
+    let _held = stage.next().await;
+    let limit = Duration::from_millis(50);
+    let by_timeout = JobsClient::new(pool.clone().wrapped_by(Timeout::new(limit)));
+    let by_deadline = JobsClient::new(pool.clone().wrapped_by(Deadline::within(limit)));
+    for error in [soon(by_timeout.pid()).await, soon(by_deadline.pid()).await].map(Result::unwrap_err) {
+        assert_error(&error, ErrorKind::Timeout, &["was free before its deadline"]);
+        assert_eq!(error.executed(), Executed::No, "{error}");
+    }
 }
 
 #[tokio::test]

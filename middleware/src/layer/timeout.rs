@@ -51,6 +51,9 @@ impl Middleware for Timeout {
         let name = request.to_name();
         let limit = Instant::now().checked_add(self.0);
         let Some(limit) = limit else { return next.call(request).await };
+        let at = limit.into_std();
+        // The queue of a pool does not count towards the timeout of a call, but towards its deadline.
+        request.set_deadline(Some(request.deadline().map_or(at, |earlier| earlier.min(at))));
         expiry::until(limit, next.call(request)).await.unwrap_or_else(|| {
             let advice = "raise the limit of the layer `Timeout`, or split the work";
             Err(Error::new(

@@ -90,3 +90,13 @@ pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, name: &str) -> E
     );
     Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
 }
+
+#[cold]
+pub(super) fn deadline_passed<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
+    let text = format!(
+        "could not call `{name}`: no worker of its pool ({}) was free before its deadline; send fewer calls, or \
+         give the pool more workers or the call more time",
+        shared.subject
+    );
+    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
+}

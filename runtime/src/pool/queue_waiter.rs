@@ -9,7 +9,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Name, Request, Response};
 use tokio::runtime::{Handle, Id};
 
-use super::call_errors::{queue_timed_out, refused};
+use super::call_errors::{deadline_passed, queue_timed_out, refused};
 use super::fast_path::{AssignedRoute, Route};
 use super::scheduler::{Refusal, Submitted, Ticket};
 use super::scoped::CallOptions;
@@ -69,7 +69,7 @@ impl<C: Codec> AssignedCall<C> {
 impl<C: Codec> PoolShared<C> {
     /// Submits a call to the scheduler. The call may run immediately, or must [`wait`](Self::wait).
     pub(super) fn admit(&self, request: Request, options: CallOptions) -> Result<Admission<'_, C>, Error> {
-        let name = request.to_name();
+        let (name, deadline) = (request.to_name(), request.deadline());
         let (submitted, request) = self.update(|state| {
             let submitted = state.scheduler.submit(options.target, options.priority);
             match submitted {
@@ -83,7 +83,7 @@ impl<C: Codec> PoolShared<C> {
         });
         match (submitted, request) {
             (Ok(Submitted::Queued(ticket)), _) => {
-                Ok(Admission::Wait(QueueWaiter { shared: self, ticket: Some(ticket), name }))
+                Ok(Admission::Wait(QueueWaiter { shared: self, ticket: Some(ticket), name, deadline }))
             }
             (Ok(Submitted::Run(id, worker)), Some(request)) => {
                 Ok(Admission::Run(Route::assigned(self, id, &worker), request))
@@ -99,12 +99,14 @@ impl<C: Codec> PoolShared<C> {
         mut waiter: QueueWaiter<'_, C>,
     ) -> Result<Result<Response, Error>, Request> {
         let limit = self.queue_timeout;
-        let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+        let queue_limit = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+        let deadline = waiter.deadline;
         let outcome = tokio::select! {
             biased;
             outcome = poll_fn(|cx| waiter.poll(cx)) => outcome,
             // Needs no timers of the caller's runtime, which may have none.
-            () = passed(deadline) => return Ok(Err(queue_timed_out(self, waiter.name.as_str()))),
+            () = passed(queue_limit) => return Ok(Err(queue_timed_out(self, waiter.name.as_str()))),
+            () = passed(deadline) => return Ok(Err(deadline_passed(self, waiter.name.as_str()))),
         };
         let (mut call, queued) = match outcome {
             QueueOutcome::Started(call, queued) => (call, queued),
@@ -181,6 +183,8 @@ pub(super) struct QueueWaiter<'a, C: Codec> {
     /// `None` after the wait has ended.
     ticket: Option<Ticket>,
     name: Name,
+    /// Deadline that a layer of the host has set.
+    deadline: Option<Instant>,
 }
 
 impl<C: Codec> QueueWaiter<'_, C> {
