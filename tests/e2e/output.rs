@@ -1,5 +1,8 @@
 mod recorder;
 
+use std::io::Read;
+use std::process::{Child, Stdio};
+
 use isolated_workers::driver::Output;
 use isolated_workers::testing::conformance::alone;
 use rustix::process::Signal;
@@ -210,50 +213,46 @@ fn printing_is_harmless_if_nobody_reads_the_streams_of_the_host() {
     }
 }
 
+/// Starts a host whose worker prints 1 MiB to each stream. The host ends with its standard input. It
+/// is killed if it hangs.
+fn printing_host(state: &str, stdout: Stdio, stderr: Stdio) -> Child {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"));
+    command.args([WORKER, state, ""]).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
+    let host = command.spawn().unwrap();
+    let process = PidFd::open(host.id());
+    std::thread::spawn(move || process.ends_within(HANG_TIMEOUT) || process.try_signal(Signal::KILL).is_ok());
+    host
+}
+
+/// Reads 1 MiB in small parts, so that the pipe is full most of the time.
+fn read_mebibyte(mut stream: impl Read) {
+    let mut part = [0; 4 << 10];
+    for _ in 0..(1 << 20) / part.len() {
+        stream.read_exact(&mut part).expect("the whole output of the worker");
+        std::thread::yield_now();
+    }
+}
+
 /// Code of a host may hold the lock of a stream while it waits for a worker that prints.
 #[test]
 fn a_worker_prints_while_its_host_holds_the_locks_of_its_streams() {
-    let host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
-        .args([WORKER, "prints-locked", ""])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let process = PidFd::open(host.id());
-    let killer = std::thread::spawn(move || {
-        if !process.ends_within(HANG_TIMEOUT) {
-            process.signal(Signal::KILL);
-        }
-    });
-    let output = host.wait_with_output().unwrap();
-    killer.join().unwrap();
-    assert!(output.status.success(), "{:?}: the host hangs", output.status);
-    assert_eq!((output.stdout.len(), output.stderr.len()), (1 << 20, 1 << 20));
+    let mut host = printing_host("prints-locked", Stdio::piped(), Stdio::piped());
+    let stderr = host.stderr.take().unwrap();
+    let errors = std::thread::spawn(move || read_mebibyte(stderr));
+    read_mebibyte(host.stdout.take().unwrap());
+    errors.join().unwrap();
+    drop(host.stdin.take());
+    assert!(host.wait().unwrap().success());
 }
 
 #[test]
 fn a_stream_of_the_host_that_does_not_block_loses_nothing() {
-    use std::io::Read;
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
-    let mut host = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"))
-        .args([WORKER, "prints-much", ""])
-        .stdout(writer)
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut output = Vec::new();
-    // Slowly, so that the pipe is full most of the time.
-    let mut part = [0; 4 << 10];
-    loop {
-        match reader.read(&mut part).unwrap() {
-            0 => break,
-            read => output.extend_from_slice(&part[..read]),
-        }
-        std::thread::yield_now();
-    }
+    let mut host = printing_host("prints-much", writer.into(), Stdio::null());
+    read_mebibyte(reader);
+    drop(host.stdin.take());
     assert!(host.wait().unwrap().success());
-    assert_eq!(output.len(), 1 << 20);
 }
 
 #[tokio::test]

@@ -31,13 +31,6 @@ pub(super) fn exit(code: i32, cleanup: Option<&Cleanup>) -> ! {
     std::process::exit(code)
 }
 
-/// Has `handler` run when the process exits, after the exit handlers that are registered later.
-#[cfg(unix)]
-pub(super) fn on_exit(handler: extern "C" fn()) {
-    // SAFETY: `handler` may run on any thread. If the system has no memory for it, it never runs.
-    unsafe { libc::atexit(handler) };
-}
-
 #[cfg(unix)]
 fn exit_without_handlers(code: i32) -> ! {
     process_group::kill_if_orphaned();

@@ -20,8 +20,9 @@
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
 //! or `capture`. One worker prints, and the host prints nothing. With `prints-without-reader`, SIGPIPE
 //! has its default action as well. With `floods`, the worker prints more than a pipe holds, and the
-//! host kills it. With `prints-much`, the third argument is not used, and the worker prints 1 MiB; with
-//! `prints-locked`, the host holds the locks of its streams meanwhile.
+//! host kills it. With `prints-much`, the third argument is not used, the worker prints 1 MiB to each
+//! stream, and the host ends with its standard input; with `prints-locked`, it holds the locks of its
+//! streams meanwhile.
 
 #[path = "../services/faults.rs"]
 mod faults;
@@ -157,6 +158,8 @@ async fn prints_much(worker: &str, is_locked: bool) -> Result<(), Error> {
     let worker = Worker::builder(Program::new(worker)).spawn().await?;
     let _locks = is_locked.then(|| (std::io::stdout().lock(), std::io::stderr().lock()));
     FaultsClient::new(worker.clone()).flood(1).await?;
+    // What is in the pipes when the host ends may be lost.
+    std::io::stdin().read_line(&mut String::new()).expect("the standard input");
     worker.close().await
 }
 

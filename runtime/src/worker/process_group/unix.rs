@@ -1,9 +1,11 @@
+//! End of a worker's process group.
+#![allow(unsafe_code)]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_current_process_group};
 
-use crate::worker::exit;
 use crate::worker::parent::ParentProcess;
 
 /// Group that this process leads for its host.
@@ -22,7 +24,10 @@ static IS_CONNECTION_LOST: AtomicBool = AtomicBool::new(false);
 pub(in crate::worker) fn end_with_orphan(host: ParentProcess, is_detached: Arc<AtomicBool>) {
     let leader = getpid();
     if getpgrp() == leader && LED.set(LedGroup { leader, host, is_detached }).is_ok() {
-        exit::on_exit(kill_if_orphaned);
+        // Exit handlers that are registered later run before it.
+        // SAFETY: the handler may run on any thread. If the system has no memory for it, it never
+        // runs.
+        unsafe { libc::atexit(kill_if_orphaned) };
     }
 }
 
