@@ -136,7 +136,7 @@ async fn types_may_have_the_names_of_primitives() {
 mod blanket {
     use isolated_workers::service;
 
-    #[allow(dead_code)]
+    #[allow(dead_code, clippy::wrong_self_convention, clippy::new_ret_no_self)]
     pub(crate) trait Everything {
         const NAME: u8 = 0;
         const SCHEMA: u8 = 0;
