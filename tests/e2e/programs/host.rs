@@ -159,7 +159,8 @@ async fn prints_much(worker: &str, is_locked: bool) -> Result<(), Error> {
     let _locks = is_locked.then(|| (std::io::stdout().lock(), std::io::stderr().lock()));
     FaultsClient::new(worker.clone()).flood(1).await?;
     // What is in the pipes when the host ends may be lost.
-    std::io::stdin().read_line(&mut String::new()).expect("the standard input");
+    let end = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+    end.await.expect("a thread that reads").expect("the standard input");
     worker.close().await
 }
 
