@@ -14,10 +14,10 @@ thread_local! {
     static IS_UNNOTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Text around the location in a note that [`take`] prints.
+/// Text around the location in a note that `take` prints.
 const NOTE: (&str, &str) = ("note: the panic at ", " was caught, and its call fails with it");
 
-/// Returns the location in a note that [`take`] printed.
+/// Returns the location in a note that `take` printed.
 ///
 /// ```
 /// use isolated_workers_middleware::panic_location::noted;
@@ -53,7 +53,7 @@ pub fn install_hook() {
     });
 }
 
-/// Runs a part of a handler. If it panics, [`take`] returns the location.
+/// Runs a part of a handler. If it panics, `take` returns the location.
 pub fn observe<T>(run: impl FnOnce() -> T) -> T {
     struct RestoreOnDrop(bool);
     impl Drop for RestoreOnDrop {
