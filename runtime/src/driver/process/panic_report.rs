@@ -21,20 +21,27 @@ pub(super) fn find(stderr: &str, reason: ExitReason) -> Option<String> {
         _ => return None,
     };
     let lines: Vec<&str> = stderr.lines().collect();
-    let mut caught: Vec<&str> = lines.iter().filter_map(|line| panic_location::noted(line)).collect();
+    let mut reports: Vec<PanicReport> = Vec::new();
     // A report extends from its head line to the next head line.
-    let reports = lines.chunk_by(|_, next| head(next).is_none()).rev().map_while(PanicReport::parse);
-    let mut fatal = reports.map(|report| {
-        let note = caught.iter().position(|location| *location == report.location);
-        note.map(|at| caught.swap_remove(at)).is_none().then_some(report)
-    });
-    let last = if is_abort { fatal.next()?? } else { fatal.find_map(|report| report)? };
+    for lines in lines.chunk_by(|_, next| head(next).is_none()) {
+        reports.extend(PanicReport::parse(lines));
+        // A note belongs to the nearest report before it that has no note yet.
+        for location in lines.iter().filter_map(|line| panic_location::noted(line)) {
+            let noted = reports.iter_mut().rfind(|report| !report.is_caught && report.location == location);
+            if let Some(report) = noted {
+                report.is_caught = true;
+            }
+        }
+    }
+    let mut fatal = reports.iter().rev().skip_while(|report| !is_abort && report.is_caught);
+    let last = fatal.next().filter(|report| !report.is_caught)?;
     if is_abort && !last.is_last_output {
         return None;
     }
     // A panic that cannot unwind causes a second one in the standard library. The first one is the
     // cause.
-    let cause = if last.is_secondary() { fatal.next().flatten().unwrap_or(last) } else { last };
+    let before = fatal.next().filter(|report| !report.is_caught);
+    let cause = if last.is_secondary() { before.unwrap_or(last) } else { last };
     let message: String = cause.message.chars().take(MAX_MESSAGE_CHARS).collect();
     Some(format!("{message}, at {}", cause.location))
 }
@@ -44,6 +51,8 @@ struct PanicReport {
     message: String,
     location: String,
     is_last_output: bool,
+    /// Set by a note of the worker.
+    is_caught: bool,
 }
 
 impl PanicReport {
@@ -60,7 +69,7 @@ impl PanicReport {
         };
         let is_last_output =
             after.iter().all(|line| is_note(line) || line.is_empty() || line.starts_with(' '));
-        Some(Self { message: message.trim_end().to_owned(), location, is_last_output })
+        Some(Self { message: message.trim_end().to_owned(), location, is_last_output, is_caught: false })
     }
 
     /// Parses the format of Rust 1.72 and older: `panicked at 'message', src/main.rs:7:5`. The
