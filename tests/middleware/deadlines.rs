@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use isolated_workers::ErrorKind;
 use isolated_workers::error::Executed;
 use isolated_workers::layer::{ConcurrencyLimit, Deadline, Timeout};
-use isolated_workers_test_support::{Fifo, soon};
+#[cfg(unix)]
+use isolated_workers_test_support::Fifo;
+use isolated_workers_test_support::soon;
 
 use crate::support::service::DeskClient;
 use crate::{desk, program};
