@@ -17,6 +17,7 @@ mod scoped;
 mod state;
 mod stats;
 mod supervisor;
+mod waiting_call;
 
 use std::fmt;
 use std::hash::Hash;

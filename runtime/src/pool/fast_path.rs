@@ -22,5 +22,5 @@ mod worker_handle;
 
 pub(super) use self::contention::Contention;
 pub(super) use self::link_table::LinkTable;
-pub(super) use self::route::{AssignedRoute, Route};
+pub(super) use self::route::Route;
 pub(super) use self::worker_handle::WorkerHandle;

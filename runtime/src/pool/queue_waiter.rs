@@ -1,69 +1,24 @@
 //! Slow path of a call: it asks the scheduler, and may wait in the queue.
 
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Name, Request, Response};
-use tokio::runtime::{Handle, Id};
 
 use super::call_errors::{deadline_passed, queue_timed_out, refused};
-use super::fast_path::{AssignedRoute, Route};
-use super::scheduler::{Refusal, Submitted, Ticket};
+use super::fast_path::Route;
+use super::scheduler::{Submitted, Ticket};
 use super::scoped::CallOptions;
 use super::state::PoolShared;
-use crate::Link;
-use crate::connection::{Call, passed, wake_all};
+use super::waiting_call::{AssignedCall, QueueOutcome, QueuedRequest, StartedCall, WaitState};
+use crate::connection::{passed, wake_all};
 
 /// Result of admitting a call to a pool.
 pub(super) enum Admission<'a, C: Codec> {
     Run(Route<'a, C>, Request),
     Wait(QueueWaiter<'a, C>),
-}
-
-/// Entry of a queued call.
-///
-/// The pool starts the call itself once it has a permit. A caller that is not polled therefore holds
-/// no permit that another call could use (decision 38).
-pub(super) enum WaitState<C: Codec> {
-    Queued(QueuedRequest),
-    /// The call has a permit and is being started. Contains a newer waker of its caller, if any.
-    Starting(Option<Waker>),
-    Ended(QueueOutcome<C>),
-}
-
-/// Request of a queued call.
-pub(super) struct QueuedRequest {
-    pub(super) request: Request,
-    pub(super) since: Instant,
-    /// Runtime of the caller.
-    caller: Option<Id>,
-    pub(super) waker: Waker,
-}
-
-/// End of a call's wait in the queue.
-pub(super) enum QueueOutcome<C: Codec> {
-    /// The call is in flight. It was queued for this time.
-    Started(Call<AssignedRoute<C>>, Duration),
-    Answered(Result<Response, Error>),
-    /// The worker has ended before the call was sent.
-    Unsent(Request),
-    Refused(Refusal),
-}
-
-/// A queued call that got a permit, and that the pool starts.
-pub(super) struct AssignedCall<C: Codec> {
-    ticket: Ticket,
-    link: Link<C>,
-    queued: QueuedRequest,
-}
-
-impl<C: Codec> AssignedCall<C> {
-    pub(super) fn new(ticket: Ticket, link: Link<C>, queued: QueuedRequest) -> Self {
-        Self { ticket, link, queued }
-    }
 }
 
 impl<C: Codec> PoolShared<C> {
@@ -136,17 +91,8 @@ impl<C: Codec> PoolShared<C> {
         }
     }
 
-    fn start(&self, AssignedCall { ticket, link, queued }: AssignedCall<C>) {
-        let QueuedRequest { request, since, caller, waker } = queued;
-        let queued = since.elapsed();
-        let mut call = Call::for_caller(AssignedRoute(link), request, caller);
-        let (outcome, is_over) = match Pin::new(&mut call).poll(&mut Context::from_waker(&waker)) {
-            Poll::Pending => (QueueOutcome::Started(call, queued), false),
-            Poll::Ready(result) => match call.take_unsent() {
-                Some(request) => (QueueOutcome::Unsent(request), true),
-                None => (QueueOutcome::Answered(result), true),
-            },
-        };
+    fn start(&self, assigned: AssignedCall<C>) {
+        let StartedCall { ticket, outcome, is_over, waker } = assigned.start();
         let mut state = self.lock();
         let replaced = match state.waiting.get_mut(&ticket) {
             Some(entry) => Ok(std::mem::replace(entry, WaitState::Ended(outcome))),
@@ -167,14 +113,6 @@ fn with_queue_time(error: Error, queued: Duration) -> Error {
     let mut crash = crash.clone();
     crash.queued = queued;
     Error::crashed(crash).with_executed(error.executed())
-}
-
-impl QueuedRequest {
-    fn new(request: Request) -> Self {
-        let caller = Handle::try_current().ok().map(|runtime| runtime.id());
-        // The first poll of the waiter sets the waker.
-        Self { request, since: Instant::now(), caller, waker: Waker::noop().clone() }
-    }
 }
 
 /// A call in the queue. Dropping it cancels the call.

@@ -12,9 +12,9 @@ use tokio::sync::{Notify, watch};
 
 use super::config::PoolConfig;
 use super::fast_path::{Contention, LinkTable, WorkerHandle};
-use super::queue_waiter::{AssignedCall, QueueOutcome, QueuedRequest, WaitState};
 use super::resident_memory::resident_bytes;
 use super::scheduler::{Action, InstanceId, Scheduler, SlotSnapshot, Ticket, WorkerPermits};
+use super::waiting_call::{AssignedCall, QueueOutcome, QueuedRequest, WaitState};
 use super::{QueueStats, Stats, WorkerId, WorkerStats};
 use crate::connection::wake_all;
 use crate::driver::Driver;

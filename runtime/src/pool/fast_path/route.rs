@@ -54,16 +54,3 @@ impl<C: Codec> CallTarget for Route<'_, C> {
         }
     }
 }
-
-/// Route of a queued call to the worker that the scheduler assigned. It borrows nothing, because the
-/// pool itself starts the call.
-pub(in crate::pool) struct AssignedRoute<C: Codec>(pub(in crate::pool) Link<C>);
-
-impl<C: Codec> CallTarget for AssignedRoute<C> {
-    type Codec = C;
-    const NEEDS_PERMIT: bool = true;
-
-    fn link(&self) -> &Link<C> {
-        &self.0
-    }
-}
