@@ -26,6 +26,7 @@ use crate::{FrameError, Framing};
 /// | 4 | cancel | id | |
 /// | 5, 6 | ping, pong | | |
 /// | 7 | go-away; bits 6 and 7: 1 drain, 2 prepare to detach, 3 detach | linger timeout if bit 4 is set | |
+/// | 8 | credit | bytes | |
 ///
 /// - An id is a byte and a number (0), the 16 bytes of a UUID (1) or text (2).
 /// - Numbers are varints (LEB128). Timeouts are in microseconds.
@@ -85,6 +86,11 @@ pub(crate) fn next_length(buffer: &mut BytesMut, limits: Limits) -> Result<Optio
         return Ok(None);
     }
     Ok(Some(length))
+}
+
+#[cold]
+fn overlong() -> FrameError {
+    FrameError::malformed("it has bytes after its end")
 }
 
 impl LengthPrefixed {
@@ -174,7 +180,15 @@ impl Decoder for LengthPrefixed {
                 let error = error_body::decode(&buffer.split_to(payload).freeze())?;
                 return Ok(Some(Frame::Error { id, name: NO_NAME, error: error.into() }));
             }
-            _ if payload > 0 => return Err(FrameError::malformed("it has bytes after its end")),
+            FrameKind::Credit => {
+                let bytes = fields.varint()?;
+                if fields.remaining() > 0 {
+                    return Err(overlong());
+                }
+                buffer.advance(end);
+                return Ok(Some(Frame::Credit { bytes }));
+            }
+            _ if payload > 0 => return Err(overlong()),
             FrameKind::Cancel => Frame::Cancel { id },
             FrameKind::Ping => Frame::Ping,
             FrameKind::Pong => Frame::Pong,

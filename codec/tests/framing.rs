@@ -45,6 +45,8 @@ fn frames<C: Codec>(codec: &C) -> Vec<Frame> {
         Frame::Cancel { id: 8.into() },
         Frame::Ping,
         Frame::Pong,
+        Frame::Credit { bytes: 0 },
+        Frame::Credit { bytes: u64::MAX },
         Frame::GoAway(GoAway::End),
         Frame::GoAway(GoAway::Drain),
         Frame::GoAway(GoAway::Linger(Duration::from_millis(1500))),

@@ -72,6 +72,7 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         ("cancel", Frame::Cancel { id: 7.into() }),
         ("ping", Frame::Ping),
         ("pong", Frame::Pong),
+        ("credit", Frame::Credit { bytes: 8 << 20 }),
         ("go-away", Frame::GoAway(GoAway::End)),
         ("go-away-linger", Frame::GoAway(GoAway::Linger(Duration::from_secs(60)))),
         ("go-away-drain", Frame::GoAway(GoAway::Drain)),

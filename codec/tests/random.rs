@@ -130,6 +130,7 @@ fn frames<C: Codec>(codec: &C, sent: &Sent) -> Vec<Frame> {
         Frame::reply(id.clone(), "".into(), body(), metadata),
         Frame::Error { id: id.clone(), name: "".into(), error: error.into() },
         Frame::Cancel { id },
+        Frame::Credit { bytes: 8 << 20 },
         Frame::GoAway(GoAway::End),
     ]
 }

@@ -41,6 +41,12 @@ pub enum Frame {
     Ping,
     /// Answer to `Ping`.
     Pong,
+    /// Lets the receiver send further oneway messages, because some are finished.
+    Credit {
+        /// Size that the finished messages [count](crate::protocol::Admission::oneway_bytes), in
+        /// bytes.
+        bytes: u64,
+    },
     /// Announces that the sender starts no more calls and is about to end the stream.
     GoAway(GoAway),
     /// Frame from a peer that writes no frame kinds, with a name that ends like the name of an
@@ -101,7 +107,7 @@ impl Frame {
             | Self::Error { id, .. }
             | Self::Cancel { id } => Some(id),
             Self::Unmarked { request, .. } => request.id(),
-            Self::Ping | Self::Pong | Self::GoAway(_) => None,
+            Self::Ping | Self::Pong | Self::Credit { .. } | Self::GoAway(_) => None,
         }
     }
 

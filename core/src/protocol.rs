@@ -13,10 +13,11 @@
 //!   arrives, so a late answer never reaches a later call.
 //! - A side starts no new calls after it has sent or received a go-away.
 //! - A peer cannot make a queue grow without bound. At most one pong is queued, and a peer that
-//!   exceeds [`MAX_UNANSWERED_REQUESTS`] or [`MAX_UNREAD_ANSWER_BYTES`] breaks the protocol.
+//!   exceeds an [`Admission`] or [`MAX_UNREAD_ANSWER_BYTES`] breaks the protocol.
 //!
 //! The [`handshake`] precedes the first frame. It is sans-io as well.
 
+mod admission;
 mod bounds;
 mod connection;
 mod errors;
@@ -26,6 +27,7 @@ mod id_table;
 mod outbox;
 mod timer_batches;
 
-pub use bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
+pub use admission::Admission;
+pub use bounds::MAX_UNREAD_ANSWER_BYTES;
 pub use connection::Connection;
 pub use event::Event;

@@ -149,6 +149,14 @@ impl Request {
         self.wire_mut().body = body;
     }
 
+    /// Size of the name, the payload and the metadata, in bytes. An
+    /// [`Admission`](crate::protocol::Admission) counts it.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        let Wire { name, body, metadata, .. } = &self.0.wire;
+        name.as_str().len() + body.len() + metadata.bytes()
+    }
+
     /// Keys and values sent with the request.
     #[inline]
     pub fn metadata(&self) -> &Metadata {

@@ -35,7 +35,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Error, GoAway, Limits, Request, Response, TxIdGenerator};
+use isolated_workers_core::protocol::handshake::Terms;
+use isolated_workers_core::{Error, GoAway, Request, Response, TxIdGenerator};
 use isolated_workers_middleware::Service;
 use tokio::io::AsyncWrite;
 
@@ -82,13 +83,14 @@ impl Drop for RespawnInterest<'_> {
 impl<C: Codec> Link<C> {
     pub(crate) fn new(
         codec: C,
-        limits: Limits,
+        terms: impl Into<Terms>,
         ids: Arc<dyn TxIdGenerator>,
         timeout: Duration,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
-        let state = State::new(codec.framing(limits), Box::new(writer));
-        let body_limit = codec.body_limit(limits);
+        let terms = terms.into();
+        let state = State::new(codec.framing(terms.limits), terms.connection(), Box::new(writer));
+        let body_limit = codec.body_limit(terms.limits);
         let (available_permits, state) = (state.permits.available(), Mutex::new(state));
         Self(Arc::new(Shared {
             codec,
@@ -252,10 +254,10 @@ impl<C: Codec> Link<C> {
     }
 
     /// Continues over a new stream.
-    pub(crate) fn reconnect(&self, limits: Limits, writer: impl AsyncWrite + Send + Unpin + 'static) {
-        let framing = self.0.codec.framing(limits);
+    pub(crate) fn reconnect(&self, terms: Terms, writer: impl AsyncWrite + Send + Unpin + 'static) {
+        let framing = self.0.codec.framing(terms.limits);
         // The old writer is dropped after the mutex is released.
-        let _writer = self.change(|state| state.reconnect(framing, Box::new(writer)));
+        let _writer = self.change(|state| state.reconnect(framing, terms.connection(), Box::new(writer)));
     }
 }
 

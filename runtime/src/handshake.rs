@@ -5,7 +5,8 @@ mod greeting;
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
-use isolated_workers_core::protocol::handshake::{HandshakeFailure, HostHandshake, Identity};
+use isolated_workers_core::protocol::Admission;
+use isolated_workers_core::protocol::handshake::{HandshakeFailure, HostHandshake, Identity, Terms};
 use isolated_workers_core::{Error, Limits, Schema};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -43,12 +44,17 @@ impl From<HandshakeFailure> for HandshakeError {
     }
 }
 
-fn identity<C: Codec>(transport: &str, service: Option<Schema>, limits: Limits) -> Identity<'_> {
-    Identity { codec: C::ID, transport, service, pid: std::process::id(), limits }
+fn identity<C: Codec>(
+    transport: &str,
+    service: Option<Schema>,
+    limits: Limits,
+    admission: Admission,
+) -> Identity<'_> {
+    Identity { codec: C::ID, transport, service, pid: std::process::id(), limits, admission }
 }
 
 /// Performs the host's side of the handshake and sends the startup data. Returns the bytes that
-/// follow the worker's line, and the limits of the frames to send.
+/// follow the worker's line, and the terms of the connection.
 ///
 /// Not cancel-safe: if the future is dropped, drop the connection too.
 pub(crate) async fn greet<C: Codec>(
@@ -59,15 +65,15 @@ pub(crate) async fn greet<C: Codec>(
     limits: Limits,
     token: &str,
     startup: Option<&Bytes>,
-) -> Result<(BytesMut, Limits), HandshakeError> {
-    let identity = identity::<C>(transport, service, limits);
+) -> Result<(BytesMut, Terms), HandshakeError> {
+    let identity = identity::<C>(transport, service, limits, Admission::HOST);
     let mut handshake = HostHandshake::new(identity, token, startup.map(Bytes::len));
     let sent = send(writer, &handshake.hello(), startup.map_or(&[], |data| data)).await;
     match (sent, receive(reader, &mut handshake).await) {
         // A worker that refuses the startup data sends its reason and closes the stream, which may
         // break the write.
         (Err(error), Err(HandshakeError::Gone(_))) => Err(error.into()),
-        (_, received) => Ok((received?, handshake.sending_limits())),
+        (_, received) => Ok((received?, handshake.terms())),
     }
 }
 

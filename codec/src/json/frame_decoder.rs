@@ -63,6 +63,7 @@ impl<'a> FrameMembers<'a> {
             "cancel" => Frame::Cancel { id: self.id()? },
             "ping" => Frame::Ping,
             "pong" => Frame::Pong,
+            "credit" => Frame::Credit { bytes: self.credit()? },
             "go_away" => Frame::GoAway(self.go_away()?),
             unknown => return Err(FrameError::malformed(format!("it has the unknown kind `{unknown}`"))),
         })
@@ -109,6 +110,13 @@ impl<'a> FrameMembers<'a> {
             Some(DETACH) => GoAway::Detach,
             _ => self.timeout()?.map_or(GoAway::End, GoAway::Linger),
         })
+    }
+
+    fn credit(&self) -> Result<u64, FrameError> {
+        match self.payload() {
+            Some(payload) => read("payload", payload.json),
+            None => Err(FrameError::malformed("it has no `payload`")),
+        }
     }
 
     fn id(&self) -> Result<TxId, FrameError> {

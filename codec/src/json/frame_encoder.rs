@@ -57,6 +57,10 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
         }
         Frame::Ping => out.put_slice(b"{\"kind\":\"ping\""),
         Frame::Pong => out.put_slice(b"{\"kind\":\"pong\""),
+        Frame::Credit { bytes } => {
+            out.put_slice(b"{\"kind\":\"credit\",\"payload\":");
+            put_number(*bytes, out)?;
+        }
         Frame::GoAway(go_away) => {
             out.put_slice(b"{\"kind\":\"go_away\"");
             match go_away {

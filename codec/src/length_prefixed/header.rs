@@ -16,6 +16,7 @@ const CANCEL: u8 = 4;
 const PING: u8 = 5;
 const PONG: u8 = 6;
 const GO_AWAY: u8 = 7;
+const CREDIT: u8 = 8;
 
 /// Bits of the first byte that hold the kind. The other bits are flags.
 const KIND_MASK: u8 = 0x0f;
@@ -65,6 +66,10 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
         Frame::GoAway(GoAway::Drain) => put_kind(GO_AWAY | DRAIN, None, None, out),
         Frame::GoAway(GoAway::PrepareDetach) => put_kind(GO_AWAY | PREPARE_DETACH, None, None, out),
         Frame::GoAway(GoAway::Detach) => put_kind(GO_AWAY | DETACH, None, None, out),
+        Frame::Credit { bytes } => {
+            put_kind(CREDIT, None, None, out);
+            put_varint(*bytes, out);
+        }
         _ => return Err(FrameError::UnknownKind),
     }
     Ok(())
@@ -107,6 +112,7 @@ pub(super) enum FrameKind {
     Ping,
     Pong,
     GoAway,
+    Credit,
 }
 
 impl FrameKind {
@@ -121,12 +127,17 @@ impl FrameKind {
             PING => Self::Ping,
             PONG => Self::Pong,
             GO_AWAY => Self::GoAway,
+            CREDIT => Self::Credit,
             unknown => return Err(unknown_kind(unknown)),
         })
     }
 
     pub(super) fn has_payload(self) -> bool {
         matches!(self, Self::Request | Self::Oneway | Self::Reply)
+    }
+
+    fn has_id(self) -> bool {
+        !matches!(self, Self::Ping | Self::Pong | Self::GoAway | Self::Credit)
     }
 }
 
@@ -136,7 +147,7 @@ impl FrameKind {
 pub(super) fn decode(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -> Result<Header, FrameError> {
     let first = fields.byte()?;
     let kind = FrameKind::from_first_byte(first)?;
-    let has_id = !matches!(kind, FrameKind::Ping | FrameKind::Pong | FrameKind::GoAway);
+    let has_id = kind.has_id();
     let is_request = matches!(kind, FrameKind::Request | FrameKind::Oneway);
     let id = if has_id { take_id(fields)? } else { 0.into() };
     if is_request {
@@ -145,7 +156,11 @@ pub(super) fn decode(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -
     Ok(Header {
         kind,
         id,
-        timeout: if is_request || !has_id { take_timeout(first, fields)? } else { None },
+        timeout: if is_request || matches!(kind, FrameKind::GoAway) {
+            take_timeout(first, fields)?
+        } else {
+            None
+        },
         metadata: if kind.has_payload() && first & HAS_METADATA != 0 {
             take_metadata(fields, limits)?
         } else {

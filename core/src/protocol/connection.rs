@@ -1,14 +1,15 @@
 use std::time::{Duration, Instant};
 
-use super::Event;
-use super::bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
+use super::admission::Usage;
+use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use super::errors::{
-    cancelled, closed, duplicate_id, nameless, reused_id, shortened, timed_out, too_many_requests,
-    unread_answers,
+    cancelled, closed, duplicate_id, nameless, reused_id, shortened, timed_out, too_many_oneways,
+    too_many_requests, unread_answers,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
+use super::{Admission, Event};
 use crate::{Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Request, Response, TxId};
 
 /// State machine of one side of a connection.
@@ -18,8 +19,9 @@ use crate::{Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Reques
 ///
 /// The methods come in four groups:
 /// - Commands of the owner: [`call`](Self::call), [`send`](Self::send), [`cancel`](Self::cancel),
-///   [`answer`](Self::answer), [`ping`](Self::ping), [`send_go_away`](Self::send_go_away),
-///   [`fail`](Self::fail), [`start_timeouts`](Self::start_timeouts).
+///   [`answer`](Self::answer), [`finish_oneways`](Self::finish_oneways), [`ping`](Self::ping),
+///   [`send_go_away`](Self::send_go_away), [`fail`](Self::fail),
+///   [`start_timeouts`](Self::start_timeouts).
 /// - Inputs, `handle_*`: a frame from the peer, the current time, a frame that could not be
 ///   encoded.
 /// - Outputs, `poll_*`: frames to send, and the next time to call
@@ -52,6 +54,12 @@ pub struct Connection<T> {
     serving: IdTable<Served>,
     /// Number of cancelled requests in `serving`.
     cancelled: usize,
+    /// Requests of this side, and what the peer takes.
+    outgoing: Usage,
+    /// Requests of the peer, and what this side takes.
+    incoming: Usage,
+    /// `true` if the peer waits before it exceeds what this side takes.
+    is_announced: bool,
     outbox: Outbox,
     timers: TimerBatches,
     /// Lower bound of all deadlines. It may be too early, because the end of a call does not update
@@ -70,6 +78,8 @@ struct Call<T> {
     /// `None` if the owner gave up the call and only the peer's answer is outstanding.
     token: Option<T>,
     name: Name,
+    /// Size of the request.
+    bytes: usize,
     timer: Option<CallTimer>,
     /// Number of the request's frame in the outbox.
     frame: u64,
@@ -79,18 +89,24 @@ struct Call<T> {
 #[derive(Debug, Default)]
 struct Served {
     name: Name,
+    /// Size of the request.
+    bytes: usize,
     is_cancelled: bool,
 }
 
 /// Commands of the owner.
 impl<T> Connection<T> {
-    /// Creates a connection without calls.
+    /// Creates a connection without calls, to a peer that announces no [`Admission`].
     pub fn new() -> Self {
+        let (outgoing, incoming) = (Usage::new(Admission::UNANNOUNCED), Usage::new(Admission::UNANNOUNCED));
         Self {
             calls: IdTable::new(),
             given_up: 0,
             serving: IdTable::new(),
             cancelled: 0,
+            outgoing,
+            incoming,
+            is_announced: false,
             outbox: Outbox::default(),
             timers: TimerBatches::default(),
             earliest_deadline: None,
@@ -99,6 +115,12 @@ impl<T> Connection<T> {
             received_go_away: false,
             failed: false,
         }
+    }
+
+    /// Creates a connection without calls. Both sides have announced what they take.
+    pub fn with_admission(own: Admission, peer: Admission) -> Self {
+        let (outgoing, incoming) = (Usage::new(peer), Usage::new(own));
+        Self { outgoing, incoming, is_announced: true, ..Self::new() }
     }
 
     /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, wait until a call has
@@ -119,10 +141,12 @@ impl<T> Connection<T> {
         self.check_call(request.name())?;
         let frame = self.outbox.next_number();
         let timer = timeout.map(|timeout| self.timers.add(timeout));
-        let call = Call { token: Some(token), name: request.to_name(), timer, frame };
+        let bytes = request.bytes();
+        let call = Call { token: Some(token), name: request.to_name(), bytes, timer, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), id));
         }
+        self.outgoing.add_request(bytes);
         self.outbox.push(Frame::Request { id, request });
         Ok(())
     }
@@ -149,7 +173,8 @@ impl<T> Connection<T> {
         self.timers.drop_started();
     }
 
-    /// Sends a oneway message, which gets no answer.
+    /// Sends a oneway message, which gets no answer. If [`has_max_oneways`](Self::has_max_oneways)
+    /// returns `true`, wait until the peer has finished some.
     ///
     /// # Errors
     /// `Closed` after a go-away from either side, or after [`fail`](Self::fail). `Invalid` if the
@@ -157,8 +182,20 @@ impl<T> Connection<T> {
     pub fn send(&mut self, id: TxId, mut request: Request) -> Result<(), Error> {
         self.check_call(request.name())?;
         request.set_oneway();
+        self.outgoing.add_oneway(request.bytes());
         self.outbox.push(Frame::Request { id, request });
         Ok(())
+    }
+
+    /// Records that oneway messages of the peer are finished, or were refused. `cost` is the sum of
+    /// their [costs](Admission::oneway_cost). Now and then, the peer gets credit for further ones.
+    pub fn finish_oneways(&mut self, cost: usize) {
+        if self.is_announced
+            && !self.failed
+            && let Some(bytes) = self.incoming.finish_oneways(cost)
+        {
+            self.outbox.push(Frame::Credit { bytes });
+        }
     }
 
     /// Cancels a call and returns its token. Returns `None` if no such call is in flight.
@@ -166,7 +203,7 @@ impl<T> Connection<T> {
         let call = self.calls.get_mut(id)?;
         let token = call.token.take()?;
         if self.outbox.retract(call.frame) {
-            self.calls.remove(id);
+            self.remove_call(id);
         } else {
             self.given_up += 1;
             self.outbox.push(Frame::Cancel { id: id.clone() });
@@ -179,11 +216,17 @@ impl<T> Connection<T> {
         let call = self.calls.get_mut(id)?;
         let token = call.token.take()?;
         if self.outbox.retract(call.frame) {
-            self.calls.remove(id);
+            self.remove_call(id);
         } else {
             self.given_up += 1;
         }
         Some(token)
+    }
+
+    fn remove_call(&mut self, id: &TxId) -> Option<Call<T>> {
+        let call = self.calls.remove(id)?;
+        self.outgoing.remove_request(call.bytes);
+        Some(call)
     }
 
     /// Sets whether a timeout cancels the request at the peer. Default: `true`. If `false`, the
@@ -202,9 +245,10 @@ impl<T> Connection<T> {
     /// A cancelled request is answered, too, when its handler has ended. Its result does not
     /// matter: an error of the kind `Cancelled` replaces it.
     pub fn answer(&mut self, id: &TxId, mut result: Result<Response, Box<RemoteError>>) {
-        let Some(Served { name, is_cancelled }) = self.serving.remove_with(id, std::mem::take) else {
+        let Some(Served { name, bytes, is_cancelled }) = self.serving.remove_with(id, std::mem::take) else {
             return;
         };
+        self.incoming.remove_request(bytes);
         if is_cancelled {
             self.cancelled -= 1;
             result = Err(Box::new(cancelled(name.as_str()).to_remote()));
@@ -231,6 +275,8 @@ impl<T> Connection<T> {
         self.failed = true;
         self.serving.clear();
         (self.given_up, self.cancelled) = (0, 0);
+        self.outgoing.clear();
+        self.incoming.clear();
         self.timers = TimerBatches::default();
         self.earliest_deadline = None;
         let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
@@ -260,7 +306,12 @@ impl<T> Connection<T> {
             Frame::Request { id, mut request } => {
                 request.arrive(&id);
                 self.check_bounds(&request)?;
-                if !request.is_oneway() && !self.serving.insert(&id, Served::new(request.to_name())) {
+                let bytes = request.bytes();
+                if request.is_oneway() {
+                    self.incoming.add_oneway(bytes);
+                } else if self.serving.insert(&id, Served::new(request.to_name(), bytes)) {
+                    self.incoming.add_request(bytes);
+                } else {
                     return Err(reused_id(request.name(), id));
                 }
                 Some(Event::Requested(request))
@@ -278,6 +329,10 @@ impl<T> Connection<T> {
                 None
             }
             Frame::Pong => None,
+            Frame::Credit { bytes } => {
+                self.outgoing.receive_credit(bytes);
+                None
+            }
             Frame::GoAway(go_away) => {
                 self.received_go_away = true;
                 Some(Event::GoAway(go_away))
@@ -294,12 +349,15 @@ impl<T> Connection<T> {
         id: &TxId,
         result: impl FnOnce(&Name) -> Result<Response, Error>,
     ) -> Option<Event<T>> {
-        let given_up = &mut self.given_up;
-        self.calls.remove_with(id, |call| match call.token.take() {
-            Some(token) => Some(Event::Answered { token, result: result(&call.name) }),
-            None => {
-                *given_up -= 1;
-                None
+        let (given_up, outgoing) = (&mut self.given_up, &mut self.outgoing);
+        self.calls.remove_with(id, |call| {
+            outgoing.remove_request(call.bytes);
+            match call.token.take() {
+                Some(token) => Some(Event::Answered { token, result: result(&call.name) }),
+                None => {
+                    *given_up -= 1;
+                    None
+                }
             }
         })?
     }
@@ -309,9 +367,12 @@ impl<T> Connection<T> {
     pub fn handle_encode_error(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
         match frame {
             // A oneway message has no call, but its id may equal the id of a call.
-            Frame::Request { request, .. } if request.is_oneway() => None,
+            Frame::Request { request, .. } if request.is_oneway() => {
+                self.outgoing.remove_oneway(request.bytes());
+                None
+            }
             Frame::Request { id, .. } => {
-                let Call { token, .. } = self.calls.remove(&id)?;
+                let Call { token, .. } = self.remove_call(&id)?;
                 self.given_up -= usize::from(token.is_none());
                 Some(Event::Answered { token: token?, result: Err(error.with_executed(Executed::No)) })
             }
@@ -448,23 +509,48 @@ impl<T> Connection<T> {
         self.received_go_away
     }
 
-    /// Returns `true` if a further call would exceed [`MAX_UNANSWERED_REQUESTS`] at the peer.
+    /// Returns `true` if the peer takes no further call until one has ended.
     #[inline]
     pub fn has_max_calls(&self) -> bool {
-        self.in_flight() >= MAX_UNANSWERED_REQUESTS
+        self.outgoing.has_max_requests(self.in_flight())
+    }
+
+    /// Returns `true` if the peer takes no further oneway message until it has finished some.
+    pub fn has_max_oneways(&self) -> bool {
+        self.outgoing.has_max_oneways()
+    }
+
+    /// Returns `true` if the request with this id was cancelled and is not answered yet.
+    pub fn is_cancelled(&self, id: &TxId) -> bool {
+        self.serving.get(id).is_some_and(|served| served.is_cancelled)
+    }
+
+    /// Returns `true` if both sides have announced what they take.
+    #[inline]
+    pub fn is_announced(&self) -> bool {
+        self.is_announced
     }
 
     /// Checks what the peer has left waiting before it sent `request`.
     #[inline]
     fn check_bounds(&self, request: &Request) -> Result<(), Error> {
         if request.is_oneway() {
-            return Ok(());
+            return match self.incoming.has_max_oneways() {
+                true => Err(too_many_oneways(self.incoming.admission)),
+                false => Ok(()),
+            };
         }
-        if self.serving() >= MAX_UNANSWERED_REQUESTS {
-            return Err(too_many_requests());
+        // For the peer, a request is unanswered until its answer has arrived. The number of all frames
+        // is a cheap upper bound.
+        let unanswered = self.serving() + self.outbox.len();
+        if self.incoming.has_max_requests(unanswered)
+            && self.incoming.has_max_requests(self.serving() + self.outbox.answers())
+        {
+            return Err(too_many_requests(unanswered, self.incoming.request_bytes()));
         }
         // The whole queue is a cheap upper bound.
-        if self.outbox.bytes() > MAX_UNREAD_ANSWER_BYTES
+        if !self.is_announced
+            && self.outbox.bytes() > MAX_UNREAD_ANSWER_BYTES
             && self.outbox.answer_bytes() > MAX_UNREAD_ANSWER_BYTES
         {
             return Err(unread_answers());
@@ -486,8 +572,8 @@ impl<T> Connection<T> {
 
 impl Served {
     #[inline]
-    fn new(name: Name) -> Self {
-        Self { name, is_cancelled: false }
+    fn new(name: Name, bytes: usize) -> Self {
+        Self { name, bytes, is_cancelled: false }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::bounds::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
+use super::Admission;
+use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use crate::{Error, ErrorKind, Executed, Name, RemoteError, TxId};
 
 #[cold]
@@ -20,10 +21,18 @@ pub(super) fn reused_id(name: &str, id: TxId) -> Error {
 }
 
 #[cold]
-pub(super) fn too_many_requests() -> Error {
-    let cause = format!("{MAX_UNANSWERED_REQUESTS} requests of the peer are not answered yet");
+pub(super) fn too_many_requests(requests: usize, bytes: usize) -> Error {
+    let cause = format!("{requests} requests of the peer, of {bytes} bytes, are not answered yet");
     let remedy = "make the peer wait for answers before it sends more requests";
     Error::new(ErrorKind::Protocol, format!("could not accept a request: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn too_many_oneways(admission: Admission) -> Error {
+    let bytes = admission.oneway_bytes;
+    let cause = format!("oneway messages of the peer that count {bytes} bytes are not finished yet");
+    let remedy = "make the peer wait for credit before it sends more";
+    Error::new(ErrorKind::Protocol, format!("could not accept a oneway message: {cause}; {remedy}"))
 }
 
 #[cold]

@@ -7,13 +7,15 @@
 //!
 //! ```
 //! use isolated_workers_core::{Limits, Schema};
+//! use isolated_workers_core::protocol::Admission;
 //! use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
 //!
 //! let schema = Schema::new("Calculator", 1);
 //! let limits = Limits::default();
 //! let service = Some(schema);
-//! let host = Identity { codec: "json", transport: "stdio", service: service.clone(), pid: 1, limits };
-//! let worker = Identity { codec: "json", transport: "stdio", service, pid: 2, limits };
+//! let admission = Admission::HOST;
+//! let host = Identity { codec: "json", transport: "stdio", service, pid: 1, limits, admission };
+//! let worker = Identity { pid: 2, admission: Admission::WORKER, ..host.clone() };
 //!
 //! let mut host = HostHandshake::new(host, "a secret token", None);
 //! let mut token = None;
@@ -38,6 +40,7 @@ use std::hint::black_box;
 use self::hello::{Hello, Line};
 pub use self::host::HostHandshake;
 pub use self::worker::{Greeting, Rejection, WorkerHandshake};
+use crate::protocol::{Admission, Connection};
 use crate::{Error, Limits, Schema};
 
 /// Properties that each side announces to the other. Codec, transport and service must match.
@@ -53,6 +56,43 @@ pub struct Identity<'a> {
     pub pid: u32,
     /// Limits of the frames that this side receives. The peer sends no larger ones.
     pub limits: Limits,
+    /// What this side takes from its peer at once.
+    pub admission: Admission,
+}
+
+/// What both sides of a connection keep to, as the handshake has found.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Limits of the frames to send: the lower ones of both sides.
+    pub limits: Limits,
+    /// What this side takes from its peer at once.
+    pub own_admission: Admission,
+    /// What the peer takes at once. `None` if it has announced nothing. It then does not wait before it
+    /// exceeds `own_admission` either.
+    pub peer_admission: Option<Admission>,
+}
+
+impl From<Limits> for Terms {
+    /// Returns the terms of a peer that has announced nothing.
+    fn from(limits: Limits) -> Self {
+        Self { limits, own_admission: Admission::UNANNOUNCED, peer_admission: None }
+    }
+}
+
+impl Terms {
+    /// Creates the state of a connection on these terms.
+    pub fn connection<T>(&self) -> Connection<T> {
+        match self.peer_admission {
+            Some(peer) => Connection::with_admission(self.own_admission, peer),
+            None => Connection::new(),
+        }
+    }
+}
+
+impl From<&Identity<'_>> for Terms {
+    fn from(own: &Identity<'_>) -> Self {
+        Self { limits: own.limits, own_admission: own.admission, peer_admission: None }
+    }
 }
 
 /// Failure of a handshake on the host's side.
@@ -109,7 +149,8 @@ mod tests {
 
     fn identity(pid: u32) -> Identity<'static> {
         let service = Some(Schema::new("Calculator", 1));
-        Identity { codec: "json", transport: "unix-socket", service, pid, limits: Limits::default() }
+        let (limits, admission) = (Limits::default(), Admission::WORKER);
+        Identity { codec: "json", transport: "unix-socket", service, pid, limits, admission }
     }
 
     /// Startup data of the length that docs/wire.md shows.
@@ -184,10 +225,10 @@ mod tests {
             workers.input().extend_from_slice(&hosts.hello());
             let greeting = workers.handle_input().unwrap().unwrap();
             let both = |limits: Limits| (limits.frame, limits.metadata) == (1 << 20, 10);
-            assert!(both(greeting.sending_limits()));
+            assert!(both(greeting.terms().limits));
             hosts.input().extend_from_slice(&greeting.accept().0);
             hosts.handle_input().unwrap().unwrap();
-            assert!(both(hosts.sending_limits()));
+            assert!(both(hosts.terms().limits));
         }
     }
 
@@ -204,7 +245,43 @@ mod tests {
             let mut host = HostHandshake::new(identity(1), "a token", None);
             host.input().extend_from_slice(format!("{line}\n").as_bytes());
             assert!(host.handle_input().unwrap().is_some());
-            assert_eq!(host.sending_limits().frame, frame, "{line}");
+            assert_eq!(host.terms().limits.frame, frame, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_side_learns_what_the_other_takes() {
+        let mut token = None;
+        let mut host = HostHandshake::new(Identity { admission: Admission::HOST, ..identity(1) }, "t", None);
+        let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
+        worker.input().extend_from_slice(&host.hello());
+        let greeting = worker.handle_input().unwrap().unwrap();
+        let admissions = |terms: Terms| (terms.own_admission, terms.peer_admission);
+        assert_eq!(admissions(greeting.terms()), (Admission::WORKER, Some(Admission::HOST)));
+        host.input().extend_from_slice(&greeting.accept().0);
+        host.handle_input().unwrap().unwrap();
+        assert_eq!(admissions(host.terms()), (Admission::HOST, Some(Admission::WORKER)));
+    }
+
+    #[test]
+    fn a_peer_may_announce_nothing_or_no_room() {
+        let line = documented("worker");
+        let one = Admission { requests: 1, request_bytes: 1, oneway_bytes: 1 };
+        for (announced, expected) in [
+            (None, None),
+            (Some("{}"), Some(Admission::UNANNOUNCED)),
+            (Some(r#"{"requests":0,"request_bytes":0,"oneway_bytes":0}"#), Some(one)),
+        ] {
+            let mut line: Value = serde_json::from_str(&line).unwrap();
+            let keys = line.as_object_mut().unwrap();
+            match announced {
+                Some(announced) => keys.insert("admission".into(), serde_json::from_str(announced).unwrap()),
+                None => keys.remove("admission"),
+            };
+            let mut host = HostHandshake::new(identity(1), "a token", None);
+            host.input().extend_from_slice(format!("{line}\n").as_bytes());
+            assert!(host.handle_input().unwrap().is_some());
+            assert_eq!(host.terms().peer_admission, expected, "{line}");
         }
     }
 

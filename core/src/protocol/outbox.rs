@@ -55,12 +55,27 @@ impl Outbox {
         self.weight + self.frames.len() * size_of::<Frame>()
     }
 
+    /// Number of queued frames, or more.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Number of queued answers. Searches the queue.
+    #[cold]
+    pub(super) fn answers(&self) -> usize {
+        self.queued_answers().count()
+    }
+
     /// Size of the queued answers in bytes. Searches the queue.
     #[cold]
     pub(super) fn answer_bytes(&self) -> usize {
+        self.queued_answers().map(|frame| frame.weight() + size_of::<Frame>()).sum()
+    }
+
+    fn queued_answers(&self) -> impl Iterator<Item = &Frame> {
         let answers = self.frames.iter().flatten();
-        let answers = answers.filter(|frame| matches!(frame, Frame::Reply { .. } | Frame::Error { .. }));
-        answers.map(|frame| frame.weight() + size_of::<Frame>()).sum()
+        answers.filter(|frame| matches!(frame, Frame::Reply { .. } | Frame::Error { .. }))
     }
 
     /// Marks all popped frames as about to be sent.

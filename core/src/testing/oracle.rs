@@ -10,8 +10,11 @@ use std::time::Instant;
 
 use self::ledger::{Answer, Ledger, QueuedFrame, Tracked};
 use super::{Endpoint, Summary, payload};
-use crate::protocol::{Connection, Event};
-use crate::{Body, Error, ErrorKind, Executed, Frame, TxId};
+use crate::protocol::{Admission, Connection, Event};
+use crate::{Body, Error, ErrorKind, Executed, Frame, Name, TxId};
+
+/// Name of every message.
+pub(super) const MESSAGE: Name = Name::from_static("work");
 
 /// Result of a check. `Err` names the rule that was broken.
 pub(super) type Verdict = Result<(), String>;
@@ -30,10 +33,64 @@ pub(super) struct Oracle {
     requests: Vec<Tracked>,
     host: Ledger,
     worker: Ledger,
+    /// What the host and the worker take. `None`: they have not announced it.
+    admissions: Option<(Admission, Admission)>,
     pub(super) summary: Summary,
 }
 
 impl Oracle {
+    pub(super) fn new(admissions: Option<(Admission, Admission)>) -> Self {
+        Self { admissions, ..Self::default() }
+    }
+
+    /// What `end` takes from its peer.
+    fn admission(&self, end: Endpoint) -> Admission {
+        match (self.admissions, end) {
+            (None, _) => Admission::UNANNOUNCED,
+            (Some((host, _)), Endpoint::Host) => host,
+            (Some((_, worker)), Endpoint::Worker) => worker,
+        }
+    }
+
+    /// Size that a request counts.
+    fn bytes(&self, number: usize) -> usize {
+        MESSAGE.as_str().len() + self.requests[number].body.len()
+    }
+
+    fn oneway_cost(&self, number: usize) -> usize {
+        self.bytes(number).max(Admission::MIN_ONEWAY_BYTES)
+    }
+
+    /// Returns `true` if `end` must wait before it makes a call.
+    pub(super) fn has_max_calls(&self, end: Endpoint) -> bool {
+        let (taken, in_use) = (self.admission(end.other()), self.in_use(end));
+        let bytes = in_use.iter().map(|&number| self.bytes(number)).sum::<usize>();
+        in_use.len() >= taken.requests || bytes >= taken.request_bytes
+    }
+
+    /// Returns `true` if `end` must wait before it sends a oneway message.
+    pub(super) fn has_max_oneways(&self, end: Endpoint) -> bool {
+        self.ledger(end).oneway_cost >= self.admission(end.other()).oneway_bytes
+    }
+
+    /// Oneway messages of the peer that `end` has not finished.
+    pub(super) fn unfinished(&self, end: Endpoint) -> &[usize] {
+        &self.ledger(end).unfinished
+    }
+
+    /// Records that `at` has finished a oneway message. Returns its cost.
+    pub(super) fn finished(&mut self, at: Endpoint, number: usize) -> usize {
+        let (cost, taken) = (self.oneway_cost(number), self.admission(at).oneway_bytes);
+        let ledger = self.ledger_mut(at);
+        ledger.unfinished.retain(|&other| other != number);
+        ledger.finished_cost += cost;
+        if ledger.finished_cost >= taken / 2 {
+            let credit = std::mem::take(&mut ledger.finished_cost) as u64;
+            ledger.outgoing.push_back(QueuedFrame::Credit(credit));
+        }
+        cost
+    }
+
     fn ledger(&self, end: Endpoint) -> &Ledger {
         match end {
             Endpoint::Host => &self.host,
@@ -126,12 +183,13 @@ impl Oracle {
             ended: oneway,
             answer: None,
         });
-        let ledger = self.ledger_mut(from);
-        ledger.outgoing.push_back(QueuedFrame::Request(number));
+        self.ledger_mut(from).outgoing.push_back(QueuedFrame::Request(number));
         if oneway {
             self.summary.oneways += 1;
+            let cost = self.oneway_cost(number);
+            self.ledger_mut(from).oneway_cost += cost;
         } else {
-            ledger.in_use.push(number);
+            self.ledger_mut(from).in_use.push(number);
             self.summary.calls += 1;
         }
         Ok(())

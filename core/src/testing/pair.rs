@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::network::Network;
 use super::{Endpoint, Rng};
-use crate::protocol::{Connection, Event};
+use crate::protocol::{Admission, Connection, Event};
 use crate::{Error, Frame, GoAway, Request, Response, TxId};
 
 /// Pair of connections with a network and a clock that the test advances.
@@ -31,6 +31,14 @@ impl<T> Pair<T> {
             // Only differences matter, so the real time has no effect.
             now: Instant::now(),
         }
+    }
+
+    /// Lets both sides announce what they take.
+    #[must_use]
+    pub fn with_admissions(self, host: Admission, worker: Admission) -> Self {
+        let connections =
+            (Connection::with_admission(host, worker), Connection::with_admission(worker, host));
+        Self { host: connections.0, worker: connections.1, ..self }
     }
 
     /// Time of the virtual clock.

@@ -32,6 +32,10 @@ summary! {
     calls,
     /// Oneway messages that were accepted.
     oneways,
+    /// Times that a call or a oneway message waited, because its peer takes no further one.
+    waited,
+    /// Credits that arrived.
+    credits,
     /// Calls refused because their id was in use.
     refused_duplicate,
     /// Calls and oneway messages refused because of a go-away or a failed connection.

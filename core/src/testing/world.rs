@@ -6,11 +6,13 @@ use super::ids::Ids;
 use super::oracle::{Oracle, Verdict};
 use super::trace::Trace;
 use super::{Endpoint, Pair, Rng, Summary};
+use crate::protocol::Admission;
 
 /// Actions and their relative frequencies.
-const ACTIONS: [(Action, u64); 20] = [
+const ACTIONS: [(Action, u64); 21] = [
     (Action::Call, 16),
     (Action::Send, 2),
+    (Action::Finish, 2),
     (Action::Cancel, 4),
     (Action::Answer, 10),
     (Action::AnswerLate, 1),
@@ -35,6 +37,8 @@ const ACTIONS: [(Action, u64); 20] = [
 enum Action {
     Call,
     Send,
+    /// Finishes a oneway message.
+    Finish,
     Cancel,
     Answer,
     /// Answers a request that was already cancelled or answered.
@@ -105,9 +109,14 @@ impl<'a> World<'a> {
             _ => (action, odds * rng.below(4)),
         });
         let capacity = if rng.chance(50) { 1 + rng.below(8) as usize } else { usize::MAX };
+        // Little room, so that it is often used up.
+        let admissions = rng.chance(70).then(|| (little_room(rng), little_room(rng)));
+        if let Some((host, worker)) = admissions {
+            pair = pair.with_admissions(host, worker);
+        }
         Self {
             pair,
-            oracle: Oracle::default(),
+            oracle: Oracle::new(admissions),
             host_ids,
             worker_ids,
             host_mode: Mode::Running,
@@ -174,6 +183,7 @@ impl<'a> World<'a> {
         match action {
             Action::Call => self.call(end, false),
             Action::Send => self.call(end, true),
+            Action::Finish => self.finish_oneway(end),
             Action::Cancel => self.cancel(end),
             Action::Answer => self.answer(end),
             Action::AnswerLate => self.answer_late(end),
@@ -226,6 +236,9 @@ impl<'a> World<'a> {
                 while !self.oracle.serving(end).is_empty() {
                     self.answer(end)?;
                 }
+                while !self.oracle.unfinished(end).is_empty() {
+                    self.finish_oneway(end)?;
+                }
                 while self.oracle.has_to_transmit(end) && !self.is_blocked(end) {
                     self.transmit(end)?;
                 }
@@ -237,5 +250,13 @@ impl<'a> World<'a> {
                 return Ok(());
             }
         }
+    }
+}
+
+fn little_room(rng: &mut Rng) -> Admission {
+    Admission {
+        requests: 1 + rng.below(8) as usize,
+        request_bytes: 1 + rng.below(200) as usize,
+        oneway_bytes: Admission::MIN_ONEWAY_BYTES * (1 + rng.below(4) as usize),
     }
 }

@@ -1,4 +1,4 @@
-use isolated_workers_core::protocol::{MAX_UNANSWERED_REQUESTS, MAX_UNREAD_ANSWER_BYTES};
+use isolated_workers_core::protocol::{Admission, MAX_UNREAD_ANSWER_BYTES};
 use isolated_workers_core::testing::Endpoint::{Host, Worker};
 use isolated_workers_core::{ErrorKind, Frame, Metadata};
 
@@ -175,7 +175,7 @@ fn an_answer_that_was_sent_no_longer_counts() {
 #[test]
 fn a_peer_may_leave_a_bounded_number_of_requests_unanswered() {
     let mut pair = scene();
-    for number in 0..MAX_UNANSWERED_REQUESTS as u64 {
+    for number in 0..Admission::UNANNOUNCED.requests as u64 {
         assert!(!pair.connection(Host).has_max_calls());
         handled(&mut pair, number, "call");
     }
@@ -184,8 +184,107 @@ fn a_peer_may_leave_a_bounded_number_of_requests_unanswered() {
     pair.send(Host, id(0), request("")).unwrap();
     pair.transmit(Host);
     assert!(pair.deliver(Worker).is_ok());
-    called(&mut pair, MAX_UNANSWERED_REQUESTS as u64, "one too many");
+    called(&mut pair, Admission::UNANNOUNCED.requests as u64, "one too many");
     let error = pair.deliver(Worker).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(error.to_string().contains("65536 requests"), "{error}");
+}
+
+const LITTLE: Admission = Admission { requests: 2, request_bytes: 100, oneway_bytes: 2 * 4096 };
+
+fn with_little_room() -> Scene {
+    scene().with_admissions(LITTLE, LITTLE)
+}
+
+/// Sends a frame of `number`, as a peer that never waits, and delivers it.
+fn forced(pair: &mut Scene, number: u64, body: &str, oneway: bool) -> Result<(), Error> {
+    let body = Body::from(body.as_bytes().to_vec());
+    pair.inject(Host, Frame::request(id(number), "work".into(), body, Metadata::new(), oneway, None));
+    pair.deliver(Worker).map(drop)
+}
+
+#[test]
+fn a_call_waits_until_the_peer_takes_it() {
+    let mut pair = with_little_room();
+    handled(&mut pair, 1, "call");
+    assert!(!pair.connection(Host).has_max_calls());
+    handled(&mut pair, 2, "call");
+    assert!(pair.connection(Host).has_max_calls(), "two requests are the maximum");
+    pair.answer(Worker, &id(1), reply("done"));
+    assert!(pair.connection(Host).has_max_calls(), "the answer has not arrived");
+    pair.settle().unwrap();
+    assert!(!pair.connection(Host).has_max_calls());
+}
+
+#[test]
+fn a_large_call_is_taken_and_the_next_one_waits() {
+    let mut pair = with_little_room();
+    pair.call(Host, id(1), request(&"x".repeat(1000)), NO_LIMIT, "call").unwrap();
+    assert!(pair.connection(Host).has_max_calls());
+    pair.settle().unwrap();
+    pair.cancel(Host, &id(1));
+    assert!(pair.connection(Host).has_max_calls(), "the worker may still run it");
+    pair.settle().unwrap();
+    pair.answer(Worker, &id(1), reply("done"));
+    pair.settle().unwrap();
+    assert!(!pair.connection(Host).has_max_calls());
+}
+
+#[test]
+fn oneway_messages_wait_for_credit() {
+    let mut pair = with_little_room();
+    for number in 1..=2 {
+        assert!(!pair.connection(Host).has_max_oneways());
+        pair.send(Host, id(number), request("note")).unwrap();
+    }
+    assert!(pair.connection(Host).has_max_oneways());
+    assert!(!pair.connection(Host).has_max_calls());
+    pair.settle().unwrap();
+    pair.connection_mut(Worker).finish_oneways(Admission::oneway_cost(request("note").bytes()));
+    pair.settle().unwrap();
+    assert!(!pair.connection(Host).has_max_oneways());
+}
+
+#[test]
+fn a_oneway_message_that_was_not_encoded_needs_no_credit() {
+    let mut pair = with_little_room();
+    pair.send(Host, id(1), request(&"x".repeat(10_000))).unwrap();
+    assert!(pair.connection(Host).has_max_oneways());
+    pair.refuse(Host, Error::new(ErrorKind::TooLarge, "too large"));
+    assert!(!pair.connection(Host).has_max_oneways());
+}
+
+#[test]
+fn a_peer_that_does_not_wait_breaks_the_protocol() {
+    let full = "x".repeat(96);
+    for (oneway, bodies) in [(false, vec!["", "", ""]), (false, vec![&full, ""]), (true, vec!["", "", ""])] {
+        let mut pair = with_little_room();
+        let (last, first) = bodies.split_last().unwrap();
+        for (number, body) in (0..).zip(first) {
+            forced(&mut pair, number, body, oneway).unwrap();
+        }
+        let error = forced(&mut pair, 99, last, oneway).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.to_string().contains("make the peer wait"), "{error}");
+    }
+}
+
+#[test]
+fn answers_that_the_peer_does_not_read_count_as_unanswered_requests() {
+    let mut pair = with_little_room();
+    for number in 0..2 {
+        forced(&mut pair, number, "", false).unwrap();
+        pair.answer(Worker, &id(number), reply("done"));
+    }
+    assert_eq!(forced(&mut pair, 2, "", false).unwrap_err().kind(), ErrorKind::Protocol);
+}
+
+#[test]
+fn credit_without_use_is_ignored() {
+    let mut pair = with_little_room();
+    pair.inject(Worker, Frame::Credit { bytes: u64::MAX });
+    assert!(pair.deliver(Host).unwrap().is_none());
+    pair.send(Host, id(1), request("")).unwrap();
+    pair.send(Host, id(2), request("")).unwrap();
+    assert!(pair.connection(Host).has_max_oneways());
 }

@@ -12,7 +12,7 @@ use tokio::runtime::Id;
 use self::own_deadline::OwnDeadline;
 use self::parked_call::ParkedCall;
 pub(crate) use self::target::CallTarget;
-use super::state::{WaitReason, current_runtime};
+use super::state::{CallKind, WaitReason, current_runtime};
 use super::waiters::{Held, LinkCalls, Polled, Waiter};
 use super::{Link, user_code, wake_all};
 
@@ -102,11 +102,12 @@ impl<T: CallTarget> Call<T> {
             Err(error) => return Poll::Ready(Err(error)),
         };
         let is_suspect = request.extensions().get::<Suspect>().is_some();
+        let kind = CallKind { is_suspect, is_oneway: request.is_oneway() };
         let runtime = current_runtime();
         let mut state = self.target.link().lock();
         let is_home = state.is_home(runtime);
         if needs_permit {
-            if state.must_wait(is_suspect) || !state.permits.acquire() {
+            if state.must_wait(kind) || !state.permits.acquire() {
                 drop(state);
                 return self.end_unsent(request);
             }
@@ -114,13 +115,13 @@ impl<T: CallTarget> Call<T> {
             drop(state);
             self.release_permit();
             return self.end_unsent(request);
-        } else if state.must_wait(is_suspect) {
+        } else if state.must_wait(kind) {
             let key = state.parking_key();
-            self.has_permit = state.park(key, self.has_permit, is_suspect, cx);
+            self.has_permit = state.park(key, self.has_permit, kind, cx);
             let woken = state.take_woken();
             drop(state);
             wake_all(woken);
-            return self.park(request, key, is_suspect, is_home, cx);
+            return self.park(request, key, kind, is_home, cx);
         }
         self.has_permit = false;
         if T::NEEDS_PERMIT {
@@ -180,13 +181,13 @@ impl<T: CallTarget> Call<T> {
         &mut self,
         request: Request,
         key: u64,
-        is_suspect: bool,
+        kind: CallKind,
         is_home: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
         let timeout = self.timeout(&request);
         let has_timers = is_home && !self.is_started_for_caller;
-        self.poll_parked(Box::new(ParkedCall::new(request, key, is_suspect, timeout, has_timers)), cx)
+        self.poll_parked(Box::new(ParkedCall::new(request, key, kind, timeout, has_timers)), cx)
     }
 
     #[cold]
@@ -195,7 +196,7 @@ impl<T: CallTarget> Call<T> {
         mut parked: Box<ParkedCall>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
-        let ParkedCall { key, is_suspect, .. } = *parked;
+        let ParkedCall { key, kind, .. } = *parked;
         let mut state = self.target.link().lock();
         // Its waker is dropped after the mutex is released.
         let removed = state.remove_parked(key);
@@ -203,14 +204,14 @@ impl<T: CallTarget> Call<T> {
             // The call was unparked and has no permit anymore.
             self.has_permit = false;
         }
-        if !state.must_wait(is_suspect) || (T::NEEDS_PERMIT && removed.is_none()) {
+        if !state.must_wait(kind) || (T::NEEDS_PERMIT && removed.is_none()) {
             drop(state);
             let request = parked.into_request();
             let is_startable = !T::NEEDS_PERMIT || self.has_permit;
             return if is_startable { self.poll_start(request, cx) } else { self.end_unsent(request) };
         }
-        let reason = state.wait_reason(is_suspect);
-        self.has_permit = state.park(key, self.has_permit, is_suspect, cx);
+        let reason = state.wait_reason(kind);
+        self.has_permit = state.park(key, self.has_permit, kind, cx);
         let woken = state.take_woken();
         drop(state);
         wake_all(woken);

@@ -48,6 +48,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
     use tokio::runtime::Runtime;
 
+    use super::super::state::CallKind;
     use super::super::{Availability, Call, ConnectionTask, RejectAll};
     use super::*;
 
@@ -84,13 +85,20 @@ mod tests {
         link.open_permits(4, u64::MAX, u64::MAX);
         let owner = LinkOwner::new(link.clone());
         runtime.spawn(async move {
-            ConnectionTask::new(owner.clone(), Limits::default(), reader, BytesMut::new(), RejectAll).await
+            ConnectionTask::new(
+                owner.clone(),
+                Limits::default(),
+                reader,
+                BytesMut::new(),
+                RejectAll::default(),
+            )
+            .await
         });
         let mut calls = [call(&link, 3 << 20), call(&link, 1), call(&link, 1)];
         for call in &mut calls {
             assert!(poll(call).is_pending());
         }
-        assert!(link.lock().must_wait(false), "the last calls are parked");
+        assert!(link.lock().must_wait(CallKind::default()), "the last calls are parked");
         drop(home);
         drop(runtime);
         for (call, executed) in calls.iter_mut().zip([Executed::Maybe, Executed::No, Executed::No]) {

@@ -2,12 +2,16 @@ use std::task::{Context, Waker};
 
 use hashbrown::HashMap;
 
-/// Calls that have not started, because they wait for space in the queue, for a worker that is being
-/// restarted, or for another suspect.
+use super::state::WaitReason;
+
+/// Calls that have not started, because they wait for space in the queue, for their peer to take
+/// them, for a worker that is being restarted, or for another suspect.
 #[derive(Debug, Default)]
 pub(super) struct ParkedCalls {
     /// Calls that wait for the connection.
     calls: HashMap<u64, Parked>,
+    /// Oneway messages that wait until the peer has finished others.
+    oneways: HashMap<u64, Parked>,
     /// Calls that wait until no other suspect runs.
     suspects: HashMap<u64, Parked>,
     last_key: u64,
@@ -28,18 +32,23 @@ impl ParkedCalls {
         self.last_key
     }
 
-    /// Parks a call, if [`remove`](Self::remove) has just removed it or its key is new. `for_suspect`:
-    /// `true` if it waits until no other suspect runs.
-    pub(super) fn park(&mut self, key: u64, has_permit: bool, for_suspect: bool, cx: &Context<'_>) {
+    /// Parks a call, if [`remove`](Self::remove) has just removed it or its key is new.
+    pub(super) fn park(&mut self, key: u64, has_permit: bool, reason: WaitReason, cx: &Context<'_>) {
         let parked = Parked { waker: cx.waker().clone(), has_permit };
-        let calls = if for_suspect { &mut self.suspects } else { &mut self.calls };
+        let calls = match reason {
+            WaitReason::Suspect => &mut self.suspects,
+            WaitReason::MaxOneways => &mut self.oneways,
+            WaitReason::Restart | WaitReason::QueueFull | WaitReason::MaxCalls => &mut self.calls,
+        };
         calls.insert(key, parked);
     }
 
     /// Removes a call. `None` if it was [drained](Self::drain). Drop the waker after the mutex is
     /// released.
     pub(super) fn remove(&mut self, key: u64) -> Option<Parked> {
-        self.calls.remove(&key).or_else(|| self.suspects.remove(&key))
+        [&mut self.calls, &mut self.oneways, &mut self.suspects]
+            .into_iter()
+            .find_map(|calls| calls.remove(&key))
     }
 
     /// Returns `true` if no call waits for the connection.
@@ -50,6 +59,16 @@ impl ParkedCalls {
     /// Removes all calls that wait for the connection, and returns them.
     pub(super) fn drain(&mut self) -> Vec<Parked> {
         self.calls.drain().map(|(_, call)| call).collect()
+    }
+
+    /// Returns `true` if a oneway message waits until the peer has finished others.
+    pub(super) fn has_oneways(&self) -> bool {
+        !self.oneways.is_empty()
+    }
+
+    /// Removes all oneway messages that wait until the peer has finished others, and returns them.
+    pub(super) fn drain_oneways(&mut self) -> Vec<Parked> {
+        self.oneways.drain().map(|(_, call)| call).collect()
     }
 
     /// Removes all calls that wait until no other suspect runs, and returns them.

@@ -1,5 +1,6 @@
 use std::task::{Context, Poll};
 
+use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::{Error, ErrorKind, RemoteError, Request, Response, TxId};
 
 /// Answer to a request that is not oneway.
@@ -7,8 +8,7 @@ pub(crate) type Answer = (TxId, Result<Response, Box<RemoteError>>);
 
 /// Handler of the peer's requests.
 pub(crate) trait RequestHandler: Send + Unpin {
-    /// `true` if this side serves requests. Answers can pile up on such a side, so it stops reading
-    /// while the peer does not read them.
+    /// `true` if this side serves requests.
     const SERVES: bool;
 
     /// Starts a batch of requests and leaves `requests` empty. Immediate answers are added to
@@ -21,7 +21,11 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// Returns an answer that was not immediate. `Pending` if there is none.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer>;
 
-    /// Returns `true` if no further request may be read, because too many are unfinished.
+    /// Returns the cost of the oneway messages that have finished since the last time.
+    fn take_finished_oneways(&mut self) -> usize;
+
+    /// Returns `true` if no further request may be read from a peer that has announced no admission,
+    /// because too many are unfinished.
     fn is_full(&self) -> bool;
 
     /// Returns `true` if no request is being handled, except cancelled ones.
@@ -32,15 +36,20 @@ pub(crate) trait RequestHandler: Send + Unpin {
 }
 
 /// Request handler that refuses every request. Used by hosts.
-pub(crate) struct RejectAll;
+#[derive(Default)]
+pub(crate) struct RejectAll {
+    finished_oneways: usize,
+}
 
 impl RequestHandler for RejectAll {
-    // The host keeps reading even if its refusals pile up, so that the worker can make progress. The
-    // state machine ends the connection at a bound.
     const SERVES: bool = false;
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {
-        answers.extend(requests.drain(..).filter(|request| !request.is_oneway()).filter_map(|request| {
+        answers.extend(requests.drain(..).filter_map(|request| {
+            if request.is_oneway() {
+                self.finished_oneways += Admission::oneway_cost(request.bytes());
+                return None;
+            }
             let text = format!(
                 "could not call `{}`: this side has no handlers; call it on the other side",
                 request.name()
@@ -54,6 +63,10 @@ impl RequestHandler for RejectAll {
 
     fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Answer> {
         Poll::Pending
+    }
+
+    fn take_finished_oneways(&mut self) -> usize {
+        std::mem::take(&mut self.finished_oneways)
     }
 
     fn is_full(&self) -> bool {

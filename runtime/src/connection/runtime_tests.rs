@@ -54,7 +54,8 @@ fn a_stream_is_polled_only_on_the_runtime_of_its_connection() {
     let owner = LinkOwner::new(Link::new(Postcard, Limits::default(), ids, Duration::ZERO, writer));
     let link = Link::clone(&owner);
     home.spawn(async move {
-        ConnectionTask::new(owner.clone(), Limits::default(), reader, BytesMut::new(), RejectAll).await
+        ConnectionTask::new(owner.clone(), Limits::default(), reader, BytesMut::new(), RejectAll::default())
+            .await
     });
     drop(guard);
     let call = || {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use isolated_workers_codec::Framing;
-use isolated_workers_core::protocol::{Connection, Event};
+use isolated_workers_core::protocol::{Admission, Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Frame, GoAway, Request, Response, TxId};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Handle, Id};
@@ -18,7 +18,7 @@ use super::user_code;
 use super::waiters::{Held, Waiter, Waiters};
 use crate::OnTimeout;
 
-/// Queue size in bytes above which calls wait for space and a worker stops reading.
+/// Queue size in bytes above which calls wait for space and no handler starts.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// Number of encoded bytes at which a caller writes them itself instead of leaving the batch to the
@@ -71,10 +71,20 @@ pub(super) enum WaitReason {
     Restart,
     /// The queue of bytes to write is full.
     QueueFull,
-    /// The peer has as many unanswered requests as a connection allows.
+    /// The peer has as many unanswered requests as it takes.
     MaxCalls,
+    /// The peer has as many unfinished oneway messages as it takes.
+    MaxOneways,
     /// Another call that was in flight at an earlier crash is being retried.
     Suspect,
+}
+
+/// Properties of a call on which it depends if it must wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CallKind {
+    /// `true` if the call was in flight at an earlier crash.
+    pub(super) is_suspect: bool,
+    pub(super) is_oneway: bool,
 }
 
 /// Progress of a graceful shutdown of a serving side.
@@ -89,9 +99,13 @@ enum Shutdown {
 }
 
 impl<F: Framing> State<F> {
-    pub(super) fn new(framing: F, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
+    pub(super) fn new(
+        framing: F,
+        connection: Connection<usize>,
+        writer: Box<dyn AsyncWrite + Send + Unpin>,
+    ) -> Self {
         Self {
-            connection: Connection::new(),
+            connection,
             writer: FrameWriter::new(framing, writer),
             home: current_runtime(),
             waiters: Waiters::default(),
@@ -123,9 +137,10 @@ impl<F: Framing> State<F> {
     pub(super) fn reconnect(
         &mut self,
         framing: F,
+        connection: Connection<usize>,
         writer: Box<dyn AsyncWrite + Send + Unpin>,
     ) -> FrameWriter<F> {
-        self.connection = Connection::new();
+        self.connection = connection;
         self.set_policy(self.on_timeout, self.respawns);
         self.home = current_runtime();
         self.task.timer = None;
@@ -174,7 +189,8 @@ impl<F: Framing> State<F> {
     /// Returns `true` if a call has timed out because the peer does not read or answer earlier ones,
     /// and that still holds.
     pub(super) fn is_blocked(&self) -> bool {
-        self.permits.has_blocked_call() && self.congestion().is_some()
+        self.permits.has_blocked_call()
+            && (self.congestion(false).is_some() || self.connection.has_max_oneways())
     }
 
     /// Takes a permit for a call that can start now. Returns `false` if none is available.
@@ -188,9 +204,12 @@ impl<F: Framing> State<F> {
     }
 
     /// Returns the reason why a call must wait for its peer before it starts, if any.
-    fn congestion(&self) -> Option<WaitReason> {
+    #[inline]
+    fn congestion(&self, is_oneway: bool) -> Option<WaitReason> {
         if self.is_full() {
             Some(WaitReason::QueueFull)
+        } else if is_oneway {
+            self.connection.has_max_oneways().then_some(WaitReason::MaxOneways)
         } else if self.connection.has_max_calls() {
             Some(WaitReason::MaxCalls)
         } else {
@@ -199,11 +218,11 @@ impl<F: Framing> State<F> {
     }
 
     /// Returns `true` if a call must wait before it starts.
-    pub(super) fn must_wait(&self, is_suspect: bool) -> bool {
+    pub(super) fn must_wait(&self, CallKind { is_suspect, is_oneway }: CallKind) -> bool {
         match self.availability {
             // A call to a worker that is about to be killed would be lost.
             Availability::Connected => {
-                self.congestion().is_some()
+                self.congestion(is_oneway).is_some()
                     || (is_suspect && self.has_suspect)
                     || self.overran
                     || (self.respawns && self.connection.has_received_go_away())
@@ -219,10 +238,12 @@ impl<F: Framing> State<F> {
 
     /// Returns the reason why a call waits. Valid only if [`must_wait`](Self::must_wait) returns
     /// `true`.
-    pub(super) fn wait_reason(&self, is_suspect: bool) -> WaitReason {
-        match self.congestion() {
+    pub(super) fn wait_reason(&self, kind: CallKind) -> WaitReason {
+        match self.congestion(kind.is_oneway) {
             Some(reason) => reason,
-            None if is_suspect && !self.must_wait(false) => WaitReason::Suspect,
+            None if kind.is_suspect && !self.must_wait(CallKind { is_suspect: false, ..kind }) => {
+                WaitReason::Suspect
+            }
             None => WaitReason::Restart,
         }
     }
@@ -234,12 +255,13 @@ impl<F: Framing> State<F> {
 
     /// Parks a call until it may start. Returns `true` if the call still holds its permit: while it
     /// waits for another suspect, it holds none.
-    pub(super) fn park(&mut self, key: u64, has_permit: bool, is_suspect: bool, cx: &Context<'_>) -> bool {
-        let for_suspect = self.wait_reason(is_suspect) == WaitReason::Suspect;
+    pub(super) fn park(&mut self, key: u64, has_permit: bool, kind: CallKind, cx: &Context<'_>) -> bool {
+        let reason = self.wait_reason(kind);
+        let for_suspect = reason == WaitReason::Suspect;
         if for_suspect && has_permit {
             self.release_permit();
         }
-        self.parked.park(key, has_permit && !for_suspect, for_suspect, cx);
+        self.parked.park(key, has_permit && !for_suspect, reason, cx);
         has_permit && !for_suspect
     }
 
@@ -268,6 +290,8 @@ impl<F: Framing> State<F> {
     fn unpark(&mut self) {
         let calls = self.parked.drain();
         self.wake_parked(calls);
+        let oneways = self.parked.drain_oneways();
+        self.wake_parked(oneways);
         self.unpark_suspects();
     }
 
@@ -438,8 +462,12 @@ impl<F: Framing> State<F> {
         if !self.writer.is_open() {
             self.permits.close();
         }
-        if !self.parked.is_empty() && !self.must_wait(false) {
+        if !self.parked.is_empty() && !self.must_wait(CallKind::default()) {
             self.unpark();
+        }
+        if self.parked.has_oneways() && !self.connection.has_max_oneways() {
+            let oneways = self.parked.drain_oneways();
+            self.wake_parked(oneways);
         }
         flushed
     }
@@ -549,6 +577,8 @@ impl<F: Framing> State<F> {
                 request.name()
             );
             self.connection.answer(id, Err(Box::new(Error::new(ErrorKind::Closed, text).to_remote())));
+        } else {
+            self.connection.finish_oneways(Admission::oneway_cost(request.bytes()));
         }
         None
     }

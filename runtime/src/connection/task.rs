@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -31,6 +32,9 @@ const EARLY_ANSWER_BYTES: usize = 256 << 10;
 /// Maximum number of answers handled under one lock, so that callers on other threads can take the
 /// lock in between.
 const MAX_ANSWER_BATCH: usize = 32;
+
+/// Maximum number of batches of waiting requests that start at once.
+const MAX_WAITING_BATCHES: usize = 8;
 
 /// Maximum number of reads before the task yields to other tasks.
 const MAX_READS: usize = 16;
@@ -73,10 +77,15 @@ pub(crate) struct ConnectionTask<C: Codec, R, H> {
     /// Time at which a deadline was found to have passed, and the timer after which the calls that
     /// were due then expire. Answers that arrived in time are read in between.
     expiry: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// `true` if the peer waits before it sends more than this side takes, so that this side never
+    /// stops reading.
+    is_announced: bool,
+    /// Requests that have arrived, and whose handlers start when the peer has read answers.
+    waiting: VecDeque<Request>,
     /// `true` if decoding stopped, because a queue of this side is full, before the buffered frames
     /// were handled.
     has_backlog: bool,
-    /// Reason why the stream ended, while there is a backlog.
+    /// Reason why the stream ended, while there is a backlog or requests wait.
     end: Option<CloseReason>,
     /// Write error of the stream, and the timer after which reading stops too.
     write_error: Option<(io::Error, Pin<Box<Sleep>>)>,
@@ -96,6 +105,7 @@ struct Buffers {
 impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
     /// Creates the task of `link`. `buffer` holds the bytes already read.
     pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, handler: H) -> Self {
+        let is_announced = link.lock().connection.is_announced();
         let reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
         let (frames, requests) = (Vec::new(), Vec::new());
         let buffers = Buffers { frames, requests, answers: Vec::new(), woken: Vec::new() };
@@ -105,6 +115,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             handler,
             timer: None,
             expiry: None,
+            is_announced,
+            waiting: VecDeque::new(),
             has_backlog: false,
             end: None,
             write_error: None,
@@ -132,7 +144,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     /// Returns `true` if no request is being handled and every answer has been written.
     pub(crate) fn is_idle(&self) -> bool {
-        self.handler.is_idle() && self.link.lock().has_answered()
+        self.waiting.is_empty() && self.handler.is_idle() && self.link.lock().has_answered()
     }
 
     /// Returns `true` if nothing is left to write.
@@ -148,11 +160,13 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         for turn in 0..MAX_READS {
-            let is_stalled = self.is_stalled();
-            let has_input = self.has_backlog && !is_stalled;
-            let mut read = match self.end.take_if(|_| has_input) {
+            let is_congested = self.is_congested();
+            let is_stalled = self.is_stalled(is_congested);
+            let has_input = self.has_backlog && !is_stalled || !self.waiting.is_empty() && !is_congested;
+            let has_handled_all = !self.has_backlog && self.waiting.is_empty();
+            let mut read = match self.end.take_if(|_| has_input || has_handled_all) {
                 Some(reason) => Poll::Ready(Err(reason)),
-                None if is_stalled || has_input => Poll::Pending,
+                None if is_stalled || has_input || self.end.is_some() => Poll::Pending,
                 None => self.poll_read(cx),
             };
             if self.reader.take_memory_released() {
@@ -163,7 +177,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 return self.poll_write_error(cx);
             }
             // Frames received before the end of the stream are still handled.
-            let go_away = match self.handle_input(&mut read, is_stalled, cx) {
+            let go_away = match self.handle_input(&mut read, is_congested, cx) {
                 Ok(go_away) => go_away,
                 Err(error) => return Poll::Ready(CloseReason::Violated(error)),
             };
@@ -175,7 +189,9 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             }
             match (go_away, read) {
                 // Requests received before the end of the stream are still handled.
-                (None, Poll::Ready(Err(reason))) if self.has_backlog => self.end = Some(reason),
+                (None, Poll::Ready(Err(reason))) if self.has_backlog || !self.waiting.is_empty() => {
+                    self.end = Some(reason);
+                }
                 // A connection that has ended has no calls left to answer.
                 (Some(CloseReason::Leaving | CloseReason::Detachable) | None, Poll::Ready(Err(reason))) => {
                     return Poll::Ready(reason);
@@ -183,7 +199,13 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 (Some(reason), _) => return Poll::Ready(reason),
                 (None, Poll::Ready(Ok(()))) => {}
                 // If the reader was not polled, it has no waker. Poll it in the next iteration.
-                (None, Poll::Pending) if (is_stalled || has_input) && !self.is_stalled() => {}
+                (None, Poll::Pending) if is_stalled || has_input || !self.waiting.is_empty() => {
+                    let is_congested = self.is_congested();
+                    let may_start = self.waiting.is_empty() || !is_congested;
+                    if self.is_stalled(is_congested) || !may_start {
+                        return self.poll_write_error(cx);
+                    }
+                }
                 (None, Poll::Pending) => return self.poll_write_error(cx),
             }
         }
@@ -191,10 +213,16 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Poll::Pending
     }
 
-    /// Returns `true` if no request may be read: the peer does not read its answers, or too many of
-    /// its requests are unfinished.
-    fn is_stalled(&self) -> bool {
-        H::SERVES && (self.handler.is_full() || self.link.lock().is_full())
+    /// Returns `true` if no handler may start, because the peer does not read its answers.
+    fn is_congested(&self) -> bool {
+        // A side that serves nothing checks this when a request arrives.
+        (H::SERVES || !self.waiting.is_empty()) && self.link.lock().is_full()
+    }
+
+    /// Returns `true` if no request may be read. Never if the peer waits before it sends more than this
+    /// side takes: two sides that both stop reading would wait for each other for ever.
+    fn is_stalled(&self, is_congested: bool) -> bool {
+        H::SERVES && !self.is_announced && (is_congested || self.handler.is_full())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
@@ -237,41 +265,78 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     /// Handles the frames that were read, in batches, and the answers that handlers have completed.
     /// Returns the close reason if a go-away closes the connection. If a frame cannot be decoded,
-    /// sets `read` to the close reason. Leaves the frames in the reader if this side `is_stalled`.
+    /// sets `read` to the close reason. While this side `is_congested`, the requests wait, or the frames
+    /// stay in the reader.
     fn handle_input(
         &mut self,
         read: &mut Poll<Result<(), CloseReason>>,
-        mut is_stalled: bool,
+        mut is_congested: bool,
         cx: &mut Context<'_>,
     ) -> Result<Option<CloseReason>, Error> {
         let mut go_away = None;
         let mut answer_bytes = 0;
-        while !is_stalled {
+        if !self.waiting.is_empty() && !is_congested {
+            is_congested = self.start_waiting(cx);
+        }
+        while !self.is_stalled(is_congested) {
             let is_last = self.decode(read);
             self.user_code = HANDLER;
             self.handle_frames(&mut go_away)?;
-            let Buffers { requests, answers, woken, .. } = &mut self.buffers;
-            let answered = answers.len();
-            if !requests.is_empty() {
-                self.handler.start(requests, answers, cx);
+            let answered = self.buffers.answers.len();
+            if !self.buffers.requests.is_empty() {
+                is_congested |= !H::SERVES && self.link.lock().is_full();
+                let Buffers { requests, answers, .. } = &mut self.buffers;
+                if is_congested {
+                    self.waiting.extend(requests.drain(..));
+                } else {
+                    self.handler.start(requests, answers, cx);
+                }
             }
             self.has_backlog = !is_last;
             if is_last {
                 break;
             }
+            let Buffers { answers, woken, .. } = &mut self.buffers;
             user_code::wake_all(woken.drain(..));
             answer_bytes += answers[answered..].iter().map(size_of_answer).sum::<usize>();
             if answers.len() >= EARLY_ANSWERS || answer_bytes >= EARLY_ANSWER_BYTES {
                 answer_bytes = 0;
                 self.write_output(false, cx);
-                is_stalled = self.is_stalled();
+                is_congested = !self.waiting.is_empty() || self.is_congested();
             }
-            is_stalled |= self.handler.is_full();
         }
         while let Poll::Ready(answer) = self.handler.poll_answer(cx) {
             self.buffers.answers.push(answer);
         }
         Ok(go_away)
+    }
+
+    /// Starts the handlers of requests that wait, in their order. Returns `true` if some still wait.
+    #[cold]
+    fn start_waiting(&mut self, cx: &mut Context<'_>) -> bool {
+        self.user_code = HANDLER;
+        for _ in 0..MAX_WAITING_BATCHES {
+            let Buffers { requests, answers, .. } = &mut self.buffers;
+            let mut state = self.link.lock();
+            if state.is_full() {
+                break;
+            }
+            let batch = self.waiting.len().min(MAX_REQUEST_BATCH);
+            for request in self.waiting.drain(..batch) {
+                match request.id().filter(|id| !request.is_oneway() && state.connection.is_cancelled(id)) {
+                    // A request that was cancelled meanwhile never starts.
+                    Some(id) => state.connection.answer(id, Ok(Response::default())),
+                    None => requests.push(request),
+                }
+            }
+            drop(state);
+            self.handler.start(requests, answers, cx);
+            self.write_output(false, cx);
+            if self.waiting.is_empty() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Decodes a batch of frames. Returns `true` if no complete frame is left. If a frame cannot be
@@ -340,9 +405,13 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     /// Ends the calls that have timed out, if everything that has arrived was read. Writes the
     /// answers and all other frames. Returns `true` if the peer must be killed because of a timeout.
     fn write_output(&mut self, has_read_all: bool, cx: &mut Context<'_>) -> bool {
+        let finished_oneways = self.handler.take_finished_oneways();
         let mut state = self.link.lock();
         for (id, result) in self.buffers.answers.drain(..) {
             state.connection.answer(&id, result);
+        }
+        if finished_oneways > 0 {
+            state.connection.finish_oneways(finished_oneways);
         }
         let due = if has_read_all { poll_expiry(&mut self.expiry, cx) } else { None };
         if let Some(at) = state.handle_timeout(due)

@@ -197,7 +197,13 @@ mod tests {
         let mut call = Call::new(&link, request("work"));
         assert!(poll(&mut call).is_pending());
         peer.write_all(b"hostile\n").await.unwrap();
-        let task = ConnectionTask::new(link.clone(), Limits::default(), reader, BytesMut::new(), RejectAll);
+        let task = ConnectionTask::new(
+            link.clone(),
+            Limits::default(),
+            reader,
+            BytesMut::new(),
+            RejectAll::default(),
+        );
         let reason = task.await;
         assert!(matches!(&reason, CloseReason::Broken(error) if error.to_string().contains("no decoding")));
         assert_lost(&mut call, "no decoding");

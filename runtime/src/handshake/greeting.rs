@@ -1,6 +1,7 @@
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::protocol::handshake::{self, Rejection, WorkerHandshake};
+use isolated_workers_core::protocol::Admission;
+use isolated_workers_core::protocol::handshake::{self, Rejection, Terms, WorkerHandshake};
 use isolated_workers_core::{Error, Limits, Schema};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -24,7 +25,7 @@ impl<'a> Greeting<'a> {
         token: &mut Option<String>,
         limits: Limits,
     ) -> Result<Self, HandshakeError> {
-        let identity = identity::<C>(transport, Some(service), limits);
+        let identity = identity::<C>(transport, Some(service), limits, Admission::WORKER);
         let mut handshake = WorkerHandshake::new(identity, token, limits.frame);
         loop {
             match handshake.handle_input() {
@@ -46,9 +47,9 @@ impl<'a> Greeting<'a> {
         self.0.host_pid()
     }
 
-    /// Limits of the frames to send.
-    pub(crate) fn sending_limits(&self) -> Limits {
-        self.0.sending_limits()
+    /// Terms of the connection.
+    pub(crate) fn terms(&self) -> Terms {
+        self.0.terms()
     }
 
     /// Startup data from the host. `None` if the host sent none.

@@ -13,8 +13,7 @@ use crate::timeouts::{check_duration, silent_for};
 /// The host pings a worker after an interval in which nothing arrived from it. The worker's
 /// connection task answers, on the worker's runtime. A handler that blocks that runtime for longer
 /// than the timeout therefore counts as hung. Run such a handler on its own thread
-/// (`#[message(blocking)]`). So does a worker with 4,096 unfinished oneway messages, or with 16 MiB of
-/// their bodies: it reads nothing until one has finished.
+/// (`#[message(blocking)]`).
 ///
 /// ```
 /// use isolated_workers_runtime::Heartbeat;

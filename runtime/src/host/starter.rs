@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
+use isolated_workers_core::protocol::handshake::Terms;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, RandomIds, Schema, TxIdGenerator};
 use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reconnect, Transport};
 use tokio::sync::watch;
@@ -54,8 +55,7 @@ pub(crate) struct Greeted<T: Transport> {
     pub(crate) writer: T::Writer,
     /// Bytes received after the handshake.
     pub(crate) buffer: BytesMut,
-    /// Limits of the frames to send.
-    pub(crate) sending_limits: Limits,
+    pub(crate) terms: Terms,
 }
 
 impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
@@ -152,12 +152,12 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let Channel { mut reader, mut writer, .. } = channel;
         let HostSettings { service, handshake, limits, .. } = &self.settings;
         let (service, limits) = (service.clone(), *limits);
-        let (buffer, sending_limits) = if *handshake {
+        let (buffer, terms) = if *handshake {
             handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service, limits, token, startup).await?
         } else {
-            (BytesMut::new(), limits)
+            (BytesMut::new(), limits.into())
         };
-        Ok(Greeted { reader, writer, buffer, sending_limits })
+        Ok(Greeted { reader, writer, buffer, terms })
     }
 }
 

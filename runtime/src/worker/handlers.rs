@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use hashbrown::HashMap;
+use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::{Error, ErrorKind, Name, Request, Response, TxId};
 use isolated_workers_middleware::left_threads::{self, LeftThreads};
 use isolated_workers_middleware::{Service, panic_location};
@@ -16,11 +17,12 @@ use super::inline_policy::InlinePolicy;
 use super::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, RequestHandler};
 
-/// Maximum number of unfinished handlers whose end the host does not wait for: those of oneway
-/// messages and of cancelled calls. At this number, no further request is read.
+/// Maximum number of unfinished handlers whose end a host without admission does not wait for: those
+/// of oneway messages and of cancelled calls. At this number, no further request is read.
 const MAX_UNAWAITED_HANDLERS: usize = 4096;
 
-/// Size in bytes of the bodies and metadata of unfinished oneway messages at which no further request is read.
+/// Size in bytes of unfinished oneway messages at which no further request is read from a host without
+/// admission.
 const MAX_ONEWAY_BYTES: usize = 16 << 20;
 
 /// Running handlers of one connection.
@@ -33,10 +35,12 @@ pub(super) struct Handlers<S> {
     running: HashMap<TxId, (Id, oneshot::Sender<()>)>,
     /// Tasks of cancelled calls, whose handlers have not ended.
     cancelled: HashMap<Id, TxId>,
-    /// Size in bytes of the body and metadata of each unfinished oneway message.
+    /// Size in bytes of each unfinished oneway message.
     oneways: HashMap<Id, usize>,
     /// Sum of `oneways`.
     oneway_bytes: usize,
+    /// Cost of the oneway messages that have finished since it was last taken.
+    finished_oneways: usize,
     inline_policy: InlinePolicy,
     /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
@@ -130,6 +134,7 @@ impl<S: Service + 'static> Handlers<S> {
             cancelled: HashMap::new(),
             oneways: HashMap::new(),
             oneway_bytes: 0,
+            finished_oneways: 0,
             inline_policy: InlinePolicy::default(),
             peer,
             is_process,
@@ -184,7 +189,7 @@ impl<S: Service + 'static> Handlers<S> {
         }
         let name = request.to_name();
         let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);
-        let bytes = request.body().len() + request.metadata().bytes();
+        let bytes = request.bytes();
         // Oneway messages keep their order, because the sender has no reply to wait for. Their
         // handlers therefore always start inline.
         let may_spawn = id.is_some();
@@ -202,6 +207,9 @@ impl<S: Service + 'static> Handlers<S> {
         match polled {
             Poll::Ready(handled) => {
                 self.reusable = Some(handling);
+                if !may_spawn {
+                    self.finished_oneways += Admission::oneway_cost(bytes);
+                }
                 self.finish(handled)
             }
             Poll::Pending => {
@@ -251,8 +259,16 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
                 self.running.remove(&answer.0);
                 return Poll::Ready(answer);
             }
-            self.oneway_bytes -= self.oneways.remove(&task).unwrap_or_default();
+            if let Some(bytes) = self.oneways.remove(&task) {
+                self.oneway_bytes -= bytes;
+                self.finished_oneways += Admission::oneway_cost(bytes);
+            }
         }
+    }
+
+    #[inline]
+    fn take_finished_oneways(&mut self) -> usize {
+        std::mem::take(&mut self.finished_oneways)
     }
 
     fn is_full(&self) -> bool {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, GoAway, Limits, Schema, SequentialIds};
+use isolated_workers_core::protocol::handshake::Terms;
+use isolated_workers_core::{Error, ErrorKind, GoAway, Schema, SequentialIds};
 use isolated_workers_middleware::{Layers, Local, Service};
 use isolated_workers_transport::{Channel, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
@@ -50,8 +51,7 @@ struct AcceptedHost {
     writer: AnyWriter,
     /// Bytes that were read after the handshake.
     buffer: BytesMut,
-    /// Limits of the frames to send.
-    sending_limits: Limits,
+    terms: Terms,
     orphan_guard: OrphanGuard,
     /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
@@ -127,7 +127,7 @@ impl<C: Codec> Session<C> {
     ) -> Result<Option<(M::Handler, AcceptedHost)>, HandshakeError> {
         let Heard { reader, mut writer, hangup, greeting, .. } = first;
         let peer = greeting.as_ref().map(Greeting::host);
-        let sending_limits = greeting.as_ref().map_or(self.options.limits, Greeting::sending_limits);
+        let terms = greeting.as_ref().map_or(self.options.limits.into(), Greeting::terms);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
         if let Some(parent) = parent {
@@ -160,10 +160,7 @@ impl<C: Codec> Session<C> {
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        Ok(Some((
-            handler,
-            AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, parent },
-        )))
+        Ok(Some((handler, AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent })))
     }
 
     /// Waits for the next accepted host. Returns `None` once `linger` has passed. Connections that
@@ -201,7 +198,7 @@ impl<C: Codec> Session<C> {
     async fn resume(&self, heard: Heard<'_>) -> Result<AcceptedHost, HandshakeError> {
         let Heard { reader, mut writer, hangup, greeting, .. } = heard;
         let peer = greeting.as_ref().map(Greeting::host);
-        let sending_limits = greeting.as_ref().map_or(self.options.limits, Greeting::sending_limits);
+        let terms = greeting.as_ref().map_or(self.options.limits.into(), Greeting::terms);
         let parent = peer.and_then(ParentProcess::of);
         let mut orphan_guard = OrphanGuard::new(hangup, self.cleanup.clone());
         if let Err(error) = orphan_guard.start() {
@@ -219,7 +216,7 @@ impl<C: Codec> Session<C> {
             }
         };
         self.is_detached.store(parent.is_none(), Ordering::Release);
-        Ok(AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, parent })
+        Ok(AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent })
     }
 
     /// Returns `true` if the end of the parent does not end this worker.
@@ -275,10 +272,10 @@ impl<C: Codec> Session<C> {
         connection: AcceptedHost,
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
-        let AcceptedHost { reader, writer, buffer, sending_limits, orphan_guard, peer, .. } = connection;
+        let AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, .. } = connection;
         let limits = self.options.limits;
         let ids = Arc::new(SequentialIds::default());
-        let link = Link::new(self.codec.clone(), sending_limits, ids, Duration::ZERO, writer);
+        let link = Link::new(self.codec.clone(), terms, ids, Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
         let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
         let (end, is_stopped) = tokio::select! {

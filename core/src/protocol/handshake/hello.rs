@@ -4,7 +4,8 @@ use std::fmt::Display;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::{Identity, Terms};
+use crate::protocol::Admission;
 use crate::{Error, ErrorKind, Limits, Schema};
 
 /// Version of the protocol. It changes only with an incompatible change.
@@ -36,6 +37,9 @@ pub(super) struct Hello<'a> {
     /// Maximum size in bytes of the metadata in a frame that this side receives. `None`: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_metadata: Option<u64>,
+    /// What this side takes from its peer at once. `None`: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    admission: Option<Admission>,
     /// Length in bytes of the startup data that follows the host's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup: Option<usize>,
@@ -56,6 +60,7 @@ impl<'a> Hello<'a> {
             token: "".into(),
             max_frame: Some(identity.limits.frame as u64),
             max_metadata: Some(identity.limits.metadata as u64),
+            admission: Some(identity.admission),
             startup: None,
             declined: None,
         }
@@ -71,14 +76,15 @@ impl<'a> Hello<'a> {
         serde_json::from_slice(line).map_err(|error| not_a_handshake(line, &error.to_string()))
     }
 
-    /// Returns the limits of frames to this side from a peer that has `limits`. An error about a
-    /// frame always fits.
-    pub(super) fn sending_limits(&self, limits: Limits) -> Limits {
+    /// Returns the terms of a peer of this side that has `own`. An error about a frame always fits.
+    pub(super) fn terms(&self, own: Terms) -> Terms {
+        let limits = own.limits;
         let lower = |own: usize, theirs: Option<u64>| {
             theirs.map_or(own, |theirs| own.min(theirs.try_into().unwrap_or(usize::MAX)))
         };
         let frame = lower(limits.frame, self.max_frame).max(Limits::MIN_FRAME_BYTES);
-        limits.frame(frame).metadata(lower(limits.metadata, self.max_metadata))
+        let limits = limits.frame(frame).metadata(lower(limits.metadata, self.max_metadata));
+        Terms { limits, peer_admission: self.admission.map(Admission::at_least_one), ..own }
     }
 
     /// Compares this side with the peer. `here` and `there` are their roles for the error text.

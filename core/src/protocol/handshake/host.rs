@@ -1,24 +1,23 @@
 use bytes::BytesMut;
 
-use super::{HandshakeFailure, Hello, Identity, Line};
-use crate::Limits;
+use super::{HandshakeFailure, Hello, Identity, Line, Terms};
 
 /// Handshake of a host.
 #[derive(Debug)]
 pub struct HostHandshake<'a> {
     own: Hello<'a>,
     input: Line,
-    sending_limits: Limits,
+    terms: Terms,
 }
 
 impl<'a> HostHandshake<'a> {
     /// Creates the handshake. `token` is the secret that every later host of this worker must send.
     /// `startup_bytes` is the length of the startup data, or `None` if the worker gets none.
     pub fn new(identity: Identity<'a>, token: &'a str, startup_bytes: Option<usize>) -> Self {
-        let sending_limits = identity.limits;
+        let terms = Terms::from(&identity);
         let mut own = Hello::new(identity);
         (own.token, own.startup) = (token.into(), startup_bytes);
-        Self { own, input: Line::new(), sending_limits }
+        Self { own, input: Line::new(), terms }
     }
 
     /// Line to send first. The startup data follows it.
@@ -44,14 +43,14 @@ impl<'a> HostHandshake<'a> {
         match theirs.declined {
             Some(reason) => Err(HandshakeFailure::Declined(reason.into_owned())),
             None => {
-                self.sending_limits = theirs.sending_limits(self.sending_limits);
+                self.terms = theirs.terms(self.terms);
                 Ok(Some(std::mem::take(&mut self.input.buffer)))
             }
         }
     }
 
-    /// Limits of the frames to send, once the handshake is complete: the lower ones of both sides.
-    pub fn sending_limits(&self) -> Limits {
-        self.sending_limits
+    /// Terms of the connection, once the handshake is complete.
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 }

@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 
-use super::{Hello, Identity, Line, tokens_match};
-use crate::{Error, ErrorKind, Limits};
+use super::{Hello, Identity, Line, Terms, tokens_match};
+use crate::{Error, ErrorKind};
 
 /// Maximum space in bytes reserved for startup data before a read, so that a large announced length
 /// allocates little.
@@ -14,7 +14,7 @@ pub struct WorkerHandshake<'a, 't> {
     own: Option<Hello<'a>>,
     token: &'t mut Option<String>,
     max_startup_bytes: usize,
-    sending_limits: Limits,
+    terms: Terms,
     input: Line,
     /// The host's process id and the total length of its startup data, which is still arriving.
     awaited: Option<(u32, usize)>,
@@ -25,9 +25,9 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
     /// host must send the same token. A host that announces more than `max_startup_bytes` of
     /// startup data is refused.
     pub fn new(identity: Identity<'a>, token: &'t mut Option<String>, max_startup_bytes: usize) -> Self {
-        let sending_limits = identity.limits;
+        let terms = Terms::from(&identity);
         let own = Some(Hello::new(identity));
-        Self { own, token, max_startup_bytes, sending_limits, input: Line::new(), awaited: None }
+        Self { own, token, max_startup_bytes, terms, input: Line::new(), awaited: None }
     }
 
     /// Buffer for the bytes received from the host. Append to it.
@@ -78,7 +78,7 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
             // The answer lets the host name the difference too.
             return Err(Rejection { answer: Some(own.to_line()), error });
         }
-        self.sending_limits = theirs.sending_limits(self.sending_limits);
+        self.terms = theirs.terms(self.terms);
         let error = match theirs.startup {
             Some(_) if !is_first => already_started(),
             Some(bytes) if bytes > self.max_startup_bytes => too_large(bytes, self.max_startup_bytes),
@@ -89,8 +89,7 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
 
     fn greeting(&mut self, host_pid: u32, startup: Option<BytesMut>) -> Option<Greeting<'a>> {
         let rest = std::mem::take(&mut self.input.buffer);
-        let sending_limits = self.sending_limits;
-        Some(Greeting { own: self.own.take()?, host_pid, sending_limits, startup, rest })
+        Some(Greeting { own: self.own.take()?, host_pid, terms: self.terms, startup, rest })
     }
 }
 
@@ -114,7 +113,7 @@ impl From<Error> for Rejection {
 pub struct Greeting<'a> {
     own: Hello<'a>,
     host_pid: u32,
-    sending_limits: Limits,
+    terms: Terms,
     startup: Option<BytesMut>,
     rest: BytesMut,
 }
@@ -125,9 +124,9 @@ impl Greeting<'_> {
         self.host_pid
     }
 
-    /// Limits of the frames to send: the lower ones of both sides.
-    pub fn sending_limits(&self) -> Limits {
-        self.sending_limits
+    /// Terms of the connection.
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// Startup data from the host. `None` if the host sent none.

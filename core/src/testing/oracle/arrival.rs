@@ -12,6 +12,7 @@ impl Oracle {
         let right = match (&expected, frame) {
             (None, None) | (Some(QueuedFrame::Pong), Some(Frame::Pong)) => true,
             (Some(QueuedFrame::GoAway), Some(Frame::GoAway(_))) => true,
+            (Some(QueuedFrame::Credit(expected)), Some(Frame::Credit { bytes })) => bytes == expected,
             (Some(QueuedFrame::Cancel(expected)), Some(Frame::Cancel { id })) => id == expected,
             (Some(QueuedFrame::Request(number)), Some(Frame::Request { id, request: sent })) => {
                 let request = &mut self.requests[*number];
@@ -50,7 +51,10 @@ impl Oracle {
         self.summary.refused_frame += 1;
         match self.ledger_mut(from).pop() {
             Some(QueuedFrame::Request(number)) => {
-                self.ledger_mut(from).in_use.retain(|&other| other != number);
+                let cost = if self.requests[number].oneway { self.oneway_cost(number) } else { 0 };
+                let ledger = self.ledger_mut(from);
+                ledger.oneway_cost -= cost;
+                ledger.in_use.retain(|&other| other != number);
                 let request = &mut self.requests[number];
                 request.never = true;
                 let ended = std::mem::replace(&mut request.ended, true);
@@ -104,6 +108,14 @@ impl Oracle {
                 nothing(event)
             }
             Frame::Pong => nothing(event),
+            Frame::Credit { bytes } => {
+                self.summary.credits += 1;
+                let ledger = self.ledger_mut(to);
+                let rest =
+                    usize::try_from(*bytes).ok().and_then(|bytes| ledger.oneway_cost.checked_sub(bytes));
+                ledger.oneway_cost = rest.ok_or("credit for more than was sent")?;
+                nothing(event)
+            }
             Frame::GoAway(_) => {
                 self.summary.go_aways += 1;
                 self.ledger_mut(to).received_go_away = true;
@@ -133,9 +145,27 @@ impl Oracle {
         let oneway = request.oneway;
         let ledger = self.ledger_mut(to);
         ledger.newest = Some(number);
-        if !oneway {
+        if oneway {
+            ledger.unfinished.push(number);
+        } else {
             ledger.serving.push(number);
         }
+        self.is_admitted(to, number, oneway)
+    }
+
+    /// Checks that `to` has no more than it takes. The last request may exceed the bytes.
+    fn is_admitted(&self, to: Endpoint, number: usize, oneway: bool) -> Verdict {
+        let (taken, ledger) = (self.admission(to), self.ledger(to));
+        if oneway {
+            let before = ledger.unfinished.iter().filter(|&&other| other != number);
+            let cost = before.map(|&number| self.oneway_cost(number)).sum::<usize>();
+            ensure!(cost < taken.oneway_bytes, "{to} took #{number}, and oneway messages that count {cost}");
+            return Ok(());
+        }
+        let before = ledger.serving.iter().filter(|&&other| other != number);
+        let bytes = before.clone().map(|&number| self.bytes(number)).sum::<usize>();
+        ensure!(bytes < taken.request_bytes, "{to} took #{number}, and requests of {bytes} bytes");
+        ensure!(before.count() < taken.requests, "{to} took #{number}, and as many requests as it takes");
         Ok(())
     }
 

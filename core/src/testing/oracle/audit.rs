@@ -21,6 +21,11 @@ impl Oracle {
         let (is, must) = (connection.serving(), ledger.serving.len());
         ensure!(is == must, "{end}: serving() is {is}, not {must}");
 
+        let (is, must) = (connection.has_max_calls(), self.has_max_calls(end));
+        ensure!(is == must, "{end}: has_max_calls() is {is}, not {must}");
+        let (is, must) = (connection.has_max_oneways(), self.has_max_oneways(end));
+        ensure!(is == must, "{end}: has_max_oneways() is {is}, not {must}");
+
         let queued = connection.queued_bytes();
         let least = ledger.outgoing.iter().map(|frame| match frame {
             QueuedFrame::Request(number) => self.requests[*number].body.len(),
@@ -54,6 +59,8 @@ impl Oracle {
             ensure!(!lossless || request.never != request.seen, "#{number} got lost");
         }
         for end in Endpoint::BOTH {
+            let has_max = self.has_max_calls(end) || self.has_max_oneways(end);
+            ensure!(!lossless || !has_max, "{end} waits for ever to send a request");
             let ledger = self.ledger(end);
             let rest = (ledger.outgoing.len(), ledger.in_use.len(), ledger.serving.len());
             ensure!(rest == (0, 0, 0), "{end}: to transmit, in flight, serving: {rest:?}");

@@ -40,6 +40,8 @@ pub(super) enum QueuedFrame {
     Answer(usize),
     Cancel(TxId),
     Pong,
+    /// Credit of this size.
+    Credit(u64),
     GoAway,
 }
 
@@ -55,6 +57,12 @@ pub(super) struct Ledger {
     pub(super) in_use: Vec<usize>,
     /// Unanswered requests of the peer, the oldest first.
     pub(super) serving: Vec<usize>,
+    /// Cost of the oneway messages of this side that may not be finished, as far as it knows.
+    pub(super) oneway_cost: usize,
+    /// Unfinished oneway messages of the peer.
+    pub(super) unfinished: Vec<usize>,
+    /// Cost of the finished ones for which no credit was given back.
+    pub(super) finished_cost: usize,
     /// Newest request that arrived. No request may arrive out of order or twice.
     pub(super) newest: Option<usize>,
     pub(super) sent_go_away: bool,

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::{Ids, Mode, World};
-use crate::testing::oracle::Verdict;
+use crate::testing::oracle::{MESSAGE, Verdict};
 use crate::testing::{Endpoint, payload};
-use crate::{Error, ErrorKind, Frame, Name, Request, Response, TxId};
-
-const MESSAGE: Name = Name::from_static("work");
+use crate::{Error, ErrorKind, Frame, Request, Response, TxId};
 
 /// Error kinds of handlers. Some kinds imply "not run" for a local error. They must not imply it if
 /// a handler forwards the error of a call that it made itself.
@@ -40,6 +38,10 @@ impl World<'_> {
     }
 
     pub(super) fn call(&mut self, from: Endpoint, oneway: bool) -> Verdict {
+        if if oneway { self.oracle.has_max_oneways(from) } else { self.oracle.has_max_calls(from) } {
+            self.oracle.summary.waited += 1;
+            return Ok(());
+        }
         let id = self.next_id(from);
         let number = self.oracle.next_number();
         let timeout = if oneway { None } else { self.timeout() };
@@ -98,6 +100,15 @@ impl World<'_> {
             self.pair.answer(at, &id, Err(Error::new(kind, format!("could not do #{number}"))));
             self.oracle.answered(at, number, Err(kind));
         }
+        self.check()
+    }
+
+    /// Finishes a oneway message that `at` has received.
+    pub(super) fn finish_oneway(&mut self, at: Endpoint) -> Verdict {
+        let Some(number) = self.pair.rng().pick(self.oracle.unfinished(at)) else { return Ok(()) };
+        self.step(|| format!("{at} finishes #{number}"));
+        let cost = self.oracle.finished(at, number);
+        self.pair.connection_mut(at).finish_oneways(cost);
         self.check()
     }
 

@@ -1,17 +1,16 @@
 use std::time::{Duration, Instant};
 
-use isolated_workers_core::protocol::MAX_UNANSWERED_REQUESTS;
 use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 
 use super::super::alarm::Alarm;
-use super::super::state::WaitReason;
+use super::super::state::{CallKind, WaitReason};
 
 /// Call that waits for space in the queue, for a worker that is being restarted, or for another
 /// suspect. Its timeout runs meanwhile.
 pub(super) struct ParkedCall {
     request: Request,
     pub(super) key: u64,
-    pub(super) is_suspect: bool,
+    pub(super) kind: CallKind,
     since: Instant,
     timeout: Option<Duration>,
     pub(super) alarm: Option<Alarm>,
@@ -22,12 +21,12 @@ impl ParkedCall {
     pub(super) fn new(
         request: Request,
         key: u64,
-        is_suspect: bool,
+        kind: CallKind,
         timeout: Option<Duration>,
         has_timers: bool,
     ) -> Self {
         let alarm = timeout.and_then(|timeout| Alarm::after(timeout, has_timers));
-        Self { request, key, is_suspect, since: Instant::now(), timeout, alarm }
+        Self { request, key, kind, since: Instant::now(), timeout, alarm }
     }
 
     /// Returns the request, with the rest of its timeout.
@@ -52,8 +51,12 @@ impl ParkedCall {
             ),
             WaitReason::QueueFull => ("the worker did not read earlier requests".to_owned(), congested),
             WaitReason::MaxCalls => {
-                (format!("the worker has not answered {MAX_UNANSWERED_REQUESTS} earlier requests"), congested)
+                ("the worker has not answered as many earlier requests as it takes".to_owned(), congested)
             }
+            WaitReason::MaxOneways => (
+                "the worker has not finished as many earlier oneway messages as it takes".to_owned(),
+                congested,
+            ),
         };
         let text = format!(
             "could not send `{}` within {:?}: {cause}; {remedy}",

@@ -17,9 +17,9 @@ pub(crate) struct WorkerConnection<C: Codec> {
 impl<C: Codec> WorkerConnection<C> {
     /// Continues `link` over a stream.
     pub(crate) fn open<T: Transport>(link: &Link<C>, settings: &HostSettings, stream: Greeted<T>) -> Self {
-        let Greeted { reader, writer, buffer, sending_limits } = stream;
-        link.reconnect(sending_limits, writer);
-        let task = ConnectionTask::new(link.clone(), settings.limits, reader, buffer, RejectAll);
+        let Greeted { reader, writer, buffer, terms } = stream;
+        link.reconnect(terms, writer);
+        let task = ConnectionTask::new(link.clone(), settings.limits, reader, buffer, RejectAll::default());
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
         Self { task: Box::pin(task), heartbeat }
     }
