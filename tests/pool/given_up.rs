@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use isolated_workers::ErrorKind;
 use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
+use isolated_workers::layer::Timeout;
 use isolated_workers::pool::WorkerId;
 use isolated_workers_test_support::process::PidFd;
 use tokio::spawn;
@@ -148,4 +149,24 @@ async fn a_worker_that_does_not_read_oneway_messages_is_replaced() {
         until_answered(&client).await;
         assert_eq!(pool.stats().restarts(), 1);
     }
+}
+
+/// A layer limits the whole call, also the time in the queue.
+#[tokio::test]
+async fn a_call_that_exceeds_the_limit_of_a_layer_after_it_was_queued_kills_its_worker() {
+    let timeouts = Timeouts::default().close(HANG_TIMEOUT * 10);
+    let builder =
+        pool(1).timeouts(timeouts).on_timeout(OnTimeout::Kill).layer(Timeout::new(Duration::from_secs(1)));
+    let (pool, stage) = (started(builder).await, Stage::new());
+    let first = spawn(stage.hold(pool.clone(), "first"));
+    let held = stage.next().await;
+    let (client, path) = (JobsClient::new(pool.clone()), stage.path());
+    let hanging = spawn(async move { client.hang(path, "hangs".to_owned()).await });
+    queued(&pool, 1).await;
+    // Longer than the layer gives its call to end by itself.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(held);
+    soon(first).await.unwrap().unwrap();
+    until(&pool, |stats| stats.restarts() == 1).await;
+    assert_eq!(soon(hanging).await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
 }

@@ -1,7 +1,9 @@
 //! Drain, close and kill of a pool.
 
+use futures_util::poll;
 use isolated_workers::ErrorKind;
 use isolated_workers::error::Executed;
+use isolated_workers_test_support::process::PidFd;
 use rustix::process::{Pid, test_kill_process};
 use tokio::spawn;
 
@@ -79,4 +81,27 @@ async fn a_pool_closes_when_its_last_handle_is_dropped() {
     // The client had the last handle.
     soon(async { while watch.changed().await.is_ok() {} }).await;
     assert!(pids.iter().all(|pid| !is_running(*pid)));
+}
+
+#[tokio::test]
+async fn a_drain_finishes_calls_that_were_not_sent_yet() {
+    let pool = started(pool(1).max_in_flight(16)).await;
+    let client = JobsClient::new(pool.clone());
+    let worker = PidFd::open(pids(&pool)[0]);
+    worker.signal(rustix::process::Signal::STOP);
+    // More than the queue of bytes to write and all buffers between host and worker.
+    let length = 1 << 20;
+    let mut calls: Vec<_> = (0..8).map(|_| Box::pin(client.length("x".repeat(length)))).collect();
+    for call in &mut calls {
+        assert!(poll!(call).is_pending());
+    }
+    let mut drain = Box::pin(pool.drain());
+    assert!(poll!(&mut drain).is_pending());
+    worker.signal(rustix::process::Signal::CONT);
+    let results = soon(futures_util::future::join_all(calls));
+    let (results, drained) = tokio::join!(results, soon(drain));
+    drained.unwrap();
+    for result in results {
+        assert_eq!(result.unwrap(), length);
+    }
 }

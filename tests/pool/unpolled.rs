@@ -2,9 +2,11 @@
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use futures_util::poll;
-use isolated_workers::host::OnCrash;
+use isolated_workers::ErrorKind;
+use isolated_workers::host::{OnCrash, Timeouts};
 use isolated_workers::pool::WhenFull;
 use isolated_workers_test_support::runtime;
 use tokio::spawn;
@@ -170,4 +172,19 @@ async fn a_suspect_that_nobody_polls_delays_no_other_suspect() {
     assert_eq!(stage.next().await.name, "second");
     soon(second).await.unwrap().unwrap();
     soon(first).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_was_not_sent_and_that_nobody_polls_keeps_no_worker() {
+    let timeouts = Timeouts::default().message(Duration::from_millis(100)).close(Duration::from_millis(500));
+    let pool = started(pool(1).timeouts(timeouts)).await;
+    let client = JobsClient::new(pool.clone());
+    soon(client.spin_forever()).await.unwrap();
+    // Larger than the queue of bytes to write and all buffers between host and worker.
+    soon(client.length_note("x".repeat(4 << 20))).await.unwrap();
+    let mut unpolled = Box::pin(client.echo(1));
+    poll_once(unpolled.as_mut());
+    soon(async { while client.echo(2).await.is_err() {} }).await;
+    assert_eq!(pool.stats().restarts(), 1);
+    assert_eq!(soon(unpolled).await.unwrap_err().kind(), ErrorKind::Timeout);
 }

@@ -4,7 +4,7 @@ use super::admission::Usage;
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use super::errors::{
     cancelled, closed, duplicate_id, nameless, reused_id, shortened, timed_out, too_many_oneways,
-    too_many_requests, unread_answers,
+    too_many_requests, unread_answers, unsent,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
@@ -81,7 +81,7 @@ struct Call<T> {
     /// Size of the request.
     bytes: usize,
     timer: Option<CallTimer>,
-    /// Number of the request's frame in the outbox.
+    /// Number of the request in the outbox.
     frame: u64,
 }
 
@@ -123,8 +123,8 @@ impl<T> Connection<T> {
         Self { outgoing, incoming, is_announced: true, ..Self::new() }
     }
 
-    /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, wait until a call has
-    /// ended. The call ends with an [`Event::Answered`] that returns `token`, unless
+    /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held until
+    /// the peer takes it. The call ends with an [`Event::Answered`] that returns `token`, unless
     /// [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
     /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
     ///
@@ -139,6 +139,7 @@ impl<T> Connection<T> {
         token: T,
     ) -> Result<(), Error> {
         self.check_call(request.name())?;
+        let is_held = self.has_max_calls();
         let frame = self.outbox.next_number();
         let timer = timeout.map(|timeout| self.timers.add(timeout));
         let bytes = request.bytes();
@@ -146,9 +147,35 @@ impl<T> Connection<T> {
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), id));
         }
-        self.outgoing.add_request(bytes);
-        self.outbox.push(Frame::Request { id, request });
+        if is_held {
+            self.hold(id, request);
+        } else {
+            self.outgoing.add_request(bytes);
+            self.outbox.push(Frame::Request { id, request });
+        }
         Ok(())
+    }
+
+    #[cold]
+    fn hold(&mut self, id: TxId, request: Request) {
+        let number = self.outbox.hold(id.clone(), request);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.frame = number;
+        }
+    }
+
+    /// Queues the requests that were held and that the peer takes now.
+    #[cold]
+    fn queue_held(&mut self) {
+        while self.outbox.held() > 0 && !self.outgoing.has_max_requests(self.calls.len() - self.outbox.held())
+        {
+            let Some((id, request)) = self.outbox.take_held() else { return };
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.frame = self.outbox.next_number();
+                self.outgoing.add_request(call.bytes);
+                self.outbox.push(Frame::Request { id, request });
+            }
+        }
     }
 
     /// Starts the timeouts of all calls made since the previous `start_timeouts`, so that a batch
@@ -225,7 +252,9 @@ impl<T> Connection<T> {
 
     fn remove_call(&mut self, id: &TxId) -> Option<Call<T>> {
         let call = self.calls.remove(id)?;
-        self.outgoing.remove_request(call.bytes);
+        if !Outbox::is_held(call.frame) {
+            self.outgoing.remove_request(call.bytes);
+        }
         Some(call)
     }
 
@@ -349,6 +378,10 @@ impl<T> Connection<T> {
         id: &TxId,
         result: impl FnOnce(&Name) -> Result<Response, Error>,
     ) -> Option<Event<T>> {
+        if self.outbox.held() > 0 && self.calls.get(id).is_some_and(|call| Outbox::is_held(call.frame)) {
+            // The peer cannot answer what was not sent.
+            return None;
+        }
         let (given_up, outgoing) = (&mut self.given_up, &mut self.outgoing);
         self.calls.remove_with(id, |call| {
             outgoing.remove_request(call.bytes);
@@ -418,10 +451,11 @@ impl<T> Connection<T> {
                 // Encoded frames will be sent.
                 let executed = self.outbox.executed_if_flushed(frame);
                 let token = if self.cancel_on_timeout { self.cancel(&id)? } else { self.abandon(&id)? };
-                Some(Event::Answered {
-                    token,
-                    result: Err(timed_out(&name, timeout).with_executed(executed)),
-                })
+                let error = match executed {
+                    Executed::No => unsent(&name, timeout, Outbox::is_held(frame)),
+                    _ => timed_out(&name, timeout),
+                };
+                Some(Event::Answered { token, result: Err(error.with_executed(executed)) })
             })
             .collect()
     }
@@ -431,7 +465,7 @@ impl<T> Connection<T> {
 impl<T> Connection<T> {
     /// Returns the next frame to send. The frame counts as sent, because it may reach the peer.
     pub fn poll_transmit(&mut self) -> Option<Frame> {
-        let frame = self.outbox.pop();
+        let frame = self.poll_encode();
         self.mark_transmitted();
         frame
     }
@@ -440,7 +474,16 @@ impl<T> Connection<T> {
     /// [`mark_transmitted`](Self::mark_transmitted), and never after [`fail`](Self::fail).
     #[inline]
     pub fn poll_encode(&mut self) -> Option<Frame> {
+        if self.outbox.held() > 0 {
+            self.queue_held();
+        }
         self.outbox.pop()
+    }
+
+    /// Returns the next request that is held, for an owner that takes back what was not sent. Call
+    /// [`fail`](Self::fail) afterwards.
+    pub fn take_held(&mut self) -> Option<(TxId, Request)> {
+        self.outbox.take_held()
     }
 
     /// Records that all frames from [`poll_encode`](Self::poll_encode) are about to be sent.
@@ -464,7 +507,7 @@ impl<T> Connection<T> {
     }
 
     /// Approximate size of the send queue in bytes, for backpressure. 0 if and only if the queue is
-    /// empty.
+    /// empty. Requests that are held do not count.
     ///
     /// Counts payloads and queue slots. Slots count because pongs and empty replies to a peer that
     /// does not read take memory too.
@@ -509,10 +552,21 @@ impl<T> Connection<T> {
         self.received_go_away
     }
 
-    /// Returns `true` if the peer takes no further call until one has ended.
+    /// Returns `true` if a further call would be held, because the peer takes none until one has ended.
     #[inline]
     pub fn has_max_calls(&self) -> bool {
-        self.outgoing.has_max_requests(self.in_flight())
+        self.outbox.held() > 0 || self.outgoing.has_max_requests(self.in_flight())
+    }
+
+    /// Number of calls whose requests are held.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.outbox.held()
+    }
+
+    /// Number of requests and oneway messages that were taken for sending so far.
+    pub fn sent_requests(&self) -> u64 {
+        self.outbox.popped_requests()
     }
 
     /// Returns `true` if the peer takes no further oneway message until it has finished some.

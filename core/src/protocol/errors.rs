@@ -69,6 +69,18 @@ pub(super) fn timed_out(name: &Name, timeout: Duration) -> Error {
     Error::new(ErrorKind::Timeout, text)
 }
 
+#[cold]
+pub(super) fn unsent(name: &Name, timeout: Duration, is_held: bool) -> Error {
+    let cause = if is_held {
+        "the worker has not answered as many earlier requests as it takes"
+    } else {
+        "the worker did not read earlier requests"
+    };
+    let remedy = "check if it hangs, or send it fewer requests";
+    let text = format!("could not send `{name}` within {timeout:?}: {cause}; {remedy}");
+    Error::new(ErrorKind::Timeout, text)
+}
+
 /// Returns the error that replaces `unsent`, which could not be encoded because of `error`: it keeps
 /// the beginning of its text.
 #[cold]

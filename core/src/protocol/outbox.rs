@@ -1,13 +1,20 @@
 use std::collections::VecDeque;
 
-use crate::{Executed, Frame};
+use crate::{Executed, Frame, Request, TxId};
 
-/// Queue of frames to send. Frames are numbered, so that a frame can be retracted without a search.
+/// Number of the first request that is held. Those in the queue have lower ones.
+const FIRST_HELD: u64 = 1 << 63;
+
+/// Queue of frames to send, and requests that are held until the peer takes them. Both are numbered,
+/// so that they can be retracted without a search.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     frames: VecDeque<Option<Frame>>,
+    held: Held,
     /// Number of frames taken from the queue, or skipped because they were retracted.
     popped: u64,
+    /// Number of requests among the frames taken from the queue.
+    popped_requests: u64,
     /// Number of popped frames that may have reached the peer.
     transmitted: u64,
     weight: usize,
@@ -28,6 +35,44 @@ impl Outbox {
         self.frames.push_back(Some(frame));
     }
 
+    /// Number of requests that are held.
+    #[inline]
+    pub(super) fn held(&self) -> usize {
+        self.held.count
+    }
+
+    /// Returns `true` if this is the number of a request that was held when it got it.
+    #[inline]
+    pub(super) fn is_held(number: u64) -> bool {
+        number >= FIRST_HELD
+    }
+
+    /// Holds a request until [`take_held`](Self::take_held). Returns its number.
+    #[cold]
+    pub(super) fn hold(&mut self, id: TxId, request: Request) -> u64 {
+        self.held.requests.push_back(Some((id, request)));
+        self.held.count += 1;
+        FIRST_HELD + self.held.taken + self.held.requests.len() as u64 - 1
+    }
+
+    /// Takes the oldest request that is held.
+    #[cold]
+    pub(super) fn take_held(&mut self) -> Option<(TxId, Request)> {
+        loop {
+            let slot = self.held.requests.pop_front()?;
+            self.held.taken += 1;
+            if slot.is_some() {
+                self.held.count -= 1;
+                return slot;
+            }
+        }
+    }
+
+    /// Number of requests that were taken from the queue to be sent.
+    pub(super) fn popped_requests(&self) -> u64 {
+        self.popped_requests
+    }
+
     /// Adds a pong, unless one is in the queue. One pong answers all pings before it.
     pub(super) fn push_pong(&mut self) {
         if self.last_pong.is_none_or(|number| number < self.popped) {
@@ -43,6 +88,7 @@ impl Outbox {
             self.popped += 1;
             if let Some(frame) = slot {
                 self.weight -= frame.weight();
+                self.popped_requests += u64::from(matches!(frame, Frame::Request { .. }));
                 return Some(frame);
             }
         }
@@ -96,6 +142,9 @@ impl Outbox {
 
     /// Removes the frame with this number. Returns `false` if it was popped or retracted already.
     pub(super) fn retract(&mut self, number: u64) -> bool {
+        if Self::is_held(number) {
+            return self.held.retract(number);
+        }
         let Some(at) = number.checked_sub(self.popped) else { return false };
         match self.frames.get_mut(at as usize).and_then(Option::take) {
             Some(frame) => {
@@ -108,5 +157,29 @@ impl Outbox {
             }
             None => false,
         }
+    }
+}
+
+/// Requests that the peer does not take yet.
+#[derive(Debug, Default)]
+struct Held {
+    /// `None`: the request was retracted.
+    requests: VecDeque<Option<(TxId, Request)>>,
+    /// Number of requests in the queue.
+    count: usize,
+    /// Number of slots taken from the queue.
+    taken: u64,
+}
+
+impl Held {
+    fn retract(&mut self, number: u64) -> bool {
+        let Some(at) = (number - FIRST_HELD).checked_sub(self.taken) else { return false };
+        let is_retracted = self.requests.get_mut(at as usize).and_then(Option::take).is_some();
+        self.count -= usize::from(is_retracted);
+        if self.count == 0 {
+            self.taken += self.requests.len() as u64;
+            self.requests.clear();
+        }
+        is_retracted
     }
 }

@@ -61,11 +61,25 @@ impl Oracle {
         self.bytes(number).max(Admission::MIN_ONEWAY_BYTES)
     }
 
-    /// Returns `true` if `end` must wait before it makes a call.
-    pub(super) fn has_max_calls(&self, end: Endpoint) -> bool {
-        let (taken, in_use) = (self.admission(end.other()), self.in_use(end));
-        let bytes = in_use.iter().map(|&number| self.bytes(number)).sum::<usize>();
-        in_use.len() >= taken.requests || bytes >= taken.request_bytes
+    /// Returns `true` if a call of `end` must be held.
+    fn has_max_calls(&self, end: Endpoint) -> bool {
+        !self.ledger(end).held.is_empty() || self.has_no_room(end)
+    }
+
+    fn has_no_room(&self, end: Endpoint) -> bool {
+        let (taken, held) = (self.admission(end.other()), &self.ledger(end).held);
+        let queued = self.in_use(end).iter().filter(|number| !held.contains(number));
+        let bytes = queued.clone().map(|&number| self.bytes(number)).sum::<usize>();
+        queued.count() >= taken.requests || bytes >= taken.request_bytes
+    }
+
+    /// Queues the calls of `end` that its peer takes now.
+    pub(super) fn queue_held(&mut self, end: Endpoint) {
+        while !self.has_no_room(end)
+            && let Some(number) = self.ledger_mut(end).held.pop_front()
+        {
+            self.ledger_mut(end).outgoing.push_back(QueuedFrame::Request(number));
+        }
     }
 
     /// Returns `true` if `end` must wait before it sends a oneway message.
@@ -137,7 +151,8 @@ impl Oracle {
     }
 
     pub(super) fn has_to_transmit(&self, end: Endpoint) -> bool {
-        !self.ledger(end).outgoing.is_empty()
+        let Ledger { outgoing, held, .. } = self.ledger(end);
+        !outgoing.is_empty() || (!held.is_empty() && !self.has_no_room(end))
     }
 
     fn with_id(&self, numbers: &[usize], id: &TxId) -> Option<usize> {
@@ -171,6 +186,7 @@ impl Oracle {
             return Ok(());
         }
         let number = self.next_number();
+        let is_held = !oneway && self.has_max_calls(from);
         self.requests.push(Tracked {
             from,
             id,
@@ -183,7 +199,12 @@ impl Oracle {
             ended: oneway,
             answer: None,
         });
-        self.ledger_mut(from).outgoing.push_back(QueuedFrame::Request(number));
+        if is_held {
+            self.summary.held += 1;
+            self.ledger_mut(from).held.push_back(number);
+        } else {
+            self.ledger_mut(from).outgoing.push_back(QueuedFrame::Request(number));
+        }
         if oneway {
             self.summary.oneways += 1;
             let cost = self.oneway_cost(number);
@@ -221,8 +242,10 @@ impl Oracle {
             self.summary.retracted += 1;
             let ledger = self.ledger_mut(from);
             ledger.in_use.retain(|&other| other != number);
+            let queued = ledger.outgoing.len();
             ledger.outgoing.retain(|frame| *frame != QueuedFrame::Request(number));
-            ledger.retracted += 1;
+            ledger.retracted += queued - ledger.outgoing.len();
+            ledger.held.retain(|&other| other != number);
         }
     }
 

@@ -32,7 +32,9 @@ summary! {
     calls,
     /// Oneway messages that were accepted.
     oneways,
-    /// Times that a call or a oneway message waited, because its peer takes no further one.
+    /// Calls that were held until their peer took them, or until they ended.
+    held,
+    /// Times that a oneway message waited, because its peer takes no further one.
     waited,
     /// Credits that arrived.
     credits,

@@ -184,8 +184,7 @@ fn a_peer_may_leave_a_bounded_number_of_requests_unanswered() {
     pair.send(Host, id(0), request("")).unwrap();
     pair.transmit(Host);
     assert!(pair.deliver(Worker).is_ok());
-    called(&mut pair, Admission::UNANNOUNCED.requests as u64, "one too many");
-    let error = pair.deliver(Worker).unwrap_err();
+    let error = forced(&mut pair, Admission::UNANNOUNCED.requests as u64, "one too many", false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(error.to_string().contains("65536 requests"), "{error}");
 }
@@ -214,6 +213,53 @@ fn a_call_waits_until_the_peer_takes_it() {
     assert!(pair.connection(Host).has_max_calls(), "the answer has not arrived");
     pair.settle().unwrap();
     assert!(!pair.connection(Host).has_max_calls());
+}
+
+#[test]
+fn held_calls_are_sent_in_order_once_the_peer_takes_them() {
+    let mut pair = with_little_room();
+    for number in 1..=6 {
+        pair.call(Host, id(number), request("call"), NO_LIMIT, "call").unwrap();
+    }
+    assert_eq!((pair.connection(Host).in_flight(), pair.connection(Host).held()), (6, 4));
+    // A held call can be retracted, and an answer to it is ignored.
+    assert!(pair.cancel(Host, &id(4)).is_some());
+    pair.inject(Worker, Frame::reply(id(5), "".into(), Body::empty(), Metadata::new()));
+    assert!(pair.deliver(Host).unwrap().is_none());
+    let mut arrived = Vec::new();
+    loop {
+        let events = pair.settle().unwrap();
+        let requests = events.iter().filter_map(|(_, event)| match event {
+            Event::Requested(request) => request.id().cloned(),
+            _ => None,
+        });
+        let before = arrived.len();
+        arrived.extend(requests);
+        if arrived.len() == before {
+            break;
+        }
+        for id in &arrived[before..] {
+            pair.answer(Worker, id, reply("done"));
+        }
+    }
+    assert_eq!(arrived, [1, 2, 3, 5, 6].map(id));
+    assert_idle(&mut pair);
+}
+
+#[test]
+fn a_held_call_times_out_as_not_sent() {
+    let mut pair = with_little_room();
+    for number in 1..=3 {
+        let timeout = (number == 3).then_some(Duration::from_millis(10));
+        pair.call(Host, id(number), request("call"), timeout, "call").unwrap();
+    }
+    pair.settle().unwrap();
+    pair.advance(Duration::from_millis(10));
+    let events = pair.expire(Host);
+    let [Event::Answered { result: Err(error), .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No));
+    assert!(error.to_string().contains("has not answered as many earlier requests as it takes"), "{error}");
+    assert_eq!((pair.connection(Host).in_flight(), pair.connection(Host).given_up()), (2, 0));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod target;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
 use tokio::runtime::Id;
@@ -12,7 +12,8 @@ use tokio::runtime::Id;
 use self::own_deadline::OwnDeadline;
 use self::parked_call::ParkedCall;
 pub(crate) use self::target::CallTarget;
-use super::state::{CallKind, WaitReason, current_runtime};
+use super::parked::{CallKind, WaitReason};
+use super::state::current_runtime;
 use super::waiters::{Held, LinkCalls, Polled, Waiter};
 use super::{Link, user_code, wake_all};
 
@@ -85,10 +86,18 @@ impl<T: CallTarget> Call<T> {
         self.target.link()
     }
 
-    /// Timeout of the call, if it has one.
+    /// Timeout of the call, if it has one. A deadline that a layer has set may be earlier, because the
+    /// call may have waited.
     fn timeout(&self, request: &Request) -> Option<Duration> {
         let timeout = request.timeout().unwrap_or(self.link().0.timeout);
-        (!timeout.is_zero()).then_some(timeout)
+        let timeout = (!timeout.is_zero()).then_some(timeout);
+        match request.deadline() {
+            None => timeout,
+            Some(at) => {
+                let rest = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+                Some(timeout.map_or(rest, |timeout| timeout.min(rest)))
+            }
+        }
     }
 
     fn poll_start(&mut self, request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
@@ -124,9 +133,6 @@ impl<T: CallTarget> Call<T> {
             return self.park(request, key, kind, is_home, cx);
         }
         self.has_permit = false;
-        if T::NEEDS_PERMIT {
-            state.permits.begin_call();
-        }
         let started = if request.is_oneway() {
             state.start_oneway(id, request, is_home).map(|()| CallState::Done)
         } else {

@@ -43,12 +43,12 @@ mod tests {
     use bytes::BytesMut;
     use isolated_workers_codec::Json;
     use isolated_workers_core::{
-        Body, Error, ErrorKind, Executed, Limits, Name, Request, Response, SequentialIds,
+        Body, Error, ErrorKind, Executed, Limits, Message, Name, Never, Request, Response, SequentialIds,
     };
     use tokio::io::{DuplexStream, duplex};
     use tokio::runtime::Runtime;
 
-    use super::super::state::CallKind;
+    use super::super::parked::CallKind;
     use super::super::{Availability, Call, ConnectionTask, RejectAll};
     use super::*;
 
@@ -62,6 +62,20 @@ mod tests {
 
     fn call(link: &Link<Json>, size: usize) -> Call<&Link<Json>> {
         Call::new(link, Request::new(Name::from("work"), Body::from(vec![b'1'; size])))
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Notice;
+
+    impl Message for Notice {
+        const NAME: &'static str = "notice";
+        const ONEWAY: bool = true;
+        type Reply = ();
+        type Error = Never;
+    }
+
+    fn oneway(link: &Link<Json>) -> Call<&Link<Json>> {
+        Call::new(link, Request::of::<Notice>(Body::empty()))
     }
 
     fn poll(call: &mut Call<&Link<Json>>) -> Poll<Result<Response, Error>> {
@@ -94,11 +108,12 @@ mod tests {
             )
             .await
         });
-        let mut calls = [call(&link, 3 << 20), call(&link, 1), call(&link, 1)];
+        let mut calls = [call(&link, 3 << 20), call(&link, 1), oneway(&link)];
         for call in &mut calls {
             assert!(poll(call).is_pending());
         }
-        assert!(link.lock().must_wait(CallKind::default()), "the last calls are parked");
+        let oneway = CallKind { is_oneway: true, ..CallKind::default() };
+        assert!(link.lock().must_wait(oneway), "the oneway message is parked");
         drop(home);
         drop(runtime);
         for (call, executed) in calls.iter_mut().zip([Executed::Maybe, Executed::No, Executed::No]) {

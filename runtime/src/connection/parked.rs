@@ -2,15 +2,35 @@ use std::task::{Context, Waker};
 
 use hashbrown::HashMap;
 
-use super::state::WaitReason;
+/// Reason why a call or a oneway message waits before it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitReason {
+    /// The worker is being restarted.
+    Restart,
+    /// The queue of bytes to write is full. Only a oneway message waits for it: memory for a call is
+    /// bounded by its caller, who waits for the answer.
+    QueueFull,
+    /// The peer has as many unfinished oneway messages as it takes.
+    MaxOneways,
+    /// Another call that was in flight at an earlier crash is being retried.
+    Suspect,
+}
 
-/// Calls that have not started, because they wait for space in the queue, for their peer to take
-/// them, for a worker that is being restarted, or for another suspect.
+/// Properties of a call on which it depends if it must wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CallKind {
+    /// `true` if the call was in flight at an earlier crash.
+    pub(super) is_suspect: bool,
+    pub(super) is_oneway: bool,
+}
+
+/// Calls that have not started, because they wait for a worker that is being restarted or for another
+/// suspect, and oneway messages that wait for their peer.
 #[derive(Debug, Default)]
 pub(super) struct ParkedCalls {
     /// Calls that wait for the connection.
     calls: HashMap<u64, Parked>,
-    /// Oneway messages that wait until the peer has finished others.
+    /// Oneway messages that wait for space in the queue, or until the peer has finished others.
     oneways: HashMap<u64, Parked>,
     /// Calls that wait until no other suspect runs.
     suspects: HashMap<u64, Parked>,
@@ -37,8 +57,8 @@ impl ParkedCalls {
         let parked = Parked { waker: cx.waker().clone(), has_permit };
         let calls = match reason {
             WaitReason::Suspect => &mut self.suspects,
-            WaitReason::MaxOneways => &mut self.oneways,
-            WaitReason::Restart | WaitReason::QueueFull | WaitReason::MaxCalls => &mut self.calls,
+            WaitReason::QueueFull | WaitReason::MaxOneways => &mut self.oneways,
+            WaitReason::Restart => &mut self.calls,
         };
         calls.insert(key, parked);
     }
@@ -61,12 +81,12 @@ impl ParkedCalls {
         self.calls.drain().map(|(_, call)| call).collect()
     }
 
-    /// Returns `true` if a oneway message waits until the peer has finished others.
+    /// Returns `true` if a oneway message waits for the peer.
     pub(super) fn has_oneways(&self) -> bool {
         !self.oneways.is_empty()
     }
 
-    /// Removes all oneway messages that wait until the peer has finished others, and returns them.
+    /// Removes all oneway messages that wait for the peer, and returns them.
     pub(super) fn drain_oneways(&mut self) -> Vec<Parked> {
         self.oneways.drain().map(|(_, call)| call).collect()
     }

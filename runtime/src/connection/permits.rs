@@ -22,10 +22,9 @@ pub(super) struct Permits {
     /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
-    /// Number of calls that were written to the stream since the last `open`.
-    begun: u64,
-    /// `true` if a call has timed out because the peer did not read or answer earlier ones.
-    has_blocked_call: bool,
+    /// Number of requests that had been sent when a call timed out because the peer did not read or answer
+    /// earlier ones.
+    blocked_at: Option<u64>,
     /// Number of available permits, readable without the mutex.
     available: Arc<AtomicU32>,
     listener: Option<Listener>,
@@ -43,10 +42,10 @@ pub(crate) struct PermitCounts {
     pub(crate) given_up: u32,
     /// Number of permits that were acquired, including those of calls in flight.
     pub(crate) acquired: u64,
-    /// Number of calls that were written to the worker's stream, including oneway messages.
-    pub(crate) begun: u64,
-    /// `true` if the last call has timed out before it could be written, because the worker does not
-    /// read or answer earlier ones.
+    /// Number of requests and oneway messages that were sent to the worker.
+    pub(crate) sent: u64,
+    /// `true` if a call has timed out before it could be sent, because the worker does not read or
+    /// answer earlier ones, and no request was sent since.
     pub(crate) is_blocked: bool,
 }
 
@@ -68,7 +67,7 @@ impl Permits {
     pub(super) fn open(&mut self, max: u32, due_acquired: u64, max_acquired: u64) {
         (self.max, self.acquired, self.is_open) = (max, 0, true);
         (self.due_acquired, self.max_acquired) = (due_acquired, max_acquired);
-        (self.begun, self.has_blocked_call) = (0, false);
+        self.blocked_at = None;
         self.publish();
     }
 
@@ -105,13 +104,13 @@ impl Permits {
         self.taken
     }
 
-    pub(super) fn counts(&self, is_blocked: bool) -> PermitCounts {
+    pub(super) fn counts(&self, sent: u64, is_blocked: bool) -> PermitCounts {
         PermitCounts {
             is_open: self.is_open,
             in_flight: self.taken,
             given_up: self.given_up,
             acquired: self.acquired,
-            begun: self.begun,
+            sent,
             is_blocked,
         }
     }
@@ -141,22 +140,16 @@ impl Permits {
         (is_due || listener.wants_releases.load(Ordering::Acquire)).then(|| listener.waker.clone())
     }
 
-    /// Counts a call that is written to the stream.
-    #[inline]
-    pub(super) fn begin_call(&mut self) {
-        self.begun += 1;
-        self.has_blocked_call = false;
-    }
-
     /// Records that a call has timed out because the peer did not read or answer earlier ones.
-    /// Returns the listener.
-    pub(super) fn call_blocked(&mut self) -> Option<Waker> {
-        self.has_blocked_call = true;
+    /// `sent`: number of requests sent so far. Returns the listener.
+    pub(super) fn call_blocked(&mut self, sent: u64) -> Option<Waker> {
+        self.blocked_at = Some(sent);
         self.listener()
     }
 
-    pub(super) fn has_blocked_call(&self) -> bool {
-        self.has_blocked_call
+    /// Returns `true` if a call was blocked and no request was sent since.
+    pub(super) fn is_blocked(&self, sent: u64) -> bool {
+        self.blocked_at == Some(sent)
     }
 
     #[inline]

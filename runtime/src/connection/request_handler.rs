@@ -28,6 +28,11 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// because too many are unfinished.
     fn is_full(&self) -> bool;
 
+    /// Returns `true` if no further handler may start, because too many cancelled ones have not ended.
+    fn has_max_cancelled(&self) -> bool {
+        false
+    }
+
     /// Returns `true` if no request is being handled, except cancelled ones.
     fn is_idle(&self) -> bool;
 

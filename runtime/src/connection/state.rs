@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Admission, Connection, Event};
-use isolated_workers_core::{Error, ErrorKind, Frame, GoAway, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Executed, Frame, GoAway, Request, Response, TxId};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Handle, Id};
 
 use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
-use super::parked::{Parked, ParkedCalls};
+use super::parked::{CallKind, Parked, ParkedCalls, WaitReason};
 use super::permits::Permits;
 use super::task::CloseReason;
 use super::user_code;
 use super::waiters::{Held, Waiter, Waiters};
 use crate::OnTimeout;
 
-/// Queue size in bytes above which calls wait for space and no handler starts.
+/// Queue size in bytes above which oneway messages wait for space and no handler starts.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// Number of encoded bytes at which a caller writes them itself instead of leaving the batch to the
@@ -62,29 +62,6 @@ struct TaskState {
     /// `true` if more than one call completed in the last wake-up. New calls then usually arrive
     /// together, so writing is left to the task.
     completes_in_batches: bool,
-}
-
-/// Reason why a call waits before it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WaitReason {
-    /// The worker is being restarted.
-    Restart,
-    /// The queue of bytes to write is full.
-    QueueFull,
-    /// The peer has as many unanswered requests as it takes.
-    MaxCalls,
-    /// The peer has as many unfinished oneway messages as it takes.
-    MaxOneways,
-    /// Another call that was in flight at an earlier crash is being retried.
-    Suspect,
-}
-
-/// Properties of a call on which it depends if it must wait.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CallKind {
-    /// `true` if the call was in flight at an earlier crash.
-    pub(super) is_suspect: bool,
-    pub(super) is_oneway: bool,
 }
 
 /// Progress of a graceful shutdown of a serving side.
@@ -187,10 +164,15 @@ impl<F: Framing> State<F> {
     }
 
     /// Returns `true` if a call has timed out because the peer does not read or answer earlier ones,
-    /// and that still holds.
+    /// and no request was sent since.
     pub(super) fn is_blocked(&self) -> bool {
-        self.permits.has_blocked_call()
-            && (self.congestion(false).is_some() || self.connection.has_max_oneways())
+        self.permits.is_blocked(self.connection.sent_requests())
+            && (!self.is_written() || self.connection.has_max_oneways())
+    }
+
+    /// Number of requests that were taken for the peer so far, as a sign that it reads.
+    pub(super) fn sent_requests(&self) -> u64 {
+        self.connection.sent_requests()
     }
 
     /// Takes a permit for a call that can start now. Returns `false` if none is available.
@@ -203,18 +185,13 @@ impl<F: Framing> State<F> {
         self.connection.queued_bytes() + self.writer.unwritten() > MAX_QUEUED_BYTES
     }
 
-    /// Returns the reason why a call must wait for its peer before it starts, if any.
-    #[inline]
-    fn congestion(&self, is_oneway: bool) -> Option<WaitReason> {
+    /// Returns the reason why a oneway message must wait for its peer before it starts, if any.
+    #[cold]
+    fn congestion(&self) -> Option<WaitReason> {
         if self.is_full() {
-            Some(WaitReason::QueueFull)
-        } else if is_oneway {
-            self.connection.has_max_oneways().then_some(WaitReason::MaxOneways)
-        } else if self.connection.has_max_calls() {
-            Some(WaitReason::MaxCalls)
-        } else {
-            None
+            return Some(WaitReason::QueueFull);
         }
+        self.connection.has_max_oneways().then_some(WaitReason::MaxOneways)
     }
 
     /// Returns `true` if a call must wait before it starts.
@@ -222,7 +199,7 @@ impl<F: Framing> State<F> {
         match self.availability {
             // A call to a worker that is about to be killed would be lost.
             Availability::Connected => {
-                self.congestion(is_oneway).is_some()
+                (is_oneway && self.congestion().is_some())
                     || (is_suspect && self.has_suspect)
                     || self.overran
                     || (self.respawns && self.connection.has_received_go_away())
@@ -239,7 +216,7 @@ impl<F: Framing> State<F> {
     /// Returns the reason why a call waits. Valid only if [`must_wait`](Self::must_wait) returns
     /// `true`.
     pub(super) fn wait_reason(&self, kind: CallKind) -> WaitReason {
-        match self.congestion(kind.is_oneway) {
+        match self.congestion().filter(|_| kind.is_oneway) {
             Some(reason) => reason,
             None if kind.is_suspect && !self.must_wait(CallKind { is_suspect: false, ..kind }) => {
                 WaitReason::Suspect
@@ -253,16 +230,16 @@ impl<F: Framing> State<F> {
         self.parked.next_key()
     }
 
-    /// Parks a call until it may start. Returns `true` if the call still holds its permit: while it
-    /// waits for another suspect, it holds none.
+    /// Parks a call until it may start. Returns `true` if the call still holds its permit. While it
+    /// waits for others, it holds none, because its caller may never be polled again.
     pub(super) fn park(&mut self, key: u64, has_permit: bool, kind: CallKind, cx: &Context<'_>) -> bool {
         let reason = self.wait_reason(kind);
-        let for_suspect = reason == WaitReason::Suspect;
-        if for_suspect && has_permit {
+        let keeps_permit = has_permit && reason == WaitReason::Restart;
+        if has_permit && !keeps_permit {
             self.release_permit();
         }
-        self.parked.park(key, has_permit && !for_suspect, reason, cx);
-        has_permit && !for_suspect
+        self.parked.park(key, keeps_permit, reason, cx);
+        keeps_permit
     }
 
     /// Removes a parked call. `None` if it was unparked, which also released its permit. Drop it
@@ -277,12 +254,19 @@ impl<F: Framing> State<F> {
         if let WaitReason::Restart | WaitReason::Suspect = reason {
             return;
         }
-        self.woken.extend(self.permits.call_blocked());
+        self.call_blocked();
         if self.on_timeout == OnTimeout::Kill && !self.overran {
             self.overran = true;
             self.permits.close();
             self.wake_task();
         }
+    }
+
+    /// Records that a call has timed out because the peer does not read or answer earlier ones.
+    #[cold]
+    fn call_blocked(&mut self) {
+        let listener = self.permits.call_blocked(self.connection.sent_requests());
+        self.woken.extend(listener);
     }
 
     /// Wakes the parked calls. Those of a pool lose their permits, because their callers may never be
@@ -465,7 +449,7 @@ impl<F: Framing> State<F> {
         if !self.parked.is_empty() && !self.must_wait(CallKind::default()) {
             self.unpark();
         }
-        if self.parked.has_oneways() && !self.connection.has_max_oneways() {
+        if self.parked.has_oneways() && self.congestion().is_none() {
             let oneways = self.parked.drain_oneways();
             self.wake_parked(oneways);
         }
@@ -496,6 +480,9 @@ impl<F: Framing> State<F> {
         if let Some(until) = until {
             let expired = self.connection.handle_timeout(until);
             self.update_given_up();
+            if expired.iter().any(is_unsent) {
+                self.call_blocked();
+            }
             self.overran |= !expired.is_empty() && self.on_timeout == OnTimeout::Kill;
             self.complete_all(expired);
             if self.overran {
@@ -595,7 +582,7 @@ impl<F: Framing> State<F> {
     }
 
     pub(super) fn is_written(&self) -> bool {
-        self.connection.queued_bytes() == 0 && self.writer.unwritten() == 0
+        self.connection.queued_bytes() == 0 && self.connection.held() == 0 && self.writer.unwritten() == 0
     }
 
     /// Returns `true` if no caller waits for an answer.
@@ -655,6 +642,8 @@ impl<F: Framing> State<F> {
             user_code::catch("the framing of the codec", || self.writer.decode_retracted(retracted))
                 .unwrap_or_default();
         frames.extend(std::iter::from_fn(|| self.connection.poll_encode()));
+        let held = std::iter::from_fn(|| self.connection.take_held());
+        frames.extend(held.map(|(id, request)| Frame::Request { id, request }));
         let unsent = frames.into_iter().filter_map(|frame| {
             let frame = match frame {
                 Frame::Unmarked { request, .. } => *request,
@@ -699,6 +688,11 @@ impl<F: Framing> State<F> {
         }
         self.wake_task();
     }
+}
+
+/// Returns `true` if a call has ended before its request was sent.
+fn is_unsent(event: &Event<usize>) -> bool {
+    matches!(event, Event::Answered { result: Err(error), .. } if error.executed() == Executed::No)
 }
 
 /// Runtime that the current thread runs on or has entered.

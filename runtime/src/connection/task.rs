@@ -213,10 +213,12 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         Poll::Pending
     }
 
-    /// Returns `true` if no handler may start, because the peer does not read its answers.
+    /// Returns `true` if no handler may start, because the peer does not read its answers, or too many
+    /// cancelled handlers have not ended.
     fn is_congested(&self) -> bool {
         // A side that serves nothing checks this when a request arrives.
-        (H::SERVES || !self.waiting.is_empty()) && self.link.lock().is_full()
+        (H::SERVES || !self.waiting.is_empty())
+            && (self.handler.has_max_cancelled() || self.link.lock().is_full())
     }
 
     /// Returns `true` if no request may be read. Never if the peer waits before it sends more than this
@@ -284,7 +286,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             self.handle_frames(&mut go_away)?;
             let answered = self.buffers.answers.len();
             if !self.buffers.requests.is_empty() {
-                is_congested |= !H::SERVES && self.link.lock().is_full();
+                is_congested |= !H::SERVES && self.is_announced && self.link.lock().is_full();
                 let Buffers { requests, answers, .. } = &mut self.buffers;
                 if is_congested {
                     self.waiting.extend(requests.drain(..));
@@ -296,6 +298,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             if is_last {
                 break;
             }
+            is_congested |= self.handler.has_max_cancelled();
             let Buffers { answers, woken, .. } = &mut self.buffers;
             user_code::wake_all(woken.drain(..));
             answer_bytes += answers[answered..].iter().map(size_of_answer).sum::<usize>();
@@ -318,7 +321,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         for _ in 0..MAX_WAITING_BATCHES {
             let Buffers { requests, answers, .. } = &mut self.buffers;
             let mut state = self.link.lock();
-            if state.is_full() {
+            if state.is_full() || self.handler.has_max_cancelled() {
                 break;
             }
             let batch = self.waiting.len().min(MAX_REQUEST_BATCH);

@@ -17,8 +17,9 @@ use super::inline_policy::InlinePolicy;
 use super::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, RequestHandler};
 
-/// Maximum number of unfinished handlers whose end a host without admission does not wait for: those
-/// of oneway messages and of cancelled calls. At this number, no further request is read.
+/// Maximum number of cancelled handlers that have not ended. At this number, no further handler starts.
+/// From a host without admission, no further request is read if so many handlers of cancelled calls and
+/// oneway messages have not ended.
 const MAX_UNAWAITED_HANDLERS: usize = 4096;
 
 /// Size in bytes of unfinished oneway messages at which no further request is read from a host without
@@ -269,6 +270,10 @@ impl<S: Service + 'static> RequestHandler for Handlers<S> {
     #[inline]
     fn take_finished_oneways(&mut self) -> usize {
         std::mem::take(&mut self.finished_oneways)
+    }
+
+    fn has_max_cancelled(&self) -> bool {
+        self.cancelled.len() >= MAX_UNAWAITED_HANDLERS
     }
 
     fn is_full(&self) -> bool {

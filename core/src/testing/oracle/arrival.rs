@@ -8,6 +8,7 @@ use super::{
 impl Oracle {
     /// Checks the frame that left `from`. `None`: checks that `from` had nothing to send.
     pub(in super::super) fn transmitted(&mut self, from: Endpoint, frame: Option<&Frame>) -> Verdict {
+        self.queue_held(from);
         let expected = self.ledger_mut(from).pop();
         let right = match (&expected, frame) {
             (None, None) | (Some(QueuedFrame::Pong), Some(Frame::Pong)) => true,
@@ -28,7 +29,11 @@ impl Oracle {
 
     /// Number of the request that the next frame of `from` starts or answers. `None` if the
     /// simulation must not refuse to encode that frame.
-    pub(in super::super) fn refusable(&self, from: Endpoint) -> Option<usize> {
+    pub(in super::super) fn refusable(&mut self, from: Endpoint) -> Option<usize> {
+        if !self.has_to_transmit(from) {
+            return None;
+        }
+        self.queue_held(from);
         match *self.ledger(from).outgoing.front()? {
             QueuedFrame::Request(number) => Some(number),
             QueuedFrame::Answer(number) => match self.requests[number].answer {

@@ -23,6 +23,8 @@ impl Oracle {
 
         let (is, must) = (connection.has_max_calls(), self.has_max_calls(end));
         ensure!(is == must, "{end}: has_max_calls() is {is}, not {must}");
+        let (is, must) = (connection.held(), ledger.held.len());
+        ensure!(is == must, "{end}: held() is {is}, not {must}");
         let (is, must) = (connection.has_max_oneways(), self.has_max_oneways(end));
         ensure!(is == must, "{end}: has_max_oneways() is {is}, not {must}");
 
@@ -59,11 +61,10 @@ impl Oracle {
             ensure!(!lossless || request.never != request.seen, "#{number} got lost");
         }
         for end in Endpoint::BOTH {
-            let has_max = self.has_max_calls(end) || self.has_max_oneways(end);
-            ensure!(!lossless || !has_max, "{end} waits for ever to send a request");
+            ensure!(!lossless || !self.has_max_oneways(end), "{end} waits for ever to send a oneway message");
             let ledger = self.ledger(end);
-            let rest = (ledger.outgoing.len(), ledger.in_use.len(), ledger.serving.len());
-            ensure!(rest == (0, 0, 0), "{end}: to transmit, in flight, serving: {rest:?}");
+            let rest = (ledger.held.len(), ledger.outgoing.len(), ledger.in_use.len(), ledger.serving.len());
+            ensure!(rest == (0, 0, 0, 0), "{end}: held, to transmit, in flight, serving: {rest:?}");
         }
         Ok(())
     }

@@ -50,6 +50,8 @@ pub(super) enum QueuedFrame {
 pub(super) struct Ledger {
     /// Frames to send, in order.
     pub(super) outgoing: VecDeque<QueuedFrame>,
+    /// Calls that the peer does not take yet, in order.
+    pub(super) held: VecDeque<usize>,
     /// Requests that were retracted since the queue was last empty. Each may keep its slot until the
     /// frames before it are sent.
     pub(super) retracted: usize,

@@ -38,7 +38,7 @@ impl World<'_> {
     }
 
     pub(super) fn call(&mut self, from: Endpoint, oneway: bool) -> Verdict {
-        if if oneway { self.oracle.has_max_oneways(from) } else { self.oracle.has_max_calls(from) } {
+        if oneway && self.oracle.has_max_oneways(from) {
             self.oracle.summary.waited += 1;
             return Ok(());
         }

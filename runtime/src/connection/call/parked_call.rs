@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 
 use super::super::alarm::Alarm;
-use super::super::state::{CallKind, WaitReason};
+use super::super::parked::{CallKind, WaitReason};
 
-/// Call that waits for space in the queue, for a worker that is being restarted, or for another
-/// suspect. Its timeout runs meanwhile.
+/// Call that waits for a worker that is being restarted or for another suspect, or oneway message that
+/// waits for its peer. Its timeout runs meanwhile.
 pub(super) struct ParkedCall {
     request: Request,
     pub(super) key: u64,
@@ -50,9 +50,6 @@ impl ParkedCall {
                 "raise the timeout to let it wait longer",
             ),
             WaitReason::QueueFull => ("the worker did not read earlier requests".to_owned(), congested),
-            WaitReason::MaxCalls => {
-                ("the worker has not answered as many earlier requests as it takes".to_owned(), congested)
-            }
             WaitReason::MaxOneways => (
                 "the worker has not finished as many earlier oneway messages as it takes".to_owned(),
                 congested,

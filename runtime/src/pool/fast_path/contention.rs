@@ -125,7 +125,7 @@ mod tests {
                 in_flight: u32::from(*self.0.0.lock().unwrap()),
                 given_up: 0,
                 acquired: 0,
-                begun: 0,
+                sent: 0,
                 is_blocked: false,
             }
         }

@@ -74,7 +74,7 @@ pub(super) struct Instance<W> {
     /// Resident memory in bytes above which the worker is replaced.
     pub(super) max_memory_bytes: u64,
     pub(super) resident_bytes: Option<u64>,
-    /// Time since which the worker has been stuck, and the number of calls begun by then.
+    /// Time since which the worker has been stuck, and the number of requests sent by then.
     pub(super) stuck_since: Option<(Instant, u64)>,
     /// Time since which the worker has started no call, and the number of calls started by then.
     pub(super) idle_since: Option<(Instant, u64)>,
@@ -88,13 +88,13 @@ impl<W: WorkerPermits> Instance<W> {
     }
 
     /// Updates the time since which the worker is stuck: a given-up call keeps a permit, or calls time
-    /// out because the worker does not read, and meanwhile no call was written to its stream.
+    /// out because the worker does not read, and meanwhile no request was sent to it.
     pub(super) fn check_stuck(&mut self, now: Instant) {
         let counts = self.permits.counts();
         self.stuck_since = match self.stuck_since {
             _ if !has_lost_calls(counts) => None,
-            Some(since) if since.1 == counts.begun => Some(since),
-            _ => Some((now, counts.begun)),
+            Some(since) if since.1 == counts.sent => Some(since),
+            _ => Some((now, counts.sent)),
         };
     }
 

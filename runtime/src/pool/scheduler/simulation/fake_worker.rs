@@ -90,7 +90,7 @@ impl WorkerPermits for FakeWorker {
 
     fn counts(&self) -> PermitCounts {
         let FakePermits { is_open, in_flight, given_up, started, .. } = *self.permits.borrow();
-        let (acquired, begun) = (started, started);
-        PermitCounts { is_open, in_flight, given_up, acquired, begun, is_blocked: false }
+        let (acquired, sent) = (started, started);
+        PermitCounts { is_open, in_flight, given_up, acquired, sent, is_blocked: false }
     }
 }
