@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use isolated_workers::ErrorKind;
 use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
 use isolated_workers::layer::Timeout;
 use isolated_workers::pool::WorkerId;
+use isolated_workers::{ErrorKind, ServiceExt};
 use isolated_workers_test_support::process::PidFd;
 use tokio::spawn;
 
@@ -155,12 +155,12 @@ async fn a_worker_that_does_not_read_oneway_messages_is_replaced() {
 #[tokio::test]
 async fn a_call_that_exceeds_the_limit_of_a_layer_after_it_was_queued_kills_its_worker() {
     let timeouts = Timeouts::default().close(HANG_TIMEOUT * 10);
-    let builder =
-        pool(1).timeouts(timeouts).on_timeout(OnTimeout::Kill).layer(Timeout::new(Duration::from_secs(1)));
-    let (pool, stage) = (started(builder).await, Stage::new());
+    let pool = started(pool(1).timeouts(timeouts).on_timeout(OnTimeout::Kill)).await;
+    let stage = Stage::new();
     let first = spawn(stage.hold(pool.clone(), "first"));
     let held = stage.next().await;
-    let (client, path) = (JobsClient::new(pool.clone()), stage.path());
+    let limited = pool.clone().wrapped_by(Timeout::new(Duration::from_secs(1)));
+    let (client, path) = (JobsClient::new(limited), stage.path());
     let hanging = spawn(async move { client.hang(path, "hangs".to_owned()).await });
     queued(&pool, 1).await;
     // Longer than the layer gives its call to end by itself.
