@@ -124,7 +124,7 @@ impl<T> Connection<T> {
     }
 
     /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held until
-    /// the peer takes it. The call ends with an [`Event::Answered`] that returns `token`, unless
+    /// the peer takes it. Oneway messages may overtake it. The call ends with an [`Event::Answered`] that returns `token`, unless
     /// [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
     /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
     ///

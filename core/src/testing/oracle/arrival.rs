@@ -1,8 +1,8 @@
 //! Checks of the frames that leave an endpoint, and of their effect on the other endpoint.
 
 use super::{
-    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Oracle, QueuedFrame, TxId, Verdict,
-    ensure, payload,
+    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Ledger, Oracle, QueuedFrame, TxId,
+    Verdict, ensure, payload,
 };
 
 impl Oracle {
@@ -29,12 +29,12 @@ impl Oracle {
 
     /// Number of the request that the next frame of `from` starts or answers. `None` if the
     /// simulation must not refuse to encode that frame.
-    pub(in super::super) fn refusable(&mut self, from: Endpoint) -> Option<usize> {
-        if !self.has_to_transmit(from) {
-            return None;
-        }
-        self.queue_held(from);
-        match *self.ledger(from).outgoing.front()? {
+    pub(in super::super) fn refusable(&self, from: Endpoint) -> Option<usize> {
+        let Some(frame) = self.ledger(from).outgoing.front() else {
+            // A held call is queued first.
+            return self.ledger(from).held.front().copied().filter(|_| self.has_to_transmit(from));
+        };
+        match *frame {
             QueuedFrame::Request(number) => Some(number),
             QueuedFrame::Answer(number) => match self.requests[number].answer {
                 // If an encode error cannot be encoded either, nothing is sent, so the call would
@@ -54,6 +54,7 @@ impl Oracle {
         event: Option<Event<usize>>,
     ) -> Verdict {
         self.summary.refused_frame += 1;
+        self.queue_held(from);
         match self.ledger_mut(from).pop() {
             Some(QueuedFrame::Request(number)) => {
                 let cost = if self.requests[number].oneway { self.oneway_cost(number) } else { 0 };
@@ -138,18 +139,18 @@ impl Oracle {
             return Err(format!("a request became {event:?}"));
         };
         let number = payload::number_of(body).ok_or("a request without a number")?;
-        let newest = self.ledger(to).newest;
-        ensure!(newest.is_none_or(|newest| newest < number), "#{number} came after {newest:?}");
+        let oneway = arrived.is_oneway();
+        let Ledger { newest_call, newest_oneway, .. } = self.ledger_mut(to);
+        let newest = if oneway { newest_oneway } else { newest_call };
+        let before = newest.replace(number);
+        ensure!(before.is_none_or(|before| before < number), "#{number} came after {before:?}");
         let request = self.requests.get_mut(number).ok_or("an unknown request")?;
-        let same = arrived.id() == Some(&request.id)
-            && *arrived.body() == request.body
-            && arrived.is_oneway() == request.oneway;
+        let same =
+            arrived.id() == Some(&request.id) && *arrived.body() == request.body && oneway == request.oneway;
         ensure!(request.from == to.other() && same, "#{number} changed on its way: {arrived:?}");
         ensure!(!request.never, "#{number} arrived, but its owner got `Executed::No`");
         request.seen = true;
-        let oneway = request.oneway;
         let ledger = self.ledger_mut(to);
-        ledger.newest = Some(number);
         if oneway {
             ledger.unfinished.push(number);
         } else {

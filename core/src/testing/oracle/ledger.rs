@@ -65,8 +65,10 @@ pub(super) struct Ledger {
     pub(super) unfinished: Vec<usize>,
     /// Cost of the finished ones for which no credit was given back.
     pub(super) finished_cost: usize,
-    /// Newest request that arrived. No request may arrive out of order or twice.
-    pub(super) newest: Option<usize>,
+    /// Newest call that arrived. No call may arrive out of order or twice.
+    pub(super) newest_call: Option<usize>,
+    /// The same for oneway messages, which may overtake calls that were held.
+    pub(super) newest_oneway: Option<usize>,
     pub(super) sent_go_away: bool,
     pub(super) received_go_away: bool,
     pub(super) failed: bool,
