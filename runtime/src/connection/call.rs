@@ -22,6 +22,9 @@ use super::{Link, user_code, wake_all};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Suspect;
 
+/// Time by which a call may exceed a deadline that a layer has set. The layer gives its call more.
+const DEADLINE_SLACK: Duration = Duration::from_millis(10);
+
 /// Future of a call. Dropping it cancels the call.
 pub(crate) struct Call<T: CallTarget> {
     target: T,
@@ -95,7 +98,8 @@ impl<T: CallTarget> Call<T> {
             None => timeout,
             Some(at) => {
                 let rest = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
-                Some(timeout.map_or(rest, |timeout| timeout.min(rest)))
+                // An error that names the timeout is better than one that names the exact rest.
+                Some(timeout.filter(|timeout| *timeout <= rest + DEADLINE_SLACK).unwrap_or(rest))
             }
         }
     }
