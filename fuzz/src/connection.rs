@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, BytesMut};
 use isolated_workers::codec::{Codec, Json, Postcard};
 use isolated_workers::protocol::{
-    Body, Connection, Event, Frame, GoAway, Limits, Name, Request, Response, TxId,
+    Admission, Body, Connection, Event, Frame, GoAway, Limits, Name, Request, Response, TxId,
 };
 use isolated_workers::{Error, ErrorKind};
 use tokio_util::codec::Decoder;
@@ -34,11 +34,20 @@ struct Scene<'a> {
     failed: bool,
 }
 
+/// Returns a connection with little room in each direction, or one to a peer that announces nothing.
+fn new_connection(script: &[u8]) -> Connection<u32> {
+    let little = Admission { requests: 3, request_bytes: 200, oneway_bytes: 8 << 10 };
+    match script.len() % 2 {
+        0 => Connection::new(),
+        _ => Connection::with_admission(little, little),
+    }
+}
+
 impl<'a> Scene<'a> {
     fn new(script: &'a [u8]) -> Self {
         Self {
             script,
-            connection: Connection::new(),
+            connection: new_connection(script),
             now: Instant::now(),
             open: HashSet::new(),
             calls: 0,

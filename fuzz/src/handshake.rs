@@ -1,5 +1,6 @@
 //! Arbitrary bytes as the peer's handshake line, on the host and on the worker.
 
+use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
 use isolated_workers_core::{Limits, Schema};
 
@@ -20,7 +21,8 @@ pub fn check(data: &[u8]) {
 
 fn identity() -> Identity<'static> {
     let service = Some(Schema::new("Calculator", 1));
-    Identity { codec: "json", transport: "unix-socket", service, pid: 1, limits: Limits::default() }
+    let (limits, admission) = (Limits::default(), Admission::WORKER);
+    Identity { codec: "json", transport: "unix-socket", service, pid: 1, limits, admission }
 }
 
 /// Returns the bytes after the worker's line. `None` if the host refuses the line.
