@@ -41,7 +41,7 @@ pub enum Frame {
     Ping,
     /// Answer to `Ping`.
     Pong,
-    /// Lets the receiver send further oneway messages, because some are finished.
+    /// Permission to send further oneway messages, because some are finished.
     Credit {
         /// Size that the finished messages [count](crate::protocol::Admission::oneway_bytes), in
         /// bytes.

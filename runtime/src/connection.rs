@@ -175,7 +175,7 @@ impl<C: Codec> Link<C> {
 
     pub(crate) fn permits(&self) -> PermitCounts {
         let state = self.lock();
-        state.permits.counts(state.sent_requests(), state.is_blocked())
+        state.permits.counts(state.connection.sent_requests(), state.is_blocked())
     }
 
     /// Number of calls that were given up and that the worker may still run.

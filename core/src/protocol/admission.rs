@@ -56,7 +56,7 @@ impl Default for Admission {
 /// Use of an [`Admission`] by the requests in one direction.
 #[derive(Debug)]
 pub(super) struct Usage {
-    pub(super) admission: Admission,
+    admission: Admission,
     request_bytes: usize,
     /// Cost of the oneway messages for which no credit was given back.
     oneway_bytes: usize,
@@ -82,6 +82,10 @@ impl Usage {
 
     pub(super) fn has_max_oneways(&self) -> bool {
         self.oneway_bytes >= self.admission.oneway_bytes
+    }
+
+    pub(super) fn max_oneway_bytes(&self) -> usize {
+        self.admission.oneway_bytes
     }
 
     pub(super) fn request_bytes(&self) -> usize {

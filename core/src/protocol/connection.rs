@@ -123,10 +123,11 @@ impl<T> Connection<T> {
         Self { outgoing, incoming, is_announced: true, ..Self::new() }
     }
 
-    /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held until
-    /// the peer takes it. Oneway messages may overtake it. The call ends with an [`Event::Answered`] that returns `token`, unless
-    /// [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
-    /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
+    /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held
+    /// until the peer takes it. Oneway messages may overtake it. The call ends with an
+    /// [`Event::Answered`] that returns `token`, unless [`cancel`](Self::cancel) returns it earlier.
+    /// The `timeout` runs from the next [`start_timeouts`](Self::start_timeouts). `None` means no
+    /// limit.
     ///
     /// # Errors
     /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
@@ -590,7 +591,7 @@ impl<T> Connection<T> {
     fn check_bounds(&self, request: &Request) -> Result<(), Error> {
         if request.is_oneway() {
             return match self.incoming.has_max_oneways() {
-                true => Err(too_many_oneways(self.incoming.admission)),
+                true => Err(too_many_oneways(self.incoming.max_oneway_bytes())),
                 false => Ok(()),
             };
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::Admission;
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use crate::{Error, ErrorKind, Executed, Name, RemoteError, TxId};
 
@@ -28,8 +27,7 @@ pub(super) fn too_many_requests(requests: usize, bytes: usize) -> Error {
 }
 
 #[cold]
-pub(super) fn too_many_oneways(admission: Admission) -> Error {
-    let bytes = admission.oneway_bytes;
+pub(super) fn too_many_oneways(bytes: usize) -> Error {
     let cause = format!("oneway messages of the peer that count {bytes} bytes are not finished yet");
     let remedy = "make the peer wait for credit before it sends more";
     Error::new(ErrorKind::Protocol, format!("could not accept a oneway message: {cause}; {remedy}"))

@@ -56,19 +56,19 @@ pub struct Identity<'a> {
     pub pid: u32,
     /// Limits of the frames that this side receives. The peer sends no larger ones.
     pub limits: Limits,
-    /// What this side takes from its peer at once.
+    /// Amount that this side takes from its peer at once.
     pub admission: Admission,
 }
 
-/// What both sides of a connection keep to, as the handshake has found.
+/// Rules that both sides of a connection keep, from their announcements in the handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// Limits of the frames to send: the lower ones of both sides.
     pub limits: Limits,
-    /// What this side takes from its peer at once.
+    /// Amount that this side takes from its peer at once.
     pub own_admission: Admission,
-    /// What the peer takes at once. `None` if it has announced nothing. It then does not wait before it
-    /// exceeds `own_admission` either.
+    /// Amount that the peer takes at once. `None` if it has announced nothing. It then does not wait
+    /// before it exceeds `own_admission` either.
     pub peer_admission: Option<Admission>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Oracle {
     requests: Vec<Tracked>,
     host: Ledger,
     worker: Ledger,
-    /// What the host and the worker take. `None`: they have not announced it.
+    /// Amounts that the host and the worker take. `None`: they have not announced it.
     admissions: Option<(Admission, Admission)>,
     pub(super) summary: Summary,
 }
@@ -43,7 +43,7 @@ impl Oracle {
         Self { admissions, ..Self::default() }
     }
 
-    /// What `end` takes from its peer.
+    /// Amount that `end` takes from its peer.
     fn admission(&self, end: Endpoint) -> Admission {
         match (self.admissions, end) {
             (None, _) => Admission::UNANNOUNCED,

@@ -33,7 +33,7 @@ impl<T> Pair<T> {
         }
     }
 
-    /// Lets both sides announce what they take.
+    /// Announces to each side what the other takes.
     #[must_use]
     pub fn with_admissions(self, host: Admission, worker: Admission) -> Self {
         let connections =

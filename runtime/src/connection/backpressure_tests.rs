@@ -217,8 +217,7 @@ async fn two_sides_that_call_each_other_over_a_small_stream_both_get_their_answe
         })
     });
     let answers = futures_util::future::join_all(calls);
-    let answers =
-        tokio::time::timeout(Duration::from_secs(60), answers).await.expect("nobody waits for ever");
+    let answers = tokio::time::timeout(Duration::from_secs(60), answers).await.expect("every call ends");
     assert!(answers.into_iter().all(|answer| answer.unwrap().body().len() == ANSWER_BYTES));
 }
 

@@ -22,8 +22,8 @@ pub(super) struct Permits {
     /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
-    /// Number of requests that had been sent when a call timed out because the peer did not read or answer
-    /// earlier ones.
+    /// Number of requests that had been sent when a call timed out because the peer did not read or
+    /// answer earlier ones.
     blocked_at: Option<u64>,
     /// Number of available permits, readable without the mutex.
     available: Arc<AtomicU32>,

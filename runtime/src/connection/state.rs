@@ -170,11 +170,6 @@ impl<F: Framing> State<F> {
             && (!self.is_written() || self.connection.has_max_oneways())
     }
 
-    /// Number of requests that were taken for the peer so far, as a sign that it reads.
-    pub(super) fn sent_requests(&self) -> u64 {
-        self.connection.sent_requests()
-    }
-
     /// Takes a permit for a call that can start now. Returns `false` if none is available.
     pub(super) fn acquire_permit(&mut self) -> bool {
         self.is_connected() && self.permits.acquire()

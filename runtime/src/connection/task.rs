@@ -222,7 +222,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     }
 
     /// Returns `true` if no request may be read. Never if the peer waits before it sends more than this
-    /// side takes: two sides that both stop reading would wait for each other for ever.
+    /// side takes: two sides that both stop reading would wait for each other forever.
     fn is_stalled(&self, is_congested: bool) -> bool {
         H::SERVES && !self.is_announced && (is_congested || self.handler.is_full())
     }
@@ -267,8 +267,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     /// Handles the frames that were read, in batches, and the answers that handlers have completed.
     /// Returns the close reason if a go-away closes the connection. If a frame cannot be decoded,
-    /// sets `read` to the close reason. While this side `is_congested`, the requests wait, or the frames
-    /// stay in the reader.
+    /// sets `read` to the close reason. While this side `is_congested`, the requests wait, or the
+    /// frames stay in the reader.
     fn handle_input(
         &mut self,
         read: &mut Poll<Result<(), CloseReason>>,

@@ -18,8 +18,8 @@ use super::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, RequestHandler};
 
 /// Maximum number of cancelled handlers that have not ended. At this number, no further handler starts.
-/// From a host without admission, no further request is read if so many handlers of cancelled calls and
-/// oneway messages have not ended.
+/// From a host without admission, no further request is read while this number of handlers of cancelled
+/// calls and oneway messages has not ended.
 const MAX_UNAWAITED_HANDLERS: usize = 4096;
 
 /// Size in bytes of unfinished oneway messages at which no further request is read from a host without

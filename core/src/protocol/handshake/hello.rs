@@ -37,7 +37,7 @@ pub(super) struct Hello<'a> {
     /// Maximum size in bytes of the metadata in a frame that this side receives. `None`: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_metadata: Option<u64>,
-    /// What this side takes from its peer at once. `None`: unknown.
+    /// Amount that this side takes from its peer at once. `None`: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     admission: Option<Admission>,
     /// Length in bytes of the startup data that follows the host's line.

@@ -61,7 +61,7 @@ impl Oracle {
             ensure!(!lossless || request.never != request.seen, "#{number} got lost");
         }
         for end in Endpoint::BOTH {
-            ensure!(!lossless || !self.has_max_oneways(end), "{end} waits for ever to send a oneway message");
+            ensure!(!lossless || !self.has_max_oneways(end), "{end} can never send a oneway message again");
             let ledger = self.ledger(end);
             let rest = (ledger.held.len(), ledger.outgoing.len(), ledger.in_use.len(), ledger.serving.len());
             ensure!(rest == (0, 0, 0, 0), "{end}: held, to transmit, in flight, serving: {rest:?}");
