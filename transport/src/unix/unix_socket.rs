@@ -211,8 +211,10 @@ fn unreachable(path: &SocketPath, error: io::Error) -> io::Error {
         io::ErrorKind::NotFound => "the worker has ended",
         io::ErrorKind::ConnectionRefused => {
             // No process listens, and none will: the name of a private directory is never used
-            // again.
-            if let (true, Ok(dead)) = (path.is_private(), socket_file::cleanup(path)) {
+            // again. At a path of the user's, a process may be about to listen.
+            if path.is_private()
+                && let Ok(dead) = socket_file::cleanup(path)
+            {
                 dead.run();
             }
             "the worker has ended, or accepts no more connections"

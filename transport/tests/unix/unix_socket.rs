@@ -55,6 +55,16 @@ fn dialing_removes_a_dead_socket() {
 }
 
 #[test]
+fn dialing_keeps_a_socket_at_a_path_that_does_not_listen_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("calculator");
+    drop(UnixListener::bind(&path).unwrap());
+    let error = runtime().block_on(UnixSocket.dial(path.to_str().unwrap())).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(path.exists());
+}
+
+#[test]
 fn accept_waits_during_a_shortage_of_descriptors() {
     let (bound, mut child, _) = start(&UnixSocket, "starved");
     runtime().block_on(async {
