@@ -155,6 +155,7 @@ mod type_check;
 ///   method. A oneway message cannot be retried, because its outcome is not reported.
 /// - `blocking`: the method is a plain `fn`, which may block or compute for a long time. It runs on
 ///   tokio's blocking pool, so the connection still handles other calls, cancels and heartbeats.
+///   Its arguments are decoded and its reply is encoded there, too.
 ///   Cancelling the call does not stop the method; its result is dropped. A worker that exits does
 ///   not wait for the method, unless its runtime does: `#[main]` does not wait, while
 ///   `#[tokio::main]` waits until the host's `Timeouts::close` expires.

@@ -20,9 +20,14 @@ const DECODE_ADVICE: &str = "; build host and worker from the same definition of
 /// # Errors
 /// `Decode` if the payload is not an `M`, `TooLarge` if it exceeds the budget.
 pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, Error> {
-    decode_body(codec, request.body()).map_err(|error| {
+    decode_payload(codec, request.body(), request.role())
+}
+
+/// Decodes `body` as the message `M` on `side`.
+pub(crate) fn decode_payload<M: Message, C: Codec>(codec: &C, body: &Body, side: Role) -> Result<M, Error> {
+    decode_body(codec, body).map_err(|error| {
         let attempt = format!("could not decode `{}` from {}", M::NAME, C::ID);
-        undecodable(attempt, error, request.role()).with_executed(Executed::No)
+        undecodable(attempt, error, side).with_executed(Executed::No)
     })
 }
 

@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 
 pub use super::answer::Answer;
 pub use super::encoding::decode;
-use super::encoding::{Part, SKEW_ADVICE, encode, encode_into, unencodable};
+use super::encoding::{Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
 use crate::Context;
 use crate::support::left_threads::{self, BlockingTask};
 use crate::support::names::type_name;
@@ -163,7 +163,8 @@ where
 }
 
 /// Like [`respond_in_context`], for a `run` that blocks or computes for a long time. It runs on
-/// tokio's blocking thread pool, so that the connection stays responsive.
+/// tokio's blocking thread pool, so that the connection stays responsive. The message is decoded and
+/// the result encoded there, too, which takes long if they are large.
 ///
 /// Dropping the future does not stop `run` if it has started, but cancels the token of its
 /// [`Context`], which `run` can check. The result of `run` is dropped in that case. A worker answers
@@ -174,20 +175,23 @@ where
 ///
 /// # Panics
 /// Panics if `run` panics, or if called outside of a tokio runtime.
-pub fn respond_blocking<M, C, F>(codec: &C, request: Request, run: F) -> Answer<'_>
+pub fn respond_blocking<M, C, F>(codec: &C, mut request: Request, run: F) -> Answer<'_>
 where
     M: Message,
     C: Codec,
     F: FnOnce(Context, M) -> Result<M::Reply, M::Error> + Send + 'static,
 {
-    let message = match decode(codec, &request) {
-        Ok(message) => message,
-        Err(error) => return Answer::failed(error),
-    };
+    let (codec, role) = (codec.clone(), request.role());
+    let body = std::mem::replace(request.body_mut(), Body::empty());
     let context = Context::of(request);
     let cancel_on_drop = context.cancelled().clone().drop_guard();
+    let answer = move || {
+        let message = decode_payload(&codec, &body, role)?;
+        drop(body);
+        reply::<M, C>(&codec, run(context, message))
+    };
     let task = BlockingTask::spawn(move || {
-        let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(|| run(context, message))));
+        let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(answer)));
         // Calls of other blocking handlers that this one has dropped.
         left_threads::forget();
         ran.map_err(|panic| (panic, panic_location::take()))
@@ -196,7 +200,7 @@ where
         match task.await {
             Ok(Ok(result)) => {
                 cancel_on_drop.disarm();
-                reply::<M, C>(codec, result)
+                result
             }
             Ok(Err((panic, location))) => {
                 panic_location::set(location);

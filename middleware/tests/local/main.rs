@@ -1,6 +1,7 @@
 //! Tests of the built-in layers and of stacks, around a service in this process.
 
 mod allocations;
+mod blocking;
 mod boxed;
 mod context;
 mod limits;
