@@ -61,7 +61,8 @@ pub enum Frame {
 }
 
 /// Reaction that a go-away asks of its receiver. It has a meaning only for a worker. A go-away of a
-/// worker announces its own end, except [`PrepareDetach`](Self::PrepareDetach).
+/// worker announces its own end, except [`PrepareDetach`](Self::PrepareDetach) and
+/// [`Detach`](Self::Detach), which it repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GoAway {
@@ -73,7 +74,8 @@ pub enum GoAway {
     Linger(Duration),
     /// Get ready to be detached: repeat this go-away, and wait for the next one.
     PrepareDetach,
-    /// End the stream, wait for another connection without a limit, and outlive the host.
+    /// Outlive the host: repeat this go-away, and when the host ends the stream, wait for another
+    /// connection without a limit. Another go-away takes this back.
     Detach,
 }
 

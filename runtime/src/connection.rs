@@ -29,6 +29,7 @@ mod user_code;
 mod waiters;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -228,6 +229,13 @@ impl<C: Codec> Link<C> {
     /// stream, unless the worker is to read on.
     pub(crate) fn go_away(&self, go_away: GoAway) {
         self.change(|state| state.go_away(go_away));
+    }
+
+    /// Writes everything that is queued. Returns `false` if the stream broke. Must be polled on the
+    /// runtime of the connection task.
+    pub(crate) async fn flush(&self) -> bool {
+        poll_fn(|cx| self.change(|state| state.flush(cx))).await;
+        self.lock().is_open()
     }
 
     /// Refuses further calls. Calls in flight continue.

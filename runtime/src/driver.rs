@@ -116,11 +116,15 @@ pub trait Detach: Running {
     fn can_detach(&self) -> Result<(), Error>;
 
     /// Detaches the worker: dropping this handle no longer kills it. Called after the worker has
-    /// confirmed that it lingers.
+    /// confirmed that it no longer ends with its host.
     ///
     /// # Errors
     /// `Config` if the system refuses.
     fn detach(&mut self) -> Result<(), Error>;
+
+    /// Takes back a worker after [`detach`](Self::detach): dropping this handle kills it again. Called
+    /// if the caller was gone before it had the address of the worker.
+    fn reclaim(&mut self);
 }
 
 /// Process id of a worker that is a process; see [`Running::Pid`].

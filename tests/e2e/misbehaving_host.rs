@@ -3,6 +3,8 @@
 use std::process::{Child, Command, Output, Stdio};
 
 use isolated_workers::transport::{Bound, CHANNEL_VARIABLE, Channel, Transport, UnixSocket};
+use isolated_workers_test_support::process::PidFd;
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -48,6 +50,71 @@ async fn end_of_file_ends_the_worker_with_success() {
     let (child, stream) = started_with_handshake().await;
     drop(stream);
     assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
+}
+
+/// Reads frames of the worker until one contains `text`.
+async fn until_sent(stream: &mut Stream, text: &str) {
+    let mut frames = String::new();
+    while !frames.ends_with('\n') || !frames.contains(text) {
+        frames.push(soon(stream.reader.read_u8()).await.unwrap().into());
+    }
+}
+
+/// Starts a worker that is ready to be detached.
+async fn detachable() -> (Child, Stream) {
+    let (child, mut stream) = started_with_handshake().await;
+    let (_, cleanup) = stream.deferred_listener.take().unwrap().open().unwrap();
+    stream.cleanup = Some(cleanup);
+    stream.writer.write_all(b"{\"kind\":\"go_away\",\"payload\":\"prepare_detach\"}\n").await.unwrap();
+    until_sent(&mut stream, "\"prepare_detach\"").await;
+    (child, stream)
+}
+
+const DETACH: &[u8] = b"{\"kind\":\"go_away\",\"payload\":\"detach\"}\n";
+
+/// The worker reads the go-away only when its host is gone.
+#[tokio::test]
+async fn a_worker_whose_host_dies_before_it_hears_of_the_detach_ends() {
+    let (child, mut stream) = detachable().await;
+    let process = PidFd::open(child.id());
+    process.signal(Signal::STOP);
+    stream.writer.write_all(DETACH).await.unwrap();
+    drop(stream);
+    process.signal(Signal::CONT);
+    soon(ended(child)).await;
+
+    let (child, stream) = detachable().await;
+    drop(stream);
+    assert_eq!(soon(ended(child)).await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn a_worker_confirms_that_it_is_detached_and_then_outlives_its_stream() {
+    let (child, mut stream) = detachable().await;
+    stream.writer.write_all(DETACH).await.unwrap();
+    until_sent(&mut stream, "\"detach\"").await;
+    let _cleanup = stream.cleanup.take();
+    drop(stream);
+    let process = PidFd::open(child.id());
+    assert!(!process.ends_within(Duration::from_millis(800)), "a detached worker is no orphan");
+    process.signal(Signal::TERM);
+    assert_eq!(soon(ended(child)).await.0, Some(0));
+}
+
+/// The go-away to linger arrives with that to detach, or after its confirmation.
+#[tokio::test]
+async fn a_worker_that_is_kept_lingers_only_as_long_as_it_was_told() {
+    for waits in [false, true] {
+        let (child, mut stream) = detachable().await;
+        stream.writer.write_all(DETACH).await.unwrap();
+        if waits {
+            until_sent(&mut stream, "\"detach\"").await;
+        }
+        stream.writer.write_all(b"{\"kind\":\"go_away\",\"timeout\":50}\n").await.unwrap();
+        let mut rest = vec![];
+        soon(stream.reader.read_to_end(&mut rest)).await.unwrap();
+        assert_eq!(soon(ended(child)).await.0, Some(0));
+    }
 }
 
 #[tokio::test]

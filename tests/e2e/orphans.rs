@@ -185,6 +185,17 @@ fn no_worker_that_confirms_a_detach_too_late_outlives_its_host() {
     host.assert_no_worker_outlives("detached-late");
 }
 
+/// The host has not seen what it waits for, or has given up the detach before it saw that.
+#[test]
+fn no_worker_outlives_a_host_that_is_killed_during_a_detach() {
+    for state in ["detach-unseen", "given-up-ready", "given-up-detached"] {
+        let host = host(state, "wait");
+        assert_eq!(host.workers.len(), 2, "{state}");
+        PidFd::open(host.process.id()).signal(Signal::KILL);
+        host.assert_no_worker_outlives(state);
+    }
+}
+
 /// Runs in its own process, which becomes the parent of the orphans. That process is in their
 /// session, so the system does not end stopped orphans with SIGHUP.
 #[test]

@@ -516,8 +516,10 @@ impl<F: Framing> State<F> {
     /// Handles a go-away from the worker. Returns what it announces.
     pub(super) fn handle_go_away_of_worker(&mut self, go_away: GoAway) -> CloseReason {
         self.permits.close();
-        if go_away == GoAway::PrepareDetach {
-            return CloseReason::Detachable;
+        match go_away {
+            GoAway::PrepareDetach => return CloseReason::Detachable,
+            GoAway::Detach => return CloseReason::Detached,
+            _ => {}
         }
         // Confirms that no more calls are in transit. Any go-away of this side does.
         if !self.connection.has_sent_go_away() {
@@ -543,6 +545,7 @@ impl<F: Framing> State<F> {
                 self.connection.send_go_away(GoAway::PrepareDetach);
                 None
             }
+            (None, GoAway::Detach) => Some(CloseReason::Detached),
             (Some(Shutdown::Confirmed) | None, _) => Some(CloseReason::GoAway(go_away)),
         }
     }
@@ -574,6 +577,11 @@ impl<F: Framing> State<F> {
     /// Returns `true` if every answer that the peer still wants has been written.
     pub(super) fn has_answered(&self) -> bool {
         self.connection.serving() == self.connection.cancelled() && self.is_written()
+    }
+
+    /// Returns `true` if the stream accepts bytes.
+    pub(super) fn is_open(&self) -> bool {
+        self.writer.is_open()
     }
 
     pub(super) fn is_written(&self) -> bool {
@@ -677,8 +685,8 @@ impl<F: Framing> State<F> {
             self.availability = Availability::Closed;
         }
         self.connection.send_go_away(go_away);
-        // After these, the peer goes on reading.
-        if !matches!(go_away, GoAway::Drain | GoAway::PrepareDetach) {
+        // After these, both sides go on reading.
+        if !matches!(go_away, GoAway::Drain | GoAway::PrepareDetach | GoAway::Detach) {
             self.writer.shut_down_when_written();
         }
         self.wake_task();

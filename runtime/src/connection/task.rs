@@ -60,6 +60,9 @@ pub(crate) enum CloseReason {
     /// The worker waits for the go-away that detaches it. The connection has not ended: poll the task
     /// again.
     Detachable,
+    /// The host detaches the worker, or the worker confirms that. The connection has not ended: poll
+    /// the task again.
+    Detached,
     /// The stream broke, or ended within a frame, or user code panicked.
     Broken(io::Error),
     /// The peer broke the protocol.
@@ -193,9 +196,10 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                     self.end = Some(reason);
                 }
                 // A connection that has ended has no calls left to answer.
-                (Some(CloseReason::Leaving | CloseReason::Detachable) | None, Poll::Ready(Err(reason))) => {
-                    return Poll::Ready(reason);
-                }
+                (
+                    Some(CloseReason::Leaving | CloseReason::Detachable | CloseReason::Detached) | None,
+                    Poll::Ready(Err(reason)),
+                ) => return Poll::Ready(reason),
                 (Some(reason), _) => return Poll::Ready(reason),
                 (None, Poll::Ready(Ok(()))) => {}
                 // If the reader was not polled, it has no waker. Poll it in the next iteration.

@@ -106,6 +106,8 @@ impl Detach for Attached {
     fn detach(&mut self) -> Result<(), Error> {
         Ok(())
     }
+
+    fn reclaim(&mut self) {}
 }
 
 /// Transport for a running worker: the host dials it.

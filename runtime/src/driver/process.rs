@@ -141,6 +141,10 @@ impl Detach for Process {
             Error::with_source(ErrorKind::Config, text, error)
         })
     }
+
+    fn reclaim(&mut self) {
+        self.group.reclaim();
+    }
 }
 
 impl Driver for Program {

@@ -143,6 +143,11 @@ impl ProcessGroup {
         Ok(())
     }
 
+    /// Takes back a released group.
+    pub(super) fn reclaim(&mut self) {
+        self.is_released = false;
+    }
+
     /// Returns `true` if the OOM killer probably killed the process. Called once, after the exit.
     pub(super) fn was_oom_killed(&self, reason: ExitReason) -> bool {
         matches!(reason, ExitReason::Signaled { signal: 9, .. }) && !self.is_killed && oom::has_killed()

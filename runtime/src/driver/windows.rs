@@ -97,6 +97,12 @@ impl ProcessGroup {
         Ok(())
     }
 
+    /// Takes back released processes. If the system refuses, they still end with their handle.
+    pub(super) fn reclaim(&mut self) {
+        self.is_released = false;
+        let _ = self.job.reclaim();
+    }
+
     /// Returns `false`: Windows has no OOM killer.
     pub(super) fn was_oom_killed(&self, _: ExitReason) -> bool {
         false

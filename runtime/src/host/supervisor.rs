@@ -25,11 +25,12 @@ use self::active::Next;
 pub(crate) use self::connection::WorkerConnection;
 use self::handle::CommandRequest;
 pub(crate) use self::handle::{
-    Command, Connect, Dial, Identity, StopRequest, SupervisorHandle, WorkerExit, connected, unchanged,
+    Command, Connect, Dial, Identity, Release, StopRequest, SupervisorHandle, WorkerExit, connected,
+    unchanged,
 };
 use self::incarnation::Incarnation;
 use crate::Status;
-use crate::connection::{Link, LinkOwner};
+use crate::connection::{Availability, Link, LinkOwner};
 use crate::driver::{Driver, Running};
 use crate::host::starter::Starter;
 
@@ -174,6 +175,12 @@ fn worker_disconnected(message: &str) -> Error {
     let remedy = "`reconnect` reaches it again";
     let text = format!("the worker was disconnected while `{message}` was in flight; {remedy}");
     Error::new(ErrorKind::Closed, text)
+}
+
+/// Ends the connection of a worker that was detached and delivered.
+pub(crate) fn leave<C: Codec>(link: &Link<C>) {
+    link.fail(Availability::Closed, worker_detached);
+    link.close_stream();
 }
 
 fn worker_detached(message: &str) -> Error {

@@ -12,7 +12,7 @@ use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses}
 use crate::host::attempts;
 use crate::host::starter::Starter;
 use crate::host::supervisor::{
-    self, Command, Connect, Dial, StopRequest, SupervisorHandle, WorkerConnection,
+    self, Command, Connect, Dial, Release, StopRequest, SupervisorHandle, WorkerConnection,
 };
 use crate::{Builder, Lifecycle, Link, Program, Status};
 
@@ -292,8 +292,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// [attaches](crate::Attach) to the returned address. This host may then exit at any time.
     ///
     /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed). A disconnected worker is
-    /// dialed first. If the future is dropped before the worker has confirmed, the worker is
-    /// disconnected and not detached.
+    /// dialed first. If the future is dropped before it is ready, the worker is disconnected and not
+    /// detached.
     ///
     /// # Errors
     /// `Config` if the worker's output goes through this host, and the errors of
@@ -304,8 +304,10 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         T: Reconnect,
         D::Running: Detach,
     {
-        let (check, release, dial) = (D::Running::can_detach, D::Running::detach, self.dial());
-        self.shared.supervisor.command(Command::Detach { check, release, dial }).await?;
+        let command = Command::Detach { release: Release::new(), dial: self.dial() };
+        self.shared.supervisor.command(command).await?;
+        // The worker waits for this. The supervisor does it too, but its runtime may stop now.
+        supervisor::leave(&self.shared.link);
         Ok(self.shared.supervisor.identity().address)
     }
 }

@@ -272,28 +272,41 @@ impl<C: Codec> Session<C> {
         connection: AcceptedHost,
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
-        let AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, .. } = connection;
+        let AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent } = connection;
         let limits = self.options.limits;
         let ids = Arc::new(SequentialIds::default());
         let link = Link::new(self.codec.clone(), terms, ids, Duration::ZERO, writer);
         let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
         let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
-        let (end, is_stopped) = tokio::select! {
-            biased;
-            () = PollOnWake::new(stop.stopped()) => {
-                // A host without a handshake may not know go-aways.
-                link.shut_down(self.options.handshake);
-                (Ok(drained(&mut pump).await), true)
+        // `true` if the host may know that this worker is detached.
+        let mut has_confirmed = false;
+        let (end, is_stopped) = loop {
+            tokio::select! {
+                biased;
+                () = PollOnWake::new(stop.stopped()) => {
+                    // A host without a handshake may not know go-aways.
+                    link.shut_down(self.options.handshake);
+                    break (Ok(drained(&mut pump).await), true);
+                }
+                end = self.served(&mut pump) => match end {
+                    Ok(CloseReason::Leaving) => break (Ok(drained(&mut pump).await), true),
+                    Ok(CloseReason::Detached) => {
+                        // Before the confirmation, after which the host may exit.
+                        self.is_detached.store(true, Ordering::Release);
+                        orphan_guard.disarm();
+                        link.go_away(GoAway::Detach);
+                        has_confirmed = stop.unless(link.flush()).await == Some(true);
+                    }
+                    end => break (end, false),
+                },
             }
-            end = self.served(&mut pump) => match end {
-                Ok(CloseReason::Leaving) => (Ok(drained(&mut pump).await), true),
-                end => (end, false),
-            },
         };
         let end = end.inspect_err(|_| orphan_guard.disarm())?;
-        if !is_stopped && matches!(end, CloseReason::GoAway(GoAway::Detach)) {
-            self.is_detached.store(true, Ordering::Release);
+        if has_confirmed && !is_stopped && matches!(end, CloseReason::Eof | CloseReason::Broken(_)) {
+            return Ok(Some(UNLIMITED));
         }
+        // A host that has sent another go-away keeps this worker.
+        self.is_detached.store(parent.is_none(), Ordering::Release);
         // Disarm before the stream is dropped: its end tells the host that it may exit. If this side
         // ends the connection, the program may clean up for as long as its host lives.
         match &end {
@@ -303,7 +316,6 @@ impl<C: Codec> Session<C> {
         }
         match end {
             CloseReason::GoAway(GoAway::Linger(linger)) if !is_stopped => Ok(Some(linger)),
-            CloseReason::GoAway(GoAway::Detach) if !is_stopped => Ok(Some(UNLIMITED)),
             CloseReason::Broken(error) => Err(host_gone(error)),
             CloseReason::Violated(error) => Err(error),
             _ => Ok(None),

@@ -5,7 +5,9 @@
 //! - State of the workers, with `,child` if each has started a process, whose id is printed too:
 //!   `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks),
 //!   `disconnected`, `lingers` (disconnected without a limit), `detached-late` (confirms a detach too
-//!   late), `detached` (prints each address), or `nowhere` (prints the error of
+//!   late), `detach-unseen` (the host has not seen that they are ready to be detached),
+//!   `given-up-ready` and `given-up-detached` (the host has given up the detach, and not seen that they
+//!   are ready, or detached), `detached` (prints each address), or `nowhere` (prints the error of
 //!   `disconnect`).
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
 //!
@@ -26,13 +28,18 @@
 
 #[path = "../services/faults.rs"]
 mod faults;
+#[allow(dead_code, reason = "this host releases no transport")]
+#[path = "../held_transport.rs"]
+mod held_transport;
 
 use std::io::Write;
 use std::time::Duration;
 
 use faults::FaultsClient;
+use held_transport::Held;
 use isolated_workers::driver::Output;
 use isolated_workers::host::{Heartbeat, OnTimeout, Timeouts};
+use isolated_workers::transport::UnixSocket;
 use isolated_workers::{Error, ErrorKind, Program, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -67,6 +74,16 @@ async fn main() -> Result<(), Error> {
     };
     let mut workers = Vec::new();
     for _ in 0..2 {
+        let held = match state {
+            "detach-unseen" => Some(("\"prepare_detach\"", false)),
+            "given-up-ready" => Some(("\"prepare_detach\"", true)),
+            "given-up-detached" => Some(("\"detach\"", true)),
+            _ => None,
+        };
+        if let Some((step, gives_up)) = held {
+            println!("{}", detaches(worker, step, gives_up).await?);
+            continue;
+        }
         let mut program = Program::new(worker).stdout(Output::Discard).stderr(Output::Discard);
         if state == "blocks-exit" {
             program = program.arg("blocks-exit");
@@ -115,6 +132,27 @@ async fn main() -> Result<(), Error> {
         "abort" => std::process::abort(),
         _ => std::future::pending().await,
     }
+}
+
+/// Starts a worker and detaches it, without seeing its confirmation `step`. Returns its id.
+async fn detaches(program: &str, step: &'static str, gives_up: bool) -> Result<u32, Error> {
+    let (transport, hold) = Held::new(UnixSocket, step);
+    let program = Program::new(program).stdout(Output::Discard).stderr(Output::Discard);
+    let worker = Worker::builder(program).transport(transport).spawn().await?;
+    // The worker lives as long as this process.
+    let worker: &'static _ = Box::leak(Box::new(worker));
+    let mut detach = Box::pin(worker.detach());
+    tokio::select! {
+        result = &mut detach => panic!("the detach has ended: {result:?}"),
+        () = hold.reached() => {}
+    }
+    if gives_up {
+        drop(detach);
+        hold.wrote("{\"kind\":\"go_away\",\"timeout\"").await;
+    } else {
+        std::mem::forget(detach);
+    }
+    Ok(worker.pid())
 }
 
 async fn calls(program: &str, pipe: Option<&String>) -> Result<(), Error> {

@@ -27,7 +27,7 @@ impl Job {
         // SAFETY: attributes and name may be null: the handle is then not inherited and cannot be
         // opened by name.
         let job = Self(owned(unsafe { CreateJobObjectW(null(), null()) })?);
-        job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
+        job.reclaim()?;
         Ok(job)
     }
 
@@ -49,6 +49,11 @@ impl Job {
     /// Detaches the processes, so that they outlive this value.
     pub(super) fn release(&self) -> io::Result<()> {
         self.limit(0)
+    }
+
+    /// Lets the processes end with this value.
+    pub(super) fn reclaim(&self) -> io::Result<()> {
+        self.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)
     }
 
     fn limit(&self, flags: u32) -> io::Result<()> {

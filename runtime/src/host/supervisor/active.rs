@@ -6,13 +6,12 @@ use std::sync::PoisonError;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, GoAway};
 use isolated_workers_transport::Transport;
-use tokio::sync::oneshot;
 
-use super::handle::{Connect, Release, connected, stop_requested};
+use super::handle::{CommandSender, Connect, Release, connected, stop_requested};
 use super::incarnation::{Incarnation, ProcessEvent};
 use super::pending_command::{CONFIRM_TIMEOUT, PendingCommand, Step, StepEnd};
 use super::shutdown::Finish;
-use super::{Command, StopRequest, Supervisor, WorkerExit, unchanged, worker_detached};
+use super::{Command, StopRequest, Supervisor, WorkerExit, unchanged};
 use crate::Status;
 use crate::connection::{Availability, CloseReason};
 use crate::driver::Driver;
@@ -36,22 +35,37 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     pub(super) async fn serve(&mut self, process: &mut Incarnation<D, C, T>) -> Next {
         let mut pending: Option<Pending<D, C>> = None;
         loop {
-            let is_pending = pending.is_some();
+            let is_pending = pending.is_some() || process.is_delivering();
             tokio::select! {
                 biased;
                 request = PollOnWake::new(stop_requested(&mut self.stop, StopRequest::Drain)) => {
                     let cause = "it was closed meanwhile; start another";
                     PendingCommand::fail(&mut pending, ErrorKind::Closed, cause);
+                    if process.is_taken() {
+                        process.leave();
+                        return Next::Ended(WorkerExit::new(ExitReason::Detached));
+                    }
+                    process.keep();
                     self.status.send_replace(Status::Closing);
                     self.refuse_commands();
                     return Next::Ended(process.stop(request, &mut self.stop).await);
                 }
                 event = process.event(false) => match event {
-                    ProcessEvent::Detachable if process.lingers => {
-                        // A caller that has given up does not get the address.
-                        process.settle_detach(pending.as_ref().is_some_and(PendingCommand::detaches));
+                    ProcessEvent::Detachable if process.is_detaching => process.link.go_away(GoAway::Detach),
+                    ProcessEvent::Detached if process.is_detaching => {
+                        match pending.take().map(PendingCommand::into_parts) {
+                            Some((done, Some(release))) => deliver(process, done, &release),
+                            _ => process.keep(),
+                        }
                     }
-                    ProcessEvent::Leaving | ProcessEvent::Detachable => {
+                    ProcessEvent::Delivered { is_taken: true } => {
+                        process.leave();
+                        return Next::Ended(WorkerExit::new(ExitReason::Detached));
+                    }
+                    ProcessEvent::Delivered { is_taken: false } => process.keep(),
+                    // It has not read yet that it is kept.
+                    ProcessEvent::Detachable | ProcessEvent::Detached if process.lingers => {}
+                    ProcessEvent::Leaving | ProcessEvent::Detachable | ProcessEvent::Detached => {
                         process.is_leaving = true;
                         // A worker that lingers has no calls, and its connection is about to end.
                         if !process.lingers {
@@ -62,11 +76,9 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                     ProcessEvent::ConnectionEnded(CloseReason::Eof | CloseReason::GoAway(_))
                         if process.lingers && !process.is_leaving =>
                     {
-                        process.connection = None;
-                        if let Some(command) = pending.take_if(|it| it.awaits_confirmation())
-                            && let Some(exit) = self.confirmed(process, command)
-                        {
-                            return Next::Ended(exit);
+                        (process.connection, process.is_detaching) = (None, false);
+                        if let Some(command) = pending.take_if(|it| it.awaits_confirmation()) {
+                            confirmed(command);
                         }
                     }
                     event => {
@@ -83,7 +95,11 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                              `disconnect` waits again, `kill` ends it"
                         );
                         PendingCommand::fail(&mut pending, ErrorKind::Timeout, &cause);
-                        process.settle_detach(false);
+                        process.keep();
+                    }
+                    StepEnd::GivenUp => {
+                        pending = None;
+                        process.keep();
                     }
                     StepEnd::Dialed(dialed) => {
                         if let Some(command) = pending.take() {
@@ -118,8 +134,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
             }
             Command::Reconnect { .. } if !process.lingers => Err(connected()),
             Command::Reconnect { dial } => Ok(Some(Step::Dial { dial, release: None })),
-            Command::Detach { check, release, dial } => {
-                check(&process.running)?;
+            Command::Detach { release, dial } => {
+                (release.check)(&process.running)?;
                 if process.lingers {
                     return Ok(Some(Step::Dial { dial, release: Some(release) }));
                 }
@@ -163,35 +179,6 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         self.status.send_replace(Status::Disconnected);
         process.disconnect(go_away);
         Ok(())
-    }
-
-    /// Completes a command after the worker has confirmed that it lingers. Returns the exit if the
-    /// worker is detached.
-    fn confirmed(&self, process: &mut Incarnation<D, C, T>, command: Pending<D, C>) -> Option<WorkerExit> {
-        let detaches = command.detaches();
-        let (done, release) = command.into_parts();
-        let detached = match release {
-            None => Ok(None),
-            // The worker lingers, and still belongs to this host.
-            Some(_) if !detaches => return None,
-            Some(_) if !process.is_detaching => {
-                Err(unchanged("the worker cannot be detached: it does not know how; keep its host running"))
-            }
-            Some(release) => release(&mut process.running).map(|()| {
-                self.link.fail(Availability::Closed, worker_detached);
-                if let Some(cleanup) = &process.cleanup {
-                    cleanup.disarm();
-                }
-                Some(WorkerExit::new(ExitReason::Detached))
-            }),
-        };
-        let (result, exit) = match detached {
-            Ok(exit) => (Ok(()), exit),
-            Err(error) => (Err(error), None),
-        };
-        // Ignored: the caller may have given up.
-        let _ = done.send(result);
-        exit
     }
 
     /// Continues after the worker has announced its end.
@@ -246,14 +233,45 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
 
 /// Replies to a command, or keeps it if it waits for `step`.
 fn begin<P, C: Codec>(
-    done: oneshot::Sender<Result<(), Error>>,
+    done: CommandSender,
     step: Result<Option<Step<P, C>>, Error>,
 ) -> Option<PendingCommand<P, C>> {
     match step {
         Ok(Some(step)) => return Some(PendingCommand::new(done, step)),
         // Ignored: the caller may have given up.
-        Ok(None) => drop(done.send(Ok(()))),
+        Ok(None) => drop(done.send(Ok(None))),
         Err(error) => drop(done.send(Err(error))),
     }
     None
+}
+
+/// Completes a command after the worker has ended its stream.
+fn confirmed<P, C: Codec>(command: PendingCommand<P, C>) {
+    let (done, release) = command.into_parts();
+    let result = match release {
+        None => Ok(None),
+        Some(_) => {
+            let cause = "the worker ended its connection and did not confirm that it is detached; it does not \
+                         know how, or has ended; keep its host running";
+            Err(unchanged(cause))
+        }
+    };
+    // Ignored: the caller may have given up.
+    let _ = done.send(result);
+}
+
+/// Releases a detached worker, and tells the caller that waits for that.
+fn deliver<D: Driver, C: Codec, T: Transport>(
+    process: &mut Incarnation<D, C, T>,
+    done: CommandSender,
+    release: &Release<D::Running>,
+) {
+    match process.release(release) {
+        // A caller that is gone drops the receipt.
+        Ok(receipt) => drop(done.send(Ok(Some(receipt)))),
+        Err(error) => {
+            process.keep();
+            drop(done.send(Err(error)));
+        }
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::ABANDONED;
 use super::connection::WorkerConnection;
 use crate::Status;
-use crate::driver::{Address, Captured, Running};
+use crate::driver::{Address, Captured, Detach, Running};
 
 /// Requested end of a worker. A later variant overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub(crate) enum Command<P, C: Codec> {
     /// Continues over another connection.
     Reconnect { dial: Dial<C> },
     /// Detaches the worker without ending it. A worker that lingers is dialed first.
-    Detach { check: fn(&P) -> Result<(), Error>, release: Release<P>, dial: Dial<C> },
+    Detach { release: Release<P>, dial: Dial<C> },
 }
 
 /// Future that connects to a lingering worker. The supervisor owns it, so that the connection does
@@ -54,11 +54,28 @@ pub(crate) type Dial<C> = Pin<Box<dyn Future<Output = Result<Connect<C>, Error>>
 /// Function that continues the link over the connection.
 pub(crate) type Connect<C> = Box<dyn FnOnce() -> WorkerConnection<C> + Send>;
 
-/// Function of a driver that releases a worker.
-pub(crate) type Release<P> = fn(&mut P) -> Result<(), Error>;
+/// Functions of a driver that release a worker.
+pub(crate) struct Release<P> {
+    pub(super) check: fn(&P) -> Result<(), Error>,
+    pub(super) detach: fn(&mut P) -> Result<(), Error>,
+    pub(super) reclaim: fn(&mut P),
+}
+
+impl<P: Detach> Release<P> {
+    pub(crate) fn new() -> Self {
+        Self { check: P::can_detach, detach: P::detach, reclaim: P::reclaim }
+    }
+}
 
 /// A command, and the channel for its result.
-pub(super) type CommandRequest<P, C> = (Command<P, C>, oneshot::Sender<Result<(), Error>>);
+pub(super) type CommandRequest<P, C> = (Command<P, C>, CommandSender);
+
+/// Channel for the result of a command.
+pub(super) type CommandSender = oneshot::Sender<Result<Option<Receipt>, Error>>;
+
+/// Sender by which a caller confirms that it has taken the result of a detach. The worker is kept if
+/// the caller was dropped before.
+pub(super) type Receipt = oneshot::Sender<()>;
 
 /// Current process of the worker. It changes with each respawn.
 #[derive(Clone)]
@@ -96,7 +113,10 @@ impl<P: Running, C: Codec> SupervisorHandle<P, C> {
         // If the task is gone, the receivers of both channels are gone too.
         let _ = self.commands.send((command, done)).await;
         match outcome.await {
-            Ok(outcome) => outcome,
+            Ok(Ok(None)) => Ok(()),
+            // Fails if the worker was closed or killed meanwhile.
+            Ok(Ok(Some(receipt))) => receipt.send(()).map_err(|()| unchanged(self.end_cause())),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(unchanged(self.end_cause())),
         }
     }

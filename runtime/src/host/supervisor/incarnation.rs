@@ -8,12 +8,12 @@ use std::time::Instant;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Crash, Error, ExitReason, GoAway};
 use isolated_workers_transport::{Cleanup, DeferredListener, Transport};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::connection::WorkerConnection;
-use super::handle::stop_requested;
-use super::{StopRequest, WorkerExit, worker_disconnected};
+use super::handle::{Receipt, Release, stop_requested};
+use super::{StopRequest, WorkerExit, leave, worker_disconnected};
 use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Driver, Running};
 use crate::host::starter::{Started, Starter};
@@ -37,10 +37,20 @@ pub(super) struct Incarnation<D: Driver, C: Codec, T> {
     pub(super) is_leaving: bool,
     /// `true` if the worker was asked to wait for another connection.
     pub(super) lingers: bool,
-    /// `true` if the worker was told that it is detached. It may not have confirmed yet.
+    /// `true` from the preparation of a detach until the worker is detached or
+    /// [kept](Self::keep).
     pub(super) is_detaching: bool,
+    /// Set while a worker is detached and the caller has not taken its address.
+    delivery: Option<Delivery<D::Running>>,
     /// Protocol violation that ended the connection, if there was one.
     violation: Option<Error>,
+}
+
+/// Delivery of the address of a detached worker.
+struct Delivery<P> {
+    /// Receives the confirmation of the caller.
+    taken: oneshot::Receiver<()>,
+    reclaim: fn(&mut P),
 }
 
 /// Event of a process and its connection.
@@ -49,6 +59,12 @@ pub(super) enum ProcessEvent {
     Leaving,
     /// The worker waits for the go-away that detaches it.
     Detachable,
+    /// The worker no longer ends with its host.
+    Detached,
+    /// The caller of a detach has taken the address of the worker, or is gone.
+    Delivered {
+        is_taken: bool,
+    },
     /// No caller waits for an answer.
     Idle,
     ConnectionEnded(CloseReason),
@@ -77,6 +93,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
             is_leaving: false,
             lingers: false,
             is_detaching: false,
+            delivery: None,
             violation: None,
         }
     }
@@ -94,7 +111,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
 
     /// Waits for the next event. Reports `Idle` only if `reports_idle`. Cancel-safe.
     pub(super) async fn event(&mut self, reports_idle: bool) -> ProcessEvent {
-        let Self { running, connection, link, .. } = self;
+        let Self { running, connection, link, delivery, .. } = self;
         let (mut task, mut heartbeat) = match connection {
             Some(WorkerConnection { task, heartbeat }) => (Some(task), heartbeat.as_mut()),
             None => (None, None),
@@ -104,6 +121,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
             match task.as_mut().map_or(Poll::Pending, |task| task.as_mut().poll(cx)) {
                 Poll::Ready(CloseReason::Leaving) => Poll::Ready(ProcessEvent::Leaving),
                 Poll::Ready(CloseReason::Detachable) => Poll::Ready(ProcessEvent::Detachable),
+                Poll::Ready(CloseReason::Detached) => Poll::Ready(ProcessEvent::Detached),
                 Poll::Ready(end) => Poll::Ready(ProcessEvent::ConnectionEnded(end)),
                 // A caller that cancels its call wakes the connection task.
                 Poll::Pending if reports_idle && (!is_connected || link.is_idle()) => {
@@ -112,10 +130,17 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                 Poll::Pending => Poll::Pending,
             }
         });
+        let delivered = async {
+            match delivery {
+                Some(delivery) => (&mut delivery.taken).await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
         let unresponsive = poll_fn(|cx| heartbeat.as_mut().map_or(Poll::Pending, |it| it.as_mut().poll(cx)));
         tokio::select! {
             biased;
             event = connection => event,
+            is_taken = PollOnWake::new(delivered) => ProcessEvent::Delivered { is_taken },
             reason = PollOnWake::new(running.wait()) => ProcessEvent::Exited(reason),
             // Polled after the connection, which may just have received data.
             () = PollOnWake::new(unresponsive) => ProcessEvent::Unresponsive,
@@ -141,9 +166,11 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                 self.kill(false).await;
                 ExitReason::Unresponsive
             }
-            ProcessEvent::Leaving | ProcessEvent::Detachable | ProcessEvent::Idle => {
-                self.kill(false).await.reason
-            }
+            ProcessEvent::Leaving
+            | ProcessEvent::Detachable
+            | ProcessEvent::Detached
+            | ProcessEvent::Delivered { .. }
+            | ProcessEvent::Idle => self.kill(false).await.reason,
         }
     }
 
@@ -174,18 +201,9 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
     /// Asks the worker to end the connection and to wait for another one, or to get ready for that.
     pub(super) fn disconnect(&mut self, go_away: GoAway) {
         self.lingers = true;
+        self.is_detaching = go_away == GoAway::PrepareDetach;
         self.link.close(go_away, worker_disconnected);
         self.stop_heartbeat();
-    }
-
-    /// Answers a worker that gets ready to be detached: detaches it, or asks it to linger. It may
-    /// get the answer before it is ready.
-    pub(super) fn settle_detach(&mut self, detaches: bool) {
-        if !self.is_detaching {
-            self.is_detaching = detaches;
-            let linger = self.starter.settings.timeouts.linger();
-            self.link.go_away(if detaches { GoAway::Detach } else { GoAway::Linger(linger) });
-        }
     }
 
     /// Sends no more pings. The worker may be busy, and its end has a limit of its own.
@@ -197,14 +215,16 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
 
     /// Continues over another connection.
     pub(super) fn reconnect(&mut self, connection: WorkerConnection<C>) {
-        (self.lingers, self.is_detaching) = (false, false);
+        self.lingers = false;
         self.connection = Some(connection);
     }
 
     /// Waits until the connection has ended. Returns at once if there is none.
     async fn connection_ended(&mut self) {
         if let Some(connection) = &mut self.connection {
-            while let CloseReason::Leaving | CloseReason::Detachable = connection.task.as_mut().await {}
+            while let CloseReason::Leaving | CloseReason::Detachable | CloseReason::Detached =
+                connection.task.as_mut().await
+            {}
             self.connection = None;
         }
     }
@@ -236,5 +256,65 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
             crash.message = Some(message.to_owned());
             Error::crashed(crash)
         });
+    }
+}
+
+impl<D: Driver, C: Codec, T> Incarnation<D, C, T> {
+    /// Asks a worker that is being detached to linger instead, whatever step it has reached. Does
+    /// nothing if no detach is in progress.
+    pub(super) fn keep(&mut self) {
+        self.reclaim();
+        if std::mem::take(&mut self.is_detaching) {
+            self.link.go_away(GoAway::Linger(self.starter.settings.timeouts.linger()));
+        }
+    }
+
+    /// Releases a worker that is detached. Returns the sender by which the caller confirms that it has
+    /// taken the address.
+    pub(super) fn release(&mut self, release: &Release<D::Running>) -> Result<Receipt, Error> {
+        (release.detach)(&mut self.running)?;
+        let (receipt, taken) = oneshot::channel();
+        self.delivery = Some(Delivery { taken, reclaim: release.reclaim });
+        Ok(receipt)
+    }
+
+    /// Returns `true` while a caller has not taken the address of a detached worker.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.delivery.is_some()
+    }
+
+    /// Returns `true` if the caller has taken the address. If it has not, it no longer can.
+    pub(super) fn is_taken(&mut self) -> bool {
+        self.delivery.as_mut().is_some_and(|delivery| {
+            delivery.taken.close();
+            delivery.taken.try_recv().is_ok()
+        })
+    }
+
+    /// Takes back a worker whose address was not taken.
+    fn reclaim(&mut self) {
+        if let Some(Delivery { reclaim, .. }) = self.delivery.take() {
+            reclaim(&mut self.running);
+        }
+    }
+
+    /// Leaves a worker whose address was taken: its connection ends, and nothing else.
+    pub(super) fn leave(&mut self) {
+        self.delivery = None;
+        self.connection = None;
+        leave(&self.link);
+        if let Some(cleanup) = &self.cleanup {
+            cleanup.disarm();
+        }
+    }
+}
+
+impl<D: Driver, C: Codec, T> Drop for Incarnation<D, C, T> {
+    /// Takes back a worker whose address nobody can take anymore, so that it ends with its handle.
+    fn drop(&mut self) {
+        if self.is_taken() {
+            self.leave();
+        }
+        self.reclaim();
     }
 }

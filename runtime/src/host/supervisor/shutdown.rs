@@ -82,7 +82,8 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                     return Finish::Closed(self.close_or_kill(request, stop).await);
                 }
                 event = self.event(is_waiting_for_calls) => match event {
-                    ProcessEvent::Leaving | ProcessEvent::Detachable => self.is_leaving = true,
+                    ProcessEvent::Leaving => self.is_leaving = true,
+                    ProcessEvent::Detachable | ProcessEvent::Detached => {}
                     ProcessEvent::Idle if self.is_leaving => late = Some(Box::pin(silent_for(drain))),
                     ProcessEvent::Idle => return Finish::Closed(self.drain(stop).await),
                     // It has finished its calls, and may be cleaning up.
@@ -185,6 +186,8 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
                     }
                     ProcessEvent::Leaving
                     | ProcessEvent::Detachable
+                    | ProcessEvent::Detached
+                    | ProcessEvent::Delivered { .. }
                     | ProcessEvent::Idle
                     | ProcessEvent::Unresponsive => {}
                 },
