@@ -4,9 +4,11 @@
 //! shared [`State`] under a mutex and wakes the task. If no other call is in flight, the caller
 //! writes the request itself.
 //!
-//! Two kinds of user code run under that mutex: the framing of the codec and the writer of the
-//! transport. [`State`] catches their panics, closes the connection and ends every call with an
-//! error that names the panic. All other user code runs without the mutex: id generators, values
+//! Three kinds of user code run under that mutex: the framing of the codec, the writer of the
+//! transport, and the clone of a waker. [`State`] catches the panics of the first two, closes the
+//! connection and ends every call with an error that names the panic. Wakers are cloned before the
+//! state changes, so their panics concern only their callers. All other user code runs without the
+//! mutex: id generators, values
 //! and their codecs, handlers, wake-ups and the destructors of streams, wakers and answers.
 
 mod alarm;
@@ -50,7 +52,7 @@ pub(crate) use self::permits::PermitCounts;
 pub(crate) use self::request_handler::{Answer, RejectAll, RequestHandler};
 use self::state::State;
 pub(crate) use self::task::{CloseReason, ConnectionTask};
-pub(crate) use self::user_code::wake_all;
+pub(crate) use self::user_code::{catch as catch_panic, wake_all};
 use crate::OnTimeout;
 
 /// Service that calls the peer of a connection, without middleware.
@@ -171,7 +173,10 @@ impl<C: Codec> Link<C> {
 
     /// Releases a permit that was not used. Wakes no listener, because the owner itself releases it.
     pub(crate) fn release_permit(&self) {
-        let _listener = self.lock().permits.release();
+        let mut state = self.lock();
+        state.permits.uncount();
+        let _listener = state.permits.release();
+        drop(state);
     }
 
     pub(crate) fn permits(&self) -> PermitCounts {

@@ -15,6 +15,7 @@ mod script;
 mod settings;
 mod shutdown;
 mod stage;
+mod starting;
 mod unpolled;
 
 use isolated_workers::pool::{PoolBuilder, Stats};

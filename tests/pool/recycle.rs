@@ -172,3 +172,18 @@ async fn a_worker_that_does_not_read_is_killed_when_it_is_replaced_or_drained() 
         assert!(ended.await.unwrap(), "a stopped worker was not killed");
     }
 }
+
+#[tokio::test]
+async fn a_permit_that_was_given_back_unused_is_no_call() {
+    let calls = 40;
+    let settings = pool(1).max_in_flight(50).max_calls(calls);
+    let pool = started(settings.spawn_rate(1000, Duration::from_secs(1))).await;
+    let client = JobsClient::new(pool.clone());
+    // Most of them wait for room in the queue of bytes to write, some more than once.
+    let notes = (0..calls).map(|_| client.length_note("x".repeat(700 << 10)));
+    for sent in soon(join_all(notes)).await {
+        sent.unwrap();
+    }
+    let stats = pool.stats();
+    assert_eq!((stats.workers[0].done, stats.workers[0].restarts), (calls, 0));
+}

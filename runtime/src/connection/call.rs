@@ -136,7 +136,8 @@ impl<T: CallTarget> Call<T> {
             wake_all(woken);
             return self.park(request, key, kind, is_home, cx);
         }
-        self.has_permit = false;
+        // Released if the waker panics.
+        self.has_permit = T::NEEDS_PERMIT;
         let started = if request.is_oneway() {
             state.start_oneway(id, request, is_home).map(|()| CallState::Done)
         } else {
@@ -147,21 +148,24 @@ impl<T: CallTarget> Call<T> {
             let deadline = timeout.filter(|_| watches_deadline).and_then(OwnDeadline::after);
             started.map(|waiter| CallState::Waiting { waiter, id, deadline })
         };
-        let has_ended = !matches!(started, Ok(CallState::Waiting { .. }));
-        if T::NEEDS_PERMIT && has_ended {
-            state.release_permit();
+        self.has_permit = false;
+        match &started {
+            Ok(CallState::Waiting { .. }) => {}
+            Ok(_) if T::NEEDS_PERMIT => state.release_permit(),
+            Err(_) if T::NEEDS_PERMIT => state.release_unused_permit(),
+            _ => {}
         }
         let woken = state.take_woken();
         drop(state);
         wake_all(woken);
         match started {
             Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
-            Ok(mut waiting) => {
-                if let CallState::Waiting { deadline: Some(deadline), .. } = &mut waiting {
+            Ok(waiting) => {
+                self.state = waiting;
+                if let CallState::Waiting { deadline: Some(deadline), .. } = &mut self.state {
                     // Sets the alarm. The task gets its grace even if the timeout has elapsed.
                     deadline.poll(self.target.link(), cx);
                 }
-                self.state = waiting;
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),
@@ -182,7 +186,7 @@ impl<T: CallTarget> Call<T> {
     #[cold]
     fn release_permit(&mut self) {
         if std::mem::take(&mut self.has_permit) {
-            self.link().change(|state| state.release_permit());
+            self.link().change(|state| state.release_unused_permit());
         }
     }
 
@@ -246,7 +250,7 @@ impl<T: CallTarget> Call<T> {
                 state.parked_call_timed_out(reason);
             }
             if removed.has_permit {
-                state.release_permit();
+                state.release_unused_permit();
             }
             Some(removed)
         });
@@ -426,7 +430,8 @@ mod tests {
             assert_eq!((unsent.role(), unsent.deadline()), (sent.role(), None));
             assert!(sent.id().is_none_or(|id| unsent.id() == Some(id)));
         }
-        assert_eq!(counts(&link), (false, 0, 0, 4));
+        // Only the call that was partly sent counts.
+        assert_eq!(counts(&link), (false, 0, 0, 1));
     }
 
     #[tokio::test]
@@ -453,21 +458,21 @@ mod tests {
             Poll::Ready(())
         })
         .await;
-        assert_eq!((link.available_permits(), counts(&link)), (1, (true, 1, 0, 2)));
+        assert_eq!((link.available_permits(), counts(&link)), (1, (true, 1, 0, 1)));
         drop(call);
         // The worker may still run the call.
-        assert_eq!((link.available_permits(), counts(&link)), (1, (true, 0, 1, 2)));
+        assert_eq!((link.available_permits(), counts(&link)), (1, (true, 0, 1, 1)));
         // A oneway message ends immediately.
         let mut call = Call::new(Only(&link), Request::of::<Note>(Body::empty()));
         assert!((&mut call).await.is_ok() && call.take_unsent().is_none());
-        assert_eq!(counts(&link), (true, 0, 1, 3));
+        assert_eq!(counts(&link), (true, 0, 1, 2));
         // A call holds a permit for a worker that has exited in the meantime.
         assert!(link.acquire_permit());
         link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
         let mut call = Call::with_permit(Only(&link), request(&Postcard, 1));
         let _ = (&mut call).await;
         assert!(call.take_unsent().is_some());
-        assert_eq!(counts(&link), (false, 0, 0, 4));
+        assert_eq!(counts(&link), (false, 0, 0, 2));
         assert!(!link.acquire_permit(), "a closed connection gives no permits");
     }
 }

@@ -1,4 +1,4 @@
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use hashbrown::HashMap;
 
@@ -53,8 +53,7 @@ impl ParkedCalls {
     }
 
     /// Parks a call, if [`remove`](Self::remove) has just removed it or its key is new.
-    pub(super) fn park(&mut self, key: u64, has_permit: bool, reason: WaitReason, cx: &Context<'_>) {
-        let parked = Parked { waker: cx.waker().clone(), has_permit };
+    pub(super) fn park(&mut self, key: u64, parked: Parked, reason: WaitReason) {
         let calls = match reason {
             WaitReason::Suspect => &mut self.suspects,
             WaitReason::QueueFull | WaitReason::MaxOneways => &mut self.oneways,

@@ -15,7 +15,7 @@ pub(super) struct Permits {
     taken: u32,
     /// Number of permits kept for calls that were given up, because the worker may still run them.
     given_up: u32,
-    /// Number of permits acquired since the last `open`.
+    /// Number of permits acquired since the last `open`, without those of calls that were not sent.
     acquired: u64,
     /// Number of acquired permits at which the worker is due for replacement.
     due_acquired: u64,
@@ -40,7 +40,8 @@ pub(crate) struct PermitCounts {
     /// Number of calls that were given up, each of which keeps a permit until the worker has
     /// answered it.
     pub(crate) given_up: u32,
-    /// Number of permits that were acquired, including those of calls in flight.
+    /// Number of permits that were acquired, including those of calls in flight, without those of
+    /// calls that were not sent.
     pub(crate) acquired: u64,
     /// Number of requests and oneway messages that were sent to the worker.
     pub(crate) sent: u64,
@@ -138,6 +139,12 @@ impl Permits {
         let listener = self.listener.as_ref()?;
         let is_due = self.is_open && self.acquired >= self.due_acquired;
         (is_due || listener.wants_releases.load(Ordering::Acquire)).then(|| listener.waker.clone())
+    }
+
+    /// Does not count an acquired permit, because its call was not sent. The permit is released next.
+    #[cold]
+    pub(super) fn uncount(&mut self) {
+        self.acquired = self.acquired.saturating_sub(1);
     }
 
     /// Records that a call has timed out because the peer did not read or answer earlier ones.

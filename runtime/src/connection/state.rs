@@ -228,12 +228,13 @@ impl<F: Framing> State<F> {
     /// Parks a call until it may start. Returns `true` if the call still holds its permit. While it
     /// waits for others, it holds none, because its caller may never be polled again.
     pub(super) fn park(&mut self, key: u64, has_permit: bool, kind: CallKind, cx: &Context<'_>) -> bool {
+        let waker = cx.waker().clone();
         let reason = self.wait_reason(kind);
         let keeps_permit = has_permit && reason == WaitReason::Restart;
         if has_permit && !keeps_permit {
-            self.release_permit();
+            self.release_unused_permit();
         }
-        self.parked.park(key, keeps_permit, reason, cx);
+        self.parked.park(key, Parked { waker, has_permit: keeps_permit }, reason);
         keeps_permit
     }
 
@@ -283,9 +284,16 @@ impl<F: Framing> State<F> {
         for call in calls {
             self.woken.push(call.waker);
             if call.has_permit {
-                self.release_permit();
+                self.release_unused_permit();
             }
         }
+    }
+
+    /// Releases the permit of a call that was not sent.
+    #[cold]
+    pub(super) fn release_unused_permit(&mut self) {
+        self.permits.uncount();
+        self.release_permit();
     }
 
     /// Releases the permit of a call.
@@ -323,10 +331,11 @@ impl<F: Framing> State<F> {
         held: Held,
         cx: &Context<'_>,
     ) -> Result<usize, Error> {
+        let waker = cx.waker().clone();
         self.availability.check(request.name())?;
         let waiter = self.waiters.next_key();
         self.connection.call(id, request, timeout, waiter)?;
-        self.waiters.insert(held, cx);
+        self.waiters.insert(held, waker);
         self.has_suspect |= held.suspect;
         self.send(is_home);
         Ok(waiter)
@@ -378,7 +387,11 @@ impl<F: Framing> State<F> {
     pub(super) fn abandon(&mut self, waiter: usize, id: &TxId) -> Waiter {
         let removed = self.waiters.remove(waiter);
         if let Waiter::Waiting(_, held) = removed {
+            let given_up = self.connection.given_up();
             self.connection.cancel(id);
+            if held.permit && self.connection.given_up() == given_up {
+                self.permits.uncount();
+            }
             self.update_given_up();
             self.release(held);
             self.wake_task();
@@ -403,7 +416,11 @@ impl<F: Framing> State<F> {
 
     fn complete_all(&mut self, events: Vec<Event<usize>>) {
         for event in events {
+            let is_unsent = is_unsent(&event);
             if let Event::Answered { token, result } = event {
+                if is_unsent && self.waiters.has_permit(token) {
+                    self.permits.uncount();
+                }
                 self.complete(token, result);
             }
         }

@@ -9,7 +9,7 @@ use std::task::Waker;
 /// After a panic, the caller must not use the object that panicked again, because its state is
 /// unknown.
 #[inline]
-pub(super) fn catch<T>(what: &str, code: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(what: &str, code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| describe(what, &*panic))
 }
 

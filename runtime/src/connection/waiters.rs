@@ -69,8 +69,13 @@ impl Waiters {
     }
 
     #[inline]
-    pub(super) fn insert(&mut self, held: Held, cx: &Context<'_>) {
-        self.0.insert(Waiter::Waiting(cx.waker().clone(), held));
+    pub(super) fn insert(&mut self, held: Held, waker: Waker) {
+        self.0.insert(Waiter::Waiting(waker, held));
+    }
+
+    /// Returns `true` if a call that has not ended holds a permit.
+    pub(super) fn has_permit(&self, key: usize) -> bool {
+        matches!(self.0.get(key), Some(Waiter::Waiting(_, held)) if held.permit)
     }
 
     /// Stores the result of a call. Returns the waker of its caller, and what the call held.

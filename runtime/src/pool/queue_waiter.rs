@@ -13,7 +13,7 @@ use super::scheduler::{Submitted, Ticket};
 use super::scoped::CallOptions;
 use super::state::PoolShared;
 use super::waiting_call::{AssignedCall, QueueOutcome, QueuedRequest, StartedCall, WaitState};
-use crate::connection::{passed, wake_all};
+use crate::connection::{catch_panic, passed, wake_all};
 
 /// Result of admitting a call to a pool.
 pub(super) enum Admission<'a, C: Codec> {
@@ -60,8 +60,18 @@ impl<C: Codec> PoolShared<C> {
             biased;
             outcome = poll_fn(|cx| waiter.poll(cx)) => outcome,
             // Needs no timers of the caller's runtime, which may have none.
-            () = passed(queue_limit) => return Ok(Err(queue_timed_out(self, waiter.name.as_str()))),
-            () = passed(deadline) => return Ok(Err(deadline_passed(self, waiter.name.as_str()))),
+            () = passed(queue_limit) => {
+                if waiter.leave_queue() {
+                    return Ok(Err(queue_timed_out(self, waiter.name.as_str())));
+                }
+                poll_fn(|cx| waiter.poll(cx)).await
+            }
+            () = passed(deadline) => {
+                if waiter.leave_queue() {
+                    return Ok(Err(deadline_passed(self, waiter.name.as_str())));
+                }
+                poll_fn(|cx| waiter.poll(cx)).await
+            }
         };
         let (mut call, queued) = match outcome {
             QueueOutcome::Started(call, queued) => (call, queued),
@@ -86,8 +96,16 @@ impl<C: Codec> PoolShared<C> {
                 state.is_starting_calls = false;
                 return;
             };
+            let has_caller = state.waiting.contains_key(&assigned.ticket());
             drop(state);
-            self.start(assigned);
+            // A destructor of user code that panics must not keep the other calls from starting.
+            let _ = catch_panic("a destructor", || {
+                if has_caller {
+                    self.start(assigned);
+                } else {
+                    assigned.cancel();
+                }
+            });
         }
     }
 
@@ -126,6 +144,24 @@ pub(super) struct QueueWaiter<'a, C: Codec> {
 }
 
 impl<C: Codec> QueueWaiter<'_, C> {
+    /// Removes the call from the queue. Returns `false` if it is not queued: it is being started, or
+    /// has ended.
+    fn leave_queue(&mut self) -> bool {
+        let Some(ticket) = self.ticket else { return false };
+        // Dropped after the lock is released.
+        let removed = self.shared.update(|state| {
+            let is_queued = matches!(state.waiting.get(&ticket), Some(WaitState::Queued(_)));
+            is_queued.then(|| {
+                state.scheduler.cancel(ticket);
+                state.waiting.remove(&ticket)
+            })
+        });
+        if removed.is_some() {
+            self.ticket = None;
+        }
+        removed.is_some()
+    }
+
     fn poll(&mut self, cx: &Context<'_>) -> Poll<QueueOutcome<C>> {
         let ticket = self.ticket.expect("a queued call has a ticket");
         // Declared first, so that a replaced waker is dropped after the lock is released.

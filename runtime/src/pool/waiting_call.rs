@@ -8,9 +8,10 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Request, Response};
 use tokio::runtime::{Handle, Id};
 
+use super::call_errors::panicked;
 use super::scheduler::{Refusal, Ticket};
 use crate::Link;
-use crate::connection::{Call, CallTarget};
+use crate::connection::{Call, CallTarget, catch_panic};
 
 /// Entry of a queued call.
 ///
@@ -64,18 +65,33 @@ impl<C: Codec> AssignedCall<C> {
         Self { ticket, link, queued }
     }
 
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Starts the call. User code that panics ends the call: its caller is another.
     pub(super) fn start(self) -> StartedCall<C> {
         let Self { ticket, link, queued: QueuedRequest { request, since, caller, waker } } = self;
-        let queued = since.elapsed();
-        let mut call = Call::for_caller(AssignedRoute(link), request, caller);
-        let (outcome, is_over) = match Pin::new(&mut call).poll(&mut Context::from_waker(&waker)) {
-            Poll::Pending => (QueueOutcome::Started(call, queued), false),
-            Poll::Ready(result) => match call.take_unsent() {
-                Some(request) => (QueueOutcome::Unsent(request), true),
-                None => (QueueOutcome::Answered(result), true),
-            },
-        };
+        let (queued, name) = (since.elapsed(), request.to_name());
+        let started = catch_panic("the waker of its caller", || {
+            let mut call = Call::for_caller(AssignedRoute(link), request, caller);
+            match Pin::new(&mut call).poll(&mut Context::from_waker(&waker)) {
+                Poll::Pending => (QueueOutcome::Started(call, queued), false),
+                Poll::Ready(result) => match call.take_unsent() {
+                    Some(request) => (QueueOutcome::Unsent(request), true),
+                    None => (QueueOutcome::Answered(result), true),
+                },
+            }
+        });
+        let (outcome, is_over) = started
+            .unwrap_or_else(|panic| (QueueOutcome::Answered(Err(panicked(name.as_str(), &panic))), true));
         StartedCall { ticket, outcome, is_over, waker }
+    }
+
+    /// Releases the permit of a call whose caller is gone.
+    pub(super) fn cancel(self) {
+        let Self { link, queued: QueuedRequest { request, caller, .. }, .. } = self;
+        drop(Call::for_caller(AssignedRoute(link), request, caller));
     }
 }
 

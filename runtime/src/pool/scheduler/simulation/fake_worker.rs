@@ -39,8 +39,8 @@ impl FakeWorker {
     /// Ends a call. Returns `true` if it must be reported because the worker reached its call
     /// limit.
     pub(super) fn end_call(&self) -> bool {
-        self.release();
-        let permits = self.permits.borrow();
+        let mut permits = self.permits.borrow_mut();
+        permits.in_flight = permits.in_flight.checked_sub(1).expect("the permit was acquired");
         permits.is_open && permits.started >= permits.recycle_calls
     }
 
@@ -82,6 +82,7 @@ impl WorkerPermits for FakeWorker {
     fn release(&self) {
         let mut permits = self.permits.borrow_mut();
         permits.in_flight = permits.in_flight.checked_sub(1).expect("the permit was acquired");
+        permits.started -= 1;
     }
 
     fn available(&self) -> u32 {
