@@ -1,6 +1,5 @@
 mod bounded;
 mod delimiter;
-mod empty_payload;
 mod error_payload;
 mod frame_decoder;
 mod frame_encoder;
@@ -8,6 +7,7 @@ mod json_lines;
 mod line;
 mod members;
 mod nesting;
+mod payload;
 mod scan;
 
 use bytes::{BufMut, BytesMut};
@@ -15,7 +15,6 @@ use isolated_workers_core::Limits;
 use serde::{Deserialize, Serialize};
 
 pub use self::delimiter::{Delimiter, DelimiterError};
-use self::empty_payload::EmptyPayload;
 pub use self::json_lines::JsonLines;
 use crate::{Codec, CodecError, Pieces};
 
@@ -55,21 +54,7 @@ impl Codec for Json {
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        // A missing payload is `null`.
-        let json: &[u8] = if bytes.is_empty() { b"null" } else { bytes };
-        let value = if nesting::needs_higher_limit(json) {
-            nesting::decode(json)
-        } else {
-            // Decoding from a `str` is cheaper. Invalid UTF-8 may still be in values that are ignored.
-            match std::str::from_utf8(json) {
-                Ok(text) => serde_json::from_str(text),
-                Err(_) => serde_json::from_slice(json),
-            }
-        };
-        value.or_else(|error| {
-            let value = if EmptyPayload::matches(bytes) { T::deserialize(EmptyPayload).ok() } else { None };
-            value.ok_or_else(|| nesting::explained(error, json))
-        })
+        payload::decode(bytes).map_err(|error| nesting::explained(error, bytes))
     }
 
     fn framing(&self, limits: Limits) -> JsonLines {

@@ -5,8 +5,7 @@
 //! levels, so that a lower budget refuses the value first.
 
 use isolated_workers_core::Limits;
-use serde::Deserialize;
-use serde_json::{Deserializer, Error};
+use serde_json::Error;
 
 use crate::{CodecError, budget};
 
@@ -25,15 +24,6 @@ fn is_deep(json: &[u8]) -> bool {
     budget::requested_depth().is_some_and(|depth| depth >= DEFAULT_LEVELS)
         // One more level than the highest limit, so that the budget refuses it.
         && (DEFAULT_LEVELS + 1..=Limits::MAX_DEPTH + 1).contains(&levels(json))
-}
-
-/// Decodes a value from all of `json`, without a limit on its nesting.
-pub(super) fn decode<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Error> {
-    let mut deserializer = Deserializer::from_slice(json);
-    deserializer.disable_recursion_limit();
-    let value = T::deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
 }
 
 /// Converts the error of decoding a value from `json`.
