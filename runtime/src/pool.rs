@@ -30,6 +30,7 @@ use futures_util::{FutureExt, StreamExt};
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{CallError, Error, ErrorKind, Message, Request, Response};
 use isolated_workers_middleware::{BoxService, Service, ServiceExt};
+use isolated_workers_transport::Transport;
 use tokio::sync::watch;
 
 pub use self::builder::PoolBuilder;
@@ -101,7 +102,12 @@ impl fmt::Display for WorkerId {
 impl Pool {
     /// Returns a builder for a pool of workers run by `driver`, usually a
     /// [`Program`](crate::Program).
-    pub fn builder<D: Driver>(driver: D) -> PoolBuilder<D, DefaultCodec, D::Transport> {
+    // `T` for the same reason as in `Worker::builder`.
+    pub fn builder<D, T>(driver: D) -> PoolBuilder<D, DefaultCodec, T>
+    where
+        D: Driver<Transport = T>,
+        T: Transport,
+    {
         PoolBuilder::new(driver)
     }
 }

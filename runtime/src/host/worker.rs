@@ -39,7 +39,12 @@ type Pid<D> = <<D as Driver>::Running as Running>::Pid;
 
 impl Worker {
     /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
-    pub fn builder<D: Driver>(driver: D) -> Builder<D, DefaultCodec, D::Transport> {
+    // With `D::Transport` instead of `T`, the compiler would report a type that is no driver twice.
+    pub fn builder<D, T>(driver: D) -> Builder<D, DefaultCodec, T>
+    where
+        D: Driver<Transport = T>,
+        T: Transport,
+    {
         Builder::new(driver)
     }
 }
