@@ -15,6 +15,17 @@ pub(crate) fn of(methods: &[Method]) -> u64 {
     fnv1a(signatures.join("\n").as_bytes())
 }
 
+/// Returns the name and a fingerprint of each message, in the order of the names.
+pub(crate) fn of_each(methods: &[Method]) -> Vec<(String, u32)> {
+    let folded = |hash: u64| (hash >> 32) as u32 ^ hash as u32;
+    let mut messages: Vec<(String, u32)> = methods
+        .iter()
+        .map(|method| (method.wire_name(), folded(fnv1a(signature(method).as_bytes()))))
+        .collect();
+    messages.sort_unstable();
+    messages
+}
+
 /// Returns the canonical signature: `divide(a: i64, b: i64) -> Result<i64, DivideError>`.
 fn signature(method: &Method) -> String {
     let argument = |argument: &crate::method::Argument| {

@@ -13,6 +13,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let (outer, inner) = (definition.visibility(), definition.visibility_in_module());
     let krate = definition.krate_in_module();
     let (service, fingerprint) = (definition.ident().to_string(), fingerprint::of(methods));
+    let (names, fingerprints): (Vec<_>, Vec<_>) = fingerprint::of_each(methods).into_iter().unzip();
 
     let messages = methods.iter().map(|method| method.message.clone());
     let mut scope = Scope::new(
@@ -32,7 +33,8 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             use super::*;
 
             /// Schema that host and worker compare before the first call.
-            #inner const SCHEMA: #krate::protocol::Schema = #krate::protocol::Schema::new(#service, #fingerprint);
+            #inner const SCHEMA: #krate::protocol::Schema =
+                #krate::protocol::Schema::new(#service, #fingerprint).with_messages(&[#((#names, #fingerprints)),*]);
 
             #(#messages)*
             #request

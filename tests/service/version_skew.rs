@@ -34,6 +34,15 @@ async fn another_definition_is_refused() {
 }
 
 #[tokio::test]
+async fn the_methods_that_differ_are_named() {
+    let text = refused(new::shop::SCHEMA, Json).await.to_string();
+    let difference = "which differ in `buy` with another signature, `sell` only in this host; build both";
+    assert!(text.contains(difference), "{text}");
+    let text = refused(renamed::kiosk::SCHEMA, Json).await.to_string();
+    assert!(!text.contains("differ in"), "another service has other methods: {text}");
+}
+
+#[tokio::test]
 async fn another_codec_is_refused() {
     let error = refused(old::shop::SCHEMA, Postcard).await;
     assert_eq!(error.kind(), ErrorKind::Handshake);

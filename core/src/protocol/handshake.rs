@@ -32,6 +32,7 @@
 
 mod hello;
 mod host;
+mod messages;
 mod worker;
 
 use std::fmt;
@@ -211,6 +212,31 @@ mod tests {
         host.input().extend_from_slice(&answer.expect("a host that does not match gets an answer"));
         let failure = host.handle_input().unwrap_err().to_string();
         assert!(failure.contains("the codec of this host is cbor, that of the worker is json"), "{failure}");
+    }
+
+    #[test]
+    fn a_host_names_the_messages_that_differ() {
+        let identity = |messages, fingerprint| {
+            let service = Some(Schema::new("Calculator", fingerprint).with_messages(messages));
+            Identity { service, ..identity(1) }
+        };
+        let refused = |own, theirs| {
+            let mut token = None;
+            let mut host = HostHandshake::new(own, "a token", None);
+            let mut worker = WorkerHandshake::new(theirs, &mut token, 99);
+            worker.input().extend_from_slice(&host.hello());
+            let answer = worker.handle_input().unwrap_err().answer.expect("an answer");
+            host.input().extend_from_slice(&answer);
+            host.handle_input().unwrap_err().to_string()
+        };
+        let (old, new) = (&[("add", 1), ("divide", 2)], &[("add", 9), ("log", 4)]);
+        let named = refused(identity(old, 1), identity(new, 2));
+        let difference = ", which differ in `add` with another signature, `divide` only in this host, `log` only in the worker; build";
+        assert!(named.contains(difference), "{named}");
+        for (own, theirs) in [(identity(old, 1), identity(&[], 2)), (identity(&[], 1), identity(new, 2))] {
+            let unnamed = refused(own, theirs);
+            assert!(unnamed.contains("Calculator (0000000000000002); build both"), "{unnamed}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
+use super::messages::Messages;
 use super::{Identity, Terms};
 use crate::protocol::Admission;
 use crate::{Error, ErrorKind, Limits, Schema};
@@ -46,6 +47,9 @@ pub(super) struct Hello<'a> {
     /// Reason why the worker declined to start although both sides match.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) declined: Option<Cow<'a, str>>,
+    /// Messages of a worker that refuses the host because of its service.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    messages: Option<Messages<'a>>,
 }
 
 impl<'a> Hello<'a> {
@@ -63,6 +67,7 @@ impl<'a> Hello<'a> {
             admission: Some(identity.admission),
             startup: None,
             declined: None,
+            messages: None,
         }
     }
 
@@ -87,6 +92,15 @@ impl<'a> Hello<'a> {
         Terms { limits, peer_admission: self.admission.map(Admission::at_least_one), ..own }
     }
 
+    /// Returns the line that refuses `theirs`, which lets the peer name the difference too.
+    pub(super) fn refuse(&mut self, theirs: &Hello<'_>) -> Vec<u8> {
+        let names = |hello: &Option<Schema>| hello.as_ref().map(|schema| schema.service().to_owned());
+        if self.service != theirs.service && names(&self.service) == names(&theirs.service) {
+            self.messages = self.service.as_ref().and_then(Messages::of);
+        }
+        self.to_line()
+    }
+
     /// Compares this side with the peer. `here` and `there` are their roles for the error text.
     pub(super) fn check(&self, theirs: &Hello<'_>, here: &str, there: &str) -> Result<(), Error> {
         let differ = |what: &str, own: &dyn Display, theirs: &dyn Display, remedy: &str| {
@@ -109,9 +123,14 @@ impl<'a> Hello<'a> {
             let remedy = "pass the same transport to `.transport(…)` on both sides";
             return differ("transport", &self.transport, &theirs.transport, remedy);
         }
+        let theirs_messages = theirs.messages.as_ref();
         match (&self.service, &theirs.service) {
             (Some(own), Some(theirs)) if own != theirs => {
-                differ("service", own, theirs, "build both from the same definition of the service")
+                let difference = theirs_messages.and_then(|messages| messages.difference(own, here, there));
+                let named = difference
+                    .map_or_else(String::new, |difference| format!(", which differ in {difference}"));
+                let theirs = format!("{theirs}{named}");
+                differ("service", own, &theirs, "build both from the same definition of the service")
             }
             _ => Ok(()),
         }

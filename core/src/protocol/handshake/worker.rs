@@ -75,8 +75,7 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
             None => *self.token = Some(theirs.token.clone().into_owned()),
         }
         if let Err(error) = own.check(&theirs, "worker", "host") {
-            // The answer lets the host name the difference too.
-            return Err(Rejection { answer: Some(own.to_line()), error });
+            return Err(Rejection { answer: Some(own.refuse(&theirs)), error });
         }
         self.terms = theirs.terms(self.terms);
         let error = match theirs.startup {
