@@ -87,6 +87,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Budgeted<T> {
         if let Some(limit) = meter.exceeded() {
             thread_state::set_exceeded(limit);
         }
-        decoded.map(Self).map_err(|error| error.0)
+        match decoded {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => Err(error.0),
+        }
     }
 }

@@ -54,7 +54,10 @@ impl Codec for Json {
     }
 
     fn decode<'de, T: Deserialize<'de>>(&self, bytes: &'de [u8]) -> Result<T, CodecError> {
-        payload::decode(bytes).map_err(|error| nesting::explained(error, bytes))
+        match payload::decode(bytes) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(nesting::explained(error, bytes)),
+        }
     }
 
     fn framing(&self, limits: Limits) -> JsonLines {

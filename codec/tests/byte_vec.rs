@@ -57,7 +57,7 @@ fn check<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &
 fn bytes_round_trip<C: Codec>(codec: C) {
     for length in [0, 1, 2, 3, 4, 255, 256, 70_000] {
         check(&codec, owned(length));
-        let reply = encode_body(&codec, &MaybeBytes(&owned(length).vec)).unwrap();
+        let reply = encode_body(&codec, &MaybeBytes(owned(length).vec)).unwrap();
         let MaybeBytes(back) = decode_body::<_, MaybeBytes<Vec<u8>>>(&codec, &reply).unwrap();
         assert_eq!(back, owned(length).vec);
         assert!(reply.len() < length * 4 / 3 + 8, "{} bytes for {length}", reply.len());

@@ -22,6 +22,7 @@ mod service_id;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx_id;
+mod value;
 
 pub use body::Body;
 pub use budget::Budget;
@@ -37,3 +38,4 @@ pub use request::{Request, Role};
 pub use response::Response;
 pub use service_id::Schema;
 pub use tx_id::{RandomIds, SequentialIds, TxId, TxIdGenerator};
+pub use value::Value;

@@ -4,6 +4,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::Value;
+
 /// Typed message of a service, with its name, reply and error. The type itself is the payload.
 ///
 /// `#[service]` generates the implementations. A manual implementation:
@@ -32,7 +34,7 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
     /// Name of the message on the wire, unique within its service.
     const NAME: &'static str;
     /// Reply of a successful call.
-    type Reply: Serialize + DeserializeOwned + Send + 'static;
+    type Reply: Value;
     /// Error of the handler. [`Never`] if the handler cannot fail.
     type Error: ServiceError;
     /// `true` if the message has no reply, not even an error. Default: `false`.
@@ -56,10 +58,10 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
     message = "`{Self}` cannot be the error of a method",
     note = "an error travels to the caller: it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and must own its data"
 )]
-pub trait ServiceError: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static {}
+pub trait ServiceError: Value + Display + Debug + Sync {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Serialize + DeserializeOwned + Display + Debug + Send + Sync + 'static> ServiceError for E {}
+impl<E: Value + Display + Debug + Sync> ServiceError for E {}
 
 /// Error type of a message that cannot fail. It has no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -67,9 +67,19 @@ impl Request {
     /// codec of the connection.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
-        let wire =
-            Wire { timeout: M::TIMEOUT, oneway: M::ONEWAY, ..Wire::new(Name::from_static(M::NAME), body) };
         let policy = RerunPolicy { retry: M::RETRY, idempotent: M::IDEMPOTENT };
+        Self::of_message(M::NAME, body, M::TIMEOUT, M::ONEWAY, policy)
+    }
+
+    #[inline]
+    fn of_message(
+        name: &'static str,
+        body: Body,
+        timeout: Option<Duration>,
+        oneway: bool,
+        policy: RerunPolicy,
+    ) -> Self {
+        let wire = Wire { timeout, oneway, ..Wire::new(Name::from_static(name), body) };
         Self(Arc::new(Contents { wire, policy, local: Local::new(Role::Caller) }))
     }
 

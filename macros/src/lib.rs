@@ -18,6 +18,7 @@ mod generic_names;
 mod handler;
 mod main_fn;
 mod message;
+mod message_serde;
 mod method;
 mod module;
 mod names;

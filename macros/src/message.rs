@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr};
@@ -14,7 +14,7 @@ use crate::doc_links;
 use crate::duration;
 use crate::method::{Argument, Method};
 use crate::scope::{Scope, relocate, relocate_path};
-use crate::{token_text, type_check};
+use crate::{message_serde, token_text, type_check};
 
 pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let structure = structure(definition, method, scope);
@@ -25,32 +25,30 @@ pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope
 fn structure(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let Method { message, arguments, .. } = method;
     let visibility = definition.visibility_in_module();
-    let krate = definition.krate_in_module();
-    // The compiler reports an argument without serde support at these derives.
-    let serde = located(quote!(#krate::__private::serde), method.ident.span());
-    let serde_path = token_text::of_tokens(&serde);
-    let derives = definition.derives.iter().map(relocate_path);
+    let derives: Vec<_> = definition.derives.iter().map(relocate_path).collect();
     let doc = doc(definition, method);
     let attributes = method.message_attributes();
-    let fields: Vec<TokenStream> =
-        arguments.iter().map(|argument| field(definition, method, argument, scope)).collect();
-    let body = if fields.is_empty() { quote!(;) } else { quote!({ #(#fields),* }) };
+    let resolve = |argument: &Argument| scope.resolve(&argument.ty, method.alias(argument.ident()));
+    let types: Vec<TokenStream> = arguments.iter().map(resolve).collect();
+    let is_derived = message_serde::is_derived(method);
+    let fields =
+        arguments.iter().zip(&types).map(|(argument, ty)| field(definition, argument, ty, is_derived));
+    let body = if arguments.is_empty() { quote!(;) } else { quote!({ #(#fields),* }) };
+    let derive = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
+    let (serde_derive, serde_impls) = if is_derived {
+        (Some(message_serde::derive(definition, method)), None)
+    } else {
+        (None, Some(message_serde::implement(definition, method, &types)))
+    };
     quote_spanned! {method.span()=>
         #[doc = #doc]
         #(#attributes)*
-        #[derive(#serde::Serialize, #serde::Deserialize #(, #derives)*)]
-        #[serde(crate = #serde_path)]
+        #serde_derive
+        #derive
         #visibility struct #message #body
-    }
-}
 
-/// Moves `tokens` to `span`, so that errors about them point there.
-fn located(tokens: TokenStream, span: Span) -> TokenStream {
-    let locate = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(span));
-        token
-    };
-    tokens.into_iter().map(locate).collect()
+        #serde_impls
+    }
 }
 
 /// Links to the method, whose documentation is not repeated: its links resolve in another module.
@@ -59,13 +57,14 @@ fn doc(definition: &Definition, method: &Method) -> String {
     format!("Message of [`{service}::{method}`](super::{service}::{method}).")
 }
 
-fn field(definition: &Definition, method: &Method, argument: &Argument, scope: &mut Scope) -> TokenStream {
-    let Argument { ty, attributes, .. } = argument;
+fn field(definition: &Definition, argument: &Argument, ty: &TokenStream, is_derived: bool) -> TokenStream {
+    let attributes = &argument.attributes;
     let ident = argument.ident();
     let visibility = definition.visibility_in_module();
-    let ty = scope.resolve(ty, method.alias(&ident));
     let krate = definition.krate_in_module();
-    let with = if type_check::is_byte_vec(&argument.ty) {
+    let with = if !is_derived {
+        None
+    } else if type_check::is_byte_vec(&argument.ty) {
         Some(quote!(#krate::__private::bytes))
     } else if type_check::is_named_bytes(&argument.ty) {
         Some(quote!(#krate::__private::maybe_bytes))

@@ -8,6 +8,7 @@ use syn::{Attribute, LitStr, Type};
 use crate::attribute_parts::{self, AttributePart};
 use crate::attributes::MessageOptions;
 use crate::names::generated_at;
+use crate::type_check;
 
 /// A method and the message that calls it.
 pub(crate) struct Method {
@@ -119,11 +120,16 @@ impl Argument {
         generated_at(self.written.span())
     }
 
+    /// Returns `true` if the argument is sent as bytes, unless it is written otherwise.
+    pub(crate) fn is_bytes(&self) -> bool {
+        type_check::is_byte_vec(&self.ty) || type_check::is_named_bytes(&self.ty)
+    }
+
     pub(crate) fn is_documented(&self) -> bool {
         attribute_parts::parts(&self.attributes).iter().any(AttributePart::is_doc_text)
     }
 
-    fn lint_levels(&self) -> Vec<AttributePart> {
+    pub(crate) fn lint_levels(&self) -> Vec<AttributePart> {
         attribute_parts::lint_levels(&self.attributes)
     }
 }

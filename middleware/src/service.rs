@@ -1,6 +1,9 @@
 //! Services, handlers and clients.
 
 mod answer;
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod arguments;
 mod box_service;
 pub mod client;
 mod context;

@@ -1,6 +1,7 @@
 //! `#[service]` and `#[main]` from the user's view: values in calls, host and worker with different
 //! definitions, and compile errors for mistakes.
 
+mod arguments;
 mod concurrency;
 mod entry;
 mod hygiene;

@@ -3,7 +3,7 @@ mod erased_service;
 use std::fmt;
 
 use isolated_workers_codec::CodecError;
-use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_core::{Body, Error, Executed, Message, Request, Response, Role};
 
 pub(crate) use self::erased_service::ErasedService;
@@ -89,7 +89,7 @@ impl<'a> Next<'a> {
     /// # Errors
     /// `Encode` if `reply` cannot be encoded. The response is unchanged in that case.
     pub fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        response.set_body(self.0.encode(&MaybeBytes(reply), Part::Reply, M::NAME)?);
+        response.set_body(self.0.encode(&MaybeBytesRef(reply), Part::Reply, M::NAME)?);
         Ok(())
     }
 

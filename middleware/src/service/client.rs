@@ -2,11 +2,10 @@
 //!
 //! `#[service]` generates a client whose methods each call [`send`].
 
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{Codec, CodecError};
 use isolated_workers_core::{Body, CallError, Error, Message, Request, Response};
 use pin_project_lite::pin_project;
 
@@ -52,23 +51,22 @@ where
 {
     // Encode into the request itself, so that the payload is not moved afterwards.
     let mut request = Request::of::<M>(Body::empty());
-    let call = match encode_into(request.body_mut(), service.codec(), service.body_limit(), message) {
-        Ok(()) => SendState::Called { call: service.call(request) },
-        Err(error) => {
-            SendState::Refused { error: Some(unencodable::<S::Codec>(error, Part::Message, M::NAME)) }
-        }
-    };
-    SendFuture { codec: service.codec(), call, output: PhantomData::<fn() -> (M, E)> }
+    let encoded = encode_into(request.body_mut(), service.codec(), service.body_limit(), message);
+    SendFuture {
+        codec: service.codec(),
+        call: call(service, request, encoded, M::NAME),
+        decode: decode_result::<M, E, S::Codec>,
+    }
 }
 
 pin_project! {
     /// Future of [`send`]. An async block would hold the call twice, and a caller may have very
-    /// many of these.
-    struct SendFuture<'a, C, F, O> {
+    /// many of these. Messages with results of the same type share it.
+    struct SendFuture<'a, C, F, T> {
         codec: &'a C,
         #[pin]
         call: SendState<F>,
-        output: PhantomData<O>,
+        decode: fn(&C, Result<Response, Error>) -> T,
     }
 }
 
@@ -84,14 +82,25 @@ pin_project! {
     }
 }
 
-impl<C, F, M, E> Future for SendFuture<'_, C, F, fn() -> (M, E)>
+/// Calls `service` if the message `name` could be encoded.
+#[inline]
+fn call<'a, S: Service + ?Sized>(
+    service: &'a S,
+    request: Request,
+    encoded: Result<(), CodecError>,
+    name: &str,
+) -> SendState<impl Future<Output = Result<Response, Error>> + Send + use<'a, S>> {
+    match encoded {
+        Ok(()) => SendState::Called { call: service.call(request) },
+        Err(error) => SendState::Refused { error: Some(unencodable::<S::Codec>(error, Part::Message, name)) },
+    }
+}
+
+impl<C, F, T> Future for SendFuture<'_, C, F, T>
 where
-    C: Codec,
     F: Future<Output = Result<Response, Error>>,
-    M: Message,
-    E: From<CallError<M::Error>>,
 {
-    type Output = Result<M::Reply, E>;
+    type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -99,11 +108,22 @@ where
             SendStateProj::Called { call } => ready!(call.poll(cx)),
             SendStateProj::Refused { error } => Err(error.take().expect("polled after completion")),
         };
-        Poll::Ready(match result {
-            Ok(response) => {
-                decode_reply::<M, _>(*this.codec, &response).map_err(|error| CallError::Call(error).into())
-            }
-            Err(error) => Err(decode_error::<M, _>(*this.codec, error).into()),
-        })
+        Poll::Ready((this.decode)(this.codec, result))
+    }
+}
+
+/// Decodes the result of a call with the message `M`.
+fn decode_result<M, E, C>(codec: &C, result: Result<Response, Error>) -> Result<M::Reply, E>
+where
+    M: Message,
+    E: From<CallError<M::Error>>,
+    C: Codec,
+{
+    match result {
+        Ok(response) => match decode_reply(codec, &response, M::NAME) {
+            Ok(reply) => Ok(reply),
+            Err(error) => Err(CallError::Call(error).into()),
+        },
+        Err(error) => Err(decode_error(codec, error, M::NAME).into()),
     }
 }

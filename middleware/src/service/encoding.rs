@@ -3,11 +3,13 @@
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{BodyLimit, Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
-    Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
+    Body, Budget, CallError, Error, ErrorKind, Executed, Message, Request, Response, Role, ServiceError,
+    Value,
 };
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::encode_buffer;
+use std::any::type_name;
 
 pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same definition of the service";
 
@@ -25,10 +27,16 @@ pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, E
 
 /// Decodes `body` as the message `M` on `side`.
 pub(crate) fn decode_payload<M: Message, C: Codec>(codec: &C, body: &Body, side: Role) -> Result<M, Error> {
-    decode_body(codec, body).map_err(|error| {
-        let attempt = format!("could not decode `{}` from {}", M::NAME, C::ID);
-        undecodable(attempt, error, side).with_executed(Executed::No)
-    })
+    match decode_body(codec, body) {
+        Ok(message) => Ok(message),
+        Err(error) => Err(undecodable_message(M::NAME, C::ID, error, side)),
+    }
+}
+
+#[cold]
+fn undecodable_message(name: &str, codec: &str, error: CodecError, side: Role) -> Error {
+    let attempt = format!("could not decode `{name}` from {codec}");
+    undecodable(attempt, error, side).with_executed(Executed::No)
 }
 
 /// Creates the error of a value that could not be decoded on `side`.
@@ -92,10 +100,20 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
     limit: BodyLimit,
     value: &T,
 ) -> Result<(), CodecError> {
+    fill(body, limit, &mut |pieces| codec.encode_pieces(value, pieces))
+}
+
+/// Fills the empty `body` with what `encode` writes. Not generic, because it would be translated for
+/// each message and reply.
+fn fill(
+    body: &mut Body,
+    limit: BodyLimit,
+    encode: &mut dyn FnMut(&mut Pieces<'_>) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
     let (shared, encoded) = encode_buffer::fill(body, |out| {
         let mut pieces = Pieces::new(out);
         pieces.limit_to(limit);
-        let encoded = codec.encode_pieces(value, &mut pieces);
+        let encoded = encode(&mut pieces);
         let encoded = pieces.check(encoded);
         (pieces.into_shared(), encoded)
     });
@@ -116,28 +134,56 @@ pub(crate) fn unencodable<C: Codec>(error: CodecError, part: Part, name: &str) -
     Error::with_source(kind, text, error).with_executed(part.executed())
 }
 
-pub(crate) fn decode_reply<M: Message, C: Codec>(codec: &C, response: &Response) -> Result<M::Reply, Error> {
+/// Decodes the reply to the message `name`.
+pub(crate) fn decode_reply<R: Value, C: Codec>(
+    codec: &C,
+    response: &Response,
+    name: &str,
+) -> Result<R, Error> {
     // A oneway message has no answer, and its reply type is `()`.
-    decode_body(codec, response.body()).map(|MaybeBytes(reply)| reply).map_err(|error| {
-        let reply = std::any::type_name::<M::Reply>();
-        let attempt = format!("could not decode the reply to `{}` as {reply} from {}", M::NAME, C::ID);
-        undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)
-    })
+    match decode_body(codec, response.body()) {
+        Ok(MaybeBytes(reply)) => Ok(reply),
+        Err(error) => Err(undecodable_reply(name, type_name::<R>(), C::ID, error)),
+    }
 }
 
-/// Returns the typed error of `M` if the callee answered with one.
-pub(crate) fn decode_error<M: Message, C: Codec>(codec: &C, error: Error) -> CallError<M::Error> {
-    let decode = |remote: &RemoteError| {
-        let data = remote.data.as_ref()?;
-        Some(decode_within(codec, data, remote.budget()))
-    };
-    match error.remote_error().and_then(decode) {
-        Some(Ok(failure)) => CallError::Service(failure),
-        Some(Err(error)) if error.is_over_budget() => {
-            let attempt = format!("could not decode the error of `{}` from {}", M::NAME, C::ID);
-            CallError::Call(undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes))
+#[cold]
+fn undecodable_reply(name: &str, reply: &str, codec: &str, error: CodecError) -> Error {
+    let attempt = format!("could not decode the reply to `{name}` as {reply} from {codec}");
+    undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)
+}
+
+/// Returns the typed error of the message `name` if the callee answered with one.
+pub(crate) fn decode_error<E: ServiceError, C: Codec>(codec: &C, error: Error, name: &str) -> CallError<E> {
+    let Some(remote) = error.remote_error() else { return CallError::Call(error) };
+    let Some(data) = &remote.data else { return CallError::Call(error) };
+    match decode_within(codec, data, remote.budget()) {
+        Ok(Decoded(failure)) => CallError::Service(failure),
+        Err(refused) if refused.is_over_budget() => {
+            let attempt = format!("could not decode the error of `{name}` from {}", C::ID);
+            CallError::Call(undecodable(attempt, refused, Role::Caller).with_executed(Executed::Yes))
         }
         // The error's text still describes the failure.
-        _ => CallError::Call(error),
+        Err(_) => CallError::Call(error),
+    }
+}
+
+/// [`Value`] for a codec, which encodes types with serde support.
+pub(super) struct Encoded<'a, T>(pub(super) &'a T);
+
+impl<T: Value> Serialize for Encoded<'_, T> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.encode(serializer)
+    }
+}
+
+/// [`Value`] from a codec, which decodes types with serde support.
+struct Decoded<T>(T);
+
+impl<'de, T: Value> Deserialize<'de> for Decoded<T> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::decode(deserializer).map(Self)
     }
 }

@@ -8,16 +8,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{self, Poll};
 
-use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{
-    Body, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema,
+    Body, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema, ServiceError,
 };
 use pin_project_lite::pin_project;
+use serde::Serialize;
 
 pub use super::answer::Answer;
 pub use super::encoding::decode;
-use super::encoding::{Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
+use super::encoding::{Encoded, Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
 use crate::Context;
 use crate::support::left_threads::{self, BlockingTask};
 use crate::support::names::type_name;
@@ -226,26 +227,34 @@ where
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
         Ok(reply) => encode_reply::<M, C>(codec, reply),
-        Err(failure) => {
-            let mut remote = RemoteError::new(type_name::<M::Error>(), failure.to_string());
-            match encode(codec, BodyLimit::NONE, &failure, Part::Failure, M::NAME) {
-                Ok(data) => {
-                    remote.set_budget(data.budget());
-                    remote.data = Some(data.into_bytes());
-                }
-                // The caller gets the text, because the failure matters more than its encoding.
-                Err(error) => write!(remote.message, " ({error})").expect("a string takes any text"),
-            }
-            Err(Error::remote(M::NAME, remote))
-        }
+        Err(failure) => Err(encode_error(codec, &failure, M::NAME)),
     }
 }
 
 fn encode_reply<M: Message, C: Codec>(codec: &C, reply: M::Reply) -> Result<Response, Error> {
+    encode_value(codec, &MaybeBytesRef(&reply), M::NAME)
+}
+
+fn encode_value<C: Codec>(codec: &C, reply: &impl Serialize, name: &str) -> Result<Response, Error> {
     let mut response = Response::new(Body::empty());
-    encode_into(response.body_mut(), codec, BodyLimit::NONE, &MaybeBytes(&reply))
-        .map_err(|error| unencodable::<C>(error, Part::Reply, M::NAME))?;
-    Ok(response)
+    match encode_into(response.body_mut(), codec, BodyLimit::NONE, reply) {
+        Ok(()) => Ok(response),
+        Err(error) => Err(unencodable::<C>(error, Part::Reply, name)),
+    }
+}
+
+/// Creates the answer of a handler of the message `name` that failed.
+fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
+    let mut remote = RemoteError::new(type_name::<E>(), failure.to_string());
+    match encode(codec, BodyLimit::NONE, &Encoded(failure), Part::Failure, name) {
+        Ok(data) => {
+            remote.set_budget(data.budget());
+            remote.data = Some(data.into_bytes());
+        }
+        // The caller gets the text, because the failure matters more than its encoding.
+        Err(error) => write!(remote.message, " ({error})").expect("a string takes any text"),
+    }
+    Error::remote(name, remote)
 }
 
 /// Returns the answer to a request that no handler matches.

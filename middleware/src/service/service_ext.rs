@@ -1,4 +1,4 @@
-use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_core::{CallError, Error, ErrorKind, Executed, Message, Request, Response};
 
 use super::client;
@@ -86,7 +86,7 @@ pub trait ServiceExt: Service {
     /// # Errors
     /// `Decode` if it cannot be decoded, `TooLarge` if it exceeds the budget of its body.
     fn decode_reply<M: Message>(&self, response: &Response) -> Result<M::Reply, Error> {
-        decode_reply::<M, _>(self.codec(), response)
+        decode_reply(self.codec(), response, M::NAME)
     }
 
     /// Replaces the payload of `response`, which answers a message `M`.
@@ -94,7 +94,7 @@ pub trait ServiceExt: Service {
     /// # Errors
     /// `Encode` if `reply` cannot be encoded. The response is unchanged in that case.
     fn replace_reply<M: Message>(&self, response: &mut Response, reply: &M::Reply) -> Result<(), Error> {
-        let reply = MaybeBytes(reply);
+        let reply = MaybeBytesRef(reply);
         response.set_body(encode(self.codec(), self.body_limit(), &reply, Part::Reply, M::NAME)?);
         Ok(())
     }

@@ -86,7 +86,7 @@ impl RoundTrip {
     #[must_use]
     pub fn reply<M: Message>(self, reply: &M::Reply) -> Self
     where
-        M::Reply: PartialEq,
+        M::Reply: Serialize + DeserializeOwned + PartialEq,
     {
         self.value(&format!("a reply to `{}`", M::NAME), reply)
     }
@@ -95,7 +95,7 @@ impl RoundTrip {
     #[must_use]
     pub fn error<M: Message>(self, error: &M::Error) -> Self
     where
-        M::Error: PartialEq,
+        M::Error: Serialize + DeserializeOwned + PartialEq,
     {
         self.value(&format!("an error of `{}`", M::NAME), error)
     }

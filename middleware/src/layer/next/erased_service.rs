@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{Codec, CodecError, decode_body};
-use isolated_workers_core::{Body, Error, Request};
+use isolated_workers_core::{Body, Error, Request, Value};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
@@ -52,7 +52,7 @@ pub(crate) fn read<T: DeserializeOwned + 'static>(
 }
 
 /// Decodes a reply as the codec does: as a `T`, or as shared bytes.
-pub(crate) fn read_reply<T: DeserializeOwned + 'static>(
+pub(crate) fn read_reply<T: Value>(
     from: &mut dyn erased_serde::Deserializer<'_>,
 ) -> erased_serde::Result<Box<dyn Any>> {
     erased_serde::deserialize::<MaybeBytes<T>>(from).map(|MaybeBytes(value)| Box::new(value) as Box<dyn Any>)
