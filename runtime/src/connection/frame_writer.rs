@@ -105,9 +105,10 @@ impl<F: Framing> FrameWriter<F> {
 
     /// Encodes the frames of `connection` until the batch is full. The next flush writes them.
     pub(super) fn encode<T>(&mut self, connection: &mut Connection<T>, refused: &mut Vec<Event<T>>) {
-        while self.unwritten() < MAX_BATCH_BYTES {
+        // Frames that a broken stream did not take stay: a request among them was not sent.
+        while self.unwritten() < MAX_BATCH_BYTES && !matches!(self.state, StreamState::Broken(_)) {
             let Some(frame) = connection.poll_encode() else { return };
-            if let StreamState::Closed | StreamState::Broken(_) = self.state {
+            if let StreamState::Closed = self.state {
                 continue;
             }
             if let Err(error) = self.encode_frame(&frame) {
