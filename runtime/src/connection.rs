@@ -45,7 +45,7 @@ use tokio::io::AsyncWrite;
 
 pub(crate) use self::alarm::passed;
 pub(crate) use self::availability::Availability;
-pub(crate) use self::call::{Call, CallTarget, Suspect};
+pub(crate) use self::call::{Call, CallTarget, Suspect, Unsent};
 pub(crate) use self::handover::HostTask;
 pub(crate) use self::owner::LinkOwner;
 pub(crate) use self::permits::PermitCounts;
@@ -194,6 +194,11 @@ impl<C: Codec> Link<C> {
     pub(crate) fn close_stream(&self) {
         // The writer is dropped after the mutex is released.
         let _writer = self.change(|state| state.close_stream());
+    }
+
+    /// Returns `true` if requests were returned unsent, and their calls were not made again.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.lock().has_unsent()
     }
 
     /// Returns `true` if this is the only handle and no call holds a permit.

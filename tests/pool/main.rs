@@ -17,6 +17,7 @@ mod shutdown;
 mod stage;
 mod starting;
 mod unpolled;
+mod unsent;
 
 use isolated_workers::pool::{PoolBuilder, Stats};
 use isolated_workers::{Error, Pool, Program};

@@ -33,7 +33,16 @@ pub(crate) struct Call<T: CallTarget> {
     has_permit: bool,
     /// `true` if the call is started on another runtime than that of its caller.
     is_started_for_caller: bool,
+    /// `true` if the link counts this call as unsent until it is dropped.
+    is_counted: bool,
     state: CallState,
+}
+
+/// Request of a call that was not made.
+pub(crate) struct Unsent {
+    pub(crate) request: Request,
+    /// `true` if the call had a permit, and lost it before the request was sent.
+    pub(crate) had_permit: bool,
 }
 
 enum CallState {
@@ -45,43 +54,48 @@ enum CallState {
         id: TxId,
         deadline: Option<Box<OwnDeadline>>,
     },
-    Unsent(Request),
+    Unsent(Unsent),
     Done,
 }
 
 impl<T: CallTarget> Call<T> {
     pub(crate) fn new(target: T, request: Request) -> Self {
-        Self { target, has_permit: false, is_started_for_caller: false, state: CallState::New(request) }
+        Self::with(target, request, false, false)
     }
 
     /// Creates a call that already holds a permit.
     pub(crate) fn with_permit(target: T, request: Request) -> Self {
-        Self { target, has_permit: true, is_started_for_caller: false, state: CallState::New(request) }
+        Self::with(target, request, true, false)
     }
 
     /// Creates a call that already holds a permit and is first polled for its caller, which runs on
     /// the runtime `caller`.
     pub(crate) fn for_caller(target: T, request: Request, caller: Option<Id>) -> Self {
         let is_started_for_caller = caller != current_runtime();
-        Self { target, has_permit: true, is_started_for_caller, state: CallState::New(request) }
+        Self::with(target, request, true, is_started_for_caller)
+    }
+
+    #[inline]
+    fn with(target: T, request: Request, has_permit: bool, is_started_for_caller: bool) -> Self {
+        Self { target, has_permit, is_started_for_caller, is_counted: false, state: CallState::New(request) }
     }
 
     /// Takes the request of a call that was not made. If it returns a request, ignore the output of
-    /// the future.
+    /// the future. The call counts as unsent until it is dropped: make it again before.
     #[inline]
-    pub(crate) fn take_unsent(&mut self) -> Option<Request> {
+    pub(crate) fn take_unsent(&mut self) -> Option<Unsent> {
         if !matches!(self.state, CallState::Unsent(_)) {
             return None;
         }
         match std::mem::replace(&mut self.state, CallState::Done) {
-            CallState::Unsent(request) => Some(request),
+            CallState::Unsent(unsent) => Some(unsent),
             _ => None,
         }
     }
 
     #[cold]
-    fn end_unsent(&mut self, request: Request) -> Poll<Result<Response, Error>> {
-        self.state = CallState::Unsent(request);
+    fn end_unsent(&mut self, request: Request, had_permit: bool) -> Poll<Result<Response, Error>> {
+        self.state = CallState::Unsent(Unsent { request, had_permit });
         Poll::Ready(Ok(Response::default()))
     }
 
@@ -107,7 +121,7 @@ impl<T: CallTarget> Call<T> {
     fn poll_start(&mut self, request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
         let needs_permit = T::NEEDS_PERMIT && !self.has_permit;
         if needs_permit && !self.target.choose() {
-            return self.end_unsent(request);
+            return self.end_unsent(request, false);
         }
         // Chosen before the mutex is locked, because a generator is user code.
         let id = match self.choose_id(&request) {
@@ -122,12 +136,12 @@ impl<T: CallTarget> Call<T> {
         if needs_permit {
             if state.must_wait(kind) || !state.permits.acquire() {
                 drop(state);
-                return self.end_unsent(request);
+                return self.end_unsent(request, false);
             }
         } else if T::NEEDS_PERMIT && !state.is_connected() {
             drop(state);
             self.release_permit();
-            return self.end_unsent(request);
+            return self.end_unsent(request, true);
         } else if state.must_wait(kind) {
             let key = state.parking_key();
             self.has_permit = state.park(key, self.has_permit, kind, cx);
@@ -222,7 +236,7 @@ impl<T: CallTarget> Call<T> {
             drop(state);
             let request = parked.into_request();
             let is_startable = !T::NEEDS_PERMIT || self.has_permit;
-            return if is_startable { self.poll_start(request, cx) } else { self.end_unsent(request) };
+            return if is_startable { self.poll_start(request, cx) } else { self.end_unsent(request, true) };
         }
         let reason = state.wait_reason(kind);
         self.has_permit = state.park(key, self.has_permit, kind, cx);
@@ -292,7 +306,10 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
                 let polled = self.target.link().lock().waiters.poll(waiter, cx);
                 match polled {
                     Polled::Answered(result) => Poll::Ready(result),
-                    Polled::Unsent(request) => self.end_unsent(request),
+                    Polled::Unsent(request) => {
+                        self.is_counted = true;
+                        self.end_unsent(request, true)
+                    }
                     Polled::Pending(_replaced) => {
                         let is_over =
                             deadline.as_mut().is_some_and(|deadline| deadline.poll(self.target.link(), cx));
@@ -309,6 +326,9 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
 
 impl<T: CallTarget> Drop for Call<T> {
     fn drop(&mut self) {
+        if self.is_counted {
+            self.link().change(|state| state.unsent_call_ended());
+        }
         match &self.state {
             CallState::Waiting { waiter, id, .. } => {
                 // Dropped after the mutex is released.
@@ -423,7 +443,7 @@ mod tests {
         for number in 1..4 {
             let (ended, unsent) = poll(number);
             assert!(ended.is_ready());
-            let (unsent, sent) = (unsent.expect("the request was not sent"), request(&codec, number));
+            let (unsent, sent) = (unsent.expect("the request was not sent").request, request(&codec, number));
             assert_eq!(unsent.body().as_bytes(), sent.body().as_bytes());
             assert_eq!((unsent.name(), unsent.timeout()), (sent.name(), sent.timeout()));
             assert_eq!(unsent.metadata().get("number"), sent.metadata().get("number"));

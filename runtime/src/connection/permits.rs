@@ -78,7 +78,7 @@ impl Permits {
         self.listener = Some(Listener { waker, wants_releases });
     }
 
-    fn listener(&self) -> Option<Waker> {
+    pub(super) fn listener(&self) -> Option<Waker> {
         self.listener.as_ref().map(|listener| listener.waker.clone())
     }
 

@@ -34,6 +34,8 @@ pub(super) struct State<F> {
     pub(super) waiters: Waiters,
     pub(super) permits: Permits,
     parked: ParkedCalls,
+    /// Number of requests that were not sent, and whose callers have not made their calls again.
+    unsent: usize,
     /// `true` while a suspect runs, that is, a call that was in flight at an earlier crash. At most
     /// one runs at a time.
     has_suspect: bool,
@@ -88,6 +90,7 @@ impl<F: Framing> State<F> {
             waiters: Waiters::default(),
             permits: Permits::default(),
             parked: ParkedCalls::default(),
+            unsent: 0,
             has_suspect: false,
             task: TaskState::default(),
             woken: Vec::new(),
@@ -395,8 +398,21 @@ impl<F: Framing> State<F> {
             self.update_given_up();
             self.release(held);
             self.wake_task();
+        } else if let Waiter::Unsent(_) = removed {
+            self.unsent_call_ended();
         }
         removed
+    }
+
+    /// Handles the end of a call whose request was returned unsent: it was made again, or dropped.
+    #[cold]
+    pub(super) fn unsent_call_ended(&mut self) {
+        self.unsent -= 1;
+        self.woken.extend(self.permits.listener());
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent > 0
     }
 
     /// Passes the number of given-up calls to the permits.
@@ -647,6 +663,7 @@ impl<F: Framing> State<F> {
         self.update_given_up();
         self.complete_all(ended);
         for (waiter, request) in unsent {
+            self.unsent += 1;
             self.waiters.return_unsent(waiter, request);
         }
         self.wake_task();

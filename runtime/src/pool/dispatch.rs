@@ -10,10 +10,10 @@ use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
 use super::fast_path::Route;
-use super::queue_waiter::Admission;
+use super::queue_waiter::{Admission, Attempt};
 use super::scoped::CallOptions;
 use super::state::PoolShared;
-use crate::connection::{Call, Suspect};
+use crate::connection::{Call, Unsent};
 
 /// Service that sends each call to a worker of a pool, below all middleware.
 ///
@@ -60,8 +60,8 @@ struct DispatchFuture<'a, C: Codec> {
     state: DispatchState<'a, C>,
 }
 
-/// Waits until a queued call has ended. Returns its request if a worker ended before it was sent.
-type WaitFuture<'a> = Pin<Box<dyn Future<Output = Result<Result<Response, Error>, Request>> + Send + 'a>>;
+/// Waits until a queued call has ended.
+type WaitFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
 
 enum DispatchState<'a, C: Codec> {
     Calling(Call<Route<'a, C>>),
@@ -83,17 +83,17 @@ impl<C: Codec> Future for DispatchFuture<'_, C> {
                     let result = ready!(Pin::new(&mut *call).poll(cx));
                     match call.take_unsent() {
                         None => return Poll::Ready(result),
-                        missed => this.state = DispatchState::AskScheduler(missed),
+                        Some(Unsent { request, had_permit }) => {
+                            let attempt = if had_permit { Attempt::Again(None) } else { Attempt::First };
+                            this.ask_scheduler(request, attempt)?;
+                        }
                     }
                 }
                 DispatchState::AskScheduler(request) => {
                     let request = request.take().expect("the future was polled after completion");
-                    this.ask_scheduler(request)?;
+                    this.ask_scheduler(request, Attempt::First)?;
                 }
-                DispatchState::Waiting(waiting) => match ready!(waiting.as_mut().poll(cx)) {
-                    Ok(result) => return Poll::Ready(result),
-                    Err(unsent) => this.state = DispatchState::AskScheduler(Some(unsent)),
-                },
+                DispatchState::Waiting(waiting) => return waiting.as_mut().poll(cx),
             }
         }
     }
@@ -101,15 +101,12 @@ impl<C: Codec> Future for DispatchFuture<'_, C> {
 
 impl<C: Codec> DispatchFuture<'_, C> {
     #[cold]
-    fn ask_scheduler(&mut self, mut request: Request) -> Result<(), Error> {
+    fn ask_scheduler(&mut self, request: Request, attempt: Attempt) -> Result<(), Error> {
         let options = self.options.as_deref().copied().unwrap_or_default();
-        if options.is_suspect && !self.shared.is_exclusive() {
-            // Inserted again after the request was returned unsent, because that loses extensions.
-            request.extensions_mut().insert(Suspect);
-        }
-        self.state = match self.shared.admit(request, options)? {
+        // The previous call is dropped after it was admitted again.
+        self.state = match self.shared.admit(request, options, attempt)? {
             Admission::Run(route, request) => DispatchState::Calling(Call::with_permit(route, request)),
-            Admission::Wait(waiter) => DispatchState::Waiting(Box::pin(self.shared.wait(waiter))),
+            Admission::Wait(waiter) => DispatchState::Waiting(Box::pin(self.shared.wait(waiter, options))),
         };
         Ok(())
     }

@@ -13,7 +13,15 @@ use super::scheduler::{Submitted, Ticket};
 use super::scoped::CallOptions;
 use super::state::PoolShared;
 use super::waiting_call::{AssignedCall, QueueOutcome, QueuedRequest, StartedCall, WaitState};
-use crate::connection::{catch_panic, passed, wake_all};
+use crate::connection::{Call, Suspect, catch_panic, passed, wake_all};
+
+/// Submission of a call.
+#[derive(Clone, Copy)]
+pub(super) enum Attempt {
+    First,
+    /// The call had a permit and was not sent. Contains its ticket, if it has waited.
+    Again(Option<Ticket>),
+}
 
 /// Result of admitting a call to a pool.
 pub(super) enum Admission<'a, C: Codec> {
@@ -23,10 +31,23 @@ pub(super) enum Admission<'a, C: Codec> {
 
 impl<C: Codec> PoolShared<C> {
     /// Submits a call to the scheduler. The call may run immediately, or must [`wait`](Self::wait).
-    pub(super) fn admit(&self, request: Request, options: CallOptions) -> Result<Admission<'_, C>, Error> {
+    pub(super) fn admit(
+        &self,
+        mut request: Request,
+        options: CallOptions,
+        attempt: Attempt,
+    ) -> Result<Admission<'_, C>, Error> {
+        if options.is_suspect && !self.is_exclusive() {
+            // Inserted again after the request was returned unsent, because that loses extensions.
+            request.extensions_mut().insert(Suspect);
+        }
         let (name, deadline) = (request.to_name(), request.deadline());
         let (submitted, request) = self.update(|state| {
-            let submitted = state.scheduler.submit(options.target, options.priority);
+            let CallOptions { target, priority, .. } = options;
+            let submitted = match attempt {
+                Attempt::First => state.scheduler.submit(target, priority),
+                Attempt::Again(ticket) => state.scheduler.resubmit(target, priority, ticket),
+            };
             match submitted {
                 Ok(Submitted::Queued(ticket)) => {
                     state.waiting.insert(ticket, WaitState::Queued(QueuedRequest::new(request)));
@@ -48,11 +69,46 @@ impl<C: Codec> PoolShared<C> {
         }
     }
 
-    /// Waits until the call has ended. Returns its request if a worker ended before it was sent.
+    /// Waits until the call has ended. If a worker ended before the request was sent, the call is made
+    /// again.
     pub(super) async fn wait(
         &self,
-        mut waiter: QueueWaiter<'_, C>,
-    ) -> Result<Result<Response, Error>, Request> {
+        waiter: QueueWaiter<'_, C>,
+        options: CallOptions,
+    ) -> Result<Response, Error> {
+        let mut admission = Admission::Wait(waiter);
+        loop {
+            // A call is dropped after it was admitted again.
+            admission = match admission {
+                Admission::Run(route, request) => {
+                    let mut call = Call::with_permit(route, request);
+                    let result = (&mut call).await;
+                    let Some(unsent) = call.take_unsent() else { return result };
+                    self.admit(unsent.request, options, Attempt::Again(None))?
+                }
+                Admission::Wait(waiter) => {
+                    let ticket = waiter.ticket;
+                    match self.outcome(waiter).await? {
+                        QueueOutcome::Answered(result) => return result,
+                        QueueOutcome::Unsent(request) => {
+                            self.admit(request, options, Attempt::Again(ticket))?
+                        }
+                        QueueOutcome::Started(mut call, queued) => {
+                            let result = (&mut call).await;
+                            let Some(unsent) = call.take_unsent() else {
+                                return result.map_err(|error| with_queue_time(error, queued));
+                            };
+                            self.admit(unsent.request, options, Attempt::Again(ticket))?
+                        }
+                        QueueOutcome::Refused(_) => unreachable!("a refusal is an error"),
+                    }
+                }
+            };
+        }
+    }
+
+    /// Waits until a queued call was started or has ended.
+    async fn outcome(&self, mut waiter: QueueWaiter<'_, C>) -> Result<QueueOutcome<C>, Error> {
         let limit = self.queue_timeout;
         let queue_limit = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
         let deadline = waiter.deadline;
@@ -62,27 +118,20 @@ impl<C: Codec> PoolShared<C> {
             // Needs no timers of the caller's runtime, which may have none.
             () = passed(queue_limit) => {
                 if waiter.leave_queue() {
-                    return Ok(Err(queue_timed_out(self, waiter.name.as_str())));
+                    return Err(queue_timed_out(self, waiter.name.as_str()));
                 }
                 poll_fn(|cx| waiter.poll(cx)).await
             }
             () = passed(deadline) => {
                 if waiter.leave_queue() {
-                    return Ok(Err(deadline_passed(self, waiter.name.as_str())));
+                    return Err(deadline_passed(self, waiter.name.as_str()));
                 }
                 poll_fn(|cx| waiter.poll(cx)).await
             }
         };
-        let (mut call, queued) = match outcome {
-            QueueOutcome::Started(call, queued) => (call, queued),
-            QueueOutcome::Answered(result) => return Ok(result),
-            QueueOutcome::Unsent(request) => return Err(request),
-            QueueOutcome::Refused(refusal) => return Ok(Err(refused(self, waiter.name.as_str(), refusal))),
-        };
-        let result = (&mut call).await;
-        match call.take_unsent() {
-            Some(request) => Err(request),
-            None => Ok(result.map_err(|error| with_queue_time(error, queued))),
+        match outcome {
+            QueueOutcome::Refused(refusal) => Err(refused(self, waiter.name.as_str(), refusal)),
+            outcome => Ok(outcome),
         }
     }
 
@@ -94,6 +143,9 @@ impl<C: Codec> PoolShared<C> {
             let mut state = self.lock();
             let Some(assigned) = state.assigned.pop_front() else {
                 state.is_starting_calls = false;
+                drop(state);
+                // A pool that drains waits for this.
+                self.notify.notify_one();
                 return;
             };
             let has_caller = state.waiting.contains_key(&assigned.ticket());
@@ -194,6 +246,7 @@ impl<C: Codec> Drop for QueueWaiter<'_, C> {
                 }
                 removed
             });
+            self.shared.notify.notify_one();
         }
     }
 }

@@ -149,6 +149,30 @@ impl<W: WorkerPermits> Scheduler<W> {
         if self.phase != Phase::Open {
             return Err(Refusal::Closed);
         }
+        self.place(target, priority, Queue::push)
+    }
+
+    /// Submits a call again that had a permit and was not sent. Its admission is not decided again: a
+    /// pool that drains or whose queue is full takes it. `ticket`: its ticket, if it has waited.
+    pub(crate) fn resubmit(
+        &mut self,
+        target: Target,
+        priority: i32,
+        ticket: Option<Ticket>,
+    ) -> Result<Submitted<W>, Refusal> {
+        if self.phase == Phase::Closed {
+            return Err(Refusal::Closed);
+        }
+        self.wants_poll |= self.phase == Phase::Draining;
+        self.place(target, priority, |queue, call| Ok((queue.push_again(ticket, call), None)))
+    }
+
+    fn place(
+        &mut self,
+        target: Target,
+        priority: i32,
+        push: impl FnOnce(&mut Queue, QueuedCall) -> Result<(Ticket, Option<Ticket>), Refusal>,
+    ) -> Result<Submitted<W>, Refusal> {
         let slot = self.resolve(target)?;
         // Permits may have been released since the last check, and queued calls go first.
         self.fill_all();
@@ -162,7 +186,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if self.is_hopeless(slot) {
             return Err(Refusal::Broken);
         }
-        let (ticket, dropped) = self.queue.push(QueuedCall { target, priority, slot })?;
+        let (ticket, dropped) = push(&mut self.queue, QueuedCall { target, priority, slot })?;
         self.actions.extend(dropped.map(|ticket| Action::Fail(ticket, Refusal::Dropped)));
         self.wants_poll |= self.lacks_workers(slot);
         Ok(Submitted::Queued(ticket))

@@ -156,6 +156,18 @@ impl<C: Codec> PoolShared<C> {
         self.update(|state| state.scheduler.permit_released(slot));
     }
 
+    /// Returns `true` if no calls are queued or in flight. Calls may still be [made again](Self::has_unsent).
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.scheduler.is_idle() && !state.is_starting_calls
+    }
+
+    /// Returns `true` if calls that had a permit were not sent, and were not made again yet.
+    pub(super) fn has_unsent(&self) -> bool {
+        let is_unsent = |call: &WaitState<C>| matches!(call, WaitState::Ended(QueueOutcome::Unsent(_)));
+        self.links.have_unsent() || self.lock().waiting.values().any(is_unsent)
+    }
+
     /// Returns the result of a reload (`None` while it runs), and the last failure of a worker.
     pub(super) fn reload_result(&self, from: u64) -> (Option<bool>, Option<Error>) {
         let state = self.lock();

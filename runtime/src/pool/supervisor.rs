@@ -29,6 +29,10 @@ use crate::{Link, Status};
 /// Interval at which the memory of workers is measured, if there is a memory limit.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Time that a caller gets to make a call again whose worker ended before it was sent, while the pool
+/// drains. A caller that is not polled must not keep a pool from ending.
+const UNSENT_GRACE: Duration = Duration::from_secs(1);
+
 type StartResult<D, C> = Result<SupervisorHandle<<D as Driver>::Running, C>, Error>;
 type StartFuture<D, C> =
     Pin<Box<dyn Future<Output = (InstanceId, (usize, Link<C>), StartResult<D, C>)> + Send>>;
@@ -99,11 +103,18 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
     pub(super) async fn run(mut self) {
         let mut memory_check = interval(MEMORY_CHECK_INTERVAL);
         let mut stop = StopRequest::None;
+        let mut unsent_until = None;
         while stop < StopRequest::Close {
-            let wake = self.run_commands();
+            let mut wake = self.run_commands();
             self.shared.publish_stats();
-            if stop == StopRequest::Drain && self.shared.lock().scheduler.is_idle() {
-                break;
+            if stop == StopRequest::Drain && self.shared.is_idle() {
+                let late = *unsent_until.get_or_insert_with(|| Instant::now() + UNSENT_GRACE);
+                if !self.shared.has_unsent() || late <= Instant::now() {
+                    break;
+                }
+                wake = Some(wake.map_or(late, |wake| wake.min(late)));
+            } else {
+                unsent_until = None;
             }
             let wake = async {
                 match wake {

@@ -78,7 +78,7 @@ impl<C: Codec> AssignedCall<C> {
             match Pin::new(&mut call).poll(&mut Context::from_waker(&waker)) {
                 Poll::Pending => (QueueOutcome::Started(call, queued), false),
                 Poll::Ready(result) => match call.take_unsent() {
-                    Some(request) => (QueueOutcome::Unsent(request), true),
+                    Some(unsent) => (QueueOutcome::Unsent(unsent.request), true),
                     None => (QueueOutcome::Answered(result), true),
                 },
             }

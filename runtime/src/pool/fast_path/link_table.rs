@@ -52,6 +52,11 @@ impl<C: Codec> LinkTable<C> {
         links.for_each(|(_, link)| link.fail(Availability::Closed, &error));
     }
 
+    /// Returns `true` if requests were returned unsent, and their calls were not made again.
+    pub(in crate::pool) fn have_unsent(&self) -> bool {
+        self.0.iter().flat_map(|slot| slot.links.iter()).any(|(_, link)| link.has_unsent())
+    }
+
     /// Returns the worker with the most free permits.
     ///
     /// The search ends early at a worker with `max_free` free permits, because none has more. The

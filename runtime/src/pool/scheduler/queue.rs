@@ -12,6 +12,9 @@ use crate::pool::config::WhenFull;
 /// calls before it waits for at most `16 * n + 15` calls.
 pub(super) const MAX_OVERTAKES: u32 = 15;
 
+/// Number below which tickets are for calls that are made again without having waited.
+const FIRST_TICKET: u64 = 1 << 32;
+
 /// Calls that wait for a worker, by priority and age.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -21,6 +24,8 @@ pub(super) struct Queue {
     /// Calls that wait for room in the queue. A worker takes them directly if it would be idle.
     outside: Lanes,
     last_ticket: u64,
+    /// Ticket before which no other was given to a call that was made again.
+    first_ticket: u64,
     /// For each slot, the number of calls in a row that it took before the oldest call.
     overtakes: Vec<u32>,
 }
@@ -37,7 +42,8 @@ pub(super) struct QueuedCall {
 impl Queue {
     pub(super) fn new(limit: usize, when_full: WhenFull, slots: usize) -> Self {
         let (inside, outside) = (Lanes::new(slots), Lanes::new(slots));
-        Self { limit, when_full, inside, outside, last_ticket: 0, overtakes: vec![0; slots] }
+        let (first_ticket, last_ticket) = (FIRST_TICKET, FIRST_TICKET);
+        Self { limit, when_full, inside, outside, last_ticket, first_ticket, overtakes: vec![0; slots] }
     }
 
     /// Adds a call. The second ticket belongs to a call that was dropped to make room.
@@ -61,6 +67,17 @@ impl Queue {
         let ticket = self.ticket();
         self.inside.insert(ticket, call);
         Ok((ticket, dropped))
+    }
+
+    /// Adds a call that was admitted before, whether the queue is full or not. It is not dropped to make
+    /// room. It keeps its `ticket`, or is older than all others if it never waited.
+    pub(super) fn push_again(&mut self, ticket: Option<Ticket>, call: QueuedCall) -> Ticket {
+        let ticket = ticket.unwrap_or_else(|| {
+            self.first_ticket -= 1;
+            Ticket(self.first_ticket)
+        });
+        self.inside.insert_kept(ticket, call);
+        ticket
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -93,8 +110,14 @@ impl Queue {
     /// Moves a call to another slot. It keeps its age and priority.
     pub(super) fn move_to(&mut self, ticket: Ticket, slot: usize) {
         for lanes in [&mut self.inside, &mut self.outside] {
+            let is_droppable = lanes.droppable.by_age.contains(&ticket);
             if let Some(call) = lanes.remove(ticket) {
-                lanes.insert(ticket, QueuedCall { slot: Some(slot), ..call });
+                let call = QueuedCall { slot: Some(slot), ..call };
+                if is_droppable {
+                    lanes.insert(ticket, call);
+                } else {
+                    lanes.insert_kept(ticket, call);
+                }
             }
         }
     }
@@ -134,7 +157,8 @@ impl Queue {
 #[derive(Debug)]
 struct Lanes {
     calls: BTreeMap<Ticket, QueuedCall>,
-    all: Lane,
+    /// Calls that may be dropped to make room.
+    droppable: Lane,
     any: Lane,
     own: Vec<Lane>,
 }
@@ -149,7 +173,7 @@ struct Lane {
 impl Lanes {
     fn new(slots: usize) -> Self {
         let calls = BTreeMap::new();
-        Self { calls, all: Lane::default(), any: Lane::default(), own: vec![Lane::default(); slots] }
+        Self { calls, droppable: Lane::default(), any: Lane::default(), own: vec![Lane::default(); slots] }
     }
 
     fn len(&self) -> usize {
@@ -164,8 +188,13 @@ impl Lanes {
     }
 
     fn insert(&mut self, ticket: Ticket, call: QueuedCall) {
+        self.droppable.insert((Reverse(call.priority), ticket));
+        self.insert_kept(ticket, call);
+    }
+
+    /// Inserts a call that is not dropped to make room.
+    fn insert_kept(&mut self, ticket: Ticket, call: QueuedCall) {
         let rank = (Reverse(call.priority), ticket);
-        self.all.insert(rank);
         self.lane(call.slot).insert(rank);
         self.calls.insert(ticket, call);
     }
@@ -173,7 +202,7 @@ impl Lanes {
     fn remove(&mut self, ticket: Ticket) -> Option<QueuedCall> {
         let call = self.calls.remove(&ticket)?;
         let rank = (Reverse(call.priority), ticket);
-        self.all.remove(rank);
+        self.droppable.remove(rank);
         self.lane(call.slot).remove(rank);
         Some(call)
     }
@@ -199,11 +228,11 @@ impl Lanes {
     /// Returns the oldest call with the lowest priority, unless that priority is higher than
     /// `priority`.
     fn oldest_of_lowest_priority(&self, priority: i32) -> Option<Ticket> {
-        let (lowest, _) = *self.all.by_priority.last()?;
+        let (lowest, _) = *self.droppable.by_priority.last()?;
         if lowest.0 > priority {
             return None;
         }
-        self.all.by_priority.range((lowest, Ticket(0))..).next().map(|(_, ticket)| *ticket)
+        self.droppable.by_priority.range((lowest, Ticket(0))..).next().map(|(_, ticket)| *ticket)
     }
 }
 
