@@ -52,12 +52,6 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
     Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No)
 }
 
-/// Error of a queued call whose start panicked.
-#[cold]
-pub(super) fn panicked(name: &str, panic: &str) -> Error {
-    Error::new(ErrorKind::Panicked, format!("could not call `{name}`: {panic}; fix the panic"))
-}
-
 /// Error of a call that was in flight when the pool lost its supervisor.
 #[cold]
 pub(super) fn lost_in_flight<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {

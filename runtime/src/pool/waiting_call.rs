@@ -5,10 +5,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, Request, Response};
+use isolated_workers_core::{Error, ErrorKind, Request, Response};
 use tokio::runtime::{Handle, Id};
 
-use super::call_errors::panicked;
 use super::scheduler::{Refusal, Ticket};
 use crate::Link;
 use crate::connection::{Call, CallTarget, catch_panic};
@@ -114,4 +113,10 @@ impl<C: Codec> CallTarget for AssignedRoute<C> {
     fn link(&self) -> &Link<C> {
         &self.0
     }
+}
+
+/// Error of a queued call whose start panicked.
+#[cold]
+fn panicked(name: &str, panic: &str) -> Error {
+    Error::new(ErrorKind::Panicked, format!("could not call `{name}`: {panic}; fix the panic"))
 }
