@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,6 +57,8 @@ struct Local {
     /// Process id of the peer.
     peer: Option<u32>,
     deadline: Option<Instant>,
+    /// Service through which a handler calls its caller back. Its type is that of another crate.
+    callback: Option<Arc<dyn Any + Send + Sync>>,
     extensions: Extensions,
 }
 
@@ -260,6 +263,19 @@ impl Request {
         self.local_mut().peer = peer;
     }
 
+    /// Service through which a handler calls its caller back. Set on the callee's side only, if the
+    /// caller serves. Used by the middleware crate, which knows its type.
+    #[doc(hidden)]
+    pub fn take_callback(&mut self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.0.local.callback.is_some().then(|| self.local_mut().callback.take())?
+    }
+
+    /// Sets the service through which a handler calls its caller back.
+    #[doc(hidden)]
+    pub fn set_callback(&mut self, callback: Arc<dyn Any + Send + Sync>) {
+        self.local_mut().callback = Some(callback);
+    }
+
     /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 uses the number set on the
     /// worker's builder. Always 0 on the callee's side.
     #[inline]
@@ -330,7 +346,7 @@ impl Wire {
 impl Local {
     #[inline]
     fn new(role: Role) -> Self {
-        Self { role, peer: None, deadline: None, extensions: Extensions::default() }
+        Self { role, peer: None, deadline: None, callback: None, extensions: Extensions::default() }
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Connection<T> {
     earliest_deadline: Option<Instant>,
     /// `true` if a timeout sends a cancel.
     cancel_on_timeout: bool,
+    /// `true` if calls of this side go on after a go-away.
+    calls_after_go_away: bool,
     /// The last go-away of this side.
     sent_go_away: Option<GoAway>,
     received_go_away: bool,
@@ -111,6 +113,7 @@ impl<T> Connection<T> {
             timers: TimerBatches::default(),
             earliest_deadline: None,
             cancel_on_timeout: true,
+            calls_after_go_away: false,
             sent_go_away: None,
             received_go_away: false,
             failed: false,
@@ -263,6 +266,13 @@ impl<T> Connection<T> {
     /// peer keeps working and its answer is ignored.
     pub fn set_cancel_on_timeout(&mut self, cancel: bool) {
         self.cancel_on_timeout = cancel;
+    }
+
+    /// Sets whether calls and oneway messages of this side are allowed after a go-away, until
+    /// [`fail`](Self::fail). Default: `false`. `true` is for a worker: its handlers finish after a
+    /// go-away, and may call their host meanwhile.
+    pub fn set_calls_after_go_away(&mut self, allowed: bool) {
+        self.calls_after_go_away = allowed;
     }
 
     /// Sends a keep-alive probe. The peer answers as soon as it reads the probe.
@@ -617,11 +627,8 @@ impl<T> Connection<T> {
         if name.is_empty() {
             return Err(nameless());
         }
-        if self.sent_go_away.is_some() || self.received_go_away || self.failed {
-            Err(closed(name))
-        } else {
-            Ok(())
-        }
+        let has_go_away = self.sent_go_away.is_some() || self.received_go_away;
+        if has_go_away && !self.calls_after_go_away || self.failed { Err(closed(name)) } else { Ok(()) }
     }
 }
 

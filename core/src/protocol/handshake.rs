@@ -8,13 +8,22 @@
 //! ```
 //! use isolated_workers_core::{Limits, Schema};
 //! use isolated_workers_core::protocol::Admission;
-//! use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
+//! use isolated_workers_core::protocol::handshake::{Features, HostHandshake, Identity, WorkerHandshake};
 //!
 //! let schema = Schema::new("Calculator", 1);
 //! let limits = Limits::default();
 //! let service = Some(schema);
-//! let admission = Admission::HOST;
-//! let host = Identity { codec: "json", transport: "stdio", service, pid: 1, limits, admission };
+//! let (admission, features) = (Admission::HOST, Features::default());
+//! let host = Identity {
+//!     codec: "json",
+//!     transport: "stdio",
+//!     service,
+//!     pid: 1,
+//!     limits,
+//!     admission,
+//!     features,
+//!     host_service: None,
+//! };
 //! let worker = Identity { pid: 2, admission: Admission::WORKER, ..host.clone() };
 //!
 //! let mut host = HostHandshake::new(host, "a secret token", None);
@@ -30,6 +39,7 @@
 //! assert!(host.handle_input().is_ok_and(|frames| frames.is_some()));
 //! ```
 
+mod features;
 mod hello;
 mod host;
 mod messages;
@@ -38,6 +48,7 @@ mod worker;
 use std::fmt;
 use std::hint::black_box;
 
+pub use self::features::Features;
 use self::hello::{Hello, Line};
 pub use self::host::HostHandshake;
 pub use self::worker::{Greeting, Rejection, WorkerHandshake};
@@ -59,6 +70,10 @@ pub struct Identity<'a> {
     pub limits: Limits,
     /// Amount that this side takes from its peer at once.
     pub admission: Admission,
+    /// Parts of the protocol that this side supports.
+    pub features: Features,
+    /// Identity of the service that a host offers to its worker, or that a worker requires of its host.
+    pub host_service: Option<Schema>,
 }
 
 /// Rules that both sides of a connection keep, from their announcements in the handshake.
@@ -71,12 +86,15 @@ pub struct Terms {
     /// Amount that the peer takes at once. `None` if it has announced nothing. It then does not wait
     /// before it exceeds `own_admission` either.
     pub peer_admission: Option<Admission>,
+    /// Parts of the protocol that the peer supports.
+    pub peer_features: Features,
 }
 
 impl From<Limits> for Terms {
     /// Returns the terms of a peer that has announced nothing.
     fn from(limits: Limits) -> Self {
-        Self { limits, own_admission: Admission::UNANNOUNCED, peer_admission: None }
+        let peer_features = Features::default();
+        Self { limits, own_admission: Admission::UNANNOUNCED, peer_admission: None, peer_features }
     }
 }
 
@@ -92,7 +110,7 @@ impl Terms {
 
 impl From<&Identity<'_>> for Terms {
     fn from(own: &Identity<'_>) -> Self {
-        Self { limits: own.limits, own_admission: own.admission, peer_admission: None }
+        Self { own_admission: own.admission, ..own.limits.into() }
     }
 }
 
@@ -150,8 +168,16 @@ mod tests {
 
     fn identity(pid: u32) -> Identity<'static> {
         let service = Some(Schema::new("Calculator", 1));
-        let (limits, admission) = (Limits::default(), Admission::WORKER);
-        Identity { codec: "json", transport: "unix-socket", service, pid, limits, admission }
+        Identity {
+            codec: "json",
+            transport: "unix-socket",
+            service,
+            pid,
+            limits: Limits::default(),
+            admission: Admission::WORKER,
+            features: Features::default(),
+            host_service: None,
+        }
     }
 
     /// Startup data of the length that docs/wire.md shows.
@@ -308,6 +334,44 @@ mod tests {
             host.input().extend_from_slice(format!("{line}\n").as_bytes());
             assert!(host.handle_input().unwrap().is_some());
             assert_eq!(host.terms().peer_admission, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_worker_learns_the_features_of_its_host_and_ignores_unknown_ones() {
+        let offers = Some(Schema::new("Progress", 1));
+        let features = Features::of_host(true);
+        let host = Identity { features, host_service: offers.clone(), ..identity(1) };
+        let host = HostHandshake::new(host, "t", None);
+        for (hello, expected) in [
+            (String::from_utf8(host.hello()).unwrap(), true),
+            (documented("host").replace("\"startup\":13", "\"features\":[\"x\"],\"unknown\":1"), false),
+        ] {
+            let mut token = None;
+            let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
+            worker.input().extend_from_slice(hello.as_bytes());
+            let greeting = worker.handle_input().unwrap().unwrap();
+            assert_eq!(greeting.terms().peer_features.callbacks, expected, "{hello}");
+        }
+    }
+
+    #[test]
+    fn both_sides_name_a_host_service_that_is_missing_or_differs() {
+        let required = Some(Schema::new("Progress", 1));
+        for (offered, cause) in [
+            (None, "and the host serves none; pass it"),
+            (Some(Schema::new("Progress", 2)), "and the host serves Progress (0000000000000002); build"),
+        ] {
+            let mut host = HostHandshake::new(Identity { host_service: offered, ..identity(1) }, "t", None);
+            let mut token = None;
+            let own = Identity { host_service: required.clone(), ..identity(2) };
+            let mut worker = WorkerHandshake::new(own, &mut token, 99);
+            worker.input().extend_from_slice(&host.hello());
+            let Rejection { answer, error } = worker.handle_input().unwrap_err();
+            assert!(error.to_string().contains(cause), "{error}");
+            host.input().extend_from_slice(&answer.unwrap());
+            let failure = host.handle_input().unwrap_err().to_string();
+            assert!(failure.contains(cause), "{failure}");
         }
     }
 

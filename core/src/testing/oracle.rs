@@ -35,12 +35,14 @@ pub(super) struct Oracle {
     worker: Ledger,
     /// Amounts that the host and the worker take. `None`: they have not announced it.
     admissions: Option<(Admission, Admission)>,
+    /// `true` if the worker may call after a go-away.
+    calls_after_go_away: bool,
     pub(super) summary: Summary,
 }
 
 impl Oracle {
-    pub(super) fn new(admissions: Option<(Admission, Admission)>) -> Self {
-        Self { admissions, ..Self::default() }
+    pub(super) fn new(admissions: Option<(Admission, Admission)>, calls_after_go_away: bool) -> Self {
+        Self { admissions, calls_after_go_away, ..Self::default() }
     }
 
     /// Amount that `end` takes from its peer.
@@ -168,7 +170,13 @@ impl Oracle {
         result: &Result<(), Error>,
     ) -> Verdict {
         let ledger = self.ledger(from);
-        let expected = if ledger.sent_go_away || ledger.received_go_away || ledger.failed {
+        let has_go_away = ledger.sent_go_away || ledger.received_go_away;
+        let may_call = self.calls_after_go_away && from == Endpoint::Worker;
+        if has_go_away && may_call && !ledger.failed {
+            self.summary.called_after_go_away += 1;
+        }
+        let ledger = self.ledger(from);
+        let expected = if has_go_away && !may_call || ledger.failed {
             self.summary.refused_closed += 1;
             Some(ErrorKind::Closed)
         } else if !oneway && self.with_id(&ledger.in_use, &id).is_some() {

@@ -41,6 +41,13 @@ impl<T> Pair<T> {
         Self { host: connections.0, worker: connections.1, ..self }
     }
 
+    /// Allows calls of the worker after a go-away.
+    #[must_use]
+    pub fn with_calls_after_go_away(mut self) -> Self {
+        self.worker.set_calls_after_go_away(true);
+        self
+    }
+
     /// Time of the virtual clock.
     pub fn now(&self) -> Instant {
         self.now

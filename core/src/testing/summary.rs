@@ -64,6 +64,8 @@ summary! {
     pings,
     /// Go-aways that arrived.
     go_aways,
+    /// Calls of a worker after a go-away.
+    called_after_go_away,
     /// Connections that failed at an endpoint whose peer had sent a go-away and not answered all
     /// calls.
     endless_go_aways,

@@ -114,9 +114,13 @@ impl<'a> World<'a> {
         if let Some((host, worker)) = admissions {
             pair = pair.with_admissions(host, worker);
         }
+        let calls_after_go_away = pair.rng().chance(50);
+        if calls_after_go_away {
+            pair = pair.with_calls_after_go_away();
+        }
         Self {
             pair,
-            oracle: Oracle::new(admissions),
+            oracle: Oracle::new(admissions, calls_after_go_away),
             host_ids,
             worker_ids,
             host_mode: Mode::Running,

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
 use super::messages::Messages;
-use super::{Identity, Terms};
+use super::{Features, Identity, Terms};
 use crate::protocol::Admission;
 use crate::{Error, ErrorKind, Limits, Schema};
 
@@ -41,6 +41,13 @@ pub(super) struct Hello<'a> {
     /// Amount that this side takes from its peer at once. `None`: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     admission: Option<Admission>,
+    /// Parts of the protocol that this side supports and that a peer may lack. A receiver ignores
+    /// unknown names.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    features: Vec<Cow<'a, str>>,
+    /// Identity of the service that a host offers to its worker, or that a worker requires of its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host_service: Option<Schema>,
     /// Length in bytes of the startup data that follows the host's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup: Option<usize>,
@@ -65,6 +72,8 @@ impl<'a> Hello<'a> {
             max_frame: Some(identity.limits.frame as u64),
             max_metadata: Some(identity.limits.metadata as u64),
             admission: Some(identity.admission),
+            features: identity.features.names().map(Cow::from).collect(),
+            host_service: identity.host_service,
             startup: None,
             declined: None,
             messages: None,
@@ -89,7 +98,8 @@ impl<'a> Hello<'a> {
         };
         let frame = lower(limits.frame, self.max_frame).max(Limits::MIN_FRAME_BYTES);
         let limits = limits.frame(frame).metadata(lower(limits.metadata, self.max_metadata));
-        Terms { limits, peer_admission: self.admission.map(Admission::at_least_one), ..own }
+        let peer_features = Features::of(self.features.iter().map(AsRef::as_ref));
+        Terms { limits, peer_admission: self.admission.map(Admission::at_least_one), peer_features, ..own }
     }
 
     /// Returns the line that refuses `theirs`, which lets the peer name the difference too.
@@ -132,8 +142,29 @@ impl<'a> Hello<'a> {
                 let theirs = format!("{theirs}{named}");
                 differ("service", own, &theirs, "build both from the same definition of the service")
             }
-            _ => Ok(()),
+            _ => self.check_host_service(theirs, here),
         }
+    }
+
+    /// Checks that the host offers the service that the worker requires.
+    fn check_host_service(&self, theirs: &Hello<'_>, here: &str) -> Result<(), Error> {
+        let (offered, required) = match here {
+            "host" => (&self.host_service, &theirs.host_service),
+            _ => (&theirs.host_service, &self.host_service),
+        };
+        let (cause, remedy) = match (offered, required) {
+            (Some(offered), Some(required)) if offered != required => (
+                format!("the worker calls the service {required} of its host, and the host serves {offered}"),
+                "build both from the same definition of the service",
+            ),
+            (None, Some(required)) => (
+                format!("the worker calls the service {required} of its host, and the host serves none"),
+                "pass it to `Worker::builder(..).serve(..)`",
+            ),
+            _ => return Ok(()),
+        };
+        let text = format!("could not connect host and worker: {cause}; {remedy}");
+        Err(Error::new(ErrorKind::Handshake, text))
     }
 }
 
