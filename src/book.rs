@@ -19,6 +19,7 @@ pages! {
     middleware: "docs/guides/middleware.md",
     errors: "docs/guides/errors.md",
     timeouts: "docs/guides/timeouts.md",
+    callbacks: "docs/guides/callbacks.md",
     lifecycle: "docs/guides/lifecycle.md",
     crashes: "docs/guides/crashes.md",
     pools: "docs/guides/pools.md",

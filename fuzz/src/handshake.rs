@@ -1,7 +1,7 @@
 //! Arbitrary bytes as the peer's handshake line, on the host and on the worker.
 
 use isolated_workers_core::protocol::Admission;
-use isolated_workers_core::protocol::handshake::{HostHandshake, Identity, WorkerHandshake};
+use isolated_workers_core::protocol::handshake::{Features, HostHandshake, Identity, WorkerHandshake};
 use isolated_workers_core::{Limits, Schema};
 
 const MAX_STARTUP_BYTES: usize = 1 << 16;
@@ -22,7 +22,17 @@ pub fn check(data: &[u8]) {
 fn identity() -> Identity<'static> {
     let service = Some(Schema::new("Calculator", 1));
     let (limits, admission) = (Limits::default(), Admission::WORKER);
-    Identity { codec: "json", transport: "unix-socket", service, pid: 1, limits, admission }
+    let (features, host_service) = (Features::of_host(true), Some(Schema::new("Progress", 1)));
+    Identity {
+        codec: "json",
+        transport: "unix-socket",
+        service,
+        pid: 1,
+        limits,
+        admission,
+        features,
+        host_service,
+    }
 }
 
 /// Returns the bytes after the worker's line. `None` if the host refuses the line.

@@ -47,8 +47,10 @@ pub use self::layer::{
 };
 #[cfg(feature = "tower")]
 pub use self::layer::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
+pub use self::service::{
+    BoxService, Context, Handler, HostService, Local, Service, ServiceExt, client, handler,
+};
 #[doc(hidden)]
-pub use self::service::arguments;
-pub use self::service::{BoxService, Context, Handler, Local, Service, ServiceExt, client, handler};
+pub use self::service::{arguments, call_chain};
 #[doc(hidden)]
 pub use self::support::{left_threads, panic_location};

@@ -5,11 +5,14 @@ mod answer;
 #[allow(missing_docs)]
 pub mod arguments;
 mod box_service;
+#[doc(hidden)]
+pub mod call_chain;
 pub mod client;
 mod context;
 mod encode_buffer;
 mod encoding;
 pub mod handler;
+mod host_service;
 mod limited_codec;
 mod local;
 mod service_ext;
@@ -24,6 +27,7 @@ pub(crate) use self::box_service::{BoxFuture, DynService};
 pub use self::context::Context;
 pub(crate) use self::encoding::{Part, encode, undecodable};
 pub use self::handler::Handler;
+pub use self::host_service::HostService;
 pub use self::local::Local;
 pub use self::service_ext::ServiceExt;
 pub(crate) use self::service_ext::check_name;

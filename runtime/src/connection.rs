@@ -113,6 +113,12 @@ impl<C: Codec> Link<C> {
         self.lock().set_policy(on_timeout, respawns);
     }
 
+    /// Allows calls after a go-away, until the connection has ended. For a worker, whose handlers
+    /// finish after it and may call their host.
+    pub(crate) fn call_until_closed(&self) {
+        self.lock().connection.set_calls_after_go_away(true);
+    }
+
     /// Timeout of calls that set none. Zero means no limit.
     pub(crate) fn timeout(&self) -> Duration {
         self.0.timeout

@@ -6,7 +6,9 @@ mod greeting;
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::Admission;
-use isolated_workers_core::protocol::handshake::{HandshakeFailure, HostHandshake, Identity, Terms};
+use isolated_workers_core::protocol::handshake::{
+    Features, HandshakeFailure, HostHandshake, Identity, Terms,
+};
 use isolated_workers_core::{Error, Limits, Schema};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -44,29 +46,55 @@ impl From<HandshakeFailure> for HandshakeError {
     }
 }
 
-fn identity<C: Codec>(
+/// Identity of a host that offers the service `host_service` to its worker.
+pub(crate) fn host<C: Codec>(
     transport: &str,
     service: Option<Schema>,
     limits: Limits,
-    admission: Admission,
+    host_service: Option<Schema>,
 ) -> Identity<'_> {
-    Identity { codec: C::ID, transport, service, pid: std::process::id(), limits, admission }
+    Identity {
+        codec: C::ID,
+        transport,
+        service,
+        pid: std::process::id(),
+        limits,
+        admission: Admission::HOST,
+        features: Features::of_host(host_service.is_some()),
+        host_service,
+    }
+}
+
+/// Identity of a worker that requires the service `host_service` of its host.
+pub(crate) fn worker<C: Codec>(
+    transport: &str,
+    service: Schema,
+    limits: Limits,
+    host_service: Option<Schema>,
+) -> Identity<'_> {
+    Identity {
+        codec: C::ID,
+        transport,
+        service: Some(service),
+        pid: std::process::id(),
+        limits,
+        admission: Admission::WORKER,
+        features: Features::default(),
+        host_service,
+    }
 }
 
 /// Performs the host's side of the handshake and sends the startup data. Returns the bytes that
 /// follow the worker's line, and the terms of the connection.
 ///
 /// Not cancel-safe: if the future is dropped, drop the connection too.
-pub(crate) async fn greet<C: Codec>(
+pub(crate) async fn greet(
     reader: &mut (impl AsyncRead + Unpin),
     writer: &mut (impl AsyncWrite + Unpin),
-    transport: &str,
-    service: Option<Schema>,
-    limits: Limits,
+    identity: Identity<'_>,
     token: &str,
     startup: Option<&Bytes>,
 ) -> Result<(BytesMut, Terms), HandshakeError> {
-    let identity = identity::<C>(transport, service, limits, Admission::HOST);
     let mut handshake = HostHandshake::new(identity, token, startup.map(Bytes::len));
     let sent = send(writer, &handshake.hello(), startup.map_or(&[], |data| data)).await;
     match (sent, receive(reader, &mut handshake).await) {

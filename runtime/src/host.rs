@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod builder;
+pub(crate) mod callbacks;
 pub(crate) mod crash_policy;
 mod heartbeat;
 pub(crate) mod starter;
@@ -10,6 +11,7 @@ pub(crate) mod supervisor;
 mod worker;
 
 pub use self::builder::Builder;
+pub use self::callbacks::{HostHandler, NoCallbacks};
 pub use self::crash_policy::OnCrash;
 pub use self::heartbeat::Heartbeat;
 pub use self::status::Status;

@@ -11,15 +11,17 @@
 //! 1. `timeouts`, `lifecycle`, `poll_on_wake`
 //! 2. `launch`: data that a driver passes to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
-//! 3. `driver`: starts workers; `worker`: serves in a worker
-//! 4. `host`: builder, supervisor and handle of a worker
-//! 5. `pool`: many workers behind one service
-//! 6. `testing`
+//! 3. `handlers`: the running handlers of a connection
+//! 4. `driver`: starts workers; `worker`: serves in a worker
+//! 5. `host`: builder, supervisor and handle of a worker
+//! 6. `pool`: many workers behind one service
+//! 7. `testing`
 
 // Only a pool uses a connection's permits.
 #[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
 mod connection;
 mod driver;
+mod handlers;
 mod handshake;
 mod host;
 mod launch;
@@ -37,7 +39,7 @@ pub use driver::{
     Address, Attach, Attached, Captured, Detach, Dial, Driver, NoPid, Output, Process, ProcessId, Program,
     Running, RunningThread, Thread,
 };
-pub use host::{Builder, Heartbeat, OnCrash, Status, Worker};
+pub use host::{Builder, Heartbeat, HostHandler, NoCallbacks, OnCrash, Status, Worker};
 pub use launch::{Launch, is_worker};
 pub use lifecycle::Lifecycle;
 #[cfg(feature = "pool")]

@@ -29,7 +29,7 @@ use futures_util::stream::{self, Stream};
 use futures_util::{FutureExt, StreamExt};
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{CallError, Error, ErrorKind, Message, Request, Response};
-use isolated_workers_middleware::{BoxService, Service, ServiceExt};
+use isolated_workers_middleware::{BoxService, Service, ServiceExt, call_chain};
 use isolated_workers_transport::Transport;
 use tokio::sync::watch;
 
@@ -346,7 +346,8 @@ impl<S: Service> Service for Pool<S> {
         self.service.body_limit()
     }
 
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        call_chain::inherit(&mut request);
         match self.shared.on_crash.attempts(&request) {
             1 => Either::Left(self.service.call(request)),
             max_attempts => Either::Right(Box::pin(self.call_with_retries(request, max_attempts))),

@@ -1,10 +1,7 @@
 //! The worker's side: serves the host's calls.
 
-mod allocator;
 mod event_thread;
 mod exit;
-mod handlers;
-mod inline_policy;
 mod make_handler;
 mod orphan_guard;
 #[cfg_attr(unix, path = "worker/parent/unix.rs")]
@@ -14,7 +11,6 @@ mod pending_handshakes;
 #[cfg_attr(unix, path = "worker/process_group/unix.rs")]
 #[cfg_attr(not(unix), path = "worker/process_group/other.rs")]
 mod process_group;
-mod reusable_future;
 mod serve;
 mod server;
 mod session;

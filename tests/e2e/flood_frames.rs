@@ -14,6 +14,8 @@ pub(crate) fn frames(kind: &str, batch: usize) -> String {
         "requests" => format!("{{\"type\":\"unknown\",\"tx\":\"{number}\",\"kind\":\"request\"}}\n"),
         "long-names" => format!("{{\"type\":\"{long}\",\"tx\":\"{number}\",\"kind\":\"request\"}}\n"),
         "long-ids" => format!("{{\"type\":\"unknown\",\"tx\":\"{long}{number}\",\"kind\":\"request\"}}\n"),
+        "waits" => format!("{{\"type\":\"wait\",\"tx\":\"{number}\",\"kind\":\"request\"}}\n"),
+        "oneway-waits" => format!("{{\"type\":\"wait\",\"tx\":\"{number}\",\"kind\":\"oneway\"}}\n"),
         "answers" => {
             format!("{{\"type\":\"waitResult\",\"tx\":\"no call {number}\",\"kind\":\"reply\"}}\n")
         }

@@ -3,11 +3,15 @@
 use std::process::{Command, Stdio};
 
 use futures_util::poll;
-use isolated_workers::ErrorKind;
+use isolated_workers::codec::Codec;
+use isolated_workers::protocol::{Request, Response, Schema};
+use isolated_workers::service::Handler;
+use isolated_workers::service::handler::unknown_message;
 use isolated_workers::testing::conformance::alone;
 use isolated_workers::transport::{
     self, Bound, CHANNEL_VARIABLE, Inheritance, NamedPipe, SocketPair, Transport, UnixSocket,
 };
+use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::process::{PidFd, peak_resident_kib, peak_resident_kib_of, resident_kib};
 use isolated_workers_test_support::{assert_error, runtime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,6 +62,41 @@ fn a_worker_that_never_reads_takes_bounded_memory_of_its_host<T: Transport>(tran
     for kind in ANSWERED {
         let error = flooded_by(transport.clone(), kind).unwrap_err();
         assert_error(&error, ErrorKind::Crashed, &["4194304 bytes of answers unread"]);
+    }
+}
+
+/// Handler of a host. `wait` never ends.
+struct Waiting;
+
+impl Handler for Waiting {
+    const SCHEMA: Schema = Schema::new("Waiting", 1);
+
+    async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+        match request.name() {
+            "wait" => std::future::pending().await,
+            _ => Err(unknown_message(&Self::SCHEMA, &request)),
+        }
+    }
+}
+
+/// Runs in its own process, because it measures the memory of the whole process.
+fn a_worker_that_makes_more_callbacks_than_its_host_takes_is_ended<T: Transport>(transport: T) {
+    for (kind, cause) in [
+        ("requests", "are not answered yet"),
+        ("long-names", "are not answered yet"),
+        ("waits", "are not answered yet"),
+        ("oneway-waits", "that count 1048576 bytes are not finished yet"),
+    ] {
+        runtime().block_on(async {
+            let before = resident_kib();
+            let program = Program::new(WORKER).args(["flood", kind, "greets"]);
+            let builder = Worker::builder(program).transport(transport.clone()).serve(Waiting);
+            let worker = soon(builder.spawn()).await.unwrap();
+            let error = soon(FaultsClient::new(worker.clone()).wait()).await.unwrap_err();
+            assert_error(&error, ErrorKind::Crashed, &[cause]);
+            let growth = peak_resident_kib().saturating_sub(before);
+            assert!(growth <= MAX_GROWTH_KIB, "{kind}: {growth} KiB");
+        });
     }
 }
 
@@ -119,6 +158,13 @@ macro_rules! transports {
             fn a_worker_that_never_reads_takes_bounded_memory_of_its_host() {
                 let test = concat!(module_path!(), "::a_worker_that_never_reads_takes_bounded_memory_of_its_host");
                 alone(test, || super::a_worker_that_never_reads_takes_bounded_memory_of_its_host($transport));
+            }
+
+            #[test]
+            fn a_worker_that_makes_more_callbacks_than_its_host_takes_is_ended() {
+                let test =
+                    concat!(module_path!(), "::a_worker_that_makes_more_callbacks_than_its_host_takes_is_ended");
+                alone(test, || super::a_worker_that_makes_more_callbacks_than_its_host_takes_is_ended($transport));
             }
 
             #[test]

@@ -1,15 +1,18 @@
 //! Errors of every kind, each produced as a user would encounter it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::poll;
-use isolated_workers::codec::{Json, Postcard};
+use isolated_workers::codec::{Codec, Json, Postcard};
 use isolated_workers::error::Never;
 use isolated_workers::host::{Builder, OnCrash, Timeouts};
 use isolated_workers::layer::{LoadShed, Validate, tower_layer};
 use isolated_workers::protocol::{Connection, Frame, Limits, Name, Request, Response, Schema, TxId};
-use isolated_workers::{CallError, Error, Message, Program, Service, ServiceExt, Worker};
+use isolated_workers::service::Handler;
+use isolated_workers::{CallError, Error, Message, Pool, Program, Service, ServiceExt, Worker};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use tower::timeout::TimeoutLayer;
 
 use crate::service::{CalculatorClient, calculator};
@@ -203,6 +206,34 @@ pub(crate) async fn overloaded() -> Error {
     let mut first = Box::pin(client.pi());
     assert!(poll!(&mut first).is_pending());
     client.add(2, 3).await.unwrap_err()
+}
+
+/// Host that lets the same pool add numbers, and passes on the error.
+struct Delegating {
+    pool: Arc<OnceLock<CalculatorClient<Pool>>>,
+    refused: mpsc::Sender<Error>,
+}
+
+impl Handler for Delegating {
+    const SCHEMA: Schema = Schema::new("Calculator", 1);
+
+    async fn handle<C: Codec>(&self, _: &C, _: Request) -> Result<Response, Error> {
+        let pool = self.pool.get().expect("the pool exists before its first call");
+        let error = pool.add(2, 3).await.unwrap_err();
+        let _ = self.refused.send(error.clone()).await;
+        Err(error)
+    }
+}
+
+pub(crate) async fn would_deadlock() -> Error {
+    let (refused, mut error) = mpsc::channel(1);
+    let handler = Delegating { pool: Arc::default(), refused };
+    let started = Arc::clone(&handler.pool);
+    let pool = Pool::builder(Program::new(WORKER)).workers(1).serve(handler).spawn().await.unwrap();
+    let client = CalculatorClient::new(pool);
+    let _ = started.set(client.clone());
+    client.delegate().await.unwrap();
+    error.recv().await.unwrap()
 }
 
 pub(crate) async fn denied() -> Error {

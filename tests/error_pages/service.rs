@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use isolated_workers::service;
+use isolated_workers::service::Context;
 use serde::{Deserialize, Serialize};
 
 #[service]
@@ -21,6 +22,8 @@ pub(crate) trait Calculator {
     async fn pi_soon(&self);
     /// Blocks the runtime forever.
     async fn brood(&self);
+    /// Lets the host add two numbers.
+    async fn delegate(&self, context: Context) -> i64;
     /// Ends the process.
     async fn exit(&self, code: i32);
     /// Ends every process that runs it.

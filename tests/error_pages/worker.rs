@@ -8,11 +8,13 @@ mod service;
 use std::collections::BTreeMap;
 use std::future::pending;
 
+use isolated_workers::codec::Json;
 use isolated_workers::layer::Auth;
 use isolated_workers::protocol::Limits;
+use isolated_workers::service::Context;
 use isolated_workers::transport::Stdio;
 use isolated_workers::{Error, serve, serve_with};
-use service::{Calculator, DivideError};
+use service::{Calculator, CalculatorClient, DivideError};
 
 struct MyCalculator;
 
@@ -42,6 +44,10 @@ impl Calculator for MyCalculator {
         loop {
             std::thread::park();
         }
+    }
+    async fn delegate(&self, context: Context) -> i64 {
+        let host = context.host::<Json>().expect("a host that serves");
+        CalculatorClient::new(host).add(2, 3).await.unwrap_or_default()
     }
     async fn exit(&self, code: i32) {
         eprintln!("the battery is empty");

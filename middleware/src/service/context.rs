@@ -1,8 +1,14 @@
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use isolated_workers_core::{Metadata, Name, Request, TxId};
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{Error, Metadata, Name, Request, TxId};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use super::{HostService, call_chain};
 
 /// Information about the call that a handler answers.
 ///
@@ -30,6 +36,8 @@ pub struct Context {
     attempt: u32,
     deadline: Option<Instant>,
     peer: Option<u32>,
+    /// Service of the caller, if it serves.
+    callback: Option<Arc<dyn Any + Send + Sync>>,
     cancelled: CancellationToken,
 }
 
@@ -38,12 +46,13 @@ impl Context {
     ///
     /// The caller is responsible for cancelling the [token](Self::cancelled), as
     /// [`respond_in_context`](crate::handler::respond_in_context) does.
-    pub fn of(request: Request) -> Self {
+    pub fn of(mut request: Request) -> Self {
+        let callback = request.take_callback();
         let (id, attempt, peer) = (request.id().cloned(), request.attempt(), request.peer());
         let limit = request.timeout().filter(|limit| !limit.is_zero());
         let deadline = request.deadline().or_else(|| Instant::now().checked_add(limit?));
         let (name, _, metadata) = request.into_parts();
-        Self { name, id, metadata, attempt, deadline, peer, cancelled: CancellationToken::new() }
+        Self { name, id, metadata, attempt, deadline, peer, callback, cancelled: CancellationToken::new() }
     }
 
     /// Returns the name of the message.
@@ -80,6 +89,37 @@ impl Context {
     /// one process.
     pub fn peer(&self) -> Option<u32> {
         self.peer
+    }
+
+    /// Returns the service that the host offers to its workers with `Builder::serve`. Make a client of
+    /// it to call the host back. `C` is the codec of the connection.
+    ///
+    /// ```ignore
+    /// let progress = ProgressClient::new(context.host::<Json>()?);
+    /// progress.step(3, 10).await?;
+    /// ```
+    ///
+    /// # Errors
+    /// `Config` if the host serves nothing, or if its codec is not `C`.
+    pub fn host<C: Codec>(&self) -> Result<HostService<C>, Error> {
+        let id = self.id.as_ref().map(TxId::to_string);
+        let (callback, metadata) = (self.callback.as_ref(), &self.metadata);
+        HostService::new(callback, self.name(), id, metadata, self.deadline, &self.cancelled)
+    }
+
+    /// Waits for `future` on a thread that may block, so that a `blocking` method can make callbacks:
+    /// `context.block_on(progress.step(3, 10))?`.
+    ///
+    /// # Panics
+    /// Panics in an async method, and outside of a tokio runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        Handle::current().block_on(future)
+    }
+
+    /// Returns the id of the call whose handler has made this callback. Returns `None` for a call that
+    /// is no callback.
+    pub fn parent(&self) -> Option<&str> {
+        call_chain::parent(&self.metadata)
     }
 
     /// Returns a token that is cancelled when the call is: if the caller dropped it, its time ran

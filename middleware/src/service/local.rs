@@ -1,25 +1,38 @@
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, ErrorKind, Name, Request, Response};
 
 use super::limited_codec::LimitedCodec;
 use crate::support::guard::{Guard, Guarded};
-use crate::{Handler, Service};
+use crate::{BoxService, Handler, Service};
 
 /// Service in this process: a handler with a codec.
 ///
 /// Workers serve requests with it. On the host it runs a service without isolation, with the same
 /// typed client, encoding and middleware: for tests, and to measure the cost of isolation. A panic
 /// in a handler fails only its call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Local<H, C> {
     handler: H,
     codec: LimitedCodec<C>,
+    /// Service that handlers call as their host.
+    host: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl<H: Handler, C: Codec> Local<H, C> {
     /// Creates a service that calls `handler` in this process.
     pub fn new(handler: H, codec: C) -> Self {
-        Self { handler, codec: LimitedCodec { codec, limit: BodyLimit::NONE } }
+        Self { handler, codec: LimitedCodec { codec, limit: BodyLimit::NONE }, host: None }
+    }
+
+    /// Sets the service that the handlers get as [`Context::host`](crate::Context::host). Default: none.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Service<Codec = C> + 'static) -> Self {
+        self.host = Some(Arc::new(BoxService::new(host)));
+        self
     }
 
     /// Sets the size at which encoding a message, a reply or an error value stops. Default:
@@ -43,10 +56,20 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
         self.codec.limit
     }
 
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         let guard = HandlerGuard(request.to_name());
+        if let Some(host) = &self.host {
+            request.set_callback(Arc::clone(host));
+        }
         // In a future, because a handler written by hand may panic before it returns its own.
         Guarded::new(guard, async { self.handler.handle(&self.codec, request).await })
+    }
+}
+
+impl<H: fmt::Debug, C: fmt::Debug> fmt::Debug for Local<H, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { handler, codec, .. } = self;
+        f.debug_struct("Local").field("handler", handler).field("codec", codec).finish_non_exhaustive()
     }
 }
 

@@ -29,6 +29,7 @@ struct Counting {
 
 impl RequestHandler for Counting {
     const SERVES: bool = true;
+    const IS_WORKER: bool = true;
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {
         for request in requests.drain(..) {

@@ -16,7 +16,7 @@ use tokio::io::AsyncRead;
 use super::availability::Availability;
 use super::state::State;
 use super::waiters::{LinkCalls, Polled};
-use super::{CloseReason, ConnectionTask, Link, RejectAll};
+use super::{CloseReason, ConnectionTask, Link, RequestHandler};
 
 /// Connection task of a host, with the transport erased from the type.
 pub(crate) trait HostTask<C: Codec>: Future<Output = CloseReason> + Send {
@@ -24,7 +24,7 @@ pub(crate) trait HostTask<C: Codec>: Future<Output = CloseReason> + Send {
     fn move_to(self: Pin<&mut Self>, link: Link<C>);
 }
 
-impl<C: Codec, R: AsyncRead + Send + Unpin> HostTask<C> for ConnectionTask<C, R, RejectAll> {
+impl<C: Codec, R: AsyncRead + Send + Unpin, H: RequestHandler> HostTask<C> for ConnectionTask<C, R, H> {
     fn move_to(mut self: Pin<&mut Self>, link: Link<C>) {
         self.set_link(link);
     }

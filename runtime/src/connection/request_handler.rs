@@ -11,6 +11,9 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// `true` if this side serves requests.
     const SERVES: bool;
 
+    /// `true` if this side is the worker.
+    const IS_WORKER: bool;
+
     /// Starts a batch of requests and leaves `requests` empty. Immediate answers are added to
     /// `answers` and are sent together.
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>);
@@ -40,7 +43,7 @@ pub(crate) trait RequestHandler: Send + Unpin {
     fn memory_released(&self) {}
 }
 
-/// Request handler that refuses every request. Used by hosts.
+/// Request handler of a host that serves nothing: it refuses every request.
 #[derive(Default)]
 pub(crate) struct RejectAll {
     finished_oneways: usize,
@@ -48,6 +51,7 @@ pub(crate) struct RejectAll {
 
 impl RequestHandler for RejectAll {
     const SERVES: bool = false;
+    const IS_WORKER: bool = false;
 
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, _: &mut Context<'_>) {
         answers.extend(requests.drain(..).filter_map(|request| {
@@ -56,7 +60,7 @@ impl RequestHandler for RejectAll {
                 return None;
             }
             let text = format!(
-                "could not call `{}`: this side has no handlers; call it on the other side",
+                "could not call `{}`: the host serves nothing; pass a handler to `Worker::builder(..).serve(..)`",
                 request.name()
             );
             let error = Error::new(ErrorKind::UnknownMessage, text);

@@ -228,7 +228,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     /// Returns `true` if no request may be read. Never if the peer waits before it sends more than this
     /// side takes: two sides that both stop reading would wait for each other forever.
     fn is_stalled(&self, is_congested: bool) -> bool {
-        H::SERVES && !self.is_announced && (is_congested || self.handler.is_full())
+        H::IS_WORKER && !self.is_announced && (is_congested || self.handler.is_full())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
@@ -349,7 +349,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     /// Decodes a batch of frames. Returns `true` if no complete frame is left. If a frame cannot be
     /// decoded, sets `read` to the close reason.
     fn decode(&mut self, read: &mut Poll<Result<(), CloseReason>>) -> bool {
-        let max = if H::SERVES { MAX_REQUEST_BATCH } else { MAX_ANSWER_BATCH };
+        let max = if H::IS_WORKER { MAX_REQUEST_BATCH } else { MAX_ANSWER_BATCH };
         self.user_code = FRAMING;
         while self.buffers.frames.len() < max {
             match self.reader.next_frame() {
@@ -375,9 +375,11 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let mut state = self.link.lock();
         for frame in frames.drain(..) {
             let frame = match frame {
-                // A side that does not serve expects no requests, but a late answer to an ended
-                // call may arrive.
-                Frame::Unmarked { answer, .. } if !H::SERVES => *answer,
+                // The ids of the two directions are independent, so an id does not tell. A side that
+                // answers is called with requests that are not marked, and gets marked answers. One that
+                // does not answer gets no requests, but perhaps a late answer to an ended call.
+                Frame::Unmarked { request, .. } if H::SERVES => *request,
+                Frame::Unmarked { answer, .. } => *answer,
                 frame => frame,
             };
             match state.connection.handle_frame(frame)? {
@@ -395,7 +397,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                         None => self.handler.cancel(&id),
                     }
                 }
-                Some(Event::GoAway(received)) if H::SERVES => {
+                Some(Event::GoAway(received)) if H::IS_WORKER => {
                     if let Some(reason) = state.handle_go_away_of_host(received) {
                         *go_away = Some(reason);
                     }

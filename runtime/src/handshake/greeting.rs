@@ -1,32 +1,28 @@
 use bytes::BytesMut;
-use isolated_workers_codec::Codec;
-use isolated_workers_core::protocol::Admission;
-use isolated_workers_core::protocol::handshake::{self, Rejection, Terms, WorkerHandshake};
-use isolated_workers_core::{Error, Limits, Schema};
+use isolated_workers_core::Error;
+use isolated_workers_core::protocol::handshake::{self, Identity, Rejection, Terms, WorkerHandshake};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{HandshakeError, identity, read_more, send};
+use super::{HandshakeError, read_more, send};
 
 /// Hello of a matching host. Answer it once the worker is ready or has failed to start.
 pub(crate) struct Greeting<'a>(handshake::Greeting<'a>);
 
 impl<'a> Greeting<'a> {
-    /// Receives the host's line and startup data within `limits`. Stores the token of the first
+    /// Receives the host's line and startup data, within the limits of `identity`. Stores the token of the first
     /// host in `token`. Every later host must send the same token. A host that does
     /// not match is answered before the error is returned. A host with the wrong token gets no
     /// answer.
     ///
     /// Not cancel-safe: if the future is dropped, drop the connection too.
-    pub(crate) async fn hear<C: Codec>(
+    pub(crate) async fn hear(
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
-        transport: &'a str,
-        service: Schema,
+        identity: Identity<'a>,
         token: &mut Option<String>,
-        limits: Limits,
     ) -> Result<Self, HandshakeError> {
-        let identity = identity::<C>(transport, Some(service), limits, Admission::WORKER);
-        let mut handshake = WorkerHandshake::new(identity, token, limits.frame);
+        let max_startup_bytes = identity.limits.frame;
+        let mut handshake = WorkerHandshake::new(identity, token, max_startup_bytes);
         loop {
             match handshake.handle_input() {
                 Ok(Some(greeting)) => return Ok(Self(greeting)),

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec, Pieces};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, TxIdGenerator};
-use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
+use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 
 use crate::driver::Driver;
+use crate::host::callbacks::{HostHandler, NoCallbacks};
 use crate::host::starter::{HostSettings, Starter};
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 
@@ -19,11 +20,12 @@ pub(crate) type BuilderParts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn Tx
 /// Defaults: the codec [`DefaultCodec`], the driver's transport, no middleware,
 /// [`Timeouts::default`], [`Limits::default`], [`SequentialIds`], any service, no startup data.
 #[must_use = "nothing is started until `spawn`"]
-pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
+pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers, H = NoCallbacks> {
     driver: D,
     codec: C,
     transport: T,
     layers: L,
+    callbacks: H,
     ids: Arc<dyn TxIdGenerator>,
     /// Encoded by `spawn`, once the codec is known.
     startup: Option<Box<dyn erased_serde::Serialize + Send>>,
@@ -49,6 +51,7 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
             codec: DefaultCodec::default(),
             transport,
             layers: NoLayers,
+            callbacks: NoCallbacks,
             ids,
             startup: None,
             settings,
@@ -56,30 +59,42 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
     }
 }
 
-impl<D, C, T, L> Builder<D, C, T, L> {
+impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     /// Sets the codec; the worker must use the same. Default: [`DefaultCodec`].
-    pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L> {
-        let Self { driver, transport, layers, ids, startup, settings, .. } = self;
-        Builder { driver, codec, transport, layers, ids, startup, settings }
+    pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L, H> {
+        let Self { driver, transport, layers, callbacks, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, callbacks, ids, startup, settings }
     }
 
     /// Sets the transport. Default: the driver's.
     ///
     /// A worker detects a built-in transport. A custom one must also be set in the worker.
-    pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L> {
-        let Self { driver, codec, layers, ids, startup, settings, .. } = self;
-        Builder { driver, codec, transport, layers, ids, startup, settings }
+    pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L, H> {
+        let Self { driver, codec, layers, callbacks, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, callbacks, ids, startup, settings }
     }
 
     /// Adds a middleware around the calls. The first one added sees a request first and its reply
     /// last.
-    pub fn layer<M: Middleware>(self, middleware: M) -> Builder<D, C, T, Stack<L, M>>
+    pub fn layer<M: Middleware>(self, middleware: M) -> Builder<D, C, T, Stack<L, M>, H>
     where
         L: Layers,
     {
-        let Self { driver, codec, transport, layers, ids, startup, settings } = self;
+        let Self { driver, codec, transport, layers, callbacks, ids, startup, settings } = self;
         let layers = Stack::new(layers, middleware);
-        Builder { driver, codec, transport, layers, ids, startup, settings }
+        Builder { driver, codec, transport, layers, callbacks, ids, startup, settings }
+    }
+
+    /// Serves `handler` to the worker: its handlers may call the host back, with
+    /// [`Context::host`](isolated_workers_middleware::Context::host). Default: the host serves nothing,
+    /// and refuses such calls.
+    ///
+    /// Callbacks run on the runtime of [`spawn`](Self::spawn), in the task that reads from the worker.
+    /// A worker is not trusted: at most 64 of its calls and 8 MiB of their messages are taken at once,
+    /// and at most 8 calls that wait for each other. A callback needs a handshake.
+    pub fn serve<H2: Handler>(self, handler: H2) -> Builder<D, C, T, L, H2> {
+        let Self { driver, codec, transport, layers, ids, startup, settings, .. } = self;
+        Builder { driver, codec, transport, layers, callbacks: handler, ids, startup, settings }
     }
 
     /// Sets the startup data, from which [`serve_with`](crate::serve_with) makes the worker's
@@ -170,20 +185,28 @@ impl<D, C, T, L> Builder<D, C, T, L> {
     }
 }
 
-impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
+impl<D: Driver, C: Codec, T: Transport, L: Layers, H: HostHandler> Builder<D, C, T, L, H> {
     /// Returns the starter, layers and id generator of the configured worker.
     pub(crate) fn into_parts(self) -> Result<BuilderParts<D, C, T, L>, Error> {
-        let Self { driver, codec, transport, layers, ids, startup, mut settings } = self;
+        let Self { driver, codec, transport, layers, callbacks, ids, startup, mut settings } = self;
         check(&settings)?;
+        let callbacks = callbacks.into_callbacks(&codec, settings.limits);
+        if callbacks.is_some() && !settings.handshake {
+            let why = "the handshake offers them, and `without_handshake` skips that; remove one of the two";
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("could not serve the calls of the worker: {why}"),
+            ));
+        }
         settings.startup = match startup {
             Some(startup) => Some(encode_startup_data(&startup, &codec, &driver, &settings)?),
             None => None,
         };
-        Ok((Arc::new(Starter { driver, codec, transport, settings }), layers, ids))
+        Ok((Arc::new(Starter { driver, codec, transport, callbacks, settings }), layers, ids))
     }
 }
 
-impl<D: std::fmt::Debug, C, T, L> std::fmt::Debug for Builder<D, C, T, L> {
+impl<D: std::fmt::Debug, C, T, L, H> std::fmt::Debug for Builder<D, C, T, L, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("driver", &self.driver).finish_non_exhaustive()
     }

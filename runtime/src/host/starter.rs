@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::connection::Link;
 use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
+use crate::host::callbacks::Callbacks;
 use crate::launch::Launch;
 use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
 use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
@@ -24,6 +25,8 @@ pub(crate) struct Starter<D, C, T> {
     pub(crate) driver: D,
     pub(crate) codec: C,
     pub(crate) transport: T,
+    /// Service that the host offers to its workers.
+    pub(crate) callbacks: Option<Callbacks<C, T>>,
     pub(crate) settings: HostSettings,
 }
 
@@ -153,7 +156,9 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let HostSettings { service, handshake, limits, .. } = &self.settings;
         let (service, limits) = (service.clone(), *limits);
         let (buffer, terms) = if *handshake {
-            handshake::greet::<C>(&mut reader, &mut writer, T::NAME, service, limits, token, startup).await?
+            let offered = self.callbacks.as_ref().map(|callbacks| callbacks.schema.clone());
+            let identity = handshake::host::<C>(T::NAME, service, limits, offered);
+            handshake::greet(&mut reader, &mut writer, identity, token, startup).await?
         } else {
             (BytesMut::new(), limits.into())
         };

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use futures_util::future::Either;
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, ExitReason, Request, Response};
-use isolated_workers_middleware::{BoxService, Layers, Service};
+use isolated_workers_middleware::{BoxService, Layers, Service, call_chain};
 use isolated_workers_transport::{DefaultTransport, Reconnect, Transport};
 use tokio::sync::watch;
 
@@ -14,7 +14,7 @@ use crate::host::starter::Starter;
 use crate::host::supervisor::{
     self, Command, Connect, Dial, Release, StopRequest, SupervisorHandle, WorkerConnection,
 };
-use crate::{Builder, Lifecycle, Link, Program, Status};
+use crate::{Builder, HostHandler, Lifecycle, Link, Program, Status};
 
 /// Handle of a running worker: a [`Service`], with the middleware of its builder.
 ///
@@ -49,7 +49,7 @@ impl Worker {
     }
 }
 
-impl<D: Driver, C: Codec, T: Transport, L: Layers> Builder<D, C, T, L> {
+impl<D: Driver, C: Codec, T: Transport, L: Layers, H: HostHandler> Builder<D, C, T, L, H> {
     /// Starts the worker and waits until it is ready for calls.
     ///
     /// Requires a tokio runtime with I/O and time enabled. Leaves nothing behind if it fails or if
@@ -285,10 +285,13 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         let (starter, link, identity) = (Arc::clone(starter), link.clone(), supervisor.identity.clone());
         Box::pin(async move {
             // The address is known once the worker was disconnected.
-            let address = identity.lock().unwrap_or_else(PoisonError::into_inner).address.clone();
+            let (address, pid) = {
+                let identity = identity.lock().unwrap_or_else(PoisonError::into_inner);
+                (identity.address.clone(), identity.pid.into())
+            };
             let stream = starter.dial(&address).await?;
             let connect: Connect<S::Codec> =
-                Box::new(move || WorkerConnection::open(&link, &starter.settings, stream));
+                Box::new(move || WorkerConnection::open(&link, &starter, stream, pid));
             Ok(connect)
         })
     }
@@ -329,7 +332,8 @@ impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
         self.service.body_limit()
     }
 
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        call_chain::inherit(&mut request);
         let (service, WorkerShared { link, starter, .. }) = (&self.service, &*self.shared);
         match starter.settings.on_crash.attempts(&request) {
             1 => Either::Left(service.call(request)),

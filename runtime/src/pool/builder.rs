@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, ErrorKind, Limits, Schema, TxIdGenerator};
-use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack};
+use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use super::supervisor::PoolSupervisor;
 use super::{Dispatch, Pool, Restart, WhenFull};
 use crate::driver::Driver;
 use crate::host::builder::Builder;
+use crate::host::callbacks::{HostHandler, NoCallbacks};
 use crate::host::starter::HostSettings;
 use crate::timeouts::check_duration;
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
@@ -31,8 +32,8 @@ use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
 /// recycled. Other defaults are those of [`Builder`].
 #[must_use = "no worker is started until `spawn` is called"]
 #[derive(Debug)]
-pub struct PoolBuilder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers> {
-    worker: Builder<D, C, T, L>,
+pub struct PoolBuilder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLayers, H = NoCallbacks> {
+    worker: Builder<D, C, T, L, H>,
     options: PoolOptions,
 }
 
@@ -73,7 +74,7 @@ impl<D: Driver> PoolBuilder<D, DefaultCodec, D::Transport> {
     }
 }
 
-impl<D, C, T, L> PoolBuilder<D, C, T, L> {
+impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     /// Sets a fixed number of workers. Default:
     /// [`available_parallelism`](std::thread::available_parallelism).
     pub fn workers(self, workers: usize) -> Self {
@@ -236,26 +237,35 @@ impl<D, C, T, L> PoolBuilder<D, C, T, L> {
     }
 
     /// Sets the codec, as [`Builder::codec`] does.
-    pub fn codec<C2: Codec>(self, codec: C2) -> PoolBuilder<D, C2, T, L> {
+    pub fn codec<C2: Codec>(self, codec: C2) -> PoolBuilder<D, C2, T, L, H> {
         PoolBuilder { worker: self.worker.codec(codec), options: self.options }
     }
 
     /// Sets the transport, as [`Builder::transport`] does.
-    pub fn transport<T2: Transport>(self, transport: T2) -> PoolBuilder<D, C, T2, L> {
+    pub fn transport<T2: Transport>(self, transport: T2) -> PoolBuilder<D, C, T2, L, H> {
         PoolBuilder { worker: self.worker.transport(transport), options: self.options }
     }
 
     /// Adds middleware around the pool's calls, including their wait for a worker. The first layer
     /// added sees a request first and its reply last.
-    pub fn layer<M: Middleware>(self, middleware: M) -> PoolBuilder<D, C, T, Stack<L, M>>
+    pub fn layer<M: Middleware>(self, middleware: M) -> PoolBuilder<D, C, T, Stack<L, M>, H>
     where
         L: Layers,
     {
         PoolBuilder { worker: self.worker.layer(middleware), options: self.options }
     }
+
+    /// Serves `handler` to each worker, as [`Builder::serve`] does.
+    ///
+    /// A call that the handler makes to the same pool needs a free permit: if there is none, it fails
+    /// with [`WouldDeadlock`](ErrorKind::WouldDeadlock), because the call that it belongs to holds one
+    /// and cannot end before.
+    pub fn serve<H2: Handler>(self, handler: H2) -> PoolBuilder<D, C, T, L, H2> {
+        PoolBuilder { worker: self.worker.serve(handler), options: self.options }
+    }
 }
 
-impl<D: Driver, C: Codec, T: Transport, L: Layers> PoolBuilder<D, C, T, L> {
+impl<D: Driver, C: Codec, T: Transport, L: Layers, H: HostHandler> PoolBuilder<D, C, T, L, H> {
     /// Starts the minimum number of workers concurrently, and waits until all are ready for calls.
     /// Dropping the future ends the workers.
     ///

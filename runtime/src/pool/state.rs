@@ -1,6 +1,7 @@
 //! State shared by the callers of a pool and its supervisor.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(super) struct PoolShared<C: Codec> {
     pub(super) body_limit: BodyLimit,
     /// Description of the program, for errors.
     pub(super) subject: String,
+    /// Id of the pool in the chains of its callbacks. `None` if its host serves nothing.
+    pub(super) chain_id: Option<Arc<str>>,
     pub(super) on_crash: OnCrash,
     /// Timeout of calls that set none. Zero means no limit.
     pub(super) timeout: Duration,
@@ -100,6 +103,7 @@ impl<C: Codec> PoolShared<C> {
             codec: starter.codec.clone(),
             body_limit: starter.codec.body_limit(starter.settings.limits),
             subject: starter.driver.subject(),
+            chain_id: starter.callbacks.as_ref().map(|callbacks| Arc::clone(&callbacks.id)),
             on_crash: starter.settings.on_crash,
             timeout: starter.settings.timeouts.message,
             max_in_flight: config.max_in_flight,

@@ -34,6 +34,8 @@
 //! sleeps. Each case waits for events, and fails if an event does not arrive within 60 s.
 
 mod alone;
+mod callback_service;
+mod callbacks;
 mod calls;
 mod faults;
 mod leave;
@@ -133,6 +135,18 @@ cases! {
     calls::panics;
     /// The host's stream delivers one byte at a time.
     calls::dribble;
+    /// Handlers of the worker call their host. If the host's handler fails, they receive its own error.
+    callbacks::callbacks;
+    /// More callbacks than the host takes at once wait in the worker, and each gets its own answer.
+    callbacks::callbacks_in_flight;
+    /// A callback is cancelled in the host if the call whose handler made it is dropped.
+    callbacks::callbacks_end_with_their_call;
+    /// Handlers call their host while the worker drains.
+    callbacks::callbacks_while_draining;
+    /// A worker is killed while its callback is in flight.
+    callbacks::callbacks_of_a_killed_worker;
+    /// A callback to a host that serves nothing is an error, which names the remedy.
+    callbacks::callbacks_without_a_service;
     /// An idle worker closes.
     life::close_idle;
     /// A worker with calls in flight closes, and the calls fail.
@@ -225,6 +239,7 @@ where
         T: Reconnect,
     {
         judge::<C, T>("reconnect", life::reconnect(self).await);
+        judge::<C, T>("reconnect", callbacks::reconnect(self).await);
     }
 
     fn builder(&self, role: SuiteRole) -> Builder<D, C, T> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use isolated_workers_codec::{Codec, DefaultCodec};
-use isolated_workers_core::{Error, Limits};
+use isolated_workers_core::{Error, Limits, Schema};
 use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_location};
 use isolated_workers_transport::{Cleanup, Transport};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -36,6 +36,8 @@ pub(super) struct ServeOptions {
     pub(super) connect_timeout: Duration,
     pub(super) handshake: bool,
     pub(super) exit_on_panic: bool,
+    /// Service that the worker requires of its host.
+    pub(super) host_service: Option<Schema>,
 }
 
 /// Function that attaches to the host.
@@ -49,6 +51,7 @@ impl<M> Serve<M> {
             connect_timeout: Duration::from_secs(30),
             handshake: true,
             exit_on_panic: false,
+            host_service: None,
         };
         let attach: AttachFn = Box::new(|inherited| Box::pin(inherited.attach()));
         Self { make, codec: DefaultCodec::default(), attach, layers: NoLayers, options }
@@ -102,6 +105,17 @@ impl<M, C, L> Serve<M, C, L> {
     /// worker if its [`OnCrash`](crate::OnCrash) policy allows it. Default: the worker continues.
     pub fn exit_on_panic(mut self) -> Self {
         self.options.exit_on_panic = true;
+        self
+    }
+
+    /// Requires that the host serves this service, for handlers that call it with
+    /// [`Context::host`](isolated_workers_middleware::Context::host). The handshake fails if the host
+    /// serves another one or none. Default: none is required, and such a call fails.
+    ///
+    /// Pass `<trait>::SCHEMA` of the handler that the host passes to
+    /// [`Builder::serve`](crate::Builder::serve). Without a handshake it is not compared.
+    pub fn host_service(mut self, schema: Schema) -> Self {
+        self.options.host_service = Some(schema);
         self
     }
 

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -9,20 +10,20 @@ use std::time::Duration;
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::handshake::Terms;
-use isolated_workers_core::{Error, ErrorKind, GoAway, Schema, SequentialIds};
-use isolated_workers_middleware::{Layers, Local, Service};
+use isolated_workers_core::{Error, ErrorKind, Executed, GoAway, Schema, SequentialIds};
+use isolated_workers_middleware::{BoxService, Layers, Local, Service};
 use isolated_workers_transport::{Channel, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
 
-use super::handlers::Handlers;
 use super::make_handler::MakeHandler;
 use super::orphan_guard::{OrphanGuard, ParentGuard};
 use super::parent::ParentProcess;
 use super::pending_handshakes::{Heard, PendingHandshakes};
 use super::stop_signal::StopSignal;
 use super::{ServeOptions, event_thread, host_gone, process_group};
-use crate::connection::{CloseReason, ConnectionTask, Link};
-use crate::handshake::{Greeting, HandshakeError};
+use crate::connection::{Availability, CloseReason, ConnectionTask, Link, LinkOwner};
+use crate::handlers::Handlers;
+use crate::handshake::{self, Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
 use crate::poll_on_wake::PollOnWake;
 use crate::timeouts::{UNLIMITED, elapsed};
@@ -252,11 +253,12 @@ impl<C: Codec> Session<C> {
         if !handshake {
             return Ok(Heard { reader, writer, hangup, greeting: None, token });
         }
-        let (schema, transport) = (self.schema.clone(), &self.transport);
+        let required = self.options.host_service.clone();
+        let identity = handshake::worker::<C>(&self.transport, self.schema.clone(), limits, required);
         let greeting = tokio::select! {
             // First, because a hello may have arrived while another host was served.
             biased;
-            heard = Greeting::hear::<C>(&mut reader, &mut writer, transport, schema, &mut token, limits) => heard?,
+            heard = Greeting::hear(&mut reader, &mut writer, identity, &mut token) => heard?,
             () = elapsed(connect_timeout) => {
                 let text = format!("the host sent no hello within {connect_timeout:?}");
                 return Err(Error::new(ErrorKind::Startup, text).into());
@@ -276,7 +278,10 @@ impl<C: Codec> Session<C> {
         let limits = self.options.limits;
         let ids = Arc::new(SequentialIds::default());
         let link = Link::new(self.codec.clone(), terms, ids, Duration::ZERO, writer);
-        let handlers = Handlers::new(Arc::clone(service), peer, self.is_process);
+        link.call_until_closed();
+        let callback = terms.peer_features.callbacks.then(|| callback(&link));
+        let link = LinkOwner::new(link);
+        let handlers = Handlers::new(Arc::clone(service), peer, self.is_process).with_callback(callback);
         let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
         // `true` if the host may know that this worker is detached.
         let mut has_confirmed = false;
@@ -301,6 +306,7 @@ impl<C: Codec> Session<C> {
                 },
             }
         };
+        link.fail(Availability::Failed(host_is_gone()), host_left);
         let end = end.inspect_err(|_| orphan_guard.disarm())?;
         if has_confirmed && !is_stopped && matches!(end, CloseReason::Eof | CloseReason::Broken(_)) {
             return Ok(Some(UNLIMITED));
@@ -370,6 +376,11 @@ async fn drained<C: Codec, S: Service + 'static>(
     .await
 }
 
+/// Service through which handlers call the host.
+fn callback<C: Codec>(link: &Link<C>) -> Arc<dyn Any + Send + Sync> {
+    Arc::new(BoxService::new(link.clone()))
+}
+
 async fn accept(greeting: Option<Greeting<'_>>, writer: &mut AnyWriter) -> Result<BytesMut, HandshakeError> {
     match greeting {
         Some(greeting) => greeting.accept(writer).await,
@@ -383,6 +394,18 @@ async fn parent_ended(parent: Option<ParentProcess>) {
         Some(parent) => parent.ended().await,
         None => std::future::pending().await,
     }
+}
+
+/// Error of a callback that was in flight when the connection ended.
+fn host_left(callback: &str) -> Error {
+    let text = format!("could not complete the callback `{callback}`: the connection to the host has ended");
+    Error::new(ErrorKind::Closed, text)
+}
+
+/// Error of a callback after the connection has ended.
+fn host_is_gone() -> Error {
+    let text = "could not call the host back: the connection of the call has ended";
+    Error::new(ErrorKind::Closed, text).with_executed(Executed::No)
 }
 
 fn stopped() -> Error {

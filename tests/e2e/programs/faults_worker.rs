@@ -308,7 +308,10 @@ fn main() -> Result<(), Error> {
             *(if how == "cut-reads" { &mut cut.read_bytes } else { &mut cut.written_bytes }) = bytes;
             runtime(false).block_on(async { serve(worker).transport(cut).await })
         }
-        "flood" => runtime(false).block_on(flood::run(&std::env::args().nth(2).unwrap())),
+        "flood" => {
+            let greets = std::env::args().nth(3).is_some();
+            runtime(false).block_on(flood::run(&std::env::args().nth(2).unwrap(), greets))
+        }
         "postcard" => runtime(false).block_on(async { serve(worker).codec(Postcard).await }),
         "no-handshake" => runtime(false).block_on(async { serve(worker).without_handshake().await }),
         "deep" => {

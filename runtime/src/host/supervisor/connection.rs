@@ -4,8 +4,9 @@ use isolated_workers_codec::Codec;
 use isolated_workers_transport::Transport;
 
 use crate::connection::{ConnectionTask, HostTask, Link, RejectAll};
+use crate::driver::Driver;
 use crate::host::heartbeat::BoxHeartbeat;
-use crate::host::starter::{Greeted, HostSettings};
+use crate::host::starter::{Greeted, HostSettings, Starter};
 
 /// Connection of a process, with the transport erased from the type.
 pub(crate) struct WorkerConnection<C: Codec> {
@@ -15,13 +16,26 @@ pub(crate) struct WorkerConnection<C: Codec> {
 }
 
 impl<C: Codec> WorkerConnection<C> {
-    /// Continues `link` over a stream.
-    pub(crate) fn open<T: Transport>(link: &Link<C>, settings: &HostSettings, stream: Greeted<T>) -> Self {
+    /// Continues `link` over a stream to the process `peer`.
+    pub(crate) fn open<D: Driver, T: Transport>(
+        link: &Link<C>,
+        starter: &Starter<D, C, T>,
+        stream: Greeted<T>,
+        peer: Option<u32>,
+    ) -> Self {
         let Greeted { reader, writer, buffer, terms } = stream;
+        let Starter { settings, callbacks, .. } = starter;
         link.reconnect(terms, writer);
-        let task = ConnectionTask::new(link.clone(), settings.limits, reader, buffer, RejectAll::default());
+        let link = link.clone();
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
-        Self { task: Box::pin(task), heartbeat }
+        let task: Pin<Box<dyn HostTask<C>>> = match callbacks {
+            // A worker without admission could send calls without a bound.
+            Some(callbacks) if terms.peer_admission.is_some() => {
+                callbacks.open(link, settings.limits, reader, buffer, peer)
+            }
+            _ => Box::pin(ConnectionTask::new(link, settings.limits, reader, buffer, RejectAll::default())),
+        };
+        Self { task, heartbeat }
     }
 
     /// Continues with a link to which the connection was handed over.

@@ -81,7 +81,7 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         started: Started<D::Running, T>,
     ) -> Self {
         let Started { running, stream, deferred_listener, cleanup, .. } = started;
-        let connection = Some(WorkerConnection::open(&link, &starter.settings, stream));
+        let connection = Some(WorkerConnection::open(&link, starter, stream, running.pid().into()));
         Self {
             starter: Arc::clone(starter),
             link,

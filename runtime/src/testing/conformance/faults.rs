@@ -40,16 +40,8 @@ impl<D: Driver, T: Transport> ManualHost<D, T> {
 async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
     let mut line = Vec::new();
     // The error is ignored: there is no answer, and only the hello is needed.
-    let _ = handshake::greet::<C>(
-        &mut tokio::io::empty(),
-        &mut line,
-        T::NAME,
-        Some(SCHEMA),
-        Limits::default(),
-        "by hand",
-        None,
-    )
-    .await;
+    let identity = handshake::host::<C>(T::NAME, Some(SCHEMA), Limits::default(), None);
+    let _ = handshake::greet(&mut tokio::io::empty(), &mut line, identity, "by hand", None).await;
     line
 }
 

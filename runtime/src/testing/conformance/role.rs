@@ -6,8 +6,9 @@ use isolated_workers_core::{Error, ErrorKind, Limits};
 use isolated_workers_transport::{Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::callback_service::CallBackHandler;
 use super::{limits, service::SCHEMA, service::service, service::service_until_stopped};
-use crate::handshake::Greeting;
+use crate::handshake::{self, Greeting};
 use crate::launch::{AnyReader, Inherited};
 use crate::worker::serve;
 
@@ -42,6 +43,8 @@ pub enum SuiteRole {
     Garbage,
     /// Performs the handshake, then closes its direction of the stream and keeps reading.
     HalfClose,
+    /// Serves handlers that call the host.
+    CallBack,
     /// Serves, and drops the future of [`serve`] in the middle of a call. Keeps running.
     StopServing,
     /// Serves, and announces its end in the middle of calls. Finishes them.
@@ -56,6 +59,9 @@ impl SuiteRole {
     pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
         match self {
             Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
+            Self::CallBack => {
+                serve(CallBackHandler::<C>::new()).codec(codec).limits(limits()).transport(transport).await
+            }
             Self::StopServing => {
                 let (service, stopped) = service_until_stopped();
                 let serving = serve(service).codec(codec).limits(limits()).transport(transport);
@@ -126,8 +132,8 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
     let mut hello = Vec::new();
     let refused = |_| std::io::Error::other("the host's handshake is not for this worker");
     let (mut line, mut token) = (line.as_slice(), None);
-    let greeting =
-        Greeting::hear::<C>(&mut line, &mut hello, T::NAME, SCHEMA, &mut token, Limits::default()).await;
+    let identity = handshake::worker::<C>(T::NAME, SCHEMA, Limits::default(), None);
+    let greeting = Greeting::hear(&mut line, &mut hello, identity, &mut token).await;
     greeting.map_err(refused)?.accept(&mut hello).await.map_err(refused)?;
     Ok(hello)
 }
@@ -144,6 +150,7 @@ impl fmt::Display for SuiteRole {
             Self::EndGreeted => f.write_str("end-greeted"),
             Self::Garbage => f.write_str("garbage"),
             Self::HalfClose => f.write_str("half-close"),
+            Self::CallBack => f.write_str("call-back"),
             Self::StopServing => f.write_str("stop-serving"),
             Self::Leave => f.write_str("leave"),
         }
@@ -161,6 +168,7 @@ impl FromStr for SuiteRole {
             Self::EndGreeted,
             Self::Garbage,
             Self::HalfClose,
+            Self::CallBack,
             Self::StopServing,
             Self::Leave,
         ];

@@ -128,6 +128,8 @@ impl fmt::Display for DivideError {
     }
 }
 
+impl std::error::Error for DivideError {}
+
 fn divide(a: i64, b: i64) -> Result<i64, DivideError> {
     if b == 0 {
         return Err(DivideError::ByZero);

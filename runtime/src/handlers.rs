@@ -1,3 +1,10 @@
+//! Running handlers of one connection, on either side.
+
+mod allocator;
+mod inline_policy;
+mod reusable_future;
+
+use std::any::Any;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,9 +19,8 @@ use isolated_workers_middleware::{Service, panic_location};
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinSet};
 
-use super::allocator;
-use super::inline_policy::InlinePolicy;
-use super::reusable_future::{ReusableFuture, reusable_future};
+use self::inline_policy::InlinePolicy;
+use self::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, RequestHandler};
 
 /// Maximum number of cancelled handlers that have not ended. At this number, no further handler starts.
@@ -27,7 +33,7 @@ const MAX_UNAWAITED_HANDLERS: usize = 4096;
 const MAX_ONEWAY_BYTES: usize = 16 << 20;
 
 /// Running handlers of one connection.
-pub(super) struct Handlers<S> {
+pub(crate) struct Handlers<S> {
     service: Arc<S>,
     /// Reference returned by the previous handler, for reuse by the next one.
     spare: Option<Arc<S>>,
@@ -43,9 +49,11 @@ pub(super) struct Handlers<S> {
     /// Cost of the oneway messages that have finished since it was last taken.
     finished_oneways: usize,
     inline_policy: InlinePolicy,
-    /// Process id of the host, if there is a handshake.
+    /// Process id of the peer, if known.
     peer: Option<u32>,
-    /// `true` if the worker is a process, not a thread of its host.
+    /// Service through which handlers call the peer back, if it serves.
+    callback: Option<Arc<dyn Any + Send + Sync>>,
+    /// `true` if this side is a worker that is a process, not a thread of its host.
     is_process: bool,
     panicked: Option<Error>,
     /// Memory in which a handler runs until its first await, reused from call to call.
@@ -126,7 +134,7 @@ async fn run_until_cancelled<S>(
 impl<S: Service + 'static> Handlers<S> {
     /// Creates the set. `service` must convert panics to errors, as
     /// [`Local`](isolated_workers_middleware::Local) and every layer do.
-    pub(super) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
+    pub(crate) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
         Self {
             service,
             spare: None,
@@ -138,14 +146,21 @@ impl<S: Service + 'static> Handlers<S> {
             finished_oneways: 0,
             inline_policy: InlinePolicy::default(),
             peer,
+            callback: None,
             is_process,
             panicked: None,
             reusable: None,
         }
     }
 
+    /// Sets the service through which handlers call the peer back.
+    pub(crate) fn with_callback(mut self, callback: Option<Arc<dyn Any + Send + Sync>>) -> Self {
+        self.callback = callback;
+        self
+    }
+
     /// Returns the first panic of a handler. Its answer was already passed on.
-    pub(super) fn panicked(&self) -> Option<&Error> {
+    pub(crate) fn panicked(&self) -> Option<&Error> {
         self.panicked.as_ref()
     }
 
@@ -185,6 +200,9 @@ impl<S: Service + 'static> Handlers<S> {
     fn start_one(&mut self, mut request: Request, came: Instant, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
         request.set_peer(self.peer);
+        if let Some(callback) = &self.callback {
+            request.set_callback(Arc::clone(callback));
+        }
         if let Some(timeout) = request.timeout() {
             request.set_deadline(came.checked_add(timeout));
         }
@@ -223,6 +241,7 @@ impl<S: Service + 'static> Handlers<S> {
 
 impl<S: Service + 'static> RequestHandler for Handlers<S> {
     const SERVES: bool = true;
+    const IS_WORKER: bool = true;
 
     #[inline]
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {

@@ -1,0 +1,133 @@
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
+use isolated_workers_core::{Error, ErrorKind, Executed, Metadata, Request, Response};
+use tokio_util::sync::CancellationToken;
+
+use super::call_chain;
+use crate::support::names::type_name;
+use crate::{BoxService, Service};
+
+/// Service that the host of a worker offers, from [`Context::host`](crate::Context::host). A handler
+/// makes a client of it, and so calls its host back.
+///
+/// A callback belongs to the call whose handler makes it:
+/// - It ends at the deadline of that call at the latest.
+/// - It is cancelled with that call, even if the service was moved to another task or thread.
+/// - The host's handler sees the trace context of that call, and its id as
+///   [`Context::parent`](crate::Context::parent).
+///
+/// Cloning is cheap. `C` is the codec of the connection.
+pub struct HostService<C: Codec = DefaultCodec> {
+    service: BoxService<C>,
+    parent: Arc<Parent>,
+}
+
+/// Call whose handler calls back.
+struct Parent {
+    name: String,
+    id: Option<String>,
+    metadata: Metadata,
+    deadline: Option<Instant>,
+    cancelled: CancellationToken,
+}
+
+/// Metadata keys of the trace context that a callback inherits.
+const TRACE_KEYS: [&str; 2] = ["traceparent", "tracestate"];
+
+impl<C: Codec> HostService<C> {
+    /// Creates the service of a handler. `callback` is the host's service, a `BoxService` of the codec
+    /// of the connection.
+    pub(super) fn new(
+        callback: Option<&Arc<dyn Any + Send + Sync>>,
+        name: &str,
+        id: Option<String>,
+        metadata: &Metadata,
+        deadline: Option<Instant>,
+        cancelled: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let refused = |cause: &str| {
+            let text = format!("could not call the host back in the handler of `{name}`: {cause}");
+            Error::new(ErrorKind::Config, text)
+        };
+        let callback = callback.ok_or_else(|| {
+            refused("the host serves nothing; pass a handler to `Worker::builder(..).serve(..)`")
+        })?;
+        let service = callback.downcast_ref::<BoxService<C>>().ok_or_else(|| {
+            refused(&format!(
+                "the codec of the connection is not {}; name the codec that the worker passes to \
+                 `serve(..).codec(..)`, or the default codec",
+                type_name::<C>()
+            ))
+        })?;
+        let parent = Parent {
+            name: name.to_owned(),
+            id,
+            metadata: metadata.clone(),
+            deadline,
+            cancelled: cancelled.clone(),
+        };
+        Ok(Self { service: service.clone(), parent: Arc::new(parent) })
+    }
+}
+
+impl Parent {
+    /// Makes `request` a callback of this call.
+    fn adopt(&self, request: &mut Request) {
+        let metadata = request.metadata_mut();
+        call_chain::begin(metadata, &self.metadata, self.id.clone());
+        for key in TRACE_KEYS {
+            if let (None, Some(value)) = (metadata.get(key), self.metadata.get(key)) {
+                metadata.insert(key, value);
+            }
+        }
+        call_chain::end_by(request, self.deadline);
+    }
+
+    fn has_ended(&self, callback: &str, executed: Executed) -> Error {
+        let text =
+            format!("could not complete the callback `{callback}`: its call `{}` was cancelled", self.name);
+        Error::new(ErrorKind::Cancelled, text).with_executed(executed)
+    }
+}
+
+impl<C: Codec> Service for HostService<C> {
+    type Codec = C;
+
+    fn codec(&self) -> &C {
+        self.service.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.service.body_limit()
+    }
+
+    async fn call(&self, mut request: Request) -> Result<Response, Error> {
+        let parent = &*self.parent;
+        let name = request.to_name();
+        if parent.cancelled.is_cancelled() {
+            return Err(parent.has_ended(name.as_str(), Executed::No));
+        }
+        parent.adopt(&mut request);
+        tokio::select! {
+            biased;
+            result = self.service.call(request) => result,
+            () = parent.cancelled.cancelled() => Err(parent.has_ended(name.as_str(), Executed::Maybe)),
+        }
+    }
+}
+
+impl<C: Codec> Clone for HostService<C> {
+    fn clone(&self) -> Self {
+        Self { service: self.service.clone(), parent: Arc::clone(&self.parent) }
+    }
+}
+
+impl<C: Codec> fmt::Debug for HostService<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostService").field("codec", &C::ID).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! Service that a host offers to its workers.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use isolated_workers_codec::{BodyLimit, Codec};
+use isolated_workers_core::{Error, Limits, RandomIds, Request, Response, Schema, TxId, TxIdGenerator};
+use isolated_workers_middleware::call_chain::CallChain;
+use isolated_workers_middleware::{Handler, Local, Service};
+use isolated_workers_transport::Transport;
+
+use crate::connection::{Answer, ConnectionTask, HostTask, Link, RequestHandler};
+use crate::handlers::Handlers;
+
+/// Handler that a builder has for the calls of its workers: [`NoCallbacks`], or a [`Handler`] from
+/// [`Builder::serve`](crate::Builder::serve).
+pub trait HostHandler: Send + 'static {
+    #[doc(hidden)]
+    fn into_callbacks<C: Codec, T>(self, codec: &C, limits: Limits) -> Option<Callbacks<C, T>>;
+}
+
+/// Default of a builder: the host serves nothing, and refuses the calls of its workers.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCallbacks;
+
+impl HostHandler for NoCallbacks {
+    fn into_callbacks<C: Codec, T>(self, _: &C, _: Limits) -> Option<Callbacks<C, T>> {
+        None
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: Handler> HostHandler for H {
+    fn into_callbacks<C: Codec, T>(self, codec: &C, limits: Limits) -> Option<Callbacks<C, T>> {
+        let id: Arc<str> = RandomIds.next_id().to_string().into();
+        let local = Local::new(self, codec.clone()).with_body_limit(codec.body_limit(limits));
+        let service = Arc::new(Chained { local, id: Arc::clone(&id) });
+        Some(Callbacks { id, schema: H::SCHEMA, service })
+    }
+}
+
+/// Service that a host offers to the workers of one builder.
+#[doc(hidden)]
+pub struct Callbacks<C, T> {
+    /// Id of the worker or pool in the chains of its callbacks.
+    pub(crate) id: Arc<str>,
+    pub(crate) schema: Schema,
+    service: Arc<dyn OpenTask<C, T>>,
+}
+
+impl<C, T> fmt::Debug for Callbacks<C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callbacks").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl<C: Codec, T: Transport> Callbacks<C, T> {
+    /// Creates the task of a connection to the worker with the process id `peer`. `buffer` holds the
+    /// bytes received after the handshake.
+    pub(super) fn open(
+        &self,
+        link: Link<C>,
+        limits: Limits,
+        reader: T::Reader,
+        buffer: BytesMut,
+        peer: Option<u32>,
+    ) -> Pin<Box<dyn HostTask<C>>> {
+        Arc::clone(&self.service).open(link, limits, reader, buffer, peer)
+    }
+}
+
+/// Service whose type is erased, and that can serve a connection.
+///
+/// The bounds are on the method, so that the types of a worker need none.
+trait OpenTask<C, T>: Send + Sync {
+    fn open(
+        self: Arc<Self>,
+        link: Link<C>,
+        limits: Limits,
+        reader: T::Reader,
+        buffer: BytesMut,
+        peer: Option<u32>,
+    ) -> Pin<Box<dyn HostTask<C>>>
+    where
+        C: Codec,
+        T: Transport;
+}
+
+impl<S: Service + 'static, T> OpenTask<S::Codec, T> for S {
+    fn open(
+        self: Arc<Self>,
+        link: Link<S::Codec>,
+        limits: Limits,
+        reader: T::Reader,
+        buffer: BytesMut,
+        peer: Option<u32>,
+    ) -> Pin<Box<dyn HostTask<S::Codec>>>
+    where
+        T: Transport,
+    {
+        let handlers = CallbackHandlers(Handlers::new(self, peer, false));
+        Box::pin(ConnectionTask::new(link, limits, reader, buffer, handlers))
+    }
+}
+
+/// Handler whose calls belong to the chain of the callback that it answers.
+struct Chained<H, C> {
+    local: Local<H, C>,
+    id: Arc<str>,
+}
+
+impl<H: Handler, C: Codec> Service for Chained<H, C> {
+    type Codec = C;
+    const CATCHES_PANICS: bool = true;
+
+    fn codec(&self) -> &C {
+        self.local.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.local.body_limit()
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        CallChain::of(&request, &self.id)?.scope(self.local.call(request)).await
+    }
+}
+
+/// Handlers of the callbacks of one connection.
+struct CallbackHandlers<S>(Handlers<S>);
+
+impl<S: Service + 'static> RequestHandler for CallbackHandlers<S> {
+    const SERVES: bool = true;
+    const IS_WORKER: bool = false;
+
+    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {
+        self.0.start(requests, answers, cx);
+    }
+
+    fn cancel(&mut self, id: &TxId) {
+        self.0.cancel(id);
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        self.0.poll_answer(cx)
+    }
+
+    fn take_finished_oneways(&mut self) -> usize {
+        self.0.take_finished_oneways()
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn has_max_cancelled(&self) -> bool {
+        self.0.has_max_cancelled()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+}

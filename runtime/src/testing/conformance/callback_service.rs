@@ -1,0 +1,89 @@
+//! Service of a worker that calls its host, which serves what workers serve in most cases.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{CallError, Error, Message, Request, Response, Schema};
+use isolated_workers_middleware::{Context, Handler, HostService, ServiceExt, handler};
+use serde::{Deserialize, Serialize};
+
+use super::service::{Divide, Echo, Gate, Mirror, Note, Notes, OpenGates, SCHEMA, Wait, Waiting};
+
+/// Call that the worker makes to its host before it answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum CallHost {
+    Echo(String),
+    Divide(i64, i64),
+    Mirror(usize),
+    Note(String),
+    Notes,
+    Wait,
+    Waiting,
+    Gate(u32),
+    OpenGates,
+    /// No call: whether the call that the host makes is a callback.
+    Parent,
+}
+
+impl Message for CallHost {
+    const NAME: &'static str = "CallHost";
+    /// Answer of the host as text.
+    type Reply = String;
+    /// Error of the callback.
+    type Error = String;
+}
+
+/// Handler of a worker that calls its host, with the codec `C`.
+pub(super) struct CallBackHandler<C>(PhantomData<fn() -> C>);
+
+impl<C> CallBackHandler<C> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<C: Codec> Handler for CallBackHandler<C> {
+    const SCHEMA: Schema = SCHEMA;
+
+    async fn handle<L: Codec>(&self, codec: &L, request: Request) -> Result<Response, Error> {
+        match request.name() {
+            CallHost::NAME => handler::respond_in_context(codec, request, call_host::<C>).await,
+            _ => Err(handler::unknown_message(&SCHEMA, &request)),
+        }
+    }
+}
+
+async fn call_host<C: Codec>(context: Context, call: CallHost) -> Result<String, String> {
+    let host = context.host::<C>().map_err(text)?;
+    match call {
+        CallHost::Echo(text) => host.send(&Echo { text }).await.map_err(self::text),
+        CallHost::Divide(a, b) => answer(&host, Divide { a, b }).await,
+        CallHost::Mirror(bytes) => {
+            let bytes = vec![7; bytes];
+            let back = host.send(&Mirror { bytes: bytes.clone() }).await.map_err(text)?;
+            Ok((back == bytes).to_string())
+        }
+        CallHost::Note(text) => answer(&host, Note { text }).await,
+        CallHost::Notes => answer(&host, Notes {}).await,
+        CallHost::Wait => answer(&host, Wait {}).await,
+        CallHost::Waiting => answer(&host, Waiting {}).await,
+        CallHost::Gate(key) => answer(&host, Gate { key }).await,
+        CallHost::OpenGates => answer(&host, OpenGates {}).await,
+        CallHost::Parent => Ok(format!("{:?}", context.parent())),
+    }
+}
+
+async fn answer<C, M>(host: &HostService<C>, message: M) -> Result<String, String>
+where
+    C: Codec,
+    M: Message<Reply: Debug>,
+    CallError<M::Error>: Into<Error>,
+{
+    host.send(&message).await.map(|reply| format!("{reply:?}")).map_err(text)
+}
+
+fn text(error: impl Into<Error>) -> String {
+    let error = error.into();
+    format!("{:?}: {error:#}", error.kind())
+}

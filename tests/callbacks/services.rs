@@ -1,0 +1,193 @@
+//! Service of the host, service of the worker, and their implementations.
+
+use std::sync::{Arc, OnceLock};
+
+use isolated_workers::codec::{Json, Postcard};
+use isolated_workers::driver::Thread;
+use isolated_workers::prelude::*;
+use isolated_workers::serve;
+use isolated_workers::service::{BoxService, Context, HostService};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Service that the host offers.
+#[service]
+pub(crate) trait Studio {
+    /// Returns the id of the call to which this callback belongs.
+    async fn parent(&self, context: Context) -> Option<String>;
+    /// Returns the metadata of the callback.
+    async fn metadata(&self, context: Context) -> Vec<(String, String)>;
+    /// Returns the number of milliseconds until the deadline.
+    async fn remaining(&self, context: Context) -> Option<u64>;
+    async fn add(&self, a: u32, b: u32) -> u32;
+    /// Calls `descend` of the worker or pool that the host has set.
+    async fn descend(&self, levels: u32) -> Result<u32, Refused>;
+    async fn panic(&self);
+    /// Waits until the callback is cancelled.
+    async fn wait(&self);
+}
+
+/// Service of the worker.
+#[service]
+pub(crate) trait Painter {
+    async fn parent(&self, context: Context) -> Result<Option<String>, Refused>;
+    async fn metadata(&self, context: Context) -> Result<Vec<(String, String)>, Refused>;
+    #[message(timeout = "20s")]
+    async fn remaining(&self, context: Context) -> Result<Option<u64>, Refused>;
+    #[message(blocking)]
+    fn add(&self, context: Context, a: u32, b: u32) -> Result<u32, Refused>;
+    /// Calls `descend` of the host, unless `levels` is 0. Returns the number of calls of the worker.
+    async fn descend(&self, context: Context, levels: u32) -> Result<u32, Refused>;
+    async fn panic(&self, context: Context) -> Result<(), Refused>;
+    /// Makes a callback that waits, in a task of its own.
+    async fn wait_elsewhere(&self, context: Context) -> Result<(), Refused>;
+    /// Names a codec that is not that of the connection.
+    async fn wrong_codec(&self, context: Context) -> Result<(), Refused>;
+}
+
+/// Kind and text of a failed callback.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) code: String,
+    pub(crate) text: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { code: error.kind().code().to_owned(), text: format!("{error:#}") }
+    }
+}
+
+impl From<CallError<Refused>> for Refused {
+    fn from(error: CallError<Refused>) -> Self {
+        match error {
+            CallError::Service(refused) => refused,
+            CallError::Call(error) => error.into(),
+        }
+    }
+}
+
+/// Implementation of `Studio`.
+#[derive(Clone)]
+pub(crate) struct Host {
+    /// Worker or pool that `descend` calls.
+    pub(crate) painter: Arc<OnceLock<PainterClient<BoxService>>>,
+    /// Gets `true` when `wait` starts, and `false` when it ends.
+    pub(crate) waits: mpsc::UnboundedSender<bool>,
+}
+
+impl Host {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<bool>) {
+        let (waits, events) = mpsc::unbounded_channel();
+        (Self { painter: Arc::default(), waits }, events)
+    }
+}
+
+impl Studio for Host {
+    async fn parent(&self, context: Context) -> Option<String> {
+        context.parent().map(str::to_owned)
+    }
+
+    async fn metadata(&self, context: Context) -> Vec<(String, String)> {
+        context.metadata().iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    async fn remaining(&self, context: Context) -> Option<u64> {
+        remaining(&context)
+    }
+
+    async fn add(&self, a: u32, b: u32) -> u32 {
+        a + b
+    }
+
+    async fn descend(&self, levels: u32) -> Result<u32, Refused> {
+        let painter = self.painter.get().expect("the test sets a painter");
+        Ok(painter.descend(levels).await?)
+    }
+
+    async fn panic(&self) {
+        panic!("out of paint");
+    }
+
+    async fn wait(&self) {
+        struct Ended(mpsc::UnboundedSender<bool>);
+
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                let _ = self.0.send(false);
+            }
+        }
+
+        let _ = self.waits.send(true);
+        let _ended = Ended(self.waits.clone());
+        std::future::pending().await
+    }
+}
+
+fn remaining(context: &Context) -> Option<u64> {
+    let rest = Instant::from_std(context.deadline()?).duration_since(Instant::now());
+    Some(rest.as_millis().try_into().unwrap_or(u64::MAX))
+}
+
+/// Implementation of `Painter`.
+pub(crate) struct Apprentice;
+
+fn studio(context: &Context) -> Result<StudioClient<HostService>, Refused> {
+    Ok(StudioClient::new(context.host::<Json>()?))
+}
+
+impl Painter for Apprentice {
+    async fn parent(&self, context: Context) -> Result<Option<String>, Refused> {
+        let parent = studio(&context)?.parent().await?;
+        assert_eq!(parent, context.id().map(ToString::to_string));
+        Ok(parent)
+    }
+
+    async fn metadata(&self, context: Context) -> Result<Vec<(String, String)>, Refused> {
+        Ok(studio(&context)?.metadata().await?)
+    }
+
+    async fn remaining(&self, context: Context) -> Result<Option<u64>, Refused> {
+        Ok(studio(&context)?.remaining().await?)
+    }
+
+    fn add(&self, context: Context, a: u32, b: u32) -> Result<u32, Refused> {
+        let studio = studio(&context)?;
+        Ok(context.block_on(studio.add(a, b))?)
+    }
+
+    async fn descend(&self, context: Context, levels: u32) -> Result<u32, Refused> {
+        match levels.checked_sub(1) {
+            None => Ok(1),
+            Some(levels) => Ok(1 + studio(&context)?.descend(levels).await?),
+        }
+    }
+
+    async fn panic(&self, context: Context) -> Result<(), Refused> {
+        Ok(studio(&context)?.panic().await?)
+    }
+
+    async fn wait_elsewhere(&self, context: Context) -> Result<(), Refused> {
+        let studio = studio(&context)?;
+        let waiting = tokio::spawn(async move { studio.wait().await });
+        Ok(waiting.await.expect("the task does not panic")?)
+    }
+
+    async fn wrong_codec(&self, context: Context) -> Result<(), Refused> {
+        context.host::<Postcard>()?;
+        Ok(())
+    }
+}
+
+/// Driver of a worker in a thread.
+pub(crate) fn painter() -> Thread {
+    Thread::new(|| async { serve(Apprentice.into_service()).await })
+}
