@@ -123,8 +123,10 @@ impl fmt::Debug for Answer<'_> {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, poll_fn};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::pin;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
     use isolated_workers_core::Body;
@@ -174,6 +176,50 @@ mod tests {
             reply(plain.to_vec())
         });
         assert_eq!(answer.await.unwrap().body().len(), 3, "the future may borrow");
+    }
+
+    /// Counts its drops, and panics at the first if asked to.
+    struct Counted {
+        drops: Arc<AtomicUsize>,
+        panics: bool,
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.drops.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "a destructor that panics");
+        }
+    }
+
+    /// Creates an answer that owns a [`Counted`] and panics when it is polled.
+    fn panicking<const BYTES: usize>(drops: &Arc<AtomicUsize>, panics: bool) -> Answer<'static> {
+        let (held, bytes) = (Counted { drops: Arc::clone(drops), panics }, [1; BYTES]);
+        Answer::new(async move {
+            wait().await;
+            let _held = held;
+            panic!("a handler that panics after {} bytes", bytes.len())
+        })
+    }
+
+    fn each_drops_once(panicking: fn(&Arc<AtomicUsize>, bool) -> Answer<'static>) {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let dropped = |case: &str| assert_eq!(drops.swap(0, Ordering::Relaxed), 1, "{case}");
+        std::mem::drop(panicking(&drops, false));
+        dropped("before the first poll");
+        let moved = Box::new(panicking(&drops, false));
+        let mut pinned = pin!(*moved);
+        assert!(pinned.as_mut().now_or_never().is_none());
+        assert!(catch_unwind(AssertUnwindSafe(|| pinned.as_mut().now_or_never())).is_err());
+        dropped("by a panic in a poll");
+        let answer = panicking(&drops, true);
+        assert!(catch_unwind(AssertUnwindSafe(|| std::mem::drop(answer))).is_err());
+        dropped("by a destructor that panics");
+    }
+
+    #[test]
+    fn a_future_that_panics_is_dropped_exactly_once() {
+        each_drops_once(panicking::<1>);
+        each_drops_once(panicking::<4096>);
     }
 
     #[test]
