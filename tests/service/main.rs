@@ -8,6 +8,7 @@ mod hygiene;
 mod large_futures;
 mod lints;
 mod names;
+mod odd_definitions;
 mod pictures;
 mod requests;
 mod scopes;
