@@ -1,5 +1,6 @@
 //! Reads the signatures of methods, and refuses those that no message can represent.
 
+use syn::ext::IdentExt;
 use syn::{
     Attribute, FnArg, GenericArgument, Generics, Ident, Pat, PatType, PathArguments, Receiver, ReceiverKind,
     ReturnType, Safety, Signature, TraitItemFn, Type, parse_quote,
@@ -182,7 +183,13 @@ fn is_context(ty: &Type) -> bool {
 
 /// Reads the arguments. Adds an error for each invalid argument and leaves it out.
 fn arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
-    sig.inputs.iter().filter_map(|input| argument(input, errors)).collect()
+    let arguments: Vec<Argument> = sig.inputs.iter().filter_map(|input| argument(input, errors)).collect();
+    for (index, Argument { written, .. }) in arguments.iter().enumerate() {
+        if arguments[..index].iter().any(|earlier| earlier.written.unraw() == written.unraw()) {
+            errors.at(written, format!("`{written}` is already an argument: choose another name"));
+        }
+    }
+    arguments
 }
 
 fn argument(input: &FnArg, errors: &mut Errors) -> Option<Argument> {

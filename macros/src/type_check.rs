@@ -1,7 +1,7 @@
 //! Checks of argument and reply types: can their values be sent to another process?
 
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeNever, TypeReference};
+use syn::{Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeNever, TypePtr, TypeReference};
 
 use crate::errors::Errors;
 use crate::token_text;
@@ -18,7 +18,12 @@ pub(crate) enum Position {
 /// The compiler would reject these too, but with an error about generated code.
 pub(crate) fn check(ty: &Type, place: Position, errors: &mut Errors) {
     // `VisitMut` on a clone, because this crate enables only that visitor of syn.
-    Check { place, errors }.visit_type_mut(&mut ty.clone());
+    let mut check = Check { place, errors };
+    if let Some(owned) = owned(ty).filter(|_| is_unsized(ty)) {
+        check.owned_instead(ty, &format!("`{owned}`"), &token_text::of_type(ty));
+    } else {
+        check.visit_type_mut(&mut ty.clone());
+    }
 }
 
 /// Returns `true` if `ty` is written as a `Vec<u8>`, with or without its path.
@@ -69,6 +74,11 @@ impl VisitMut for Check<'_> {
         self.errors.at(node, "a message has one concrete type: name it instead of `impl Trait`");
     }
 
+    fn visit_type_ptr_mut(&mut self, node: &mut TypePtr) {
+        self.errors
+            .at(node, "an address means nothing in another process: send the data instead of a pointer");
+    }
+
     fn visit_type_infer_mut(&mut self, node: &mut TypeInfer) {
         self.errors.at(node, "a message has one concrete type: name it instead of `_`");
     }
@@ -85,6 +95,15 @@ impl VisitMut for Check<'_> {
             self.errors.at(&first.ident, format!("{problem}: name a type that both know"));
         }
         visit_mut::visit_path_mut(self, node);
+    }
+}
+
+/// Returns `true` for a slice and for `str`, which exist only behind a pointer.
+fn is_unsized(ty: &Type) -> bool {
+    match ty {
+        Type::Slice(_) => true,
+        Type::Path(path) => path.qself.is_none() && path.path.is_ident("str"),
+        _ => false,
     }
 }
 
@@ -166,11 +185,16 @@ mod tests {
             ("Vec<_>", "_"),
             ("Self::Item", "Self"),
             ("!", "!"),
+            ("Vec<*const u8>", "*const u8"),
+            ("[u8]", "[u8]"),
+            ("str", "str"),
         ] {
             let found = errors(written, Position::Argument);
             assert_eq!(found.iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(), [at], "{written}");
         }
-        for sound in ["Cow<'static, str>", "Vec<(String, u8)>", "super::Point", "[u8; 4]"] {
+        for sound in
+            ["Cow<'static, str>", "Vec<(String, u8)>", "super::Point", "[u8; 4]", "Box<str>", "Arc<[u8]>"]
+        {
             assert!(errors(sound, Position::Argument).is_empty(), "{sound}");
         }
     }

@@ -124,6 +124,7 @@ fn duplicate_names_are_refused() {
     let wire = "async fn a(&self); #[message(name = \"a\")] async fn b(&self);";
     refused(wire, &[("\"a\"", "already has this name")]);
     refused("async fn request(&self);", &[("request", "the enum of all messages")]);
+    refused("async fn add(&self, a: u8, r#a: u8);", &[("r#a", "is already an argument")]);
     refused("async fn SCHEMA(&self);", &[("SCHEMA", "the schema of the service")]);
     for (options, item, at) in [
         ("", "trait calc {}", "calc"),
