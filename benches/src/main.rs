@@ -16,6 +16,7 @@
 //! - `failures`: the time from the death or the stop of a worker to the error at its callers.
 //! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, the
 //!   time of a start and of a recovery.
+//! - `callbacks`: the time of a callback, next to that of a call.
 //! - `profile <contestant> <in flight> <calls> <threads>`: one contestant for a profiler: `ours`,
 //!   `pool`, `raw-tokio` or `raw-std`, on one thread or two.
 //! - `calls <layers> <in a row> <at once>`: calls one after the other and calls at once, for a
@@ -42,7 +43,7 @@ use isolated_workers::{Error, is_worker, serve};
 #[cfg(feature = "peers")]
 use measurements::peers;
 use measurements::{
-    all, bodies, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile, starts,
+    all, bodies, callbacks, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile, starts,
 };
 use service::Bench;
 
@@ -76,6 +77,7 @@ fn main() -> Result<(), Error> {
         "memory-of" => memory::print_figures_of(&contestant),
         "pool" => pool::measure(number(7))?,
         "failures" => runtime.block_on(failures::measure(number(200)))?,
+        "callbacks" => runtime.block_on(callbacks::measure(number(25)))?,
         "profile" => profile::run(&contestant, number(256), number(1_000_000), number(1)),
         "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {

@@ -2,6 +2,7 @@
 
 pub mod all;
 pub mod bodies;
+pub mod callbacks;
 pub mod calls;
 pub mod codecs;
 pub mod compare;

@@ -3,13 +3,17 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use isolated_workers::codec::Postcard;
 use isolated_workers::service;
+use isolated_workers::service::Context;
 use serde::{Deserialize, Serialize};
 
 #[service]
 pub trait Bench {
     async fn echo(&self, data: Bytes) -> Bytes;
     async fn describe(&self, record: Record) -> Record;
+    /// Calls `echo` of its host this often, one call after the other.
+    async fn call_back(&self, context: Context, calls: u32);
     /// Computes for `micros` microseconds.
     async fn compute(&self, micros: u32);
     /// Never returns.
@@ -55,6 +59,12 @@ pub struct BenchWorker;
 impl Bench for BenchWorker {
     async fn echo(&self, data: Bytes) -> Bytes {
         data
+    }
+    async fn call_back(&self, context: Context, calls: u32) {
+        let host = BenchClient::new(context.host::<Postcard>().expect("a host that serves"));
+        for _ in 0..calls {
+            host.echo(Bytes::from_static(&[7; 64])).await.expect("an echo");
+        }
     }
     async fn describe(&self, record: Record) -> Record {
         record
