@@ -53,7 +53,10 @@ pub struct Callbacks<C, T> {
 
 impl<C, T> fmt::Debug for Callbacks<C, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callbacks").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("Callbacks")
+            .field("id", &self.id)
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
