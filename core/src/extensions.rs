@@ -22,6 +22,11 @@ use std::sync::Arc;
 pub struct Extensions(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
 
 impl Extensions {
+    /// Creates empty extensions.
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Inserts a value. Replaces the previous value of the same type.
     pub fn insert<T: Any + Send + Sync>(&mut self, value: T) {
         let key = TypeId::of::<T>();

@@ -57,6 +57,13 @@ struct Local {
     /// Process id of the peer.
     peer: Option<u32>,
     deadline: Option<Instant>,
+    /// `None` for most requests, so that they are smaller to move and to drop.
+    extras: Option<Box<Extras>>,
+}
+
+/// Parts of a request that most requests do not have.
+#[derive(Clone, Default)]
+struct Extras {
     /// Service through which a handler calls its caller back. Its type is that of another crate.
     callback: Option<Arc<dyn Any + Send + Sync>>,
     extensions: Extensions,
@@ -185,13 +192,14 @@ impl Request {
     /// Values attached to the request in this process. They are not sent to the peer.
     #[inline]
     pub fn extensions(&self) -> &Extensions {
-        &self.0.local.extensions
+        const NONE: &Extensions = &Extensions::new();
+        self.0.local.extras.as_ref().map_or(NONE, |extras| &extras.extensions)
     }
 
     /// Values attached to the request in this process, mutable.
     #[inline]
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.local_mut().extensions
+        &mut self.local_mut().extras.get_or_insert_default().extensions
     }
 
     /// Id of the transaction. On the caller's side, `None` until the connection assigns an id or
@@ -267,13 +275,13 @@ impl Request {
     /// caller serves. Used by the middleware crate, which knows its type.
     #[doc(hidden)]
     pub fn take_callback(&mut self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.0.local.callback.is_some().then(|| self.local_mut().callback.take())?
+        self.0.local.extras.is_some().then(|| self.local_mut().extras.as_mut()?.callback.take())?
     }
 
     /// Sets the service through which a handler calls its caller back.
     #[doc(hidden)]
     pub fn set_callback(&mut self, callback: Arc<dyn Any + Send + Sync>) {
-        self.local_mut().callback = Some(callback);
+        self.local_mut().extras.get_or_insert_default().callback = Some(callback);
     }
 
     /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 uses the number set on the
@@ -346,7 +354,7 @@ impl Wire {
 impl Local {
     #[inline]
     fn new(role: Role) -> Self {
-        Self { role, peer: None, deadline: None, callback: None, extensions: Extensions::default() }
+        Self { role, peer: None, deadline: None, extras: None }
     }
 }
 
