@@ -66,6 +66,8 @@ struct Local {
 struct Extras {
     /// Service through which a handler calls its caller back. Its type is that of another crate.
     callback: Option<Arc<dyn Any + Send + Sync>>,
+    /// `true` if an earlier call waits for this one.
+    is_nested: bool,
     extensions: Extensions,
 }
 
@@ -282,6 +284,18 @@ impl Request {
     #[doc(hidden)]
     pub fn set_callback(&mut self, callback: Arc<dyn Any + Send + Sync>) {
         self.local_mut().extras.get_or_insert_default().callback = Some(callback);
+    }
+
+    /// Returns `true` if an earlier call waits for this one, because its handler's callback has led to
+    /// it. Such a call never waits until the peer takes it.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.0.local.extras.as_ref().is_some_and(|extras| extras.is_nested)
+    }
+
+    /// Marks a call for which an earlier call waits.
+    #[doc(hidden)]
+    pub fn set_nested(&mut self) {
+        self.local_mut().extras.get_or_insert_default().is_nested = true;
     }
 
     /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 uses the number set on the

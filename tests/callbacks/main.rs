@@ -109,16 +109,60 @@ async fn a_nested_call_that_would_wait_for_its_own_permit_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_blocking_handler_of_the_host_belongs_to_its_chain() {
+    let host = Host::new().0;
+    let pool = Pool::builder(painter()).workers(1).max_in_flight(1).serve(host.clone().into_service());
+    let painter = PainterClient::new(BoxService::new(soon(pool.spawn()).await.unwrap()));
+    let _ = host.painter.set(painter.clone());
+    let error = refused(soon(painter.descend_blocking(1)).await);
+    assert_eq!(error.code, "IW_WOULD_DEADLOCK");
+}
+
+#[tokio::test]
+async fn callbacks_that_wait_for_nested_callbacks_do_not_wait_forever() {
+    // More than a host takes at once.
+    const CALLS: u32 = 200;
+    let host = Host::new().0;
+    let painter = started(&host).await;
+    let calls = futures_util::future::join_all((0..CALLS).map(|_| painter.descend(3)));
+    for result in soon(calls).await {
+        if !matches!(result, Ok(4)) {
+            let error = refused(result);
+            assert_eq!(error.code, "IW_WOULD_DEADLOCK");
+            assert!(error.text.contains("takes no further call until one has ended"), "{}", error.text);
+        }
+    }
+    assert_eq!(soon(painter.descend(3)).await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn a_callback_in_a_task_ends_with_the_answer_of_its_call() {
+    let (host, mut waits) = Host::new();
+    let painter = started(&host).await;
+    soon(painter.leave_waiting()).await.unwrap();
+    let error = soon(painter.left()).await.unwrap();
+    assert_eq!(error.code, "IW_CANCELLED");
+    assert!(error.text.contains("its call `leave_waiting` has ended"), "{}", error.text);
+    assert_eq!(soon(waits.recv()).await, Some(true));
+    assert_eq!(soon(waits.recv()).await, Some(false));
+}
+
+#[tokio::test]
 async fn a_worker_can_require_the_service_of_its_host() {
-    let driver =
-        || Thread::new(|| async { serve(Apprentice.into_service()).host_service(studio::SCHEMA).await });
+    let driver = || {
+        Thread::new(|| async {
+            serve(Apprentice::default().into_service()).host_service(studio::SCHEMA).await
+        })
+    };
     let host = Host::new().0;
     let worker = Worker::builder(driver()).serve(host.clone().into_service()).spawn();
     assert_eq!(soon(PainterClient::new(soon(worker).await.unwrap()).add(2, 3)).await.unwrap(), 5);
 
     let error = soon(Worker::builder(driver()).spawn()).await.unwrap_err();
     assert_error(&error, ErrorKind::Handshake, &["of its host, and the host serves none; pass it to"]);
-    let error = soon(Worker::builder(driver()).serve(Apprentice.into_service()).spawn()).await.unwrap_err();
+    let error = soon(Worker::builder(driver()).serve(Apprentice::default().into_service()).spawn())
+        .await
+        .unwrap_err();
     assert_error(&error, ErrorKind::Handshake, &["of its host, and the host serves Painter"]);
 }
 
@@ -145,9 +189,9 @@ async fn mistakes_of_a_callback_are_named() {
 #[tokio::test]
 async fn a_handler_in_this_process_can_have_a_host() {
     let host = Arc::new(Local::new(Host::new().0.into_service(), Json));
-    let painter = PainterClient::new(Local::new(Apprentice.into_service(), Json).with_host(host));
+    let painter = PainterClient::new(Local::new(Apprentice::default().into_service(), Json).with_host(host));
     assert_eq!(painter.add(2, 3).await.unwrap(), 5);
-    let alone = PainterClient::new(Local::new(Apprentice.into_service(), Json));
+    let alone = PainterClient::new(Local::new(Apprentice::default().into_service(), Json));
     let error = refused(alone.add(2, 3).await);
     assert!(error.text.contains("the host serves nothing"), "{}", error.text);
 }

@@ -7,7 +7,8 @@ use isolated_workers::driver::Thread;
 use isolated_workers::prelude::*;
 use isolated_workers::serve;
 use isolated_workers::service::{BoxService, Context, HostService};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Service that the host offers.
@@ -22,6 +23,9 @@ pub(crate) trait Studio {
     async fn add(&self, a: u32, b: u32) -> u32;
     /// Calls `descend` of the worker or pool that the host has set.
     async fn descend(&self, levels: u32) -> Result<u32, Refused>;
+    /// Like `descend`, on a thread that may block.
+    #[message(blocking)]
+    fn descend_blocking(&self, context: Context, levels: u32) -> Result<u32, Refused>;
     async fn panic(&self);
     /// Waits until the callback is cancelled.
     async fn wait(&self);
@@ -38,9 +42,15 @@ pub(crate) trait Painter {
     fn add(&self, context: Context, a: u32, b: u32) -> Result<u32, Refused>;
     /// Calls `descend` of the host, unless `levels` is 0. Returns the number of calls of the worker.
     async fn descend(&self, context: Context, levels: u32) -> Result<u32, Refused>;
+    /// Like `descend`, through `descend_blocking` of the host.
+    async fn descend_blocking(&self, context: Context, levels: u32) -> Result<u32, Refused>;
     async fn panic(&self, context: Context) -> Result<(), Refused>;
     /// Makes a callback that waits, in a task of its own.
     async fn wait_elsewhere(&self, context: Context) -> Result<(), Refused>;
+    /// Starts a callback that waits, in a task of its own, and answers without waiting for it.
+    async fn leave_waiting(&self, context: Context) -> Result<(), Refused>;
+    /// Returns the error of the callback that `leave_waiting` has started.
+    async fn left(&self) -> Refused;
     /// Names a codec that is not that of the connection.
     async fn wrong_codec(&self, context: Context) -> Result<(), Refused>;
 }
@@ -113,6 +123,11 @@ impl Studio for Host {
         Ok(painter.descend(levels).await?)
     }
 
+    fn descend_blocking(&self, context: Context, levels: u32) -> Result<u32, Refused> {
+        let painter = self.painter.get().expect("the test sets a painter");
+        Ok(context.block_on(painter.descend_blocking(levels))?)
+    }
+
     async fn panic(&self) {
         panic!("out of paint");
     }
@@ -138,7 +153,11 @@ fn remaining(context: &Context) -> Option<u64> {
 }
 
 /// Implementation of `Painter`.
-pub(crate) struct Apprentice;
+#[derive(Default)]
+pub(crate) struct Apprentice {
+    /// Callback that `leave_waiting` has started.
+    left: Mutex<Option<JoinHandle<Result<(), Error>>>>,
+}
 
 fn studio(context: &Context) -> Result<StudioClient<HostService>, Refused> {
     Ok(StudioClient::new(context.host::<Json>()?))
@@ -171,6 +190,13 @@ impl Painter for Apprentice {
         }
     }
 
+    async fn descend_blocking(&self, context: Context, levels: u32) -> Result<u32, Refused> {
+        match levels.checked_sub(1) {
+            None => Ok(1),
+            Some(levels) => Ok(1 + studio(&context)?.descend_blocking(levels).await?),
+        }
+    }
+
     async fn panic(&self, context: Context) -> Result<(), Refused> {
         Ok(studio(&context)?.panic().await?)
     }
@@ -181,6 +207,21 @@ impl Painter for Apprentice {
         Ok(waiting.await.expect("the task does not panic")?)
     }
 
+    async fn leave_waiting(&self, context: Context) -> Result<(), Refused> {
+        let waits = studio(&context)?;
+        let mut waiting = Box::pin(async move { waits.wait().await });
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        // The host has started the callback once it answers a later one.
+        studio(&context)?.parent().await?;
+        *self.left.lock().await = Some(tokio::spawn(waiting));
+        Ok(())
+    }
+
+    async fn left(&self) -> Refused {
+        let left = self.left.lock().await.take().expect("a callback was started");
+        left.await.expect("the task does not panic").expect_err("the callback never completes").into()
+    }
+
     async fn wrong_codec(&self, context: Context) -> Result<(), Refused> {
         context.host::<Postcard>()?;
         Ok(())
@@ -189,5 +230,5 @@ impl Painter for Apprentice {
 
 /// Driver of a worker in a thread.
 pub(crate) fn painter() -> Thread {
-    Thread::new(|| async { serve(Apprentice.into_service()).await })
+    Thread::new(|| async { serve(Apprentice::default().into_service()).await })
 }

@@ -4,7 +4,7 @@ use super::admission::Usage;
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use super::errors::{
     cancelled, closed, duplicate_id, nameless, reused_id, shortened, timed_out, too_many_oneways,
-    too_many_requests, unread_answers, unsent,
+    too_many_requests, unread_answers, unsent, would_deadlock,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
@@ -134,7 +134,8 @@ impl<T> Connection<T> {
     ///
     /// # Errors
     /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
-    /// [`fail`](Self::fail). `Invalid` if the name of the message is empty. The token is dropped.
+    /// [`fail`](Self::fail). `Invalid` if the name of the message is empty. `WouldDeadlock` if the
+    /// request would be held although an earlier call waits for it. The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -144,6 +145,9 @@ impl<T> Connection<T> {
     ) -> Result<(), Error> {
         self.check_call(request.name())?;
         let is_held = self.has_max_calls();
+        if is_held && request.is_nested() {
+            return Err(would_deadlock(request.name()));
+        }
         let frame = self.outbox.next_number();
         let timer = timeout.map(|timeout| self.timers.add(timeout));
         let bytes = request.bytes();

@@ -54,6 +54,14 @@ pub(super) fn closed(name: &str) -> Error {
 }
 
 #[cold]
+pub(super) fn would_deadlock(name: &str) -> Error {
+    let cause =
+        "the peer takes no further call until one has ended, and those in flight may wait for this one";
+    let remedy = "make fewer calls at once whose handlers call back";
+    Error::new(ErrorKind::WouldDeadlock, format!("could not call `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
 pub(super) fn cancelled(name: &str) -> Error {
     let text =
         format!("could not finish `{name}`: its caller cancelled it; call it again if you need the reply");

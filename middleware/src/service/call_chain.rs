@@ -58,12 +58,13 @@ impl CallChain {
 }
 
 /// Writes the chain of a callback. `parent` is the metadata of the call whose handler makes it.
-pub(super) fn begin(metadata: &mut Metadata, parent: &Metadata, parent_id: Option<String>) {
+pub(super) fn begin(callback: &mut Request, parent: &Metadata, parent_id: Option<String>) {
     if let Some(chain) = parent.get(CHAIN) {
-        metadata.insert(CHAIN, chain);
+        callback.metadata_mut().insert(CHAIN, chain);
+        callback.set_nested();
     }
     if let Some(id) = parent_id {
-        metadata.insert(PARENT, id);
+        callback.metadata_mut().insert(PARENT, id);
     }
 }
 
@@ -86,7 +87,20 @@ fn inherit_current(request: &mut Request) {
     if request.metadata().get(CHAIN).is_none() {
         request.metadata_mut().insert(CHAIN, ids);
     }
+    request.set_nested();
     end_by(request, deadline);
+}
+
+/// Chain of the handler that this thread polls, for work that the handler starts on another thread.
+#[inline]
+pub(super) fn current() -> Option<CallChain> {
+    if IS_NESTED.get() { CURRENT.with_borrow(Clone::clone) } else { None }
+}
+
+/// Runs `work`, whose calls belong to `chain` if there is one.
+pub(super) fn within<T>(mut chain: Option<CallChain>, work: impl FnOnce() -> T) -> T {
+    let _entered = chain.is_some().then(|| Entered::into(&mut chain));
+    work()
 }
 
 /// Makes a call end at `deadline` at the latest. The callee learns of it, too.
@@ -119,18 +133,23 @@ impl<F: Future> Future for Nested<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let entered = Entered { outer: CURRENT.replace(this.chain.take()), chain: this.chain };
-        IS_NESTED.set(true);
-        let polled = this.handler.poll(cx);
-        drop(entered);
-        polled
+        let _entered = Entered::into(this.chain);
+        this.handler.poll(cx)
     }
 }
 
-/// Returns the chain to its future after a poll, also if that panics.
+/// Makes a chain that of this thread, and returns it to its owner when dropped, also by a panic.
 struct Entered<'a> {
     outer: Option<CallChain>,
     chain: &'a mut Option<CallChain>,
+}
+
+impl<'a> Entered<'a> {
+    fn into(chain: &'a mut Option<CallChain>) -> Self {
+        let outer = CURRENT.replace(chain.take());
+        IS_NESTED.set(true);
+        Self { outer, chain }
+    }
 }
 
 impl Drop for Entered<'_> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Metadata, Name, Request, TxId};
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{HostService, call_chain};
 
@@ -36,8 +36,8 @@ pub struct Context {
     attempt: u32,
     deadline: Option<Instant>,
     peer: Option<u32>,
-    /// Service of the caller, if it serves.
-    callback: Option<Arc<dyn Any + Send + Sync>>,
+    /// Service of the caller, if it serves, and the token that ends the calls of it.
+    host: Option<(Arc<dyn Any + Send + Sync>, CancellationToken)>,
     cancelled: CancellationToken,
 }
 
@@ -47,12 +47,13 @@ impl Context {
     /// The caller is responsible for cancelling the [token](Self::cancelled), as
     /// [`respond_in_context`](crate::handler::respond_in_context) does.
     pub fn of(mut request: Request) -> Self {
-        let callback = request.take_callback();
+        let cancelled = CancellationToken::new();
+        let host = request.take_callback().map(|host| (host, cancelled.child_token()));
         let (id, attempt, peer) = (request.id().cloned(), request.attempt(), request.peer());
         let limit = request.timeout().filter(|limit| !limit.is_zero());
         let deadline = request.deadline().or_else(|| Instant::now().checked_add(limit?));
         let (name, _, metadata) = request.into_parts();
-        Self { name, id, metadata, attempt, deadline, peer, callback, cancelled: CancellationToken::new() }
+        Self { name, id, metadata, attempt, deadline, peer, host, cancelled }
     }
 
     /// Returns the name of the message.
@@ -92,7 +93,7 @@ impl Context {
     }
 
     /// Returns the service that the host offers to its workers with `Builder::serve`. Make a client of
-    /// it to call the host back. `C` is the codec of the connection.
+    /// it to call the host back, until this call is answered. `C` is the codec of the connection.
     ///
     /// ```ignore
     /// let progress = ProgressClient::new(context.host::<Json>()?);
@@ -103,8 +104,12 @@ impl Context {
     /// `Config` if the host serves nothing, or if its codec is not `C`.
     pub fn host<C: Codec>(&self) -> Result<HostService<C>, Error> {
         let id = self.id.as_ref().map(TxId::to_string);
-        let (callback, metadata) = (self.callback.as_ref(), &self.metadata);
-        HostService::new(callback, self.name(), id, metadata, self.deadline, &self.cancelled)
+        HostService::new(self.host.as_ref(), self.name(), id, &self.metadata, self.deadline)
+    }
+
+    /// Returns a guard that ends the callbacks of the handler when it is dropped.
+    pub(super) fn end_callbacks_on_drop(&self) -> Option<DropGuard> {
+        self.host.as_ref().map(|(_, ended)| ended.clone().drop_guard())
     }
 
     /// Waits for `future` on a thread that may block, so that a `blocking` method can make callbacks:

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use serde::Serialize;
 
 pub use super::answer::Answer;
+use super::call_chain;
 pub use super::encoding::decode;
 use super::encoding::{Encoded, Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
 use crate::Context;
@@ -155,10 +156,12 @@ where
     };
     let context = Context::of(request);
     let cancel_on_drop = context.cancelled().clone().drop_guard();
+    let end_callbacks = context.end_callbacks_on_drop();
     let run = run(context, message);
     Answer::new(async move {
         let result = run.await;
         cancel_on_drop.disarm();
+        drop(end_callbacks);
         reply::<M, C>(codec, result)
     })
 }
@@ -186,19 +189,24 @@ where
     let body = std::mem::replace(request.body_mut(), Body::empty());
     let context = Context::of(request);
     let cancel_on_drop = context.cancelled().clone().drop_guard();
+    let end_callbacks = context.end_callbacks_on_drop();
     let answer = move || {
         let message = decode_payload(&codec, &body, role)?;
         drop(body);
         reply::<M, C>(&codec, run(context, message))
     };
+    let chain = call_chain::current();
     let task = BlockingTask::spawn(move || {
+        let answer = || call_chain::within(chain, answer);
         let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(answer)));
         // Calls of other blocking handlers that this one has dropped.
         left_threads::forget();
         ran.map_err(|panic| (panic, panic_location::take()))
     });
     Answer::new(async move {
-        match task.await {
+        let ran = task.await;
+        drop(end_callbacks);
+        match ran {
             Ok(Ok(result)) => {
                 cancel_on_drop.disarm();
                 result

@@ -16,7 +16,8 @@ use crate::{BoxService, Service};
 ///
 /// A callback belongs to the call whose handler makes it:
 /// - It ends at the deadline of that call at the latest.
-/// - It is cancelled with that call, even if the service was moved to another task or thread.
+/// - It is cancelled when that call is answered or cancelled, even if the service was moved to another
+///   task or thread.
 /// - The host's handler sees the trace context of that call, and its id as
 ///   [`Context::parent`](crate::Context::parent).
 ///
@@ -32,44 +33,38 @@ struct Parent {
     id: Option<String>,
     metadata: Metadata,
     deadline: Option<Instant>,
-    cancelled: CancellationToken,
+    ended: CancellationToken,
 }
 
 /// Metadata keys of the trace context that a callback inherits.
 const TRACE_KEYS: [&str; 2] = ["traceparent", "tracestate"];
 
 impl<C: Codec> HostService<C> {
-    /// Creates the service of a handler. `callback` is the host's service, a `BoxService` of the codec
-    /// of the connection.
+    /// Creates the service of a handler. `host` is a `BoxService` of the codec of the connection, and
+    /// the token that ends its calls.
     pub(super) fn new(
-        callback: Option<&Arc<dyn Any + Send + Sync>>,
+        host: Option<&(Arc<dyn Any + Send + Sync>, CancellationToken)>,
         name: &str,
         id: Option<String>,
         metadata: &Metadata,
         deadline: Option<Instant>,
-        cancelled: &CancellationToken,
     ) -> Result<Self, Error> {
         let refused = |cause: &str| {
             let text = format!("could not call the host back in the handler of `{name}`: {cause}");
             Error::new(ErrorKind::Config, text)
         };
-        let callback = callback.ok_or_else(|| {
+        let (host, ended) = host.ok_or_else(|| {
             refused("the host serves nothing; pass a handler to `Worker::builder(..).serve(..)`")
         })?;
-        let service = callback.downcast_ref::<BoxService<C>>().ok_or_else(|| {
+        let service = host.downcast_ref::<BoxService<C>>().ok_or_else(|| {
             refused(&format!(
                 "the codec of the connection is not {}; name the codec that the worker passes to \
                  `serve(..).codec(..)`, or the default codec",
                 type_name::<C>()
             ))
         })?;
-        let parent = Parent {
-            name: name.to_owned(),
-            id,
-            metadata: metadata.clone(),
-            deadline,
-            cancelled: cancelled.clone(),
-        };
+        let parent =
+            Parent { name: name.to_owned(), id, metadata: metadata.clone(), deadline, ended: ended.clone() };
         Ok(Self { service: service.clone(), parent: Arc::new(parent) })
     }
 }
@@ -77,8 +72,8 @@ impl<C: Codec> HostService<C> {
 impl Parent {
     /// Makes `request` a callback of this call.
     fn adopt(&self, request: &mut Request) {
+        call_chain::begin(request, &self.metadata, self.id.clone());
         let metadata = request.metadata_mut();
-        call_chain::begin(metadata, &self.metadata, self.id.clone());
         for key in TRACE_KEYS {
             if let (None, Some(value)) = (metadata.get(key), self.metadata.get(key)) {
                 metadata.insert(key, value);
@@ -89,7 +84,7 @@ impl Parent {
 
     fn has_ended(&self, callback: &str, executed: Executed) -> Error {
         let text =
-            format!("could not complete the callback `{callback}`: its call `{}` was cancelled", self.name);
+            format!("could not complete the callback `{callback}`: its call `{}` has ended", self.name);
         Error::new(ErrorKind::Cancelled, text).with_executed(executed)
     }
 }
@@ -108,14 +103,14 @@ impl<C: Codec> Service for HostService<C> {
     async fn call(&self, mut request: Request) -> Result<Response, Error> {
         let parent = &*self.parent;
         let name = request.to_name();
-        if parent.cancelled.is_cancelled() {
+        if parent.ended.is_cancelled() {
             return Err(parent.has_ended(name.as_str(), Executed::No));
         }
         parent.adopt(&mut request);
         tokio::select! {
             biased;
             result = self.service.call(request) => result,
-            () = parent.cancelled.cancelled() => Err(parent.has_ended(name.as_str(), Executed::Maybe)),
+            () = parent.ended.cancelled() => Err(parent.has_ended(name.as_str(), Executed::Maybe)),
         }
     }
 }
