@@ -57,16 +57,20 @@ impl CodecError {
         if self.0.class == Class::LostReason { Self::of_type(reason) } else { self }
     }
 
-    /// Wraps the reason of a type. Adds advice for the limits of serde itself.
+    /// Wraps the reason of a type. Adds advice for the limits of serde and `serde_json`.
     pub(crate) fn of_type(cause: impl Into<BoxError>) -> Self {
         let cause = cause.into();
-        // The only reason that a type of serde gives for these.
+        // The reason is the only thing that a format keeps of an error.
         let text = cause.to_string();
-        if text.contains("i128 is not supported") || text.contains("u128 is not supported") {
+        let has = |reason| text.contains(reason);
+        if has("i128 is not supported") || has("u128 is not supported") {
             return Self::new(cause).with_advice(
                 "serde has no 128-bit integers within its attributes `flatten`, `tag` and `untagged`: use a smaller \
                  type or a text there",
             );
+        }
+        if has("is reserved for `serde_json`") {
+            return Self::new(cause).with_advice("rename it");
         }
         Self::new(cause)
     }

@@ -3,6 +3,7 @@
 
 mod hostile {
     mod bit_flips;
+    mod embedded_json;
     mod false_lengths;
     mod memory;
     mod values;

@@ -63,7 +63,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<'_, D> {
         deserialize_option();
         deserialize_unit();
         deserialize_unit_struct(name: &'static str);
-        deserialize_newtype_struct(name: &'static str);
         deserialize_seq();
         deserialize_map();
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
@@ -72,6 +71,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counting<'_, D> {
     }
 
     forward! { Fixed:
+        // Also a `RawValue`, which JSON presents as a map with a reserved key.
+        deserialize_newtype_struct(name: &'static str);
         deserialize_tuple(len: usize);
         deserialize_tuple_struct(name: &'static str, len: usize);
         deserialize_struct(name: &'static str, fields: &'static [&'static str]);
@@ -124,10 +125,10 @@ macro_rules! scalar {
 
 /// Visits strings and bytes, whose memory equals their length.
 macro_rules! long {
-    ($($method:ident($type:ty);)*) => {$(
+    ($take:ident: $($method:ident($type:ty);)*) => {$(
         #[inline]
         fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
-            self.scope.take_bytes(value.len())?;
+            self.scope.$take::<WithReason<E>>(&value).map_err(|error| error.0)?;
             self.inner.$method::<WithReason<E>>(value).map_err(|error| error.0)
         }
     )*};
@@ -157,10 +158,13 @@ impl<'de, V: Visitor<'de>, const GROWS: bool> Visitor<'de> for CountingVisitor<'
         visit_char(char);
     }
 
-    long! {
+    long! { take_text:
         visit_str(&str);
         visit_borrowed_str(&'de str);
         visit_string(String);
+    }
+
+    long! { take_blob:
         visit_bytes(&[u8]);
         visit_borrowed_bytes(&'de [u8]);
         visit_byte_buf(Vec<u8>);
@@ -267,7 +271,8 @@ impl<'de, A: MapAccess<'de>, const GROWS: bool> MapAccess<'de> for CountingAcces
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
-        let seed = PartSeed::<_, GROWS> { seed, scope: self.scope, is_element: true };
+        let scope = if GROWS { self.scope.key() } else { self.scope };
+        let seed = PartSeed::<_, GROWS> { seed, scope, is_element: true };
         self.inner.next_key_seed(seed).map_err(WithReason)
     }
 

@@ -44,6 +44,10 @@ impl fmt::Display for Limit {
     }
 }
 
+/// Key of a map that `serde_json::Value` replaces by its value, a string that it decodes as JSON. This
+/// happens outside of every budget, and with every format.
+const EMBEDDED_JSON_KEY: &str = "$serde_json::private::RawValue";
+
 /// Remaining budget.
 pub(super) struct Meter {
     decoded_bytes: Cell<usize>,
@@ -59,7 +63,7 @@ impl Meter {
 
     /// Returns the scope of the outermost value.
     pub(super) fn root(&self, depth: u32) -> Scope<'_> {
-        Scope { meter: self, depth, paid_bytes: 0 }
+        Scope { meter: self, depth, is_key: false, paid_bytes: 0 }
     }
 
     /// Returns the limit that was exceeded first, even if the type ignored the error.
@@ -77,12 +81,19 @@ impl Meter {
     }
 }
 
+#[cold]
+fn reserved_key<E: de::Error>() -> E {
+    E::custom(format_args!("the key `{EMBEDDED_JSON_KEY}` is reserved for `serde_json`"))
+}
+
 /// Position of a nested value within the value that is being decoded.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'m> {
     meter: &'m Meter,
     /// Number of further levels allowed.
     depth: u32,
+    /// `true` for the key of a map, and within it.
+    is_key: bool,
     /// Size of the memory around the value that has been counted. A larger value is in a box, and
     /// its memory has not been counted.
     paid_bytes: usize,
@@ -93,6 +104,12 @@ impl<'m> Scope<'m> {
     #[inline]
     pub(super) fn part<T>(self) -> Self {
         Self { paid_bytes: size_of::<T>(), ..self }
+    }
+
+    /// Returns the scope of a key of this scope's map.
+    #[inline]
+    pub(super) fn key(self) -> Self {
+        Self { is_key: true, ..self }
     }
 
     /// Enters the next level, for a value of type `T`.
@@ -130,6 +147,21 @@ impl<'m> Scope<'m> {
             }
             None => Err(self.meter.exceed(Limit::Decoded)),
         }
+    }
+
+    /// Counts the memory of a text.
+    #[inline]
+    pub(super) fn take_text<E: de::Error>(self, text: &str) -> Result<(), E> {
+        if self.is_key && text == EMBEDDED_JSON_KEY {
+            return Err(reserved_key());
+        }
+        self.take_bytes(text.len())
+    }
+
+    /// Counts the memory of bytes that are no text.
+    #[inline]
+    pub(super) fn take_blob<E: de::Error>(self, blob: &[u8]) -> Result<(), E> {
+        self.take_bytes(blob.len())
     }
 
     /// Number of elements that a type may reserve memory for, given the number that the bytes
