@@ -146,7 +146,9 @@ struct Marked {
 struct Skipped {
     #[serde(skip_serializing_if = "Option::is_none")]
     absent: Option<u8>,
+    // Without a name, the bytes of these take the place of the absent field.
     next: u8,
+    last: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,7 +208,7 @@ fn table() -> String {
     add(row("maps with other keys", &BTreeMap::from([((1, 2), 3)])));
     add(row("empty maps and sequences", &(HashMap::<(u8, u8), u8>::new(), Vec::<u8>::new())));
     add(row("`serde_json::Value`", &serde_json::json!({"a": [1, null, {"b": 0.5}], "c": true})));
-    add(row("`skip_serializing_if`", &Skipped { absent: None, next: 1 }));
+    add(row("`skip_serializing_if`", &Skipped { absent: None, next: 1, last: vec![0, 0] }));
     table
 }
 
