@@ -43,6 +43,15 @@ enum Tagged {
     Link { next: Box<Tagged> },
 }
 
+/// Syntax of a language, with variants of many sizes.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Syntax {
+    End([u64; 24]),
+    Name { name: String, span: (u32, u32) },
+    If { test: Box<Syntax>, then: Vec<Syntax>, otherwise: Option<Box<Syntax>>, label: Option<String> },
+    Call { name: String, named: BTreeMap<String, Syntax>, span: (u32, u32), hash: [u64; 16] },
+}
+
 /// Type with values of any depth, built from the inside.
 trait Deep: Serialize + DeserializeOwned + PartialEq + Debug {
     fn end() -> Self;
@@ -84,6 +93,30 @@ impl Deep for Tree {
             Self { kids: BTreeMap::new(), list: vec![inner] }
         } else {
             Self { kids: BTreeMap::from([("[\"\\".to_owned(), inner)]), list: vec![] }
+        }
+    }
+}
+
+impl Deep for Syntax {
+    fn end() -> Self {
+        Self::End([u64::MAX; 24])
+    }
+
+    fn around(inner: Self) -> Self {
+        let name = || Self::Name { name: "n".to_owned(), span: (0, u32::MAX) };
+        match inner {
+            // An option, and a variant with fields. Then a sequence and a map in the same places.
+            Self::End(_) | Self::Call { .. } => {
+                let (test, otherwise) = (name().into(), Some(inner.into()));
+                Self::If { test, then: vec![], otherwise, label: Some("l".to_owned()) }
+            }
+            Self::If { ref then, .. } if then.is_empty() => {
+                Self::If { test: name().into(), then: vec![name(), inner], otherwise: None, label: None }
+            }
+            _ => {
+                let named = BTreeMap::from([("a".to_owned(), name()), ("b".to_owned(), inner)]);
+                Self::Call { name: "c".to_owned(), named, span: (0, 1), hash: [1; 16] }
+            }
         }
     }
 }
@@ -160,6 +193,8 @@ fn the_maximum_of_the_depth_limit_fits_the_stack_of_a_thread<C: Codec>(codec: C)
     in_a_thread(move || {
         // Sequences and maps in structs: two levels for each part.
         check::<_, Tree>(&codec, MAX, MAX / 2);
+        // An enum is a level, the fields of its variant are one, and what they contain is one.
+        check::<_, Syntax>(&codec, MAX, MAX / 3);
         if !C::ID.contains("postcard") {
             check::<_, Tagged>(&codec, MAX, MAX);
             let value = (1..MAX).fold(serde_json::json!([]), |inner, _| serde_json::json!([inner]));
