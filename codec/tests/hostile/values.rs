@@ -189,3 +189,45 @@ fn postcard_stays_within_documented_peaks() {
     check_peak::<_, Vec<HashMap<u8, [u64; 8]>>>(HASH_MAP, &Postcard, &list(&one));
     check_peak::<_, Vec<BTreeMap<u8, [u64; 8]>>>(B_TREE_MAP, &Postcard, &list(&one));
 }
+
+type LargeElement = Option<[u64; 32]>;
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "never read")]
+enum Untagged {
+    List(Vec<LargeElement>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type")]
+#[expect(dead_code, reason = "never read")]
+enum Tagged {
+    List { list: Vec<LargeElement> },
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "never read")]
+struct Flat {
+    #[serde(flatten)]
+    rest: BTreeMap<String, Vec<LargeElement>>,
+}
+
+#[test]
+fn buffered_values_stay_within_documented_peaks() {
+    /// Size of a value in serde's buffer.
+    const BUFFERED_BYTES: f64 = 32.0;
+    let peak = VEC + VEC * size_of::<LargeElement>() as f64 / BUFFERED_BYTES;
+    // As many as the budget allows in the buffer.
+    let count = Limits::default().frame(SIZE).budget().decoded / BUFFERED_BYTES as usize - 10;
+    let json = format!("[null{}]", ",null".repeat(count - 1));
+    let named = format!("{{\"type\":\"List\",\"list\":{json}}}");
+    check_peak::<_, Untagged>(peak, &Json, json.as_bytes());
+    // Before its tag, and after it.
+    check_peak::<_, Tagged>(peak, &Json, named.as_bytes());
+    check_peak::<_, Tagged>(peak, &Json, format!("{{\"list\":{json},\"type\":\"List\"}}").as_bytes());
+    check_peak::<_, Flat>(peak, &Json, format!("{{\"list\":{json}}}").as_bytes());
+    let cbor = [&[0x9f][..], &vec![0xf6; count], &[0xff]].concat();
+    check_peak::<_, Untagged>(peak, &Cbor, &cbor);
+    check_peak::<_, Flat>(peak, &Cbor, &[&b"\xa1\x64list"[..], &cbor].concat());
+}
