@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use isolated_workers::codec::Json;
 use isolated_workers::driver::Thread;
+use isolated_workers::host::OnCrash;
 use isolated_workers::layer::SetMetadata;
 use isolated_workers::prelude::*;
 use isolated_workers::service::{BoxService, Local};
 use isolated_workers::{ErrorKind, Pool, serve};
-use isolated_workers_test_support::{assert_error, soon};
+use isolated_workers_test_support::{assert_error, runtime, soon};
 use services::{Apprentice, Host, Painter, PainterClient, Refused, Studio, painter, studio};
 
 /// Starts a worker whose host serves `host`, and sets it as the painter of the host.
@@ -194,4 +195,48 @@ async fn a_handler_in_this_process_can_have_a_host() {
     let alone = PainterClient::new(Local::new(Apprentice::default().into_service(), Json));
     let error = refused(alone.add(2, 3).await);
     assert!(error.text.contains("the host serves nothing"), "{}", error.text);
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_finishes_its_callbacks_beside_its_successor() {
+    let (host, mut waits) = Host::new();
+    let worker = Worker::builder(painter()).serve(host.into_service()).on_crash(OnCrash::respawn());
+    let painter = PainterClient::new(soon(worker.spawn()).await.unwrap());
+    let call = tokio::spawn({
+        let painter = painter.clone();
+        async move { painter.gate().await }
+    });
+    assert_eq!(soon(waits.recv()).await, Some(true));
+    soon(painter.stop()).await.unwrap();
+    // The successor opens the gate at which the callback of the worker waits.
+    soon(async {
+        while painter.open_gate().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon(call).await.unwrap().unwrap();
+    soon(painter.service().close()).await.unwrap();
+}
+
+#[test]
+fn callbacks_end_with_the_runtime_of_their_host() {
+    let (host, mut waits) = Host::new();
+    let of_worker = runtime();
+    let worker = Worker::builder(painter()).serve(host.into_service());
+    let painter = PainterClient::new(of_worker.block_on(soon(worker.spawn())).unwrap());
+    runtime().block_on(async {
+        // Drives the runtime of the worker until it is dropped.
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let driver = std::thread::spawn(move || {
+            let _ = of_worker.block_on(stopped);
+        });
+        let call = tokio::spawn(async move { painter.wait_elsewhere().await });
+        assert_eq!(soon(waits.recv()).await, Some(true));
+        drop(stop);
+        driver.join().unwrap();
+        assert_eq!(soon(waits.recv()).await, Some(false));
+        let Err(CallError::Call(error)) = soon(call).await.unwrap() else { panic!("the call was answered") };
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    });
 }

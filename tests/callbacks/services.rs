@@ -7,7 +7,8 @@ use isolated_workers::driver::Thread;
 use isolated_workers::prelude::*;
 use isolated_workers::serve;
 use isolated_workers::service::{BoxService, Context, HostService};
-use tokio::sync::{Mutex, mpsc};
+use isolated_workers::worker::Server;
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -29,6 +30,9 @@ pub(crate) trait Studio {
     async fn panic(&self);
     /// Waits until the callback is cancelled.
     async fn wait(&self);
+    /// Waits until the gate is opened.
+    async fn gate(&self);
+    async fn open_gate(&self);
 }
 
 /// Service of the worker.
@@ -53,6 +57,10 @@ pub(crate) trait Painter {
     async fn left(&self) -> Refused;
     /// Names a codec that is not that of the connection.
     async fn wrong_codec(&self, context: Context) -> Result<(), Refused>;
+    async fn gate(&self, context: Context) -> Result<(), Refused>;
+    async fn open_gate(&self, context: Context) -> Result<(), Refused>;
+    /// Makes the worker announce its end.
+    async fn stop(&self);
 }
 
 /// Kind and text of a failed callback.
@@ -92,12 +100,14 @@ pub(crate) struct Host {
     pub(crate) painter: Arc<OnceLock<PainterClient<BoxService>>>,
     /// Gets `true` when `wait` starts, and `false` when it ends.
     pub(crate) waits: mpsc::UnboundedSender<bool>,
+    /// Notified when the gate is opened.
+    gate: Arc<Notify>,
 }
 
 impl Host {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<bool>) {
         let (waits, events) = mpsc::unbounded_channel();
-        (Self { painter: Arc::default(), waits }, events)
+        (Self { painter: Arc::default(), waits, gate: Arc::default() }, events)
     }
 }
 
@@ -145,6 +155,15 @@ impl Studio for Host {
         let _ended = Ended(self.waits.clone());
         std::future::pending().await
     }
+
+    async fn gate(&self) {
+        let _ = self.waits.send(true);
+        self.gate.notified().await;
+    }
+
+    async fn open_gate(&self) {
+        self.gate.notify_one();
+    }
 }
 
 fn remaining(context: &Context) -> Option<u64> {
@@ -157,6 +176,8 @@ fn remaining(context: &Context) -> Option<u64> {
 pub(crate) struct Apprentice {
     /// Callback that `leave_waiting` has started.
     left: Mutex<Option<JoinHandle<Result<(), Error>>>>,
+    /// Handle of the worker, for `stop`.
+    server: Arc<OnceLock<Server>>,
 }
 
 fn studio(context: &Context) -> Result<StudioClient<HostService>, Refused> {
@@ -226,9 +247,27 @@ impl Painter for Apprentice {
         context.host::<Postcard>()?;
         Ok(())
     }
+
+    async fn gate(&self, context: Context) -> Result<(), Refused> {
+        Ok(studio(&context)?.gate().await?)
+    }
+
+    async fn open_gate(&self, context: Context) -> Result<(), Refused> {
+        Ok(studio(&context)?.open_gate().await?)
+    }
+
+    async fn stop(&self) {
+        self.server.get().expect("the worker serves").stop();
+    }
 }
 
 /// Driver of a worker in a thread.
 pub(crate) fn painter() -> Thread {
-    Thread::new(|| async { serve(Apprentice::default().into_service()).await })
+    Thread::new(|| async {
+        let apprentice = Apprentice::default();
+        let cell = Arc::clone(&apprentice.server);
+        let (server, serving) = serve(apprentice.into_service()).start();
+        let _ = cell.set(server);
+        serving.await
+    })
 }
