@@ -43,6 +43,21 @@ enum Tagged {
     Link { next: Box<Tagged> },
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Number(u8),
+    List(Vec<Untagged>),
+    Link { next: Box<Untagged> },
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Flat {
+    room: Option<[u64; 16]>,
+    #[serde(flatten)]
+    kids: BTreeMap<String, Flat>,
+}
+
 /// Syntax of a language, with variants of many sizes.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Syntax {
@@ -50,6 +65,29 @@ enum Syntax {
     Name { name: String, span: (u32, u32) },
     If { test: Box<Syntax>, then: Vec<Syntax>, otherwise: Option<Box<Syntax>>, label: Option<String> },
     Call { name: String, named: BTreeMap<String, Syntax>, span: (u32, u32), hash: [u64; 16] },
+}
+
+impl Deep for Untagged {
+    fn end() -> Self {
+        Self::List(vec![Self::Number(7)])
+    }
+
+    fn around(inner: Self) -> Self {
+        match inner {
+            Self::Link { .. } => Self::List(vec![Self::Number(1), inner]),
+            _ => Self::Link { next: inner.into() },
+        }
+    }
+}
+
+impl Deep for Flat {
+    fn end() -> Self {
+        Self { room: None, kids: BTreeMap::new() }
+    }
+
+    fn around(inner: Self) -> Self {
+        Self { kids: BTreeMap::from([("kid".to_owned(), inner)]), ..Self::end() }
+    }
 }
 
 /// Type with values of any depth, built from the inside.
@@ -197,6 +235,8 @@ fn the_maximum_of_the_depth_limit_fits_the_stack_of_a_thread<C: Codec>(codec: C)
         check::<_, Syntax>(&codec, MAX, MAX / 3);
         if !C::ID.contains("postcard") {
             check::<_, Tagged>(&codec, MAX, MAX);
+            check::<_, Untagged>(&codec, MAX, MAX);
+            check::<_, Flat>(&codec, MAX, MAX);
             let value = (1..MAX).fold(serde_json::json!([]), |inner, _| serde_json::json!([inner]));
             assert_eq!(
                 decoded::<_, serde_json::Value>(&codec, &encoded(&codec, &value), MAX).unwrap(),

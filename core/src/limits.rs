@@ -33,7 +33,7 @@ impl Limits {
     pub const MIN_FRAME_BYTES: usize = 1 << 10;
 
     /// Maximum of [`depth`](Self::depth) in levels, with every codec. Decoding a value of this depth
-    /// takes 0.3 to 1.5 MiB of stack in a debug build, depending on codec and type, and a thread
+    /// takes 0.3 to 1.6 MiB of stack in a debug build, depending on codec and type, and a thread
     /// has 2 MiB.
     pub const MAX_DEPTH: u32 = 256;
 
