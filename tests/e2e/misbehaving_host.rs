@@ -103,7 +103,7 @@ async fn a_worker_confirms_that_it_is_detached_and_then_outlives_its_stream() {
 
 /// The go-away to linger arrives with that to detach, or after its confirmation.
 #[tokio::test]
-async fn a_worker_that_is_kept_lingers_only_as_long_as_it_was_told() {
+async fn a_worker_that_is_kept_lingers_only_as_long_as_its_host_asked() {
     for waits in [false, true] {
         let (child, mut stream) = detachable().await;
         stream.writer.write_all(DETACH).await.unwrap();

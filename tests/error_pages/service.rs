@@ -22,7 +22,7 @@ pub(crate) trait Calculator {
     async fn pi_soon(&self);
     /// Blocks the runtime forever.
     async fn brood(&self);
-    /// Lets the host add two numbers.
+    /// Asks the host to add two numbers.
     async fn delegate(&self, context: Context) -> i64;
     /// Ends the process.
     async fn exit(&self, code: i32);

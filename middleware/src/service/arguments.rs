@@ -87,7 +87,7 @@ pub fn serialize_bytes<T: Value, S: SerializeStruct>(
     message.serialize_field(name, &MaybeBytesRef(value))
 }
 
-/// Types of `COUNT` arguments as a tuple. Implemented for every message with as many.
+/// Types of `COUNT` arguments as a tuple. Implemented for every message with that number of them.
 pub trait Types<const COUNT: usize> {
     type Values: Values<COUNT>;
 }

@@ -51,7 +51,7 @@ impl Job {
         self.limit(0)
     }
 
-    /// Lets the processes end with this value.
+    /// Binds the processes to this value again, so that they end with it.
     pub(super) fn reclaim(&self) -> io::Result<()> {
         self.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)
     }
