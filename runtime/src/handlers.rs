@@ -32,8 +32,8 @@ const MAX_UNAWAITED_HANDLERS: usize = 4096;
 /// admission.
 const MAX_ONEWAY_BYTES: usize = 16 << 20;
 
-/// Running handlers of one connection.
-pub(crate) struct Handlers<S> {
+/// Running handlers of one connection. `ON_WORKER`: `true` if this side is the worker.
+pub(crate) struct Handlers<S, const ON_WORKER: bool = true> {
     service: Arc<S>,
     /// Reference returned by the previous handler, for reuse by the next one.
     spare: Option<Arc<S>>,
@@ -131,7 +131,7 @@ async fn run_until_cancelled<S>(
     None
 }
 
-impl<S: Service + 'static> Handlers<S> {
+impl<S: Service + 'static, const ON_WORKER: bool> Handlers<S, ON_WORKER> {
     /// Creates the set. `service` must convert panics to errors, as
     /// [`Local`](isolated_workers_middleware::Local) and every layer do.
     pub(crate) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
@@ -239,9 +239,9 @@ impl<S: Service + 'static> Handlers<S> {
     }
 }
 
-impl<S: Service + 'static> RequestHandler for Handlers<S> {
+impl<S: Service + 'static, const ON_WORKER: bool> RequestHandler for Handlers<S, ON_WORKER> {
     const SERVES: bool = true;
-    const IS_WORKER: bool = true;
+    const IS_WORKER: bool = ON_WORKER;
 
     #[inline]
     fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {

@@ -53,16 +53,8 @@ pub(crate) fn host<C: Codec>(
     limits: Limits,
     host_service: Option<Schema>,
 ) -> Identity<'_> {
-    Identity {
-        codec: C::ID,
-        transport,
-        service,
-        pid: std::process::id(),
-        limits,
-        admission: Admission::HOST,
-        features: Features::of_host(host_service.is_some()),
-        host_service,
-    }
+    let features = Features::of_host(host_service.is_some());
+    Identity { features, ..identity::<C>(transport, service, limits, Admission::HOST, host_service) }
 }
 
 /// Identity of a worker that requires the service `host_service` of its host.
@@ -72,16 +64,18 @@ pub(crate) fn worker<C: Codec>(
     limits: Limits,
     host_service: Option<Schema>,
 ) -> Identity<'_> {
-    Identity {
-        codec: C::ID,
-        transport,
-        service: Some(service),
-        pid: std::process::id(),
-        limits,
-        admission: Admission::WORKER,
-        features: Features::default(),
-        host_service,
-    }
+    identity::<C>(transport, Some(service), limits, Admission::WORKER, host_service)
+}
+
+fn identity<C: Codec>(
+    transport: &str,
+    service: Option<Schema>,
+    limits: Limits,
+    admission: Admission,
+    host_service: Option<Schema>,
+) -> Identity<'_> {
+    let (pid, features) = (std::process::id(), Features::default());
+    Identity { codec: C::ID, transport, service, pid, limits, admission, features, host_service }
 }
 
 /// Performs the host's side of the handshake and sends the startup data. Returns the bytes that

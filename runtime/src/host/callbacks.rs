@@ -3,16 +3,15 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Error, Limits, RandomIds, Request, Response, Schema, TxId, TxIdGenerator};
+use isolated_workers_core::{Error, Limits, RandomIds, Request, Response, Schema, TxIdGenerator};
 use isolated_workers_middleware::call_chain::CallChain;
 use isolated_workers_middleware::{Handler, Local, Service};
 use isolated_workers_transport::Transport;
 
-use crate::connection::{Answer, ConnectionTask, HostTask, Link, RequestHandler};
+use crate::connection::{ConnectionTask, HostTask, Link};
 use crate::handlers::Handlers;
 
 /// Handler that a builder has for the calls of its workers: [`NoCallbacks`], or a [`Handler`] from
@@ -104,7 +103,7 @@ impl<S: Service + 'static, T> OpenTask<S::Codec, T> for S {
     where
         T: Transport,
     {
-        let handlers = CallbackHandlers(Handlers::new(self, peer, false));
+        let handlers = Handlers::<_, false>::new(self, peer, false);
         Box::pin(ConnectionTask::new(link, limits, reader, buffer, handlers))
     }
 }
@@ -129,41 +128,5 @@ impl<H: Handler, C: Codec> Service for Chained<H, C> {
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
         CallChain::of(&request, &self.id)?.scope(self.local.call(request)).await
-    }
-}
-
-/// Handlers of the callbacks of one connection.
-struct CallbackHandlers<S>(Handlers<S>);
-
-impl<S: Service + 'static> RequestHandler for CallbackHandlers<S> {
-    const SERVES: bool = true;
-    const IS_WORKER: bool = false;
-
-    fn start(&mut self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, cx: &mut Context<'_>) {
-        self.0.start(requests, answers, cx);
-    }
-
-    fn cancel(&mut self, id: &TxId) {
-        self.0.cancel(id);
-    }
-
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
-        self.0.poll_answer(cx)
-    }
-
-    fn take_finished_oneways(&mut self) -> usize {
-        self.0.take_finished_oneways()
-    }
-
-    fn is_full(&self) -> bool {
-        self.0.is_full()
-    }
-
-    fn has_max_cancelled(&self) -> bool {
-        self.0.has_max_cancelled()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.0.is_idle()
     }
 }

@@ -46,6 +46,9 @@ mod shortage;
 mod tests_macro;
 
 use std::fmt::{Debug, Display};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use isolated_workers_codec::Codec;
@@ -281,6 +284,11 @@ fn judge<C: Codec, T: Transport>(case: &str, verdict: Verdict) {
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> Verdict<T> {
     let timely = tokio::time::timeout(STEP_TIMEOUT, future).await;
     timely.map_err(|_| Unmet(format!("{what} did not end within {STEP_TIMEOUT:?}")))
+}
+
+/// Polls a future once.
+async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 fn equal<T: PartialEq + Debug>(what: &str, got: T, expected: T) -> Verdict {

@@ -306,7 +306,7 @@ impl<C: Codec> Session<C> {
                 },
             }
         };
-        link.fail(Availability::Failed(host_is_gone()), host_left);
+        link.fail(Availability::Failed(callbacks_refused()), callback_lost);
         let end = end.inspect_err(|_| orphan_guard.disarm())?;
         if has_confirmed && !is_stopped && matches!(end, CloseReason::Eof | CloseReason::Broken(_)) {
             return Ok(Some(UNLIMITED));
@@ -397,13 +397,13 @@ async fn parent_ended(parent: Option<ParentProcess>) {
 }
 
 /// Error of a callback that was in flight when the connection ended.
-fn host_left(callback: &str) -> Error {
+fn callback_lost(callback: &str) -> Error {
     let text = format!("could not complete the callback `{callback}`: the connection to the host has ended");
     Error::new(ErrorKind::Closed, text)
 }
 
 /// Error of a callback after the connection has ended.
-fn host_is_gone() -> Error {
+fn callbacks_refused() -> Error {
     let text = "could not call the host back: the connection of the call has ended";
     Error::new(ErrorKind::Closed, text).with_executed(Executed::No)
 }

@@ -142,17 +142,13 @@ impl<'a> Hello<'a> {
                 let theirs = format!("{theirs}{named}");
                 differ("service", own, &theirs, "build both from the same definition of the service")
             }
-            _ => self.check_host_service(theirs, here),
+            _ => Ok(()),
         }
     }
 
-    /// Checks that the host offers the service that the worker requires.
-    fn check_host_service(&self, theirs: &Hello<'_>, here: &str) -> Result<(), Error> {
-        let (offered, required) = match here {
-            "host" => (&self.host_service, &theirs.host_service),
-            _ => (&theirs.host_service, &self.host_service),
-        };
-        let (cause, remedy) = match (offered, required) {
+    /// Checks that `host` offers the service that `worker` requires.
+    pub(super) fn check_host_service(host: &Hello<'_>, worker: &Hello<'_>) -> Result<(), Error> {
+        let (cause, remedy) = match (&host.host_service, &worker.host_service) {
             (Some(offered), Some(required)) if offered != required => (
                 format!("the worker calls the service {required} of its host, and the host serves {offered}"),
                 "build both from the same definition of the service",

@@ -40,6 +40,7 @@ impl<'a> HostHandshake<'a> {
         let Some(line) = self.input.take()? else { return Ok(None) };
         let theirs = Hello::parse(&line)?;
         self.own.check(&theirs, "host", "worker")?;
+        Hello::check_host_service(&self.own, &theirs)?;
         match theirs.declined {
             Some(reason) => Err(HandshakeFailure::Declined(reason.into_owned())),
             None => {

@@ -74,7 +74,8 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
             Some(_) => {}
             None => *self.token = Some(theirs.token.clone().into_owned()),
         }
-        if let Err(error) = own.check(&theirs, "worker", "host") {
+        let matches = own.check(&theirs, "worker", "host");
+        if let Err(error) = matches.and_then(|()| Hello::check_host_service(&theirs, own)) {
             return Err(Rejection { answer: Some(own.refuse(&theirs)), error });
         }
         self.terms = theirs.terms(self.terms);

@@ -1,9 +1,7 @@
 //! Cases about a worker that calls its host. It plays [`SuiteRole::CallBack`], and the host serves
 //! what workers serve in the other cases.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
 
 use futures_util::future::join_all;
 use isolated_workers_codec::Codec;
@@ -13,7 +11,7 @@ use isolated_workers_transport::{Reconnect, Transport};
 
 use super::callback_service::CallHost;
 use super::service::service;
-use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
+use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, poll_once, within};
 use crate::{Driver, Link, Worker};
 
 async fn started<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict<Worker<Link<C>, T, D>>
@@ -39,10 +37,6 @@ async fn waiting(worker: &impl Service, callbacks: usize) -> Verdict {
         Ok(())
     };
     within(&format!("the wait for {callbacks} callbacks to wait in the host"), asked).await?
-}
-
-async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 pub(super) async fn callbacks<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict

@@ -16,7 +16,7 @@ use super::service::{
     Divide, DivideError, Echo, Gate, Hold, Mirror, Note, Noted, Notes, OpenGates, Panic, Print, Reflect,
     Wait, WaitBriefly, Waiting,
 };
-use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, within};
+use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, poll_once, within};
 use crate::Driver;
 use crate::testing::Dribble;
 
@@ -148,11 +148,6 @@ where
     let expected: BTreeMap<_, _> = keys.into_iter().chain([("reflected-by", "worker")]).collect();
     equal("the metadata of the answer", came, expected)?;
     Ok(within("closing", worker.close()).await??)
-}
-
-/// Polls a future once.
-async fn poll_once<O>(mut future: std::pin::Pin<&mut impl Future<Output = O>>) -> Poll<O> {
-    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Waits until `calls` calls wait in the worker. Polls the worker without a timer, because each

@@ -1,9 +1,7 @@
 //! Cases about shutdown and cleanup of a worker.
 
-use std::future::poll_fn;
 use std::net::Ipv4Addr;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -18,7 +16,7 @@ use tokio::time::timeout;
 
 use super::calls::waiting;
 use super::service::{Divide, Echo, FINISHED, Finish, Hold, Linger, Note, Noted, Tether, Wait, Waiting};
-use super::{STEP_TIMEOUT, Suite, SuiteRole, Verdict, ensure, equal, failure, within};
+use super::{STEP_TIMEOUT, Suite, SuiteRole, Verdict, ensure, equal, failure, poll_once, within};
 use crate::{Driver, Timeouts};
 
 pub(super) async fn close_idle<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
@@ -166,11 +164,6 @@ where
     let (drained, finished): (_, Verdict) = tokio::join!(within("draining", worker.drain()), finish);
     finished?;
     Ok(drained??)
-}
-
-/// Polls a future once.
-async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 pub(super) async fn reconnect<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
