@@ -6,6 +6,6 @@
 //! To add a driver, implement [`Driver`] and [`Running`].
 
 pub use isolated_workers_runtime::{
-    Attach, Attached, Captured, Detach, Dial, Driver, Launch, NoPid, Output, Process, ProcessId, Running,
-    RunningThread, Thread,
+    Attach, Attached, Captured, Detach, Dial, Driver, IntoDriver, Launch, NoPid, Output, Process, ProcessId,
+    Running, RunningThread, Thread,
 };

@@ -1,6 +1,7 @@
 //! Drivers start a worker, report its exit and kill it.
 
 mod attach;
+mod into_driver;
 mod output;
 mod process;
 mod program;
@@ -15,6 +16,7 @@ use isolated_workers_core::{Crash, Error, ExitReason};
 use isolated_workers_transport::Transport;
 
 pub use self::attach::{Address, Attach, Attached, Dial};
+pub use self::into_driver::IntoDriver;
 pub use self::output::{Captured, Output};
 pub use self::process::Process;
 pub use self::program::Program;

@@ -36,8 +36,8 @@ mod worker;
 
 pub use connection::Link;
 pub use driver::{
-    Address, Attach, Attached, Captured, Detach, Dial, Driver, NoPid, Output, Process, ProcessId, Program,
-    Running, RunningThread, Thread,
+    Address, Attach, Attached, Captured, Detach, Dial, Driver, IntoDriver, NoPid, Output, Process, ProcessId,
+    Program, Running, RunningThread, Thread,
 };
 pub use host::{Builder, Heartbeat, HostHandler, NoCallbacks, OnCrash, Status, Worker};
 pub use launch::{Launch, is_worker};

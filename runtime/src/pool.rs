@@ -43,7 +43,7 @@ pub use self::scoped::ScopedPool;
 use self::state::{PoolEnd, PoolShared};
 pub use self::stats::{QueueStats, Stats, WorkerStats};
 use crate::Lifecycle;
-use crate::driver::Driver;
+use crate::driver::{Driver, IntoDriver};
 use crate::host::attempts::Attempts;
 use crate::host::supervisor::StopRequest;
 
@@ -102,13 +102,14 @@ impl fmt::Display for WorkerId {
 impl Pool {
     /// Returns a builder for a pool of workers run by `driver`, usually a
     /// [`Program`](crate::Program).
-    // `T` for the same reason as in `Worker::builder`.
-    pub fn builder<D, T>(driver: D) -> PoolBuilder<D, DefaultCodec, T>
+    // The bounds are those of `Worker::builder`.
+    pub fn builder<A, D, T, K>(driver: A) -> PoolBuilder<D, DefaultCodec, T>
     where
+        A: IntoDriver<K, Driver = D>,
         D: Driver<Transport = T>,
         T: Transport,
     {
-        PoolBuilder::new(driver)
+        PoolBuilder::new(driver.into_driver())
     }
 }
 

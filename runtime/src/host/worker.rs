@@ -8,7 +8,7 @@ use isolated_workers_middleware::{BoxService, Layers, Service, call_chain};
 use isolated_workers_transport::{DefaultTransport, Reconnect, Transport};
 use tokio::sync::watch;
 
-use crate::driver::{Address, Detach, Driver, ProcessId, Running, in_parentheses};
+use crate::driver::{Address, Detach, Driver, IntoDriver, ProcessId, Running, in_parentheses};
 use crate::host::attempts;
 use crate::host::starter::Starter;
 use crate::host::supervisor::{
@@ -40,12 +40,13 @@ type Pid<D> = <<D as Driver>::Running as Running>::Pid;
 impl Worker {
     /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
     // With `D::Transport` instead of `T`, the compiler would report a type that is no driver twice.
-    pub fn builder<D, T>(driver: D) -> Builder<D, DefaultCodec, T>
+    pub fn builder<A, D, T, K>(driver: A) -> Builder<D, DefaultCodec, T>
     where
+        A: IntoDriver<K, Driver = D>,
         D: Driver<Transport = T>,
         T: Transport,
     {
-        Builder::new(driver)
+        Builder::new(driver.into_driver())
     }
 }
 
