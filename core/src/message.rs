@@ -2,7 +2,7 @@ use std::fmt::{Debug, Display};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Value;
 
@@ -30,7 +30,7 @@ use crate::Value;
     message = "`{Self}` is not a message",
     note = "declare it as a method of a `#[service]` trait, or implement `Message` for it by hand"
 )]
-pub trait Message: Serialize + DeserializeOwned + Send + 'static {
+pub trait Message: Serialize + DeserializeOwned + 'static {
     /// Name of the message on the wire, unique within its service.
     const NAME: &'static str;
     /// Reply of a successful call.
@@ -53,15 +53,48 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
 
 /// Error of a handler: any type that can be serialized and displayed.
 ///
-/// Implemented for every such type, for example a `thiserror` type or `String`.
+/// Implemented for every such type, for example a `thiserror` type or `String`. Code that is generic
+/// over errors encodes and displays them with the methods of this trait.
+// Without supertraits, like `Value`: the compiler would report each of them that a type lacks.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a method",
-    note = "an error travels to the caller: it needs `Serialize`, `Deserialize`, `Display` and `Debug`, and must own its data"
+    label = "needs `Serialize`, `Deserialize`, `Display`, `Debug`, `Send` and `Sync`, and must own its data",
+    note = "add `#[derive(Debug, serde::Serialize, serde::Deserialize)]` to a type of your own, and implement `Display`, for example with `thiserror`",
+    note = "an error of another crate often has no serde support: return its text as a `String`"
 )]
-pub trait ServiceError: Value + Display + Debug + Sync {}
+pub trait ServiceError: Sized + 'static {
+    /// Encodes the error with serde.
+    ///
+    /// # Errors
+    /// The errors of the type and of the serializer.
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// Decodes an error with serde.
+    ///
+    /// # Errors
+    /// The errors of the type and of the deserializer.
+    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// Returns the text of the error.
+    fn to_text(&self) -> String;
+}
 
 #[diagnostic::do_not_recommend]
-impl<E: Value + Display + Debug + Sync> ServiceError for E {}
+impl<E: Value + Display + Debug + Send + Sync> ServiceError for E {
+    #[inline]
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Value::encode(self, serializer)
+    }
+
+    #[inline]
+    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::decode(deserializer)
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
 
 /// Error type of a message that cannot fail. It has no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

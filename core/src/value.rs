@@ -5,15 +5,15 @@ use serde::{Deserializer, Serialize, Serializer};
 ///
 /// Implemented for every type that implements serde's `Serialize` and `Deserialize`, owns its data
 /// and is `Send`. Code that is generic over such values encodes them with the methods of this trait.
-// With serde's traits as supertraits, the compiler would report each of them that a type lacks, in
-// all their places.
+// With serde's traits or `Send` as supertraits, the compiler would report each of them that a type
+// lacks, in all their places.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to another process",
-    label = "needs `Serialize` and `Deserialize`, and must own its data",
+    label = "needs `Serialize`, `Deserialize` and `Send`, and must own its data",
     note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to a type of your own; other crates often have a feature `serde`",
     note = "a channel, lock or handle works only in its own process: send the data itself instead, and reply with the result"
 )]
-pub trait Value: Sized + Send + 'static {
+pub trait Value: Sized + 'static {
     /// Encodes the value with serde.
     ///
     /// # Errors

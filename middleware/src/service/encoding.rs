@@ -158,7 +158,7 @@ pub(crate) fn decode_error<E: ServiceError, C: Codec>(codec: &C, error: Error, n
     let Some(remote) = error.remote_error() else { return CallError::Call(error) };
     let Some(data) = &remote.data else { return CallError::Call(error) };
     match decode_within(codec, data, remote.budget()) {
-        Ok(Decoded(failure)) => CallError::Service(failure),
+        Ok(DecodedError(failure)) => CallError::Service(failure),
         Err(refused) if refused.is_over_budget() => {
             let attempt = format!("could not decode the error of `{name}` from {}", C::ID);
             CallError::Call(undecodable(attempt, refused, Role::Caller).with_executed(Executed::Yes))
@@ -178,12 +178,20 @@ impl<T: Value> Serialize for Encoded<'_, T> {
     }
 }
 
-/// [`Value`] from a codec, which decodes types with serde support.
-struct Decoded<T>(T);
+/// [`ServiceError`] for a codec.
+pub(super) struct EncodedError<'a, E>(pub(super) &'a E);
 
-impl<'de, T: Value> Deserialize<'de> for Decoded<T> {
-    #[inline]
+impl<E: ServiceError> Serialize for EncodedError<'_, E> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.encode(serializer)
+    }
+}
+
+/// [`ServiceError`] from a codec.
+struct DecodedError<E>(E);
+
+impl<'de, E: ServiceError> Deserialize<'de> for DecodedError<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::decode(deserializer).map(Self)
+        E::decode(deserializer).map(Self)
     }
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use super::answer::Answer;
 use super::call_chain;
 pub use super::encoding::decode;
-use super::encoding::{Encoded, Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
+use super::encoding::{EncodedError, Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
 use crate::Context;
 use crate::support::left_threads::{self, BlockingTask};
 use crate::support::names::type_name;
@@ -253,8 +253,8 @@ fn encode_value<C: Codec>(codec: &C, reply: &impl Serialize, name: &str) -> Resu
 
 /// Creates the answer of a handler of the message `name` that failed.
 fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
-    let mut remote = RemoteError::new(type_name::<E>(), failure.to_string());
-    match encode(codec, BodyLimit::NONE, &Encoded(failure), Part::Failure, name) {
+    let mut remote = RemoteError::new(type_name::<E>(), failure.to_text());
+    match encode(codec, BodyLimit::NONE, &EncodedError(failure), Part::Failure, name) {
         Ok(data) => {
             remote.set_budget(data.budget());
             remote.data = Some(data.into_bytes());
