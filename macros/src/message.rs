@@ -14,7 +14,7 @@ use crate::doc_links;
 use crate::duration;
 use crate::method::{Argument, Method};
 use crate::scope::{Scope, relocate, relocate_path};
-use crate::{message_serde, token_text, type_check};
+use crate::{message_serde, token_text};
 
 pub(crate) fn expand(definition: &Definition, method: &Method, scope: &mut Scope) -> TokenStream {
     let structure = structure(definition, method, scope);
@@ -62,15 +62,7 @@ fn field(definition: &Definition, argument: &Argument, ty: &TokenStream, is_deri
     let ident = argument.ident();
     let visibility = definition.visibility_in_module();
     let krate = definition.krate_in_module();
-    let with = if !is_derived {
-        None
-    } else if type_check::is_byte_vec(&argument.ty) {
-        Some(quote!(#krate::__private::bytes))
-    } else if type_check::is_named_bytes(&argument.ty) {
-        Some(quote!(#krate::__private::maybe_bytes))
-    } else {
-        None
-    };
+    let with = (is_derived && argument.is_bytes()).then(|| quote!(#krate::__private::maybe_bytes));
     let as_bytes = with.and_then(|with| {
         // The compiler reports a type that does not fit at the argument.
         let with = LitStr::new(&token_text::of_tokens(with), argument.span());

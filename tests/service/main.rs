@@ -5,6 +5,7 @@ mod arguments;
 mod concurrency;
 mod entry;
 mod hygiene;
+mod implementations;
 mod large_futures;
 mod lints;
 mod names;
