@@ -7,12 +7,13 @@ use syn::ext::IdentExt;
 use crate::definition::Definition;
 use crate::doc_links;
 use crate::method::Method;
+use crate::names::local;
 use crate::token_text;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, krate, .. } = definition;
     let (visibility, service, client) = (definition.visibility(), definition.ident(), definition.client());
-    let parameter = definition.generic("S");
+    let (parameter, carrier) = (definition.generic("S"), local("service"));
     let (lints, deprecation) = (definition.lint_levels(), definition.deprecation());
     let calls = methods.iter().map(|method| call(definition, method));
     let path = token_text::of_tokens(krate);
@@ -31,9 +32,9 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 
         #lints
         impl<#parameter: #krate::Service> #client<#parameter> {
-            /// Creates a client that calls through `service`.
-            #visibility const fn new(service: #parameter) -> Self {
-                Self { service }
+            /// Creates a client that calls through a service.
+            #visibility const fn new(#carrier: #parameter) -> Self {
+                Self { service: #carrier }
             }
 
             /// Returns the service that carries the calls.

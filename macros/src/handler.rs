@@ -1,25 +1,27 @@
 //! The generated `Handler`: answers each message with the method of the same name.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
 use crate::definition::Definition;
 use crate::method::{Argument, Method};
+use crate::names::local;
 use crate::token_text;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Definition { methods, krate, module, .. } = definition;
-    let (visibility, service, handler) = (definition.visibility(), definition.ident(), definition.handler());
+    let (visibility, service_trait, handler) =
+        (definition.visibility(), definition.ident(), definition.handler());
     let path = token_text::of_tokens(krate);
     let names = methods.iter().map(|method| &method.message);
     let locals = Locals::new(definition);
-    let Locals { codec, request, answer: future, service_type, codec_type } = &locals;
+    let Locals { codec, request, service, answer: future, service_type, codec_type } = &locals;
     let answers = methods.iter().map(|method| answer(definition, method, &locals));
     let lints = definition.lint_levels();
     let doc = format!(
         "[`Handler`]({path}::service::Handler) that answers messages with the methods of a [`{service}`].",
-        service = service.unraw()
+        service = service_trait.unraw()
     );
     quote! {
         #[doc = #doc]
@@ -39,15 +41,15 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         }
 
         #lints
-        impl<#service_type: #service> #handler<#service_type> {
-            /// Creates a handler that calls the methods of `service`.
-            #visibility fn new(service: #service_type) -> Self {
-                Self { service: ::std::sync::Arc::new(service) }
+        impl<#service_type: #service_trait> #handler<#service_type> {
+            /// Creates a handler that calls the methods of a service.
+            #visibility fn new(#service: #service_type) -> Self {
+                Self { service: ::std::sync::Arc::new(#service) }
             }
         }
 
         #lints
-        impl<#service_type: #service> #krate::service::Handler for #handler<#service_type> {
+        impl<#service_type: #service_trait> #krate::service::Handler for #handler<#service_type> {
             const SCHEMA: #krate::protocol::Schema = #module::SCHEMA;
 
             async fn handle<#codec_type: #krate::codec::Codec>(
@@ -71,6 +73,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 struct Locals {
     codec: Ident,
     request: Ident,
+    service: Ident,
     answer: Ident,
     service_type: Ident,
     codec_type: Ident,
@@ -78,11 +81,10 @@ struct Locals {
 
 impl Locals {
     fn new(definition: &Definition) -> Self {
-        // An argument of the same name is another variable.
-        let local = |name| Ident::new(name, Span::mixed_site());
         Self {
             codec: local("codec"),
             request: local("request"),
+            service: local("service"),
             answer: local("answer"),
             service_type: definition.generic("T"),
             codec_type: definition.generic("C"),
@@ -92,21 +94,21 @@ impl Locals {
 
 fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStream {
     let Definition { krate, module, .. } = definition;
-    let Locals { codec, request, service_type, .. } = locals;
-    let (service, ident, fields) = (definition.ident(), &method.ident, method.fields());
-    let context = method.context.iter().map(|(name, _)| name);
-    let arguments = context.clone().cloned().chain(method.arguments.iter().map(Argument::ident));
-    let call = |receiver| quote!(<#service_type as #service>::#ident(#receiver #(, #arguments)*));
+    let Locals { codec, request, service, service_type, .. } = locals;
+    let (service_trait, ident) = (definition.ident(), &method.ident);
+    let (fields, variables) = pattern(method);
+    let context = method.context.as_ref().map(|_| local("context"));
+    let arguments = context.iter().chain(&variables);
+    let call = |receiver| quote!(<#service_type as #service_trait>::#ident(#receiver #(, #arguments)*));
     if method.options.blocking.is_some() {
-        let shared = Ident::new("service", Span::mixed_site());
-        let context = method.context.as_ref().map_or_else(|| quote!(_), |(name, _)| quote!(#name));
-        let call = call(quote!(&*#shared));
+        let context = context.as_ref().map_or_else(|| quote!(_), |context| quote!(#context));
+        let call = call(quote!(&*#service));
         let run = match method.output.error {
             Some(_) => call,
             None => quote!(::core::result::Result::Ok(#call)),
         };
         return quote!({
-            let #shared = ::core::clone::Clone::clone(&self.service);
+            let #service = ::core::clone::Clone::clone(&self.service);
             #krate::service::handler::respond_blocking(#codec, #request, move |#context, #module::#fields| #run)
         });
     }
@@ -119,5 +121,16 @@ fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStr
         }
         (Some(_), Some(_)) => (quote!(respond_in_context), call),
     };
-    quote!(#krate::service::handler::#respond(#codec, #request, |#(#context,)* #module::#fields| #run))
+    let context = context.iter().map(|context| quote!(#context,)).collect::<TokenStream>();
+    quote!(#krate::service::handler::#respond(#codec, #request, |#context #module::#fields| #run))
+}
+
+/// Returns the pattern `Add { a: __argument0, b: __argument1 }` of a message, and its variables.
+fn pattern(method: &Method) -> (TokenStream, Vec<Ident>) {
+    let Method { message, arguments, .. } = method;
+    let names = arguments.iter().map(Argument::ident);
+    let variables: Vec<Ident> =
+        (0..arguments.len()).map(|index| local(format_args!("argument{index}"))).collect();
+    let fields = (!variables.is_empty()).then(|| quote!({ #(#names: #variables),* }));
+    (quote!(#message #fields), variables)
 }

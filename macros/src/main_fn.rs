@@ -11,6 +11,7 @@ use syn::{
 
 use crate::attributes::MainOptions;
 use crate::errors::Errors;
+use crate::names::local;
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let main: ItemFn = syn::parse2(item)
@@ -119,18 +120,19 @@ fn worker(main: &ItemFn, output: &MainOutput, options: &MainOptions) -> TokenStr
 fn without_data(output: &MainOutput, options: &MainOptions) -> TokenStream {
     let MainOutput { service, is_fallible, .. } = output;
     let (krate, codec) = (options.krate(), options.codec.iter());
+    let (made, error) = (local("service"), local("error"));
     // Qualified by the trait's path, so that the trait need not be imported.
-    let serve = quote!(#krate::serve(<_ as #service>::into_service(service)) #(.codec(#codec))*.await);
+    let serve = quote!(#krate::serve(<_ as #service>::into_service(#made)) #(.codec(#codec))*.await);
     if *is_fallible {
         quote! {
             match main().await {
-                ::core::result::Result::Ok(service) => ::core::result::Result::Ok(#serve),
-                ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
+                ::core::result::Result::Ok(#made) => ::core::result::Result::Ok(#serve),
+                ::core::result::Result::Err(#error) => ::core::result::Result::Err(#error),
             }
         }
     } else {
         quote! {
-            let service = main().await;
+            let #made = main().await;
             #serve
         }
     }
@@ -140,16 +142,17 @@ fn without_data(output: &MainOutput, options: &MainOptions) -> TokenStream {
 fn with_data(data: &Type, output: &MainOutput, options: &MainOptions) -> TokenStream {
     let MainOutput { service, is_fallible, .. } = output;
     let (krate, codec) = (options.krate(), options.codec.iter());
+    let (startup, worker) = (local("data"), local("service"));
     let made = if *is_fallible {
-        quote!(main(data).await.map(|service| <_ as #service>::into_service(service)))
+        quote!(main(#startup).await.map(|#worker| <_ as #service>::into_service(#worker)))
     } else {
         quote! {
             ::core::result::Result::<_, ::core::convert::Infallible>::Ok(
-                <_ as #service>::into_service(main(data).await)
+                <_ as #service>::into_service(main(#startup).await)
             )
         }
     };
-    quote!(#krate::serve_with(|data: #data| async move { #made }) #(.codec(#codec))*.await)
+    quote!(#krate::serve_with(|#startup: #data| async move { #made }) #(.codec(#codec))*.await)
 }
 
 #[cfg(test)]
@@ -208,19 +211,22 @@ mod tests {
     fn codec_and_crate_options_are_used() {
         let text =
             expanded("codec = Postcard, crate = iw", "async fn main() -> impl A { x }").expect("a worker");
-        assert!(text.contains("iw::serve(<_ as A>::into_service(service)).codec(Postcard).await"), "{text}");
+        assert!(
+            text.contains("iw::serve(<_ as A>::into_service(__service)).codec(Postcard).await"),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_argument_is_the_startup_data() {
         let cases = [
-            ("impl A", "<_ as A>::into_service(main(data).await)"),
-            ("Result<impl A, E>", "main(data).await.map(|service|<_ as A>::into_service(service))"),
+            ("impl A", "<_ as A>::into_service(main(__data).await)"),
+            ("Result<impl A, E>", "main(__data).await.map(|__service|<_ as A>::into_service(__service))"),
         ];
         for (output, made) in cases {
             let main = format!("async fn main(Config {{ digits }}: Config) -> {output} {{ x }}");
             let text = expanded("codec = Cbor", &main).expect("a worker");
-            assert!(text.contains("serve_with(|data:Config|"), "{text}");
+            assert!(text.contains("serve_with(|__data:Config|"), "{text}");
             assert!(text.contains(made), "{text}");
             let served = "fn main()->::core::result::Result<(), ::isolated_workers::Error>";
             assert!(text.contains(served) && text.contains(".codec(Cbor).await"), "{text}");

@@ -8,6 +8,7 @@ use syn::ext::IdentExt;
 use crate::attribute_parts;
 use crate::definition::Definition;
 use crate::method::{Argument, Method};
+use crate::names::local;
 use crate::token_text;
 
 /// Maximum number of arguments that the shared code supports.
@@ -49,6 +50,8 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
     let Method { message, arguments, .. } = method;
     let krate = definition.krate_in_module();
     let (serde, shared) = (quote!(#krate::__private::serde), quote!(#krate::__private::arguments));
+    let (serializer, deserializer) = (local("serializer"), local("deserializer"));
+    let (fields_out, values) = (local("fields"), local("values"));
     let struct_name = message.unraw().to_string();
     let count = Literal::usize_unsuffixed(arguments.len());
     let names: Vec<String> = arguments.iter().map(|argument| argument.ident().unraw().to_string()).collect();
@@ -60,9 +63,9 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
         let (ident, index) = (argument.ident(), Literal::usize_unsuffixed(index));
         let (ty, function, value) = if argument.is_bytes() {
             let ty = quote!(#krate::__private::maybe_bytes::MaybeBytes<#ty>);
-            (ty, quote!(serialize_bytes), quote!(values.#index.0))
+            (ty, quote!(serialize_bytes), quote!(#values.#index.0))
         } else {
-            (ty.clone(), quote!(serialize::<Self, #index, _>), quote!(values.#index))
+            (ty.clone(), quote!(serialize::<Self, #index, _>), quote!(#values.#index))
         };
         let lints = method.lint_levels().into_iter().chain(argument.lint_levels());
         argument_types.extend(quote! {
@@ -71,14 +74,14 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
                 type Value = #ty;
             }
         });
-        encode.extend(quote!(#shared::#function(&mut message, #name, &self.#ident)?;));
+        encode.extend(quote!(#shared::#function(&mut #fields_out, #name, &self.#ident)?;));
         fields.extend(quote!(#ident: #value,));
     }
 
     let (serialize, deserialize) = if arguments.is_empty() {
         (
-            quote!(#serde::Serializer::serialize_unit_struct(serializer, #struct_name)),
-            quote!(#shared::deserialize_none(#struct_name, deserializer).map(|()| Self)),
+            quote!(#serde::Serializer::serialize_unit_struct(#serializer, #struct_name)),
+            quote!(#shared::deserialize_none(#struct_name, #deserializer).map(|()| Self)),
         )
     } else {
         argument_types.extend(quote! {
@@ -86,24 +89,24 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
                 const NAME: &'static ::core::primitive::str = #struct_name;
                 const NAMES: &'static [&'static ::core::primitive::str; #count] = &[#(#names),*];
 
-                fn from_values(values: <Self as #shared::Types<#count>>::Values) -> Self {
+                fn from_values(#values: <Self as #shared::Types<#count>>::Values) -> Self {
                     Self { #fields }
                 }
             }
         });
         let serialize = quote! {
-            let mut message = #serde::Serializer::serialize_struct(serializer, #struct_name, #count)?;
+            let mut #fields_out = #serde::Serializer::serialize_struct(#serializer, #struct_name, #count)?;
             #encode
-            #serde::ser::SerializeStruct::end(message)
+            #serde::ser::SerializeStruct::end(#fields_out)
         };
-        (serialize, quote!(#shared::deserialize::<Self, #count, _>(deserializer)))
+        (serialize, quote!(#shared::deserialize::<Self, #count, _>(#deserializer)))
     };
     quote! {
         #argument_types
 
         #[automatically_derived]
         impl #serde::Serialize for #message {
-            fn serialize<S: #serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+            fn serialize<S: #serde::Serializer>(&self, #serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                 #serialize
             }
         }
@@ -111,7 +114,7 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
         #[automatically_derived]
         impl<'de> #serde::Deserialize<'de> for #message {
             fn deserialize<D: #serde::Deserializer<'de>>(
-                deserializer: D,
+                #deserializer: D,
             ) -> ::core::result::Result<Self, D::Error> {
                 #deserialize
             }

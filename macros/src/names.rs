@@ -1,6 +1,8 @@
 //! Names of generated items: method `add_all` gets the message `AddAll`, trait `HttpServer` the
 //! module `http_server`.
 
+use std::fmt::Display;
+
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
 
@@ -11,6 +13,12 @@ pub(crate) const RESERVED: [(&str, &str); 2] =
 /// Span of generated code at the place of `span`. Lints are not reported there.
 pub(crate) fn generated_at(span: Span) -> Span {
     Span::call_site().located_at(span)
+}
+
+/// Name of a variable in generated code. An argument of the same name is another variable. A constant
+/// or static is not: it would turn the variable into a pattern. Therefore the underscores.
+pub(crate) fn local(name: impl Display) -> Ident {
+    Ident::new(&format!("__{name}"), Span::mixed_site())
 }
 
 /// Name of a method's message.

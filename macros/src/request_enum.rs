@@ -5,6 +5,7 @@ use quote::quote;
 use syn::ext::IdentExt;
 
 use crate::definition::Definition;
+use crate::names::local;
 use crate::scope::relocate_path;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
@@ -17,7 +18,8 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let derive = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
     let docs = messages.iter().map(|message| format!("See [`{message}`]."));
     let service = definition.ident().unraw();
-    let codec = definition.generic("C");
+    let codec_type = definition.generic("C");
+    let (codec, request) = (local("codec"), local("request"));
     let doc = format!("Any message of [`{service}`](super::{service}).");
     quote! {
         #[doc = #doc]
@@ -35,15 +37,15 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             /// # Errors
             /// Fails if the service has no message of this name, or if the body is not a valid
             /// message.
-            #visibility fn decode<#codec: #krate::codec::Codec>(
-                codec: &#codec,
-                request: &#krate::protocol::Request,
+            #visibility fn decode<#codec_type: #krate::codec::Codec>(
+                #codec: &#codec_type,
+                #request: &#krate::protocol::Request,
             ) -> ::core::result::Result<Self, #krate::Error> {
-                match request.name() {
+                match #request.name() {
                     #(<#messages as #krate::Message>::NAME => {
-                        #krate::service::handler::decode(codec, request).map(Self::#messages)
+                        #krate::service::handler::decode(#codec, #request).map(Self::#messages)
                     })*
-                    _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&SCHEMA, request)),
+                    _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&SCHEMA, #request)),
                 }
             }
 

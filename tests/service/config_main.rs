@@ -19,6 +19,12 @@ impl greeting::Greeting for Polite {
     }
 }
 
+// Generated variables are no patterns that match these.
+#[allow(dead_code, non_upper_case_globals)]
+const data: u8 = 1;
+#[allow(dead_code, non_upper_case_globals)]
+static service: u8 = 1;
+
 #[isolated_workers::main]
 async fn main(Config { greeting }: Config) -> Result<impl greeting::Greeting, String> {
     // The runtime and its timers run already.

@@ -30,6 +30,12 @@ impl greeting::Greeting for Polite {
     }
 }
 
+// Generated variables are no patterns that match these.
+#[allow(dead_code, non_upper_case_globals)]
+const service: u8 = 1;
+#[allow(dead_code, non_upper_case_globals)]
+static error: u8 = 1;
+
 #[isolated_workers::main(codec = Postcard)]
 async fn main() -> Result<impl greeting::Greeting + Clone, ConfigError> {
     // The runtime and its timers run already.

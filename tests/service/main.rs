@@ -3,6 +3,7 @@
 
 mod arguments;
 mod concurrency;
+mod constants;
 mod entry;
 mod hygiene;
 mod implementations;
