@@ -36,6 +36,14 @@ impl Definition {
             Item::Trait(item) => item,
             other => return Err(syn::Error::new_spanned(other, "`#[service]` belongs on a trait")),
         };
+        if let Some(at) = async_trait(&item) {
+            // An `#[async_trait]` above `#[service]` has already changed all methods.
+            let problem = "a service needs no `#[async_trait]`, which hides the types of its messages";
+            return Err(syn::Error::new_spanned(
+                at,
+                format!("{problem}: remove it here and at `impl` blocks"),
+            ));
+        }
         let mut errors = Errors::default();
         let options = errors.or_default(ServiceOptions::parse(options));
         check_trait(&item, &mut errors);
@@ -135,6 +143,24 @@ impl Definition {
 
 fn is_deprecation(part: &AttributePart) -> bool {
     part.is(&["deprecated"])
+}
+
+/// Returns the attribute `#[async_trait]` of a trait, or the name of a method that it has changed.
+fn async_trait(item: &ItemTrait) -> Option<TokenStream> {
+    let attribute = item
+        .attrs
+        .iter()
+        .find(|attribute| attribute.path().segments.last().is_some_and(|last| last.ident == "async_trait"));
+    let is_changed = |item: &&TraitItem| match item {
+        TraitItem::Fn(method) => {
+            method.sig.generics.lifetimes().any(|lifetime| lifetime.lifetime.ident == "async_trait")
+        }
+        _ => false,
+    };
+    attribute.map(ToTokens::to_token_stream).or_else(|| match item.items.iter().find(is_changed)? {
+        TraitItem::Fn(method) => Some(method.sig.ident.to_token_stream()),
+        _ => None,
+    })
 }
 
 fn check_trait(item: &ItemTrait, errors: &mut Errors) {

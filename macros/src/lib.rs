@@ -95,7 +95,11 @@ mod type_check;
 /// field.
 ///
 /// Any names can be used, except methods named `new`, `service`, `into_service`, `into` and
-/// `try_into`, and methods whose message would be `Request` or `SCHEMA`.
+/// `try_into`, methods whose message would be `Request` or `SCHEMA`, and arguments named like a
+/// constant or static in scope.
+///
+/// A service in a function cannot use the types of that function, because its messages are in a
+/// module. Neither the trait nor an implementation may have `#[async_trait]`.
 ///
 /// # Attributes
 ///

@@ -40,6 +40,13 @@ fn wrong_signatures_are_refused() {
     );
     refused("async fn a<'a>(&self);", &[("'a", "generic parameters")]);
     refused(
+        "async fn a<'a>(&'a self, b: u8) -> u8;",
+        &[("'a", "generic parameters"), ("&'a self", "take `&self`")],
+    );
+    refused("async fn a(&'static self);", &[("&'static self", "take `&self`")]);
+    refused("async fn a<const N: usize>(&self, b: [u8; N]);", &[("const N: usize", "generic parameters")]);
+    refused("async fn a(self);", &[("self", "take `&self`")]);
+    refused(
         "async unsafe extern \"C\" fn a(&self);",
         &[("unsafe", "cannot be `unsafe`"), ("extern \"C\"", "remove the ABI")],
     );
@@ -143,6 +150,19 @@ fn invalid_traits_are_refused() {
     refused_item("", "trait A<T> {}", &[("T", "generic parameters")]);
     refused("type A;", &[("type A;", "cannot have associated types")]);
     refused("const A: u8;", &[("const A: u8;", "make it a method")]);
+}
+
+#[test]
+fn async_trait_is_refused_once() {
+    let advice = "remove it here and at `impl` blocks";
+    refused_item(
+        "",
+        "#[async_trait::async_trait] trait A { async fn a(&self); }",
+        &[("#[async_trait::async_trait]", advice)],
+    );
+    let changed = "trait A { fn a<'life0, 'async_trait>(&'life0 self, b: u8) \
+        -> Pin<Box<dyn Future<Output = u8> + Send + 'async_trait>> where 'life0: 'async_trait; }";
+    refused_item("", changed, &[("a", advice)]);
 }
 
 #[test]
