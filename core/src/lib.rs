@@ -19,6 +19,7 @@ pub mod protocol;
 mod request;
 mod response;
 mod service_id;
+mod services;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx_id;
@@ -37,5 +38,6 @@ pub use name::Name;
 pub use request::{Request, Role};
 pub use response::Response;
 pub use service_id::Schema;
+pub use services::{InvalidServices, Services};
 pub use tx_id::{RandomIds, SequentialIds, TxId, TxIdGenerator};
 pub use value::Value;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Value;
+use crate::{Schema, Value};
 
 /// Typed message of a service, with its name, reply and error. The type itself is the payload.
 ///
@@ -49,6 +49,16 @@ pub trait Message: Serialize + DeserializeOwned + 'static {
     /// `true` if the message may run twice without harm. Default: `true` if [`RETRY`](Self::RETRY)
     /// is not 0.
     const IDEMPOTENT: bool = Self::RETRY > 0;
+    /// Identity of the service that the message belongs to. A callee that serves several services
+    /// chooses by it. `None`, the default, is the callee's default service. A `static`, so that two
+    /// messages of a service share it:
+    ///
+    /// ```
+    /// # use isolated_workers_core::Schema;
+    /// static CALCULATOR: Schema = Schema::new("Calculator", 1);
+    /// const SERVICE: Option<&'static Schema> = Some(&CALCULATOR);
+    /// ```
+    const SERVICE: Option<&'static Schema> = None;
 }
 
 /// Error of a handler: any type that can be serialized and displayed.

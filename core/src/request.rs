@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{Body, Extensions, Message, Metadata, Name, TxId};
+use crate::{Body, Extensions, Message, Metadata, Name, Schema, TxId};
 
 /// Role of this process in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ struct Local {
     /// Process id of the peer.
     peer: Option<u32>,
     deadline: Option<Instant>,
+    /// Service of the message, unless its name is in the metadata.
+    service: Option<&'static Schema>,
     /// `None` for most requests, so that they are smaller to move and to drop.
     extras: Option<Box<Extras>>,
 }
@@ -74,13 +76,17 @@ struct Extras {
 /// Metadata key for the attempt number.
 const ATTEMPT: &str = "iw-attempt";
 
+/// Metadata key for the name of the service. Sent only to a peer that serves several, and not for its
+/// default.
+const SERVICE: &str = "iw-service";
+
 impl Request {
     /// Creates a caller's request for the message `M`. `body` is the message, encoded with the
     /// codec of the connection.
     #[inline]
     pub fn of<M: Message>(body: Body) -> Self {
         let policy = RerunPolicy { retry: M::RETRY, idempotent: M::IDEMPOTENT };
-        Self::of_message(M::NAME, body, M::TIMEOUT, M::ONEWAY, policy)
+        Self::of_message(M::NAME, body, M::TIMEOUT, M::ONEWAY, policy, M::SERVICE)
     }
 
     #[inline]
@@ -90,9 +96,11 @@ impl Request {
         timeout: Option<Duration>,
         oneway: bool,
         policy: RerunPolicy,
+        service: Option<&'static Schema>,
     ) -> Self {
         let wire = Wire { timeout, oneway, ..Wire::new(Name::from_static(name), body) };
-        Self(Arc::new(Contents { wire, policy, local: Local::new(Role::Caller) }))
+        let local = Local { service, ..Local::new(Role::Caller) };
+        Self(Arc::new(Contents { wire, policy, local }))
     }
 
     /// Creates a caller's request for a message known only by name. The request expects a reply,
@@ -261,6 +269,69 @@ impl Request {
         }
     }
 
+    /// Name of the service that the request is for. On the caller's side, that of the message
+    /// ([`Message::SERVICE`]) or of [`set_service`](Self::set_service). On the callee's side, `None`
+    /// if it serves only one.
+    ///
+    /// `None` is the default service of the callee.
+    #[inline]
+    pub fn service(&self) -> Option<&str> {
+        self.named_service().or_else(|| self.0.local.service.map(Schema::service))
+    }
+
+    /// Sends the request to the service `name`, whatever its message. For requests of messages that
+    /// are known only by name, and for peers that have not announced their services, because there is
+    /// no handshake.
+    pub fn set_service(&mut self, name: impl Into<String>) {
+        self.local_mut().service = None;
+        self.metadata_mut().insert(SERVICE, name);
+    }
+
+    /// Returns `true` if this is a message `M`: the names are equal, and the services are, as far as
+    /// they are known.
+    #[inline]
+    pub fn is<M: Message>(&self) -> bool {
+        self.name() == M::NAME
+            && match (M::SERVICE, self.service()) {
+                (Some(schema), Some(service)) => schema.service() == service,
+                _ => true,
+            }
+    }
+
+    /// Name of the service in the metadata.
+    #[doc(hidden)]
+    #[inline]
+    pub fn named_service(&self) -> Option<&str> {
+        if self.metadata().is_empty() { None } else { self.metadata().get(SERVICE) }
+    }
+
+    /// Service of the message on the caller's side. On the callee's side, its default service.
+    #[doc(hidden)]
+    #[inline]
+    pub fn local_service(&self) -> Option<&'static Schema> {
+        self.0.local.service
+    }
+
+    /// Sets the default service of the callee.
+    #[doc(hidden)]
+    pub fn set_local_service(&mut self, service: &'static Schema) {
+        self.local_mut().service = Some(service);
+    }
+
+    /// Removes the name of the service from the metadata: it is the default of the peer.
+    #[doc(hidden)]
+    pub fn unname_service(&mut self) {
+        self.metadata_mut().remove(SERVICE);
+    }
+
+    /// Writes the name of the service of the message to the metadata, for a peer that serves several.
+    #[doc(hidden)]
+    pub fn name_service(&mut self) {
+        if let (None, Some(schema)) = (self.named_service(), self.0.local.service) {
+            self.metadata_mut().insert(SERVICE, schema.service());
+        }
+    }
+
     /// Process id of the caller, which it sent in the handshake. Set on the callee's side only.
     #[inline]
     pub fn peer(&self) -> Option<u32> {
@@ -368,7 +439,7 @@ impl Wire {
 impl Local {
     #[inline]
     fn new(role: Role) -> Self {
-        Self { role, peer: None, deadline: None, extras: None }
+        Self { role, peer: None, deadline: None, service: None, extras: None }
     }
 }
 
@@ -398,6 +469,37 @@ mod tests {
         assert_eq!((request.attempt(), request.metadata().is_empty()), (1, true));
         request.set_attempt(2);
         assert_eq!((request.attempt(), request.metadata().len()), (2, 1));
+    }
+
+    /// Message of the service Calculator.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Add;
+
+    static CALCULATOR: Schema = Schema::new("Calculator", 1);
+
+    impl Message for Add {
+        const NAME: &'static str = "add";
+        type Reply = ();
+        type Error = crate::Never;
+        const SERVICE: Option<&'static Schema> = Some(&CALCULATOR);
+    }
+
+    #[test]
+    fn the_service_of_a_message_takes_no_metadata_until_it_is_named() {
+        let mut request = Request::of::<Add>(Body::empty());
+        assert_eq!((request.service(), request.metadata().is_empty()), (Some("Calculator"), true));
+        request.name_service();
+        assert_eq!((request.service(), request.metadata().len()), (Some("Calculator"), 1));
+        request.unname_service();
+        assert_eq!((request.service(), request.metadata().is_empty()), (Some("Calculator"), true));
+        request.set_service("Journal");
+        assert_eq!((request.service(), request.is::<Add>()), (Some("Journal"), false));
+    }
+
+    #[test]
+    fn a_request_without_a_service_is_any_message_of_its_name() {
+        let request = Request::new(Name::from_static("add"), Body::empty());
+        assert!(request.is::<Add>() && request.service().is_none());
     }
 
     #[test]

@@ -124,6 +124,8 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
             const NAME: &'static ::core::primitive::str = #name;
             type Reply = #reply;
             type Error = #error;
+            const SERVICE: ::core::option::Option<&'static #krate::protocol::Schema> =
+                ::core::option::Option::Some(&__SERVICE);
             #constants
         }
     }

@@ -17,7 +17,9 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 
     let messages = methods.iter().map(|method| method.message.clone());
     let mut scope = Scope::new(
-        messages.chain(["SCHEMA", "Request", "shadowed"].map(|name| format_ident!("{name}"))).collect(),
+        messages
+            .chain(["SCHEMA", "__SERVICE", "Request", "shadowed"].map(|name| format_ident!("{name}")))
+            .collect(),
     );
     let messages: Vec<TokenStream> =
         methods.iter().map(|method| message::expand(definition, method, &mut scope)).collect();
@@ -35,6 +37,8 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             /// Schema that host and worker compare before the first call.
             #inner const SCHEMA: #krate::protocol::Schema =
                 #krate::protocol::Schema::new(#service, #fingerprint).with_messages(&[#((#names, #fingerprints)),*]);
+
+            static __SERVICE: #krate::protocol::Schema = SCHEMA;
 
             #(#messages)*
             #request

@@ -35,14 +35,14 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             /// Decodes a raw request.
             ///
             /// # Errors
-            /// Fails if the service has no message of this name, or if the body is not a valid
-            /// message.
+            /// Fails if the request is for another service, if the service has no message of this
+            /// name, or if the body is not a valid message.
             #visibility fn decode<#codec_type: #krate::codec::Codec>(
                 #codec: &#codec_type,
                 #request: &#krate::protocol::Request,
             ) -> ::core::result::Result<Self, #krate::Error> {
                 match #request.name() {
-                    #(<#messages as #krate::Message>::NAME => {
+                    #(<#messages as #krate::Message>::NAME if #request.is::<#messages>() => {
                         #krate::service::handler::decode(#codec, #request).map(Self::#messages)
                     })*
                     _ => ::core::result::Result::Err(#krate::service::handler::unknown_message(&SCHEMA, #request)),

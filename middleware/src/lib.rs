@@ -48,9 +48,9 @@ pub use self::layer::{
 #[cfg(feature = "tower")]
 pub use self::layer::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
 pub use self::service::{
-    BoxService, Context, Handler, HostService, Local, Service, ServiceExt, client, handler,
+    BoxService, Context, Handler, HostService, Local, Router, Service, ServiceExt, client, handler, router,
 };
 #[doc(hidden)]
-pub use self::service::{arguments, call_chain};
+pub use self::service::{Served, arguments, call_chain};
 #[doc(hidden)]
 pub use self::support::{left_threads, panic_location};

@@ -15,6 +15,7 @@ pub mod handler;
 mod host_service;
 mod limited_codec;
 mod local;
+pub mod router;
 mod service_ext;
 
 use std::sync::Arc;
@@ -29,6 +30,9 @@ pub(crate) use self::encoding::{Part, encode, undecodable};
 pub use self::handler::Handler;
 pub use self::host_service::HostService;
 pub use self::local::Local;
+#[doc(hidden)]
+pub use self::local::Served;
+pub use self::router::Router;
 pub use self::service_ext::ServiceExt;
 pub(crate) use self::service_ext::check_name;
 

@@ -21,6 +21,7 @@ mod frame_writer;
 mod handover;
 mod owner;
 mod parked;
+mod peer_services;
 mod permits;
 mod request_handler;
 #[cfg(test)]
@@ -92,8 +93,8 @@ impl<C: Codec> Link<C> {
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
         let terms = terms.into();
-        let state = State::new(codec.framing(terms.limits), terms.connection(), Box::new(writer));
-        let body_limit = codec.body_limit(terms.limits);
+        let (framing, body_limit) = (codec.framing(terms.limits), codec.body_limit(terms.limits));
+        let state = State::new(framing, terms, Box::new(writer));
         let (available_permits, state) = (state.permits.available(), Mutex::new(state));
         Self(Arc::new(Shared {
             codec,
@@ -281,7 +282,7 @@ impl<C: Codec> Link<C> {
     pub(crate) fn reconnect(&self, terms: Terms, writer: impl AsyncWrite + Send + Unpin + 'static) {
         let framing = self.0.codec.framing(terms.limits);
         // The old writer is dropped after the mutex is released.
-        let _writer = self.change(|state| state.reconnect(framing, terms.connection(), Box::new(writer)));
+        let _writer = self.change(|state| state.reconnect(framing, terms, Box::new(writer)));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod allocator;
 mod inline_policy;
+mod own_services;
 mod reusable_future;
 
 use std::any::Any;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::{Id, JoinSet};
 
 use self::inline_policy::InlinePolicy;
+pub(crate) use self::own_services::OwnServices;
 use self::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, RequestHandler};
 
@@ -35,6 +37,7 @@ const MAX_ONEWAY_BYTES: usize = 16 << 20;
 /// Running handlers of one connection. `ON_WORKER`: `true` if this side is the worker.
 pub(crate) struct Handlers<S, const ON_WORKER: bool = true> {
     service: Arc<S>,
+    services: OwnServices,
     /// Reference returned by the previous handler, for reuse by the next one.
     spare: Option<Arc<S>>,
     tasks: JoinSet<Option<Handled<S>>>,
@@ -134,9 +137,10 @@ async fn run_until_cancelled<S>(
 impl<S: Service + 'static, const ON_WORKER: bool> Handlers<S, ON_WORKER> {
     /// Creates the set. `service` must convert panics to errors, as
     /// [`Local`](isolated_workers_middleware::Local) and every layer do.
-    pub(crate) fn new(service: Arc<S>, peer: Option<u32>, is_process: bool) -> Self {
+    pub(crate) fn new(service: Arc<S>, services: OwnServices, peer: Option<u32>, is_process: bool) -> Self {
         Self {
             service,
+            services,
             spare: None,
             tasks: JoinSet::new(),
             running: HashMap::new(),
@@ -196,6 +200,16 @@ impl<S: Service + 'static, const ON_WORKER: bool> Handlers<S, ON_WORKER> {
         }
     }
 
+    /// Answers a request that reaches no handler.
+    #[cold]
+    fn refuse(&mut self, request: &Request, id: Option<TxId>, error: Error) -> Option<Answer> {
+        if id.is_none() {
+            self.finished_oneways += Admission::oneway_cost(request.bytes());
+            tracing::warn!(message = request.name(), "a oneway message failed: {error:#}");
+        }
+        Some((id?, Err(Box::new(error.to_remote()))))
+    }
+
     /// Starts the handler of a request that arrived at `came`.
     fn start_one(&mut self, mut request: Request, came: Instant, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
@@ -205,6 +219,9 @@ impl<S: Service + 'static, const ON_WORKER: bool> Handlers<S, ON_WORKER> {
         }
         if let Some(timeout) = request.timeout() {
             request.set_deadline(came.checked_add(timeout));
+        }
+        if let Err(error) = self.services.check(&mut request) {
+            return self.refuse(&request, id, error);
         }
         let name = request.to_name();
         let recipient = id.clone().map_or_else(|| Recipient::Oneway(name.clone()), Recipient::Caller);

@@ -9,7 +9,7 @@ use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::protocol::handshake::{
     Features, HandshakeFailure, HostHandshake, Identity, Terms,
 };
-use isolated_workers_core::{Error, Limits, Schema};
+use isolated_workers_core::{Error, ErrorKind, Limits, Schema, Services};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub(crate) use self::greeting::Greeting;
@@ -46,36 +46,55 @@ impl From<HandshakeFailure> for HandshakeError {
     }
 }
 
-/// Identity of a host that offers the service `host_service` to its worker.
+/// Identity of a host that requires `services`, and offers `host_services` to its worker.
 pub(crate) fn host<C: Codec>(
     transport: &str,
-    service: Option<Schema>,
+    services: Services,
     limits: Limits,
-    host_service: Option<Schema>,
+    host_services: Services,
 ) -> Identity<'_> {
-    let features = Features::of_host(host_service.is_some());
-    Identity { features, ..identity::<C>(transport, service, limits, Admission::HOST, host_service) }
+    let features = Features::of_host(!host_services.is_empty());
+    Identity { features, ..identity::<C>(transport, services, limits, Admission::HOST, host_services) }
 }
 
-/// Identity of a worker that requires the service `host_service` of its host.
+/// Identity of a worker that serves `services`, and requires `host_services` of its host.
 pub(crate) fn worker<C: Codec>(
     transport: &str,
-    service: Schema,
+    services: Services,
     limits: Limits,
-    host_service: Option<Schema>,
+    host_services: Services,
 ) -> Identity<'_> {
-    identity::<C>(transport, Some(service), limits, Admission::WORKER, host_service)
+    identity::<C>(transport, services, limits, Admission::WORKER, host_services)
 }
 
 fn identity<C: Codec>(
     transport: &str,
-    service: Option<Schema>,
+    services: Services,
     limits: Limits,
     admission: Admission,
-    host_service: Option<Schema>,
+    host_services: Services,
 ) -> Identity<'_> {
     let (pid, features) = (std::process::id(), Features::default());
-    Identity { codec: C::ID, transport, service, pid, limits, admission, features, host_service }
+    Identity { codec: C::ID, transport, services, pid, limits, admission, features, host_services }
+}
+
+/// Services that one side requires of the other, in the order in which they were set. `of`: the other
+/// side.
+///
+/// # Errors
+/// `Config` if they cannot be served together.
+pub(crate) fn required(schemas: &[Schema], of: &str) -> Result<Services, Error> {
+    let mut distinct: Vec<Schema> = Vec::with_capacity(schemas.len());
+    for schema in schemas {
+        if !distinct.contains(schema) {
+            distinct.push(schema.clone());
+        }
+    }
+    Services::new(distinct).map_err(|cause| {
+        let text =
+            format!("could not require the services of the {of}: {cause}; require each once, by its name");
+        Error::new(ErrorKind::Config, text)
+    })
 }
 
 /// Performs the host's side of the handshake and sends the startup data. Returns the bytes that
@@ -95,7 +114,7 @@ pub(crate) async fn greet(
         // A worker that refuses the startup data sends its reason and closes the stream, which may
         // break the write.
         (Err(error), Err(HandshakeError::Gone(_))) => Err(error.into()),
-        (_, received) => Ok((received?, handshake.terms())),
+        (_, received) => Ok((received?, handshake.terms().clone())),
     }
 }
 

@@ -12,13 +12,14 @@ use isolated_workers::testing::{Fault, Faults};
 use isolated_workers::{Error, ErrorKind, ServiceExt};
 use isolated_workers_test_support::soon;
 
-use crate::support::service::{DeskClient, desk::Add};
+use crate::support::service::DeskClient;
+use crate::support::service::desk::{self, Add};
 use crate::{desk, program};
 
 struct Sum;
 
 impl Handler for Sum {
-    const SCHEMA: Schema = Schema::new("Sum", 1);
+    const SCHEMA: Schema = desk::SCHEMA;
 
     async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
         handler::respond(codec, request, async |Add { a, b }| Ok(a + b)).await

@@ -6,23 +6,23 @@
 //! Bytes after the handshake belong to the first frames and are returned to the owner.
 //!
 //! ```
-//! use isolated_workers_core::{Limits, Schema};
+//! use isolated_workers_core::{Limits, Schema, Services};
 //! use isolated_workers_core::protocol::Admission;
 //! use isolated_workers_core::protocol::handshake::{Features, HostHandshake, Identity, WorkerHandshake};
 //!
 //! let schema = Schema::new("Calculator", 1);
 //! let limits = Limits::default();
-//! let service = Some(schema);
+//! let services = schema.into();
 //! let (admission, features) = (Admission::HOST, Features::default());
 //! let host = Identity {
 //!     codec: "json",
 //!     transport: "stdio",
-//!     service,
+//!     services,
 //!     pid: 1,
 //!     limits,
 //!     admission,
 //!     features,
-//!     host_service: None,
+//!     host_services: Services::default(),
 //! };
 //! let worker = Identity { pid: 2, admission: Admission::WORKER, ..host.clone() };
 //!
@@ -43,6 +43,8 @@ mod features;
 mod hello;
 mod host;
 mod messages;
+#[cfg(test)]
+mod services_tests;
 mod worker;
 
 use std::fmt;
@@ -53,17 +55,18 @@ use self::hello::{Hello, Line};
 pub use self::host::HostHandshake;
 pub use self::worker::{Greeting, Rejection, WorkerHandshake};
 use crate::protocol::{Admission, Connection};
-use crate::{Error, Limits, Schema};
+use crate::{Error, Limits, Services};
 
-/// Properties that each side announces to the other. Codec, transport and service must match.
+/// Properties that each side announces to the other. Codec and transport must match, and each service that
+/// one side requires must be served by the other.
 #[derive(Clone, Debug)]
 pub struct Identity<'a> {
     /// Name of the codec.
     pub codec: &'a str,
     /// Name of the transport.
     pub transport: &'a str,
-    /// Identity of the service. `None` on a host that accepts any service.
-    pub service: Option<Schema>,
+    /// Services that a worker serves, or that a host requires. Empty on a host that accepts any service.
+    pub services: Services,
     /// Process id of this side.
     pub pid: u32,
     /// Limits of the frames that this side receives. The peer sends no larger ones.
@@ -72,12 +75,12 @@ pub struct Identity<'a> {
     pub admission: Admission,
     /// Parts of the protocol that this side supports.
     pub features: Features,
-    /// Identity of the service that a host offers to its worker, or that a worker requires of its host.
-    pub host_service: Option<Schema>,
+    /// Services that a host offers to its worker, or that a worker requires of its host.
+    pub host_services: Services,
 }
 
 /// Rules that both sides of a connection keep, from their announcements in the handshake.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terms {
     /// Limits of the frames to send: the lower ones of both sides.
     pub limits: Limits,
@@ -88,13 +91,20 @@ pub struct Terms {
     pub peer_admission: Option<Admission>,
     /// Parts of the protocol that the peer supports.
     pub peer_features: Features,
+    /// Services that the peer serves. Empty if it has announced none.
+    pub peer_services: Services,
 }
 
 impl From<Limits> for Terms {
     /// Returns the terms of a peer that has announced nothing.
     fn from(limits: Limits) -> Self {
-        let peer_features = Features::default();
-        Self { limits, own_admission: Admission::UNANNOUNCED, peer_admission: None, peer_features }
+        Self {
+            limits,
+            own_admission: Admission::UNANNOUNCED,
+            peer_admission: None,
+            peer_features: Features::default(),
+            peer_services: Services::default(),
+        }
     }
 }
 
@@ -152,31 +162,32 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::Schema;
 
     /// Hello line that docs/wire.md shows for this side.
-    fn documented(side: &str) -> String {
+    pub(super) fn documented(side: &str) -> String {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
         let page = std::fs::read_to_string(path).unwrap();
         let (_, block) = page.split_once(&format!("```json hello:{side}\n")).unwrap();
         block.split_once("```").unwrap().0.to_owned()
     }
 
-    fn keys(line: &[u8]) -> Vec<String> {
+    pub(super) fn keys(line: &[u8]) -> Vec<String> {
         let Value::Object(line) = serde_json::from_slice(line).unwrap() else { panic!("no object") };
         line.into_iter().map(|(key, _)| key).collect()
     }
 
-    fn identity(pid: u32) -> Identity<'static> {
-        let service = Some(Schema::new("Calculator", 1));
+    pub(super) fn identity(pid: u32) -> Identity<'static> {
+        let services = Schema::new("Calculator", 1).into();
         Identity {
             codec: "json",
             transport: "unix-socket",
-            service,
+            services,
             pid,
             limits: Limits::default(),
             admission: Admission::WORKER,
             features: Features::default(),
-            host_service: None,
+            host_services: Services::default(),
         }
     }
 
@@ -243,8 +254,8 @@ mod tests {
     #[test]
     fn a_host_names_the_messages_that_differ() {
         let identity = |messages, fingerprint| {
-            let service = Some(Schema::new("Calculator", fingerprint).with_messages(messages));
-            Identity { service, ..identity(1) }
+            let services = Schema::new("Calculator", fingerprint).with_messages(messages).into();
+            Identity { services, ..identity(1) }
         };
         let refused = |own, theirs| {
             let mut token = None;
@@ -308,7 +319,7 @@ mod tests {
         let mut worker = WorkerHandshake::new(identity(2), &mut token, 99);
         worker.input().extend_from_slice(&host.hello());
         let greeting = worker.handle_input().unwrap().unwrap();
-        let admissions = |terms: Terms| (terms.own_admission, terms.peer_admission);
+        let admissions = |terms: &Terms| (terms.own_admission, terms.peer_admission);
         assert_eq!(admissions(greeting.terms()), (Admission::WORKER, Some(Admission::HOST)));
         host.input().extend_from_slice(&greeting.accept().0);
         host.handle_input().unwrap().unwrap();
@@ -339,9 +350,9 @@ mod tests {
 
     #[test]
     fn a_worker_learns_the_features_of_its_host_and_ignores_unknown_ones() {
-        let offers = Some(Schema::new("Progress", 1));
         let features = Features::of_host(true);
-        let host = Identity { features, host_service: offers.clone(), ..identity(1) };
+        let host_services = Schema::new("Progress", 1).into();
+        let host = Identity { features, host_services, ..identity(1) };
         let host = HostHandshake::new(host, "t", None);
         for (hello, expected) in [
             (String::from_utf8(host.hello()).unwrap(), true),
@@ -357,14 +368,15 @@ mod tests {
 
     #[test]
     fn both_sides_name_a_host_service_that_is_missing_or_differs() {
-        let required = Some(Schema::new("Progress", 1));
+        let required = Services::from(Schema::new("Progress", 1));
         for (offered, cause) in [
             (None, "and the host serves none; pass it"),
             (Some(Schema::new("Progress", 2)), "and the host serves Progress (0000000000000002); build"),
         ] {
-            let mut host = HostHandshake::new(Identity { host_service: offered, ..identity(1) }, "t", None);
+            let host_services = offered.map_or_else(Services::default, Services::from);
+            let mut host = HostHandshake::new(Identity { host_services, ..identity(1) }, "t", None);
             let mut token = None;
-            let own = Identity { host_service: required.clone(), ..identity(2) };
+            let own = Identity { host_services: required.clone(), ..identity(2) };
             let mut worker = WorkerHandshake::new(own, &mut token, 99);
             worker.input().extend_from_slice(&host.hello());
             let Rejection { answer, error } = worker.handle_input().unwrap_err();

@@ -8,7 +8,8 @@ use crate::{Middleware, Service, ServiceExt};
 /// Creates a typed middleware for one message. Its closures read and change the message `M` and its
 /// reply, whatever the codec.
 ///
-/// Other messages are forwarded unchanged, at the cost of comparing names.
+/// Other messages are forwarded unchanged, at the cost of comparing names. So are messages of the same
+/// name of another service, if [`Message::SERVICE`] names one.
 ///
 /// Each direction with a closure decodes and encodes its payload once more. A direction without one
 /// costs nothing. To check a message without changing it, use [`Validate`](crate::Validate), which
@@ -70,7 +71,7 @@ impl<M: Message, F, G> ForMessage<M, F, G> {
 
 impl<M: Message, F: Hook<M>, G: Hook<M::Reply>> Middleware for ForMessage<M, F, G> {
     async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
-        if request.name() != M::NAME {
+        if !request.is::<M>() {
             return next.call(request).await;
         }
         if F::LOOKS {

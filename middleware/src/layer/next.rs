@@ -29,7 +29,7 @@ use crate::service::{Part, check_name, undecodable};
 /// # }
 ///
 /// let swap = from_fn(async |mut request: Request, next: Next<'_>| {
-///     if request.name() == Add::NAME {
+///     if request.is::<Add>() {
 ///         let Add { a, b } = next.decode(&request)?;
 ///         next.replace(&mut request, &Add { a: b, b: a })?;
 ///     }

@@ -44,7 +44,7 @@ impl<M: Message, E: Display, F: Fn(&M) -> Result<(), E> + Send + Sync + 'static>
     for Validate<M, F>
 {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        if request.name() == M::NAME {
+        if request.is::<M>() {
             (self.check)(&next.decode(&request)?).map_err(|cause| {
                 Error::new(ErrorKind::Invalid, format!("`{}` is invalid: {cause}", M::NAME))
             })?;

@@ -61,6 +61,13 @@ pub trait Handler: Send + Sync + 'static {
     /// Name and fingerprint of the service.
     const SCHEMA: Schema;
 
+    /// Returns the identities of all services that this handler answers, with [`SCHEMA`](Self::SCHEMA)
+    /// first. A handler that passes requests on to a [`Router`](crate::Router) returns those of the
+    /// router. Default: `SCHEMA`.
+    fn schemas() -> Vec<Schema> {
+        vec![Self::SCHEMA]
+    }
+
     /// Answers one message.
     ///
     /// # Errors
@@ -267,6 +274,14 @@ fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -
 
 /// Returns the answer to a request that no handler matches.
 pub fn unknown_message(schema: &Schema, request: &Request) -> Error {
-    let text = format!("the service {} has no message `{}`{SKEW_ADVICE}", schema.service(), request.name());
+    let (service, name) = (schema.service(), request.name());
+    let text = match request.service().filter(|other| *other != service) {
+        Some(other) => {
+            format!(
+                "the service {service} does not answer `{name}` of the service {other}; check `request.service()` first"
+            )
+        }
+        None => format!("the service {service} has no message `{name}`{SKEW_ADVICE}"),
+    };
     Error::new(ErrorKind::UnknownMessage, text)
 }

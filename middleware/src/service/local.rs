@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Error, ErrorKind, Name, Request, Response};
+use isolated_workers_core::{Error, ErrorKind, Name, Request, Response, Services};
 
 use super::limited_codec::LimitedCodec;
 use crate::support::guard::{Guard, Guarded};
@@ -11,13 +11,15 @@ use crate::{BoxService, Handler, Service};
 
 /// Service in this process: a handler with a codec.
 ///
-/// Workers serve requests with it. On the host it runs a service without isolation, with the same
-/// typed client, encoding and middleware: for tests, and to measure the cost of isolation. A panic
-/// in a handler fails only its call.
+/// On the host it runs a service without isolation, with the same typed client, encoding and
+/// middleware: for tests, and to measure the cost of isolation. A panic in a handler fails only its
+/// call.
 #[derive(Clone)]
 pub struct Local<H, C> {
-    handler: H,
-    codec: LimitedCodec<C>,
+    served: Served<H, C>,
+    /// Services of the handler. Those of a [`Router`](crate::Router) that cannot be served are empty: it
+    /// refuses each call itself.
+    services: Services,
     /// Service that handlers call as their host.
     host: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -25,7 +27,8 @@ pub struct Local<H, C> {
 impl<H: Handler, C: Codec> Local<H, C> {
     /// Creates a service that calls `handler` in this process.
     pub fn new(handler: H, codec: C) -> Self {
-        Self { handler, codec: LimitedCodec { codec, limit: BodyLimit::NONE }, host: None }
+        let services = Services::new(H::schemas()).unwrap_or_default();
+        Self { served: Served::new(handler, codec, BodyLimit::NONE), services, host: None }
     }
 
     /// Sets the service that the handlers get as [`Context::host`](crate::Context::host). Default: none.
@@ -39,12 +42,50 @@ impl<H: Handler, C: Codec> Local<H, C> {
     /// [`BodyLimit::NONE`].
     #[must_use]
     pub fn with_body_limit(mut self, limit: BodyLimit) -> Self {
-        self.codec.limit = limit;
+        self.served.codec.limit = limit;
         self
     }
 }
 
 impl<H: Handler, C: Codec> Service for Local<H, C> {
+    type Codec = C;
+    const CATCHES_PANICS: bool = true;
+
+    fn codec(&self) -> &C {
+        self.served.codec()
+    }
+
+    fn body_limit(&self) -> BodyLimit {
+        self.served.body_limit()
+    }
+
+    async fn call(&self, mut request: Request) -> Result<Response, Error> {
+        let is_served = |name| self.services.is_empty() || self.services.get(name).is_some();
+        if !request.service().is_none_or(is_served) {
+            return Err(self.services.unknown(&request));
+        }
+        if let Some(host) = &self.host {
+            request.set_callback(Arc::clone(host));
+        }
+        self.served.call(request).await
+    }
+}
+
+/// Handler with a codec, for requests whose service it serves. Workers serve requests with it.
+#[derive(Clone)]
+pub struct Served<H, C> {
+    handler: H,
+    codec: LimitedCodec<C>,
+}
+
+impl<H: Handler, C: Codec> Served<H, C> {
+    /// Creates a service that calls `handler`. Encoding a reply or an error value stops at `limit`.
+    pub fn new(handler: H, codec: C, limit: BodyLimit) -> Self {
+        Self { handler, codec: LimitedCodec { codec, limit } }
+    }
+}
+
+impl<H: Handler, C: Codec> Service for Served<H, C> {
     type Codec = C;
     const CATCHES_PANICS: bool = true;
 
@@ -56,19 +97,22 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
         self.codec.limit
     }
 
-    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
         let guard = HandlerGuard(request.to_name());
-        if let Some(host) = &self.host {
-            request.set_callback(Arc::clone(host));
-        }
         // In a future, because a handler written by hand may panic before it returns its own.
         Guarded::new(guard, async { self.handler.handle(&self.codec, request).await })
     }
 }
 
+impl<H, C> fmt::Debug for Served<H, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").finish_non_exhaustive()
+    }
+}
+
 impl<H: fmt::Debug, C: fmt::Debug> fmt::Debug for Local<H, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { handler, codec, .. } = self;
+        let Served { handler, codec } = &self.served;
         f.debug_struct("Local").field("handler", handler).field("codec", codec).finish_non_exhaustive()
     }
 }

@@ -28,7 +28,7 @@ use crate::{Layered, Middleware, Service};
 ///
 /// impl Middleware for Cents {
 ///     async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
-///         if request.name() != Add::NAME {
+///         if !request.is::<Add>() {
 ///             return next.call(request).await;
 ///         }
 ///         let Add { a, b } = next.decode(&request)?;
@@ -113,14 +113,14 @@ pub trait ServiceExt: Service {
 
 impl<S: Service> ServiceExt for S {}
 
-/// Checks the name of the message, because the bytes of one message may decode as another.
+/// Checks the name and the service of the message, because the bytes of one message may decode as another.
 pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
-    if request.name() == M::NAME {
+    if request.is::<M>() {
         return Ok(());
     }
-    let advice = "compare `request.name()` with `NAME` first";
+    let differ = if request.name() == M::NAME { "services" } else { "names" };
     let text = format!(
-        "could not use the request `{}` as the message `{}`: their names differ; {advice}",
+        "could not use the request `{}` as the message `{}`: their {differ} differ; check `request.is::<M>()` first",
         request.name(),
         M::NAME
     );

@@ -8,6 +8,7 @@ mod limits;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod retry;
+mod router;
 mod stacks;
 #[cfg(feature = "tower")]
 mod tower;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use isolated_workers_codec::Framing;
+use isolated_workers_core::protocol::handshake::Terms;
 use isolated_workers_core::protocol::{Admission, Connection, Event};
 use isolated_workers_core::{Error, ErrorKind, Executed, Frame, GoAway, Request, Response, TxId};
 use tokio::io::AsyncWrite;
@@ -12,6 +13,7 @@ use tokio::runtime::{Handle, Id};
 use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
 use super::parked::{CallKind, Parked, ParkedCalls, WaitReason};
+use super::peer_services::PeerServices;
 use super::permits::Permits;
 use super::task::CloseReason;
 use super::user_code;
@@ -28,6 +30,7 @@ const EARLY_WRITE_BYTES: usize = 4 << 10;
 /// State guarded by the connection's mutex.
 pub(super) struct State<F> {
     pub(super) connection: Connection<usize>,
+    services: PeerServices,
     writer: FrameWriter<F>,
     /// Runtime that the stream is registered with, and that the connection task runs on.
     home: Option<Id>,
@@ -78,13 +81,10 @@ enum Shutdown {
 }
 
 impl<F: Framing> State<F> {
-    pub(super) fn new(
-        framing: F,
-        connection: Connection<usize>,
-        writer: Box<dyn AsyncWrite + Send + Unpin>,
-    ) -> Self {
+    pub(super) fn new(framing: F, terms: Terms, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
         Self {
-            connection,
+            connection: terms.connection(),
+            services: PeerServices::new(terms.peer_services),
             writer: FrameWriter::new(framing, writer),
             home: current_runtime(),
             waiters: Waiters::default(),
@@ -117,10 +117,11 @@ impl<F: Framing> State<F> {
     pub(super) fn reconnect(
         &mut self,
         framing: F,
-        connection: Connection<usize>,
+        terms: Terms,
         writer: Box<dyn AsyncWrite + Send + Unpin>,
     ) -> FrameWriter<F> {
-        self.connection = connection;
+        self.connection = terms.connection();
+        self.services = PeerServices::new(terms.peer_services);
         self.set_policy(self.on_timeout, self.respawns);
         self.home = current_runtime();
         self.task.timer = None;
@@ -139,6 +140,7 @@ impl<F: Framing> State<F> {
     /// Exchanges the connection and everything that belongs to it.
     pub(super) fn swap_connection(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.connection, &mut other.connection);
+        std::mem::swap(&mut self.services, &mut other.services);
         std::mem::swap(&mut self.writer, &mut other.writer);
         std::mem::swap(&mut self.task, &mut other.task);
         std::mem::swap(&mut self.overran, &mut other.overran);
@@ -328,7 +330,7 @@ impl<F: Framing> State<F> {
     pub(super) fn start(
         &mut self,
         id: TxId,
-        request: Request,
+        mut request: Request,
         timeout: Option<Duration>,
         is_home: bool,
         held: Held,
@@ -336,6 +338,7 @@ impl<F: Framing> State<F> {
     ) -> Result<usize, Error> {
         let waker = cx.waker().clone();
         self.availability.check(request.name())?;
+        self.services.address(&mut request)?;
         let waiter = self.waiters.next_key();
         self.connection.call(id, request, timeout, waiter)?;
         self.waiters.insert(held, waker);
@@ -345,8 +348,14 @@ impl<F: Framing> State<F> {
     }
 
     /// Sends a oneway message.
-    pub(super) fn start_oneway(&mut self, id: TxId, request: Request, is_home: bool) -> Result<(), Error> {
+    pub(super) fn start_oneway(
+        &mut self,
+        id: TxId,
+        mut request: Request,
+        is_home: bool,
+    ) -> Result<(), Error> {
         self.availability.check(request.name())?;
+        self.services.address(&mut request)?;
         self.connection.send(id, request)?;
         self.send(is_home);
         Ok(())
@@ -689,7 +698,7 @@ impl<F: Framing> State<F> {
             match frame {
                 // A oneway message has no call, but its id may equal the id of a call.
                 Frame::Request { id, request } if !request.is_oneway() => {
-                    Some((*self.connection.token(&id)?, request.sent_back(id)))
+                    Some((*self.connection.token(&id)?, self.services.keep(request.sent_back(id))))
                 }
                 _ => None,
             }

@@ -45,7 +45,7 @@ impl<'a> Greeting<'a> {
 
     /// Terms of the connection.
     pub(crate) fn terms(&self) -> Terms {
-        self.0.terms()
+        self.0.terms().clone()
     }
 
     /// Startup data from the host. `None` if the host sent none.

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec, Pieces};
-use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, TxIdGenerator};
+use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, Services, TxIdGenerator};
 use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
 
 use crate::driver::Driver;
+use crate::handshake;
 use crate::host::callbacks::{HostHandler, NoCallbacks};
 use crate::host::starter::{HostSettings, Starter};
 use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
@@ -29,6 +30,8 @@ pub struct Builder<D = Program, C = DefaultCodec, T = DefaultTransport, L = NoLa
     ids: Arc<dyn TxIdGenerator>,
     /// Encoded by `spawn`, once the codec is known.
     startup: Option<Box<dyn erased_serde::Serialize + Send>>,
+    /// Services that the worker must serve.
+    services: Vec<Schema>,
     pub(crate) settings: HostSettings,
 }
 
@@ -37,7 +40,7 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
         let settings = HostSettings {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
-            service: None,
+            services: Services::default(),
             on_crash: OnCrash::default(),
             on_timeout: OnTimeout::default(),
             heartbeat: None,
@@ -54,6 +57,7 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
             callbacks: NoCallbacks,
             ids,
             startup: None,
+            services: Vec::new(),
             settings,
         }
     }
@@ -62,16 +66,16 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
 impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     /// Sets the codec; the worker must use the same. Default: [`DefaultCodec`].
     pub fn codec<C2: Codec>(self, codec: C2) -> Builder<D, C2, T, L, H> {
-        let Self { driver, transport, layers, callbacks, ids, startup, settings, .. } = self;
-        Builder { driver, codec, transport, layers, callbacks, ids, startup, settings }
+        let Self { driver, transport, layers, callbacks, ids, startup, services, settings, .. } = self;
+        Builder { driver, codec, transport, layers, callbacks, ids, startup, services, settings }
     }
 
     /// Sets the transport. Default: the driver's.
     ///
     /// A worker detects a built-in transport. A custom one must also be set in the worker.
     pub fn transport<T2: Transport>(self, transport: T2) -> Builder<D, C, T2, L, H> {
-        let Self { driver, codec, layers, callbacks, ids, startup, settings, .. } = self;
-        Builder { driver, codec, transport, layers, callbacks, ids, startup, settings }
+        let Self { driver, codec, layers, callbacks, ids, startup, services, settings, .. } = self;
+        Builder { driver, codec, transport, layers, callbacks, ids, startup, services, settings }
     }
 
     /// Adds a middleware around the calls. The first one added sees a request first and its reply
@@ -80,9 +84,9 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     where
         L: Layers,
     {
-        let Self { driver, codec, transport, layers, callbacks, ids, startup, settings } = self;
+        let Self { driver, codec, transport, layers, callbacks, ids, startup, services, settings } = self;
         let layers = Stack::new(layers, middleware);
-        Builder { driver, codec, transport, layers, callbacks, ids, startup, settings }
+        Builder { driver, codec, transport, layers, callbacks, ids, startup, services, settings }
     }
 
     /// Serves `handler` to the worker: its handlers may call the host back, with
@@ -93,8 +97,8 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     /// A worker is not trusted: at most 64 of its calls and 8 MiB of their messages are taken at once,
     /// and at most 8 calls that wait for each other. A callback needs a handshake.
     pub fn serve<H2: Handler>(self, handler: H2) -> Builder<D, C, T, L, H2> {
-        let Self { driver, codec, transport, layers, ids, startup, settings, .. } = self;
-        Builder { driver, codec, transport, layers, callbacks: handler, ids, startup, settings }
+        let Self { driver, codec, transport, layers, ids, startup, services, settings, .. } = self;
+        Builder { driver, codec, transport, layers, callbacks: handler, ids, startup, services, settings }
     }
 
     /// Sets the startup data, from which [`serve_with`](crate::serve_with) makes the worker's
@@ -161,9 +165,9 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
 
     /// Accepts only a worker that serves this schema. `#[service]` generates it as
     /// `calculator::SCHEMA`. Without this check, a mismatch appears only when a message does not
-    /// decode.
+    /// decode. Call it once for each service that the worker must serve.
     pub fn service(mut self, schema: Schema) -> Self {
-        self.settings.service = Some(schema);
+        self.services.push(schema);
         self
     }
 
@@ -188,9 +192,10 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
 impl<D: Driver, C: Codec, T: Transport, L: Layers, H: HostHandler> Builder<D, C, T, L, H> {
     /// Returns the starter, layers and id generator of the configured worker.
     pub(crate) fn into_parts(self) -> Result<BuilderParts<D, C, T, L>, Error> {
-        let Self { driver, codec, transport, layers, callbacks, ids, startup, mut settings } = self;
+        let Self { driver, codec, transport, layers, callbacks, ids, startup, services, mut settings } = self;
+        settings.services = handshake::required(&services, "worker")?;
         check(&settings)?;
-        let callbacks = callbacks.into_callbacks(&codec, settings.limits);
+        let callbacks = callbacks.into_callbacks(&codec, settings.limits)?;
         if callbacks.is_some() && !settings.handshake {
             let why = "the handshake offers them, and `without_handshake` skips that; remove one of the two";
             return Err(Error::new(
@@ -219,7 +224,7 @@ fn check(settings: &HostSettings) -> Result<(), Error> {
     if let Some(heartbeat) = settings.heartbeat {
         heartbeat.check()?;
     }
-    if let (Some(service), false) = (&settings.service, settings.handshake) {
+    if let (Some(service), false) = (settings.services.default_service(), settings.handshake) {
         let why = "the handshake carries it, and `without_handshake` skips that; remove one of the two";
         let text = format!("could not check that the worker serves {service}: {why}");
         return Err(Error::new(ErrorKind::Config, text));

@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Error, Limits, RandomIds, Request, Response, Schema, TxIdGenerator};
+use isolated_workers_core::{Error, Limits, RandomIds, Request, Response, Services, TxIdGenerator};
 use isolated_workers_middleware::call_chain::CallChain;
-use isolated_workers_middleware::{Handler, Local, Service};
+use isolated_workers_middleware::router::services_of;
+use isolated_workers_middleware::{Handler, Served, Service};
 use isolated_workers_transport::Transport;
 
 use crate::connection::{ConnectionTask, HostTask, Link};
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, OwnServices};
 
 /// Handler that a builder has for the calls of its workers: [`NoCallbacks`], or a [`Handler`] from
 /// [`Builder::serve`](crate::Builder::serve).
 pub trait HostHandler: Send + 'static {
     #[doc(hidden)]
-    fn into_callbacks<C: Codec, T>(self, codec: &C, limits: Limits) -> Option<Callbacks<C, T>>;
+    fn into_callbacks<C: Codec, T>(self, codec: &C, limits: Limits)
+    -> Result<Option<Callbacks<C, T>>, Error>;
 }
 
 /// Default of a builder: the host serves nothing, and refuses the calls of its workers.
@@ -26,18 +28,24 @@ pub trait HostHandler: Send + 'static {
 pub struct NoCallbacks;
 
 impl HostHandler for NoCallbacks {
-    fn into_callbacks<C: Codec, T>(self, _: &C, _: Limits) -> Option<Callbacks<C, T>> {
-        None
+    fn into_callbacks<C: Codec, T>(self, _: &C, _: Limits) -> Result<Option<Callbacks<C, T>>, Error> {
+        Ok(None)
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<H: Handler> HostHandler for H {
-    fn into_callbacks<C: Codec, T>(self, codec: &C, limits: Limits) -> Option<Callbacks<C, T>> {
+    fn into_callbacks<C: Codec, T>(
+        self,
+        codec: &C,
+        limits: Limits,
+    ) -> Result<Option<Callbacks<C, T>>, Error> {
+        let services = services_of::<H>()?;
         let id: Arc<str> = RandomIds.next_id().to_string().into();
-        let local = Local::new(self, codec.clone()).with_body_limit(codec.body_limit(limits));
-        let service = Arc::new(Chained { local, id: Arc::clone(&id) });
-        Some(Callbacks { id, schema: H::SCHEMA, service })
+        let served = Served::new(self, codec.clone(), codec.body_limit(limits));
+        let service = Arc::new(Chained { served, id: Arc::clone(&id) });
+        let own_services = OwnServices::of::<H>(&services);
+        Ok(Some(Callbacks { id, services, own_services, service }))
     }
 }
 
@@ -46,7 +54,8 @@ impl<H: Handler> HostHandler for H {
 pub struct Callbacks<C, T> {
     /// Id of the worker or pool in the chains of its callbacks.
     pub(crate) id: Arc<str>,
-    pub(crate) schema: Schema,
+    pub(crate) services: Services,
+    own_services: OwnServices,
     service: Arc<dyn OpenTask<C, T>>,
 }
 
@@ -54,7 +63,7 @@ impl<C, T> fmt::Debug for Callbacks<C, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Callbacks")
             .field("id", &self.id)
-            .field("schema", &self.schema)
+            .field("services", &self.services)
             .finish_non_exhaustive()
     }
 }
@@ -70,7 +79,8 @@ impl<C: Codec, T: Transport> Callbacks<C, T> {
         buffer: BytesMut,
         peer: Option<u32>,
     ) -> Pin<Box<dyn HostTask<C>>> {
-        Arc::clone(&self.service).open(link, limits, reader, buffer, peer)
+        let services = self.own_services.clone();
+        Arc::clone(&self.service).open(link, limits, reader, buffer, services, peer)
     }
 }
 
@@ -84,6 +94,7 @@ trait OpenTask<C, T>: Send + Sync {
         limits: Limits,
         reader: T::Reader,
         buffer: BytesMut,
+        services: OwnServices,
         peer: Option<u32>,
     ) -> Pin<Box<dyn HostTask<C>>>
     where
@@ -98,19 +109,20 @@ impl<S: Service + 'static, T> OpenTask<S::Codec, T> for S {
         limits: Limits,
         reader: T::Reader,
         buffer: BytesMut,
+        services: OwnServices,
         peer: Option<u32>,
     ) -> Pin<Box<dyn HostTask<S::Codec>>>
     where
         T: Transport,
     {
-        let handlers = Handlers::<_, false>::new(self, peer, false);
+        let handlers = Handlers::<_, false>::new(self, services, peer, false);
         Box::pin(ConnectionTask::new(link, limits, reader, buffer, handlers))
     }
 }
 
 /// Handler whose calls belong to the chain of the callback that it answers.
 struct Chained<H, C> {
-    local: Local<H, C>,
+    served: Served<H, C>,
     id: Arc<str>,
 }
 
@@ -119,14 +131,14 @@ impl<H: Handler, C: Codec> Service for Chained<H, C> {
     const CATCHES_PANICS: bool = true;
 
     fn codec(&self) -> &C {
-        self.local.codec()
+        self.served.codec()
     }
 
     fn body_limit(&self) -> BodyLimit {
-        self.local.body_limit()
+        self.served.body_limit()
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        CallChain::of(&request, &self.id)?.scope(self.local.call(request)).await
+        CallChain::of(&request, &self.id)?.scope(self.served.call(request)).await
     }
 }

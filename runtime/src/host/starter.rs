@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::handshake::Terms;
-use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, RandomIds, Schema, TxIdGenerator};
+use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, RandomIds, Services, TxIdGenerator};
 use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reconnect, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -34,7 +34,8 @@ pub(crate) struct Starter<D, C, T> {
 pub(crate) struct HostSettings {
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
-    pub(crate) service: Option<Schema>,
+    /// Services that each process must serve.
+    pub(crate) services: Services,
     pub(crate) handshake: bool,
     pub(crate) on_crash: OnCrash,
     pub(crate) on_timeout: OnTimeout,
@@ -153,11 +154,11 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         startup: Option<&Bytes>,
     ) -> Result<Greeted<T>, HandshakeError> {
         let Channel { mut reader, mut writer, .. } = channel;
-        let HostSettings { service, handshake, limits, .. } = &self.settings;
-        let (service, limits) = (service.clone(), *limits);
+        let HostSettings { services, handshake, limits, .. } = &self.settings;
+        let (services, limits) = (services.clone(), *limits);
         let (buffer, terms) = if *handshake {
-            let offered = self.callbacks.as_ref().map(|callbacks| callbacks.schema.clone());
-            let identity = handshake::host::<C>(T::NAME, service, limits, offered);
+            let offered = self.callbacks.as_ref().map(|callbacks| callbacks.services.clone());
+            let identity = handshake::host::<C>(T::NAME, services, limits, offered.unwrap_or_default());
             handshake::greet(&mut reader, &mut writer, identity, token, startup).await?
         } else {
             (BytesMut::new(), limits.into())

@@ -41,7 +41,9 @@ mod faults;
 mod leave;
 mod life;
 mod role;
+mod second_service;
 mod service;
+mod services;
 mod shortage;
 mod tests_macro;
 
@@ -150,6 +152,15 @@ cases! {
     callbacks::callbacks_of_a_killed_worker;
     /// A callback to a host that serves nothing is an error, which names the remedy.
     callbacks::callbacks_without_a_service;
+    /// A worker serves two services whose messages have the same names.
+    services::services;
+    /// A request of no service reaches the first one, and a request may name its service.
+    services::default_service;
+    /// A call for a service that the worker does not serve fails before it is sent. A worker that lacks a
+    /// required service does not start.
+    services::missing_service;
+    /// A host serves two services to its worker.
+    services::services_of_the_host;
     /// An idle worker closes.
     life::close_idle;
     /// A worker with calls in flight closes, and the calls fail.
@@ -243,6 +254,7 @@ where
     {
         judge::<C, T>("reconnect", life::reconnect(self).await);
         judge::<C, T>("reconnect", callbacks::reconnect(self).await);
+        judge::<C, T>("reconnect", services::reconnect(self).await);
     }
 
     fn builder(&self, role: SuiteRole) -> Builder<D, C, T> {

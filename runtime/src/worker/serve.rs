@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use isolated_workers_codec::{Codec, DefaultCodec};
 use isolated_workers_core::{Error, Limits, Schema};
-use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack, panic_location};
+use isolated_workers_middleware::router::services_of;
+use isolated_workers_middleware::{Layers, Middleware, NoLayers, Stack, panic_location};
 use isolated_workers_transport::{Cleanup, Transport};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinSet;
@@ -18,6 +19,7 @@ use super::server::Server;
 use super::session::Session;
 use super::signal_listener::SignalListener;
 use super::stop_signal::StopSignal;
+use crate::handshake;
 use crate::launch::{AnyChannel, Inherited};
 
 /// Builder of a serving worker. Await it to serve.
@@ -36,8 +38,8 @@ pub(super) struct ServeOptions {
     pub(super) connect_timeout: Duration,
     pub(super) handshake: bool,
     pub(super) exit_on_panic: bool,
-    /// Service that the worker requires of its host.
-    pub(super) host_service: Option<Schema>,
+    /// Services that the worker requires of its host.
+    pub(super) host_services: Vec<Schema>,
 }
 
 /// Function that attaches to the host.
@@ -51,7 +53,7 @@ impl<M> Serve<M> {
             connect_timeout: Duration::from_secs(30),
             handshake: true,
             exit_on_panic: false,
-            host_service: None,
+            host_services: Vec::new(),
         };
         let attach: AttachFn = Box::new(|inherited| Box::pin(inherited.attach()));
         Self { make, codec: DefaultCodec::default(), attach, layers: NoLayers, options }
@@ -115,7 +117,7 @@ impl<M, C, L> Serve<M, C, L> {
     /// Pass `<trait>::SCHEMA` of the handler that the host passes to
     /// [`Builder::serve`](crate::Builder::serve). Without a handshake it is not compared.
     pub fn host_service(mut self, schema: Schema) -> Self {
-        self.options.host_service = Some(schema);
+        self.options.host_services.push(schema);
         self
     }
 
@@ -167,6 +169,8 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
     async fn run(self, server: Server, mut stop: StopSignal) -> Result<(), Error> {
         let Self { make, codec, attach, layers, mut options } = self;
         options.limits.check()?;
+        let services = services_of::<M::Handler>()?;
+        let host_services = handshake::required(&options.host_services, "host")?;
         let inherited = Inherited::take()?;
         inherited.check_codec(C::ID)?;
         let cleanup = Arc::new(OnceLock::new());
@@ -186,8 +190,8 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
         }
         let cleanup = channel.cleanup.clone();
         let is_detached = Arc::default();
-        let schema = M::Handler::SCHEMA;
-        let session = Session { codec, options, schema, transport, cleanup, is_process, is_detached };
+        let session =
+            Session { codec, options, services, host_services, transport, cleanup, is_process, is_detached };
         // Boxed, because the future is large: moving it would touch fresh memory in two more
         // places.
         run_on_io_thread(Box::pin(session.run(make, layers, channel, stop))).await

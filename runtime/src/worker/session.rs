@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::handshake::Terms;
-use isolated_workers_core::{Error, ErrorKind, Executed, GoAway, Schema, SequentialIds};
-use isolated_workers_middleware::{BoxService, Layers, Local, Service};
+use isolated_workers_core::{Error, ErrorKind, Executed, GoAway, SequentialIds, Services};
+use isolated_workers_middleware::{BoxService, Layers, Served, Service};
 use isolated_workers_transport::{Channel, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
 
@@ -22,7 +22,7 @@ use super::pending_handshakes::{Heard, PendingHandshakes};
 use super::stop_signal::StopSignal;
 use super::{ServeOptions, event_thread, host_gone, process_group};
 use crate::connection::{Availability, CloseReason, ConnectionTask, Link, LinkOwner};
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, OwnServices};
 use crate::handshake::{self, Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
 use crate::poll_on_wake::PollOnWake;
@@ -36,7 +36,9 @@ const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Session<C> {
     pub(super) codec: C,
     pub(super) options: ServeOptions,
-    pub(super) schema: Schema,
+    pub(super) services: Services,
+    /// Services that the worker requires of its host.
+    pub(super) host_services: Services,
     /// Name of the transport, as the host knows it.
     pub(super) transport: String,
     pub(super) cleanup: Option<Cleanup>,
@@ -77,12 +79,13 @@ impl<C: Codec> Session<C> {
         let opened = self.open(make, first, &mut stop).await;
         let Some((handler, mut connection)) = opened.map_err(error)? else { return Ok(()) };
         let body_limit = self.codec.body_limit(self.options.limits);
-        let local = Local::new(handler, self.codec.clone()).with_body_limit(body_limit);
-        let service = Arc::new(layers.wrap(local));
+        let served = Served::new(handler, self.codec.clone(), body_limit);
+        let service = Arc::new(layers.wrap(served));
+        let services = OwnServices::of::<M::Handler>(&self.services);
         // Each iteration serves one connection.
         loop {
             let parent = connection.parent;
-            let linger = self.serve(&service, connection, &mut stop).await?;
+            let linger = self.serve(&service, &services, connection, &mut stop).await?;
             let (Some(linger), Some(incoming)) = (linger, &mut incoming) else { return Ok(()) };
             let next = tokio::select! {
                 biased;
@@ -253,8 +256,8 @@ impl<C: Codec> Session<C> {
         if !handshake {
             return Ok(Heard { reader, writer, hangup, greeting: None, token });
         }
-        let required = self.options.host_service.clone();
-        let identity = handshake::worker::<C>(&self.transport, self.schema.clone(), limits, required);
+        let (services, required) = (self.services.clone(), self.host_services.clone());
+        let identity = handshake::worker::<C>(&self.transport, services, limits, required);
         let greeting = tokio::select! {
             // First, because a hello may have arrived while another host was served.
             biased;
@@ -271,17 +274,20 @@ impl<C: Codec> Session<C> {
     async fn serve<S: Service + 'static>(
         &self,
         service: &Arc<S>,
+        services: &OwnServices,
         connection: AcceptedHost,
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
         let AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent } = connection;
         let limits = self.options.limits;
         let ids = Arc::new(SequentialIds::default());
+        let has_callbacks = terms.peer_features.callbacks;
         let link = Link::new(self.codec.clone(), terms, ids, Duration::ZERO, writer);
         link.call_until_closed();
-        let callback = terms.peer_features.callbacks.then(|| callback(&link));
+        let callback = has_callbacks.then(|| callback(&link));
         let link = LinkOwner::new(link);
-        let handlers = Handlers::new(Arc::clone(service), peer, self.is_process).with_callback(callback);
+        let handlers = Handlers::new(Arc::clone(service), services.clone(), peer, self.is_process);
+        let handlers = handlers.with_callback(callback);
         let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
         // `true` if the host may know that this worker is detached.
         let mut has_confirmed = false;

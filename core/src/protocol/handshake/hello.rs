@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::messages::Messages;
 use super::{Features, Identity, Terms};
 use crate::protocol::Admission;
-use crate::{Error, ErrorKind, Limits, Schema};
+use crate::{Error, ErrorKind, Limits, Schema, Services};
 
 /// Version of the protocol. It changes only with an incompatible change.
 const PROTOCOL: u32 = 1;
@@ -21,9 +21,13 @@ pub(super) struct Hello<'a> {
     codec: Cow<'a, str>,
     #[serde(borrow)]
     transport: Cow<'a, str>,
-    /// `None` from a host that accepts any service.
+    /// Default service of a worker, or the first one that a host requires. `None` from a host that
+    /// accepts any service.
     #[serde(default)]
     service: Option<Schema>,
+    /// Further services of the same kind. Ignored without `service`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<Schema>,
     pub(super) pid: u32,
     /// Version of isolated-workers.
     #[serde(borrow)]
@@ -45,9 +49,13 @@ pub(super) struct Hello<'a> {
     /// unknown names.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     features: Vec<Cow<'a, str>>,
-    /// Identity of the service that a host offers to its worker, or that a worker requires of its host.
+    /// Default service that a host offers to its worker, or the first one that a worker requires of its
+    /// host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host_service: Option<Schema>,
+    /// Further services of the same kind. Ignored without `host_service`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    host_services: Vec<Schema>,
     /// Length in bytes of the startup data that follows the host's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup: Option<usize>,
@@ -61,11 +69,14 @@ pub(super) struct Hello<'a> {
 
 impl<'a> Hello<'a> {
     pub(super) fn new(identity: Identity<'a>) -> Self {
+        let (service, services) = split(&identity.services);
+        let (host_service, host_services) = split(&identity.host_services);
         Self {
             protocol: PROTOCOL,
             codec: identity.codec.into(),
             transport: identity.transport.into(),
-            service: identity.service,
+            service,
+            services,
             pid: identity.pid,
             build: env!("CARGO_PKG_VERSION").into(),
             token: "".into(),
@@ -73,7 +84,8 @@ impl<'a> Hello<'a> {
             max_metadata: Some(identity.limits.metadata as u64),
             admission: Some(identity.admission),
             features: identity.features.names().map(Cow::from).collect(),
-            host_service: identity.host_service,
+            host_service,
+            host_services,
             startup: None,
             declined: None,
             messages: None,
@@ -91,22 +103,43 @@ impl<'a> Hello<'a> {
     }
 
     /// Returns the terms of a peer of this side that has `own`. An error about a frame always fits.
-    pub(super) fn terms(&self, own: Terms) -> Terms {
+    /// `services`: services that the peer serves.
+    pub(super) fn terms(&self, own: &Terms, services: Services) -> Terms {
         let limits = own.limits;
         let lower = |own: usize, theirs: Option<u64>| {
             theirs.map_or(own, |theirs| own.min(theirs.try_into().unwrap_or(usize::MAX)))
         };
         let frame = lower(limits.frame, self.max_frame).max(Limits::MIN_FRAME_BYTES);
         let limits = limits.frame(frame).metadata(lower(limits.metadata, self.max_metadata));
-        let peer_features = Features::of(self.features.iter().map(AsRef::as_ref));
-        Terms { limits, peer_admission: self.admission.map(Admission::at_least_one), peer_features, ..own }
+        Terms {
+            limits,
+            own_admission: own.own_admission,
+            peer_admission: self.admission.map(Admission::at_least_one),
+            peer_features: Features::of(self.features.iter().map(AsRef::as_ref)),
+            peer_services: services,
+        }
     }
 
-    /// Returns the line that refuses `theirs`, which lets the peer name the difference too.
+    /// Services of a worker, or those that a host requires.
+    pub(super) fn services(&self) -> Result<Services, Error> {
+        joined(self.service.as_ref(), &self.services)
+    }
+
+    /// Services that a host offers to its worker, or that a worker requires of its host.
+    pub(super) fn host_services(&self) -> Result<Services, Error> {
+        joined(self.host_service.as_ref(), &self.host_services)
+    }
+
+    /// Returns the line that refuses the host that has sent `theirs`, which lets it name the difference
+    /// too.
     pub(super) fn refuse(&mut self, theirs: &Hello<'_>) -> Vec<u8> {
-        let names = |hello: &Option<Schema>| hello.as_ref().map(|schema| schema.service().to_owned());
-        if self.service != theirs.service && names(&self.service) == names(&theirs.service) {
-            self.messages = self.service.as_ref().and_then(Messages::of);
+        if let (Ok(served), Ok(required)) = (self.services(), theirs.services()) {
+            let mut pairs = required
+                .as_slice()
+                .iter()
+                .filter_map(|required| Some((required, served.get(required.service())?)));
+            let differing = pairs.find(|(required, served)| required != served);
+            self.messages = differing.and_then(|(_, served)| Messages::of(served));
         }
         self.to_line()
     }
@@ -115,10 +148,7 @@ impl<'a> Hello<'a> {
     pub(super) fn check(&self, theirs: &Hello<'_>, here: &str, there: &str) -> Result<(), Error> {
         let differ = |what: &str, own: &dyn Display, theirs: &dyn Display, remedy: &str| {
             let cause = format!("the {what} of this {here} is {own}, that of the {there} is {theirs}");
-            Err(Error::new(
-                ErrorKind::Handshake,
-                format!("could not connect host and worker: {cause}; {remedy}"),
-            ))
+            Err(mismatch(&cause, remedy))
         };
         if self.protocol != theirs.protocol {
             let version =
@@ -133,35 +163,87 @@ impl<'a> Hello<'a> {
             let remedy = "pass the same transport to `.transport(…)` on both sides";
             return differ("transport", &self.transport, &theirs.transport, remedy);
         }
-        let theirs_messages = theirs.messages.as_ref();
-        match (&self.service, &theirs.service) {
-            (Some(own), Some(theirs)) if own != theirs => {
-                let difference = theirs_messages.and_then(|messages| messages.difference(own, here, there));
-                let named = difference
-                    .map_or_else(String::new, |difference| format!(", which differ in {difference}"));
-                let theirs = format!("{theirs}{named}");
-                differ("service", own, &theirs, "build both from the same definition of the service")
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Checks that `host` offers the service that `worker` requires.
-    pub(super) fn check_host_service(host: &Hello<'_>, worker: &Hello<'_>) -> Result<(), Error> {
-        let (cause, remedy) = match (&host.host_service, &worker.host_service) {
-            (Some(offered), Some(required)) if offered != required => (
-                format!("the worker calls the service {required} of its host, and the host serves {offered}"),
-                "build both from the same definition of the service",
-            ),
-            (None, Some(required)) => (
-                format!("the worker calls the service {required} of its host, and the host serves none"),
-                "pass it to `Worker::builder(..).serve(..)`",
-            ),
-            _ => return Ok(()),
-        };
-        let text = format!("could not connect host and worker: {cause}; {remedy}");
-        Err(Error::new(ErrorKind::Handshake, text))
+    /// Checks that `worker` serves each service that `host` requires. A worker that names no service
+    /// may serve any.
+    pub(super) fn check_services(
+        host: &Hello<'_>,
+        worker: &Hello<'_>,
+        [here, there]: [&str; 2],
+    ) -> Result<(), Error> {
+        let (required, served) = (host.services()?, worker.services()?);
+        if served.is_empty() {
+            return Ok(());
+        }
+        let is_host = here == "host";
+        for required_one in required.as_slice() {
+            let name = required_one.service();
+            let served_one = match served.get(name) {
+                Some(served_one) if served_one == required_one => continue,
+                Some(served_one) => served_one,
+                None if required.len() == 1 && served.len() == 1 => &served.as_slice()[0],
+                None => {
+                    let cause = format!(
+                        "the host requires the service {required_one}, and the worker serves {served}"
+                    );
+                    let remedy = format!(
+                        "add `{name}` to the `Router` of the worker, or build both from the same definition of the service"
+                    );
+                    return Err(mismatch(&cause, &remedy));
+                }
+            };
+            let (own, theirs) = if is_host { (required_one, served_one) } else { (served_one, required_one) };
+            let messages = worker.messages.as_ref().filter(|_| is_host);
+            let difference = messages.and_then(|messages| messages.difference(own, here, there));
+            let named =
+                difference.map_or_else(String::new, |difference| format!(", which differ in {difference}"));
+            let cause =
+                format!("the service of this {here} is {own}, that of the {there} is {theirs}{named}");
+            return Err(mismatch(&cause, "build both from the same definition of the service"));
+        }
+        Ok(())
     }
+
+    /// Checks that `host` offers each service that `worker` requires.
+    pub(super) fn check_host_services(host: &Hello<'_>, worker: &Hello<'_>) -> Result<(), Error> {
+        let (offered, required) = (host.host_services()?, worker.host_services()?);
+        let differs = |required: &&Schema| offered.get(required.service()) != Some(*required);
+        let Some(required) = required.as_slice().iter().find(differs) else { return Ok(()) };
+        let offers = if offered.is_empty() { "none".to_owned() } else { offered.to_string() };
+        let remedy = match offered.get(required.service()) {
+            None if offered.len() != 1 => "pass it to `Worker::builder(..).serve(..)`",
+            _ => "build both from the same definition of the service",
+        };
+        let cause =
+            format!("the worker calls the service {required} of its host, and the host serves {offers}");
+        Err(mismatch(&cause, remedy))
+    }
+}
+
+fn mismatch(cause: &str, remedy: &str) -> Error {
+    Error::new(ErrorKind::Handshake, format!("could not connect host and worker: {cause}; {remedy}"))
+}
+
+/// Returns the default service and the further ones.
+fn split(services: &Services) -> (Option<Schema>, Vec<Schema>) {
+    match services.as_slice() {
+        [] => (None, Vec::new()),
+        [first, further @ ..] => (Some(first.clone()), further.to_vec()),
+    }
+}
+
+/// Returns the services that a side has announced.
+fn joined(first: Option<&Schema>, further: &[Schema]) -> Result<Services, Error> {
+    let Some(first) = first else { return Ok(Services::default()) };
+    let schemas = std::iter::once(first).chain(further).cloned().collect();
+    Services::new(schemas).map_err(|cause| {
+        mismatch(
+            &format!("a list of services is invalid: {cause}"),
+            "announce each service once, by its name",
+        )
+    })
 }
 
 /// Input buffer that collects one line.

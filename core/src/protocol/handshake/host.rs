@@ -40,18 +40,19 @@ impl<'a> HostHandshake<'a> {
         let Some(line) = self.input.take()? else { return Ok(None) };
         let theirs = Hello::parse(&line)?;
         self.own.check(&theirs, "host", "worker")?;
-        Hello::check_host_service(&self.own, &theirs)?;
+        Hello::check_services(&self.own, &theirs, ["host", "worker"])?;
+        Hello::check_host_services(&self.own, &theirs)?;
         match theirs.declined {
             Some(reason) => Err(HandshakeFailure::Declined(reason.into_owned())),
             None => {
-                self.terms = theirs.terms(self.terms);
+                self.terms = theirs.terms(&self.terms, theirs.services()?);
                 Ok(Some(std::mem::take(&mut self.input.buffer)))
             }
         }
     }
 
     /// Terms of the connection, once the handshake is complete.
-    pub fn terms(&self) -> Terms {
-        self.terms
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Schema;
-
-/// Maximum number of messages that an error names of each kind of difference.
-const MAX_NAMED: usize = 5;
+use crate::services;
 
 /// Fingerprints of the messages of a service, by name. A worker sends them to a host that it refuses
 /// because of its service.
@@ -48,14 +46,10 @@ impl Messages<'_> {
     }
 }
 
-/// Returns the names in backticks, with commas between them.
+/// Returns the names for an error. `None` if there are none.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
-    let mut text: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
-    if names.len() > MAX_NAMED {
-        text.push(format!("{} more", names.len() - MAX_NAMED));
-    }
-    (!names.is_empty()).then(|| text.join(", "))
+    (!names.is_empty()).then(|| services::listed(names.into_iter()))
 }
 
 #[cfg(test)]

@@ -75,10 +75,12 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
             None => *self.token = Some(theirs.token.clone().into_owned()),
         }
         let matches = own.check(&theirs, "worker", "host");
-        if let Err(error) = matches.and_then(|()| Hello::check_host_service(&theirs, own)) {
-            return Err(Rejection { answer: Some(own.refuse(&theirs)), error });
+        let matches = matches.and_then(|()| Hello::check_services(&theirs, own, ["worker", "host"]));
+        let matches = matches.and_then(|()| Hello::check_host_services(&theirs, own));
+        match matches.and_then(|()| theirs.host_services()) {
+            Ok(services) => self.terms = theirs.terms(&self.terms, services),
+            Err(error) => return Err(Rejection { answer: Some(own.refuse(&theirs)), error }),
         }
-        self.terms = theirs.terms(self.terms);
         let error = match theirs.startup {
             Some(_) if !is_first => already_started(),
             Some(bytes) if bytes > self.max_startup_bytes => too_large(bytes, self.max_startup_bytes),
@@ -89,7 +91,7 @@ impl<'a, 't> WorkerHandshake<'a, 't> {
 
     fn greeting(&mut self, host_pid: u32, startup: Option<BytesMut>) -> Option<Greeting<'a>> {
         let rest = std::mem::take(&mut self.input.buffer);
-        Some(Greeting { own: self.own.take()?, host_pid, terms: self.terms, startup, rest })
+        Some(Greeting { own: self.own.take()?, host_pid, terms: self.terms.clone(), startup, rest })
     }
 }
 
@@ -125,8 +127,8 @@ impl Greeting<'_> {
     }
 
     /// Terms of the connection.
-    pub fn terms(&self) -> Terms {
-        self.terms
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Startup data from the host. `None` if the host sent none.

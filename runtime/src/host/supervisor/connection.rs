@@ -25,15 +25,16 @@ impl<C: Codec> WorkerConnection<C> {
     ) -> Self {
         let Greeted { reader, writer, buffer, terms } = stream;
         let Starter { settings, callbacks, .. } = starter;
+        // A worker without admission could send calls without a bound.
+        let callbacks = callbacks.as_ref().filter(|_| terms.peer_admission.is_some());
         link.reconnect(terms, writer);
         let link = link.clone();
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
         let task: Pin<Box<dyn HostTask<C>>> = match callbacks {
-            // A worker without admission could send calls without a bound.
-            Some(callbacks) if terms.peer_admission.is_some() => {
-                callbacks.open(link, settings.limits, reader, buffer, peer)
+            Some(callbacks) => callbacks.open(link, settings.limits, reader, buffer, peer),
+            None => {
+                Box::pin(ConnectionTask::new(link, settings.limits, reader, buffer, RejectAll::default()))
             }
-            _ => Box::pin(ConnectionTask::new(link, settings.limits, reader, buffer, RejectAll::default())),
         };
         Self { task, heartbeat }
     }

@@ -8,12 +8,15 @@ use isolated_workers_core::{CallError, Error, Message, Request, Response, Schema
 use isolated_workers_middleware::{Context, Handler, HostService, ServiceExt, handler};
 use serde::{Deserialize, Serialize};
 
-use super::service::{Divide, Echo, Gate, Mirror, Note, Notes, OpenGates, SCHEMA, Wait, Waiting};
+use super::second_service;
+use super::service::{Divide, Echo, Gate, Mirror, Note, Notes, OpenGates, SCHEMA, SERVICE, Wait, Waiting};
 
 /// Call that the worker makes to its host before it answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum CallHost {
     Echo(String),
+    /// `Echo` of the second service of the host.
+    EchoOfSecond(String),
     Divide(i64, i64),
     Mirror(usize),
     Note(String),
@@ -28,6 +31,7 @@ pub(super) enum CallHost {
 
 impl Message for CallHost {
     const NAME: &'static str = "CallHost";
+    const SERVICE: Option<&'static Schema> = Some(&SERVICE);
     /// Answer of the host as text.
     type Reply = String;
     /// Error of the callback.
@@ -58,6 +62,7 @@ async fn call_host<C: Codec>(context: Context, call: CallHost) -> Result<String,
     let host = context.host::<C>().map_err(text)?;
     match call {
         CallHost::Echo(text) => host.send(&Echo { text }).await.map_err(self::text),
+        CallHost::EchoOfSecond(text) => answer(&host, second_service::Echo { text }).await,
         CallHost::Divide(a, b) => answer(&host, Divide { a, b }).await,
         CallHost::Mirror(bytes) => {
             let bytes = vec![7; bytes];

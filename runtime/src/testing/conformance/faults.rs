@@ -2,7 +2,7 @@
 //! and uses the public parts of the transport. The worker plays a [`SuiteRole`].
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{ErrorKind, ExitReason, Limits};
+use isolated_workers_core::{ErrorKind, ExitReason, Limits, Services};
 use isolated_workers_middleware::ServiceExt;
 use isolated_workers_transport::{Bound, Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,7 +40,7 @@ impl<D: Driver, T: Transport> ManualHost<D, T> {
 async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
     let mut line = Vec::new();
     // The error is ignored: there is no answer, and only the hello is needed.
-    let identity = handshake::host::<C>(T::NAME, Some(SCHEMA), Limits::default(), None);
+    let identity = handshake::host::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default());
     let _ = handshake::greet(&mut tokio::io::empty(), &mut line, identity, "by hand", None).await;
     line
 }

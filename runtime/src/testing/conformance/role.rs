@@ -2,11 +2,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Limits};
+use isolated_workers_core::{Error, ErrorKind, Limits, Services};
 use isolated_workers_transport::{Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::callback_service::CallBackHandler;
+use super::second_service::both_services;
 use super::{limits, service::SCHEMA, service::service, service::service_until_stopped};
 use crate::handshake::{self, Greeting};
 use crate::launch::{AnyReader, Inherited};
@@ -43,6 +44,8 @@ pub enum SuiteRole {
     Garbage,
     /// Performs the handshake, then closes its direction of the stream and keeps reading.
     HalfClose,
+    /// Serves two services whose messages have the same names.
+    ServeTwo,
     /// Serves handlers that call the host.
     CallBack,
     /// Serves, and drops the future of [`serve`] in the middle of a call. Keeps running.
@@ -59,6 +62,7 @@ impl SuiteRole {
     pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
         match self {
             Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
+            Self::ServeTwo => serve(both_services()).codec(codec).limits(limits()).transport(transport).await,
             Self::CallBack => {
                 serve(CallBackHandler::<C>::new()).codec(codec).limits(limits()).transport(transport).await
             }
@@ -132,7 +136,7 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
     let mut hello = Vec::new();
     let refused = |_| std::io::Error::other("the host's handshake is not for this worker");
     let (mut line, mut token) = (line.as_slice(), None);
-    let identity = handshake::worker::<C>(T::NAME, SCHEMA, Limits::default(), None);
+    let identity = handshake::worker::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default());
     let greeting = Greeting::hear(&mut line, &mut hello, identity, &mut token).await;
     greeting.map_err(refused)?.accept(&mut hello).await.map_err(refused)?;
     Ok(hello)
@@ -150,6 +154,7 @@ impl fmt::Display for SuiteRole {
             Self::EndGreeted => f.write_str("end-greeted"),
             Self::Garbage => f.write_str("garbage"),
             Self::HalfClose => f.write_str("half-close"),
+            Self::ServeTwo => f.write_str("serve-two"),
             Self::CallBack => f.write_str("call-back"),
             Self::StopServing => f.write_str("stop-serving"),
             Self::Leave => f.write_str("leave"),
@@ -168,6 +173,7 @@ impl FromStr for SuiteRole {
             Self::EndGreeted,
             Self::Garbage,
             Self::HalfClose,
+            Self::ServeTwo,
             Self::CallBack,
             Self::StopServing,
             Self::Leave,

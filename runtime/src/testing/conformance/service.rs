@@ -33,7 +33,10 @@ pub(super) const FINISHED: &[u8] = b"finished";
 
 pub(super) const SCHEMA: Schema = Schema::new("Conformance", 1);
 
-/// Declares a message with its payload and reply: `message!(Echo { text: String } -> String)`.
+pub(super) static SERVICE: Schema = SCHEMA;
+
+/// Declares a message with its payload and reply: `message!(Echo { text: String } -> String)`. Its service
+/// is the `SERVICE` of the module.
 macro_rules! message {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } -> $reply:ty, $error:ty $(, $const:ident = $value:expr)*) => {
         $(#[$doc])*
@@ -44,12 +47,14 @@ macro_rules! message {
             const NAME: &'static str = stringify!($name);
             type Reply = $reply;
             type Error = $error;
+            const SERVICE: Option<&'static Schema> = Some(&SERVICE);
             $(message!(@ $const = $value);)*
         }
     };
     (@ ONEWAY = $value:expr) => { const ONEWAY: bool = $value; };
     (@ TIMEOUT = $value:expr) => { const TIMEOUT: Option<Duration> = Some($value); };
 }
+pub(super) use message;
 
 message!(Echo { text: String } -> String, Never);
 message!(Mirror { bytes: Vec<u8> } -> Vec<u8>, Never);
