@@ -78,6 +78,10 @@ pub(crate) async fn handshake_service() -> Error {
     refused(worker().service(Schema::new("Calculator", 1))).await
 }
 
+pub(crate) async fn handshake_missing() -> Error {
+    refused(worker().service(calculator::SCHEMA).service(Schema::new("Journal", 1))).await
+}
+
 pub(crate) async fn closed_in_flight() -> Error {
     let (worker, client) = started().await;
     let mut call = Box::pin(client.pi());
@@ -144,6 +148,12 @@ pub(crate) async fn panicked() -> Error {
 
 pub(crate) async fn unknown_message() -> Error {
     started().await.0.call(request("cube", "{}")).await.unwrap_err()
+}
+
+pub(crate) async fn unknown_service() -> Error {
+    let mut request = request("last", "{}");
+    request.set_service("Journal");
+    started().await.0.call(request).await.unwrap_err()
 }
 
 pub(crate) async fn encode() -> Error {
