@@ -70,6 +70,8 @@ struct Extras {
     callback: Option<Arc<dyn Any + Send + Sync>>,
     /// `true` if an earlier call waits for this one.
     is_nested: bool,
+    /// Timeout that was set for the call, if `timeout` is what is left of it.
+    whole_timeout: Option<Duration>,
     extensions: Extensions,
 }
 
@@ -236,7 +238,27 @@ impl Request {
     /// Sets the timeout of the call. `None` means the default of the worker. Zero means no limit.
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        self.wire_mut().timeout = timeout;
+        let Contents { wire, local, .. } = Arc::make_mut(&mut self.0);
+        if wire.timeout != timeout
+            && let Some(extras) = &mut local.extras
+        {
+            extras.whole_timeout = None;
+        }
+        wire.timeout = timeout;
+    }
+
+    /// Sets the timeout of a call that has waited to the `rest` of its `whole` timeout, which errors
+    /// name.
+    #[doc(hidden)]
+    pub fn set_rest_of_timeout(&mut self, rest: Duration, whole: Duration) {
+        self.set_timeout(Some(rest));
+        self.local_mut().extras.get_or_insert_default().whole_timeout = Some(whole);
+    }
+
+    /// Timeout that was set for the call, if [`timeout`](Self::timeout) is the rest of it.
+    #[doc(hidden)]
+    pub fn whole_timeout(&self) -> Option<Duration> {
+        self.0.local.extras.as_ref()?.whole_timeout
     }
 
     /// Deadline of the call on the clock of this process, if known.
@@ -500,6 +522,19 @@ mod tests {
     fn a_request_without_a_service_is_any_message_of_its_name() {
         let request = Request::new(Name::from_static("add"), Body::empty());
         assert!(request.is::<Add>() && request.service().is_none());
+    }
+
+    #[test]
+    fn another_timeout_replaces_the_rest_of_one() {
+        let (rest, whole) = (Duration::from_secs(1), Duration::from_secs(3));
+        let mut request = Request::new(Name::from_static("add"), Body::empty());
+        assert_eq!(request.whole_timeout(), None);
+        request.set_rest_of_timeout(rest, whole);
+        // A layer with a longer limit sets the timeout that the request has.
+        request.set_timeout(Some(rest));
+        assert_eq!((request.timeout(), request.whole_timeout()), (Some(rest), Some(whole)));
+        request.set_timeout(Some(rest / 2));
+        assert_eq!((request.timeout(), request.whole_timeout()), (Some(rest / 2), None));
     }
 
     #[test]

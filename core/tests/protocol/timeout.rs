@@ -32,6 +32,23 @@ fn a_call_times_out_at_its_deadline_and_not_before() {
 }
 
 #[test]
+fn a_call_that_has_waited_ends_earlier_and_names_its_whole_timeout() {
+    let mut pair = scene();
+    call(&mut pair, 1, ms(10), "call");
+    let at = pair.now() + ms(4);
+    pair.connection_mut(Host).expire_at(&id(1), at);
+    assert_eq!(pair.connection(Host).poll_timeout(), Some(at));
+
+    pair.advance(ms(4));
+    let (token, result) = end_of(pair.expire(Host).pop().unwrap());
+    assert_eq!(token, "call");
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains("within 10ms"), "{error}");
+    pair.advance(ms(6));
+    assert!(pair.expire(Host).is_empty(), "a call times out once");
+}
+
+#[test]
 fn a_reply_that_crosses_the_timeout_is_dropped() {
     let mut pair = scene();
     call(&mut pair, 1, ms(10), "call");

@@ -12,7 +12,7 @@ use tokio::runtime::Id;
 use self::own_deadline::OwnDeadline;
 use self::parked_call::ParkedCall;
 pub(crate) use self::target::CallTarget;
-use super::parked::{CallKind, WaitReason};
+use super::parked::{CallKind, CallTimeout, WaitReason};
 use super::state::current_runtime;
 use super::waiters::{Held, LinkCalls, Polled, Waiter};
 use super::{Link, user_code, wake_all};
@@ -105,15 +105,17 @@ impl<T: CallTarget> Call<T> {
 
     /// Timeout of the call, if it has one. A deadline that a layer has set may be earlier, because the
     /// call may have waited.
-    fn timeout(&self, request: &Request) -> Option<Duration> {
-        let timeout = request.timeout().unwrap_or(self.link().0.timeout);
-        let timeout = (!timeout.is_zero()).then_some(timeout);
+    fn timeout(&self, request: &Request) -> Option<CallTimeout> {
+        let rest = request.timeout().unwrap_or(self.link().0.timeout);
+        let timeout = || CallTimeout { whole: request.whole_timeout().unwrap_or(rest), rest };
+        let timeout = (!rest.is_zero()).then(timeout);
         match request.deadline() {
             None => timeout,
             Some(at) => {
-                let rest = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+                let left = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
                 // An error that names the timeout is better than one that names the exact rest.
-                Some(timeout.filter(|timeout| *timeout <= rest + DEADLINE_SLACK).unwrap_or(rest))
+                let timeout = timeout.filter(|timeout| timeout.rest <= left + DEADLINE_SLACK);
+                Some(timeout.unwrap_or(CallTimeout { whole: left, rest: left }))
             }
         }
     }
@@ -159,7 +161,8 @@ impl<T: CallTarget> Call<T> {
             let held = Held { permit: T::NEEDS_PERMIT, suspect: is_suspect };
             let started = state.start(id.clone(), request, timeout, is_home, held, cx);
             let watches_deadline = !is_home || self.is_started_for_caller;
-            let deadline = timeout.filter(|_| watches_deadline).and_then(OwnDeadline::after);
+            let deadline =
+                timeout.filter(|_| watches_deadline).and_then(|timeout| OwnDeadline::after(timeout.rest));
             started.map(|waiter| CallState::Waiting { waiter, id, deadline })
         };
         self.has_permit = false;

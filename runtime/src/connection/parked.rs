@@ -1,4 +1,5 @@
 use std::task::Waker;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 
@@ -22,6 +23,15 @@ pub(super) struct CallKind {
     /// `true` if the call was in flight at an earlier crash.
     pub(super) is_suspect: bool,
     pub(super) is_oneway: bool,
+}
+
+/// Timeout of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallTimeout {
+    /// Timeout that was set. Errors name it.
+    pub(super) whole: Duration,
+    /// What is left of it, because the call may have waited.
+    pub(super) rest: Duration,
 }
 
 /// Calls that have not started, because they wait for a worker that is being restarted or for another

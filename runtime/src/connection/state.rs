@@ -1,6 +1,6 @@
 use std::io;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use isolated_workers_codec::Framing;
@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, Id};
 
 use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
-use super::parked::{CallKind, Parked, ParkedCalls, WaitReason};
+use super::parked::{CallKind, CallTimeout, Parked, ParkedCalls, WaitReason};
 use super::peer_services::PeerServices;
 use super::permits::Permits;
 use super::task::CloseReason;
@@ -331,7 +331,7 @@ impl<F: Framing> State<F> {
         &mut self,
         id: TxId,
         mut request: Request,
-        timeout: Option<Duration>,
+        timeout: Option<CallTimeout>,
         is_home: bool,
         held: Held,
         cx: &Context<'_>,
@@ -340,7 +340,14 @@ impl<F: Framing> State<F> {
         self.availability.check(request.name())?;
         self.services.address(&mut request)?;
         let waiter = self.waiters.next_key();
-        self.connection.call(id, request, timeout, waiter)?;
+        let waited = timeout.filter(|timeout| timeout.rest != timeout.whole);
+        let waited = waited.map(|timeout| (id.clone(), timeout.rest));
+        self.connection.call(id, request, timeout.map(|timeout| timeout.whole), waiter)?;
+        if let Some((id, rest)) = waited
+            && let Some(at) = Instant::now().checked_add(rest)
+        {
+            self.connection.expire_at(&id, at);
+        }
         self.waiters.insert(held, waker);
         self.has_suspect |= held.suspect;
         self.send(is_home);

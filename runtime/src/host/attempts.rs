@@ -38,6 +38,8 @@ pub(crate) async fn call<S: Service>(
 pub(crate) struct Attempts {
     request: Request,
     deadline: Option<Instant>,
+    /// Timeout of the call, which errors name.
+    limit: Duration,
     /// Number of the first attempt. It is above 1 if middleware or another host has counted before.
     first: u32,
     attempt: u32,
@@ -52,8 +54,9 @@ impl Attempts {
     pub(crate) fn new(request: Request, max: u32, timeout: Duration) -> Self {
         let limit = request.timeout().unwrap_or(timeout);
         let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+        let limit = request.whole_timeout().unwrap_or(limit);
         let first = request.attempt();
-        Self { request, deadline, first, attempt: 1, max, is_excused: false, crashed: None }
+        Self { request, deadline, limit, first, attempt: 1, max, is_excused: false, crashed: None }
     }
 
     /// Request of the next attempt.
@@ -106,9 +109,30 @@ impl Attempts {
             if remaining.is_zero() {
                 return ControlFlow::Break(Err(error));
             }
-            self.request.set_timeout(Some(remaining));
+            self.request.set_rest_of_timeout(remaining, self.limit);
         }
         self.crashed = Some(error);
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isolated_workers_core::{Body, Crash, ExitReason, Name};
+
+    use super::*;
+
+    #[test]
+    fn a_retry_has_the_rest_of_the_timeout_and_errors_name_the_whole() {
+        let limit = Duration::from_secs(600);
+        let request = Request::new(Name::from_static("work"), Body::empty());
+        let mut attempts = Attempts::new(request, 3, limit);
+        for _ in 0..2 {
+            let crashed = Error::crashed(Crash::new(ExitReason::Unknown));
+            assert!(attempts.judge(Err(crashed), true).is_continue());
+            let request = attempts.request();
+            assert!(request.timeout().is_some_and(|rest| rest < limit), "{request:?}");
+            assert_eq!(request.whole_timeout(), Some(limit));
+        }
     }
 }

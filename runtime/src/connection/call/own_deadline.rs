@@ -41,17 +41,19 @@ impl OwnDeadline {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::pin::{Pin, pin};
     use std::sync::Arc;
     use std::task::{Poll, Wake, Waker};
     use std::thread::{Thread, current, park};
 
     use isolated_workers_codec::Json;
-    use isolated_workers_core::{Body, Error, ErrorKind, Limits, Name, Request, Response, SequentialIds};
+    use isolated_workers_core::{
+        Body, Error, ErrorKind, Executed, Limits, Name, Request, Response, SequentialIds,
+    };
     use tokio::io::duplex;
 
     use super::super::super::Link;
-    use super::super::Call;
+    use super::super::{Call, CallState, Suspect};
     use super::*;
 
     struct Unpark(Thread);
@@ -78,6 +80,27 @@ mod tests {
         let mut request = Request::new(Name::from("work"), Body::from(vec![b'1'; size]));
         request.set_timeout(Some(Duration::from_millis(50)));
         Call::new(link, request)
+    }
+
+    #[test]
+    fn a_call_that_has_waited_names_its_whole_timeout() {
+        let (here, _there) = duplex(1 << 16);
+        let ids = Arc::new(SequentialIds::default());
+        let link = Link::new(Json, Limits::default(), ids, Duration::ZERO, here);
+        let suspect = || {
+            let mut call = call(&link, 1);
+            let CallState::New(request) = &mut call.state else { unreachable!("the call is new") };
+            request.extensions_mut().insert(Suspect);
+            call
+        };
+        let poll = |call: &mut Call<_>| Pin::new(call).poll(&mut Context::from_waker(Waker::noop()));
+        let (mut first, mut second) = (suspect(), suspect());
+        assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+        // Only one suspect runs at a time.
+        drop(first);
+        let error = block_on(second).unwrap_err();
+        assert_eq!(error.executed(), Executed::Maybe);
+        assert!(error.to_string().contains("not answered within 50ms"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 
 use super::super::alarm::Alarm;
-use super::super::parked::{CallKind, WaitReason};
+use super::super::parked::{CallKind, CallTimeout, WaitReason};
 
 /// Call that waits for a worker that is being restarted or for another suspect, or oneway message that
 /// waits for its peer. Its timeout runs meanwhile.
@@ -12,7 +12,7 @@ pub(super) struct ParkedCall {
     pub(super) key: u64,
     pub(super) kind: CallKind,
     since: Instant,
-    timeout: Option<Duration>,
+    timeout: Option<CallTimeout>,
     pub(super) alarm: Option<Alarm>,
 }
 
@@ -22,10 +22,10 @@ impl ParkedCall {
         request: Request,
         key: u64,
         kind: CallKind,
-        timeout: Option<Duration>,
+        timeout: Option<CallTimeout>,
         has_timers: bool,
     ) -> Self {
-        let alarm = timeout.and_then(|timeout| Alarm::after(timeout, has_timers));
+        let alarm = timeout.and_then(|timeout| Alarm::after(timeout.rest, has_timers));
         Self { request, key, kind, since: Instant::now(), timeout, alarm }
     }
 
@@ -33,8 +33,8 @@ impl ParkedCall {
     pub(super) fn into_request(self) -> Request {
         let mut request = self.request;
         if let Some(timeout) = self.timeout {
-            let rest = timeout.saturating_sub(self.since.elapsed());
-            request.set_timeout(Some(rest.max(Duration::from_nanos(1))));
+            let rest = timeout.rest.saturating_sub(self.since.elapsed());
+            request.set_rest_of_timeout(rest.max(Duration::from_nanos(1)), timeout.whole);
         }
         request
     }
@@ -58,7 +58,7 @@ impl ParkedCall {
         let text = format!(
             "could not send `{}` within {:?}: {cause}; {remedy}",
             self.request.name(),
-            self.timeout.unwrap_or_default()
+            self.timeout.map_or(Duration::ZERO, |timeout| timeout.whole)
         );
         Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
     }
