@@ -158,8 +158,11 @@ impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if !self.is_released {
             self.kill_members();
-            if let Some(leader) = self.leader.take() {
-                reaper::reap_killed(self.id, leader);
+            match self.leader.take() {
+                // Its number may belong to another child by now.
+                Some(_) if self.exit.state(self.id) == ChildState::Reaped => reaper::reap_members(self.id),
+                Some(leader) => reaper::reap_killed(self.id, leader),
+                None => {}
             }
         }
     }
