@@ -1,8 +1,10 @@
 //! Wakers, which are user code.
+#![allow(unsafe_code)] // Only a raw waker runs code when it is cloned.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 
 use futures_util::future::join_all;
 use isolated_workers_test_support::process::PidFd;
@@ -79,4 +81,73 @@ async fn a_waker_that_panics_concerns_no_other_caller() {
     }
     soon(panics).await;
     soon(worker.close()).await.unwrap();
+}
+
+/// Returns a waker that runs `code` when it is cloned. Its clones do nothing.
+fn on_clone<F: Fn() + Send + Sync + 'static>(code: &'static F) -> Waker {
+    /// Functions of the waker of an `F`.
+    struct Functions<F>(std::marker::PhantomData<F>);
+
+    impl<F: Fn() + Send + Sync + 'static> Functions<F> {
+        const TABLE: RawWakerVTable = RawWakerVTable::new(Self::clone, |_| {}, |_| {}, |_| {});
+
+        unsafe fn clone(code: *const ()) -> RawWaker {
+            // SAFETY: the data of this table's wakers is a static reference to an `F`.
+            (unsafe { &*code.cast::<F>() })();
+            RawWaker::new(std::ptr::null(), Waker::noop().vtable())
+        }
+    }
+
+    let code = std::ptr::from_ref(code).cast();
+    // SAFETY: the functions share an `F` that lives forever, and do nothing else.
+    unsafe { Waker::from_raw(RawWaker::new(code, &Functions::<F>::TABLE)) }
+}
+
+/// Polls a call for the first time, and then in flight, with a waker that runs `code` when it is cloned.
+/// Returns `true` if a poll panicked.
+fn poll_new_and_in_flight<F: Fn() + Send + Sync>(
+    mut call: impl FnMut() -> BoxFuture,
+    code: &'static F,
+) -> bool {
+    let waker = on_clone(code);
+    let mut has_panicked = false;
+    for is_in_flight in [false, true] {
+        let mut call = call();
+        if is_in_flight {
+            poll_with(&mut call, Waker::noop());
+        }
+        has_panicked |= catch_unwind(AssertUnwindSafe(|| poll_with(&mut call, &waker))).is_err();
+    }
+    has_panicked
+}
+
+#[tokio::test]
+async fn the_clone_of_a_waker_may_make_a_call() {
+    let worker = soon(worker().spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let wait = move || -> BoxFuture {
+        let client = client.clone();
+        Box::pin(async move { client.wait().await.unwrap() })
+    };
+    let inner = wait.clone();
+    let code: &'static _ = Box::leak(Box::new(move || poll_with(&mut inner(), Waker::noop())));
+    // A deadlock must not hang the test itself.
+    let polled = tokio::task::spawn_blocking(move || poll_new_and_in_flight(wait, code));
+    assert!(!soon(polled).await.unwrap());
+    assert_eq!(soon(FaultsClient::new(worker.clone()).echo(vec![1].into())).await.unwrap(), [1][..]);
+    soon(worker.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_clone_of_a_waker_may_panic() {
+    let worker = soon(worker().spawn()).await.unwrap();
+    let client = FaultsClient::new(worker.clone());
+    let wait = || -> BoxFuture {
+        let client = client.clone();
+        Box::pin(async move { client.wait().await.unwrap() })
+    };
+    assert!(poll_new_and_in_flight(wait, &|| panic!("a waker cannot be cloned")));
+    assert_eq!(soon(client.echo(vec![1].into())).await.unwrap(), [1][..]);
+    // No call is left in flight.
+    assert_eq!(soon(worker.drain()).await.map_err(|error| error.to_string()), Ok(()));
 }

@@ -133,6 +133,8 @@ impl<T: CallTarget> Call<T> {
         let is_suspect = request.extensions().get::<Suspect>().is_some();
         let kind = CallKind { is_suspect, is_oneway: request.is_oneway() };
         let runtime = current_runtime();
+        // Cloned and dropped while the mutex is free: a waker is user code, too.
+        let mut waker = Some(cx.waker().clone());
         let mut state = self.target.link().lock();
         let is_home = state.is_home(runtime);
         if needs_permit {
@@ -146,7 +148,9 @@ impl<T: CallTarget> Call<T> {
             return self.end_unsent(request, true);
         } else if state.must_wait(kind) {
             let key = state.parking_key();
-            self.has_permit = state.park(key, self.has_permit, kind, cx);
+            if let Some(waker) = waker.take() {
+                self.has_permit = state.park(key, self.has_permit, kind, waker);
+            }
             let woken = state.take_woken();
             drop(state);
             wake_all(woken);
@@ -159,7 +163,7 @@ impl<T: CallTarget> Call<T> {
         } else {
             let timeout = self.timeout(&request);
             let held = Held { permit: T::NEEDS_PERMIT, suspect: is_suspect };
-            let started = state.start(id.clone(), request, timeout, is_home, held, cx);
+            let started = state.start(id.clone(), request, timeout, is_home, held, &mut waker);
             let watches_deadline = !is_home || self.is_started_for_caller;
             let deadline =
                 timeout.filter(|_| watches_deadline).and_then(|timeout| OwnDeadline::after(timeout.rest));
@@ -218,16 +222,16 @@ impl<T: CallTarget> Call<T> {
     ) -> Poll<Result<Response, Error>> {
         let timeout = self.timeout(&request);
         let has_timers = is_home && !self.is_started_for_caller;
-        self.poll_parked(Box::new(ParkedCall::new(request, key, kind, timeout, has_timers)), cx)
+        self.state = CallState::Parked(Box::new(ParkedCall::new(request, key, kind, timeout, has_timers)));
+        self.poll_parked(cx)
     }
 
+    /// Polls a parked call. It stays in `state` while user code runs, which may panic.
     #[cold]
-    fn poll_parked(
-        &mut self,
-        mut parked: Box<ParkedCall>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response, Error>> {
-        let ParkedCall { key, kind, .. } = *parked;
+    fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        let CallState::Parked(parked) = &self.state else { unreachable!("the call is parked") };
+        let ParkedCall { key, kind, .. } = **parked;
+        let waker = cx.waker().clone();
         let mut state = self.target.link().lock();
         // Its waker is dropped after the mutex is released.
         let removed = state.remove_parked(key);
@@ -237,22 +241,45 @@ impl<T: CallTarget> Call<T> {
         }
         if !state.must_wait(kind) || (T::NEEDS_PERMIT && removed.is_none()) {
             drop(state);
+            let CallState::Parked(parked) = std::mem::replace(&mut self.state, CallState::Done) else {
+                unreachable!("the call is parked")
+            };
             let request = parked.into_request();
             let is_startable = !T::NEEDS_PERMIT || self.has_permit;
             return if is_startable { self.poll_start(request, cx) } else { self.end_unsent(request, true) };
         }
         let reason = state.wait_reason(kind);
-        self.has_permit = state.park(key, self.has_permit, kind, cx);
+        self.has_permit = state.park(key, self.has_permit, kind, waker);
         let woken = state.take_woken();
         drop(state);
         wake_all(woken);
+        let CallState::Parked(parked) = &mut self.state else { unreachable!("the call is parked") };
         let has_timed_out = parked.alarm.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
         if has_timed_out {
+            let error = parked.timed_out(reason);
+            self.state = CallState::Done;
             self.unpark(key, Some(reason));
-            return Poll::Ready(Err(parked.timed_out(reason)));
+            return Poll::Ready(Err(error));
         }
-        self.state = CallState::Parked(parked);
         Poll::Pending
+    }
+
+    /// Polls a call in flight that has not ended. It stays in `state` while user code runs, which may
+    /// panic.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        let Self { target, state, .. } = self;
+        let CallState::Waiting { deadline, .. } = state else { unreachable!("the call is in flight") };
+        let is_over = deadline.as_mut().is_some_and(|deadline| deadline.poll(target.link(), cx));
+        if is_over { self.poll_call(cx) } else { Poll::Pending }
+    }
+
+    /// Replaces the waker of a call in flight.
+    #[cold]
+    fn replace_waker(&mut self, waiter: usize, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        let mut waker = cx.waker().clone();
+        let is_waiting = self.link().lock().waiters.replace_waker(waiter, &mut waker);
+        drop(waker);
+        if is_waiting { self.poll_deadline(cx) } else { self.poll_call(cx) }
     }
 
     /// Ends the wait of a parked call, and releases its permit. `timed_out`: reason of the wait, if it
@@ -279,20 +306,48 @@ impl<T: CallTarget> Call<T> {
         &mut self,
         link: &dyn LinkCalls,
         waiter: usize,
-        id: TxId,
-        mut deadline: Option<Box<OwnDeadline>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response, Error>> {
         loop {
             if let Poll::Ready(result) = link.poll(waiter, cx) {
+                self.state = CallState::Done;
                 let removed = self.link().lock().waiters.remove(waiter);
                 drop(removed);
                 return Poll::Ready(result);
             }
+            let CallState::Waiting { deadline, .. } = &mut self.state else {
+                unreachable!("the call is in flight")
+            };
             if !deadline.as_mut().is_some_and(|deadline| deadline.poll(link, cx)) {
-                self.state = CallState::Waiting { waiter, id, deadline };
                 return Poll::Pending;
             }
+        }
+    }
+
+    #[inline]
+    fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        if let CallState::Waiting { waiter, .. } = self.state {
+            let polled = self.target.link().lock().waiters.poll(waiter, cx);
+            return match polled {
+                Polled::Answered(result) => {
+                    self.state = CallState::Done;
+                    Poll::Ready(result)
+                }
+                Polled::Unsent(request) => {
+                    self.is_counted = true;
+                    self.end_unsent(request, true)
+                }
+                Polled::Pending => self.poll_deadline(cx),
+                Polled::OtherWaker => self.replace_waker(waiter, cx),
+                Polled::Moved(link) => self.poll_moved(&*link, waiter, cx),
+            };
+        }
+        if let CallState::Parked(_) = self.state {
+            return self.poll_parked(cx);
+        }
+        match std::mem::replace(&mut self.state, CallState::Done) {
+            CallState::New(request) => self.poll_start(request, cx),
+            _ => panic!("a call was polled after it had ended"),
         }
     }
 }
@@ -302,28 +357,7 @@ impl<T: CallTarget + Unpin> Future for Call<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match std::mem::replace(&mut self.state, CallState::Done) {
-            CallState::New(request) => self.poll_start(request, cx),
-            CallState::Parked(parked) => self.poll_parked(parked, cx),
-            CallState::Waiting { waiter, id, mut deadline } => {
-                let polled = self.target.link().lock().waiters.poll(waiter, cx);
-                match polled {
-                    Polled::Answered(result) => Poll::Ready(result),
-                    Polled::Unsent(request) => {
-                        self.is_counted = true;
-                        self.end_unsent(request, true)
-                    }
-                    Polled::Pending(_replaced) => {
-                        let is_over =
-                            deadline.as_mut().is_some_and(|deadline| deadline.poll(self.target.link(), cx));
-                        self.state = CallState::Waiting { waiter, id, deadline };
-                        if is_over { self.poll(cx) } else { Poll::Pending }
-                    }
-                    Polled::Moved(link) => self.poll_moved(&*link, waiter, id, deadline, cx),
-                }
-            }
-            CallState::Unsent(_) | CallState::Done => panic!("a call was polled after it had ended"),
-        }
+        self.poll_call(cx)
     }
 }
 

@@ -35,7 +35,12 @@ impl<C: Codec> LinkCalls for Link<C> {
         let polled = self.lock().waiters.poll(key, cx);
         match polled {
             Polled::Answered(result) => Poll::Ready(result),
-            Polled::Pending(_) => Poll::Pending,
+            Polled::Pending => Poll::Pending,
+            Polled::OtherWaker => {
+                let mut waker = cx.waker().clone();
+                let is_waiting = self.lock().waiters.replace_waker(key, &mut waker);
+                if is_waiting { Poll::Pending } else { LinkCalls::poll(self, key, cx) }
+            }
             Polled::Moved(_) | Polled::Unsent(_) => {
                 unreachable!("a connection that was handed over has no successor and no permits")
             }

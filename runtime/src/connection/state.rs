@@ -232,8 +232,7 @@ impl<F: Framing> State<F> {
 
     /// Parks a call until it may start. Returns `true` if the call still holds its permit. While it
     /// waits for others, it holds none, because its caller may never be polled again.
-    pub(super) fn park(&mut self, key: u64, has_permit: bool, kind: CallKind, cx: &Context<'_>) -> bool {
-        let waker = cx.waker().clone();
+    pub(super) fn park(&mut self, key: u64, has_permit: bool, kind: CallKind, waker: Waker) -> bool {
         let reason = self.wait_reason(kind);
         let keeps_permit = has_permit && reason == WaitReason::Restart;
         if has_permit && !keeps_permit {
@@ -326,7 +325,8 @@ impl<F: Framing> State<F> {
     }
 
     /// Starts a call. Returns the key of its waiter, which keeps what the call has `held` until the
-    /// call ends. `is_home`: `true` if this runs on the runtime of the connection task.
+    /// call ends. `is_home`: `true` if this runs on the runtime of the connection task. Takes the waker
+    /// unless the call fails.
     pub(super) fn start(
         &mut self,
         id: TxId,
@@ -334,9 +334,8 @@ impl<F: Framing> State<F> {
         timeout: Option<CallTimeout>,
         is_home: bool,
         held: Held,
-        cx: &Context<'_>,
+        waker: &mut Option<Waker>,
     ) -> Result<usize, Error> {
-        let waker = cx.waker().clone();
         self.availability.check(request.name())?;
         self.services.address(&mut request)?;
         let waiter = self.waiters.next_key();
@@ -348,7 +347,7 @@ impl<F: Framing> State<F> {
         {
             self.connection.expire_at(&id, at);
         }
-        self.waiters.insert(held, waker);
+        self.waiters.insert(held, waker.take().expect("a call starts with a waker"));
         self.has_suspect |= held.suspect;
         self.send(is_home);
         Ok(waiter)

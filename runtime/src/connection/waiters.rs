@@ -41,8 +41,10 @@ pub(super) struct Held {
 pub(super) enum Polled {
     Answered(Result<Response, Error>),
     Unsent(Request),
-    /// The call has not ended. Contains the previous waker if it was replaced.
-    Pending(Option<Waker>),
+    /// The call has not ended.
+    Pending,
+    /// The call has not ended, and has another waker than this poll.
+    OtherWaker,
     /// Poll the call there.
     Moved(Arc<dyn LinkCalls>),
 }
@@ -102,9 +104,8 @@ impl Waiters {
     pub(super) fn poll(&mut self, key: usize, cx: &Context<'_>) -> Polled {
         match &mut self.0[key] {
             Waiter::Waiting(waker, _) => {
-                let is_same = waker.will_wake(cx.waker());
-                let replaced = (!is_same).then(|| std::mem::replace(waker, cx.waker().clone()));
-                return Polled::Pending(replaced);
+                // Not cloned here: the clone is user code, which may panic or lock.
+                return if waker.will_wake(cx.waker()) { Polled::Pending } else { Polled::OtherWaker };
             }
             Waiter::Moved(link) => return Polled::Moved(Arc::clone(link)),
             Waiter::Answered(_) | Waiter::Unsent(_) => {}
@@ -113,6 +114,18 @@ impl Waiters {
             Waiter::Answered(result) => Polled::Answered(result),
             Waiter::Unsent(request) => Polled::Unsent(request),
             Waiter::Waiting(..) | Waiter::Moved(_) => unreachable!("the waiter was checked a line ago"),
+        }
+    }
+
+    /// Replaces the waker of a call with `newer`, or leaves it there if the call has ended. Returns
+    /// `true` if the call has not ended. Drop the other waker after the mutex is released.
+    pub(super) fn replace_waker(&mut self, key: usize, newer: &mut Waker) -> bool {
+        match &mut self.0[key] {
+            Waiter::Waiting(waker, _) => {
+                std::mem::swap(waker, newer);
+                true
+            }
+            Waiter::Moved(_) | Waiter::Answered(_) | Waiter::Unsent(_) => false,
         }
     }
 

@@ -216,13 +216,14 @@ impl<C: Codec> QueueWaiter<'_, C> {
 
     fn poll(&mut self, cx: &Context<'_>) -> Poll<QueueOutcome<C>> {
         let ticket = self.ticket.expect("a queued call has a ticket");
-        // Declared first, so that a replaced waker is dropped after the lock is released.
+        // Cloned before the lock is taken, and dropped after it is released: a waker is user code.
+        let waker = cx.waker().clone();
         let _replaced;
         let mut state = self.shared.lock();
         _replaced = match state.waiting.get_mut(&ticket) {
-            Some(WaitState::Queued(queued)) => Some(std::mem::replace(&mut queued.waker, cx.waker().clone())),
-            Some(WaitState::Starting(newer)) => newer.replace(cx.waker().clone()),
-            Some(WaitState::Ended(_)) | None => None,
+            Some(WaitState::Queued(queued)) => Some(std::mem::replace(&mut queued.waker, waker)),
+            Some(WaitState::Starting(newer)) => newer.replace(waker),
+            Some(WaitState::Ended(_)) | None => Some(waker),
         };
         if let Some(WaitState::Ended(_)) = state.waiting.get(&ticket)
             && let Some(WaitState::Ended(outcome)) = state.waiting.remove(&ticket)
