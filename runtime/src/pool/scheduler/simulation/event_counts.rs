@@ -22,6 +22,8 @@ counts! {
     fast_path,
     at_once,
     queued,
+    resubmitted,
+    queued_again,
     reported_late,
     assigned,
     full,

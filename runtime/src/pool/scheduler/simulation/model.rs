@@ -14,7 +14,9 @@ pub(super) struct Model {
     pub(super) waiting: BTreeMap<Ticket, ModelCall>,
     /// Calls that count toward the queue's limit.
     inside: HashSet<Ticket>,
-    pub(super) running: Vec<InstanceId>,
+    /// Calls in `inside` that were made again. They count toward the limit and may exceed it.
+    again: HashSet<Ticket>,
+    pub(super) running: Vec<RunningCall>,
     /// Workers of the calls that were given up and still run.
     pub(super) given_up: Vec<InstanceId>,
     /// For each worker, the number of calls that it started.
@@ -40,6 +42,16 @@ pub(super) struct Model {
     is_abandoned: bool,
 }
 
+/// Call that holds a permit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunningCall {
+    pub(super) id: InstanceId,
+    pub(super) target: Target,
+    pub(super) priority: i32,
+    /// Ticket of a call that has waited.
+    pub(super) ticket: Option<Ticket>,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ModelCall {
     pub(super) target: Target,
@@ -56,6 +68,7 @@ impl Model {
             config,
             waiting: BTreeMap::new(),
             inside: HashSet::new(),
+            again: HashSet::new(),
             running: Vec::new(),
             given_up: Vec::new(),
             started: HashMap::new(),
@@ -83,15 +96,30 @@ impl Model {
         }
     }
 
+    /// Queues a call that is made again: past the limit, and before all others if it has not waited.
+    pub(super) fn queued_again(&mut self, earlier: Option<Ticket>, ticket: Ticket, call: ModelCall) {
+        if let Some(earlier) = earlier {
+            assert_eq!(ticket, earlier, "a call that has waited keeps its place");
+        } else {
+            assert!(self.waiting.keys().all(|other| ticket < *other), "it is older than all others");
+        }
+        self.settled.remove(&ticket);
+        assert!(self.waiting.insert(ticket, call).is_none(), "a ticket is used twice");
+        self.inside.insert(ticket);
+        self.again.insert(ticket);
+    }
+
     /// Checks the queue's limit, after all actions of a step.
     pub(super) fn check_queue_limit(&self, inside: usize, waiting: usize) {
-        assert!(inside <= self.config.queue, "{inside} calls in a queue of {}", self.config.queue);
+        let new = inside - self.again.len();
+        assert!(new <= self.config.queue, "{new} new calls in a queue of {}", self.config.queue);
         assert_eq!((inside, waiting), (self.inside.len(), self.waiting.len()));
     }
 
     pub(super) fn remove(&mut self, ticket: Ticket) {
         self.waiting.remove(&ticket).expect("the call waits");
         self.inside.remove(&ticket);
+        self.again.remove(&ticket);
         if self.inside.len() < self.config.queue {
             let next = self.waiting.keys().find(|ticket| !self.inside.contains(ticket));
             self.inside.extend(next.copied());
@@ -102,6 +130,7 @@ impl Model {
         assert!(self.settled.insert(ticket), "a call is refused after it was assigned or refused");
         if why == Refusal::Dropped {
             assert_eq!(self.config.when_full, WhenFull::DropOldest);
+            assert!(!self.again.contains(&ticket), "a call that was admitted before is dropped");
         }
         self.remove(ticket);
     }
@@ -125,13 +154,14 @@ impl Model {
         assert_eq!(ticket, next, "another call is next");
         *overtakes = if ticket == oldest { 0 } else { *overtakes + 1 };
         self.remove(ticket);
-        self.run(id);
+        self.run(RunningCall { id, target: call.target, priority: call.priority, ticket: Some(ticket) });
     }
 
-    pub(super) fn run(&mut self, id: InstanceId) {
+    pub(super) fn run(&mut self, call: RunningCall) {
+        let id = call.id;
         assert_eq!(self.active[id.slot], Some(id), "a call goes to a worker that is not active");
         assert!(!self.lost.contains(&id), "a call goes to a worker that is lost");
-        self.running.push(id);
+        self.running.push(call);
         *self.started.entry(id).or_default() += 1;
         let (started, max) = (self.started[&id], self.config.recycle.max_calls);
         assert!(max == 0 || started <= max, "{id:?} starts {started} calls");
@@ -147,7 +177,8 @@ impl Model {
 
     /// Number of calls that run in a worker, including those that were given up.
     fn in_worker(&self, id: InstanceId) -> usize {
-        self.running.iter().chain(&self.given_up).filter(|running| **running == id).count()
+        let running = self.running.iter().map(|call| call.id).chain(self.given_up.iter().copied());
+        running.filter(|running| *running == id).count()
     }
 
     pub(super) fn start(&mut self, id: InstanceId, now: Instant, is_broken: bool) {
@@ -169,7 +200,7 @@ impl Model {
 
     pub(super) fn retire(&mut self, id: InstanceId) {
         assert!(!self.is_abandoned, "a worker is retired without an owner");
-        assert!(!self.running.contains(&id), "a worker is retired with a call in flight");
+        assert!(self.running.iter().all(|call| call.id != id), "a worker is retired with a call in flight");
         assert!(self.closing.insert(id), "a worker is retired twice");
         if self.active[id.slot] == Some(id) {
             // The worker was idle. A replaced worker is not active any more.

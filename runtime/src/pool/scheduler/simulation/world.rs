@@ -10,7 +10,7 @@ use super::super::{
 };
 use super::event_counts::EventCounts;
 use super::fake_worker::FakeWorker;
-use super::model::{Model, ModelCall};
+use super::model::{Model, ModelCall, RunningCall};
 use crate::OnCrash;
 use crate::pool::config::{PoolConfig, RecycleLimits, Restart, WhenFull};
 
@@ -32,6 +32,8 @@ pub(super) struct World {
     reload: Option<u64>,
     /// `true` if most starts fail.
     starts_fail: bool,
+    /// `true` if the pool was closed, and does not drain.
+    is_closed: bool,
 }
 
 impl World {
@@ -53,6 +55,7 @@ impl World {
             wake: None,
             reload: None,
             starts_fail,
+            is_closed: false,
         }
     }
 
@@ -69,6 +72,7 @@ impl World {
         if self.rng.chance(50) {
             self.scheduler.drain();
         } else {
+            self.is_closed = true;
             self.scheduler.close();
         }
         let refused = self.scheduler.submit(Target::Any, 0);
@@ -104,7 +108,8 @@ impl World {
     fn step(&mut self) {
         match self.rng.below(100) {
             0..10 => self.call_on_fast_path(),
-            10..40 => self.submit(),
+            10..37 => self.submit(),
+            37..40 => self.resubmit(),
             40..45 => self.cancel(),
             45..60 => self.end_call(),
             60..62 => self.give_up_call(),
@@ -141,7 +146,8 @@ impl World {
         let most_free = workers.max_by_key(|worker| worker.available());
         if let Some(worker) = most_free.filter(|worker| worker.try_acquire()) {
             self.counts.fast_path += 1;
-            self.model.run(worker.id);
+            let (id, target, priority) = (worker.id, Target::Any, 0);
+            self.model.run(RunningCall { id, target, priority, ticket: None });
         }
     }
 
@@ -154,16 +160,64 @@ impl World {
         };
         let priority = if self.rng.chance(50) { 0 } else { self.rng.below(5) as i32 - 2 };
         let submitted = self.scheduler.submit(target, priority);
+        let refused = self.submitted(target, priority, submitted, None);
+        match refused {
+            Some(Refusal::Full) => {
+                assert_ne!(self.config.when_full, WhenFull::Wait);
+                self.counts.full += 1;
+            }
+            Some(refusal) => self.refused(refusal),
+            None => {}
+        }
+    }
+
+    /// Submits a call again whose worker ended before its request was sent. It holds its permit until
+    /// then.
+    fn resubmit(&mut self) {
+        let is_gone = |call: &RunningCall| {
+            self.model.lost.contains(&call.id)
+                || (self.model.active[call.id.slot] != Some(call.id)
+                    && !self.model.retiring.contains(&call.id))
+        };
+        let gone: Vec<_> =
+            (0..self.model.running.len()).filter(|at| is_gone(&self.model.running[*at])).collect();
+        let Some(at) = self.rng.pick(&gone) else { return };
+        let RunningCall { id, target, priority, ticket } = self.model.running.swap_remove(at);
+        self.workers[&id].release();
+        if self.scheduler.is_contended() {
+            self.scheduler.permit_released(id.slot);
+        }
+        self.counts.resubmitted += 1;
+        let submitted = self.scheduler.resubmit(target, priority, ticket);
+        if let Some(refusal) = self.submitted(target, priority, submitted, Some(ticket)) {
+            assert_ne!(refusal, Refusal::Full, "a call that was admitted before is refused");
+            if refusal == Refusal::Closed {
+                assert!(self.is_closed, "a pool that drains takes the calls that it has admitted");
+            } else {
+                self.refused(refusal);
+            }
+        }
+    }
+
+    /// Follows a call that was submitted, or again with `again`: its ticket, if it has waited. Returns the
+    /// refusal, if any.
+    fn submitted(
+        &mut self,
+        target: Target,
+        priority: i32,
+        submitted: Result<Submitted<FakeWorker>, Refusal>,
+        again: Option<Option<Ticket>>,
+    ) -> Option<Refusal> {
         // Calls that waited got their permits before this one.
         let (run, other) = std::iter::from_fn(|| self.scheduler.next_action())
             .partition::<Vec<_>, _>(|action| matches!(action, Action::Run(..)));
         run.into_iter().for_each(|action| self.carry_out(action));
         match submitted {
-            Ok(Submitted::Run(id, worker)) => {
+            Ok(Submitted::Run(id, ref worker)) => {
                 assert_eq!(id, worker.id);
                 self.check_home(target, Some(id.slot));
                 self.counts.at_once += 1;
-                self.model.run(id);
+                self.model.run(RunningCall { id, target, priority, ticket: None });
             }
             Ok(Submitted::Queued(ticket)) => {
                 let (_, call) =
@@ -171,24 +225,33 @@ impl World {
                 let call = ModelCall { target, priority, slot: call.slot };
                 self.check_home(target, call.slot);
                 self.counts.queued += 1;
-                self.model.queued(ticket, call);
+                match again {
+                    Some(earlier) => {
+                        self.counts.queued_again += 1;
+                        self.model.queued_again(earlier, ticket, call);
+                    }
+                    None => self.model.queued(ticket, call),
+                }
             }
-            Err(Refusal::Full) => {
-                assert_ne!(self.config.when_full, WhenFull::Wait);
-                self.counts.full += 1;
-            }
-            Err(Refusal::Broken) => {
+            Err(_) => {}
+        }
+        other.into_iter().for_each(|action| self.carry_out(action));
+        submitted.err()
+    }
+
+    fn refused(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Broken => {
                 assert!(self.scheduler.is_broken());
                 self.counts.broken += 1;
             }
-            Err(Refusal::Gone) => self.counts.gone += 1,
-            Err(Refusal::NoneLeft) => {
+            Refusal::Gone => self.counts.gone += 1,
+            Refusal::NoneLeft => {
                 assert_ne!(self.config.restart, Restart::Permanent);
                 self.counts.none_left += 1;
             }
-            Err(refusal) => panic!("{refusal:?}"),
+            refusal => panic!("{refusal:?}"),
         }
-        other.into_iter().for_each(|action| self.carry_out(action));
     }
 
     /// Checks that a key keeps its slot until the slot is gone.
@@ -217,7 +280,7 @@ impl World {
     fn end_call(&mut self) {
         if !self.model.running.is_empty() {
             let at = self.rng.below(self.model.running.len() as u64) as usize;
-            let id = self.model.running.swap_remove(at);
+            let id = self.model.running.swap_remove(at).id;
             let is_due = self.workers[&id].end_call();
             if is_due || self.scheduler.is_contended() {
                 self.released.push(id.slot);
@@ -236,7 +299,7 @@ impl World {
         if !self.model.running.is_empty() {
             self.counts.given_up += 1;
             let at = self.rng.below(self.model.running.len() as u64) as usize;
-            let id = self.model.running.swap_remove(at);
+            let id = self.model.running.swap_remove(at).id;
             self.model.given_up.push(id);
             self.workers[&id].give_up_call();
             self.scheduler.permit_released(id.slot);
@@ -440,9 +503,10 @@ impl World {
             if is_still && self.model.waiting.is_empty() {
                 return;
             }
-            match self.rng.below(4) {
+            match self.rng.below(5) {
                 0 => self.end_call(),
                 1 => self.finish_start(),
+                3 => self.resubmit(),
                 // With a limit, a worker whose calls never end is replaced.
                 2 if self.config.given_up_limit.is_zero() => self.end_given_up(),
                 _ => self.now = self.wake.map_or(self.now, |wake| wake.max(self.now)),
