@@ -291,11 +291,9 @@ impl Request {
         }
     }
 
-    /// Name of the service that the request is for. On the caller's side, that of the message
-    /// ([`Message::SERVICE`]) or of [`set_service`](Self::set_service). On the callee's side, `None`
-    /// if it serves only one.
-    ///
-    /// `None` is the default service of the callee.
+    /// Name of the service that the request is for: that of [`set_service`](Self::set_service), or of the
+    /// message ([`Message::SERVICE`]). `None` is the default service of the callee. A callee that has
+    /// received the request over a connection knows its own, and gets the name of that instead.
     #[inline]
     pub fn service(&self) -> Option<&str> {
         self.named_service().or_else(|| self.0.local.service.map(Schema::service))
@@ -327,17 +325,11 @@ impl Request {
         if self.metadata().is_empty() { None } else { self.metadata().get(SERVICE) }
     }
 
-    /// Service of the message on the caller's side. On the callee's side, its default service.
+    /// Service of the message on the caller's side, and the default one on the callee's side.
     #[doc(hidden)]
     #[inline]
     pub fn local_service(&self) -> Option<&'static Schema> {
         self.0.local.service
-    }
-
-    /// Sets the default service of the callee.
-    #[doc(hidden)]
-    pub fn set_local_service(&mut self, service: &'static Schema) {
-        self.local_mut().service = Some(service);
     }
 
     /// Removes the name of the service from the metadata: it is the default of the peer.
@@ -364,6 +356,14 @@ impl Request {
     #[inline]
     pub fn set_peer(&mut self, peer: Option<u32>) {
         self.local_mut().peer = peer;
+    }
+
+    /// Sets the process id of the caller, and the default service of the callee.
+    #[doc(hidden)]
+    #[inline]
+    pub fn set_callee(&mut self, peer: Option<u32>, service: &'static Schema) {
+        let local = self.local_mut();
+        (local.peer, local.service) = (peer, Some(service));
     }
 
     /// Service through which a handler calls its caller back. Set on the callee's side only, if the

@@ -213,14 +213,14 @@ impl<S: Service + 'static, const ON_WORKER: bool> Handlers<S, ON_WORKER> {
     /// Starts the handler of a request that arrived at `came`.
     fn start_one(&mut self, mut request: Request, came: Instant, cx: &mut Context<'_>) -> Option<Answer> {
         let id = request.id().filter(|_| !request.is_oneway()).cloned();
-        request.set_peer(self.peer);
+        request.set_callee(self.peer, self.services.default);
         if let Some(callback) = &self.callback {
             request.set_callback(Arc::clone(callback));
         }
         if let Some(timeout) = request.timeout() {
             request.set_deadline(came.checked_add(timeout));
         }
-        if let Err(error) = self.services.check(&mut request) {
+        if let Err(error) = self.services.check(&request) {
             return self.refuse(&request, id, error);
         }
         let name = request.to_name();

@@ -31,6 +31,7 @@ async fn worker_spans_join_the_trace_of_their_host() {
     assert_eq!(call["trace_id"], handle["trace_id"]);
     assert_eq!(call["span_id"], handle["parent_id"]);
     assert_ne!(call["span_id"], handle["span_id"]);
+    assert_eq!((call["service"], handle["service"]), ("Desk", "Desk"));
 }
 
 #[tokio::test]
@@ -46,12 +47,12 @@ async fn a_worker_labels_metrics_by_name_only_for_handled_calls() {
     recorded.retain(|line| !line.contains("_bytes_"));
     recorded.sort();
     let expected = [
-        "isolated_workers_calls_total ,worker 2",
-        "isolated_workers_calls_total add,worker 1",
-        "isolated_workers_calls_total fail,worker 1",
-        "isolated_workers_errors_total ,worker,Invalid 1",
-        "isolated_workers_errors_total ,worker,UnknownMessage 1",
-        "isolated_workers_errors_total fail,worker,Remote 1",
+        "isolated_workers_calls_total Desk,,worker 2",
+        "isolated_workers_calls_total Desk,add,worker 1",
+        "isolated_workers_calls_total Desk,fail,worker 1",
+        "isolated_workers_errors_total Desk,,worker,Invalid 1",
+        "isolated_workers_errors_total Desk,,worker,UnknownMessage 1",
+        "isolated_workers_errors_total Desk,fail,worker,Remote 1",
     ];
     assert_eq!(recorded, expected);
 }

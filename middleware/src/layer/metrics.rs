@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response, Role};
+use metrics::Label;
 
 use crate::{Middleware, Service};
 
@@ -9,14 +10,15 @@ use crate::{Middleware, Service};
 ///
 /// | name | kind | labels | meaning |
 /// |---|---|---|---|
-/// | `isolated_workers_calls_total` | counter | `message`, `side` | calls that ended, including dropped calls |
-/// | `isolated_workers_errors_total` | counter | `message`, `side`, `kind` | failed calls; the kind is an [`ErrorKind`], `Cancelled` for dropped calls |
-/// | `isolated_workers_call_duration_seconds` | histogram | `message`, `side` | duration of calls that ended |
+/// | `isolated_workers_calls_total` | counter | `service`, `message`, `side` | calls that ended, including dropped calls |
+/// | `isolated_workers_errors_total` | counter | `service`, `message`, `side`, `kind` | failed calls; the kind is an [`ErrorKind`], `Cancelled` for dropped calls |
+/// | `isolated_workers_call_duration_seconds` | histogram | `service`, `message`, `side` | duration of calls that ended |
 /// | `isolated_workers_in_flight` | gauge | `side` | calls in flight |
-/// | `isolated_workers_request_bytes_total` | counter | `message`, `side` | bytes of request payloads |
-/// | `isolated_workers_reply_bytes_total` | counter | `message`, `side` | bytes of reply payloads |
+/// | `isolated_workers_request_bytes_total` | counter | `service`, `message`, `side` | bytes of request payloads |
+/// | `isolated_workers_reply_bytes_total` | counter | `service`, `message`, `side` | bytes of reply payloads |
 ///
-/// `side` is `host` or `worker`. A worker cannot trust the name of a message that no handler has
+/// `side` is `host` or `worker`. `service` is the name of the service, or empty on a host for messages of
+/// no service. A worker cannot trust the name of a message that no handler has
 /// seen: each made-up name would create a time series. Calls that were refused or dropped on the
 /// worker therefore have an empty `message`.
 ///
@@ -42,6 +44,7 @@ impl Middleware for Metrics {
 
 /// Call in flight. Counts as cancelled if it is dropped before its end.
 struct MeasuredCall {
+    service: String,
     name: Name,
     side: Role,
     bytes: usize,
@@ -52,6 +55,7 @@ struct MeasuredCall {
 impl MeasuredCall {
     fn begin(request: &Request) -> Self {
         let call = Self {
+            service: request.service().unwrap_or_default().to_owned(),
             name: request.to_name(),
             side: request.role(),
             bytes: request.body().len(),
@@ -67,8 +71,8 @@ impl MeasuredCall {
         match answer {
             Ok(response) => {
                 self.count(true, None);
-                let message = self.name.to_string();
-                metrics::counter!("isolated_workers_reply_bytes_total", "message" => message, "side" => self.side())
+                let labels = self.labels(self.name.to_string());
+                metrics::counter!("isolated_workers_reply_bytes_total", labels.iter())
                     .increment(response.body().len() as u64);
             }
             Err(error) => self.count(error.executed() == Executed::Yes, Some(error.kind())),
@@ -77,26 +81,25 @@ impl MeasuredCall {
 
     /// `handled` is `true` if a handler knows the message.
     fn count(&self, handled: bool, failed: Option<ErrorKind>) {
-        let side = self.side();
         let trusted = handled || self.side == Role::Caller;
-        let message = if trusted { self.name.to_string() } else { String::new() };
-        metrics::counter!("isolated_workers_calls_total", "message" => message.clone(), "side" => side)
-            .increment(1);
-        metrics::histogram!(
-            "isolated_workers_call_duration_seconds", "message" => message.clone(), "side" => side
-        )
-        .record(self.begun.elapsed());
-        metrics::counter!(
-            "isolated_workers_request_bytes_total", "message" => message.clone(), "side" => side
-        )
-        .increment(self.bytes as u64);
+        let labels = self.labels(if trusted { self.name.to_string() } else { String::new() });
+        metrics::counter!("isolated_workers_calls_total", labels.iter()).increment(1);
+        metrics::histogram!("isolated_workers_call_duration_seconds", labels.iter())
+            .record(self.begun.elapsed());
+        metrics::counter!("isolated_workers_request_bytes_total", labels.iter()).increment(self.bytes as u64);
         if let Some(kind) = failed {
-            let kind = format!("{kind:?}");
-            metrics::counter!(
-                "isolated_workers_errors_total", "message" => message, "side" => side, "kind" => kind
-            )
-            .increment(1);
+            let [service, message, side] = labels;
+            let labels = [service, message, side, Label::new("kind", format!("{kind:?}"))];
+            metrics::counter!("isolated_workers_errors_total", labels.iter()).increment(1);
         }
+    }
+
+    fn labels(&self, message: String) -> [Label; 3] {
+        [
+            Label::new("service", self.service.clone()),
+            Label::new("message", message),
+            Label::from_static_parts("side", self.side()),
+        ]
     }
 
     fn side(&self) -> &'static str {

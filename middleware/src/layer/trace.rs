@@ -10,9 +10,9 @@ use crate::{Middleware, Service};
 /// host's.
 ///
 /// The span is named `call` on the host and `handle` on the worker, at debug level. Its field
-/// `message` is the name of the message, and `tx` is the id of the transaction. Within the span, an
-/// answer logs a debug event and a failure a warn event. If no subscriber is interested, a call
-/// costs one atomic load and no ids are sent.
+/// `message` is the name of the message, `service` that of its service if it is known, and `tx` is the
+/// id of the transaction. Within the span, an answer logs a debug event and a failure a warn event. If
+/// no subscriber is interested, a call costs one atomic load and no ids are sent.
 ///
 /// The host's layer adds a W3C trace context to the request's metadata (`traceparent`), and the
 /// worker's layer reads it. Both spans have the same `trace_id`. The `parent_id` of the worker's
@@ -117,6 +117,7 @@ fn span(request: &Request) -> Span {
             tracing::debug_span!(
                 $name,
                 message = request.name(),
+                service = field::Empty,
                 tx = field::Empty,
                 trace_id = field::Empty,
                 span_id = field::Empty,
@@ -129,6 +130,9 @@ fn span(request: &Request) -> Span {
         Role::Caller => span!("call"),
         _ => span!("handle"),
     };
+    if let Some(service) = request.service() {
+        span.record("service", service);
+    }
     if let Some(id) = request.id() {
         span.record("tx", field::display(id));
     }

@@ -48,17 +48,17 @@ async fn calls_are_counted_and_their_time_and_size_recorded() {
     assert_eq!(
         recorded(&snapshotter),
         [
-            "call_duration_seconds add,host 3 samples",
-            "calls_total add,host 3",
-            "errors_total add,host,Denied 1",
+            "call_duration_seconds ,add,host 3 samples",
+            "calls_total ,add,host 3",
+            "errors_total ,add,host,Denied 1",
             "in_flight host 1",
-            "reply_bytes_total add,host 2",
-            "request_bytes_total add,host 39",
+            "reply_bytes_total ,add,host 2",
+            "request_bytes_total ,add,host 39",
         ]
     );
     drop(hang);
     let dropped = recorded(&snapshotter);
-    assert!(dropped.contains(&"errors_total hang,host,Cancelled 1".to_owned()), "{dropped:?}");
+    assert!(dropped.contains(&"errors_total ,hang,host,Cancelled 1".to_owned()), "{dropped:?}");
     // A snapshot resets the recorder, so this is the change since the previous one.
     assert!(dropped.contains(&"in_flight host -1".to_owned()), "{dropped:?}");
 }

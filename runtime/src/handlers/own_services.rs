@@ -5,8 +5,8 @@ use isolated_workers_middleware::Handler;
 #[derive(Clone, Debug)]
 pub(crate) struct OwnServices {
     services: Services,
-    default: &'static Schema,
-    has_several: bool,
+    /// Service of the requests that name none.
+    pub(super) default: &'static Schema,
 }
 
 /// Static schema of a handler.
@@ -19,30 +19,23 @@ impl<H: Handler> DefaultOf<H> {
 impl OwnServices {
     /// `services`: those of the handler `H`.
     pub(crate) fn of<H: Handler>(services: &Services) -> Self {
-        Self { services: services.clone(), default: DefaultOf::<H>::SCHEMA, has_several: services.len() > 1 }
+        Self { services: services.clone(), default: DefaultOf::<H>::SCHEMA }
     }
 
-    /// Checks the service that a request of the peer names. If it names none, and there are several, sets
-    /// the default one, so that layers can tell apart messages of the same name.
+    /// Checks the service that a request of the peer names.
     ///
     /// # Errors
     /// `UnknownMessage` if this side does not serve it.
     #[inline]
-    pub(super) fn check(&self, request: &mut Request) -> Result<(), Error> {
-        if self.has_several | !request.metadata().is_empty() { self.look_up(request) } else { Ok(()) }
+    pub(super) fn check(&self, request: &Request) -> Result<(), Error> {
+        if request.metadata().is_empty() { Ok(()) } else { self.look_up(request) }
     }
 
     #[cold]
-    fn look_up(&self, request: &mut Request) -> Result<(), Error> {
+    fn look_up(&self, request: &Request) -> Result<(), Error> {
         match request.named_service() {
             Some(name) if self.services.get(name).is_none() => Err(self.services.unknown(request)),
-            Some(_) => Ok(()),
-            None => {
-                if self.has_several {
-                    request.set_local_service(self.default);
-                }
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }
