@@ -1,10 +1,22 @@
-//! The service that plugins implement. In a real project, a library crate that host and plugins
-//! depend on.
+//! The services of plugins and of their host. In a real project, a library crate that both depend on.
 
 use isolated_workers::service;
+use isolated_workers::service::Context;
 
+/// What a plugin does.
 #[service]
 pub(crate) trait Plugin {
+    async fn transform(&self, context: Context, text: String) -> Result<String, String>;
+}
+
+/// What a plugin says about itself.
+#[service]
+pub(crate) trait About {
     async fn name(&self) -> String;
-    async fn transform(&self, text: String) -> Result<String, String>;
+}
+
+/// Service of the host, which plugins call.
+#[service]
+pub(crate) trait Log {
+    async fn line(&self, text: String);
 }

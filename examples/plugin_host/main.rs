@@ -1,5 +1,6 @@
-//! A host that loads plugins: separate programs in a folder, built by somebody else. Files that are
-//! not plugins are skipped. A plugin that crashes is restarted.
+//! A host that loads plugins: separate programs in a folder, built by somebody else. Each serves two
+//! services over one connection, and may call its host, which prints its log. Files that are not plugins
+//! are skipped. A plugin that crashes is restarted.
 //!
 //! ```text
 //! cargo build --example plugin_reverse --example plugin_shout
@@ -11,10 +12,19 @@ mod api;
 
 use std::path::{Path, PathBuf};
 
-use api::{PluginClient, plugin};
+use api::{AboutClient, Log, PluginClient, about, plugin};
 use isolated_workers::driver::Output;
 use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
 use isolated_workers::prelude::*;
+
+/// Prints the log of the plugins.
+struct Printer;
+
+impl Log for Printer {
+    async fn line(&self, text: String) {
+        println!("log: {text}");
+    }
+}
 
 struct Loaded {
     name: String,
@@ -26,12 +36,14 @@ async fn load(path: &Path) -> Result<Loaded, Error> {
     let worker = Worker::builder(Program::new(path).env_clear().stderr(Output::Capture))
         // Fails now if the plugin was built with other messages.
         .service(plugin::SCHEMA)
+        .service(about::SCHEMA)
+        .serve(Printer.into_service())
         .timeouts(Timeouts::default().message(std::time::Duration::from_secs(10)))
         .on_timeout(OnTimeout::Kill)
         .on_crash(OnCrash::respawn())
         .spawn()
         .await?;
-    let name = PluginClient::new(&worker).name().await?;
+    let name = AboutClient::new(&worker).name().await?;
     Ok(Loaded { name, worker })
 }
 
