@@ -69,6 +69,11 @@ impl CodecError {
                  type or a text there",
             );
         }
+        if has("newtype struct, expected any valid JSON value") {
+            return Self::new(cause).with_advice(
+                "`RawValue` of `serde_json` needs the codec `Json`: send the text as a `String` with others",
+            );
+        }
         if has("is reserved for `serde_json`") {
             return Self::new(cause).with_advice("rename it");
         }

@@ -36,6 +36,7 @@ mod odd_values {
     mod attributes;
     mod extremes;
     mod library_types;
+    mod shapes;
     mod wide;
 }
 

@@ -126,6 +126,17 @@ impl PartialEq for Bits {
     }
 }
 
+/// JSON text that is compared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Raw(Box<serde_json::value::RawValue>);
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
     Unit,
@@ -208,6 +219,7 @@ fn table() -> String {
     add(row("maps with other keys", &BTreeMap::from([((1, 2), 3)])));
     add(row("empty maps and sequences", &(HashMap::<(u8, u8), u8>::new(), Vec::<u8>::new())));
     add(row("`serde_json::Value`", &serde_json::json!({"a": [1, null, {"b": 0.5}], "c": true})));
+    add(row("`serde_json::value::RawValue`", &Raw(serde_json::value::to_raw_value(&[1]).unwrap())));
     add(row("`skip_serializing_if`", &Skipped { absent: None, next: 1, last: vec![0, 0] }));
     table
 }
