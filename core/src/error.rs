@@ -33,12 +33,13 @@ struct ErrorFields {
     executed: Executed,
     text: String,
     detail: Detail,
-    source: Option<BoxError>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     /// Origin of the error: the name of a middleware, or `Some(None)` if the error came from the
     /// next service.
     middleware: OnceLock<Option<Box<str>>>,
 }
 
+#[derive(Clone)]
 enum Detail {
     None,
     Crash(Crash),
@@ -53,7 +54,7 @@ impl Error {
 
     /// Creates an error with a source. `text` should not repeat the source.
     pub fn with_source(kind: ErrorKind, text: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::build(kind, text.into(), Detail::None, Some(source.into()))
+        Self::build(kind, text.into(), Detail::None, Some(source.into().into()))
     }
 
     /// Creates the error for a worker that crashed, during a call or before it was ready.
@@ -78,7 +79,12 @@ impl Error {
         Self::build(kind, text, Detail::Remote(remote.into()), None).with_executed(executed)
     }
 
-    fn build(kind: ErrorKind, text: String, detail: Detail, source: Option<BoxError>) -> Self {
+    fn build(
+        kind: ErrorKind,
+        text: String,
+        detail: Detail,
+        source: Option<Arc<dyn StdError + Send + Sync>>,
+    ) -> Self {
         let executed = kind.executed();
         Self(Arc::new(ErrorFields { kind, executed, text, detail, source, middleware: OnceLock::new() }))
     }
@@ -96,6 +102,27 @@ impl Error {
             None => debug_assert!(false, "with_executed was called on a shared error; call it on a new one"),
         }
         Self(inner)
+    }
+
+    /// Includes earlier attempts of the same call, after which the message may have been run: sets
+    /// [`executed`](Self::executed) to `earlier` if that is more. For middleware that calls again.
+    pub fn after_attempt(self, earlier: Executed) -> Self {
+        if earlier <= self.executed() {
+            return self;
+        }
+        if Arc::strong_count(&self.0) == 1 {
+            return self.with_executed(earlier);
+        }
+        // The holder of a clone may have acted on it.
+        let ErrorFields { kind, text, detail, source, middleware, .. } = &*self.0;
+        Self(Arc::new(ErrorFields {
+            kind: *kind,
+            executed: earlier,
+            text: text.clone(),
+            detail: detail.clone(),
+            source: source.clone(),
+            middleware: middleware.clone(),
+        }))
     }
 
     /// Records the name of the middleware that made the error, unless the origin is already set. A
@@ -215,6 +242,22 @@ mod tests {
         let included =
             Error::with_source(ErrorKind::Decode, "no `add`: no number", std::io::Error::other("no number"));
         assert_eq!(format!("{included:#}"), "no `add`: no number");
+    }
+
+    #[test]
+    fn an_error_includes_what_earlier_attempts_did() {
+        let refused = || Error::new(ErrorKind::Overloaded, "full").in_middleware("LoadShed");
+        for (earlier, executed) in
+            [(Executed::No, Executed::No), (Executed::Maybe, Executed::Maybe), (Executed::Yes, Executed::Yes)]
+        {
+            assert_eq!(refused().after_attempt(earlier).executed(), executed);
+            let shared = refused();
+            let error = shared.clone().after_attempt(earlier);
+            assert_eq!((shared.executed(), error.executed()), (Executed::No, executed));
+            assert_eq!(format!("{error:?}"), format!("{shared:?}"));
+        }
+        let ran = Error::new(ErrorKind::Remote, "no").after_attempt(Executed::Maybe);
+        assert_eq!(ran.executed(), Executed::Yes);
     }
 
     #[test]

@@ -86,8 +86,8 @@ kinds! {
     Middleware = "IW_MIDDLEWARE", Maybe;
 }
 
-/// Execution state of the message of a failed call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Execution state of the message of a failed call. Ordered: `No` < `Maybe` < `Yes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Executed {
     /// The message was not run: no handler saw it.

@@ -113,22 +113,24 @@ impl Middleware for Retry {
             0 if request.is_idempotent() => u32::MAX,
             own => own,
         };
+        let mut executed = Executed::No;
         for retries in 0..self.attempts.saturating_sub(1) {
             request.set_attempt(first.saturating_add(retries));
             match next.call(request.clone()).await {
                 Err(error) if self.should_retry(&error, &mut runs) => {
+                    executed = executed.max(error.executed());
                     tracing::debug!(
                         message = request.name(),
                         attempt = request.attempt(),
                         "calling again: {error:#}"
                     );
                 }
-                answer => return answer,
+                answer => return answer.map_err(|error| error.after_attempt(executed)),
             }
             self.backoff.wait(retries, random()).await;
         }
         request.set_attempt(first.saturating_add(self.attempts.saturating_sub(1)));
-        next.call(request).await
+        next.call(request).await.map_err(|error| error.after_attempt(executed))
     }
 }
 

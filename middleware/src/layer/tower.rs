@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use isolated_workers_core::{BoxError, Error, ErrorKind, Request, Response};
+use isolated_workers_core::{BoxError, Error, ErrorKind, Executed, Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::service::TowerService;
@@ -95,25 +95,35 @@ where
         });
         // More than one if the layer retries or hedges.
         let mut calls = FuturesUnordered::new();
+        let mut executed = Executed::No;
         loop {
             tokio::select! {
                 biased;
-                answer = &mut answer => return answer.map_err(|error: T::Error| self.error(name.as_str(), error.into())),
+                answer = &mut answer => {
+                    let executed = if calls.is_empty() { executed } else { executed.max(Executed::Maybe) };
+                    let error = |error: T::Error| self.error(name.as_str(), error.into()).after_attempt(executed);
+                    return answer.map_err(error);
+                }
                 Some(call) = forwarded.recv() => calls.push(forward_call(next, call)),
-                Some(()) = calls.next() => {}
+                Some(ran) = calls.next() => executed = executed.max(ran),
             }
         }
     }
 }
 
-/// Forwards a call to `next`. Stops if the layer drops the call.
-async fn forward_call<S: Service>(next: &S, ForwardedCall { request, mut answer }: ForwardedCall) {
+/// Forwards a call to `next`. Stops if the layer drops the call. Returns whether the message was run.
+async fn forward_call<S: Service>(
+    next: &S,
+    ForwardedCall { request, mut answer }: ForwardedCall,
+) -> Executed {
     let result = tokio::select! {
         result = next.call(request) => result,
-        () = answer.closed() => return,
+        () = answer.closed() => return Executed::Maybe,
     };
+    let executed = result.as_ref().map_or_else(Error::executed, |_| Executed::Yes);
     // The layer may have dropped the call meanwhile.
     let _ = answer.send(result);
+    executed
 }
 
 impl<T> fmt::Debug for TowerLayer<T> {

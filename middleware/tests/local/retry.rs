@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use isolated_workers_core::{Error, ErrorKind, Request};
+use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 use isolated_workers_middleware::{Retry, Service, ServiceExt, on_request};
 use tokio::time::Instant;
 
@@ -32,6 +32,18 @@ async fn only_safe_calls_are_retried() {
         let answer = local().wrapped_by(without_delay(attempts)).send(&Flaky { good, executed }).await;
         // The reply is the number of the attempt.
         assert_eq!(answer.map_err(drop), expected, "{good} {executed:?} {attempts}");
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_a_retried_call_includes_earlier_attempts() {
+    for (first, executed) in [(ErrorKind::Timeout, Executed::Maybe), (ErrorKind::Overloaded, Executed::No)] {
+        let fails = on_request(move |request: &mut Request| {
+            Err(Error::new(if request.attempt() == 1 { first } else { ErrorKind::Denied }, "no"))
+        });
+        let service = local().wrapped_by(fails).wrapped_by(without_delay(3));
+        let error = service.send(&Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Denied, executed));
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 use std::time::Duration;
 
 use futures_util::poll;
-use isolated_workers_core::{BoxError, Error, ErrorKind, Request, Response};
+use isolated_workers_core::{BoxError, Error, ErrorKind, Executed, Request, Response};
 use isolated_workers_middleware::{
     Middleware, ServiceExt, Timeout, TowerRequest, TowerService, on_request, tower_layer,
 };
@@ -28,6 +28,18 @@ async fn a_timeout_layer_ends_a_call() {
     assert_eq!(service.send(&ADD).await.unwrap(), 2);
     let error = service.send(&Hang).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Timeout, Some("TowerLayer")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_ends_a_call_may_have_let_it_run_whatever_the_kind() {
+    let timeout = tower_layer(TimeoutLayer::new(Duration::from_secs(1))).kinds(|_| ErrorKind::Overloaded);
+    let error = local().wrapped_by(timeout).send(&Hang).await.map_err(Error::from).unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Overloaded, Executed::Maybe));
+    let refuse = on_request(|_: &mut Request| Err(Error::new(ErrorKind::Denied, "no")));
+    let layer = tower_layer(ConcurrencyLimitLayer::new(1)).kinds(|_| ErrorKind::Middleware);
+    let service = local().wrapped_by(refuse).wrapped_by(layer);
+    let error = service.send(&ADD).await.map_err(Error::from).unwrap_err();
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Denied, Executed::No));
 }
 
 #[tokio::test]

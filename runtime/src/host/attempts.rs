@@ -47,6 +47,8 @@ pub(crate) struct Attempts {
     /// `true` if a crash was not charged to the call because a given-up call ran beside it.
     is_excused: bool,
     crashed: Option<Error>,
+    /// State of the message after the attempts that have ended.
+    executed: Executed,
 }
 
 impl Attempts {
@@ -56,7 +58,17 @@ impl Attempts {
         let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
         let limit = request.whole_timeout().unwrap_or(limit);
         let first = request.attempt();
-        Self { request, deadline, limit, first, attempt: 1, max, is_excused: false, crashed: None }
+        Self {
+            request,
+            deadline,
+            limit,
+            first,
+            attempt: 1,
+            max,
+            is_excused: false,
+            crashed: None,
+            executed: Executed::No,
+        }
     }
 
     /// Request of the next attempt.
@@ -80,8 +92,11 @@ impl Attempts {
             {
                 return ControlFlow::Break(Err(crashed));
             }
-            (result, _) => return ControlFlow::Break(result),
+            (result, _) => {
+                return ControlFlow::Break(result.map_err(|error| error.after_attempt(self.executed)));
+            }
         };
+        self.executed = self.executed.max(error.executed());
         let Some(crash) = error.crash() else { return ControlFlow::Break(Err(error)) };
         let mut crash = crash.clone();
         crash.attempt = self.attempt;
@@ -94,7 +109,7 @@ impl Attempts {
         }
         let queued = crash.queued;
         let is_charged = !crash.bystander;
-        let error = Error::crashed(crash);
+        let error = Error::crashed(crash).with_executed(self.executed);
         if is_charged {
             if self.attempt == self.max {
                 return ControlFlow::Break(Err(error));
@@ -133,6 +148,27 @@ mod tests {
             let request = attempts.request();
             assert!(request.timeout().is_some_and(|rest| rest < limit), "{request:?}");
             assert_eq!(request.whole_timeout(), Some(limit));
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_retried_call_includes_all_attempts() {
+        let attempts = || {
+            let request = Request::new(Name::from_static("work"), Body::empty());
+            Attempts::new(request, 2, Duration::ZERO)
+        };
+        let crashed = |executed| Error::crashed(Crash::new(ExitReason::Unknown)).with_executed(executed);
+        let refused = || Error::new(ErrorKind::Overloaded, "full");
+        for (first, last, executed) in [
+            (crashed(Executed::No), crashed(Executed::No), Executed::No),
+            (crashed(Executed::Maybe), crashed(Executed::No), Executed::Maybe),
+            (crashed(Executed::Maybe), refused(), Executed::Maybe),
+            (crashed(Executed::No), refused(), Executed::No),
+        ] {
+            let mut attempts = attempts();
+            assert!(attempts.judge(Err(first), true).is_continue());
+            let ControlFlow::Break(Err(error)) = attempts.judge(Err(last), true) else { panic!("an error") };
+            assert_eq!(error.executed(), executed, "{error}");
         }
     }
 }

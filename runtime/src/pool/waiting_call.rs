@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, Request, Response};
+use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
 use tokio::runtime::{Handle, Id};
 
 use super::scheduler::{Refusal, Ticket};
@@ -118,5 +118,7 @@ impl<C: Codec> CallTarget for AssignedRoute<C> {
 /// Error of a queued call whose start panicked.
 #[cold]
 fn panicked(name: &str, panic: &str) -> Error {
-    Error::new(ErrorKind::Panicked, format!("could not call `{name}`: {panic}; fix the panic"))
+    let text = format!("could not call `{name}`: {panic}; fix the panic");
+    // It may have been sent before the panic.
+    Error::new(ErrorKind::Panicked, text).with_executed(Executed::Maybe)
 }
