@@ -3,6 +3,7 @@
 mod comments;
 mod crates;
 mod documents;
+mod executed;
 mod facade;
 mod modules;
 mod source;

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec, Pieces};
-use isolated_workers_core::{Error, ErrorKind, Limits, Schema, SequentialIds, Services, TxIdGenerator};
+use isolated_workers_core::{
+    Error, ErrorKind, Executed, Limits, Schema, SequentialIds, Services, TxIdGenerator,
+};
 use isolated_workers_middleware::{Handler, Layers, Middleware, NoLayers, Stack};
 use isolated_workers_transport::{DefaultTransport, Transport};
 use serde::Serialize;
@@ -256,7 +258,8 @@ fn encode_startup_data<C: Codec>(
     let encoded = pieces.check(encoded).map(|()| pieces.into_shared());
     let shared = encoded.map_err(|error| {
         let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Encode };
-        Error::with_source(kind, format!("{}, encoded as {}: {error}", attempt(), C::ID), error)
+        let text = format!("{}, encoded as {}: {error}", attempt(), C::ID);
+        Error::with_source(kind, text, error).with_executed(Executed::No)
     })?;
     Ok(shared.into_body(bytes.freeze()).into_bytes())
 }
