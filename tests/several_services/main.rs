@@ -281,6 +281,25 @@ async fn a_call_is_retried_on_another_worker_for_its_own_service() {
 }
 
 #[tokio::test]
+async fn a_refused_call_takes_no_permit_and_a_refused_oneway_message_is_an_error() {
+    let folder = Folder::new("store");
+    let pool = soon(folder.pool().workers(1).max_in_flight(1).spawn()).await.unwrap();
+    let (store, journal) = (StoreClient::new(pool.clone()), JournalClient::new(pool.clone()));
+    for _ in 0..5 {
+        for error in [soon(journal.get(1)).await.unwrap_err(), soon(journal.note(1)).await.unwrap_err()] {
+            assert_eq!(
+                (error.kind(), error.executed()),
+                (ErrorKind::UnknownMessage, Executed::No),
+                "{error}"
+            );
+        }
+        assert_eq!(soon(store.get(1)).await.unwrap(), "value 1");
+    }
+    assert_eq!(soon(store.notes()).await.unwrap(), [""; 0]);
+    soon(pool.close()).await.unwrap();
+}
+
+#[tokio::test]
 async fn layers_of_both_sides_tell_the_services_apart() {
     let doubled = || {
         for_message::<journal::Get>().on_request(|get: &mut journal::Get| {
