@@ -30,6 +30,8 @@ pub use self::server::Server;
 /// Serves the host that started this process with `handler`, until the host closes the connection
 /// or is gone.
 ///
+/// To serve several services, pass a [`Router`](isolated_workers_middleware::Router).
+///
 /// Configure the returned builder if needed, then await it. Defaults: the codec
 /// [`DefaultCodec`](isolated_workers_codec::DefaultCodec), no middleware,
 /// [`Limits::default`](isolated_workers_core::Limits). The codec must be the host's. The host
@@ -47,7 +49,7 @@ pub use self::server::Server;
 /// message and location.
 ///
 /// # Errors
-/// - `Config` if a limit is invalid.
+/// - `Config` if a limit is invalid, or if the services of a router cannot be served together.
 /// - `Startup` if no host started this process, or if the system refuses the threads that watch the
 ///   host and signals.
 /// - `Handshake` if host and worker do not match.

@@ -93,7 +93,8 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
 
     /// Serves `handler` to the worker: its handlers may call the host back, with
     /// [`Context::host`](isolated_workers_middleware::Context::host). Default: the host serves nothing,
-    /// and refuses such calls.
+    /// and refuses such calls. To serve several services, pass a
+    /// [`Router`](isolated_workers_middleware::Router).
     ///
     /// Callbacks run on the runtime of [`spawn`](Self::spawn), in the task that reads from the worker.
     /// A worker is not trusted: at most 64 of its calls and 8 MiB of their messages are taken at once,
