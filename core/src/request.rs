@@ -214,6 +214,14 @@ impl Request {
         &mut self.local_mut().extras.get_or_insert_default().extensions
     }
 
+    /// Takes the [`extensions`](Self::extensions), unless a clone shares them. Their destructors are
+    /// user code, which must not run while a mutex is locked.
+    #[doc(hidden)]
+    pub fn take_extensions(&mut self) -> Option<Extensions> {
+        let extras = Arc::get_mut(&mut self.0)?.local.extras.as_mut()?;
+        Some(std::mem::take(&mut extras.extensions))
+    }
+
     /// Id of the transaction. On the caller's side, `None` until the connection assigns an id or
     /// [`set_id`](Self::set_id) sets it.
     #[inline]

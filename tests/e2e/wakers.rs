@@ -1,4 +1,4 @@
-//! Wakers, which are user code.
+//! Wakers and extensions of requests, which are user code.
 #![allow(unsafe_code)] // Only a raw waker runs code when it is cloned.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 
 use futures_util::future::join_all;
+use isolated_workers::protocol::{Body, Name, Request};
 use isolated_workers_test_support::process::PidFd;
 use rustix::process::Signal;
 
@@ -150,4 +151,37 @@ async fn the_clone_of_a_waker_may_panic() {
     assert_eq!(soon(client.echo(vec![1].into())).await.unwrap(), [1][..]);
     // No call is left in flight.
     assert_eq!(soon(worker.drain()).await.map_err(|error| error.to_string()), Ok(()));
+}
+
+/// Runs code when it is dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[tokio::test]
+async fn an_extension_may_make_a_call_when_it_is_dropped() {
+    let worker = soon(worker().spawn()).await.unwrap();
+    for name in ["wait", "wait_a_little"] {
+        let client = FaultsClient::new(worker.clone());
+        let inner = move || {
+            let client = client.clone();
+            let mut call: BoxFuture = Box::pin(async move { client.wait().await.unwrap() });
+            poll_with(&mut call, Waker::noop());
+        };
+        let mut request = Request::new(Name::from(name), Body::from(b"{}".to_vec()));
+        request.extensions_mut().insert(OnDrop(inner));
+        let worker = worker.clone();
+        // A deadlock must not hang the test itself.
+        let polled = tokio::task::spawn_blocking(move || {
+            let mut call = std::pin::pin!(worker.call(request));
+            call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        });
+        assert!(soon(polled).await.unwrap());
+    }
+    assert_eq!(soon(FaultsClient::new(worker.clone()).echo(vec![1].into())).await.unwrap(), [1][..]);
+    soon(worker.close()).await.unwrap();
 }

@@ -120,7 +120,7 @@ impl<T: CallTarget> Call<T> {
         }
     }
 
-    fn poll_start(&mut self, request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+    fn poll_start(&mut self, mut request: Request, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
         let needs_permit = T::NEEDS_PERMIT && !self.has_permit;
         if needs_permit && !self.target.choose() {
             return self.end_unsent(request, false);
@@ -156,6 +156,7 @@ impl<T: CallTarget> Call<T> {
             wake_all(woken);
             return self.park(request, key, kind, is_home, cx);
         }
+        let extensions = request.take_extensions();
         // Released if the waker panics.
         self.has_permit = T::NEEDS_PERMIT;
         let started = if request.is_oneway() {
@@ -179,6 +180,7 @@ impl<T: CallTarget> Call<T> {
         let woken = state.take_woken();
         drop(state);
         wake_all(woken);
+        drop(extensions);
         match started {
             Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
             Ok(waiting) => {
