@@ -73,7 +73,7 @@ fn measure<C: Codec, T: Serialize + DeserializeOwned>(
 }
 
 fn every_shape<C: Codec>(codec: C) {
-    for mebibytes in [1, 8, 64] {
+    for mebibytes in [1, 2, 3, 4, 8, 64] {
         let bytes = mebibytes * MIB;
         measure(&codec, "Bytes", bytes, |parts| Shared(vec![7; 32 * parts].into()));
         measure(&codec, "one text", bytes, |parts| "a text: €, \"quoted\".\n".repeat(parts));
