@@ -39,3 +39,41 @@ impl OwnServices {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use isolated_workers_codec::Codec;
+    use isolated_workers_core::{Body, ErrorKind, Name, Response};
+    use isolated_workers_middleware::handler;
+
+    use super::*;
+
+    struct Store;
+
+    impl Handler for Store {
+        const SCHEMA: Schema = Schema::new("Store", 1);
+
+        fn schemas() -> Vec<Schema> {
+            vec![Self::SCHEMA, Schema::new("Journal", 1)]
+        }
+
+        async fn handle<C: Codec>(&self, _: &C, request: Request) -> Result<Response, Error> {
+            Err(handler::unknown_message(&Self::SCHEMA, &request))
+        }
+    }
+
+    #[test]
+    fn only_a_service_that_is_not_served_is_refused() {
+        let own = OwnServices::of::<Store>(&Services::new(Store::schemas()).unwrap());
+        assert_eq!(own.default, &Store::SCHEMA);
+        let mut request = Request::new(Name::from_static("get"), Body::empty());
+        assert!(own.check(&request).is_ok());
+        request.metadata_mut().insert("tenant", "a");
+        assert!(own.check(&request).is_ok());
+        for (name, is_served) in [("Store", true), ("Journal", true), ("", false), ("store", false)] {
+            request.metadata_mut().insert("iw-service", name);
+            let refused = own.check(&request).map_err(|error| error.kind());
+            assert_eq!(refused, if is_served { Ok(()) } else { Err(ErrorKind::UnknownMessage) }, "{name}");
+        }
+    }
+}
