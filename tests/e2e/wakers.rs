@@ -185,3 +185,19 @@ async fn an_extension_may_make_a_call_when_it_is_dropped() {
     assert_eq!(soon(FaultsClient::new(worker.clone()).echo(vec![1].into())).await.unwrap(), [1][..]);
     soon(worker.close()).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_extension_may_panic_when_it_is_dropped() {
+    let worker = soon(worker().spawn()).await.unwrap();
+    let mut request = Request::new(Name::from_static("wait"), Body::from(b"{}".to_vec()));
+    request.extensions_mut().insert(OnDrop(|| panic!("no drop")));
+    {
+        let mut call = std::pin::pin!(worker.call(request));
+        let poll = || call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        // A layer of the worker may have caught the panic.
+        let _ = catch_unwind(AssertUnwindSafe(poll));
+    }
+    assert_eq!(soon(FaultsClient::new(worker.clone()).echo(vec![1].into())).await.unwrap(), [1][..]);
+    // No call is left in flight.
+    assert_eq!(soon(worker.drain()).await.map_err(|error| error.to_string()), Ok(()));
+}

@@ -180,19 +180,21 @@ impl<T: CallTarget> Call<T> {
         let woken = state.take_woken();
         drop(state);
         wake_all(woken);
-        drop(extensions);
-        match started {
+        let ended = match started {
             Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
             Ok(waiting) => {
                 self.state = waiting;
-                if let CallState::Waiting { deadline: Some(deadline), .. } = &mut self.state {
-                    // Sets the alarm. The task gets its grace even if the timeout has elapsed.
-                    deadline.poll(self.target.link(), cx);
-                }
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),
+        };
+        // Their destructors may panic.
+        drop(extensions);
+        if let CallState::Waiting { deadline: Some(deadline), .. } = &mut self.state {
+            // Sets the alarm. The task gets its grace even if the timeout has elapsed.
+            deadline.poll(self.target.link(), cx);
         }
+        ended
     }
 
     /// Returns the id of the request, or the next id of the generator.
