@@ -19,7 +19,7 @@ use crate::{FrameError, Framing};
 ///
 /// | kind | | header after the first byte | body |
 /// |---|---|---|---|
-/// | 0 | request | id, name, timeout if bit 4 is set, metadata if bit 5 is | payload |
+/// | 0 | request; bit 6: the caller sends items, bit 7: the callee does | id, name, timeout if bit 4 is set, metadata if bit 5 is | payload |
 /// | 1 | oneway | as 0 | payload |
 /// | 2 | reply | id, metadata if bit 5 is set | payload |
 /// | 3 | error | id | flags (code 1, stack 2, value 4), name, message, code, stack, causes, value |
@@ -27,6 +27,9 @@ use crate::{FrameError, Framing};
 /// | 5, 6 | ping, pong | | |
 /// | 7 | go-away; bits 6 and 7: 1 drain, 2 prepare to detach, 3 detach | linger timeout if bit 4 is set | |
 /// | 8 | credit | bytes | |
+/// | 9 | item; bit 6: from the caller | id | payload |
+/// | 10 | end of the caller's items | id | |
+/// | 11 | item credit; bit 6: from the caller | id, bytes | |
 ///
 /// - An id is a byte and a number (0), the 16 bytes of a UUID (1) or text (2).
 /// - Numbers are varints (LEB128). Timeouts are in microseconds.
@@ -172,7 +175,12 @@ impl Decoder for LengthPrefixed {
                 // A long name would occupy memory until the next request.
                 let is_kept = self.name.as_str().len() <= MAX_KEPT_NAME_BYTES;
                 let name = if is_kept { self.name.clone() } else { std::mem::take(&mut self.name) };
-                Frame::request(id, name, Body::empty(), metadata, oneway, timeout)
+                let mut request = Frame::request(id, name, Body::empty(), metadata, oneway, timeout);
+                let streams = header::streams(buffer[LENGTH_BYTES]);
+                if !streams.is_none() {
+                    request.set_streams(streams);
+                }
+                request
             }
             FrameKind::Reply => Frame::reply(id, NO_NAME, Body::empty(), metadata),
             FrameKind::Error => {
@@ -188,7 +196,21 @@ impl Decoder for LengthPrefixed {
                 buffer.advance(end);
                 return Ok(Some(Frame::Credit { bytes }));
             }
+            FrameKind::ItemCredit => {
+                let bytes = fields.varint()?;
+                if fields.remaining() > 0 {
+                    return Err(overlong());
+                }
+                let from = header::sender(buffer[LENGTH_BYTES]);
+                buffer.advance(end);
+                return Ok(Some(Frame::ItemCredit { id, from, bytes }));
+            }
+            FrameKind::Item => {
+                let from = header::sender(buffer[LENGTH_BYTES]);
+                Frame::Item { id, from, body: Body::empty() }
+            }
             _ if payload > 0 => return Err(overlong()),
+            FrameKind::ItemsEnd => Frame::ItemsEnd { id },
             FrameKind::Cancel => Frame::Cancel { id },
             FrameKind::Ping => Frame::Ping,
             FrameKind::Pong => Frame::Pong,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Compressed, Json, Postcard};
-use isolated_workers_core::{Body, Frame, GoAway, Limits, Metadata, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Limits, Metadata, RemoteError, Role, Streams, TxId};
 use serde::Serialize;
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -46,6 +46,13 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
     whole.stack = Some("divide.js:12".into());
     whole.chain = vec!["the divisor was never set".into()];
     whole.data = Some(body(codec, DivideError { dividend: 9 }).into_bytes());
+    let with_items = |name: &str, body, from_caller| {
+        let mut frame = request(7.into(), name, body, false);
+        frame.set_streams(Streams { from_caller, from_callee: true });
+        frame
+    };
+    let item = |from, text: &str| Frame::Item { id: 7.into(), from, body: body(codec, text) };
+    let item_credit = |from| Frame::ItemCredit { id: 7.into(), from, bytes: 128 << 10 };
     vec![
         ("request", request(ID.into(), "add", add(), false)),
         ("request-number", request(7.into(), "add", add(), false)),
@@ -63,12 +70,19 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
                 Some(Duration::from_millis(1500)),
             ),
         ),
+        ("request-items", with_items("search", body(codec, "ipc"), false)),
+        ("request-items-both", with_items("translate", Body::empty(), true)),
         ("oneway", request(7.into(), "log", body(codec, "hi"), true)),
         ("reply", reply(body(codec, 8i64), Metadata::new())),
         ("reply-empty", reply(Body::empty(), Metadata::new())),
         ("reply-metadata", reply(body(codec, 8i64), metadata())),
         ("error", error(RemoteError::new("DivideError", "division by zero"))),
         ("error-whole", error(whole)),
+        ("item", item(Role::Callee, "a hit")),
+        ("item-caller", item(Role::Caller, "a line")),
+        ("items-end", Frame::ItemsEnd { id: 7.into() }),
+        ("item-credit-caller", item_credit(Role::Caller)),
+        ("item-credit", item_credit(Role::Callee)),
         ("cancel", Frame::Cancel { id: 7.into() }),
         ("ping", Frame::Ping),
         ("pong", Frame::Pong),

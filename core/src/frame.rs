@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Body, Budget, Metadata, Name, RemoteError, Request, Response, TxId};
+use crate::{Body, Budget, Metadata, Name, RemoteError, Request, Response, Role, Streams, TxId};
 
 /// Unit of the wire protocol. The framing of a codec encodes and decodes frames.
 /// [`protocol`](crate::protocol) defines their meaning.
@@ -45,6 +45,29 @@ pub enum Frame {
     Credit {
         /// Size that the finished messages [count](crate::protocol::Admission::oneway_bytes), in
         /// bytes.
+        bytes: u64,
+    },
+    /// Item of a [stream](crate::Streams) that belongs to a call.
+    Item {
+        /// Id of the request.
+        id: TxId,
+        /// Role of the sender in the call.
+        from: Role,
+        /// Encoded item.
+        body: Body,
+    },
+    /// End of the items of a caller. The items of a callee end with its answer.
+    ItemsEnd {
+        /// Id of the request.
+        id: TxId,
+    },
+    /// Permission to send further items of a stream, because some were taken.
+    ItemCredit {
+        /// Id of the request.
+        id: TxId,
+        /// Role of the sender in the call. It receives the items.
+        from: Role,
+        /// Size that the taken items [count](crate::protocol::Admission::item_cost), in bytes.
         bytes: u64,
     },
     /// Announces that the sender starts no more calls and is about to end the stream.
@@ -94,6 +117,13 @@ impl Frame {
         Self::Request { request: Request::received(id.clone(), name, body, metadata, oneway, timeout), id }
     }
 
+    /// Sets the streams of a received request. Does nothing for other kinds.
+    pub fn set_streams(&mut self, streams: Streams) {
+        if let Self::Request { request, .. } = self {
+            request.set_streams(streams);
+        }
+    }
+
     /// Creates a received reply.
     #[inline]
     pub fn reply(id: TxId, name: Name, body: Body, metadata: Metadata) -> Self {
@@ -107,7 +137,10 @@ impl Frame {
             Self::Request { id, .. }
             | Self::Reply { id, .. }
             | Self::Error { id, .. }
-            | Self::Cancel { id } => Some(id),
+            | Self::Cancel { id }
+            | Self::Item { id, .. }
+            | Self::ItemsEnd { id }
+            | Self::ItemCredit { id, .. } => Some(id),
             Self::Unmarked { request, .. } => request.id(),
             Self::Ping | Self::Pong | Self::Credit { .. } | Self::GoAway(_) => None,
         }
@@ -129,6 +162,7 @@ impl Frame {
         match self {
             Self::Request { request, .. } => Some(request.body()),
             Self::Reply { response, .. } => Some(response.body()),
+            Self::Item { body, .. } => Some(body),
             Self::Unmarked { request, .. } => request.body(),
             _ => None,
         }
@@ -140,6 +174,7 @@ impl Frame {
         match self {
             Self::Request { request, .. } => Some(request.body_mut()),
             Self::Reply { response, .. } => Some(response.body_mut()),
+            Self::Item { body, .. } => Some(body),
             Self::Unmarked { request, .. } => request.body_mut(),
             _ => None,
         }
@@ -168,6 +203,7 @@ impl Frame {
             Self::Reply { response, .. } if response.body().budget() != budget => {
                 response.body_mut().set_budget(budget);
             }
+            Self::Item { body, .. } => body.set_budget(budget),
             Self::Error { error, .. } => error.set_budget(budget),
             _ => {}
         }
@@ -184,6 +220,7 @@ impl Frame {
             Self::Request { id, request } => request.body().len() + extra_weight(id, request.metadata()),
             Self::Reply { id, response, .. } => response.body().len() + extra_weight(id, response.metadata()),
             Self::Error { id, name, error } => error_weight(id, name, error),
+            Self::Item { id, body, .. } => body.len() + id.text_len(),
             _ => 0,
         }
     }

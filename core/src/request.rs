@@ -1,9 +1,9 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Body, Extensions, Message, Metadata, Name, Schema, TxId};
+use crate::{Body, Extensions, Items, Message, Metadata, Name, Schema, Streams, TxId};
 
 /// Role of this process in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,7 @@ struct Wire {
     id: Option<TxId>,
     timeout: Option<Duration>,
     oneway: bool,
+    streams: Streams,
 }
 
 /// Retry policy of the caller for a crash of the worker.
@@ -72,6 +73,8 @@ struct Extras {
     is_nested: bool,
     /// Timeout that was set for the call, if `timeout` is what is left of it.
     whole_timeout: Option<Duration>,
+    /// Items of the caller. Shared by all clones: one of them takes the items.
+    items: Option<Arc<Mutex<Option<Items>>>>,
     extensions: Extensions,
 }
 
@@ -399,6 +402,44 @@ impl Request {
         self.local_mut().extras.get_or_insert_default().is_nested = true;
     }
 
+    /// Streams of items that belong to the call.
+    #[inline]
+    pub fn streams(&self) -> Streams {
+        self.0.wire.streams
+    }
+
+    /// Sets whether the callee answers with items.
+    pub fn set_takes_items(&mut self, takes_items: bool) {
+        self.wire_mut().streams.from_callee = takes_items;
+    }
+
+    /// Sets the items of the caller. On the callee's side, they are the items that arrive.
+    pub fn set_items(&mut self, items: Items) {
+        self.wire_mut().streams.from_caller = true;
+        self.local_mut().extras.get_or_insert_default().items = Some(Arc::new(Mutex::new(Some(items))));
+    }
+
+    /// Takes the items of the caller. `None` if there are none, or if this request or a clone of it has
+    /// been asked before.
+    pub fn take_items(&self) -> Option<Items> {
+        let items = self.0.local.extras.as_ref()?.items.as_ref()?;
+        items.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns `true` if the request can be sent again. `false` if its items were taken.
+    pub fn is_repeatable(&self) -> bool {
+        let Some(items) = self.0.local.extras.as_ref().and_then(|extras| extras.items.as_ref()) else {
+            return !self.streams().from_caller;
+        };
+        items.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Sets the streams of the call. The items follow with
+    /// [`Connection::send_item`](crate::protocol::Connection::send_item).
+    pub(crate) fn set_streams(&mut self, streams: Streams) {
+        self.wire_mut().streams = streams;
+    }
+
     /// Maximum number of retries after a crash ([`Message::RETRY`]). 0 uses the number set on the
     /// worker's builder. Always 0 on the callee's side.
     #[inline]
@@ -432,7 +473,11 @@ impl Request {
         if self.role() == Role::Caller {
             let (name, body, metadata) = (self.to_name(), self.body().clone(), self.metadata().clone());
             let timeout = self.timeout().filter(|timeout| !timeout.is_zero());
-            *self = Self::received(id.clone(), name, body, metadata, self.is_oneway(), timeout);
+            let (oneway, streams) = (self.is_oneway(), self.streams());
+            *self = Self::received(id.clone(), name, body, metadata, oneway, timeout);
+            if !streams.is_none() {
+                self.wire_mut().streams = streams;
+            }
         }
     }
 
@@ -462,7 +507,15 @@ impl Request {
 impl Wire {
     #[inline]
     fn new(name: Name, body: Body) -> Self {
-        Self { name, body, metadata: Metadata::new(), id: None, timeout: None, oneway: false }
+        Self {
+            name,
+            body,
+            metadata: Metadata::new(),
+            id: None,
+            timeout: None,
+            oneway: false,
+            streams: Streams::NONE,
+        }
     }
 }
 
@@ -475,7 +528,7 @@ impl Local {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Wire { name, body, metadata, id, timeout, oneway } = &self.0.wire;
+        let Wire { name, body, metadata, id, timeout, oneway, streams } = &self.0.wire;
         f.debug_struct("Request")
             .field("name", name)
             .field("body", body)
@@ -483,6 +536,7 @@ impl fmt::Debug for Request {
             .field("id", id)
             .field("timeout", timeout)
             .field("oneway", oneway)
+            .field("streams", streams)
             .field("role", &self.role())
             .finish_non_exhaustive()
     }

@@ -1,18 +1,32 @@
-use crate::{Body, Metadata};
+use std::sync::{Mutex, PoisonError};
 
-/// Successful answer to a [`Request`](crate::Request): its encoded reply and metadata.
+use crate::{Body, Error, Items, Metadata};
+
+/// Successful answer to a [`Request`](crate::Request): its encoded reply and metadata, or the items
+/// that a callee streams.
+///
+/// A response with [items](Self::take_items) is the beginning of an answer: the call lasts until its
+/// last item. A clone of it does not have them.
 #[derive(Clone, Debug, Default)]
 pub struct Response(Option<Box<Parts>>);
 
 /// Contents of a response. Boxed, because a response is moved through many functions. An empty
 /// response takes no allocation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Parts {
     body: Body,
     metadata: Metadata,
+    /// Boxed, because most responses have none.
+    items: Option<Box<Mutex<Items>>>,
 }
 
-static EMPTY: Parts = Parts { body: Body::empty(), metadata: Metadata::new() };
+static EMPTY: Parts = Parts { body: Body::empty(), metadata: Metadata::new(), items: None };
+
+impl Clone for Parts {
+    fn clone(&self) -> Self {
+        Self { body: self.body.clone(), metadata: self.metadata.clone(), items: None }
+    }
+}
 
 impl Response {
     /// Creates a response with this encoded reply.
@@ -25,7 +39,7 @@ impl Response {
     #[inline]
     pub fn with_metadata(body: Body, metadata: Metadata) -> Self {
         // Written in place: the processor stalls on a move of values that were written just before.
-        Self(Some(Box::write(Box::new_uninit(), Parts { body, metadata })))
+        Self(Some(Box::write(Box::new_uninit(), Parts { body, metadata, items: None })))
     }
 
     #[inline]
@@ -66,10 +80,50 @@ impl Response {
         &mut self.parts_mut().metadata
     }
 
+    /// Creates a response that streams `items`. The reply and its metadata are empty.
+    pub fn with_items(items: Items) -> Self {
+        let mut response = Self::default();
+        response.parts_mut().items = Some(Box::new(Mutex::new(items)));
+        response
+    }
+
+    /// Takes the items. `None` if the callee has answered without items.
+    pub fn take_items(&mut self) -> Option<Items> {
+        let items = self.0.as_mut()?.items.take()?;
+        Some(items.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns `true` if the response streams items.
+    #[inline]
+    pub fn has_items(&self) -> bool {
+        self.parts().items.is_some()
+    }
+
+    /// Keeps `guard` until the call has ended: until the last item was taken or the items are dropped.
+    /// Drops it now if there are no items.
+    pub fn hold(&mut self, guard: impl Send + 'static) {
+        self.change_items(|items| items.hold(guard));
+    }
+
+    /// Changes each item, or the error at the end, with `change`.
+    pub fn map_items(
+        &mut self,
+        change: impl FnMut(Result<Body, Error>) -> Result<Body, Error> + Send + 'static,
+    ) {
+        self.change_items(|items| items.map(change));
+    }
+
+    /// Replaces the items, if there are some.
+    pub fn change_items(&mut self, change: impl FnOnce(Items) -> Items) {
+        if let Some(items) = self.take_items() {
+            self.parts_mut().items = Some(Box::new(Mutex::new(change(items))));
+        }
+    }
+
     /// Splits the response into body and metadata without copying the payload.
     #[inline]
     pub fn into_parts(self) -> (Body, Metadata) {
-        let Parts { body, metadata } = self.0.map_or_else(|| EMPTY.clone(), |parts| *parts);
+        let Parts { body, metadata, .. } = self.0.map_or_else(|| EMPTY.clone(), |parts| *parts);
         (body, metadata)
     }
 }

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use isolated_workers_core::{Body, Frame, GoAway, Metadata, Name, RemoteError, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Metadata, Name, RemoteError, Role, Streams, TxId};
 use serde::de::{Deserialize, IgnoredAny};
 use serde_json::Deserializer;
 
-use super::frame_encoder::{DETACH, DRAIN, ERROR_SUFFIX, PREPARE_DETACH, RESULT_SUFFIX};
+use super::frame_encoder::{
+    BOTH, CALLEE, CALLER, DETACH, DRAIN, ERROR_SUFFIX, PREPARE_DETACH, RESULT_SUFFIX,
+};
 use super::line::Line;
 use super::members::{Members, RawJson};
 use super::{bounded, error_payload};
@@ -22,6 +24,8 @@ pub(super) struct FrameMembers<'a> {
     payload: Option<RawJson<'a>>,
     timeout: Option<RawJson<'a>>,
     meta: Option<RawJson<'a>>,
+    items: Option<RawJson<'a>>,
+    from: Option<RawJson<'a>>,
 }
 
 impl<'a> FrameMembers<'a> {
@@ -40,6 +44,8 @@ impl<'a> FrameMembers<'a> {
                 "payload" => &mut found.payload,
                 "timeout" => &mut found.timeout,
                 "meta" => &mut found.meta,
+                "items" => &mut found.items,
+                "from" => &mut found.from,
                 _ => {
                     read::<IgnoredAny>(&key, value.json)?;
                     continue;
@@ -64,6 +70,11 @@ impl<'a> FrameMembers<'a> {
             "ping" => Frame::Ping,
             "pong" => Frame::Pong,
             "credit" => Frame::Credit { bytes: self.credit()? },
+            "item" => Frame::Item { id: self.id()?, from: self.sender()?, body: self.body(line) },
+            "items_end" => Frame::ItemsEnd { id: self.id()? },
+            "item_credit" => {
+                Frame::ItemCredit { id: self.id()?, from: self.sender()?, bytes: self.credit()? }
+            }
             "go_away" => Frame::GoAway(self.go_away()?),
             unknown => return Err(FrameError::malformed(format!("it has the unknown kind `{unknown}`"))),
         })
@@ -88,7 +99,11 @@ impl<'a> FrameMembers<'a> {
             return Err(FrameError::malformed("it has no `type`"));
         }
         let (id, metadata, timeout) = (self.id()?, self.metadata()?, self.timeout()?);
-        Ok(Frame::request(id, name.into(), self.body(line), metadata, oneway, timeout))
+        let mut request = Frame::request(id, name.into(), self.body(line), metadata, oneway, timeout);
+        if let Some(items) = self.items.filter(is_value) {
+            request.set_streams(streams(items)?);
+        }
+        Ok(request)
     }
 
     fn reply(self, name: &str, line: &Line<'_>) -> Result<Frame, FrameError> {
@@ -116,6 +131,16 @@ impl<'a> FrameMembers<'a> {
         match self.payload() {
             Some(payload) => read("payload", payload.json),
             None => Err(FrameError::malformed("it has no `payload`")),
+        }
+    }
+
+    /// Decodes the role of the sender of an item or its credit.
+    fn sender(&self) -> Result<Role, FrameError> {
+        let Some(from) = self.from.filter(is_value) else { return Ok(Role::Callee) };
+        match &*text("from", from)? {
+            CALLER => Ok(Role::Caller),
+            CALLEE => Ok(Role::Callee),
+            unknown => Err(FrameError::malformed(format!("its `from` is `{unknown}`"))),
         }
     }
 
@@ -153,6 +178,17 @@ impl<'a> FrameMembers<'a> {
         let pairs = bounded::metadata(&mut Deserializer::from_str(meta.json));
         Ok(pairs.map_err(|error| not_read("meta", error))?.into_iter().collect())
     }
+}
+
+/// Decodes who sends items.
+fn streams(items: RawJson<'_>) -> Result<Streams, FrameError> {
+    let (from_caller, from_callee) = match &*text("items", items)? {
+        CALLER => (true, false),
+        CALLEE => (false, true),
+        BOTH => (true, true),
+        unknown => return Err(FrameError::malformed(format!("its `items` is `{unknown}`"))),
+    };
+    Ok(Streams { from_caller, from_callee })
 }
 
 /// Returns the name of the message that `name` answers.

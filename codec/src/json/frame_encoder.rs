@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use isolated_workers_core::{Body, Frame, GoAway, Metadata, TxId};
+use isolated_workers_core::{Body, Frame, GoAway, Metadata, Role, Streams, TxId};
 
 use super::error_payload;
 use crate::FrameError;
@@ -14,6 +14,11 @@ pub(super) const RESULT_SUFFIX: &str = "Result";
 
 /// Suffix of the name of an error.
 pub(super) const ERROR_SUFFIX: &str = "Error";
+
+/// Roles, as values of `items` and `from`.
+pub(super) const CALLER: &str = "caller";
+pub(super) const CALLEE: &str = "callee";
+pub(super) const BOTH: &str = "both";
 
 /// Payloads of a go-away.
 pub(super) const DRAIN: &str = "drain";
@@ -38,6 +43,7 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
             } else if name.ends_with(RESULT_SUFFIX) || name.ends_with(ERROR_SUFFIX) {
                 out.put_slice(b",\"kind\":\"request\"");
             }
+            put_streams(request.streams(), out);
             put_timeout(frame.timeout(), out)?;
             put_metadata(request.metadata(), out)?;
         }
@@ -61,6 +67,16 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
             out.put_slice(b"{\"kind\":\"credit\",\"payload\":");
             put_number(*bytes, out)?;
         }
+        Frame::Item { id, from, body } => {
+            put_items("item", id, *from, out)?;
+            put_payload(body, out);
+        }
+        Frame::ItemsEnd { id } => put_items("items_end", id, Role::Callee, out)?,
+        Frame::ItemCredit { id, from, bytes } => {
+            put_items("item_credit", id, *from, out)?;
+            out.put_slice(b",\"payload\":");
+            put_number(*bytes, out)?;
+        }
         Frame::GoAway(go_away) => {
             out.put_slice(b"{\"kind\":\"go_away\"");
             match go_away {
@@ -75,6 +91,31 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
         _ => return Err(FrameError::UnknownKind),
     }
     out.put_u8(b'}');
+    Ok(())
+}
+
+/// Appends who sends items, if anybody does.
+fn put_streams(streams: Streams, out: &mut BytesMut) {
+    let items = match (streams.from_caller, streams.from_callee) {
+        (false, false) => return,
+        (true, false) => CALLER,
+        (false, true) => CALLEE,
+        (true, true) => BOTH,
+    };
+    out.put_slice(b",\"items\":");
+    put_string(&[items], out);
+}
+
+/// Appends the beginning of a frame about items. A callee needs no `from`.
+fn put_items(kind: &str, id: &TxId, from: Role, out: &mut BytesMut) -> Result<(), FrameError> {
+    out.put_slice(b"{\"kind\":");
+    put_string(&[kind], out);
+    out.put_slice(b",\"tx\":");
+    put_id(id, out)?;
+    if from == Role::Caller {
+        out.put_slice(b",\"from\":");
+        put_string(&[CALLER], out);
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use isolated_workers_core::{Frame, GoAway, Limits, Metadata, Name, TxId};
+use isolated_workers_core::{Frame, GoAway, Limits, Metadata, Name, Role, Streams, TxId};
 
 use super::fields::{Fields, HeaderStart, put_bytes, put_varint};
 use crate::FrameError;
@@ -17,6 +17,9 @@ const PING: u8 = 5;
 const PONG: u8 = 6;
 const GO_AWAY: u8 = 7;
 const CREDIT: u8 = 8;
+const ITEM: u8 = 9;
+const ITEMS_END: u8 = 10;
+const ITEM_CREDIT: u8 = 11;
 
 /// Bits of the first byte that hold the kind. The other bits are flags.
 const KIND_MASK: u8 = 0x0f;
@@ -29,6 +32,13 @@ const DRAIN: u8 = 0x40;
 const PREPARE_DETACH: u8 = 0x80;
 const DETACH: u8 = 0xc0;
 
+/// Bits of the first byte of a request with streams.
+const CALLER_SENDS_ITEMS: u8 = 0x40;
+const CALLEE_SENDS_ITEMS: u8 = 0x80;
+
+/// Bit of the first byte of an item or its credit, if the sender is the caller.
+const FROM_CALLER: u8 = 0x40;
+
 const ID_NUMBER: u8 = 0;
 const ID_UUID: u8 = 1;
 const ID_TEXT: u8 = 2;
@@ -39,11 +49,9 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
     match frame {
         Frame::Request { id, request } => {
             let (name, timeout, metadata) = (request.name().as_bytes(), frame.timeout(), request.metadata());
-            let mut start = HeaderStart::new(first_byte(
-                if request.is_oneway() { ONEWAY } else { REQUEST },
-                timeout,
-                metadata,
-            ));
+            let kind = if request.is_oneway() { ONEWAY } else { REQUEST };
+            let first = first_byte(kind | stream_bits(request.streams()), timeout, metadata);
+            let mut start = HeaderStart::new(first);
             put_id(id, &mut start, out);
             start.varint(name.len() as u64);
             out.put_slice(start.bytes());
@@ -70,9 +78,35 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
             put_kind(CREDIT, None, None, out);
             put_varint(*bytes, out);
         }
+        Frame::Item { id, from, .. } => put_kind(ITEM | from_bit(*from), Some(id), None, out),
+        Frame::ItemsEnd { id } => put_kind(ITEMS_END, Some(id), None, out),
+        Frame::ItemCredit { id, from, bytes } => {
+            put_kind(ITEM_CREDIT | from_bit(*from), Some(id), None, out);
+            put_varint(*bytes, out);
+        }
         _ => return Err(FrameError::UnknownKind),
     }
     Ok(())
+}
+
+#[inline]
+fn stream_bits(streams: Streams) -> u8 {
+    u8::from(streams.from_caller) * CALLER_SENDS_ITEMS | u8::from(streams.from_callee) * CALLEE_SENDS_ITEMS
+}
+
+/// Decodes the streams of a request from its first byte.
+#[inline]
+pub(super) fn streams(first: u8) -> Streams {
+    Streams { from_caller: first & CALLER_SENDS_ITEMS != 0, from_callee: first & CALLEE_SENDS_ITEMS != 0 }
+}
+
+fn from_bit(role: Role) -> u8 {
+    if role == Role::Caller { FROM_CALLER } else { 0 }
+}
+
+/// Decodes the sender of an item or its credit from its first byte.
+pub(super) fn sender(first: u8) -> Role {
+    if first & FROM_CALLER == 0 { Role::Callee } else { Role::Caller }
 }
 
 fn put_kind(kind: u8, id: Option<&TxId>, timeout: Option<Duration>, out: &mut BytesMut) {
@@ -113,6 +147,9 @@ pub(super) enum FrameKind {
     Pong,
     GoAway,
     Credit,
+    Item,
+    ItemsEnd,
+    ItemCredit,
 }
 
 impl FrameKind {
@@ -128,11 +165,15 @@ impl FrameKind {
             PONG => Self::Pong,
             GO_AWAY => Self::GoAway,
             CREDIT => Self::Credit,
+            ITEM => Self::Item,
+            ITEMS_END => Self::ItemsEnd,
+            ITEM_CREDIT => Self::ItemCredit,
             unknown => return Err(unknown_kind(unknown)),
         })
     }
 
-    pub(super) fn has_payload(self) -> bool {
+    /// Returns `true` for the kinds that may have metadata.
+    pub(super) fn has_metadata(self) -> bool {
         matches!(self, Self::Request | Self::Oneway | Self::Reply)
     }
 
@@ -161,7 +202,7 @@ pub(super) fn decode(fields: &mut Fields<'_>, limits: Limits, name: &mut Name) -
         } else {
             None
         },
-        metadata: if kind.has_payload() && first & HAS_METADATA != 0 {
+        metadata: if kind.has_metadata() && first & HAS_METADATA != 0 {
             take_metadata(fields, limits)?
         } else {
             Metadata::new()

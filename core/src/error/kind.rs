@@ -78,6 +78,8 @@ kinds! {
     /// The call would wait for itself: an earlier call of its chain may hold the permit that it needs
     /// or keep its connection full, or the chain of calls that call back is too long.
     WouldDeadlock = "IW_WOULD_DEADLOCK", No;
+    /// The call needs a part of the protocol that the peer does not support.
+    Unsupported = "IW_UNSUPPORTED", No;
     /// The caller is not authenticated or not authorized.
     Denied = "IW_DENIED", No;
     /// The message is not valid for the service.

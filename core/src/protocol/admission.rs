@@ -15,21 +15,37 @@ pub struct Admission {
     /// Size in bytes of the unfinished oneway messages at which no further one may be sent. The last
     /// one may exceed it. Each counts at least [`MIN_ONEWAY_BYTES`](Self::MIN_ONEWAY_BYTES).
     pub oneway_bytes: usize,
+    /// Size in bytes of the items of one stream that were not taken yet, at which no further one may
+    /// be sent. The last one may exceed it. Each counts at least
+    /// [`MIN_ITEM_BYTES`](Self::MIN_ITEM_BYTES). 0: this side takes no items.
+    pub item_bytes: usize,
 }
 
 impl Admission {
+    /// Minimum size that is counted for an item, in bytes.
+    pub const MIN_ITEM_BYTES: usize = 64;
+
+    /// Size of the items of one stream that a side of this library takes, in bytes: 256 KiB.
+    const ITEM_BYTES: usize = 256 << 10;
+
     /// Minimum size that is counted for a oneway message, in bytes.
     pub const MIN_ONEWAY_BYTES: usize = 4 << 10;
 
     /// Amount that a worker takes from its host.
-    pub const WORKER: Self = Self { requests: 1 << 16, request_bytes: 256 << 20, oneway_bytes: 16 << 20 };
+    pub const WORKER: Self = Self {
+        requests: 1 << 16,
+        request_bytes: 256 << 20,
+        oneway_bytes: 16 << 20,
+        item_bytes: Self::ITEM_BYTES,
+    };
 
     /// Amount that a host takes from its worker, which may be hostile.
-    pub const HOST: Self = Self { requests: 64, request_bytes: 8 << 20, oneway_bytes: 1 << 20 };
+    pub const HOST: Self =
+        Self { requests: 64, request_bytes: 8 << 20, oneway_bytes: 1 << 20, item_bytes: Self::ITEM_BYTES };
 
     /// Amount that a side takes from a peer that knows no announcement. It may stop reading meanwhile.
     pub const UNANNOUNCED: Self =
-        Self { requests: 1 << 16, request_bytes: usize::MAX, oneway_bytes: usize::MAX };
+        Self { requests: 1 << 16, request_bytes: usize::MAX, oneway_bytes: usize::MAX, item_bytes: 0 };
 
     /// Takes at least one request of each kind.
     pub(super) fn at_least_one(self) -> Self {
@@ -37,7 +53,14 @@ impl Admission {
             requests: self.requests.max(1),
             request_bytes: self.request_bytes.max(1),
             oneway_bytes: self.oneway_bytes.max(1),
+            ..self
         }
+    }
+
+    /// Size in bytes that counts for an item of `bytes`.
+    #[inline]
+    pub fn item_cost(bytes: usize) -> usize {
+        bytes.max(Self::MIN_ITEM_BYTES)
     }
 
     /// Size in bytes that counts for a oneway message of `bytes`.

@@ -1,16 +1,21 @@
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::admission::Usage;
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use super::errors::{
-    cancelled, closed, duplicate_id, nameless, reused_id, shortened, timed_out, too_many_oneways,
-    too_many_requests, unread_answers, unsent, would_deadlock,
+    cancelled, closed, duplicate_id, nameless, no_streams, oneway_items, reused_id, shortened, timed_out,
+    too_many_oneways, too_many_requests, unexpected_item, unexpected_streams, unread_answers, unsent,
+    would_deadlock,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
+use super::streams::{Breach, Sending, StreamTable};
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
 use super::{Admission, Event};
-use crate::{Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Request, Response, TxId};
+use crate::{
+    Body, Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Request, Response, Role, TxId,
+};
 
 /// State machine of one side of a connection.
 ///
@@ -21,10 +26,12 @@ use crate::{Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Reques
 /// - Commands of the owner: [`call`](Self::call), [`send`](Self::send), [`cancel`](Self::cancel),
 ///   [`answer`](Self::answer), [`finish_oneways`](Self::finish_oneways), [`ping`](Self::ping),
 ///   [`send_go_away`](Self::send_go_away), [`fail`](Self::fail),
-///   [`start_timeouts`](Self::start_timeouts).
+///   [`start_timeouts`](Self::start_timeouts). For streams: [`send_item`](Self::send_item),
+///   [`end_items`](Self::end_items), [`take_items`](Self::take_items),
+///   [`finish_items`](Self::finish_items).
 /// - Inputs, `handle_*`: a frame from the peer, the current time, a frame that could not be
 ///   encoded.
-/// - Outputs, `poll_*`: frames to send, and the next time to call
+/// - Outputs, `poll_*`: frames to send, streams with something new, and the next time to call
 ///   [`handle_timeout`](Self::handle_timeout).
 /// - Getters.
 ///
@@ -52,6 +59,8 @@ pub struct Connection<T> {
     given_up: usize,
     /// The peer's unanswered requests.
     serving: IdTable<Served>,
+    /// Streams of the calls in both tables.
+    streams: StreamTable,
     /// Number of cancelled requests in `serving`.
     cancelled: usize,
     /// Requests of this side, and what the peer takes.
@@ -102,6 +111,7 @@ impl<T> Connection<T> {
     pub fn new() -> Self {
         let (outgoing, incoming) = (Usage::new(Admission::UNANNOUNCED), Usage::new(Admission::UNANNOUNCED));
         Self {
+            streams: StreamTable::new(Admission::UNANNOUNCED, Admission::UNANNOUNCED),
             calls: IdTable::new(),
             given_up: 0,
             serving: IdTable::new(),
@@ -123,10 +133,11 @@ impl<T> Connection<T> {
     /// Creates a connection without calls. Both sides have announced what they take.
     pub fn with_admission(own: Admission, peer: Admission) -> Self {
         let (outgoing, incoming) = (Usage::new(peer), Usage::new(own));
-        Self { outgoing, incoming, is_announced: true, ..Self::new() }
+        let streams = StreamTable::new(own, peer);
+        Self { outgoing, incoming, streams, is_announced: true, ..Self::new() }
     }
 
-    /// Starts a call. If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held
+    /// Starts a call. Its items follow with [`send_item`](Self::send_item). If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held
     /// until the peer takes it. Oneway messages may overtake it. The call ends with an
     /// [`Event::Answered`] that returns `token`, unless [`cancel`](Self::cancel) returns it earlier.
     /// The `timeout` runs from the next [`start_timeouts`](Self::start_timeouts). `None` means no
@@ -135,7 +146,8 @@ impl<T> Connection<T> {
     /// # Errors
     /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
     /// [`fail`](Self::fail). `Invalid` if the name of the message is empty. `WouldDeadlock` if the
-    /// request would be held although an earlier call waits for it. The token is dropped.
+    /// request would be held although an earlier call waits for it. `Unsupported` if the call has
+    /// streams and the peer takes or sends no items. The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -148,12 +160,19 @@ impl<T> Connection<T> {
         if is_held && request.is_nested() {
             return Err(would_deadlock(request.name()));
         }
+        let streams = request.streams();
+        if !streams.is_none() && !self.streams.are_taken(Role::Caller, streams) {
+            return Err(no_streams(request.name()));
+        }
         let frame = self.outbox.next_number();
         let timer = timeout.map(|timeout| self.timers.add(timeout));
         let bytes = request.bytes();
         let call = Call { token: Some(token), name: request.to_name(), bytes, timer, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), id));
+        }
+        if !streams.is_none() {
+            self.streams.open(Role::Caller, &id, streams);
         }
         if is_held {
             self.hold(id, request);
@@ -181,8 +200,20 @@ impl<T> Connection<T> {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.frame = self.outbox.next_number();
                 self.outgoing.add_request(call.bytes);
-                self.outbox.push(Frame::Request { id, request });
+                let streams = request.streams();
+                self.outbox.push(Frame::Request { id: id.clone(), request });
+                if streams.from_caller {
+                    self.start_items(id);
+                }
             }
+        }
+    }
+
+    /// Lets the owner send the items of a call that was held, or ends them if there are none.
+    fn start_items(&mut self, id: TxId) {
+        match self.streams.sending(Role::Caller, &id) {
+            Sending::Ended => self.outbox.push(Frame::ItemsEnd { id }),
+            _ => self.streams.set_ready(Role::Caller, id),
         }
     }
 
@@ -221,9 +252,12 @@ impl<T> Connection<T> {
     ///
     /// # Errors
     /// `Closed` after a go-away from either side, or after [`fail`](Self::fail). `Invalid` if the
-    /// name of the message is empty.
+    /// name of the message is empty, or if it has streams.
     pub fn send(&mut self, id: TxId, mut request: Request) -> Result<(), Error> {
         self.check_call(request.name())?;
+        if !request.streams().is_none() {
+            return Err(oneway_items(request.name()));
+        }
         request.set_oneway();
         self.outgoing.add_oneway(request.bytes());
         self.outbox.push(Frame::Request { id, request });
@@ -241,6 +275,37 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Sends an item of a call, in which this side has `role`. Call it only while
+    /// [`sending`](Self::sending) returns [`Sending::Ready`]; otherwise it has no effect.
+    pub fn send_item(&mut self, role: Role, id: &TxId, item: Body) {
+        if self.sending(role, id) == Sending::Ready {
+            self.streams.send(role, id, item.len());
+            self.outbox.push(Frame::Item { id: id.clone(), from: role, body: item });
+        }
+    }
+
+    /// Ends the items of a call of this side. The items of a callee end with its answer.
+    pub fn end_items(&mut self, id: &TxId) {
+        if self.streams.end(id) && !self.is_call_held(id) {
+            self.outbox.push(Frame::ItemsEnd { id: id.clone() });
+        }
+    }
+
+    /// Moves the items that have arrived for a call, in which this side has `role`, to the end of
+    /// `into`. Returns `true` if no more will arrive, or the call has ended. Report them with
+    /// [`finish_items`](Self::finish_items) as soon as the memory for them is free.
+    pub fn take_items(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> bool {
+        self.streams.take(role, id, into)
+    }
+
+    /// Records that items of a call are finished. `cost` is the sum of their
+    /// [costs](Admission::item_cost). Now and then, the peer gets credit for further ones.
+    pub fn finish_items(&mut self, role: Role, id: &TxId, cost: usize) {
+        if let Some(bytes) = self.streams.finish(role, id, cost) {
+            self.outbox.push(Frame::ItemCredit { id: id.clone(), from: role, bytes });
+        }
+    }
+
     /// Cancels a call and returns its token. Returns `None` if no such call is in flight.
     pub fn cancel(&mut self, id: &TxId) -> Option<T> {
         let call = self.calls.get_mut(id)?;
@@ -251,6 +316,7 @@ impl<T> Connection<T> {
             self.given_up += 1;
             self.outbox.push(Frame::Cancel { id: id.clone() });
         }
+        self.end_streams(id);
         Some(token)
     }
 
@@ -263,7 +329,23 @@ impl<T> Connection<T> {
         } else {
             self.given_up += 1;
         }
+        self.end_streams(id);
         Some(token)
+    }
+
+    /// Ends the streams of a call that has ended here. Its queued items are not sent. Returns the items
+    /// that the owner has not taken.
+    #[inline]
+    fn end_streams(&mut self, id: &TxId) -> Option<VecDeque<Body>> {
+        let items = self.close_streams(Role::Caller, id)?;
+        self.outbox.remove_items(id, Role::Caller);
+        Some(items)
+    }
+
+    /// Ends the streams of a call. Returns the items that the owner has not taken.
+    #[inline]
+    fn close_streams(&mut self, role: Role, id: &TxId) -> Option<VecDeque<Body>> {
+        if self.streams.is_empty(role) { None } else { self.streams.close(role, id) }
     }
 
     fn remove_call(&mut self, id: &TxId) -> Option<Call<T>> {
@@ -305,6 +387,7 @@ impl<T> Connection<T> {
             self.cancelled -= 1;
             result = Err(Box::new(cancelled(name.as_str()).to_remote()));
         }
+        self.close_streams(Role::Callee, id);
         let id = id.clone();
         self.outbox.push(match result {
             Ok(response) => Frame::Reply { id, name, response },
@@ -331,16 +414,19 @@ impl<T> Connection<T> {
         self.incoming.clear();
         self.timers = TimerBatches::default();
         self.earliest_deadline = None;
-        let mut calls = std::mem::replace(&mut self.calls, IdTable::new()).into_values().collect::<Vec<_>>();
-        calls.sort_unstable_by_key(|call| call.frame);
+        let calls = std::mem::replace(&mut self.calls, IdTable::new());
+        let mut calls: Vec<_> = calls.into_entries().collect();
+        calls.sort_unstable_by_key(|(_, call)| call.frame);
         let events = calls
             .into_iter()
-            .filter_map(|call| {
+            .filter_map(|(id, call)| {
                 let executed = self.outbox.executed_if_closed(call.frame);
                 let error = error(call.name.as_str()).with_executed(executed);
-                Some(Event::Answered { token: call.token?, result: Err(error) })
+                let items = self.close_streams(Role::Caller, &id);
+                Some(ended(call.token?, Err(error), items))
             })
             .collect();
+        self.streams.clear();
         self.outbox = Outbox::default();
         events
     }
@@ -366,16 +452,47 @@ impl<T> Connection<T> {
                 } else {
                     return Err(reused_id(request.name(), id));
                 }
+                if !request.streams().is_none() {
+                    self.open_streams(&request)?;
+                }
                 Some(Event::Requested(request))
             }
             Frame::Reply { id, response, .. } => self.finish(&id, |_| Ok(response)),
             Frame::Error { id, error, .. } => {
                 self.finish(&id, |name| Err(Error::remote(name.as_str(), *error)))
             }
-            Frame::Cancel { id } => self.serving.get_mut(&id).map(|served| {
-                self.cancelled += usize::from(!std::mem::replace(&mut served.is_cancelled, true));
-                Event::Cancelled(id)
-            }),
+            Frame::Cancel { id } => {
+                let served = self.serving.get_mut(&id);
+                let is_known = served.map(|served| {
+                    self.cancelled += usize::from(!std::mem::replace(&mut served.is_cancelled, true));
+                });
+                self.close_streams(Role::Callee, &id);
+                is_known.map(|()| Event::Cancelled(id))
+            }
+            Frame::Item { id, from: Role::Callee, body } => {
+                if !self.is_call_held(&id) {
+                    self.receive_item(Role::Caller, &id, body)?;
+                }
+                None
+            }
+            Frame::Item { id, from: Role::Caller, body } => {
+                self.receive_item(Role::Callee, &id, body)?;
+                None
+            }
+            Frame::ItemsEnd { id } => {
+                if let Some(Err(breach)) = self.streams.receive_end(&id) {
+                    return Err(unexpected_item(&id, breach));
+                }
+                None
+            }
+            Frame::ItemCredit { id, from, bytes } => {
+                let role = match from {
+                    Role::Caller => Role::Callee,
+                    Role::Callee => Role::Caller,
+                };
+                self.streams.receive_credit(role, &id, bytes);
+                None
+            }
             Frame::Ping => {
                 self.outbox.push_pong();
                 None
@@ -401,21 +518,53 @@ impl<T> Connection<T> {
         id: &TxId,
         result: impl FnOnce(&Name) -> Result<Response, Error>,
     ) -> Option<Event<T>> {
-        if self.outbox.held() > 0 && self.calls.get(id).is_some_and(|call| Outbox::is_held(call.frame)) {
+        if self.is_call_held(id) {
             // The peer cannot answer what was not sent.
             return None;
         }
+        let items = self.end_streams(id);
         let (given_up, outgoing) = (&mut self.given_up, &mut self.outgoing);
         self.calls.remove_with(id, |call| {
             outgoing.remove_request(call.bytes);
             match call.token.take() {
-                Some(token) => Some(Event::Answered { token, result: result(&call.name) }),
+                Some(token) => Some(ended(token, result(&call.name), items)),
                 None => {
                     *given_up -= 1;
                     None
                 }
             }
         })?
+    }
+
+    /// Returns `true` if the request of a call of this side was not sent, because the peer does not take
+    /// it yet.
+    #[inline]
+    fn is_call_held(&self, id: &TxId) -> bool {
+        self.outbox.held() > 0 && self.calls.get(id).is_some_and(|call| Outbox::is_held(call.frame))
+    }
+
+    #[cold]
+    fn open_streams(&mut self, request: &Request) -> Result<(), Error> {
+        let id = request.id().expect("a received request has an id");
+        if request.is_oneway() || !self.streams.are_taken(Role::Callee, request.streams()) {
+            return Err(unexpected_streams(request.name()));
+        }
+        self.streams.open(Role::Callee, id, request.streams());
+        Ok(())
+    }
+
+    /// Processes an item for a call, in which this side has `role`. An item for a call that has ended or
+    /// that was cancelled is passed over.
+    fn receive_item(&mut self, role: Role, id: &TxId, item: Body) -> Result<(), Error> {
+        let is_open = match role {
+            Role::Caller => self.token(id).is_some(),
+            Role::Callee => self.serving.get(id).is_some_and(|served| !served.is_cancelled),
+        };
+        let received = self.streams.receive(role, id, item);
+        match received.unwrap_or(if is_open { Err(Breach::NoStream) } else { Ok(()) }) {
+            Ok(()) => Ok(()),
+            Err(breach) => Err(unexpected_item(id, breach)),
+        }
     }
 
     /// Takes back a frame that could not be encoded because of `error`. If it is a request, its
@@ -430,7 +579,22 @@ impl<T> Connection<T> {
             Frame::Request { id, .. } => {
                 let Call { token, .. } = self.remove_call(&id)?;
                 self.given_up -= usize::from(token.is_none());
-                Some(Event::Answered { token: token?, result: Err(error.with_executed(Executed::No)) })
+                let items = self.end_streams(&id);
+                Some(ended(token?, Err(error.with_executed(Executed::No)), items))
+            }
+            // The call fails. Its peer learns it from a cancel.
+            Frame::Item { id, from: Role::Caller, .. } => {
+                let items = self.end_streams(&id);
+                let token = self.cancel(&id)?;
+                Some(ended(token, Err(error.with_executed(Executed::Maybe)), items))
+            }
+            Frame::Item { id, from: Role::Callee, .. } => {
+                let error = Box::new(error.to_remote());
+                self.outbox.remove_items(&id, Role::Callee);
+                if !self.outbox.replace_answer(&id, &error) {
+                    self.answer(&id, Err(error));
+                }
+                None
             }
             // The error frame of an encode error is short. If even that frame cannot be encoded,
             // nothing is sent and the caller's timeout applies.
@@ -473,12 +637,15 @@ impl<T> Connection<T> {
             .filter_map(|(frame, id, name, timeout)| {
                 // Encoded frames will be sent.
                 let executed = self.outbox.executed_if_flushed(frame);
-                let token = if self.cancel_on_timeout { self.cancel(&id)? } else { self.abandon(&id)? };
+                let items = self.end_streams(&id);
+                // The sender of items would wait for credit forever.
+                let cancels = self.cancel_on_timeout || items.is_some();
+                let token = if cancels { self.cancel(&id)? } else { self.abandon(&id)? };
                 let error = match executed {
                     Executed::No => unsent(&name, timeout, Outbox::is_held(frame)),
                     _ => timed_out(&name, timeout),
                 };
-                Some(Event::Answered { token, result: Err(error.with_executed(executed)) })
+                Some(ended(token, Err(error.with_executed(executed)), items))
             })
             .collect()
     }
@@ -515,6 +682,12 @@ impl<T> Connection<T> {
         self.outbox.mark_transmitted();
     }
 
+    /// Returns a call with streams that have something new for their owner, and the role of this side in
+    /// it: items to take, their end, or that an item may be sent.
+    pub fn poll_stream(&mut self) -> Option<(Role, TxId)> {
+        self.streams.poll_ready()
+    }
+
     /// Returns the earliest time to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.earliest_deadline
@@ -541,6 +714,19 @@ impl<T> Connection<T> {
     /// Token of the call with this id. `None` if there is no such call or it was given up.
     pub fn token(&self, id: &TxId) -> Option<&T> {
         self.calls.get(id)?.token.as_ref()
+    }
+
+    /// State of the items that this side sends for a call, in which it has `role`.
+    pub fn sending(&self, role: Role, id: &TxId) -> Sending {
+        match self.streams.sending(role, id) {
+            Sending::Ready if role == Role::Caller && self.is_call_held(id) => Sending::Waiting,
+            sending => sending,
+        }
+    }
+
+    /// Size of the items that have arrived and that the owner has not taken, in bytes.
+    pub fn untaken_bytes(&self) -> usize {
+        self.streams.untaken_bytes()
     }
 
     /// Number of calls of this side that have no answer yet. Includes calls that were given up.
@@ -654,6 +840,16 @@ impl Served {
 impl<T> Default for Connection<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Creates the event of a call that has ended. `items`: items that were not taken, if the call has
+/// streams.
+#[inline]
+fn ended<T>(token: T, result: Result<Response, Error>, items: Option<VecDeque<Body>>) -> Event<T> {
+    match items {
+        None => Event::Answered { token, result },
+        Some(items) => Event::StreamEnded { token, items, result },
     }
 }
 

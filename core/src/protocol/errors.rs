@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
+use super::streams::Breach;
 use crate::{Error, ErrorKind, Executed, Name, RemoteError, TxId};
 
 #[cold]
@@ -44,6 +45,39 @@ pub(super) fn unread_answers() -> Error {
 pub(super) fn nameless() -> Error {
     let text = "could not call a message: its name is empty; set a name";
     Error::new(ErrorKind::Invalid, text.to_owned())
+}
+
+#[cold]
+pub(super) fn no_streams(name: &str) -> Error {
+    let cause = "it has a stream of items, and the peer has not announced that it takes items";
+    let remedy = "use a version of isolated-workers with streams on both sides, and a handshake";
+    Error::new(ErrorKind::Unsupported, format!("could not call `{name}`: {cause}; {remedy}"))
+        .with_executed(Executed::No)
+}
+
+#[cold]
+pub(super) fn oneway_items(name: &str) -> Error {
+    let text = format!("could not send `{name}`: a oneway message has no items; make it a call");
+    Error::new(ErrorKind::Invalid, text)
+}
+
+#[cold]
+pub(super) fn unexpected_streams(name: &str) -> Error {
+    let cause = "it has a stream of items, which this side does not take";
+    let remedy = "make the peer keep what the handshake announces";
+    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn unexpected_item(id: &TxId, breach: Breach) -> Error {
+    let (cause, remedy) = match breach {
+        Breach::NoStream => {
+            ("the call has no such stream, or it has ended", "send items only in an open stream")
+        }
+        Breach::NoCredit => ("earlier items were not taken yet", "make the peer wait for credit"),
+    };
+    let text = format!("could not accept an item of the call {id}: {cause}; {remedy}");
+    Error::new(ErrorKind::Protocol, text)
 }
 
 #[cold]

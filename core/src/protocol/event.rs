@@ -1,4 +1,6 @@
-use crate::{Error, GoAway, Request, Response, TxId};
+use std::collections::VecDeque;
+
+use crate::{Body, Error, GoAway, Request, Response, TxId};
 
 /// Outcome that a [`Connection`](super::Connection) reports to its owner.
 #[derive(Debug)]
@@ -8,6 +10,15 @@ pub enum Event<T> {
     Answered {
         /// Token that the owner passed to [`call`](super::Connection::call).
         token: T,
+        /// Reply or error of the call.
+        result: Result<Response, Error>,
+    },
+    /// A call of this side that has [streams](crate::Streams) ended.
+    StreamEnded {
+        /// Token that the owner passed to [`call`](super::Connection::call).
+        token: T,
+        /// Items that have arrived and that the owner has not taken. They come before the result.
+        items: VecDeque<Body>,
         /// Reply or error of the call.
         result: Result<Response, Error>,
     },

@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_peer_may_announce_nothing_or_no_room() {
         let line = documented("worker");
-        let one = Admission { requests: 1, request_bytes: 1, oneway_bytes: 1 };
+        let one = Admission { requests: 1, request_bytes: 1, oneway_bytes: 1, item_bytes: 0 };
         for (announced, expected) in [
             (None, None),
             (Some("{}"), Some(Admission::UNANNOUNCED)),

@@ -175,9 +175,10 @@ impl<V> IdTable<V> {
         self.slots.iter_mut().flatten().map(|(_, value)| value).chain(self.overflow.values_mut())
     }
 
-    /// All values, in arbitrary order.
-    pub(super) fn into_values(self) -> impl Iterator<Item = V> {
-        self.slots.into_iter().flatten().map(|(_, value)| value).chain(self.overflow.into_values())
+    /// All entries, in arbitrary order.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (TxId, V)> {
+        let slots = self.slots.into_iter().flatten().map(|(number, value)| (number.into(), value));
+        slots.chain(self.overflow)
     }
 }
 
@@ -219,7 +220,7 @@ mod tests {
             assert_eq!(map.get(&id), Some(value));
         }
         let (mut left, mut expected): (Vec<_>, Vec<_>) =
-            (table.into_values().collect(), map.into_values().collect());
+            (table.into_entries().map(|(_, value)| value).collect(), map.into_values().collect());
         left.sort_unstable();
         expected.sort_unstable();
         assert_eq!(left, expected);

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::{Executed, Frame, Request, TxId};
+use crate::{Executed, Frame, RemoteError, Request, Role, TxId};
 
 /// Number of the first request that is held. Those in the queue have lower ones.
 const FIRST_HELD: u64 = 1 << 63;
@@ -140,6 +140,48 @@ impl Outbox {
         if number < self.popped { Executed::Maybe } else { Executed::No }
     }
 
+    /// Removes the queued items that this side, which has the role `from`, sends for a call, and their
+    /// end. Without it, the items before would look like all of them. Searches the queue.
+    #[cold]
+    pub(super) fn remove_items(&mut self, id: &TxId, from: Role) {
+        for slot in &mut self.frames {
+            let frame = slot.take_if(|frame| match frame {
+                Frame::Item { id: other, from: role, .. } => other == id && *role == from,
+                Frame::ItemsEnd { id: other } => other == id && from == Role::Caller,
+                _ => false,
+            });
+            self.weight -= frame.map_or(0, |frame| frame.weight());
+        }
+        self.drop_retracted();
+    }
+
+    /// Drops the slots at the end of the queue whose frames were retracted. Nothing refers to the number
+    /// of a retracted frame, so it may be assigned again.
+    fn drop_retracted(&mut self) {
+        while let Some(None) = self.frames.back() {
+            self.frames.pop_back();
+        }
+    }
+
+    /// Replaces a queued answer to the request with this id by `error`. Returns `false` if there is none.
+    /// Searches the queue.
+    #[cold]
+    pub(super) fn replace_answer(&mut self, id: &TxId, error: &RemoteError) -> bool {
+        let mut frames = self.frames.iter_mut().flatten();
+        let answer = frames.find_map(|frame| match frame {
+            Frame::Reply { id: other, name, .. } | Frame::Error { id: other, name, .. } if other == id => {
+                let name = name.clone();
+                Some((frame, name))
+            }
+            _ => None,
+        });
+        let Some((frame, name)) = answer else { return false };
+        let unsent =
+            std::mem::replace(frame, Frame::Error { id: id.clone(), name, error: Box::new(error.clone()) });
+        self.weight = self.weight + frame.weight() - unsent.weight();
+        true
+    }
+
     /// Removes the frame with this number. Returns `false` if it was popped or retracted already.
     pub(super) fn retract(&mut self, number: u64) -> bool {
         if Self::is_held(number) {
@@ -149,10 +191,7 @@ impl Outbox {
         match self.frames.get_mut(at as usize).and_then(Option::take) {
             Some(frame) => {
                 self.weight -= frame.weight();
-                // Nothing refers to the number of a retracted frame, so it may be assigned again.
-                while let Some(None) = self.frames.back() {
-                    self.frames.pop_back();
-                }
+                self.drop_retracted();
                 true
             }
             None => false,

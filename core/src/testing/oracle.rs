@@ -4,14 +4,16 @@
 
 mod arrival;
 mod audit;
+mod flow;
 mod ledger;
 
 use std::time::Instant;
 
+use self::flow::Flow;
 use self::ledger::{Answer, Ledger, QueuedFrame, Tracked};
 use super::{Endpoint, Summary, payload};
 use crate::protocol::{Admission, Connection, Event};
-use crate::{Body, Error, ErrorKind, Executed, Frame, Name, TxId};
+use crate::{Body, Error, ErrorKind, Executed, Frame, Name, Role, Streams, TxId};
 
 /// Name of every message.
 pub(super) const MESSAGE: Name = Name::from_static("work");
@@ -81,6 +83,7 @@ impl Oracle {
             && let Some(number) = self.ledger_mut(end).held.pop_front()
         {
             self.ledger_mut(end).outgoing.push_back(QueuedFrame::Request(number));
+            self.start_items(end, number);
         }
     }
 
@@ -166,7 +169,7 @@ impl Oracle {
         &mut self,
         (from, id, body): (Endpoint, TxId, Body),
         deadline: Option<Instant>,
-        oneway: bool,
+        (oneway, streams): (bool, Streams),
         result: &Result<(), Error>,
     ) -> Verdict {
         let ledger = self.ledger(from);
@@ -179,6 +182,9 @@ impl Oracle {
         let expected = if has_go_away && !may_call || ledger.failed {
             self.summary.refused_closed += 1;
             Some(ErrorKind::Closed)
+        } else if !streams.is_none() && self.admissions.is_none() {
+            self.summary.refused_streams += 1;
+            Some(ErrorKind::Unsupported)
         } else if !oneway && self.with_id(&ledger.in_use, &id).is_some() {
             self.summary.refused_duplicate += 1;
             Some(ErrorKind::DuplicateId)
@@ -199,6 +205,9 @@ impl Oracle {
             from,
             id,
             oneway,
+            streams,
+            from_caller: Flow::default(),
+            from_callee: Flow::default(),
             body,
             deadline,
             sent: false,
@@ -242,6 +251,8 @@ impl Oracle {
         let request = &mut self.requests[number];
         request.ended = true;
         let (from, sent) = (request.from, request.sent);
+        self.remove_items(from, Role::Caller, number);
+        let request = &mut self.requests[number];
         if sent {
             let cancel = QueuedFrame::Cancel(request.id.clone());
             self.ledger_mut(from).outgoing.push_back(cancel);
@@ -309,7 +320,11 @@ impl Oracle {
     /// Checks that exactly the expected calls ended at their own endpoint, the oldest first.
     fn ended_here(&mut self, events: &[Event<usize>], expected: &[usize], kind: ErrorKind) -> Verdict {
         let ended = events.iter().map(|event| match event {
-            Event::Answered { token, result: Err(error) } if error.kind() == kind => {
+            Event::Answered { token, result: Err(error) }
+            | Event::StreamEnded { token, result: Err(error), .. }
+                if error.kind() == kind =>
+            {
+                ensure!(rest_of(event) == self.rest(*token), "#{token} ended with other items than arrived");
                 let request = self.requests.get_mut(*token).ok_or("an unknown call ended")?;
                 request.never = error.executed() == Executed::No;
                 let expected = if request.sent { Executed::Maybe } else { Executed::No };
@@ -322,5 +337,13 @@ impl Oracle {
         let ended = ended.collect::<Result<Vec<_>, _>>()?;
         ensure!(ended == expected, "{kind:?} ended the calls {ended:?}, expected {expected:?}");
         Ok(())
+    }
+}
+
+/// Items that come with the end of a call. `None` if the event is that of a call without streams.
+fn rest_of(event: &Event<usize>) -> Option<Vec<Body>> {
+    match event {
+        Event::StreamEnded { items, .. } => Some(items.iter().cloned().collect()),
+        _ => None,
     }
 }

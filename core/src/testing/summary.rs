@@ -38,6 +38,18 @@ summary! {
     waited,
     /// Credits that arrived.
     credits,
+    /// Items of streams that were sent.
+    items,
+    /// Times that an item waited for credit, or until its request was sent.
+    waiting_items,
+    /// Credits for items that arrived.
+    item_credits,
+    /// Ends of the items of a caller that arrived.
+    ended_items,
+    /// Items that arrived after their call had ended.
+    late_items,
+    /// Calls refused because their peer takes no items.
+    refused_streams,
     /// Calls refused because their id was in use.
     refused_duplicate,
     /// Calls and oneway messages refused because of a go-away or a failed connection.

@@ -9,10 +9,13 @@ use super::{Endpoint, Pair, Rng, Summary};
 use crate::protocol::Admission;
 
 /// Actions and their relative frequencies.
-const ACTIONS: [(Action, u64); 21] = [
+const ACTIONS: [(Action, u64); 24] = [
     (Action::Call, 16),
     (Action::Send, 2),
     (Action::Finish, 2),
+    (Action::SendItem, 12),
+    (Action::EndItems, 2),
+    (Action::TakeItems, 8),
     (Action::Cancel, 4),
     (Action::Answer, 10),
     (Action::AnswerLate, 1),
@@ -39,6 +42,12 @@ enum Action {
     Send,
     /// Finishes a oneway message.
     Finish,
+    /// Sends an item of a stream.
+    SendItem,
+    /// Ends the items of a caller.
+    EndItems,
+    /// Takes the items that have arrived for a call.
+    TakeItems,
     Cancel,
     Answer,
     /// Answers a request that was already cancelled or answered.
@@ -141,6 +150,7 @@ impl<'a> World<'a> {
         if self.pair.is_broken() {
             Endpoint::BOTH.into_iter().try_for_each(|end| self.fail(end))?;
         } else {
+            self.flow()?;
             self.drain()?;
         }
         // A late wake-up must do no harm.
@@ -188,6 +198,9 @@ impl<'a> World<'a> {
             Action::Call => self.call(end, false),
             Action::Send => self.call(end, true),
             Action::Finish => self.finish_oneway(end),
+            Action::SendItem => self.repeat(|world| world.send_item(end)),
+            Action::EndItems => self.end_items(end),
+            Action::TakeItems => self.repeat(|world| world.take_items(end).map(|()| true)),
             Action::Cancel => self.cancel(end),
             Action::Answer => self.answer(end),
             Action::AnswerLate => self.answer_late(end),
@@ -232,6 +245,23 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Lets items and their credit flow in the streams that are open.
+    fn flow(&mut self) -> Verdict {
+        for _ in 0..self.rng().below(8) {
+            for end in Endpoint::BOTH {
+                self.repeat(|world| world.send_item(end))?;
+                self.take_items(end)?;
+                while self.oracle.has_to_transmit(end) && !self.is_blocked(end) {
+                    self.transmit(end)?;
+                }
+                while self.pair.in_transit(end) > 0 {
+                    self.deliver(end)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Answers, transmits and delivers until nothing is left to do.
     fn drain(&mut self) -> Verdict {
         loop {
@@ -262,5 +292,6 @@ fn little_room(rng: &mut Rng) -> Admission {
         requests: 1 + rng.below(8) as usize,
         request_bytes: 1 + rng.below(200) as usize,
         oneway_bytes: Admission::MIN_ONEWAY_BYTES * (1 + rng.below(4) as usize),
+        item_bytes: 1 + rng.below(300) as usize,
     }
 }

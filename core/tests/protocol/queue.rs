@@ -189,7 +189,8 @@ fn a_peer_may_leave_a_bounded_number_of_requests_unanswered() {
     assert!(error.to_string().contains("65536 requests"), "{error}");
 }
 
-const LITTLE: Admission = Admission { requests: 2, request_bytes: 100, oneway_bytes: 2 * 4096 };
+const LITTLE: Admission =
+    Admission { requests: 2, request_bytes: 100, oneway_bytes: 2 * 4096, item_bytes: 0 };
 
 fn with_little_room() -> Scene {
     scene().with_admissions(LITTLE, LITTLE)

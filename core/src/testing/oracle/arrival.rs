@@ -1,8 +1,8 @@
 //! Checks of the frames that leave an endpoint, and of their effect on the other endpoint.
 
 use super::{
-    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Ledger, Oracle, QueuedFrame, TxId,
-    Verdict, ensure, payload,
+    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Ledger, Oracle, QueuedFrame, Role,
+    TxId, Verdict, ensure, payload, rest_of,
 };
 
 impl Oracle {
@@ -21,6 +21,17 @@ impl Oracle {
                 *id == request.id && *sent.body() == request.body && sent.is_oneway() == request.oneway
             }
             (Some(QueuedFrame::Answer(number)), Some(frame)) => self.is_answer_to(*number, frame),
+            (Some(QueuedFrame::Item(number, role, index)), Some(Frame::Item { id, from: by, body })) => {
+                let item = self.flow(*number, *role).items.get(*index);
+                *id == self.requests[*number].id && by == role && item == Some(body)
+            }
+            (Some(QueuedFrame::ItemsEnd(number)), Some(Frame::ItemsEnd { id })) => {
+                *id == self.requests[*number].id
+            }
+            (Some(QueuedFrame::ItemCredit(number, role, expected)), Some(frame)) => {
+                let right_id = |id: &TxId| *id == self.requests[*number].id;
+                matches!(frame, Frame::ItemCredit { id, from, bytes } if right_id(id) && from == role && bytes == expected)
+            }
             _ => false,
         };
         ensure!(right, "sent {frame:?}, expected {expected:?}");
@@ -35,7 +46,7 @@ impl Oracle {
             return self.ledger(from).held.front().copied().filter(|_| self.has_to_transmit(from));
         };
         match *frame {
-            QueuedFrame::Request(number) => Some(number),
+            QueuedFrame::Request(number) | QueuedFrame::Item(number, ..) => Some(number),
             QueuedFrame::Answer(number) => match self.requests[number].answer {
                 // If an encode error cannot be encoded either, nothing is sent, so the call would
                 // never end in a simulation.
@@ -64,12 +75,32 @@ impl Oracle {
                 let request = &mut self.requests[number];
                 request.never = true;
                 let ended = std::mem::replace(&mut request.ended, true);
+                self.remove_items(from, Role::Caller, number);
                 let expected = if ended { &[][..] } else { &[number] };
                 self.ended_here(event.as_slice(), expected, kind)
             }
             Some(QueuedFrame::Answer(number)) => {
                 self.requests[number].answer = Some(Answer::Error(kind));
                 self.ledger_mut(from).outgoing.push_back(QueuedFrame::Answer(number));
+                nothing(event)
+            }
+            Some(QueuedFrame::Item(number, Role::Caller, _)) => {
+                self.remove_items(from, Role::Caller, number);
+                let ended = std::mem::replace(&mut self.requests[number].ended, true);
+                let expected = if ended { &[][..] } else { &[number] };
+                self.ended_here(event.as_slice(), expected, kind)?;
+                if !ended {
+                    self.give_up(number);
+                }
+                Ok(())
+            }
+            Some(QueuedFrame::Item(number, Role::Callee, _)) => {
+                self.remove_items(from, Role::Callee, number);
+                if self.ledger(from).outgoing.contains(&QueuedFrame::Answer(number)) {
+                    self.requests[number].answer = Some(Answer::Error(kind));
+                } else {
+                    self.answered(from, number, Err(kind));
+                }
                 nothing(event)
             }
             other => Err(format!("{other:?} was refused")),
@@ -129,6 +160,18 @@ impl Oracle {
                     Some(Event::GoAway(_)) => Ok(()),
                     other => Err(format!("a go-away became {other:?}")),
                 }
+            }
+            Frame::Item { id, from, body } => {
+                nothing(event)?;
+                self.item_arrived(to, id, *from, body)
+            }
+            Frame::ItemsEnd { id } => {
+                nothing(event)?;
+                self.items_end_arrived(to, id)
+            }
+            Frame::ItemCredit { id, from, bytes } => {
+                nothing(event)?;
+                self.item_credit_arrived(to, id, *from, *bytes)
             }
             Frame::Unmarked { .. } => Err("a connection sent a frame without a kind".to_owned()),
         }
@@ -197,6 +240,7 @@ impl Oracle {
         let Some(number) = self.with_id(self.in_use(to), id) else { return nothing(event) };
         ensure!(self.is_answer_to(number, frame), "#{number} got the answer of another call: {frame:?}");
         self.ledger_mut(to).in_use.retain(|&other| other != number);
+        self.remove_items(to, Role::Caller, number);
         let request = &mut self.requests[number];
         ensure!(request.seen, "#{number} was answered before it arrived");
         if std::mem::replace(&mut request.ended, true) {
@@ -205,9 +249,17 @@ impl Oracle {
             }
             return nothing(event);
         }
-        let Some(Event::Answered { token, result }) = event else {
+        let rest = event.as_ref().and_then(rest_of);
+        ensure!(rest == self.rest(number), "#{number} was answered with other items than arrived");
+        let flow = self.flow(number, Role::Callee);
+        let is_whole = flow.arrived == flow.items.len();
+        let (Some(Event::Answered { token, result }) | Some(Event::StreamEnded { token, result, .. })) =
+            event
+        else {
             return Err(format!("the answer to #{number} became {event:?}"));
         };
+        let request = &self.requests[number];
+        ensure!(is_whole || result.is_err(), "#{number} was answered before its last item");
         ensure!(token == number, "the answer to #{number} went to #{token}");
         match (result, &request.answer) {
             (Ok(response), Some(Answer::Reply(body))) => {

@@ -28,6 +28,8 @@ impl Oracle {
         let (is, must) = (connection.has_max_oneways(), self.has_max_oneways(end));
         ensure!(is == must, "{end}: has_max_oneways() is {is}, not {must}");
 
+        self.check_streams(end, connection.untaken_bytes())?;
+
         let queued = connection.queued_bytes();
         let least = ledger.outgoing.iter().map(|frame| match frame {
             QueuedFrame::Request(number) => self.requests[*number].body.len(),
@@ -35,6 +37,7 @@ impl Oracle {
                 Some(Answer::Reply(body)) => body.len(),
                 _ => 0,
             },
+            QueuedFrame::Item(number, role, index) => self.flow(*number, *role).items[*index].len(),
             _ => 0,
         });
         let least = least.sum::<usize>();

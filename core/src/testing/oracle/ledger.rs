@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::flow::Flow;
 use crate::testing::Endpoint;
-use crate::{Body, ErrorKind, TxId};
+use crate::{Body, ErrorKind, Role, Streams, TxId};
 
 /// State of one accepted request at both endpoints. Its number is its index in the oracle, the
 /// token of its call and the first 8 bytes of its body.
@@ -11,6 +12,10 @@ pub(super) struct Tracked {
     pub(super) from: Endpoint,
     pub(super) id: TxId,
     pub(super) oneway: bool,
+    pub(super) streams: Streams,
+    /// Items of the caller, and of the callee.
+    pub(super) from_caller: Flow,
+    pub(super) from_callee: Flow,
     pub(super) body: Body,
     pub(super) deadline: Option<Instant>,
     /// `true` if the frame of the request was sent.
@@ -42,6 +47,11 @@ pub(super) enum QueuedFrame {
     Pong,
     /// Credit of this size.
     Credit(u64),
+    /// Item of a request, from this side in this role: its index in the flow.
+    Item(usize, Role, usize),
+    ItemsEnd(usize),
+    /// Credit of this size for the items of the peer. The role is that of this side.
+    ItemCredit(usize, Role, u64),
     GoAway,
 }
 
@@ -69,6 +79,8 @@ pub(super) struct Ledger {
     pub(super) newest_call: Option<usize>,
     /// The same for oneway messages, which may overtake calls that were held.
     pub(super) newest_oneway: Option<usize>,
+    /// Streams of which the owner must learn that something is new.
+    pub(super) ready: Vec<(Role, TxId)>,
     pub(super) sent_go_away: bool,
     pub(super) received_go_away: bool,
     pub(super) failed: bool,

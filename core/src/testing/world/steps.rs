@@ -1,11 +1,12 @@
 //! Steps of a simulation. Each step acts on the pair and then reports to the oracle.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Ids, Mode, World};
 use crate::testing::oracle::{MESSAGE, Verdict};
 use crate::testing::{Endpoint, payload};
-use crate::{Error, ErrorKind, Frame, Request, Response, TxId};
+use crate::{Error, ErrorKind, Frame, Request, Response, Role, Streams, TxId};
 
 /// Error kinds of handlers. Some kinds imply "not run" for a local error. They must not imply it if
 /// a handler forwards the error of a call that it made itself.
@@ -29,6 +30,15 @@ impl World<'_> {
         Endpoint::BOTH.into_iter().try_for_each(|end| self.oracle.check(end, self.pair.connection(end)))
     }
 
+    /// Takes the streams with something new from both connections, and compares them with the model.
+    fn check_ready(&mut self) -> Verdict {
+        for end in Endpoint::BOTH {
+            let ready = std::iter::from_fn(|| self.pair.connection_mut(end).poll_stream()).collect();
+            self.oracle.became_ready(end, ready)?;
+        }
+        self.check()
+    }
+
     fn next_id(&mut self, end: Endpoint) -> TxId {
         let ids: &mut Ids = match end {
             Endpoint::Host => &mut self.host_ids,
@@ -46,20 +56,68 @@ impl World<'_> {
         let number = self.oracle.next_number();
         let timeout = if oneway { None } else { self.timeout() };
         let body = payload::body(number, self.rng());
+        let streams = if oneway || self.rng().chance(60) { Streams::NONE } else { self.streams() };
         self.step(|| {
             let what = if oneway { "sends" } else { "calls" };
-            format!("{from} {what} #{number} with id {id}, timeout {timeout:?}")
+            format!("{from} {what} #{number} with id {id}, timeout {timeout:?}, {streams:?}")
         });
         let deadline = timeout.and_then(|timeout| self.pair.now().checked_add(timeout));
-        let request = Request::new(MESSAGE, body.clone());
+        let mut request = Request::new(MESSAGE, body.clone());
+        request.set_streams(streams);
         let result = if oneway {
             self.pair.send(from, id.clone(), request)
         } else {
             self.pair.call(from, id.clone(), request, timeout, number)
         };
         self.trace.outcome(|| format!("{:?}", result.as_ref().map_err(Error::kind)));
-        self.oracle.called((from, id, body), deadline, oneway, &result)?;
+        self.oracle.called((from, id, body), deadline, (oneway, streams), &result)?;
         self.check()
+    }
+
+    fn streams(&mut self) -> Streams {
+        Streams { from_caller: self.rng().chance(60), from_callee: self.rng().chance(60) }
+    }
+
+    /// Sends an item. Returns `false` if there is no stream to send it in.
+    pub(super) fn send_item(&mut self, from: Endpoint) -> Result<bool, String> {
+        let streams = self.oracle.streams(from, true);
+        let Some((role, number)) = self.rng().pick(&streams) else { return Ok(false) };
+        let (id, item) = (self.oracle.id(number).clone(), payload::body(number, self.rng()));
+        self.step(|| format!("{from} sends an item of {} bytes in #{number}, id {id}", item.len()));
+        let sending = self.pair.connection(from).sending(role, &id);
+        self.pair.connection_mut(from).send_item(role, &id, item.clone());
+        self.trace.outcome(|| format!("{sending:?}"));
+        self.oracle.sent_item(from, role, number, item, sending)?;
+        self.check_ready()?;
+        Ok(true)
+    }
+
+    pub(super) fn end_items(&mut self, from: Endpoint) -> Verdict {
+        let mut streams = self.oracle.streams(from, true);
+        streams.retain(|(role, _)| *role == Role::Caller);
+        let Some((_, number)) = self.rng().pick(&streams) else { return Ok(()) };
+        let id = self.oracle.id(number).clone();
+        self.step(|| format!("{from} ends the items of #{number}, id {id}"));
+        self.pair.connection_mut(from).end_items(&id);
+        self.oracle.ended_items(from, number);
+        self.check_ready()
+    }
+
+    pub(super) fn take_items(&mut self, at: Endpoint) -> Verdict {
+        let mut streams = self.oracle.streams(at, false);
+        // Streams without items are mostly skipped, because there are many of them.
+        if self.rng().chance(90) {
+            streams.retain(|(role, number)| self.oracle.has_untaken(*role, *number));
+        }
+        let Some((role, number)) = self.rng().pick(&streams) else { return Ok(()) };
+        let id = self.oracle.id(number).clone();
+        self.step(|| format!("{at} takes the items of #{number}, id {id}"));
+        let mut items = VecDeque::new();
+        let has_ended = self.pair.connection_mut(at).take_items(role, &id, &mut items);
+        self.trace.outcome(|| format!("{} items, the end: {has_ended}", items.len()));
+        let cost = self.oracle.took_items(at, role, number, &items, has_ended)?;
+        self.pair.connection_mut(at).finish_items(role, &id, cost);
+        self.check_ready()
     }
 
     fn timeout(&mut self) -> Option<Duration> {
@@ -136,7 +194,7 @@ impl World<'_> {
         let frame = self.pair.transmit(from);
         self.trace.outcome(|| frame.as_ref().map_or("nothing".into(), describe));
         self.oracle.transmitted(from, frame.as_ref())?;
-        self.check()
+        self.check_ready()
     }
 
     pub(super) fn refuse(&mut self, from: Endpoint) -> Verdict {
@@ -146,7 +204,7 @@ impl World<'_> {
         let event = self.pair.refuse(from, Error::new(kind, format!("could not encode #{number}")));
         self.trace.outcome(|| format!("{event:?}"));
         self.oracle.refused(from, kind, event)?;
-        self.check()
+        self.check_ready()
     }
 
     pub(super) fn deliver(&mut self, to: Endpoint) -> Verdict {
@@ -156,7 +214,7 @@ impl World<'_> {
         self.step(|| format!("{to} receives {}", describe(&frame)));
         let outcome = self.pair.deliver(to);
         self.oracle.delivered(to, &frame, outcome)?;
-        self.check()
+        self.check_ready()
     }
 
     /// Length of a pause: up to 11 ms, or the time until the next wake-up, or 1 ns less than that.
@@ -262,6 +320,7 @@ fn describe(frame: &Frame) -> String {
         }
         Frame::Reply { id, .. } => format!("reply, id {id}"),
         Frame::Error { id, error, .. } => format!("error, id {id}: {}", error.message),
+        Frame::Item { id, from, body } => format!("item of the {from:?}, id {id}, {} bytes", body.len()),
         other => format!("{other:?}"),
     }
 }

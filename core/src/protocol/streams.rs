@@ -1,0 +1,233 @@
+use std::collections::VecDeque;
+
+use super::Admission;
+use super::id_table::IdTable;
+use crate::{Body, Role, Streams, TxId};
+
+/// Streams of the calls of one connection. A call without streams has no entry.
+#[derive(Debug)]
+pub(super) struct StreamTable {
+    /// Streams of the calls of this side.
+    calls: IdTable<CallStreams>,
+    /// Streams of the requests of the peer.
+    serving: IdTable<CallStreams>,
+    /// Size of the items of one stream that this side takes.
+    own_item_bytes: usize,
+    /// Size of the items of one stream that the peer takes.
+    peer_item_bytes: usize,
+    /// Streams that have something new for the owner.
+    ready: VecDeque<(Role, TxId)>,
+}
+
+/// Both directions of the streams of one call.
+#[derive(Debug)]
+struct CallStreams {
+    received: Option<Received>,
+    sent: Option<Sent>,
+}
+
+/// Items from the peer.
+#[derive(Debug, Default)]
+struct Received {
+    /// Items that the owner has not taken.
+    items: VecDeque<Body>,
+    /// Cost of the items for which no credit was given back.
+    used: usize,
+    /// Part of `used` whose items were taken.
+    taken: usize,
+    has_ended: bool,
+}
+
+/// Items to the peer.
+#[derive(Debug, Default)]
+struct Sent {
+    /// Cost of the items for which no credit has come back.
+    used: usize,
+    has_ended: bool,
+}
+
+/// What a peer did that its protocol does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Breach {
+    /// The call has no stream in this direction, or it has ended.
+    NoStream,
+    /// The items exceed the credit.
+    NoCredit,
+}
+
+/// State of a stream for its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// An item may be sent.
+    Ready,
+    /// The peer must take items first, or take the request.
+    Waiting,
+    /// The call has ended, or its caller has ended the items: nothing may be sent.
+    Ended,
+}
+
+impl StreamTable {
+    pub(super) fn new(own: Admission, peer: Admission) -> Self {
+        Self {
+            calls: IdTable::new(),
+            serving: IdTable::new(),
+            own_item_bytes: own.item_bytes,
+            peer_item_bytes: peer.item_bytes,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Returns `true` if no call has streams.
+    #[inline]
+    pub(super) fn is_empty(&self, role: Role) -> bool {
+        self.table(role).len() == 0
+    }
+
+    fn table(&self, role: Role) -> &IdTable<CallStreams> {
+        match role {
+            Role::Caller => &self.calls,
+            Role::Callee => &self.serving,
+        }
+    }
+
+    fn table_mut(&mut self, role: Role) -> &mut IdTable<CallStreams> {
+        match role {
+            Role::Caller => &mut self.calls,
+            Role::Callee => &mut self.serving,
+        }
+    }
+
+    /// Returns `true` if both sides take the items that `streams` need.
+    pub(super) fn are_taken(&self, role: Role, streams: Streams) -> bool {
+        let (sends, receives) = directions(role, streams);
+        !(sends && self.peer_item_bytes == 0 || receives && self.own_item_bytes == 0)
+    }
+
+    /// Opens the streams of a call, in which this side has `role`.
+    pub(super) fn open(&mut self, role: Role, id: &TxId, streams: Streams) {
+        let (sends, receives) = directions(role, streams);
+        let call =
+            CallStreams { received: receives.then(Received::default), sent: sends.then(Sent::default) };
+        self.table_mut(role).insert(id, call);
+    }
+
+    /// Removes the streams of a call that has ended. Returns the items that were not taken.
+    pub(super) fn close(&mut self, role: Role, id: &TxId) -> Option<VecDeque<Body>> {
+        let call = self.table_mut(role).remove(id)?;
+        Some(call.received.map(|received| received.items).unwrap_or_default())
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.calls, self.serving) = (IdTable::new(), IdTable::new());
+        self.ready.clear();
+    }
+
+    /// Adds an item of the peer. `None` if the call has no streams.
+    pub(super) fn receive(&mut self, role: Role, id: &TxId, item: Body) -> Option<Result<(), Breach>> {
+        let max = self.own_item_bytes;
+        let received = self.table_mut(role).get_mut(id)?.received.as_mut();
+        let Some(received) = received.filter(|received| !received.has_ended) else {
+            return Some(Err(Breach::NoStream));
+        };
+        if received.used >= max {
+            return Some(Err(Breach::NoCredit));
+        }
+        received.used += Admission::item_cost(item.len());
+        received.items.push_back(item);
+        if received.items.len() == 1 {
+            self.ready.push_back((role, id.clone()));
+        }
+        Some(Ok(()))
+    }
+
+    /// Records that the peer, a caller, sends no more items. `None` if the call has no streams.
+    pub(super) fn receive_end(&mut self, id: &TxId) -> Option<Result<(), Breach>> {
+        let received = self.serving.get_mut(id)?.received.as_mut();
+        let Some(received) = received.filter(|received| !received.has_ended) else {
+            return Some(Err(Breach::NoStream));
+        };
+        received.has_ended = true;
+        self.ready.push_back((Role::Callee, id.clone()));
+        Some(Ok(()))
+    }
+
+    /// Records credit from the peer. More than was used has no effect.
+    pub(super) fn receive_credit(&mut self, role: Role, id: &TxId, bytes: u64) {
+        let max = self.peer_item_bytes;
+        let Some(sent) = self.table_mut(role).get_mut(id).and_then(|call| call.sent.as_mut()) else { return };
+        let was_waiting = sent.used >= max;
+        sent.used = sent.used.saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
+        if was_waiting && sent.used < max {
+            self.ready.push_back((role, id.clone()));
+        }
+    }
+
+    /// Moves the items that have arrived to `into`. Returns `true` if no more will follow.
+    pub(super) fn take(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> bool {
+        let received = self.table_mut(role).get_mut(id).and_then(|call| call.received.as_mut());
+        let Some(received) = received else { return true };
+        into.append(&mut received.items);
+        received.has_ended
+    }
+
+    /// Records that the owner has taken items that cost `cost`. Returns the credit to give back, once
+    /// it is half of what is taken.
+    pub(super) fn finish(&mut self, role: Role, id: &TxId, cost: usize) -> Option<u64> {
+        let max = self.own_item_bytes;
+        let received = self.table_mut(role).get_mut(id)?.received.as_mut()?;
+        received.taken = (received.taken + cost).min(received.used);
+        if received.has_ended || received.taken < max.div_ceil(2) {
+            return None;
+        }
+        let credit = std::mem::take(&mut received.taken);
+        received.used -= credit;
+        Some(credit as u64)
+    }
+
+    pub(super) fn sending(&self, role: Role, id: &TxId) -> Sending {
+        match self.table(role).get(id).and_then(|call| call.sent.as_ref()) {
+            None | Some(Sent { has_ended: true, .. }) => Sending::Ended,
+            Some(sent) if sent.used >= self.peer_item_bytes => Sending::Waiting,
+            Some(_) => Sending::Ready,
+        }
+    }
+
+    /// Records an item to the peer.
+    pub(super) fn send(&mut self, role: Role, id: &TxId, bytes: usize) {
+        if let Some(sent) = self.table_mut(role).get_mut(id).and_then(|call| call.sent.as_mut()) {
+            sent.used += Admission::item_cost(bytes);
+        }
+    }
+
+    /// Records that this side, the caller, sends no more items. Returns `false` if it had ended before.
+    pub(super) fn end(&mut self, id: &TxId) -> bool {
+        let sent = self.calls.get_mut(id).and_then(|call| call.sent.as_mut());
+        sent.is_some_and(|sent| !std::mem::replace(&mut sent.has_ended, true))
+    }
+
+    /// Tells the owner of a stream that something is new.
+    pub(super) fn set_ready(&mut self, role: Role, id: TxId) {
+        if self.table(role).contains(&id) {
+            self.ready.push_back((role, id));
+        }
+    }
+
+    pub(super) fn poll_ready(&mut self) -> Option<(Role, TxId)> {
+        self.ready.pop_front()
+    }
+
+    /// Size of the items that arrived and that the owner has not taken, in bytes.
+    pub(super) fn untaken_bytes(&self) -> usize {
+        let calls = self.calls.iter().chain(self.serving.iter());
+        let received = calls.filter_map(|(_, call)| call.received.as_ref());
+        received.flat_map(|received| &received.items).map(Body::len).sum()
+    }
+}
+
+/// Returns whether a side with this role sends items, and whether it receives some.
+fn directions(role: Role, streams: Streams) -> (bool, bool) {
+    match role {
+        Role::Caller => (streams.from_caller, streams.from_callee),
+        Role::Callee => (streams.from_callee, streams.from_caller),
+    }
+}
