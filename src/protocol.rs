@@ -5,8 +5,8 @@
 //! memory that a peer can make this process use. [`Connection`] is the protocol as a sans-io state
 //! machine, without a socket, clock or task. `docs/wire.md` describes the wire format.
 
-pub use isolated_workers_core::protocol::{Admission, Connection, Event};
+pub use isolated_workers_core::protocol::{Admission, Connection, Event, Receiving, Sending};
 pub use isolated_workers_core::{
-    Body, Budget, Extensions, Frame, GoAway, Limits, Metadata, Name, RandomIds, Request, Response, Role,
-    Schema, SequentialIds, TxId, TxIdGenerator,
+    Body, Budget, Extensions, Frame, GoAway, Items, Limits, Metadata, Name, RandomIds, Request, Response,
+    Role, Schema, SequentialIds, Streams, TxId, TxIdGenerator,
 };

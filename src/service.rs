@@ -6,8 +6,12 @@
 //! handler from a trait. Arguments and replies are a [`Value`]. To write them by hand, use the
 //! functions of [`client`] and [`handler`]. [`HostService`] is the service of a worker's host. A [`Router`]
 //! answers the messages of several services.
+//!
+//! A handler takes the items of its caller as a [`Streaming`], and a caller gets those of its callee as a
+//! [`StreamingReply`]. [`streaming`] makes streams to answer with.
 
-pub use isolated_workers_core::Value;
+pub use isolated_workers_core::{ReplyStream, RequestStream, Value};
+pub use isolated_workers_middleware::streaming::{Streaming, StreamingReply};
 pub use isolated_workers_middleware::{
-    BoxService, Context, Handler, HostService, Local, Router, client, handler, router,
+    BoxService, Context, Handler, HostService, Local, Router, client, handler, router, streaming,
 };

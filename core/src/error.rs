@@ -37,6 +37,8 @@ struct ErrorFields {
     /// Origin of the error: the name of a middleware, or `Some(None)` if the error came from the
     /// next service.
     middleware: OnceLock<Option<Box<str>>>,
+    /// Number of items of the call's stream that had arrived before.
+    items: OnceLock<u64>,
 }
 
 #[derive(Clone)]
@@ -86,7 +88,15 @@ impl Error {
         source: Option<Arc<dyn StdError + Send + Sync>>,
     ) -> Self {
         let executed = kind.executed();
-        Self(Arc::new(ErrorFields { kind, executed, text, detail, source, middleware: OnceLock::new() }))
+        Self(Arc::new(ErrorFields {
+            kind,
+            executed,
+            text,
+            detail,
+            source,
+            middleware: OnceLock::new(),
+            items: OnceLock::new(),
+        }))
     }
 
     /// Sets whether the message was run, if more is known than the kind implies. Call it only on a
@@ -145,6 +155,19 @@ impl Error {
         self.0.middleware.get()?.as_deref()
     }
 
+    /// Records that the error ended a stream after `items` items, unless that is recorded already.
+    /// `Display` writes the number after the text.
+    pub fn after_items(self, items: u64) -> Self {
+        self.0.items.get_or_init(|| items);
+        self
+    }
+
+    /// Number of items that had arrived before the error ended their stream. `None` if the call was not
+    /// answered with items.
+    pub fn items(&self) -> Option<u64> {
+        self.0.items.get().copied()
+    }
+
     /// Kind of the error, to match on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -199,6 +222,9 @@ impl fmt::Display for Error {
             write!(f, "in the middleware `{middleware}`: ")?;
         }
         f.write_str(&self.0.text)?;
+        if let Some(items) = self.items() {
+            write!(f, "; the stream ended after {items} item{}", if items == 1 { "" } else { "s" })?;
+        }
         if f.alternate() {
             for cause in causes(self).map(ToString::to_string).filter(|cause| !self.0.text.contains(cause)) {
                 write!(f, ": {cause}")?;

@@ -43,6 +43,11 @@ impl Items {
         Self(Some(Box::pin(items)))
     }
 
+    /// Creates a stream that fails.
+    pub fn failed(error: Error) -> Self {
+        Self::new(Failed(Some(error)))
+    }
+
     /// Creates a stream without items.
     pub const fn none() -> Self {
         Self(None)
@@ -93,6 +98,16 @@ impl FusedStream for Items {
 impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Items").field("has_ended", &self.0.is_none()).finish()
+    }
+}
+
+struct Failed(Option<Error>);
+
+impl Stream for Failed {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Err))
     }
 }
 

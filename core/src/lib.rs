@@ -34,7 +34,7 @@ pub use extensions::Extensions;
 pub use frame::{Frame, GoAway};
 pub use items::{Items, Streams};
 pub use limits::Limits;
-pub use message::{Message, Never, ServiceError};
+pub use message::{Message, Never, ReplyStream, RequestStream, ServiceError};
 pub use metadata::Metadata;
 pub use name::Name;
 pub use request::{Request, Role};

@@ -61,6 +61,24 @@ pub trait Message: Serialize + DeserializeOwned + 'static {
     const SERVICE: Option<&'static Schema> = None;
 }
 
+/// Message of which the caller sends items besides it.
+///
+/// `#[service]` implements it for a method with an argument of the type `Streaming<Item>`.
+pub trait RequestStream: Message {
+    /// Item of the caller.
+    type Item: Value;
+}
+
+/// Message that is answered with a stream of items.
+///
+/// `#[service]` implements it for a method that returns `impl Stream<Item = Item>` or
+/// `impl Stream<Item = Result<Item, Error>>`. The first error ends the stream. The reply after the last
+/// item is empty.
+pub trait ReplyStream: Message<Reply = ()> {
+    /// Item of the callee.
+    type Item: Value;
+}
+
 /// Error of a handler: any type that can be serialized and displayed.
 ///
 /// Implemented for every such type, for example a `thiserror` type or `String`. Code that is generic

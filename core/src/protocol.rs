@@ -36,4 +36,4 @@ pub use admission::Admission;
 pub use bounds::MAX_UNREAD_ANSWER_BYTES;
 pub use connection::Connection;
 pub use event::Event;
-pub use streams::Sending;
+pub use streams::{Receiving, Sending};

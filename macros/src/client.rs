@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 
 use crate::definition::Definition;
 use crate::doc_links;
-use crate::method::Method;
+use crate::method::{ItemsArgument, Method};
 use crate::names::local;
 use crate::token_text;
 
@@ -50,7 +50,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 fn call(definition: &Definition, method: &Method) -> TokenStream {
     let Definition { krate, module, .. } = definition;
     let reply = &method.output.reply;
-    let call = method.call();
+    let call = method.call(&quote!(#krate::__private::Stream));
     let fields = method.fields();
     let links = [("Self::into_service", format!("{}::into_service", definition.ident().unraw()))];
     let attributes = method.client_attributes().map(|attribute| doc_links::relocate(attribute, &links));
@@ -60,6 +60,23 @@ fn call(definition: &Definition, method: &Method) -> TokenStream {
     };
     let visibility = definition.visibility();
     let errors = errors(definition, method);
+    if let Some(item) = &method.output.item {
+        let send = match method.items.as_ref().map(ItemsArgument::ident) {
+            None => quote!(stream(&self.service, &#module::#fields)),
+            Some(items) => quote!(stream_items(&self.service, &#module::#fields, #items)),
+        };
+        return quote! {
+            #(#attributes)*
+            #[doc = #errors]
+            #visibility fn #call -> #krate::service::StreamingReply<'_, #item, #error> {
+                #krate::service::client::#send
+            }
+        };
+    }
+    let send = match method.items.as_ref().map(ItemsArgument::ident) {
+        None => quote!(send(&self.service, &#module::#fields)),
+        Some(items) => quote!(send_items(&self.service, &#module::#fields, #items)),
+    };
     quote! {
         #(#attributes)*
         #[doc = #errors]
@@ -67,7 +84,7 @@ fn call(definition: &Definition, method: &Method) -> TokenStream {
             -> impl ::core::future::Future<Output = ::core::result::Result<#reply, #error>>
                 + ::core::marker::Send
         {
-            #krate::service::client::send(&self.service, &#module::#fields)
+            #krate::service::client::#send
         }
     }
 }

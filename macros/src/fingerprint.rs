@@ -6,7 +6,7 @@
 
 use syn::ext::IdentExt;
 
-use crate::method::Method;
+use crate::method::{Method, Output};
 use crate::token_text;
 
 pub(crate) fn of(methods: &[Method]) -> u64 {
@@ -31,14 +31,23 @@ fn signature(method: &Method) -> String {
     let argument = |argument: &crate::method::Argument| {
         format!("{}: {}", argument.written.unraw(), token_text::of_type(&argument.ty))
     };
-    let arguments: Vec<String> = method.arguments.iter().map(argument).collect();
+    let mut arguments: Vec<String> = method.arguments.iter().map(argument).collect();
+    method.insert_items(&mut arguments, |items| {
+        format!("{}: Streaming<{}>", items.written.unraw(), token_text::of_type(&items.item))
+    });
     let oneway = if method.options.oneway.is_some() { "oneway " } else { "" };
-    format!(
-        "{oneway}{}({}) -> {}",
-        method.wire_name(),
-        arguments.join(", "),
-        token_text::of_type(&method.output.ty)
-    )
+    format!("{oneway}{}({}) -> {}", method.wire_name(), arguments.join(", "), output(&method.output))
+}
+
+/// Returns the canonical return type. The path of a stream does not count.
+fn output(Output { ty, error, item, .. }: &Output) -> String {
+    match (item, error) {
+        (None, _) => token_text::of_type(ty),
+        (Some(item), None) => format!("Stream<{}>", token_text::of_type(item)),
+        (Some(item), Some(error)) => {
+            format!("Stream<Result<{}, {}>>", token_text::of_type(item), token_text::of_type(error))
+        }
+    }
 }
 
 /// FNV-1a with 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. Short and portable.

@@ -98,8 +98,33 @@ fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStr
     let (service_trait, ident) = (definition.ident(), &method.ident);
     let (fields, variables) = pattern(method);
     let context = method.context.as_ref().map(|_| local("context"));
-    let arguments = context.iter().chain(&variables);
+    let mut arguments = variables;
+    let items = local("items");
+    method.insert_items(&mut arguments, |_| items.clone());
+    let arguments = context.iter().chain(&arguments);
     let call = |receiver| quote!(<#service_type as #service_trait>::#ident(#receiver #(, #arguments)*));
+    // Taken before the request is passed on.
+    let take_items = method.items.as_ref().map(|_| {
+        let message = &method.message;
+        quote!(let #items = #krate::service::handler::streaming::<#module::#message, _>(#codec, &#request);)
+    });
+    if method.output.item.is_some() {
+        let (call, out) = (call(quote!(&*#service)), local("out"));
+        let forward = if method.output.error.is_some() { quote!(forward) } else { quote!(forward_ok) };
+        let (respond, context) = match &context {
+            None => (quote!(respond_stream), None),
+            Some(context) => (quote!(respond_stream_in_context), Some(quote!(#context,))),
+        };
+        return quote!({
+            let #service = ::core::clone::Clone::clone(&self.service);
+            #take_items
+            #krate::service::handler::#respond(#codec, #request, move |#context #module::#fields| {
+                #krate::service::streaming::produce(move |#out| async move {
+                    #krate::service::streaming::#forward(#call, #out).await
+                })
+            })
+        });
+    }
     if method.options.blocking.is_some() {
         let context = context.as_ref().map_or_else(|| quote!(_), |context| quote!(#context));
         let call = call(quote!(&*#service));
@@ -122,7 +147,15 @@ fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStr
         (Some(_), Some(_)) => (quote!(respond_in_context), call),
     };
     let context = context.iter().map(|context| quote!(#context,)).collect::<TokenStream>();
-    quote!(#krate::service::handler::#respond(#codec, #request, |#context #module::#fields| #run))
+    match take_items {
+        None => {
+            quote!(#krate::service::handler::#respond(#codec, #request, |#context #module::#fields| #run))
+        }
+        Some(take_items) => quote!({
+            #take_items
+            #krate::service::handler::#respond(#codec, #request, move |#context #module::#fields| #run)
+        }),
+    }
 }
 
 /// Returns the pattern `Add { a: __argument0, b: __argument1 }` of a message, and its variables.

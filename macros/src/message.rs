@@ -2,10 +2,10 @@
 
 use std::slice;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, LitStr};
+use syn::{Attribute, LitStr, Type};
 
 use crate::attribute_parts::{self, AttributePart};
 use crate::attributes::MessageOptions;
@@ -118,6 +118,18 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
     };
     let constants = constants(options);
     let lints = method.lint_levels();
+    let mut stream = |name: &str, item: &Option<Type>, alias: &str| {
+        let item = scope.resolve(item.as_ref()?, method.alias(alias));
+        let name = Ident::new(name, proc_macro2::Span::call_site());
+        Some(quote! {
+            #(#lints)*
+            impl #krate::service::#name for #message {
+                type Item = #item;
+            }
+        })
+    };
+    let items = stream("RequestStream", &method.items.as_ref().map(|items| items.item.clone()), "Items");
+    let reply_items = stream("ReplyStream", &output.item, "Item");
     quote_spanned! {method.span()=>
         #(#lints)*
         impl #krate::Message for #message {
@@ -128,6 +140,8 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
                 ::core::option::Option::Some(&__SERVICE);
             #constants
         }
+        #items
+        #reply_items
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Method {
     /// Name and written type of the first parameter, if it is the call's context.
     pub(crate) context: Option<(Ident, Type)>,
     pub(crate) arguments: Vec<Argument>,
+    /// Items that the caller sends, if a parameter is a `Streaming`.
+    pub(crate) items: Option<ItemsArgument>,
     pub(crate) output: Output,
 }
 
@@ -33,13 +35,25 @@ pub(crate) struct Argument {
     pub(crate) attributes: Vec<Attribute>,
 }
 
+/// Parameter for the items of the caller. It is no field of the message.
+pub(crate) struct ItemsArgument {
+    /// Number of arguments before it.
+    pub(crate) index: usize,
+    pub(crate) written: Ident,
+    /// The type as written: `Streaming<Page>`.
+    pub(crate) ty: Type,
+    pub(crate) item: Type,
+}
+
 /// Return type of a method.
 pub(crate) struct Output {
     /// The type as written: `Result<i64, DivideError>`.
     pub(crate) ty: Type,
     pub(crate) reply: Type,
-    /// The method's own error, if it returns a `Result`.
+    /// The method's own error, if it returns a `Result` or a stream of them.
     pub(crate) error: Option<Type>,
+    /// Item of the stream that the method returns, if it returns one. The reply is then `()`.
+    pub(crate) item: Option<Type>,
 }
 
 impl Method {
@@ -54,10 +68,14 @@ impl Method {
     }
 
     /// Returns the signature that callers see, without the context: `add(&self, a: i64, b: i64)`.
-    pub(crate) fn call(&self) -> TokenStream {
+    /// `stream`: trait of the items of the caller.
+    pub(crate) fn call(&self, stream: &TokenStream) -> TokenStream {
         let mut ident = self.ident.clone();
         ident.set_span(self.span());
-        let parameters = self.parameters(Argument::ident);
+        let parameters = self.parameters(Argument::ident, |items| {
+            let (name, item) = (items.ident(), &items.item);
+            quote!(#name: impl #stream<Item = #item> + ::core::marker::Send + 'static)
+        });
         quote!(#ident(&self #(, #parameters)*))
     }
 
@@ -65,15 +83,36 @@ impl Method {
     pub(crate) fn declaration(&self) -> TokenStream {
         let Self { ident, .. } = self;
         let context = self.context.iter().map(|(name, ty)| quote!(#name: #ty));
-        let parameters = context.chain(self.parameters(|argument| argument.written.clone()));
+        let parameters = self.parameters(
+            |argument| argument.written.clone(),
+            |ItemsArgument { written, ty, .. }| quote!(#written: #ty),
+        );
+        let parameters = context.chain(parameters);
         quote!(#ident(&self #(, #parameters)*))
     }
 
-    fn parameters(&self, name: impl Fn(&Argument) -> Ident) -> impl Iterator<Item = TokenStream> {
-        self.arguments.iter().map(move |argument| {
-            let (name, ty, lints) = (name(argument), &argument.ty, argument.lint_levels());
-            quote!(#(#lints)* #name: #ty)
-        })
+    fn parameters(
+        &self,
+        name: impl Fn(&Argument) -> Ident,
+        items: impl Fn(&ItemsArgument) -> TokenStream,
+    ) -> impl Iterator<Item = TokenStream> {
+        let mut parameters: Vec<TokenStream> = self
+            .arguments
+            .iter()
+            .map(|argument| {
+                let (name, ty, lints) = (name(argument), &argument.ty, argument.lint_levels());
+                quote!(#(#lints)* #name: #ty)
+            })
+            .collect();
+        self.insert_items(&mut parameters, items);
+        parameters.into_iter()
+    }
+
+    /// Inserts what `items` makes of the items of the caller into a list of the arguments.
+    pub(crate) fn insert_items<T>(&self, list: &mut Vec<T>, items: impl FnOnce(&ItemsArgument) -> T) {
+        if let Some(argument) = &self.items {
+            list.insert(argument.index.min(list.len()), items(argument));
+        }
     }
 
     /// Returns `Add { a, b }`, as an expression or a pattern, or `Reset` if there are no arguments.
@@ -105,6 +144,15 @@ impl Method {
 
     pub(crate) fn lint_levels(&self) -> Vec<AttributePart> {
         attribute_parts::lint_levels(&self.attributes)
+    }
+}
+
+impl ItemsArgument {
+    /// Name in generated code.
+    pub(crate) fn ident(&self) -> Ident {
+        let mut ident = self.written.clone();
+        ident.set_span(generated_at(self.written.span()));
+        ident
     }
 }
 

@@ -36,9 +36,10 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 fn declaration(method: &Method) -> TokenStream {
     let Method { attributes, options, output, .. } = method;
     let (call, output) = (method.declaration(), &output.ty);
-    let output = match options.blocking {
-        Some(_) => quote!(#output),
-        None => quote_spanned! {method.span()=>
+    let output = match (options.blocking.as_ref(), &method.output.item) {
+        (_, Some(_)) => quote_spanned!(method.span()=> #output + ::core::marker::Send),
+        (Some(_), None) => quote!(#output),
+        (None, None) => quote_spanned! {method.span()=>
             impl ::core::future::Future<Output = #output> + ::core::marker::Send
         },
     };

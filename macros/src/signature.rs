@@ -13,16 +13,20 @@ use crate::method::{Argument, Method, Output};
 use crate::names;
 use crate::type_check::{self, Position};
 
+mod streams;
+
 /// Reads a method. Adds an error for each invalid part, and reads the rest.
 pub(crate) fn method(mut item: TraitItemFn, errors: &mut Errors) -> Method {
     let options = errors.or_default(MessageOptions::take(&mut item.attrs));
     check(&item, &options, errors);
     let context = take_context(&mut item.sig, errors);
+    let items = streams::take_items(&mut item.sig, errors);
     let arguments = arguments(&item.sig, errors);
     let output = output(&item.sig.output, errors);
+    streams::check(&options, items.as_ref(), &output, errors);
     let ident = item.sig.ident;
     let message = names::message(&ident);
-    Method { ident, message, options, attributes: item.attrs, context, arguments, output }
+    Method { ident, message, options, attributes: item.attrs, context, arguments, items, output }
 }
 
 /// Names of functions in the generated trait and client.
@@ -69,7 +73,13 @@ fn check(item: &TraitItemFn, options: &MessageOptions, errors: &mut Errors) {
 }
 
 fn check_qualifiers(sig: &Signature, options: &MessageOptions, errors: &mut Errors) {
+    let is_stream = streams::item_of_output(&sig.output).is_some();
     match (&sig.asyncness, &options.blocking) {
+        (Some(token), _) if is_stream => {
+            let problem = "the call starts when its stream is polled";
+            errors.at(token, format!("{problem}: remove `async`, and await within the stream"));
+        }
+        (None, None) if is_stream => {}
         (None, None) => {
             let advice = "or put `#[message(blocking)]` above it if it computes or blocks";
             let problem = "a method is called in another process";
@@ -210,20 +220,28 @@ fn argument(input: &FnArg, errors: &mut Errors) -> Option<Argument> {
 /// Reads the return type.
 fn output(output: &ReturnType, errors: &mut Errors) -> Output {
     let ReturnType::Type(_, ty) = output else {
-        return Output { ty: parse_quote!(()), reply: parse_quote!(()), error: None };
+        return Output { ty: parse_quote!(()), reply: parse_quote!(()), error: None, item: None };
     };
+    if let Some(item) = streams::item_of(ty) {
+        return streams::output(ty, &item, errors);
+    }
     type_check::check(ty, Position::Reply, errors);
-    let (reply, error) = match &result_arguments(ty)[..] {
+    let (reply, error) = split_result(ty, errors);
+    Output { ty: (**ty).clone(), reply, error, item: None }
+}
+
+/// Splits a `Result` into its types. Another type is a reply without an error.
+fn split_result(ty: &Type, errors: &mut Errors) -> (Type, Option<Type>) {
+    match &result_arguments(ty)[..] {
         [reply, error] => (reply.clone(), Some(error.clone())),
-        [] => ((**ty).clone(), None),
+        [] => (ty.clone(), None),
         _ => {
             let problem = "a macro cannot see the error type of an alias of `Result`";
             let advice = "write both types, `Result<T, E>`, with an error that implements serde's traits";
             errors.at(ty, format!("{problem}: {advice}"));
-            ((**ty).clone(), None)
+            (ty.clone(), None)
         }
-    };
-    Output { ty: (**ty).clone(), reply, error }
+    }
 }
 
 /// Type arguments of a `Result` with any path. Empty for other types.

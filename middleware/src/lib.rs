@@ -49,8 +49,11 @@ pub use self::layer::{
 pub use self::layer::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
 pub use self::service::{
     BoxService, Context, Handler, HostService, Local, Router, Service, ServiceExt, client, handler, router,
+    streaming,
 };
 #[doc(hidden)]
 pub use self::service::{Served, arguments, call_chain};
+#[doc(hidden)]
+pub use self::support::guarded_items::guard_items;
 #[doc(hidden)]
 pub use self::support::{left_threads, panic_location};

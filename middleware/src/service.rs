@@ -17,6 +17,7 @@ mod limited_codec;
 mod local;
 pub mod router;
 mod service_ext;
+pub mod streaming;
 
 use std::sync::Arc;
 

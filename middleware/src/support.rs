@@ -2,6 +2,7 @@
 
 pub(crate) mod expiry;
 pub(crate) mod guard;
+pub(crate) mod guarded_items;
 #[doc(hidden)]
 pub mod left_threads;
 pub(crate) mod names;

@@ -14,16 +14,16 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 use isolated_workers_core::protocol::Admission;
-use isolated_workers_core::{Error, ErrorKind, Name, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Items, Name, Request, Response, TxId};
 use isolated_workers_middleware::left_threads::{self, LeftThreads};
-use isolated_workers_middleware::{Service, panic_location};
+use isolated_workers_middleware::{Service, guard_items, panic_location};
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinSet};
 
 use self::inline_policy::InlinePolicy;
 pub(crate) use self::own_services::OwnServices;
 use self::reusable_future::{ReusableFuture, reusable_future};
-use crate::connection::{Answer, RequestHandler};
+use crate::connection::{Answer, ItemSender, RequestHandler, StreamRequest};
 
 /// Maximum number of cancelled handlers that have not ended. At this number, no further handler starts.
 /// From a host without admission, no further request is read while this number of handlers of cancelled
@@ -91,6 +91,7 @@ enum Recipient {
 impl<S: Service + 'static> HandlerInput<S> {
     async fn run(self) -> Handled<S> {
         let Self { service, request, recipient } = self;
+        let streams = if request.streams().is_none() { None } else { HandlerStreams::of(&request) };
         // A layer may end a call while its blocking handler runs. That call is answered when the
         // thread has ended, so that it counts as in flight.
         let mut left = LeftThreads::default();
@@ -102,6 +103,12 @@ impl<S: Service + 'static> HandlerInput<S> {
                 polled
             })
             .await
+        };
+        let result = match result {
+            Ok(response) if response.has_items() => {
+                Box::pin(send_items(response, streams, &recipient, &mut left)).await
+            }
+            result => result,
         };
         left.ended().await;
         let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
@@ -117,6 +124,54 @@ impl<S: Service + 'static> HandlerInput<S> {
         };
         Handled { service, answer, panicked }
     }
+}
+
+/// Streams of the request that a handler answers.
+struct HandlerStreams {
+    request: Arc<StreamRequest>,
+    name: Name,
+    takes_items: bool,
+}
+
+impl HandlerStreams {
+    #[cold]
+    fn of(request: &Request) -> Option<Self> {
+        let streams = request.extensions().get::<Arc<StreamRequest>>()?;
+        let (name, takes_items) = (request.to_name(), request.streams().from_callee);
+        Some(Self { request: Arc::clone(streams), name, takes_items })
+    }
+}
+
+/// Sends the items of a response. Returns the response without them once all are sent.
+async fn send_items(
+    mut response: Response,
+    streams: Option<HandlerStreams>,
+    recipient: &Recipient,
+    left: &mut LeftThreads,
+) -> Result<Response, Error> {
+    let Some(streams) = streams.filter(|streams| streams.takes_items) else {
+        return Err(unexpected_items(recipient));
+    };
+    // A layer may have changed the items, and may panic.
+    let items = guard_items(response.take_items().unwrap_or(Items::none()), streams.name);
+    let mut sender = ItemSender::new(items);
+    let sent = poll_fn(|cx| {
+        let polled = panic_location::observe(|| sender.poll_request(&streams.request, cx));
+        left.collect();
+        polled
+    });
+    sent.await.map(|()| response)
+}
+
+#[cold]
+fn unexpected_items(recipient: &Recipient) -> Error {
+    let name = match recipient {
+        Recipient::Caller(id) => format!("the request {id}"),
+        Recipient::Oneway(name) => format!("the oneway message `{name}`"),
+    };
+    let cause = "its handler answered with a stream of items, and its caller takes none";
+    let remedy = "build host and worker from the same definition of the service";
+    Error::new(ErrorKind::Encode, format!("could not answer {name}: {cause}; {remedy}"))
 }
 
 /// Runs a handler to its end. If it is cancelled, drops it, and waits for the threads that a blocking

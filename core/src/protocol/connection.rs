@@ -10,7 +10,7 @@ use super::errors::{
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
-use super::streams::{Breach, Sending, StreamTable};
+use super::streams::{Breach, Receiving, Sending, StreamTable};
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
 use super::{Admission, Event};
 use crate::{
@@ -292,9 +292,9 @@ impl<T> Connection<T> {
     }
 
     /// Moves the items that have arrived for a call, in which this side has `role`, to the end of
-    /// `into`. Returns `true` if no more will arrive, or the call has ended. Report them with
-    /// [`finish_items`](Self::finish_items) as soon as the memory for them is free.
-    pub fn take_items(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> bool {
+    /// `into`. Report them with [`finish_items`](Self::finish_items) as soon as the memory for them is
+    /// free.
+    pub fn take_items(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> Receiving {
         self.streams.take(role, id, into)
     }
 

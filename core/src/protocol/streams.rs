@@ -66,6 +66,17 @@ pub enum Sending {
     Ended,
 }
 
+/// State of a stream for its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiving {
+    /// More items may arrive.
+    Open,
+    /// All items have arrived.
+    Ended,
+    /// The call has ended, was cancelled, or has no such stream. Items may be missing.
+    Closed,
+}
+
 impl StreamTable {
     pub(super) fn new(own: Admission, peer: Admission) -> Self {
         Self {
@@ -162,12 +173,12 @@ impl StreamTable {
         }
     }
 
-    /// Moves the items that have arrived to `into`. Returns `true` if no more will follow.
-    pub(super) fn take(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> bool {
+    /// Moves the items that have arrived to `into`.
+    pub(super) fn take(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> Receiving {
         let received = self.table_mut(role).get_mut(id).and_then(|call| call.received.as_mut());
-        let Some(received) = received else { return true };
+        let Some(received) = received else { return Receiving::Closed };
         into.append(&mut received.items);
-        received.has_ended
+        if received.has_ended { Receiving::Ended } else { Receiving::Open }
     }
 
     /// Records that the owner has taken items that cost `cost`. Returns the credit to give back, once

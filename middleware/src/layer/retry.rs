@@ -117,7 +117,7 @@ impl Middleware for Retry {
         for retries in 0..self.attempts.saturating_sub(1) {
             request.set_attempt(first.saturating_add(retries));
             match next.call(request.clone()).await {
-                Err(error) if self.should_retry(&error, &mut runs) => {
+                Err(error) if request.is_repeatable() && self.should_retry(&error, &mut runs) => {
                     executed = executed.max(error.executed());
                     tracing::debug!(
                         message = request.name(),

@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
-use isolated_workers_core::{Error, ErrorKind, Metadata, Request};
+use futures_core::Stream;
+use isolated_workers_core::{Body, Error, ErrorKind, Items, Metadata, Request};
 use pin_project_lite::pin_project;
 
 /// Metadata key for the id of the call whose handler makes a callback.
@@ -49,6 +50,11 @@ impl CallChain {
             None => id.to_owned(),
         };
         Ok(Self { ids, deadline: callback.deadline() })
+    }
+
+    /// Returns the items of a handler, whose calls belong to this chain.
+    pub fn scope_items(self, items: Items) -> Items {
+        Items::new(NestedItems { chain: Some(self), items })
     }
 
     /// Returns the future `handler`, whose calls belong to this chain.
@@ -116,6 +122,22 @@ pub(super) fn end_by(request: &mut Request, deadline: Option<Instant>) {
 /// Returns `true` if a call of the worker or pool with this id waits for `request`.
 pub fn waits_in(request: &Request, id: &str) -> bool {
     request.metadata().get(CHAIN).is_some_and(|chain| chain.split(' ').any(|other| other == id))
+}
+
+/// Items of a nested handler. They belong to its chain.
+struct NestedItems {
+    chain: Option<CallChain>,
+    items: Items,
+}
+
+impl Stream for NestedItems {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let _entered = Entered::into(&mut this.chain);
+        Pin::new(&mut this.items).poll_next(cx)
+    }
 }
 
 pin_project! {

@@ -5,11 +5,15 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use futures_core::Stream;
 use isolated_workers_codec::{Codec, CodecError};
-use isolated_workers_core::{Body, CallError, Error, Message, Request, Response};
+use isolated_workers_core::{
+    Body, CallError, Error, Items, Message, Never, ReplyStream, Request, RequestStream, Response,
+};
 use pin_project_lite::pin_project;
 
 use super::encoding::{Part, decode_error, decode_reply, encode_into, unencodable};
+use super::streaming::{DecodedReply, EncodedItems, StreamingReply};
 use crate::Service;
 
 /// Sends a message and waits for its reply.
@@ -59,6 +63,118 @@ where
     }
 }
 
+/// Sends a message and its items, and waits for its reply.
+///
+/// The items are taken from their stream as the callee takes them, while this future is polled. The call
+/// ends with its reply, even if items are left. Dropping the future cancels the call.
+///
+/// # Errors
+/// Same as [`send`]. An item that cannot be encoded ends the call.
+pub fn send_items<'a, S, M, E, I>(
+    service: &'a S,
+    message: &M,
+    items: I,
+) -> impl Future<Output = Result<M::Reply, E>> + Send + use<'a, S, M, E, I>
+where
+    S: Service + ?Sized,
+    M: RequestStream,
+    I: Stream<Item = M::Item> + Send + 'static,
+    E: From<CallError<M::Error>>,
+{
+    let mut request = Request::of::<M>(Body::empty());
+    let encoded = encode_into(request.body_mut(), service.codec(), service.body_limit(), message);
+    request.set_items(encoded_items::<S, M>(service, items));
+    SendFuture {
+        codec: service.codec(),
+        call: call(service, request, encoded, M::NAME),
+        decode: decode_result::<M, E, S::Codec>,
+    }
+}
+
+/// Sends a message that is answered with a stream of items.
+///
+/// The message is encoded immediately. The request is sent when the stream is first polled.
+///
+/// The stream yields the conversion of [`CallError::Service`] if the handler's stream ended with an error,
+/// and of [`CallError::Call`] if the call failed. Either is its last element.
+pub fn stream<'a, S, M, E>(service: &'a S, message: &M) -> StreamingReply<'a, M::Item, E>
+where
+    S: Service + ?Sized,
+    M: ReplyStream,
+    E: From<CallError<M::Error>> + 'a,
+{
+    streaming_reply::<S, M, E>(service, message, None)
+}
+
+/// Sends a message and its items, for a message that is answered with a stream of items. The items of
+/// both directions are independent of each other.
+///
+/// The items are taken from their stream while the returned stream is polled. Otherwise the same as
+/// [`stream`].
+pub fn stream_items<'a, S, M, E>(
+    service: &'a S,
+    message: &M,
+    items: impl Stream<Item = <M as RequestStream>::Item> + Send + 'static,
+) -> StreamingReply<'a, <M as ReplyStream>::Item, E>
+where
+    S: Service + ?Sized,
+    M: RequestStream + ReplyStream,
+    E: From<CallError<M::Error>> + 'a,
+{
+    streaming_reply::<S, M, E>(service, message, Some(encoded_items::<S, M>(service, items)))
+}
+
+fn streaming_reply<'a, S, M, E>(
+    service: &'a S,
+    message: &M,
+    items: Option<Items>,
+) -> StreamingReply<'a, M::Item, E>
+where
+    S: Service + ?Sized,
+    M: ReplyStream,
+    E: From<CallError<M::Error>> + 'a,
+{
+    let mut request = Request::of::<M>(Body::empty());
+    request.set_takes_items(true);
+    let encoded = encode_into(request.body_mut(), service.codec(), service.body_limit(), message);
+    if let Some(items) = items {
+        request.set_items(items);
+    }
+    let call = call(service, request, encoded, M::NAME);
+    StreamingReply::new(DecodedReply::<_, S::Codec, M, E>::new(service.codec(), call))
+}
+
+fn encoded_items<S, M>(service: &S, items: impl Stream<Item = M::Item> + Send + 'static) -> Items
+where
+    S: Service + ?Sized,
+    M: RequestStream,
+{
+    let (codec, limit) = (service.codec().clone(), service.body_limit());
+    Items::new(EncodedItems::new(
+        Infallible { items },
+        codec,
+        limit,
+        M::NAME,
+        |_: &S::Codec, never: Never| match never {},
+    ))
+}
+
+pin_project! {
+    /// Stream whose items are no results.
+    struct Infallible<S> {
+        #[pin]
+        items: S,
+    }
+}
+
+impl<S: Stream> Stream for Infallible<S> {
+    type Item = Result<S::Item, Never>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.project().items.poll_next(cx).map(|item| item.map(Ok))
+    }
+}
+
 pin_project! {
     /// Future of [`send`]. An async block would hold the call twice, and a caller may have very
     /// many of these. Messages with results of the same type share it.
@@ -96,6 +212,19 @@ fn call<'a, S: Service + ?Sized>(
     }
 }
 
+impl<F: Future<Output = Result<Response, Error>>> Future for SendState<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            SendStateProj::Called { call } => call.poll(cx),
+            SendStateProj::Refused { error } => {
+                Poll::Ready(Err(error.take().expect("polled after completion")))
+            }
+        }
+    }
+}
+
 impl<C, F, T> Future for SendFuture<'_, C, F, T>
 where
     F: Future<Output = Result<Response, Error>>,
@@ -104,10 +233,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = match this.call.project() {
-            SendStateProj::Called { call } => ready!(call.poll(cx)),
-            SendStateProj::Refused { error } => Err(error.take().expect("polled after completion")),
-        };
+        let result = ready!(this.call.poll(cx));
         Poll::Ready((this.decode)(this.codec, result))
     }
 }

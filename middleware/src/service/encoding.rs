@@ -57,6 +57,8 @@ pub(crate) fn undecodable(attempt: String, error: CodecError, side: Role) -> Err
 pub(crate) enum Part {
     Message,
     Reply,
+    /// Item of a stream.
+    Item,
     /// Error value of a handler.
     Failure,
 }
@@ -67,6 +69,7 @@ impl Part {
         match self {
             Self::Message => format!("the message `{name}`"),
             Self::Reply => format!("the reply to `{name}`"),
+            Self::Item => format!("an item of `{name}`"),
             Self::Failure => format!("the error of `{name}`"),
         }
     }
@@ -75,6 +78,7 @@ impl Part {
     fn executed(self) -> Executed {
         match self {
             Self::Message => Executed::No,
+            Self::Item => Executed::Maybe,
             Self::Reply | Self::Failure => Executed::Yes,
         }
     }
@@ -151,6 +155,20 @@ pub(crate) fn decode_reply<R: Value, C: Codec>(
 fn undecodable_reply(name: &str, reply: &str, codec: &str, error: CodecError) -> Error {
     let attempt = format!("could not decode the reply to `{name}` as {reply} from {codec}");
     undecodable(attempt, error, Role::Caller).with_executed(Executed::Yes)
+}
+
+/// Decodes an item of the message `name`.
+pub(crate) fn decode_item<T: Value, C: Codec>(codec: &C, item: &Body, name: &str) -> Result<T, Error> {
+    match decode_body(codec, item) {
+        Ok(MaybeBytes(item)) => Ok(item),
+        Err(error) => Err(undecodable_item(name, type_name::<T>(), C::ID, error)),
+    }
+}
+
+#[cold]
+fn undecodable_item(name: &str, item: &str, codec: &str, error: CodecError) -> Error {
+    let attempt = format!("could not decode an item of `{name}` as {item} from {codec}");
+    undecodable(attempt, error, Role::Caller).with_executed(Executed::Maybe)
 }
 
 /// Returns the typed error of the message `name` if the callee answered with one.

@@ -20,6 +20,7 @@ pub use super::answer::Answer;
 use super::call_chain;
 pub use super::encoding::decode;
 use super::encoding::{EncodedError, Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
+pub use super::streaming::{respond_stream, respond_stream_in_context, streaming};
 use crate::Context;
 use crate::support::left_threads::{self, BlockingTask};
 use crate::support::names::type_name;
@@ -259,7 +260,7 @@ fn encode_value<C: Codec>(codec: &C, reply: &impl Serialize, name: &str) -> Resu
 }
 
 /// Creates the answer of a handler of the message `name` that failed.
-fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
+pub(super) fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
     let mut remote = RemoteError::new(type_name::<E>(), failure.to_text());
     match encode(codec, BodyLimit::NONE, &EncodedError(failure), Part::Failure, name) {
         Ok(data) => {

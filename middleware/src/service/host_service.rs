@@ -1,11 +1,14 @@
 use std::any::Any;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Instant;
 
+use futures_core::Stream;
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
-use isolated_workers_core::{Error, ErrorKind, Executed, Metadata, Request, Response};
-use tokio_util::sync::CancellationToken;
+use isolated_workers_core::{Body, Error, ErrorKind, Executed, Items, Metadata, Name, Request, Response};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::call_chain;
 use crate::support::names::type_name;
@@ -109,9 +112,45 @@ impl<C: Codec> Service for HostService<C> {
         parent.adopt(&mut request);
         tokio::select! {
             biased;
-            result = self.service.call(request) => result,
+            result = self.service.call(request) => {
+                let mut response = result?;
+                if response.has_items() {
+                    let parent = Arc::clone(&self.parent);
+                    response.change_items(|items| CallbackItems::until_end_of(parent, items, name));
+                }
+                Ok(response)
+            }
             () = parent.ended.cancelled() => Err(parent.has_ended(name.as_str(), Executed::Maybe)),
         }
+    }
+}
+
+/// Items of a callback. They end with the call whose handler has made it.
+struct CallbackItems {
+    items: Items,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    parent: Arc<Parent>,
+    name: Name,
+}
+
+impl CallbackItems {
+    fn until_end_of(parent: Arc<Parent>, items: Items, name: Name) -> Items {
+        let ended = Box::pin(parent.ended.clone().cancelled_owned());
+        Items::new(Self { items, ended, parent, name })
+    }
+}
+
+impl Stream for CallbackItems {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let next = Pin::new(&mut this.items).poll_next(cx);
+        if next.is_pending() && this.ended.as_mut().poll(cx).is_ready() {
+            let error = this.parent.has_ended(this.name.as_str(), Executed::Maybe);
+            return Poll::Ready(Some(Err(error)));
+        }
+        next
     }
 }
 

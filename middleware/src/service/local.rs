@@ -7,6 +7,7 @@ use isolated_workers_core::{Error, ErrorKind, Name, Request, Response, Services}
 
 use super::limited_codec::LimitedCodec;
 use crate::support::guard::{Guard, Guarded};
+use crate::support::guarded_items::guard_items;
 use crate::{BoxService, Handler, Service};
 
 /// Service in this process: a handler with a codec.
@@ -127,6 +128,14 @@ impl Guard for HandlerGuard {
 
     fn failed(&self, error: Error) -> Error {
         error
+    }
+
+    #[inline]
+    fn guard_items(&self, mut response: Response) -> Response {
+        if response.has_items() {
+            response.change_items(|items| guard_items(items, self.0.clone()));
+        }
+        response
     }
 }
 

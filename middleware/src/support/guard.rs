@@ -26,6 +26,11 @@ pub(crate) trait Guard {
 
     /// Converts an error, including one made from a panic.
     fn failed(&self, error: Error) -> Error;
+
+    /// Guards the items of a response.
+    fn guard_items(&self, response: Response) -> Response {
+        response
+    }
 }
 
 pin_project! {
@@ -58,13 +63,14 @@ impl<F: Future<Output = Result<Response, Error>>, G: Guard> Future for Guarded<F
             return this.call.poll(cx).map_err(|error| this.guard.failed(error));
         }
         match catch_unwind(AssertUnwindSafe(|| this.call.poll(cx))) {
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(this.guard.guard_items(response))),
             Ok(polled) => polled.map_err(|error| this.guard.failed(error)),
             Err(panic) => Poll::Ready(Err(this.guard.failed(this.guard.panicked(&describe_panic(&*panic))))),
         }
     }
 }
 
-fn describe_panic(panic: &(dyn Any + Send)) -> String {
+pub(super) fn describe_panic(panic: &(dyn Any + Send)) -> String {
     let location = panic_location::take().map_or(String::new(), |location| format!(" at {location}"));
     let text = panic
         .downcast_ref::<&str>()

@@ -3,18 +3,21 @@ mod parked_call;
 mod target;
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response, TxId};
+use isolated_workers_core::{Error, ErrorKind, Executed, Items, Request, Response, TxId};
 use tokio::runtime::Id;
 
-use self::own_deadline::OwnDeadline;
+pub(super) use self::own_deadline::OwnDeadline;
 use self::parked_call::ParkedCall;
 pub(crate) use self::target::CallTarget;
+use super::link_calls::LinkCalls;
 use super::parked::{CallKind, CallTimeout, WaitReason};
 use super::state::current_runtime;
-use super::waiters::{Held, LinkCalls, Polled, Waiter};
+use super::streams::{Progress, StreamingCall};
+use super::waiters::{Held, Polled};
 use super::{Link, user_code, wake_all};
 
 /// Extension of the request of a suspect: a call that was in flight at an earlier crash. At most one
@@ -54,6 +57,8 @@ enum CallState {
         id: TxId,
         deadline: Option<Box<OwnDeadline>>,
     },
+    /// The call has streams, and is in flight.
+    Streaming(Box<StreamingCall>),
     Unsent(Unsent),
     Done,
 }
@@ -164,15 +169,21 @@ impl<T: CallTarget> Call<T> {
         } else {
             let timeout = self.timeout(&request);
             let held = Held { permit: T::NEEDS_PERMIT, suspect: is_suspect };
+            let streams = request.streams();
+            let items = streams.from_caller.then(|| request.clone());
             let started = state.start(id.clone(), request, timeout, is_home, held, &mut waker);
             let watches_deadline = !is_home || self.is_started_for_caller;
             let deadline =
                 timeout.filter(|_| watches_deadline).and_then(|timeout| OwnDeadline::after(timeout.rest));
-            started.map(|waiter| CallState::Waiting { waiter, id, deadline })
+            match started {
+                Ok(waiter) if streams.is_none() => Ok(CallState::Waiting { waiter, id, deadline }),
+                Ok(key) => Ok(self.streaming(key, id, items, deadline)),
+                Err(error) => Err(error),
+            }
         };
         self.has_permit = false;
         match &started {
-            Ok(CallState::Waiting { .. }) => {}
+            Ok(CallState::Waiting { .. } | CallState::Streaming(_)) => {}
             Ok(_) if T::NEEDS_PERMIT => state.release_permit(),
             Err(_) if T::NEEDS_PERMIT => state.release_unused_permit(),
             _ => {}
@@ -182,6 +193,12 @@ impl<T: CallTarget> Call<T> {
         wake_all(woken);
         let ended = match started {
             Ok(CallState::Done) => Poll::Ready(Ok(Response::default())),
+            Ok(CallState::Streaming(call)) => {
+                self.state = CallState::Streaming(call);
+                // Its items are user code, which does not run while the pool starts the call.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Ok(waiting) => {
                 self.state = waiting;
                 Poll::Pending
@@ -195,6 +212,39 @@ impl<T: CallTarget> Call<T> {
             deadline.poll(self.target.link(), cx);
         }
         ended
+    }
+
+    /// Creates the state of a call with streams that has started. `request`: the request, if it has items.
+    #[cold]
+    fn streaming(
+        &self,
+        key: usize,
+        id: TxId,
+        request: Option<Request>,
+        deadline: Option<Box<OwnDeadline>>,
+    ) -> CallState {
+        let link: Arc<dyn LinkCalls> = Arc::new(self.link().clone());
+        let items =
+            request.map(|request| request.take_items().unwrap_or_else(|| spent_items(request.name())));
+        CallState::Streaming(Box::new(StreamingCall::new(link, key, id, items, deadline)))
+    }
+
+    /// Polls a call with streams. It stays in `state` while user code runs, which may panic.
+    #[cold]
+    fn poll_streaming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
+        let CallState::Streaming(call) = &mut self.state else { unreachable!("the call has streams") };
+        let progress = ready!(call.poll(cx));
+        let CallState::Streaming(call) = std::mem::replace(&mut self.state, CallState::Done) else {
+            unreachable!("the call has streams")
+        };
+        match progress {
+            Progress::Items => Poll::Ready(Ok(call.into_response())),
+            Progress::Ended(result) => Poll::Ready(call.into_result(result)),
+            Progress::Unsent(request) => {
+                self.is_counted = true;
+                self.end_unsent(request, true)
+            }
+        }
     }
 
     /// Returns the id of the request, or the next id of the generator.
@@ -344,10 +394,13 @@ impl<T: CallTarget> Call<T> {
                 Polled::Pending => self.poll_deadline(cx),
                 Polled::OtherWaker => self.replace_waker(waiter, cx),
                 Polled::Moved(link) => self.poll_moved(&*link, waiter, cx),
+                Polled::StreamEnded(_) => unreachable!("the call has no streams"),
             };
         }
-        if let CallState::Parked(_) = self.state {
-            return self.poll_parked(cx);
+        match self.state {
+            CallState::Parked(_) => return self.poll_parked(cx),
+            CallState::Streaming(_) => return self.poll_streaming(cx),
+            _ => {}
         }
         match std::mem::replace(&mut self.state, CallState::Done) {
             CallState::New(request) => self.poll_start(request, cx),
@@ -372,16 +425,14 @@ impl<T: CallTarget> Drop for Call<T> {
         }
         match &self.state {
             CallState::Waiting { waiter, id, .. } => {
-                // Dropped after the mutex is released.
-                let removed = self.link().change(|state| state.abandon(*waiter, id));
-                if let Waiter::Moved(link) = removed {
-                    link.abandon(*waiter, id);
-                }
+                LinkCalls::abandon(self.link(), *waiter, id);
             }
             CallState::Parked(parked) => {
                 let key = parked.key;
                 self.unpark(key, None);
             }
+            // Its own destructor cancels it.
+            CallState::Streaming(_) => {}
             CallState::New(_) | CallState::Unsent(_) | CallState::Done => {
                 if T::NEEDS_PERMIT && self.has_permit {
                     self.release_permit();
@@ -389,6 +440,14 @@ impl<T: CallTarget> Drop for Call<T> {
             }
         }
     }
+}
+
+/// Items of a request whose items were taken before: the call fails.
+#[cold]
+fn spent_items(name: &str) -> Items {
+    let text =
+        format!("could not call `{name}` again: its items were sent before; make the call with new items");
+    Items::failed(Error::new(ErrorKind::Invalid, text).with_executed(Executed::No))
 }
 
 #[cold]

@@ -6,16 +6,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
 
 use isolated_workers_codec::{Codec, Framing};
-use isolated_workers_core::{Error, Limits, Response, TxId};
+use isolated_workers_core::Limits;
 use tokio::io::AsyncRead;
 
 use super::availability::Availability;
+use super::link_calls::LinkCalls;
 use super::state::State;
-use super::waiters::{LinkCalls, Polled};
 use super::{CloseReason, ConnectionTask, Link, RequestHandler};
 
 /// Connection task of a host, with the transport erased from the type.
@@ -27,37 +25,6 @@ pub(crate) trait HostTask<C: Codec>: Future<Output = CloseReason> + Send {
 impl<C: Codec, R: AsyncRead + Send + Unpin, H: RequestHandler> HostTask<C> for ConnectionTask<C, R, H> {
     fn move_to(mut self: Pin<&mut Self>, link: Link<C>) {
         self.set_link(link);
-    }
-}
-
-impl<C: Codec> LinkCalls for Link<C> {
-    fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {
-        let polled = self.lock().waiters.poll(key, cx);
-        match polled {
-            Polled::Answered(result) => Poll::Ready(result),
-            Polled::Pending => Poll::Pending,
-            Polled::OtherWaker => {
-                let mut waker = cx.waker().clone();
-                let is_waiting = self.lock().waiters.replace_waker(key, &mut waker);
-                if is_waiting { Poll::Pending } else { LinkCalls::poll(self, key, cx) }
-            }
-            Polled::Moved(_) | Polled::Unsent(_) => {
-                unreachable!("a connection that was handed over has no successor and no permits")
-            }
-        }
-    }
-
-    fn abandon(&self, key: usize, id: &TxId) {
-        // Dropped after the mutex is released.
-        let _waiter = self.change(|state| state.abandon(key, id));
-    }
-
-    fn wake_task(&self) {
-        self.change(|state| state.wake_task());
-    }
-
-    fn handle_timeout(&self, until: Instant) {
-        self.change(|state| state.handle_timeout(Some(until)));
     }
 }
 
@@ -83,6 +50,7 @@ impl<F: Framing> State<F> {
     fn hand_over(&mut self, to: &mut Self, link: &Arc<dyn LinkCalls>) {
         self.swap_connection(to);
         self.update_given_up();
+        to.handler_streams.set_link(link);
         to.waiters = self.waiters.hand_over(link);
         self.set_availability(Availability::Starting);
     }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::handshake::Terms;
 use isolated_workers_core::protocol::{Admission, Connection, Event};
-use isolated_workers_core::{Error, ErrorKind, Executed, Frame, GoAway, Request, Response, TxId};
+use isolated_workers_core::{
+    Error, ErrorKind, Executed, Frame, GoAway, RemoteError, Request, Response, TxId,
+};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Handle, Id};
 
@@ -15,6 +17,7 @@ use super::frame_writer::FrameWriter;
 use super::parked::{CallKind, CallTimeout, Parked, ParkedCalls, WaitReason};
 use super::peer_services::PeerServices;
 use super::permits::Permits;
+use super::streams::HandlerStreams;
 use super::task::CloseReason;
 use super::user_code;
 use super::waiters::{Held, Waiter, Waiters};
@@ -35,6 +38,7 @@ pub(super) struct State<F> {
     /// Runtime that the stream is registered with, and that the connection task runs on.
     home: Option<Id>,
     pub(super) waiters: Waiters,
+    pub(super) handler_streams: HandlerStreams,
     pub(super) permits: Permits,
     parked: ParkedCalls,
     /// Number of requests that were not sent, and whose callers have not made their calls again.
@@ -44,7 +48,7 @@ pub(super) struct State<F> {
     has_suspect: bool,
     task: TaskState,
     /// Wakers to call after the mutex is released.
-    woken: Vec<Waker>,
+    pub(super) woken: Vec<Waker>,
     availability: Availability,
     on_timeout: OnTimeout,
     /// `true` if a worker that exits is restarted.
@@ -88,6 +92,7 @@ impl<F: Framing> State<F> {
             writer: FrameWriter::new(framing, writer),
             home: current_runtime(),
             waiters: Waiters::default(),
+            handler_streams: HandlerStreams::default(),
             permits: Permits::default(),
             parked: ParkedCalls::default(),
             unsent: 0,
@@ -146,6 +151,7 @@ impl<F: Framing> State<F> {
         std::mem::swap(&mut self.overran, &mut other.overran);
         std::mem::swap(&mut self.shutdown, &mut other.shutdown);
         std::mem::swap(&mut self.has_suspect, &mut other.has_suspect);
+        std::mem::swap(&mut self.handler_streams, &mut other.handler_streams);
         other.on_timeout = self.on_timeout;
     }
 
@@ -182,7 +188,12 @@ impl<F: Framing> State<F> {
 
     /// Returns `true` if the queue of bytes to write is full.
     pub(super) fn is_full(&self) -> bool {
-        self.connection.queued_bytes() + self.writer.unwritten() > MAX_QUEUED_BYTES
+        self.unwritten_bytes() > MAX_QUEUED_BYTES
+    }
+
+    /// Size of the bytes to write, approximately if some are not encoded.
+    pub(super) fn unwritten_bytes(&self) -> usize {
+        self.connection.queued_bytes() + self.writer.unwritten()
     }
 
     /// Returns the reason why a oneway message must wait for its peer before it starts, if any.
@@ -438,8 +449,15 @@ impl<F: Framing> State<F> {
 
     /// Stores the result of a call for its caller.
     pub(super) fn complete(&mut self, waiter: usize, result: Result<Response, Error>) {
+        let completed = self.waiters.complete(waiter, result);
+        self.completed(completed);
+    }
+
+    /// Handles the end of a call: wakes its caller and releases what it held.
+    #[inline]
+    pub(super) fn completed(&mut self, completed: Option<(Waker, Held)>) {
         self.task.completed += 1;
-        if let Some((waker, held)) = self.waiters.complete(waiter, result) {
+        if let Some((waker, held)) = completed {
             self.woken.push(waker);
             self.release(held);
         }
@@ -448,11 +466,15 @@ impl<F: Framing> State<F> {
     fn complete_all(&mut self, events: Vec<Event<usize>>) {
         for event in events {
             let is_unsent = is_unsent(&event);
-            if let Event::Answered { token, result } = event {
-                if is_unsent && self.waiters.has_permit(token) {
-                    self.permits.uncount();
-                }
-                self.complete(token, result);
+            if let Event::Answered { token, .. } | Event::StreamEnded { token, .. } = event
+                && is_unsent
+                && self.waiters.has_permit(token)
+            {
+                self.permits.uncount();
+            }
+            match event {
+                Event::Answered { token, result } => self.complete(token, result),
+                event => self.complete_stream(event),
             }
         }
     }
@@ -464,7 +486,7 @@ impl<F: Framing> State<F> {
         }
     }
 
-    fn encode(&mut self) {
+    pub(super) fn encode(&mut self) {
         let mut refused = Vec::new();
         let encoded = user_code::catch("the framing of the codec", || {
             self.writer.encode(&mut self.connection, &mut refused)
@@ -473,6 +495,7 @@ impl<F: Framing> State<F> {
         if let Err(panic) = encoded {
             self.break_after_panic(&panic);
         }
+        self.wake_streams();
     }
 
     /// Writes as much as the stream accepts. `Ready`: nothing is left to write.
@@ -492,10 +515,12 @@ impl<F: Framing> State<F> {
         if !self.parked.is_empty() && !self.must_wait(CallKind::default()) {
             self.unpark();
         }
+        self.wake_item_senders();
         if self.parked.has_oneways() && self.congestion().is_none() {
             let oneways = self.parked.drain_oneways();
             self.wake_parked(oneways);
         }
+        self.wake_streams();
         flushed
     }
 
@@ -506,6 +531,7 @@ impl<F: Framing> State<F> {
         self.writer.break_off(io::Error::other(panic.to_owned()));
         self.permits.close();
         let ended = self.connection.fail(|name| lost_to_panic(name, panic));
+        self.woken.extend(self.handler_streams.take_all());
         self.update_given_up();
         self.complete_all(ended);
         self.wake_task();
@@ -598,6 +624,13 @@ impl<F: Framing> State<F> {
         }
     }
 
+    /// Answers a request of the peer, and closes its streams.
+    #[inline]
+    pub(super) fn answer(&mut self, id: &TxId, result: Result<Response, Box<RemoteError>>) {
+        self.connection.answer(id, result);
+        self.close_handler(id);
+    }
+
     /// Returns the request. Refuses it and returns `None` if this side shuts down and the peer does
     /// not support go-aways.
     pub(super) fn admit(&mut self, request: Request) -> Option<Request> {
@@ -675,6 +708,7 @@ impl<F: Framing> State<F> {
         let retracted = self.writer.retract();
         let unsent = if self.permits.taken() > 0 { self.unsent(retracted) } else { Vec::new() };
         let ended = self.connection.fail(error);
+        self.woken.extend(self.handler_streams.take_all());
         self.update_given_up();
         self.complete_all(ended);
         for (waiter, request) in unsent {
@@ -744,7 +778,11 @@ impl<F: Framing> State<F> {
 
 /// Returns `true` if a call has ended before its request was sent.
 fn is_unsent(event: &Event<usize>) -> bool {
-    matches!(event, Event::Answered { result: Err(error), .. } if error.executed() == Executed::No)
+    matches!(
+        event,
+        Event::Answered { result: Err(error), .. } | Event::StreamEnded { result: Err(error), .. }
+            if error.executed() == Executed::No
+    )
 }
 
 /// Runtime that the current thread runs on or has entered.

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -332,7 +333,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             for request in self.waiting.drain(..batch) {
                 match request.id().filter(|id| !request.is_oneway() && state.connection.is_cancelled(id)) {
                     // A request that was cancelled meanwhile never starts.
-                    Some(id) => state.connection.answer(id, Ok(Response::default())),
+                    Some(id) => state.answer(id, Ok(Response::default())),
                     None => requests.push(request),
                 }
             }
@@ -384,7 +385,15 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             };
             match state.connection.handle_frame(frame)? {
                 Some(Event::Answered { token, result }) => state.complete(token, result),
-                Some(Event::Requested(request)) => requests.extend(state.admit(request)),
+                Some(event @ Event::StreamEnded { .. }) => state.complete_stream(event),
+                Some(Event::Requested(request)) => {
+                    if let Some(mut request) = state.admit(request) {
+                        if !request.streams().is_none() {
+                            state.open_handler(&mut request, || Arc::new(self.link.clone()));
+                        }
+                        requests.push(request);
+                    }
+                }
                 Some(Event::Cancelled(id)) => {
                     // A request that is cancelled in its own batch never starts.
                     let in_batch =
@@ -392,7 +401,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                     match in_batch {
                         Some(at) => {
                             requests.remove(at);
-                            state.connection.answer(&id, Ok(Response::default()));
+                            state.answer(&id, Ok(Response::default()));
                         }
                         None => self.handler.cancel(&id),
                     }
@@ -406,6 +415,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 _ => {}
             }
         }
+        state.wake_streams();
         state.update_given_up();
         state.append_woken(woken);
         Ok(())
@@ -417,7 +427,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         let finished_oneways = self.handler.take_finished_oneways();
         let mut state = self.link.lock();
         for (id, result) in self.buffers.answers.drain(..) {
-            state.connection.answer(&id, result);
+            state.answer(&id, result);
         }
         if finished_oneways > 0 {
             state.connection.finish_oneways(finished_oneways);

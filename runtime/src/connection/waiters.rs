@@ -1,9 +1,11 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::task::{Context, Waker};
 
-use isolated_workers_core::{Error, Request, Response, TxId};
+use isolated_workers_core::{Body, Error, Request, Response};
 use slab::Slab;
+
+use super::link_calls::LinkCalls;
 
 /// Callers that wait for the results of their calls. The key of a waiter is the token of its call
 /// in the state machine.
@@ -21,10 +23,19 @@ pub(super) struct Waiters(Slab<Waiter>);
 pub(super) enum Waiter {
     Waiting(Waker, Held),
     Answered(Result<Response, Error>),
+    /// The call has streams, and has ended.
+    StreamEnded(Box<StreamEnd>),
     /// The request was not sent. Another worker may run it.
     Unsent(Request),
     /// The call has moved to this link with its connection.
     Moved(Arc<dyn LinkCalls>),
+}
+
+/// End of a call with streams.
+pub(super) struct StreamEnd {
+    /// Items that the caller has not taken. They come before the result.
+    pub(super) items: VecDeque<Body>,
+    pub(super) result: Result<Response, Error>,
 }
 
 /// Rights that a call holds from its start to its end, whether its caller is polled or not
@@ -40,6 +51,7 @@ pub(super) struct Held {
 /// Result of polling a waiter.
 pub(super) enum Polled {
     Answered(Result<Response, Error>),
+    StreamEnded(Box<StreamEnd>),
     Unsent(Request),
     /// The call has not ended.
     Pending,
@@ -47,20 +59,6 @@ pub(super) enum Polled {
     OtherWaker,
     /// Poll the call there.
     Moved(Arc<dyn LinkCalls>),
-}
-
-/// Calls of a link, with the codec erased from the type.
-pub(super) trait LinkCalls: Send + Sync {
-    /// Polls the result of a call. `key` is the key of its waiter.
-    fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>>;
-
-    /// Cancels a call whose future was dropped.
-    fn abandon(&self, key: usize, id: &TxId);
-
-    fn wake_task(&self);
-
-    /// Ends the calls whose deadline was at or before `until`.
-    fn handle_timeout(&self, until: Instant);
 }
 
 impl Waiters {
@@ -83,9 +81,33 @@ impl Waiters {
     /// Stores the result of a call. Returns the waker of its caller, and what the call held.
     #[inline]
     pub(super) fn complete(&mut self, key: usize, result: Result<Response, Error>) -> Option<(Waker, Held)> {
-        match std::mem::replace(&mut self.0[key], Waiter::Answered(result)) {
+        self.end(key, Waiter::Answered(result))
+    }
+
+    /// Like [`complete`](Self::complete), for a call with streams.
+    #[cold]
+    pub(super) fn complete_stream(&mut self, key: usize, end: StreamEnd) -> Option<(Waker, Held)> {
+        self.end(key, Waiter::StreamEnded(Box::new(end)))
+    }
+
+    #[inline]
+    fn end(&mut self, key: usize, ended: Waiter) -> Option<(Waker, Held)> {
+        match std::mem::replace(&mut self.0[key], ended) {
             Waiter::Waiting(waker, held) => Some((waker, held)),
-            Waiter::Answered(_) | Waiter::Unsent(_) | Waiter::Moved(_) => None,
+            Waiter::Answered(_) | Waiter::StreamEnded(_) | Waiter::Unsent(_) | Waiter::Moved(_) => None,
+        }
+    }
+
+    /// Returns `true` if the call has not ended and was not moved to another link.
+    pub(super) fn is_waiting(&self, key: usize) -> bool {
+        matches!(self.0.get(key), Some(Waiter::Waiting(..)))
+    }
+
+    /// Takes the waker of a caller that waits. It must poll again to be woken again.
+    pub(super) fn take_waker(&mut self, key: usize) -> Option<Waker> {
+        match self.0.get_mut(key) {
+            Some(Waiter::Waiting(waker, _)) => Some(std::mem::replace(waker, Waker::noop().clone())),
+            _ => None,
         }
     }
 
@@ -108,10 +130,11 @@ impl Waiters {
                 return if waker.will_wake(cx.waker()) { Polled::Pending } else { Polled::OtherWaker };
             }
             Waiter::Moved(link) => return Polled::Moved(Arc::clone(link)),
-            Waiter::Answered(_) | Waiter::Unsent(_) => {}
+            Waiter::Answered(_) | Waiter::StreamEnded(_) | Waiter::Unsent(_) => {}
         }
         match self.0.remove(key) {
             Waiter::Answered(result) => Polled::Answered(result),
+            Waiter::StreamEnded(end) => Polled::StreamEnded(end),
             Waiter::Unsent(request) => Polled::Unsent(request),
             Waiter::Waiting(..) | Waiter::Moved(_) => unreachable!("the waiter was checked a line ago"),
         }
@@ -125,7 +148,7 @@ impl Waiters {
                 std::mem::swap(waker, newer);
                 true
             }
-            Waiter::Moved(_) | Waiter::Answered(_) | Waiter::Unsent(_) => false,
+            Waiter::Moved(_) | Waiter::Answered(_) | Waiter::StreamEnded(_) | Waiter::Unsent(_) => false,
         }
     }
 

@@ -110,6 +110,9 @@ impl Attempts {
         let queued = crash.queued;
         let is_charged = !crash.bystander;
         let error = Error::crashed(crash).with_executed(self.executed);
+        if !self.request.is_repeatable() {
+            return ControlFlow::Break(Err(error));
+        }
         if is_charged {
             if self.attempt == self.max {
                 return ControlFlow::Break(Err(error));

@@ -139,6 +139,12 @@ impl<H: Handler, C: Codec> Service for Chained<H, C> {
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
-        CallChain::of(&request, &self.id)?.scope(self.served.call(request)).await
+        let chain = CallChain::of(&request, &self.id)?;
+        let items_chain = request.streams().from_callee.then(|| chain.clone());
+        let mut response = chain.scope(self.served.call(request)).await?;
+        if let Some(chain) = items_chain {
+            response.change_items(|items| chain.scope_items(items));
+        }
+        Ok(response)
     }
 }

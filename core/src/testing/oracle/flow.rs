@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Endpoint, Oracle, QueuedFrame, Verdict, ensure};
-use crate::protocol::{Admission, Sending};
+use crate::protocol::{Admission, Receiving, Sending};
 use crate::{Body, Role, TxId};
 
 /// Items of one side of a call.
@@ -141,17 +141,18 @@ impl Oracle {
         role: Role,
         number: usize,
         items: &VecDeque<Body>,
-        has_ended: bool,
+        receiving: Receiving,
     ) -> Result<usize, String> {
         let max = self.admission(at).item_bytes;
         if !self.is_open(at, role, number) {
-            ensure!(has_ended && items.is_empty(), "took items of #{number}, which has ended");
+            let is_right = receiving == Receiving::Closed && items.is_empty();
+            ensure!(is_right, "took items of #{number}, which has ended");
             return Ok(0);
         }
         let flow = self.flow_mut(number, other(role));
         ensure!(*items == flow.untaken(), "#{number}: took other items than have arrived");
-        let must = flow.end_arrived;
-        ensure!(has_ended == must, "#{number}: the end of the items is {has_ended}, not {must}");
+        let must = if flow.end_arrived { Receiving::Ended } else { Receiving::Open };
+        ensure!(receiving == must, "#{number}: the items are {receiving:?}, not {must:?}");
         let cost = cost(flow.untaken());
         flow.taken = flow.arrived;
         flow.finished += cost;

@@ -113,9 +113,9 @@ impl World<'_> {
         let id = self.oracle.id(number).clone();
         self.step(|| format!("{at} takes the items of #{number}, id {id}"));
         let mut items = VecDeque::new();
-        let has_ended = self.pair.connection_mut(at).take_items(role, &id, &mut items);
-        self.trace.outcome(|| format!("{} items, the end: {has_ended}", items.len()));
-        let cost = self.oracle.took_items(at, role, number, &items, has_ended)?;
+        let receiving = self.pair.connection_mut(at).take_items(role, &id, &mut items);
+        self.trace.outcome(|| format!("{} items, {receiving:?}", items.len()));
+        let cost = self.oracle.took_items(at, role, number, &items, receiving)?;
         self.pair.connection_mut(at).finish_items(role, &id, cost);
         self.check_ready()
     }

@@ -2,7 +2,7 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use super::super::alarm::Alarm;
-use super::super::waiters::LinkCalls;
+use super::super::link_calls::LinkCalls;
 
 /// Time that the connection task gets to end a call whose timeout has elapsed. It first reads the
 /// answers that have arrived.
@@ -10,7 +10,7 @@ const TASK_GRACE: Duration = Duration::from_millis(100);
 
 /// Deadline of a call in flight that its caller watches itself, because it runs on another runtime
 /// than the connection task. The runtime of that task may be blocked, or nobody may drive it.
-pub(super) struct OwnDeadline {
+pub(in super::super) struct OwnDeadline {
     alarm: Alarm,
     /// `true` if the timeout has elapsed and the task was woken because of it.
     has_elapsed: bool,
@@ -24,7 +24,7 @@ impl OwnDeadline {
 
     /// Ends the calls of `link` that have timed out, if the task did not. Returns `true` if it did so.
     #[cold]
-    pub(super) fn poll(&mut self, link: &dyn LinkCalls, cx: &mut Context<'_>) -> bool {
+    pub(in super::super) fn poll(&mut self, link: &dyn LinkCalls, cx: &mut Context<'_>) -> bool {
         while self.alarm.poll(cx).is_ready() {
             if let Some(alarm) = Alarm::after(TASK_GRACE, false) {
                 self.alarm = alarm;

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::StreamClosed;
+use crate::support::left_threads::{self, BlockingTask};
+use crate::support::panic_location;
+
+/// Number of items that wait between a blocking producer and its stream.
+const CAPACITY: usize = 16;
+
+/// Returns the stream of the items that `run` sends. It runs on tokio's blocking thread pool, and so may
+/// block or compute for a long time. Its error ends the stream.
+///
+/// If the stream is dropped, the next [`send`](BlockingEmitter::send) fails. A worker answers a
+/// cancelled call when `run` has returned.
+///
+/// # Panics
+/// Panics if called outside of a tokio runtime. The stream panics if `run` panics.
+pub fn produce_blocking<T, E, F>(run: F) -> ProducedBlocking<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: FnOnce(BlockingEmitter<T>) -> Result<(), E> + Send + 'static,
+{
+    let (sender, items) = channel(CAPACITY);
+    let task = BlockingTask::spawn(move || {
+        let run = || run(BlockingEmitter(sender));
+        let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(run)));
+        left_threads::forget();
+        ran.map_err(|panic| Panic { panic, location: panic_location::take() })
+    });
+    ProducedBlocking { items, task: Some(task) }
+}
+
+/// Sends items to the stream of [`produce_blocking`].
+pub struct BlockingEmitter<T>(Sender<T>);
+
+impl<T> BlockingEmitter<T> {
+    /// Sends an item. Blocks while 16 items wait for the connection.
+    ///
+    /// # Errors
+    /// The caller takes no more items.
+    ///
+    /// # Panics
+    /// Panics in an async function.
+    pub fn send(&self, item: T) -> Result<(), StreamClosed> {
+        self.0.blocking_send(item).map_err(|_| StreamClosed)
+    }
+}
+
+impl<T> fmt::Debug for BlockingEmitter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingEmitter").finish_non_exhaustive()
+    }
+}
+
+/// Stream of [`produce_blocking`].
+#[must_use = "streams do nothing unless they are polled"]
+pub struct ProducedBlocking<T, E: Send + 'static> {
+    // Dropped before the task, so that the next `send` fails.
+    items: Receiver<T>,
+    /// `None` after it has ended.
+    task: Option<BlockingTask<Result<Result<(), E>, Panic>>>,
+}
+
+/// Panic of a producer.
+struct Panic {
+    panic: Box<dyn std::any::Any + Send>,
+    location: Option<String>,
+}
+
+impl<T, E: Send + 'static> Stream for ProducedBlocking<T, E> {
+    type Item = Result<T, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(item) = ready!(self.items.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(item)));
+        }
+        let Some(task) = &mut self.task else { return Poll::Ready(None) };
+        let ended = ready!(Pin::new(task).poll(cx));
+        self.task = None;
+        match ended {
+            Ok(Ok(result)) => Poll::Ready(result.err().map(Err)),
+            Ok(Err(Panic { panic, location })) => {
+                panic_location::set(location);
+                resume_unwind(panic)
+            }
+            Err(_) => panic!("the runtime is shutting down"),
+        }
+    }
+}
+
+impl<T, E: Send + 'static> fmt::Debug for ProducedBlocking<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProducedBlocking").field("has_ended", &self.task.is_none()).finish()
+    }
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+use isolated_workers_codec::Codec;
+use isolated_workers_core::{CallError, Error, Items, ReplyStream, Response};
+
+use super::next;
+use crate::service::encoding::{decode_error, decode_item, decode_reply};
+
+/// Items with which a callee answers a call.
+///
+/// The call starts at the first poll. It ends with the last item, or with an error, which is the last
+/// element. After that, the stream yields `None` forever. Dropping the stream before cancels the call.
+///
+/// Items wait in this process until they are taken, at most 256 KiB and one more. Then the callee waits.
+/// [`next`](Self::next) is cancel-safe.
+#[must_use = "the call starts when the stream is polled"]
+pub struct StreamingReply<'a, T, E = Error>(Option<Pin<Box<dyn Stream<Item = Result<T, E>> + Send + 'a>>>);
+
+impl<'a, T, E> StreamingReply<'a, T, E> {
+    pub(crate) fn new(items: impl Stream<Item = Result<T, E>> + Send + 'a) -> Self {
+        Self(Some(Box::pin(items)))
+    }
+
+    /// Waits for the next item. Returns `None` after the last one, and after an error. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Result<T, E>> {
+        next(self).await
+    }
+}
+
+impl<T, E> Stream for StreamingReply<'_, T, E> {
+    type Item = Result<T, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(items) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = items.as_mut().poll_next(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<T, E> FusedStream for StreamingReply<'_, T, E> {
+    fn is_terminated(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl<T, E> fmt::Debug for StreamingReply<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamingReply").field("has_ended", &self.0.is_none()).finish()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Call that is answered with items, which are decoded.
+    pub(in super::super) struct DecodedReply<'a, F, C, M, E> {
+        codec: &'a C,
+        #[pin]
+        state: ReplyState<F>,
+        message: std::marker::PhantomData<fn() -> (M, E)>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = ReplyStateProj]
+    enum ReplyState<F> {
+        // The call was not answered.
+        Calling {
+            #[pin]
+            call: F,
+        },
+        Items { items: Items },
+    }
+}
+
+impl<'a, F, C, M, E> DecodedReply<'a, F, C, M, E> {
+    pub(in super::super) fn new(codec: &'a C, call: F) -> Self {
+        Self { codec, state: ReplyState::Calling { call }, message: std::marker::PhantomData }
+    }
+}
+
+impl<F, C, M, E> Stream for DecodedReply<'_, F, C, M, E>
+where
+    F: Future<Output = Result<Response, Error>>,
+    C: Codec,
+    M: ReplyStream,
+    E: From<CallError<M::Error>>,
+{
+    type Item = Result<M::Item, E>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        let failed = |error| Some(Err(decode_error(*this.codec, error, M::NAME).into()));
+        loop {
+            match this.state.as_mut().project() {
+                ReplyStateProj::Calling { call } => match ready!(call.poll(cx)) {
+                    Ok(mut response) => match response.take_items() {
+                        Some(items) => this.state.set(ReplyState::Items { items }),
+                        // The stream had no items.
+                        None => {
+                            let end = decode_reply::<(), C>(*this.codec, &response, M::NAME);
+                            return Poll::Ready(end.err().map(|error| Err(CallError::Call(error).into())));
+                        }
+                    },
+                    Err(error) => return Poll::Ready(failed(error)),
+                },
+                ReplyStateProj::Items { items } => {
+                    return Poll::Ready(match ready!(Pin::new(items).poll_next(cx)) {
+                        None => None,
+                        Some(Ok(item)) => Some(
+                            decode_item(*this.codec, &item, M::NAME)
+                                .map_err(|error| CallError::Call(error).into()),
+                        ),
+                        Some(Err(error)) => failed(error),
+                    });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Streams of items that belong to calls.
+//!
+//! The state machine holds the items that have arrived. Whoever polls a stream takes all of them under
+//! one lock, and gives back their credit as they are used up.
+
+mod handlers;
+mod item_sender;
+mod request_items;
+mod streaming_call;
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use isolated_workers_codec::Framing;
+use isolated_workers_core::protocol::{Event, Sending};
+use isolated_workers_core::{Body, Items, Request, Role, TxId};
+
+pub(super) use self::handlers::HandlerStreams;
+pub(crate) use self::handlers::StreamRequest;
+pub(crate) use self::item_sender::ItemSender;
+use self::request_items::RequestItems;
+pub(super) use self::streaming_call::{Progress, StreamingCall};
+use super::link_calls::{LinkCalls, StreamCall, StreamRef};
+use super::state::State;
+use super::waiters::StreamEnd;
+
+/// Size of the bytes to write, in bytes, above which items wait. Small, because answers and messages
+/// wait behind them.
+const MAX_QUEUED_ITEM_BYTES: usize = 256 << 10;
+
+/// Cost of used-up items at which their credit is given back before further ones are taken: a quarter
+/// of what this side takes, so that the peer seldom waits.
+const CREDIT_BYTES: usize = 64 << 10;
+
+impl<F: Framing> State<F> {
+    /// Wakes whoever waits for streams that have something new.
+    pub(super) fn wake_streams(&mut self) {
+        while let Some((role, id)) = self.connection.poll_stream() {
+            match role {
+                Role::Caller => {
+                    let key = self.connection.token(&id).copied();
+                    self.woken.extend(key.and_then(|key| self.waiters.take_waker(key)));
+                }
+                _ => self.woken.extend(self.handler_streams.take_ready(&id)),
+            }
+        }
+    }
+
+    /// Wakes the senders of items that wait for space in the queue, if there is some.
+    #[inline]
+    pub(super) fn wake_item_senders(&mut self) {
+        if self.handler_streams.has_stalled() && !self.is_item_queue_full() {
+            self.woken.extend(self.handler_streams.take_stalled());
+        }
+    }
+
+    fn is_item_queue_full(&self) -> bool {
+        self.unwritten_bytes() > MAX_QUEUED_ITEM_BYTES
+    }
+
+    /// Stores the end of a call with streams.
+    #[cold]
+    pub(super) fn complete_stream(&mut self, event: Event<usize>) {
+        if let Event::StreamEnded { token, items, result } = event {
+            let completed = self.waiters.complete_stream(token, StreamEnd { items, result });
+            self.completed(completed);
+        }
+    }
+
+    /// Opens the streams of a request of the peer, whose handler gets its items.
+    #[cold]
+    pub(super) fn open_handler(&mut self, request: &mut Request, link: impl FnOnce() -> Arc<dyn LinkCalls>) {
+        let Some(id) = request.id().cloned() else { return };
+        let streams = self.handler_streams.open(id, link());
+        if request.streams().from_caller {
+            request.set_items(Items::new(RequestItems::new(Arc::clone(&streams), request.to_name())));
+        }
+        request.extensions_mut().insert(streams);
+    }
+
+    /// Closes the streams of a request of the peer, which was answered.
+    #[inline]
+    pub(super) fn close_handler(&mut self, id: &TxId) {
+        if self.handler_streams.has_handlers() {
+            self.woken.extend(self.handler_streams.close(id));
+        }
+    }
+
+    /// Returns `true` if this call or request is in flight on this connection.
+    pub(super) fn has_stream(&self, stream: StreamRef<'_>) -> bool {
+        match stream {
+            StreamRef::Call(call) => self.waiters.is_waiting(call.key),
+            StreamRef::Request(request) => self.handler_streams.contains(request),
+        }
+    }
+
+    pub(super) fn finish_items(&mut self, stream: StreamRef<'_>, cost: usize) {
+        if cost > 0 {
+            self.connection.finish_items(stream.role(), stream.id(), cost);
+            // Sends the credit, if it is time for that.
+            self.wake_task();
+        }
+    }
+
+    /// Returns whether an item may be sent. If not, exchanges `waker` with the one that it replaces, to
+    /// drop it after the mutex is released. A caller's waker is that of its waiter, which it has polled
+    /// before.
+    pub(super) fn poll_sending(
+        &mut self,
+        stream: StreamRef<'_>,
+        waker: &mut Option<Waker>,
+    ) -> Option<Poll<bool>> {
+        if !self.has_stream(stream) {
+            return None;
+        }
+        match (self.connection.sending(stream.role(), stream.id()), stream) {
+            (Sending::Ended, _) => return Some(Poll::Ready(false)),
+            (Sending::Ready, _) if !self.is_item_queue_full() && self.is_open() => {
+                return Some(Poll::Ready(true));
+            }
+            (Sending::Ready, _) => self.handler_streams.stall(waker),
+            (Sending::Waiting, StreamRef::Call(_)) => {}
+            (Sending::Waiting, StreamRef::Request(request)) => {
+                self.handler_streams.wait_for_credit(&request.id, waker);
+            }
+        }
+        Some(Poll::Pending)
+    }
+
+    pub(super) fn send_item(&mut self, stream: StreamRef<'_>, item: Body) -> Result<bool, Body> {
+        if !self.has_stream(stream) {
+            return Err(item);
+        }
+        let (role, id) = (stream.role(), stream.id());
+        self.connection.send_item(role, id, item);
+        self.encode();
+        self.wake_task();
+        Ok(self.connection.sending(role, id) == Sending::Ready && !self.is_item_queue_full())
+    }
+
+    pub(super) fn end_items(&mut self, call: &StreamCall) -> Option<()> {
+        self.has_stream(StreamRef::Call(call)).then(|| {
+            self.connection.end_items(&call.id);
+            self.wake_task();
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Service with streams, and its implementation.
+
+use std::fmt;
+use std::future::IntoFuture;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use isolated_workers::codec::Codec;
+use isolated_workers::driver::Thread;
+use isolated_workers::prelude::*;
+use isolated_workers::serve;
+use isolated_workers::service::streaming::{produce, produce_blocking};
+use isolated_workers::service::{Context, Streaming};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+#[service]
+pub(crate) trait Numbers {
+    /// Counts from 0 to below `end`.
+    fn count(&self, end: u64) -> impl Stream<Item = u64>;
+    /// Divides 100 by each number. The first zero ends the stream.
+    fn divide(&self, by: Vec<u64>) -> impl Stream<Item = Result<u64, Failed>>;
+    async fn sum(&self, start: u64, numbers: Streaming<u64>) -> u64;
+    /// Adds the first numbers, and answers without the others.
+    async fn sum_first(&self, numbers: Streaming<u64>, count: usize) -> Result<u64, Failed>;
+    fn double(&self, numbers: Streaming<u64>) -> impl Stream<Item = Result<u64, Failed>>;
+    fn blobs(&self, count: u32, size: usize) -> impl Stream<Item = Bytes>;
+    /// Sends items until nobody takes them, on a thread that may block.
+    fn produce_blocking(&self, context: Context) -> impl Stream<Item = u64>;
+    /// Sends one item, and then waits.
+    fn hang(&self, context: Context) -> impl Stream<Item = u64>;
+    /// Panics after `count` items.
+    fn panic_after(&self, count: u64) -> impl Stream<Item = u64>;
+    /// Waits for further numbers after the first one.
+    async fn wait_for_numbers(&self, numbers: Streaming<u64>) -> Result<u64, Failed>;
+    async fn add(&self, a: u64, b: u64) -> u64;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failed(pub(crate) String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What happens in the worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// A blocking producer has ended after this many items.
+    ProducerEnded(u64),
+    /// The token of a call was cancelled.
+    Cancelled,
+    /// An item has arrived.
+    Number(u64),
+    /// The items of the caller have failed.
+    Failed(String),
+}
+
+#[derive(Clone)]
+pub(crate) struct Counter {
+    pub(crate) seen: mpsc::UnboundedSender<Seen>,
+}
+
+impl Counter {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Seen>) {
+        let (seen, receiver) = mpsc::unbounded_channel();
+        (Self { seen }, receiver)
+    }
+}
+
+impl Numbers for Counter {
+    fn count(&self, end: u64) -> impl Stream<Item = u64> {
+        stream::iter(0..end)
+    }
+
+    fn divide(&self, by: Vec<u64>) -> impl Stream<Item = Result<u64, Failed>> {
+        stream::iter(by.into_iter().map(|by| match by {
+            0 => Err(Failed("division by zero".into())),
+            by => Ok(100 / by),
+        }))
+    }
+
+    async fn sum(&self, start: u64, mut numbers: Streaming<u64>) -> u64 {
+        let mut sum = start;
+        while let Some(number) = numbers.next().await {
+            sum += number.unwrap();
+        }
+        sum
+    }
+
+    async fn sum_first(&self, mut numbers: Streaming<u64>, count: usize) -> Result<u64, Failed> {
+        let mut sum = 0;
+        for _ in 0..count {
+            match numbers.next().await {
+                Some(number) => sum += number?,
+                None => return Err(Failed("too few numbers".into())),
+            }
+        }
+        Ok(sum)
+    }
+
+    fn double(&self, numbers: Streaming<u64>) -> impl Stream<Item = Result<u64, Failed>> {
+        numbers.map(|number| Ok(2 * number?))
+    }
+
+    fn blobs(&self, count: u32, size: usize) -> impl Stream<Item = Bytes> {
+        stream::iter((0..count).map(move |number| Bytes::from(vec![number as u8; size])))
+    }
+
+    fn produce_blocking(&self, _: Context) -> impl Stream<Item = u64> {
+        let seen = self.seen.clone();
+        let numbers = produce_blocking(move |out| {
+            let mut sent = 0;
+            while out.send(sent).is_ok() {
+                sent += 1;
+            }
+            seen.send(Seen::ProducerEnded(sent)).unwrap();
+            Ok::<(), Failed>(())
+        });
+        numbers.map(Result::unwrap)
+    }
+
+    fn hang(&self, context: Context) -> impl Stream<Item = u64> {
+        let seen = self.seen.clone();
+        tokio::spawn(async move {
+            context.cancelled().cancelled().await;
+            let _ = seen.send(Seen::Cancelled);
+        });
+        stream::iter([7]).chain(stream::pending())
+    }
+
+    fn panic_after(&self, count: u64) -> impl Stream<Item = u64> {
+        produce(move |mut out| async move {
+            for number in 0..count {
+                out.send(number).await.unwrap();
+            }
+            panic!("out of numbers");
+            #[allow(unreachable_code)]
+            Ok::<(), Failed>(())
+        })
+        .map(Result::unwrap)
+    }
+
+    async fn wait_for_numbers(&self, mut numbers: Streaming<u64>) -> Result<u64, Failed> {
+        loop {
+            match numbers.next().await {
+                Some(Ok(number)) => self.seen.send(Seen::Number(number)).unwrap(),
+                Some(Err(error)) => {
+                    self.seen.send(Seen::Failed(error.to_string())).unwrap();
+                    return Err(error.into());
+                }
+                None => return Ok(0),
+            }
+        }
+    }
+
+    async fn add(&self, a: u64, b: u64) -> u64 {
+        a + b
+    }
+}
+
+/// Runs the service on a thread.
+pub(crate) fn thread<C: Codec>(counter: &Counter, codec: C) -> Thread {
+    let counter = counter.clone();
+    Thread::new(move || serve(counter.clone().into_service()).codec(codec.clone()).into_future())
+}
