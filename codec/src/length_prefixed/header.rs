@@ -91,7 +91,9 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
 
 #[inline]
 fn stream_bits(streams: Streams) -> u8 {
-    u8::from(streams.from_caller) * CALLER_SENDS_ITEMS | u8::from(streams.from_callee) * CALLEE_SENDS_ITEMS
+    let caller = if streams.from_caller { CALLER_SENDS_ITEMS } else { 0 };
+    let callee = if streams.from_callee { CALLEE_SENDS_ITEMS } else { 0 };
+    caller | callee
 }
 
 /// Decodes the streams of a request from its first byte.

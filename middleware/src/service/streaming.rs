@@ -26,6 +26,8 @@ pub use self::respond::{respond_stream, respond_stream_in_context, streaming};
 pub(super) use self::streaming_reply::DecodedReply;
 pub use self::streaming_reply::StreamingReply;
 
+type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
+
 /// Items that a caller sends, for a handler.
 ///
 /// Yields an error, and then nothing more, if the call is cancelled or its connection is lost, or if an
@@ -34,7 +36,7 @@ pub use self::streaming_reply::StreamingReply;
 ///
 /// Items wait in their process until the handler takes them, at most 256 KiB and one more. Then the
 /// caller waits. [`next`](Self::next) is cancel-safe.
-pub struct Streaming<T>(Option<Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>>);
+pub struct Streaming<T>(Option<BoxStream<'static, Result<T, Error>>>);
 
 impl<T> Streaming<T> {
     pub(super) fn new(items: impl Stream<Item = Result<T, Error>> + Send + 'static) -> Self {

@@ -7,7 +7,7 @@ use futures_core::stream::FusedStream;
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{CallError, Error, Items, ReplyStream, Response};
 
-use super::next;
+use super::{BoxStream, next};
 use crate::service::encoding::{decode_error, decode_item, decode_reply};
 
 /// Items with which a callee answers a call.
@@ -18,7 +18,7 @@ use crate::service::encoding::{decode_error, decode_item, decode_reply};
 /// Items wait in this process until they are taken, at most 256 KiB and one more. Then the callee waits.
 /// [`next`](Self::next) is cancel-safe.
 #[must_use = "the call starts when the stream is polled"]
-pub struct StreamingReply<'a, T, E = Error>(Option<Pin<Box<dyn Stream<Item = Result<T, E>> + Send + 'a>>>);
+pub struct StreamingReply<'a, T, E = Error>(Option<BoxStream<'a, Result<T, E>>>);
 
 impl<'a, T, E> StreamingReply<'a, T, E> {
     pub(crate) fn new(items: impl Stream<Item = Result<T, E>> + Send + 'a) -> Self {
