@@ -20,6 +20,7 @@ pages! {
     errors: "docs/guides/errors.md",
     timeouts: "docs/guides/timeouts.md",
     callbacks: "docs/guides/callbacks.md",
+    streams: "docs/guides/streams.md",
     lifecycle: "docs/guides/lifecycle.md",
     crashes: "docs/guides/crashes.md",
     pools: "docs/guides/pools.md",

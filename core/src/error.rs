@@ -124,7 +124,7 @@ impl Error {
             return self.with_executed(earlier);
         }
         // The holder of a clone may have acted on it.
-        let ErrorFields { kind, text, detail, source, middleware, .. } = &*self.0;
+        let ErrorFields { kind, text, detail, source, middleware, items, .. } = &*self.0;
         Self(Arc::new(ErrorFields {
             kind: *kind,
             executed: earlier,
@@ -132,6 +132,7 @@ impl Error {
             detail: detail.clone(),
             source: source.clone(),
             middleware: middleware.clone(),
+            items: items.clone(),
         }))
     }
 

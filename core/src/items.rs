@@ -45,7 +45,7 @@ impl Items {
 
     /// Creates a stream that fails.
     pub fn failed(error: Error) -> Self {
-        Self::new(Failed(Some(error)))
+        Self::new(FailedItems(Some(error)))
     }
 
     /// Creates a stream without items.
@@ -58,7 +58,7 @@ impl Items {
     #[must_use]
     pub fn hold(self, guard: impl Send + 'static) -> Self {
         match self.0 {
-            Some(items) => Self::new(Held { items, guard: Some(guard) }),
+            Some(items) => Self::new(HeldItems { items, guard: Some(guard) }),
             None => self,
         }
     }
@@ -70,7 +70,7 @@ impl Items {
         change: impl FnMut(Result<Body, Error>) -> Result<Body, Error> + Send + 'static,
     ) -> Self {
         match self.0 {
-            Some(items) => Self::new(Mapped { items, change: Box::new(change) }),
+            Some(items) => Self::new(MappedItems { items, change: Box::new(change) }),
             None => self,
         }
     }
@@ -101,9 +101,9 @@ impl fmt::Debug for Items {
     }
 }
 
-struct Failed(Option<Error>);
+struct FailedItems(Option<Error>);
 
-impl Stream for Failed {
+impl Stream for FailedItems {
     type Item = Result<Body, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -112,15 +112,15 @@ impl Stream for Failed {
 }
 
 /// Items with a guard.
-struct Held<G> {
+struct HeldItems<G> {
     items: BoxItems,
     guard: Option<G>,
 }
 
 // The guard is never pinned.
-impl<G> Unpin for Held<G> {}
+impl<G> Unpin for HeldItems<G> {}
 
-impl<G> Stream for Held<G> {
+impl<G> Stream for HeldItems<G> {
     type Item = Result<Body, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -135,12 +135,12 @@ impl<G> Stream for Held<G> {
 /// Function that changes an item.
 type Change = Box<dyn FnMut(Result<Body, Error>) -> Result<Body, Error> + Send>;
 
-struct Mapped {
+struct MappedItems {
     items: BoxItems,
     change: Change,
 }
 
-impl Stream for Mapped {
+impl Stream for MappedItems {
     type Item = Result<Body, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

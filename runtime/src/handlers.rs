@@ -91,7 +91,7 @@ enum Recipient {
 impl<S: Service + 'static> HandlerInput<S> {
     async fn run(self) -> Handled<S> {
         let Self { service, request, recipient } = self;
-        let streams = if request.streams().is_none() { None } else { HandlerStreams::of(&request) };
+        let streams = if request.streams().is_none() { None } else { RequestStreams::of(&request) };
         // A layer may end a call while its blocking handler runs. That call is answered when the
         // thread has ended, so that it counts as in flight.
         let mut left = LeftThreads::default();
@@ -127,13 +127,13 @@ impl<S: Service + 'static> HandlerInput<S> {
 }
 
 /// Streams of the request that a handler answers.
-struct HandlerStreams {
+struct RequestStreams {
     request: Arc<StreamRequest>,
     name: Name,
     takes_items: bool,
 }
 
-impl HandlerStreams {
+impl RequestStreams {
     #[cold]
     fn of(request: &Request) -> Option<Self> {
         let streams = request.extensions().get::<Arc<StreamRequest>>()?;
@@ -145,7 +145,7 @@ impl HandlerStreams {
 /// Sends the items of a response. Returns the response without them once all are sent.
 async fn send_items(
     mut response: Response,
-    streams: Option<HandlerStreams>,
+    streams: Option<RequestStreams>,
     recipient: &Recipient,
     left: &mut LeftThreads,
 ) -> Result<Response, Error> {

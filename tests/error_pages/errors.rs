@@ -9,7 +9,7 @@ use isolated_workers::error::Never;
 use isolated_workers::host::{Builder, OnCrash, Timeouts};
 use isolated_workers::layer::{LoadShed, Validate, tower_layer};
 use isolated_workers::protocol::{Connection, Frame, Limits, Name, Request, Response, Schema, TxId};
-use isolated_workers::service::Handler;
+use isolated_workers::service::{Handler, ReplyStream, client};
 use isolated_workers::{CallError, Error, Message, Pool, Program, Service, ServiceExt, Worker};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -244,6 +244,26 @@ pub(crate) async fn would_deadlock() -> Error {
     let _ = started.set(client.clone());
     client.delegate().await.unwrap();
     error.recv().await.unwrap()
+}
+
+/// Message that is answered with a stream.
+#[derive(Serialize, Deserialize)]
+struct Search;
+
+impl Message for Search {
+    const NAME: &'static str = "search";
+    type Reply = ();
+    type Error = Never;
+}
+
+impl ReplyStream for Search {
+    type Item = String;
+}
+
+pub(crate) async fn unsupported() -> Error {
+    let worker = worker().without_handshake().spawn().await.unwrap();
+    let mut hits = client::stream::<_, _, Error>(&worker, &Search);
+    hits.next().await.unwrap().unwrap_err()
 }
 
 pub(crate) async fn denied() -> Error {

@@ -28,7 +28,7 @@ fn errors() -> Cases {
         handshake_codec handshake_service handshake_missing closed_in_flight closed_before closed_disconnected crashed
         crashed_each_time timeout timeout_starting cancelled remote panicked unknown_message unknown_service encode
         decode_message decode_reply too_large_to_send too_large_to_decode protocol duplicate_id overloaded
-        would_deadlock denied invalid nameless middleware
+        would_deadlock unsupported denied invalid nameless middleware
     }
 }
 

@@ -94,7 +94,10 @@ fn the_context_is_not_part_of_the_client_or_the_fingerprint() {
     let with = "trait A { async fn a(&self, context: iw::Context, b: u8); }";
     let without = "trait A { async fn a(&self, b: u8); }";
     let [with, without] = [with, without].map(|item| parsed("", item).expect("a definition"));
-    assert_eq!(with.methods[0].call(&TokenStream::new()).to_string(), without.methods[0].call(&TokenStream::new()).to_string());
+    assert_eq!(
+        with.methods[0].call(&TokenStream::new()).to_string(),
+        without.methods[0].call(&TokenStream::new()).to_string()
+    );
     assert_eq!(with.methods[0].declaration().to_string(), "a (& self , context : iw :: Context , b : u8)");
     assert_eq!(crate::fingerprint::of(&with.methods), crate::fingerprint::of(&without.methods));
 }

@@ -1,15 +1,18 @@
 //! Encoding and decoding of messages, replies and errors.
 
+use std::any::type_name;
+use std::fmt::Write as _;
+
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{BodyLimit, Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
-    Body, Budget, CallError, Error, ErrorKind, Executed, Message, Request, Response, Role, ServiceError,
-    Value,
+    Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
+    ServiceError, Value,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::encode_buffer;
-use std::any::type_name;
+use crate::support::names;
 
 pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same definition of the service";
 
@@ -136,6 +139,20 @@ pub(crate) fn unencodable<C: Codec>(error: CodecError, part: Part, name: &str) -
     let advice = if error.has_advice() { "" } else { "; change its type, or use a codec that supports it" };
     let text = format!("could not encode {} as {}: {error}{advice}", part.describe(name), C::ID);
     Error::with_source(kind, text, error).with_executed(part.executed())
+}
+
+/// Creates the answer of a handler of the message `name` that failed.
+pub(crate) fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
+    let mut remote = RemoteError::new(names::type_name::<E>(), failure.to_text());
+    match encode(codec, BodyLimit::NONE, &EncodedError(failure), Part::Failure, name) {
+        Ok(data) => {
+            remote.set_budget(data.budget());
+            remote.data = Some(data.into_bytes());
+        }
+        // The caller gets the text, because the failure matters more than its encoding.
+        Err(error) => write!(remote.message, " ({error})").expect("a string takes any text"),
+    }
+    Error::remote(name, remote)
 }
 
 /// Decodes the reply to the message `name`.

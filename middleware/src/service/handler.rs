@@ -3,27 +3,23 @@
 //! `#[service]` generates a [`Handler`] that matches on the name of the message and calls
 //! [`respond`] in each arm.
 
-use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{self, Poll};
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{
-    Body, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Schema, ServiceError,
-};
+use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response, Schema};
 use pin_project_lite::pin_project;
 use serde::Serialize;
 
 pub use super::answer::Answer;
 use super::call_chain;
 pub use super::encoding::decode;
-use super::encoding::{EncodedError, Part, SKEW_ADVICE, decode_payload, encode, encode_into, unencodable};
+use super::encoding::{Part, SKEW_ADVICE, decode_payload, encode_error, encode_into, unencodable};
 pub use super::streaming::{respond_stream, respond_stream_in_context, streaming};
 use crate::Context;
 use crate::support::left_threads::{self, BlockingTask};
-use crate::support::names::type_name;
 use crate::support::panic_location;
 
 /// Answers the messages of one service, with any codec. A worker serves a handler.
@@ -257,20 +253,6 @@ fn encode_value<C: Codec>(codec: &C, reply: &impl Serialize, name: &str) -> Resu
         Ok(()) => Ok(response),
         Err(error) => Err(unencodable::<C>(error, Part::Reply, name)),
     }
-}
-
-/// Creates the answer of a handler of the message `name` that failed.
-pub(super) fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
-    let mut remote = RemoteError::new(type_name::<E>(), failure.to_text());
-    match encode(codec, BodyLimit::NONE, &EncodedError(failure), Part::Failure, name) {
-        Ok(data) => {
-            remote.set_budget(data.budget());
-            remote.data = Some(data.into_bytes());
-        }
-        // The caller gets the text, because the failure matters more than its encoding.
-        Err(error) => write!(remote.message, " ({error})").expect("a string takes any text"),
-    }
-    Error::remote(name, remote)
 }
 
 /// Returns the answer to a request that no handler matches.

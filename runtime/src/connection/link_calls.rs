@@ -1,17 +1,14 @@
 //! Calls of a link, with the codec erased from the type.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::Receiving;
 use isolated_workers_core::{Body, Error, Request, Response, Role, TxId};
-
-use super::Link;
-use super::streams::StreamRequest;
-use super::waiters::{Polled, StreamEnd, Waiter};
 
 /// Calls of a link, with the codec erased from the type.
 ///
@@ -70,6 +67,58 @@ pub(crate) struct StreamCall {
     pub(super) id: TxId,
 }
 
+/// Request of the peer that has streams.
+pub(crate) struct StreamRequest {
+    pub(super) id: TxId,
+    /// Set under the mutex of the link when the request was answered. Another request may then have its
+    /// id.
+    is_answered: AtomicBool,
+    /// Link of its connection. It changes if the connection is handed over.
+    link: Mutex<Arc<dyn LinkCalls>>,
+}
+
+impl StreamRequest {
+    pub(super) fn new(id: TxId, link: Arc<dyn LinkCalls>) -> Self {
+        Self { id, is_answered: AtomicBool::new(false), link: Mutex::new(link) }
+    }
+
+    /// Records that the request was answered, or that its connection was lost.
+    pub(super) fn set_answered(&self) {
+        self.is_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Changes the link, because the connection was handed over.
+    pub(super) fn set_link(&self, link: &Arc<dyn LinkCalls>) {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(link);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.is_answered.load(Ordering::Relaxed)
+    }
+
+    /// Calls `poll` with the link of the request, until the link knows the request. `None`: the request
+    /// was answered, or its connection was lost.
+    pub(super) fn on_link<T>(&self, mut poll: impl FnMut(&dyn LinkCalls) -> Option<T>) -> Option<T> {
+        loop {
+            let link = Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(polled) = poll(&*link) {
+                return Some(polled);
+            }
+            if self.is_answered() {
+                return None;
+            }
+            // The connection is being handed over.
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl fmt::Debug for StreamRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamRequest").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// Streams of a call of this side, or of a request of the peer.
 #[derive(Clone, Copy)]
 pub(crate) enum StreamRef<'a> {
@@ -103,115 +152,4 @@ pub(crate) enum CallPoll {
     Unsent(Request),
     /// Poll the call there.
     Moved(Arc<dyn LinkCalls>),
-}
-
-impl<C: Codec> LinkCalls for Link<C> {
-    fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {
-        let polled = self.lock().waiters.poll(key, cx);
-        match polled {
-            Polled::Answered(result) => Poll::Ready(result),
-            Polled::Pending => Poll::Pending,
-            Polled::OtherWaker => {
-                let mut waker = cx.waker().clone();
-                let is_waiting = self.lock().waiters.replace_waker(key, &mut waker);
-                if is_waiting { Poll::Pending } else { LinkCalls::poll(self, key, cx) }
-            }
-            Polled::Moved(_) | Polled::Unsent(_) => {
-                unreachable!("a connection that was handed over has no successor and no permits")
-            }
-            Polled::StreamEnded(_) => unreachable!("the call has no streams"),
-        }
-    }
-
-    fn poll_call(
-        &self,
-        call: &StreamCall,
-        finished: usize,
-        items: &mut VecDeque<Body>,
-        cx: &Context<'_>,
-    ) -> CallPoll {
-        // Cloned and dropped while the mutex is free: a waker is user code.
-        let mut waker = cx.waker().clone();
-        let polled = self.change(|state| {
-            let polled = state.waiters.poll(call.key, cx);
-            if let Polled::Pending | Polled::OtherWaker = polled {
-                state.waiters.replace_waker(call.key, &mut waker);
-                state.finish_items(StreamRef::Call(call), finished);
-                state.connection.take_items(Role::Caller, &call.id, items);
-            }
-            polled
-        });
-        match polled {
-            Polled::Pending | Polled::OtherWaker => CallPoll::Pending,
-            Polled::Answered(result) => CallPoll::Ended(result),
-            Polled::StreamEnded(end) => {
-                let StreamEnd { items: mut rest, result } = *end;
-                items.append(&mut rest);
-                CallPoll::Ended(result)
-            }
-            Polled::Unsent(request) => CallPoll::Unsent(request),
-            Polled::Moved(link) => {
-                let removed = self.lock().waiters.remove(call.key);
-                drop(removed);
-                CallPoll::Moved(link)
-            }
-        }
-    }
-
-    fn poll_request(
-        &self,
-        request: &Arc<StreamRequest>,
-        finished: usize,
-        items: &mut VecDeque<Body>,
-        cx: &Context<'_>,
-    ) -> Option<Poll<Receiving>> {
-        let mut waker = Some(cx.waker().clone());
-        self.change(|state| {
-            let stream = StreamRef::Request(request);
-            if !state.has_stream(stream) {
-                return None;
-            }
-            state.finish_items(stream, finished);
-            match state.connection.take_items(Role::Callee, &request.id, items) {
-                Receiving::Open if items.is_empty() => {
-                    state.handler_streams.wait_for_items(&request.id, &mut waker);
-                    Some(Poll::Pending)
-                }
-                receiving => Some(Poll::Ready(receiving)),
-            }
-        })
-    }
-
-    fn finish_items(&self, stream: StreamRef<'_>, cost: usize) -> Option<()> {
-        self.change(|state| state.has_stream(stream).then(|| state.finish_items(stream, cost)))
-    }
-
-    fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<bool>> {
-        let mut waker = Some(cx.waker().clone());
-        self.lock().poll_sending(stream, &mut waker)
-    }
-
-    fn send_item(&self, stream: StreamRef<'_>, item: Body) -> Result<bool, Body> {
-        self.change(|state| state.send_item(stream, item))
-    }
-
-    fn end_items(&self, call: &StreamCall) -> Option<()> {
-        self.change(|state| state.end_items(call))
-    }
-
-    fn abandon(&self, key: usize, id: &TxId) {
-        // Dropped after the mutex is released.
-        let removed = self.change(|state| state.abandon(key, id));
-        if let Waiter::Moved(link) = removed {
-            link.abandon(key, id);
-        }
-    }
-
-    fn wake_task(&self) {
-        self.change(|state| state.wake_task());
-    }
-
-    fn handle_timeout(&self, until: Instant) {
-        self.change(|state| state.handle_timeout(Some(until)));
-    }
 }

@@ -16,7 +16,6 @@ use isolated_workers_core::protocol::{Event, Sending};
 use isolated_workers_core::{Body, Items, Request, Role, TxId};
 
 pub(super) use self::handlers::HandlerStreams;
-pub(crate) use self::handlers::StreamRequest;
 pub(crate) use self::item_sender::ItemSender;
 use self::request_items::RequestItems;
 pub(super) use self::streaming_call::{Progress, StreamingCall};

@@ -1,12 +1,10 @@
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
 
 use hashbrown::HashMap;
 use isolated_workers_core::TxId;
 
-use super::super::link_calls::LinkCalls;
+use super::super::link_calls::{LinkCalls, StreamRequest};
 
 /// Streams of the requests of the peer, and everything else that waits for streams. The wakers of this
 /// side's calls are in their waiters.
@@ -24,51 +22,13 @@ struct Handler {
     credit: Option<Waker>,
 }
 
-/// Request of the peer that has streams.
-pub(crate) struct StreamRequest {
-    pub(in super::super) id: TxId,
-    /// Set under the mutex of the link when the request was answered. Another request may then have its
-    /// id.
-    is_answered: AtomicBool,
-    /// Link of its connection. It changes if the connection is handed over.
-    link: Mutex<Arc<dyn LinkCalls>>,
-}
-
-impl StreamRequest {
-    fn is_answered(&self) -> bool {
-        self.is_answered.load(Ordering::Relaxed)
-    }
-
-    /// Calls `poll` with the link of the request, until the link knows the request. `None`: the request
-    /// was answered, or its connection was lost.
-    pub(super) fn on_link<T>(&self, mut poll: impl FnMut(&dyn LinkCalls) -> Option<T>) -> Option<T> {
-        loop {
-            let link = Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner));
-            if let Some(polled) = poll(&*link) {
-                return Some(polled);
-            }
-            if self.is_answered() {
-                return None;
-            }
-            // The connection is being handed over.
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl fmt::Debug for StreamRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamRequest").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 impl Handler {
     fn wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
         self.items.take().into_iter().chain(self.credit.take())
     }
 
     fn close(mut self) -> impl Iterator<Item = Waker> {
-        self.request.is_answered.store(true, Ordering::Relaxed);
+        self.request.set_answered();
         self.wakers()
     }
 }
@@ -76,8 +36,7 @@ impl Handler {
 impl HandlerStreams {
     /// Adds the handler of a request.
     pub(in super::super) fn open(&mut self, id: TxId, link: Arc<dyn LinkCalls>) -> Arc<StreamRequest> {
-        let is_answered = AtomicBool::new(false);
-        let request = Arc::new(StreamRequest { id: id.clone(), is_answered, link: Mutex::new(link) });
+        let request = Arc::new(StreamRequest::new(id.clone(), link));
         let handler = Handler { request: Arc::clone(&request), items: None, credit: None };
         self.handlers.insert(id, handler);
         request
@@ -86,7 +45,7 @@ impl HandlerStreams {
     /// Changes the link of all requests, because their connection was handed over.
     pub(in super::super) fn set_link(&self, link: &Arc<dyn LinkCalls>) {
         for handler in self.handlers.values() {
-            *handler.request.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(link);
+            handler.request.set_link(link);
         }
     }
 

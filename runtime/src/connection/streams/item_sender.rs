@@ -5,8 +5,7 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use isolated_workers_core::{Body, Error, Items};
 
-use super::super::link_calls::{LinkCalls, StreamCall, StreamRef};
-use super::StreamRequest;
+use super::super::link_calls::{LinkCalls, StreamCall, StreamRef, StreamRequest};
 
 /// Number of items after which the sender lets other tasks run.
 const MAX_ITEMS_PER_POLL: usize = 128;

@@ -7,8 +7,8 @@ use futures_util::Stream;
 use isolated_workers_core::protocol::{Admission, Receiving};
 use isolated_workers_core::{Body, Error, ErrorKind, Name};
 
-use super::super::link_calls::StreamRef;
-use super::{CREDIT_BYTES, StreamRequest};
+use super::super::link_calls::{StreamRef, StreamRequest};
+use super::CREDIT_BYTES;
 
 /// Items that a caller sends, for the handler of its request.
 pub(crate) struct RequestItems {
