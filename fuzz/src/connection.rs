@@ -1,13 +1,13 @@
 //! Arbitrary bytes as a script of a connection: calls, cancels, answers and time on this side, and
 //! frames from the peer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use isolated_workers::codec::{Codec, Json, Postcard};
 use isolated_workers::protocol::{
-    Admission, Body, Connection, Event, Frame, GoAway, Limits, Name, Request, Response, TxId,
+    Admission, Body, Connection, Event, Frame, GoAway, Items, Limits, Name, Request, Response, Role, TxId,
 };
 use isolated_workers::{Error, ErrorKind};
 use tokio_util::codec::Decoder;
@@ -36,7 +36,7 @@ struct Scene<'a> {
 
 /// Returns a connection with little room in each direction, or one to a peer that announces nothing.
 fn new_connection(script: &[u8]) -> Connection<u32> {
-    let little = Admission { requests: 3, request_bytes: 200, oneway_bytes: 8 << 10 };
+    let little = Admission { requests: 3, request_bytes: 200, oneway_bytes: 8 << 10, item_bytes: 200 };
     match script.len() % 2 {
         0 => Connection::new(),
         _ => Connection::with_admission(little, little),
@@ -68,7 +68,7 @@ impl<'a> Scene<'a> {
     }
 
     fn step(&mut self, step: u8) {
-        match step % 12 {
+        match step % 14 {
             0 => self.call(),
             1 => {
                 let id = self.id();
@@ -101,11 +101,27 @@ impl<'a> Scene<'a> {
                 self.connection.set_cancel_on_timeout(late);
                 self.connection.ping();
             }
+            12 => {
+                let (id, role) = (self.id(), self.role());
+                let item = Body::from(vec![7; usize::from(self.byte().unwrap_or_default())]);
+                self.connection.send_item(role, &id, item);
+                self.connection.end_items(&id);
+            }
+            13 => {
+                let (id, role) = (self.id(), self.role());
+                let mut items = VecDeque::new();
+                self.connection.take_items(role, &id, &mut items);
+                let cost = items.iter().map(|item| Admission::item_cost(item.len())).sum();
+                self.connection.finish_items(role, &id, cost);
+            }
             9 if step > 250 => self.connection.send_go_away(GoAway::End),
             10 if step > 250 => self.fail(),
             _ => self.receive(step % 2 == 0),
         }
+        while self.connection.poll_stream().is_some() {}
         assert!(self.connection.in_flight() >= self.open.len());
+        // In each direction of at most eleven streams: 200 bytes, and one item of 255 or one frame.
+        assert!(self.connection.untaken_bytes() <= 11 * (200 + 255));
     }
 
     fn call(&mut self) {
@@ -113,10 +129,19 @@ impl<'a> Scene<'a> {
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let token = self.calls;
         self.calls += 1;
-        if self.connection.call(id, request(), timeout, token).is_ok() {
+        let mut request = request();
+        request.set_takes_items(timeout.is_none());
+        if token % 2 == 0 {
+            request.set_items(Items::none());
+        }
+        if self.connection.call(id, request, timeout, token).is_ok() {
             self.connection.start_timeouts(self.now);
             self.open.insert(token);
         }
+    }
+
+    fn role(&mut self) -> Role {
+        if self.byte().unwrap_or_default() % 2 == 0 { Role::Caller } else { Role::Callee }
     }
 
     /// Receives frames of the peer. The script holds a length, and that many bytes of JSON lines or
@@ -181,7 +206,9 @@ impl<'a> Scene<'a> {
     fn handle_events(&mut self, events: impl IntoIterator<Item = Event<u32>>) {
         for event in events {
             match event {
-                Event::Answered { token, .. } => self.returned(Some(token)),
+                Event::Answered { token, .. } | Event::StreamEnded { token, .. } => {
+                    self.returned(Some(token));
+                }
                 Event::Requested(request) if !request.is_oneway() => {
                     let id = request.id().expect("a request of the peer has an id").clone();
                     *self.owed.entry(id).or_default() += 1;
