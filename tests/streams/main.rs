@@ -1,5 +1,6 @@
 //! Calls with streams of items.
 
+mod layers;
 mod services;
 
 use std::task::Poll;

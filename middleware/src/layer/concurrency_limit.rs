@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use isolated_workers_core::{Error, Request, Response};
 use tokio::sync::Semaphore;
 
@@ -25,7 +27,7 @@ use crate::{Middleware, Service};
 /// }
 /// ```
 #[derive(Debug)]
-pub struct ConcurrencyLimit(Semaphore);
+pub struct ConcurrencyLimit(Arc<Semaphore>);
 
 impl ConcurrencyLimit {
     /// Allows at most `limit` concurrent calls. The maximum is 2^61 - 1 (on systems with 64 bits);
@@ -33,19 +35,29 @@ impl ConcurrencyLimit {
     ///
     /// # Panics
     /// Panics if `limit` is 0.
-    pub const fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         assert!(limit > 0, "invalid `ConcurrencyLimit` of 0: the limit must be at least 1");
-        Self(Semaphore::const_new(if limit < Semaphore::MAX_PERMITS {
-            limit
-        } else {
-            Semaphore::MAX_PERMITS
-        }))
+        Self(Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))))
     }
 }
 
 impl Middleware for ConcurrencyLimit {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
-        let _permit = self.0.acquire().await.expect("the semaphore is never closed");
-        next.call(request).await
+        let permit = self.0.acquire().await.expect("the semaphore is never closed");
+        let mut response = next.call(request).await?;
+        if response.has_items() {
+            permit.forget();
+            response.hold(AddPermit(Arc::clone(&self.0)));
+        }
+        Ok(response)
+    }
+}
+
+/// Adds the permit of a call again whose stream has ended.
+struct AddPermit(Arc<Semaphore>);
+
+impl Drop for AddPermit {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
     }
 }

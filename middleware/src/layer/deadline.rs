@@ -1,6 +1,9 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use isolated_workers_core::{Error, ErrorKind, Executed, Request, Response};
+use futures_core::Stream;
+use isolated_workers_core::{Body, Error, ErrorKind, Executed, Items, Request, Response};
 
 use crate::support::expiry;
 use crate::{Middleware, Service};
@@ -72,6 +75,21 @@ impl Deadline {
     }
 }
 
+/// Items of a call with a deadline. The calls that their stream makes inherit it.
+struct ScopedItems {
+    items: Items,
+    at: Instant,
+}
+
+impl Stream for ScopedItems {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        CURRENT.sync_scope(this.at, || Pin::new(&mut this.items).poll_next(cx))
+    }
+}
+
 impl Middleware for Deadline {
     async fn handle<S: Service>(&self, mut request: Request, next: &S) -> Result<Response, Error> {
         let now = tokio::time::Instant::now().into_std();
@@ -85,9 +103,13 @@ impl Middleware for Deadline {
         request.set_deadline(Some(at));
         request.set_timeout(Some(left));
         let call = CURRENT.scope(at, next.call(request));
-        expiry::until(at.into(), call).await.unwrap_or_else(|| {
+        let late = move || {
             let text = format!("`{name}` was not answered before its deadline, {left:?} after it was called");
-            Err(Error::new(ErrorKind::Timeout, text))
-        })
+            Error::new(ErrorKind::Timeout, text)
+        };
+        let Some(response) = expiry::until(at.into(), call).await else { return Err(late()) };
+        let mut response = response?;
+        response.change_items(|items| Items::new(ScopedItems { items, at }));
+        Ok(expiry::items_until(response, at.into(), late))
     }
 }

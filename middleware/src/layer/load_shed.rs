@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use isolated_workers_core::{Error, ErrorKind, Request, Response};
@@ -16,14 +17,14 @@ use crate::{Middleware, Service};
 #[derive(Debug)]
 pub struct LoadShed {
     limit: usize,
-    in_flight: AtomicUsize,
+    in_flight: Arc<AtomicUsize>,
 }
 
 impl LoadShed {
     /// Allows at most `limit` calls in flight. 0 refuses all calls, which takes a worker out of
     /// service.
-    pub const fn new(limit: usize) -> Self {
-        Self { limit, in_flight: AtomicUsize::new(0) }
+    pub fn new(limit: usize) -> Self {
+        Self { limit, in_flight: Arc::default() }
     }
 }
 
@@ -36,7 +37,21 @@ impl Middleware for LoadShed {
             let text = format!("`{name}` was refused: {cause}; call again later");
             return Err(Error::new(ErrorKind::Overloaded, text));
         }
-        next.call(request).await
+        let mut response = next.call(request).await?;
+        if response.has_items() {
+            std::mem::forget(call);
+            response.hold(StreamInFlight(Arc::clone(&self.in_flight)));
+        }
+        Ok(response)
+    }
+}
+
+/// Call that is in flight until its stream ends.
+struct StreamInFlight(Arc<AtomicUsize>);
+
+impl Drop for StreamInFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,9 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use isolated_workers_core::{Error, ErrorKind, Executed, Name, Request, Response, Role};
+use futures_core::Stream;
+use isolated_workers_core::{Body, Error, ErrorKind, Executed, Items, Name, Request, Response, Role};
 use metrics::Label;
 
 use crate::{Middleware, Service};
@@ -36,13 +39,49 @@ pub struct Metrics;
 impl Middleware for Metrics {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
         let call = MeasuredCall::begin(&request);
-        let answer = next.call(request).await;
-        call.end(&answer);
+        let mut answer = next.call(request).await;
+        match &mut answer {
+            Ok(response) if response.has_items() => {
+                response
+                    .change_items(|items| Items::new(MeasuredItems { items, call: Some(call), bytes: 0 }));
+            }
+            Ok(response) => call.end(Ok(response.body().len())),
+            Err(error) => call.end(Err(error)),
+        }
         answer
     }
 }
 
 /// Call in flight. Counts as cancelled if it is dropped before its end.
+/// Items of a call, which lasts until their end.
+struct MeasuredItems {
+    items: Items,
+    call: Option<MeasuredCall>,
+    bytes: usize,
+}
+
+impl Stream for MeasuredItems {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let next = Pin::new(&mut this.items).poll_next(cx);
+        match &next {
+            Poll::Ready(Some(Ok(item))) => this.bytes += item.len(),
+            Poll::Ready(end) => {
+                if let Some(call) = this.call.take() {
+                    call.end(match end {
+                        Some(Err(error)) => Err(error),
+                        _ => Ok(this.bytes),
+                    });
+                }
+            }
+            Poll::Pending => {}
+        }
+        next
+    }
+}
+
 struct MeasuredCall {
     service: String,
     name: Name,
@@ -66,14 +105,15 @@ impl MeasuredCall {
         call
     }
 
-    fn end(mut self, answer: &Result<Response, Error>) {
+    /// `reply_bytes`: size of the reply, or of all items.
+    fn end(mut self, reply_bytes: Result<usize, &Error>) {
         self.ended = true;
-        match answer {
-            Ok(response) => {
+        match reply_bytes {
+            Ok(bytes) => {
                 self.count(true, None);
                 let labels = self.labels(self.name.to_string());
                 metrics::counter!("isolated_workers_reply_bytes_total", labels.iter())
-                    .increment(response.body().len() as u64);
+                    .increment(bytes as u64);
             }
             Err(error) => self.count(error.executed() == Executed::Yes, Some(error.kind())),
         }

@@ -54,12 +54,15 @@ impl Middleware for Timeout {
         let at = limit.into_std();
         // The queue of a pool does not count towards the timeout of a call, but towards its deadline.
         request.set_deadline(Some(request.deadline().map_or(at, |earlier| earlier.min(at))));
-        expiry::until(limit, next.call(request)).await.unwrap_or_else(|| {
+        let after = self.0;
+        let late = move || {
             let advice = "raise the limit of the layer `Timeout`, or split the work";
-            Err(Error::new(
-                ErrorKind::Timeout,
-                format!("`{name}` was not answered within {:?}; {advice}", self.0),
-            ))
-        })
+            let text = format!("`{name}` was not answered within {after:?}; {advice}");
+            Error::new(ErrorKind::Timeout, text)
+        };
+        match expiry::until(limit, next.call(request)).await {
+            Some(response) => response.map(|response| expiry::items_until(response, limit, late)),
+            None => Err(late()),
+        }
     }
 }

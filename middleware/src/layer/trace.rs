@@ -1,6 +1,10 @@
 mod w3c;
 
-use isolated_workers_core::{Error, Metadata, Request, Response, Role};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use isolated_workers_core::{Body, Error, Items, Metadata, Request, Response, Role};
 use tracing::{Instrument, Level, Span, field};
 
 pub use self::w3c::TraceContext;
@@ -96,8 +100,12 @@ async fn traced<S: Service>(
     let span = span(&request);
     let context = join(&span, &mut request);
     let call = async {
-        let result = next.call(request).await;
-        match &result {
+        let mut result = next.call(request).await;
+        match &mut result {
+            Ok(response) if response.has_items() => {
+                let span = Span::current();
+                response.change_items(|items| Items::new(TracedItems { items, span, count: 0 }));
+            }
             Ok(response) => tracing::debug!(bytes = response.body().len(), "answered"),
             Err(error) => tracing::warn!(kind = ?error.kind(), "failed: {error:#}"),
         }
@@ -107,6 +115,32 @@ async fn traced<S: Service>(
     match context {
         Some(context) => context.scope(call).await,
         None => call.await,
+    }
+}
+
+/// Items of a call, which lasts until their end.
+struct TracedItems {
+    items: Items,
+    span: Span,
+    count: u64,
+}
+
+impl Stream for TracedItems {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let _entered = this.span.enter();
+        let next = Pin::new(&mut this.items).poll_next(cx);
+        match &next {
+            Poll::Ready(Some(Ok(_))) => this.count += 1,
+            Poll::Ready(Some(Err(error))) => {
+                tracing::warn!(kind = ?error.kind(), items = this.count, "failed: {error:#}");
+            }
+            Poll::Ready(None) => tracing::debug!(items = this.count, "answered"),
+            Poll::Pending => {}
+        }
+        next
     }
 }
 

@@ -1,0 +1,106 @@
+//! Layers around calls with streams: they last until the last item.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{FutureExt, TryStreamExt, poll, stream};
+use isolated_workers::codec::Json;
+use isolated_workers::layer::{ConcurrencyLimit, Deadline, LoadShed, Middleware, Timeout, Trace};
+use isolated_workers::prelude::*;
+use isolated_workers::protocol::{Request, Response};
+use isolated_workers::service::Local;
+use isolated_workers::{ErrorKind, Service, ServiceExt};
+use isolated_workers_test_support::{assert_error, soon};
+
+use super::services::{Counter, Numbers, NumbersClient, thread};
+
+/// Client through `layer`, over a connection.
+async fn over<L: Middleware>(layer: L) -> NumbersClient<impl Service> {
+    let (counter, _) = Counter::new();
+    let worker = soon(Worker::builder(thread(&counter, Json)).spawn()).await.unwrap();
+    NumbersClient::new(worker.wrapped_by(layer))
+}
+
+#[tokio::test]
+async fn a_limit_of_concurrent_calls_counts_a_stream_until_its_end() {
+    let numbers = over(ConcurrencyLimit::new(1)).await;
+    for is_dropped in [false, true] {
+        let mut items = numbers.count(3);
+        soon(items.next()).await.unwrap().unwrap();
+        let mut other = Box::pin(numbers.add(2, 3));
+        assert!(poll!(&mut other).is_pending());
+        if is_dropped {
+            drop(items);
+        } else {
+            while let Some(item) = soon(items.next()).await {
+                item.unwrap();
+            }
+        }
+        assert_eq!(soon(other).await.unwrap(), 5);
+    }
+}
+
+#[tokio::test]
+async fn load_is_shed_while_a_stream_is_open() {
+    let numbers = over(LoadShed::new(1)).await;
+    let mut items = numbers.hang();
+    soon(items.next()).await.unwrap().unwrap();
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap_err().kind(), ErrorKind::Overloaded);
+    drop(items);
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_limit_of_time_includes_the_stream() {
+    let limit = Duration::from_millis(50);
+    let numbers = over(Timeout::new(limit)).await;
+    let mut items = numbers.hang();
+    soon(items.next()).await.unwrap().unwrap();
+    let error = soon(items.next()).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Timeout, &["`hang`", "50ms"]);
+    assert!(soon(items.next()).await.is_none());
+
+    let numbers = over(Deadline::within(limit)).await;
+    let mut items = numbers.hang();
+    soon(items.next()).await.unwrap().unwrap();
+    assert_eq!(soon(items.next()).await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+/// Counts items.
+struct CountItems(Arc<AtomicU64>);
+
+impl Middleware for CountItems {
+    async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {
+        let mut response = next.call(request).await?;
+        let count = Arc::clone(&self.0);
+        response.map_items(move |item| {
+            count.fetch_add(u64::from(item.is_ok()), Ordering::Relaxed);
+            item
+        });
+        Ok(response)
+    }
+}
+
+#[tokio::test]
+async fn a_middleware_sees_each_item() {
+    let count = Arc::new(AtomicU64::new(0));
+    let numbers = over(CountItems(Arc::clone(&count))).await;
+    let counted: Vec<u64> = soon(numbers.count(100).try_collect()).await.unwrap();
+    assert_eq!((counted.len(), count.load(Ordering::Relaxed)), (100, 100));
+    let _: Result<Vec<u64>, _> = soon(numbers.divide(vec![1, 0]).try_collect()).await;
+    assert_eq!(count.load(Ordering::Relaxed), 101);
+}
+
+#[tokio::test]
+async fn a_local_service_streams_as_a_worker_does() {
+    let (counter, _) = Counter::new();
+    let numbers = NumbersClient::new(Local::new(counter.into_service(), Json).wrapped_by(Trace));
+    let counted: Vec<u64> = soon(numbers.count(100).try_collect()).await.unwrap();
+    assert_eq!(counted.len(), 100);
+    assert_eq!(soon(numbers.sum(1, stream::iter(0..10))).await.unwrap(), 46);
+    let doubled: Vec<u64> = soon(numbers.double(stream::iter(0..3)).try_collect()).await.unwrap();
+    assert_eq!(doubled, [0, 2, 4]);
+    let panicked: Result<Vec<u64>, _> = soon(numbers.panic_after(1).try_collect()).boxed().await;
+    assert_eq!(panicked.unwrap_err().kind(), ErrorKind::Panicked);
+}
