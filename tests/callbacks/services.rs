@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use futures_util::future::BoxFuture;
 use isolated_workers::codec::{Json, Postcard};
 use isolated_workers::driver::Thread;
 use isolated_workers::prelude::*;
@@ -30,6 +31,10 @@ pub(crate) trait Studio {
     async fn panic(&self);
     /// Waits until the callback is cancelled.
     async fn wait(&self);
+    /// Waits until the worker or pool that the host has set is drained, or reloaded.
+    async fn wait_for_calls(&self) -> Vec<Refused>;
+    /// Calls `wait_elsewhere` of the worker or pool that the host has set.
+    async fn wait_nested(&self) -> Result<(), Refused>;
     /// Waits until the gate is opened.
     async fn gate(&self);
     async fn open_gate(&self);
@@ -46,13 +51,26 @@ pub(crate) trait Painter {
     fn add(&self, context: Context, a: u32, b: u32) -> Result<u32, Refused>;
     /// Calls `descend` of the host, unless `levels` is 0. Returns the number of calls of the worker.
     async fn descend(&self, context: Context, levels: u32) -> Result<u32, Refused>;
+    /// Like `descend`, after the gate of the host was opened.
+    async fn descend_after_gate(&self, context: Context, levels: u32) -> Result<u32, Refused>;
     /// Like `descend`, through `descend_blocking` of the host.
     async fn descend_blocking(&self, context: Context, levels: u32) -> Result<u32, Refused>;
     async fn panic(&self, context: Context) -> Result<(), Refused>;
+    async fn wait_for_calls(&self, context: Context) -> Result<Vec<Refused>, Refused>;
     /// Makes a callback that waits, in a task of its own.
     async fn wait_elsewhere(&self, context: Context) -> Result<(), Refused>;
     /// Starts a callback that waits, in a task of its own, and answers without waiting for it.
     async fn leave_waiting(&self, context: Context) -> Result<(), Refused>;
+    /// Starts a callback that waits, and leaks it.
+    async fn leak_waiting(&self, context: Context) -> Result<(), Refused>;
+    /// Like `leak_waiting`, for a call that has no answer.
+    #[message(oneway)]
+    async fn leak_waiting_oneway(&self, context: Context);
+    /// Like `leak_waiting`, and waits until the call is cancelled.
+    async fn leak_waiting_and_wait(&self, context: Context) -> Result<(), Refused>;
+    /// Calls `wait_nested` of the host.
+    #[message(timeout = "20s")]
+    async fn wait_nested(&self, context: Context) -> Result<(), Refused>;
     /// Returns the error of the callback that `leave_waiting` has started.
     async fn left(&self) -> Refused;
     /// Names a codec that is not that of the connection.
@@ -93,21 +111,27 @@ impl From<CallError<Refused>> for Refused {
     }
 }
 
+/// Function that waits for the end of all calls of a worker or pool.
+pub(crate) type WaitForCalls = Box<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+
 /// Implementation of `Studio`.
 #[derive(Clone)]
 pub(crate) struct Host {
     /// Worker or pool that `descend` calls.
     pub(crate) painter: Arc<OnceLock<PainterClient<BoxService>>>,
+    /// Functions that wait for the end of all calls, for `wait_for_calls`.
+    pub(crate) waits_for_calls: Arc<OnceLock<Vec<WaitForCalls>>>,
     /// Gets `true` when `wait` starts, and `false` when it ends.
     pub(crate) waits: mpsc::UnboundedSender<bool>,
     /// Notified when the gate is opened.
-    gate: Arc<Notify>,
+    pub(crate) gate: Arc<Notify>,
 }
 
 impl Host {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<bool>) {
         let (waits, events) = mpsc::unbounded_channel();
-        (Self { painter: Arc::default(), waits, gate: Arc::default() }, events)
+        let (painter, waits_for_calls, gate) = Default::default();
+        (Self { painter, waits_for_calls, waits, gate }, events)
     }
 }
 
@@ -156,6 +180,19 @@ impl Studio for Host {
         std::future::pending().await
     }
 
+    async fn wait_for_calls(&self) -> Vec<Refused> {
+        let mut errors = Vec::new();
+        for wait in self.waits_for_calls.get().expect("the test sets them") {
+            errors.extend(wait().await.err().map(Refused::from));
+        }
+        errors
+    }
+
+    async fn wait_nested(&self) -> Result<(), Refused> {
+        let painter = self.painter.get().expect("the test sets a painter");
+        Ok(painter.wait_elsewhere().await?)
+    }
+
     async fn gate(&self) {
         let _ = self.waits.send(true);
         self.gate.notified().await;
@@ -182,6 +219,17 @@ pub(crate) struct Apprentice {
 
 fn studio(context: &Context) -> Result<StudioClient<HostService>, Refused> {
     Ok(StudioClient::new(context.host::<Json>()?))
+}
+
+/// Starts a callback that waits, and leaks it.
+async fn leak_waiting(context: &Context) -> Result<(), Refused> {
+    let waits = studio(context)?;
+    let mut waiting = Box::pin(async move { waits.wait().await });
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    std::mem::forget(waiting);
+    // The host has started the callback once it answers a later one.
+    studio(context)?.parent().await?;
+    Ok(())
 }
 
 impl Painter for Apprentice {
@@ -211,6 +259,12 @@ impl Painter for Apprentice {
         }
     }
 
+    async fn descend_after_gate(&self, context: Context, levels: u32) -> Result<u32, Refused> {
+        let studio = studio(&context)?;
+        studio.gate().await?;
+        Ok(1 + studio.descend(levels).await?)
+    }
+
     async fn descend_blocking(&self, context: Context, levels: u32) -> Result<u32, Refused> {
         match levels.checked_sub(1) {
             None => Ok(1),
@@ -236,6 +290,27 @@ impl Painter for Apprentice {
         studio(&context)?.parent().await?;
         *self.left.lock().await = Some(tokio::spawn(waiting));
         Ok(())
+    }
+
+    async fn leak_waiting(&self, context: Context) -> Result<(), Refused> {
+        leak_waiting(&context).await
+    }
+
+    async fn leak_waiting_oneway(&self, context: Context) {
+        leak_waiting(&context).await.expect("the host takes the callback");
+    }
+
+    async fn leak_waiting_and_wait(&self, context: Context) -> Result<(), Refused> {
+        leak_waiting(&context).await?;
+        std::future::pending().await
+    }
+
+    async fn wait_for_calls(&self, context: Context) -> Result<Vec<Refused>, Refused> {
+        Ok(studio(&context)?.wait_for_calls().await?)
+    }
+
+    async fn wait_nested(&self, context: Context) -> Result<(), Refused> {
+        Ok(studio(&context)?.wait_nested().await?)
     }
 
     async fn left(&self) -> Refused {

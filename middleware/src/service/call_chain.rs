@@ -122,6 +122,13 @@ pub(super) fn end_by(request: &mut Request, deadline: Option<Instant>) {
 /// Returns `true` if a call of the worker or pool with this id waits for `request`.
 pub fn waits_in(request: &Request, id: &str) -> bool {
     request.metadata().get(CHAIN).is_some_and(|chain| chain.split(' ').any(|other| other == id))
+/// Marks a request with a chain as nested again after it was returned unsent, which loses the mark.
+pub fn restore(request: &mut Request) {
+    if request.metadata().get(CHAIN).is_some() {
+        request.set_nested();
+    }
+}
+
 }
 
 /// Items of a nested handler. They belong to its chain.

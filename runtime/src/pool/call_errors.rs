@@ -19,6 +19,15 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
             "the queue of its pool is full; send fewer calls, or give the pool more workers or a longer queue"
                 .to_owned(),
         ),
+        // The permit may be that of a call that waits for this one.
+        Refusal::WouldWait => (
+            ErrorKind::WouldDeadlock,
+            format!(
+                "its pool ({subject}) has no free worker, and the call that this one belongs to keeps a worker of \
+                 the same pool until it ends; give the pool more workers or a higher `max_in_flight`, or call \
+                 another pool"
+            ),
+        ),
         Refusal::Dropped => (
             ErrorKind::Overloaded,
             "the pool's queue is full and a newer call replaced it; send fewer calls, or give \
@@ -50,18 +59,6 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
         }
     };
     Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No)
-}
-
-/// Error of a call that would have to wait for the permit of a call that waits for it.
-#[cold]
-pub(super) fn would_deadlock<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
-    let text = format!(
-        "could not call `{name}`: its pool ({}) has no free worker, and the call that this one belongs to keeps a \
-         worker of the same pool until it ends; give the pool more workers or a higher `max_in_flight`, or call \
-         another pool",
-        shared.subject
-    );
-    Error::new(ErrorKind::WouldDeadlock, text)
 }
 
 /// Error of a call that was in flight when the pool lost its supervisor.

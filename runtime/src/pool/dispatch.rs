@@ -7,9 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, Request, Response};
-use isolated_workers_middleware::{Service, call_chain};
+use isolated_workers_middleware::Service;
 
-use super::call_errors::would_deadlock;
 use super::fast_path::Route;
 use super::queue_waiter::{Admission, Attempt};
 use super::scoped::CallOptions;
@@ -104,16 +103,10 @@ impl<C: Codec> DispatchFuture<'_, C> {
     #[cold]
     fn ask_scheduler(&mut self, request: Request, attempt: Attempt) -> Result<(), Error> {
         let options = self.options.as_deref().copied().unwrap_or_default();
-        let chain_id = self.shared.chain_id.as_deref();
-        let waits_for_itself =
-            chain_id.filter(|id| call_chain::waits_in(&request, id)).map(|_| request.to_name());
         // The previous call is dropped after it was admitted again.
         self.state = match self.shared.admit(request, options, attempt)? {
             Admission::Run(route, request) => DispatchState::Calling(Call::with_permit(route, request)),
-            Admission::Wait(waiter) => match waits_for_itself {
-                None => DispatchState::Waiting(Box::pin(self.shared.wait(waiter, options))),
-                Some(name) => return Err(would_deadlock(self.shared, name.as_str())),
-            },
+            Admission::Wait(waiter) => DispatchState::Waiting(Box::pin(self.shared.wait(waiter, options))),
         };
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Name, Request, Response};
+use isolated_workers_middleware::call_chain;
 
 use super::call_errors::{deadline_passed, queue_timed_out, refused};
 use super::fast_path::Route;
@@ -41,10 +42,17 @@ impl<C: Codec> PoolShared<C> {
             // Inserted again after the request was returned unsent, because that loses extensions.
             request.extensions_mut().insert(Suspect);
         }
+        if let Attempt::Again(_) = attempt {
+            call_chain::restore(&mut request);
+        }
+        let waits_for_itself = self.chain_id.as_deref().is_some_and(|id| call_chain::waits_in(&request, id));
         let (name, deadline) = (request.to_name(), request.deadline());
         let (submitted, request) = self.update(|state| {
             let CallOptions { target, priority, .. } = options;
             let submitted = match attempt {
+                _ if waits_for_itself => {
+                    state.scheduler.submit_without_waiting(target, matches!(attempt, Attempt::Again(_)))
+                }
                 Attempt::First => state.scheduler.submit(target, priority),
                 Attempt::Again(ticket) => state.scheduler.resubmit(target, priority, ticket),
             };

@@ -60,6 +60,8 @@ pub(crate) enum Submitted<W> {
 pub(crate) enum Refusal {
     /// The queue is full.
     Full,
+    /// No permit is free, and the call must not wait.
+    WouldWait,
     /// A later call took its place in the full queue.
     Dropped,
     /// The workers keep crashing.
@@ -165,6 +167,21 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
         self.wants_poll |= self.phase == Phase::Draining;
         self.place(target, priority, |queue, call| Ok((queue.push_again(ticket, call), None)))
+    }
+
+    /// Submits a call that must not wait. It never enters the queue, because a queued call may get a
+    /// permit, or may have displaced another one, before it is removed. `is_again`: it had a permit and
+    /// was not sent.
+    pub(crate) fn submit_without_waiting(
+        &mut self,
+        target: Target,
+        is_again: bool,
+    ) -> Result<Submitted<W>, Refusal> {
+        if self.phase == Phase::Closed || (self.phase == Phase::Draining && !is_again) {
+            return Err(Refusal::Closed);
+        }
+        self.wants_poll |= self.phase == Phase::Draining;
+        self.place(target, 0, |_, _| Err(Refusal::WouldWait))
     }
 
     fn place(

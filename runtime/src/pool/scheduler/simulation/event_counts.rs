@@ -27,6 +27,7 @@ counts! {
     reported_late,
     assigned,
     full,
+    would_wait,
     dropped,
     broken,
     gone,

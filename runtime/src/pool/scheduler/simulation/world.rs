@@ -159,6 +159,11 @@ impl World {
             _ => Target::Slot(self.rng.below(slots + 1) as usize),
         };
         let priority = if self.rng.chance(50) { 0 } else { self.rng.below(5) as i32 - 2 };
+        if self.rng.chance(10) {
+            let submitted = self.scheduler.submit_without_waiting(target, false);
+            self.submitted_without_waiting(target, submitted, false);
+            return;
+        }
         let submitted = self.scheduler.submit(target, priority);
         let refused = self.submitted(target, priority, submitted, None);
         match refused {
@@ -188,6 +193,11 @@ impl World {
             self.scheduler.permit_released(id.slot);
         }
         self.counts.resubmitted += 1;
+        if self.rng.chance(10) {
+            let submitted = self.scheduler.submit_without_waiting(target, true);
+            self.submitted_without_waiting(target, submitted, true);
+            return;
+        }
         let submitted = self.scheduler.resubmit(target, priority, ticket);
         if let Some(refusal) = self.submitted(target, priority, submitted, Some(ticket)) {
             assert_ne!(refusal, Refusal::Full, "a call that was admitted before is refused");
@@ -196,6 +206,22 @@ impl World {
             } else {
                 self.refused(refusal);
             }
+        }
+    }
+
+    /// Follows a call that must not wait: it runs, or takes no place in the queue.
+    fn submitted_without_waiting(
+        &mut self,
+        target: Target,
+        submitted: Result<Submitted<FakeWorker>, Refusal>,
+        is_again: bool,
+    ) {
+        assert!(!matches!(submitted, Ok(Submitted::Queued(_))), "{submitted:?}");
+        match self.submitted(target, 0, submitted, is_again.then_some(None)) {
+            Some(Refusal::WouldWait) => self.counts.would_wait += 1,
+            Some(Refusal::Closed) => assert!(self.is_closed || !is_again),
+            Some(refusal) => self.refused(refusal),
+            None => {}
         }
     }
 
@@ -467,7 +493,9 @@ impl World {
                     Refusal::Gone => &mut self.counts.gone,
                     Refusal::NoneLeft => &mut self.counts.none_left,
                     Refusal::Closed => &mut self.counts.closed,
-                    Refusal::Full => panic!("a queued call is refused because the queue is full"),
+                    Refusal::Full | Refusal::WouldWait => {
+                        panic!("a queued call is refused although it has a place: {why:?}")
+                    }
                 } += 1;
                 self.model.failed(ticket, why);
             }

@@ -1,0 +1,110 @@
+//! Calls that are refused because an earlier call of their chain waits for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use futures_util::poll;
+use isolated_workers::codec::Json;
+use isolated_workers::pool::WhenFull;
+use isolated_workers::service::{Context, HostService};
+use tokio::sync::OnceCell;
+
+use super::*;
+
+#[tokio::test]
+async fn a_refused_nested_call_takes_no_place_in_a_queue() {
+    for when_full in [WhenFull::DropOldest, WhenFull::Reject, WhenFull::Wait] {
+        let (host, mut waits) = Host::new();
+        let pool = Pool::builder(painter()).workers(1).max_in_flight(1).queue(1, when_full);
+        let pool = soon(pool.serve(host.clone().into_service()).spawn()).await.unwrap();
+        let painter = PainterClient::new(BoxService::new(pool.clone()));
+        let _ = host.painter.set(painter.clone());
+        let mut outer = Box::pin(painter.descend_after_gate(0));
+        assert!(poll!(&mut outer).is_pending());
+        assert_eq!(soon(waits.recv()).await, Some(true));
+        let mut queued = Box::pin(painter.descend(0));
+        assert!(poll!(&mut queued).is_pending());
+        assert_eq!(pool.stats().queued, 1);
+
+        host.gate.notify_one();
+        let error = refused(soon(outer).await);
+        assert_eq!(error.code, "IW_WOULD_DEADLOCK", "{when_full:?}: {}", error.text);
+        assert_eq!(soon(queued).await.unwrap(), 1, "{when_full:?}");
+    }
+}
+
+/// Service of a worker that counts its calls.
+#[service]
+trait Counter {
+    /// Calls `count` of the pool `rounds` times through the host.
+    async fn nest(&self, context: Context, rounds: u32) -> u32;
+    async fn count(&self, ran: u32) -> u32;
+}
+
+/// Service of the host of `Counter`.
+#[service]
+trait Nester {
+    /// Returns the number of calls that ran although their error says that they did not.
+    async fn nest(&self, rounds: u32) -> u32;
+}
+
+static RAN: AtomicU32 = AtomicU32::new(0);
+
+struct MyCounter;
+
+impl Counter for MyCounter {
+    async fn nest(&self, context: Context, rounds: u32) -> u32 {
+        let nester: NesterClient<HostService> = NesterClient::new(context.host::<Json>().unwrap());
+        nester.nest(rounds).await.unwrap()
+    }
+
+    async fn count(&self, ran: u32) -> u32 {
+        RAN.fetch_add(ran, Ordering::SeqCst)
+    }
+}
+
+struct MyNester(Arc<OnceCell<CounterClient<BoxService>>>);
+
+impl Nester for MyNester {
+    async fn nest(&self, rounds: u32) -> u32 {
+        let counter = self.0.get().unwrap();
+        let before = RAN.load(Ordering::SeqCst);
+        let mut answered = 0;
+        for _ in 0..rounds {
+            match counter.count(1).await {
+                Ok(_) => answered += 1,
+                Err(error) => assert_error(&error, ErrorKind::WouldDeadlock, &["no free worker"]),
+            }
+        }
+        RAN.load(Ordering::SeqCst) - before - answered
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_refused_nested_call_never_runs() {
+    let cell = Arc::new(OnceCell::new());
+    let counter = Thread::new(|| async { serve(MyCounter.into_service()).await });
+    let pool = Pool::builder(counter).workers(3).max_in_flight(1);
+    let pool = soon(pool.serve(MyNester(Arc::clone(&cell)).into_service()).spawn()).await.unwrap();
+    let counter = CounterClient::new(BoxService::new(pool));
+    cell.set(counter.clone()).ok().unwrap();
+    // Calls that do not nest release permits all the time.
+    let is_over = Arc::new(AtomicBool::new(false));
+    let others: Vec<_> = (0..4)
+        .map(|_| {
+            let (counter, is_over) = (counter.clone(), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    counter.count(0).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(soon(counter.nest(1000)).await.unwrap(), 0, "calls ran although they were refused");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for other in others {
+        soon(other).await.unwrap();
+    }
+}
