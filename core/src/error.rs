@@ -11,6 +11,7 @@ mod remote;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub use self::crash::{Crash, ExitReason, split_backtrace};
@@ -39,6 +40,8 @@ struct ErrorFields {
     middleware: OnceLock<Option<Box<str>>>,
     /// Number of items of the call's stream that had arrived before.
     items: OnceLock<u64>,
+    /// `true` if a call of this process has ended with the error.
+    ends_call: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -72,7 +75,7 @@ impl Error {
             _ => remote.message.clone(),
         };
         // The handler may have forwarded the error of a call that it made itself. Therefore a kind
-        // that implies "not run" proves nothing.
+        // that implies "not run" proves nothing. `UnknownMessage` does: a forwarded one has no code.
         let executed = match (kind, kind.executed()) {
             (ErrorKind::UnknownMessage, executed) => executed,
             (_, Executed::No) => Executed::Maybe,
@@ -96,6 +99,7 @@ impl Error {
             source,
             middleware: OnceLock::new(),
             items: OnceLock::new(),
+            ends_call: AtomicBool::new(false),
         }))
     }
 
@@ -124,7 +128,7 @@ impl Error {
             return self.with_executed(earlier);
         }
         // The holder of a clone may have acted on it.
-        let ErrorFields { kind, text, detail, source, middleware, items, .. } = &*self.0;
+        let ErrorFields { kind, text, detail, source, middleware, items, ends_call, .. } = &*self.0;
         Self(Arc::new(ErrorFields {
             kind: *kind,
             executed: earlier,
@@ -133,7 +137,31 @@ impl Error {
             source: source.clone(),
             middleware: middleware.clone(),
             items: items.clone(),
+            ends_call: AtomicBool::new(ends_call.load(Ordering::Relaxed)),
         }))
+    }
+
+    /// Marks the error as the end of a call that this process has made. A handler or a layer that returns
+    /// it as its own forwards it.
+    #[doc(hidden)]
+    pub fn of_call(self) -> Self {
+        self.0.ends_call.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Converts the error that a handler has returned. If it is that of another call, it says nothing about
+    /// this message, whose handler has run.
+    #[doc(hidden)]
+    pub fn from_handler(self) -> Self {
+        // A layer around the handler has not seen it yet: it has passed one of another call.
+        let has_passed_layer = self.0.middleware.get().is_some();
+        let earlier = if self.is_forwarded() || has_passed_layer { Executed::Maybe } else { Executed::No };
+        self.after_attempt(earlier)
+    }
+
+    /// Returns `true` if a call of this process has ended with the error.
+    fn is_forwarded(&self) -> bool {
+        self.0.ends_call.load(Ordering::Relaxed) || self.remote_error().is_some()
     }
 
     /// Records the name of the middleware that made the error, unless the origin is already set. A
@@ -197,12 +225,21 @@ impl Error {
     }
 
     /// Converts the error to the form that is sent to the peer.
+    ///
+    /// `UnknownMessage` tells the peer that its message was not run. If the error is that of another call,
+    /// it is therefore sent without its code, and arrives as `Remote`.
     pub fn to_remote(&self) -> RemoteError {
+        let is_of_other = self.kind() == ErrorKind::UnknownMessage
+            && (self.is_forwarded() || self.executed() != Executed::No);
         if let Some(remote) = self.remote_error() {
-            return remote.clone();
+            let mut remote = remote.clone();
+            if is_of_other {
+                remote.code = None;
+            }
+            return remote;
         }
         let mut remote = RemoteError::new(format!("{:?}", self.kind()), self.to_string());
-        remote.code = Some(self.kind().code().to_owned());
+        remote.code = (!is_of_other).then(|| self.kind().code().to_owned());
         // A source has a user-defined type, and its `Display` may panic. The peer still gets an
         // answer.
         let chain = || causes(self).map(ToString::to_string).collect();

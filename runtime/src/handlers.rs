@@ -111,7 +111,10 @@ impl<S: Service + 'static> HandlerInput<S> {
             result => result,
         };
         left.ended().await;
-        let panicked = result.as_ref().err().filter(|error| error.kind() == ErrorKind::Panicked).cloned();
+        // The panic of another process, whose error the handler returns, leaves this one intact.
+        let is_own_panic =
+            |error: &&Error| error.kind() == ErrorKind::Panicked && error.remote_error().is_none();
+        let panicked = result.as_ref().err().filter(is_own_panic).cloned();
         let answer = match (recipient, result) {
             (Recipient::Caller(id), result) => {
                 Some((id, result.map_err(|error| Box::new(error.to_remote()))))

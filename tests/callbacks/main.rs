@@ -1,5 +1,6 @@
 //! Workers that call their hosts: what a callback inherits, and what ends it.
 
+mod forwarded;
 mod refused;
 mod services;
 

@@ -138,7 +138,9 @@ pub(crate) fn unencodable<C: Codec>(error: CodecError, part: Part, name: &str) -
     let kind = if error.is_over_budget() { ErrorKind::TooLarge } else { ErrorKind::Encode };
     let advice = if error.has_advice() { "" } else { "; change its type, or use a codec that supports it" };
     let text = format!("could not encode {} as {}: {error}{advice}", part.describe(name), C::ID);
-    Error::with_source(kind, text, error).with_executed(part.executed())
+    let error = Error::with_source(kind, text, error).with_executed(part.executed());
+    // A handler that returns the error of a message that it sends itself forwards it.
+    if let Part::Message = part { error.of_call() } else { error }
 }
 
 /// Creates the answer of a handler of the message `name` that failed.

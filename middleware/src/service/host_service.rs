@@ -54,7 +54,7 @@ impl<C: Codec> HostService<C> {
     ) -> Result<Self, Error> {
         let refused = |cause: &str| {
             let text = format!("could not call the host back in the handler of `{name}`: {cause}");
-            Error::new(ErrorKind::Config, text)
+            Error::new(ErrorKind::Config, text).of_call()
         };
         let (host, ended) = host.ok_or_else(|| {
             refused("the host serves nothing; pass a handler to `Worker::builder(..).serve(..)`")
@@ -88,7 +88,7 @@ impl Parent {
     fn has_ended(&self, callback: &str, executed: Executed) -> Error {
         let text =
             format!("could not complete the callback `{callback}`: its call `{}` has ended", self.name);
-        Error::new(ErrorKind::Cancelled, text).with_executed(executed)
+        Error::new(ErrorKind::Cancelled, text).with_executed(executed).of_call()
     }
 }
 

@@ -63,12 +63,12 @@ impl<H: Handler, C: Codec> Service for Local<H, C> {
     async fn call(&self, mut request: Request) -> Result<Response, Error> {
         let is_served = |name| self.services.is_empty() || self.services.get(name).is_some();
         if !request.service().is_none_or(is_served) {
-            return Err(self.services.unknown(&request));
+            return Err(self.services.unknown(&request).of_call());
         }
         if let Some(host) = &self.host {
             request.set_callback(Arc::clone(host));
         }
-        self.served.call(request).await
+        self.served.call(request).await.map_err(Error::of_call)
     }
 }
 
@@ -127,7 +127,7 @@ impl Guard for HandlerGuard {
     }
 
     fn failed(&self, error: Error) -> Error {
-        error
+        error.from_handler()
     }
 
     #[inline]

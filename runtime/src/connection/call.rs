@@ -133,7 +133,7 @@ impl<T: CallTarget> Call<T> {
         // Chosen before the mutex is locked, because a generator is user code.
         let id = match self.choose_id(&request) {
             Ok(id) => id,
-            Err(error) => return Poll::Ready(Err(error)),
+            Err(error) => return Poll::Ready(Err(error.of_call())),
         };
         let is_suspect = request.extensions().get::<Suspect>().is_some();
         let kind = CallKind { is_suspect, is_oneway: request.is_oneway() };
@@ -203,7 +203,7 @@ impl<T: CallTarget> Call<T> {
                 self.state = waiting;
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(error)),
+            Err(error) => Poll::Ready(Err(error.of_call())),
         };
         // Their destructors may panic.
         drop(extensions);

@@ -45,7 +45,7 @@ impl PeerServices {
             return Ok(());
         }
         if self.services.get(name).is_none() {
-            return Err(self.services.unknown(request));
+            return Err(self.services.unknown(request).of_call());
         }
         request.name_service();
         Ok(())

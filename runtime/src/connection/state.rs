@@ -449,7 +449,7 @@ impl<F: Framing> State<F> {
 
     /// Stores the result of a call for its caller.
     pub(super) fn complete(&mut self, waiter: usize, result: Result<Response, Error>) {
-        let completed = self.waiters.complete(waiter, result);
+        let completed = self.waiters.complete(waiter, result.map_err(Error::of_call));
         self.completed(completed);
     }
 

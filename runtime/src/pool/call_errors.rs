@@ -58,7 +58,7 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
             (ErrorKind::Closed, format!("its pool ({subject}) {}", no_longer_open(shared)))
         }
     };
-    Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No)
+    Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No).of_call()
 }
 
 /// Error of a call that was in flight when the pool lost its supervisor.
@@ -97,7 +97,7 @@ pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, name: &str) -> E
          the pool more workers or a longer `queue_timeout`",
         shared.subject, shared.queue_timeout
     );
-    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
+    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No).of_call()
 }
 
 #[cold]
@@ -107,5 +107,5 @@ pub(super) fn deadline_passed<C: Codec>(shared: &PoolShared<C>, name: &str) -> E
          give the pool more workers or the call more time",
         shared.subject
     );
-    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
+    Error::new(ErrorKind::Timeout, text).with_executed(Executed::No).of_call()
 }

@@ -60,6 +60,6 @@ impl ParkedCall {
             self.request.name(),
             self.timeout.map_or(Duration::ZERO, |timeout| timeout.whole)
         );
-        Error::new(ErrorKind::Timeout, text).with_executed(Executed::No)
+        Error::new(ErrorKind::Timeout, text).with_executed(Executed::No).of_call()
     }
 }
