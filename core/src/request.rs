@@ -392,7 +392,8 @@ impl Request {
 
     /// Returns `true` if an earlier call waits for this one, because its handler's callback has led to
     /// it. Such a call never waits until the peer takes it.
-    pub(crate) fn is_nested(&self) -> bool {
+    #[doc(hidden)]
+    pub fn is_nested(&self) -> bool {
         self.0.local.extras.as_ref().is_some_and(|extras| extras.is_nested)
     }
 

@@ -21,6 +21,8 @@ mod frame_reader;
 mod frame_writer;
 mod handover;
 mod link_calls;
+#[cfg(test)]
+mod nested_tests;
 mod owner;
 mod parked;
 mod peer_services;

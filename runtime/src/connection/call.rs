@@ -136,7 +136,7 @@ impl<T: CallTarget> Call<T> {
             Err(error) => return Poll::Ready(Err(error.of_call())),
         };
         let is_suspect = request.extensions().get::<Suspect>().is_some();
-        let kind = CallKind { is_suspect, is_oneway: request.is_oneway() };
+        let kind = CallKind { is_suspect, is_oneway: request.is_oneway(), is_nested: request.is_nested() };
         let runtime = current_runtime();
         // Cloned and dropped while the mutex is free: a waker is user code, too.
         let mut waker = Some(cx.waker().clone());
@@ -303,6 +303,13 @@ impl<T: CallTarget> Call<T> {
             return if is_startable { self.poll_start(request, cx) } else { self.end_unsent(request, true) };
         }
         let reason = state.wait_reason(kind);
+        if kind.is_nested && reason.is_for_calls() {
+            drop(state);
+            let error = parked.would_deadlock(reason);
+            self.release_permit();
+            self.state = CallState::Done;
+            return Poll::Ready(Err(error));
+        }
         self.has_permit = state.park(key, self.has_permit, kind, waker);
         let woken = state.take_woken();
         drop(state);

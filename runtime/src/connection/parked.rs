@@ -17,12 +17,22 @@ pub(super) enum WaitReason {
     Suspect,
 }
 
+impl WaitReason {
+    /// Returns `true` if the wait ends with other calls. They may wait for this one, if it is nested.
+    pub(super) fn is_for_calls(self) -> bool {
+        // The peer reads in any case, and a successor starts beside a worker that leaves.
+        matches!(self, Self::Suspect | Self::MaxOneways)
+    }
+}
+
 /// Properties of a call on which it depends if it must wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CallKind {
     /// `true` if the call was in flight at an earlier crash.
     pub(super) is_suspect: bool,
     pub(super) is_oneway: bool,
+    /// `true` if an earlier call waits for the call.
+    pub(super) is_nested: bool,
 }
 
 /// Timeout of a call.

@@ -206,7 +206,7 @@ impl<F: Framing> State<F> {
     }
 
     /// Returns `true` if a call must wait before it starts.
-    pub(super) fn must_wait(&self, CallKind { is_suspect, is_oneway }: CallKind) -> bool {
+    pub(super) fn must_wait(&self, CallKind { is_suspect, is_oneway, .. }: CallKind) -> bool {
         match self.availability {
             // A call to a worker that is about to be killed would be lost.
             Availability::Connected => {

@@ -39,6 +39,23 @@ impl ParkedCall {
         request
     }
 
+    /// Error of a call that would wait for calls that may wait for it.
+    #[cold]
+    pub(super) fn would_deadlock(&self, reason: WaitReason) -> Error {
+        let cause = match reason {
+            WaitReason::MaxOneways => {
+                "the worker has not finished as many earlier oneway messages as it takes"
+            }
+            _ => "another call that was in flight when its worker crashed is being retried",
+        };
+        let text = format!(
+            "could not send `{}`: {cause}, and may wait for this one, which belongs to a callback; call another \
+             worker, or send it in a task of its own",
+            self.request.name()
+        );
+        Error::new(ErrorKind::WouldDeadlock, text).of_call()
+    }
+
     pub(super) fn timed_out(&self, reason: WaitReason) -> Error {
         let congested = "check if it hangs, or send it fewer requests";
         let (cause, remedy) = match reason {
