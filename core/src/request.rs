@@ -75,6 +75,8 @@ struct Extras {
     whole_timeout: Option<Duration>,
     /// Items of the caller. Shared by all clones: one of them takes the items.
     items: Option<Arc<Mutex<Option<Items>>>>,
+    /// `true` if `timeout` is what an earlier call has left, and none was set for this one.
+    inherits_timeout: bool,
     extensions: Extensions,
 }
 
@@ -250,12 +252,36 @@ impl Request {
     #[inline]
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         let Contents { wire, local, .. } = Arc::make_mut(&mut self.0);
-        if wire.timeout != timeout
-            && let Some(extras) = &mut local.extras
-        {
-            extras.whole_timeout = None;
+        if let Some(extras) = &mut local.extras {
+            if wire.timeout != timeout {
+                extras.whole_timeout = None;
+            }
+            extras.inherits_timeout = false;
         }
         wire.timeout = timeout;
+    }
+
+    /// Sets the timeout of a call for which none was set to what an earlier call has left, which waits for
+    /// it. The default of the worker still applies if it is shorter.
+    #[doc(hidden)]
+    pub fn inherit_timeout(&mut self, rest: Duration) {
+        self.set_timeout(Some(rest));
+        self.local_mut().extras.get_or_insert_default().inherits_timeout = true;
+    }
+
+    /// Timeout of the call, for a worker with this `default`. Zero means no limit.
+    #[doc(hidden)]
+    #[inline]
+    pub fn timeout_or(&self, default: Duration) -> Duration {
+        match self.0.wire.timeout {
+            None => default,
+            Some(timeout) => self.timeout_within(timeout, default),
+        }
+    }
+
+    fn timeout_within(&self, timeout: Duration, default: Duration) -> Duration {
+        let inherits = self.0.local.extras.as_ref().is_some_and(|extras| extras.inherits_timeout);
+        if inherits && !default.is_zero() { timeout.min(default) } else { timeout }
     }
 
     /// Sets the timeout of a call that has waited to the `rest` of its `whole` timeout, which errors

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_util::poll;
 use isolated_workers::codec::Json;
+use isolated_workers::host::Timeouts;
 use isolated_workers::pool::WhenFull;
 use isolated_workers::service::{Context, HostService};
 use tokio::sync::OnceCell;
@@ -31,6 +33,21 @@ async fn a_refused_nested_call_takes_no_place_in_a_queue() {
         assert_eq!(error.code, "IW_WOULD_DEADLOCK", "{when_full:?}: {}", error.text);
         assert_eq!(soon(queued).await.unwrap(), 1, "{when_full:?}");
     }
+}
+
+#[tokio::test]
+async fn a_nested_call_keeps_the_shorter_default_timeout_of_its_worker() {
+    let limit = Duration::from_millis(50);
+    let inner = Worker::builder(painter()).serve(Host::new().0.into_service());
+    let inner = soon(inner.timeouts(Timeouts::default().message(limit)).spawn()).await.unwrap();
+    let inner = PainterClient::new(BoxService::new(inner));
+    let host = Host::new().0;
+    let _ = host.painter.set(inner);
+    let outer = soon(Worker::builder(painter()).serve(host.into_service()).spawn()).await.unwrap();
+    // Its own timeout is 20 s.
+    let error = refused(soon(PainterClient::new(outer).wait_nested()).await);
+    assert_eq!(error.code, "IW_TIMEOUT");
+    assert!(error.text.contains("`wait_elsewhere`") && error.text.contains("50ms"), "{}", error.text);
 }
 
 /// Service of a worker that counts its calls.

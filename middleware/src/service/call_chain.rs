@@ -114,8 +114,11 @@ pub(super) fn end_by(request: &mut Request, deadline: Option<Instant>) {
     let Some(at) = deadline else { return };
     // Zero would mean no limit.
     let rest = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
-    let own = request.timeout().filter(|timeout| !timeout.is_zero());
-    request.set_timeout(Some(own.map_or(rest, |own| own.min(rest))));
+    match request.timeout() {
+        None => request.inherit_timeout(rest),
+        Some(own) if own.is_zero() => request.set_timeout(Some(rest)),
+        Some(own) => request.set_timeout(Some(own.min(rest))),
+    }
     request.set_deadline(Some(request.deadline().map_or(at, |own| own.min(at))));
 }
 

@@ -111,7 +111,7 @@ impl<T: CallTarget> Call<T> {
     /// Timeout of the call, if it has one. A deadline that a layer has set may be earlier, because the
     /// call may have waited.
     fn timeout(&self, request: &Request) -> Option<CallTimeout> {
-        let rest = request.timeout().unwrap_or(self.link().0.timeout);
+        let rest = request.timeout_or(self.link().0.timeout);
         let timeout = || CallTimeout { whole: request.whole_timeout().unwrap_or(rest), rest };
         let timeout = (!rest.is_zero()).then(timeout);
         match request.deadline() {

@@ -54,7 +54,7 @@ pub(crate) struct Attempts {
 impl Attempts {
     /// `timeout`: timeout of the call if its request sets none. Zero means no limit.
     pub(crate) fn new(request: Request, max: u32, timeout: Duration) -> Self {
-        let limit = request.timeout().unwrap_or(timeout);
+        let limit = request.timeout_or(timeout);
         let deadline = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
         let limit = request.whole_timeout().unwrap_or(limit);
         let first = request.attempt();
