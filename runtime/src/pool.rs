@@ -228,7 +228,9 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// Error of the new worker that failed to start. Workers that are not replaced by then keep
     /// running. [`Closed`](ErrorKind::Closed) if the pool was closed.
+    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock) in a handler of a callback of the pool.
     pub async fn reload(&self) -> Result<(), Error> {
+        self.check_outside("reload")?;
         let shared = &self.shared;
         let mut changes = shared.stats.subscribe();
         let from = shared.update(|state| state.scheduler.reload());
@@ -255,6 +257,7 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// [`Closed`](ErrorKind::Closed) if a worker did not end in time and was killed.
     pub async fn drain(&self) -> Result<(), Error> {
+        self.check_outside("drain")?;
         self.shared.stop(StopRequest::Drain);
         self.ended().await
     }
@@ -269,6 +272,12 @@ impl<S: Service> Pool<S> {
     pub async fn close(&self) -> Result<(), Error> {
         self.shared.stop(StopRequest::Close);
         self.ended().await
+    }
+
+    /// Checks that no callback of this pool waits until its call has ended.
+    fn check_outside(&self, verb: &str) -> Result<(), Error> {
+        let attempt = || format!("{verb} the pool ({})", self.shared.subject);
+        self.shared.chain_id.as_deref().map_or(Ok(()), |id| call_chain::check_outside(id, attempt))
     }
 
     async fn ended(&self) -> Result<(), Error> {

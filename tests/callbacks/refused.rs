@@ -11,6 +11,7 @@ use isolated_workers::pool::WhenFull;
 use isolated_workers::service::{Context, HostService};
 use tokio::sync::OnceCell;
 
+use super::services::WaitForCalls;
 use super::*;
 
 #[tokio::test]
@@ -48,6 +49,45 @@ async fn a_nested_call_keeps_the_shorter_default_timeout_of_its_worker() {
     let error = refused(soon(PainterClient::new(outer).wait_nested()).await);
     assert_eq!(error.code, "IW_TIMEOUT");
     assert!(error.text.contains("`wait_elsewhere`") && error.text.contains("50ms"), "{}", error.text);
+}
+
+/// Function that calls this method of a clone.
+macro_rules! waiting {
+    ($of:ident.$method:ident) => {{
+        let of = $of.clone();
+        let wait: WaitForCalls = Box::new(move || {
+            let of = of.clone();
+            Box::pin(async move { of.$method().await })
+        });
+        wait
+    }};
+}
+
+#[tokio::test]
+async fn a_callback_that_would_wait_for_its_own_call_is_an_error() {
+    let (of_worker, of_pool) = (Host::new().0, Host::new().0);
+    let worker =
+        soon(Worker::builder(painter()).serve(of_worker.clone().into_service()).spawn()).await.unwrap();
+    let pool = Pool::builder(painter()).workers(2).serve(of_pool.clone().into_service());
+    let pool = soon(pool.spawn()).await.unwrap();
+    let _ = of_worker.waits_for_calls.set(vec![waiting!(worker.drain)]);
+    let drain = waiting!(pool.drain);
+    let reload = waiting!(pool.reload);
+    let _ = of_pool.waits_for_calls.set(vec![drain, reload]);
+    for (painter, expected) in [
+        (PainterClient::new(BoxService::new(worker.clone())), ["drain the worker"].as_slice()),
+        (PainterClient::new(BoxService::new(pool.clone())), &["drain the pool", "reload the pool"]),
+    ] {
+        let errors = soon(painter.wait_for_calls()).await.unwrap();
+        assert_eq!(errors.len(), expected.len(), "{errors:?}");
+        for (error, text) in errors.iter().zip(expected) {
+            assert!(error.code == "IW_WOULD_DEADLOCK" && error.text.contains(text), "{error:?}");
+        }
+        assert_eq!(soon(painter.add(2, 3)).await.unwrap(), 5, "nothing has begun");
+    }
+    soon(pool.reload()).await.unwrap();
+    soon(pool.drain()).await.unwrap();
+    soon(worker.drain()).await.unwrap();
 }
 
 /// Service of a worker that counts its calls.

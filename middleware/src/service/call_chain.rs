@@ -122,9 +122,6 @@ pub(super) fn end_by(request: &mut Request, deadline: Option<Instant>) {
     request.set_deadline(Some(request.deadline().map_or(at, |own| own.min(at))));
 }
 
-/// Returns `true` if a call of the worker or pool with this id waits for `request`.
-pub fn waits_in(request: &Request, id: &str) -> bool {
-    request.metadata().get(CHAIN).is_some_and(|chain| chain.split(' ').any(|other| other == id))
 /// Marks a request with a chain as nested again after it was returned unsent, which loses the mark.
 pub fn restore(request: &mut Request) {
     if request.metadata().get(CHAIN).is_some() {
@@ -132,6 +129,27 @@ pub fn restore(request: &mut Request) {
     }
 }
 
+/// Returns `true` if a call of the worker or pool with this id waits for `request`.
+pub fn waits_in(request: &Request, id: &str) -> bool {
+    request.metadata().get(CHAIN).is_some_and(|chain| chain.split(' ').any(|other| other == id))
+}
+
+/// Checks that no handler waits until the worker or pool with this `id` has finished its calls, although
+/// one of them waits for the handler. `attempt`: what the handler does, such as "drain the pool (worker)".
+///
+/// # Errors
+/// `WouldDeadlock` in a handler of a callback of this worker or pool.
+pub fn check_outside(id: &str, attempt: impl FnOnce() -> String) -> Result<(), Error> {
+    let is_within = current().is_some_and(|chain| chain.ids.split(' ').any(|other| other == id));
+    if !is_within {
+        return Ok(());
+    }
+    let text = format!(
+        "could not {}: its calls are finished first, and one of them waits for the callback that waits for this; \
+         spawn a task for it",
+        attempt()
+    );
+    Err(Error::new(ErrorKind::WouldDeadlock, text))
 }
 
 /// Items of a nested handler. They belong to its chain.

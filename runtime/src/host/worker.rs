@@ -184,8 +184,13 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Cancel-safe: if the future is dropped, draining continues.
     ///
     /// # Errors
-    /// `Closed` if the worker had to be killed.
+    /// `Closed` if the worker had to be killed. `WouldDeadlock` in a handler of a callback of this worker.
     pub async fn drain(&self) -> Result<(), Error> {
+        let starter = &self.shared.starter;
+        if let Some(callbacks) = &starter.callbacks {
+            let attempt = || format!("drain the worker ({})", starter.driver.subject());
+            call_chain::check_outside(&callbacks.id, attempt)?;
+        }
         self.shared.supervisor.stop(StopRequest::Drain);
         self.ended().await
     }
