@@ -18,6 +18,7 @@ mod local;
 pub mod router;
 mod service_ext;
 pub mod streaming;
+mod until_end;
 
 use std::sync::Arc;
 

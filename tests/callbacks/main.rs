@@ -1,6 +1,7 @@
 //! Workers that call their hosts: what a callback inherits, and what ends it.
 
 mod forwarded;
+mod leaked;
 mod refused;
 mod services;
 

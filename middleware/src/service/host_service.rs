@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -8,9 +9,11 @@ use std::time::Instant;
 use futures_core::Stream;
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{Body, Error, ErrorKind, Executed, Items, Metadata, Name, Request, Response};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
+use super::box_service::BoxFuture;
 use super::call_chain;
+use super::until_end::UntilEnd;
 use crate::support::names::type_name;
 use crate::{BoxService, Service};
 
@@ -110,47 +113,45 @@ impl<C: Codec> Service for HostService<C> {
             return Err(parent.has_ended(name.as_str(), Executed::No));
         }
         parent.adopt(&mut request);
-        tokio::select! {
-            biased;
-            result = self.service.call(request) => {
-                let mut response = result?;
-                if response.has_items() {
-                    let parent = Arc::clone(&self.parent);
-                    response.change_items(|items| CallbackItems::until_end_of(parent, items, name));
-                }
-                Ok(response)
-            }
-            () = parent.ended.cancelled() => Err(parent.has_ended(name.as_str(), Executed::Maybe)),
+        let service = self.service.clone();
+        let call: BoxFuture<'static> = Box::pin(async move { service.call(request).await });
+        let call = UntilEnd::new(call, &parent.ended);
+        let result = poll_fn(|cx| call.poll(cx, |call, cx| call.as_mut().poll(cx))).await;
+        let mut response =
+            result.unwrap_or_else(|| Err(parent.has_ended(name.as_str(), Executed::Maybe)))?;
+        if response.has_items() {
+            let parent = Arc::clone(&self.parent);
+            response.change_items(|items| CallbackItems::until_end_of(parent, items, name));
         }
+        Ok(response)
     }
 }
 
 /// Items of a callback. They end with the call whose handler has made it.
 struct CallbackItems {
-    items: Items,
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    items: UntilEnd<Items>,
     parent: Arc<Parent>,
     name: Name,
 }
 
 impl CallbackItems {
     fn until_end_of(parent: Arc<Parent>, items: Items, name: Name) -> Items {
-        let ended = Box::pin(parent.ended.clone().cancelled_owned());
-        Items::new(Self { items, ended, parent, name })
+        let items = UntilEnd::new(items, &parent.ended);
+        Items::new(Self { items, parent, name })
     }
 }
 
 impl Stream for CallbackItems {
     type Item = Result<Body, Error>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let next = Pin::new(&mut this.items).poll_next(cx);
-        if next.is_pending() && this.ended.as_mut().poll(cx).is_ready() {
-            let error = this.parent.has_ended(this.name.as_str(), Executed::Maybe);
-            return Poll::Ready(Some(Err(error)));
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.items.poll(cx, |items, cx| Pin::new(items).poll_next(cx)) {
+            Poll::Ready(Some(next)) => Poll::Ready(next),
+            Poll::Ready(None) => {
+                Poll::Ready(Some(Err(self.parent.has_ended(self.name.as_str(), Executed::Maybe))))
+            }
+            Poll::Pending => Poll::Pending,
         }
-        next
     }
 }
 
