@@ -17,6 +17,12 @@ const RETRY_INTERVAL_CALLS: u32 = 256;
 /// Number of handlers timed one by one after a batch was slow.
 const TIMED_CALLS: u32 = 256;
 
+/// Maximum number of messages that are known to be slow. The peer chooses the names of its requests.
+const MAX_SLOW_MESSAGES: usize = 64;
+
+/// Size in bytes of a name above which nothing is learned about its messages.
+const MAX_NAME_BYTES: usize = 256;
+
 /// Learns which messages should not run inline, because their handlers block and would delay other
 /// answers.
 ///
@@ -93,10 +99,24 @@ impl InlinePolicy {
         let known = self.slow.iter().position(|slow| slow.name == *name);
         match (took > SLOW_START, known) {
             (true, Some(at)) => self.slow[at].slow_starts = self.slow[at].slow_starts.saturating_add(1),
-            (true, None) => self.slow.push(SlowMessage { name: name.clone(), slow_starts: 1, spawned: 0 }),
+            (true, None) => self.add(name),
             (false, Some(at)) => drop(self.slow.swap_remove(at)),
             (false, None) => {}
         }
+    }
+
+    /// Adds a message whose first start was slow. If there are too many, it replaces the one with the
+    /// fewest slow starts.
+    #[cold]
+    fn add(&mut self, name: &Name) {
+        if name.as_str().len() > MAX_NAME_BYTES {
+            return;
+        }
+        if self.slow.len() >= MAX_SLOW_MESSAGES {
+            let starts = |at: &usize| self.slow[*at].slow_starts;
+            (0..self.slow.len()).min_by_key(starts).map(|at| self.slow.swap_remove(at));
+        }
+        self.slow.push(SlowMessage { name: name.clone(), slow_starts: 1, spawned: 0 });
     }
 }
 
@@ -119,6 +139,21 @@ mod tests {
         assert!(policy.is_inline("other"));
         policy.learn(&name, fast);
         assert!(policy.is_inline("scale"));
+    }
+
+    #[test]
+    fn names_of_a_hostile_peer_take_bounded_memory_and_displace_no_slow_message() {
+        let (mut policy, name) = (InlinePolicy::default(), Name::from_static("scale"));
+        for _ in 0..MAX_SLOW_STARTS {
+            policy.learn(&name, 2 * SLOW_START);
+        }
+        for number in 0..10_000 {
+            policy.learn(&Name::from(&*format!("unknown {number}")), 2 * SLOW_START);
+            policy.learn(&Name::from(&*format!("{number:300}")), 2 * SLOW_START);
+        }
+        assert_eq!(policy.slow.len(), MAX_SLOW_MESSAGES);
+        assert!(policy.slow.iter().all(|slow| slow.name.as_str().len() <= MAX_NAME_BYTES));
+        assert!(!policy.is_inline("scale"));
     }
 
     #[test]
