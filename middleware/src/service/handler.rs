@@ -179,7 +179,8 @@ where
 /// a cancelled call when `run` has returned.
 ///
 /// # Errors
-/// Same as [`respond`], and `Closed` if the runtime is shutting down.
+/// Same as [`respond`], `Closed` if the runtime is shutting down, and `Overloaded` if the system refuses a
+/// thread.
 ///
 /// # Panics
 /// Panics if `run` panics, or if called outside of a tokio runtime.
@@ -207,6 +208,10 @@ where
         left_threads::forget();
         ran.map_err(|panic| (panic, panic_location::take()))
     });
+    let task = match task {
+        Ok(task) => task,
+        Err(cause) => return Answer::failed(without_thread(M::NAME, &cause)),
+    };
     Answer::new(async move {
         let ran = task.await;
         drop(end_callbacks);
@@ -253,6 +258,15 @@ fn encode_value<C: Codec>(codec: &C, reply: &impl Serialize, name: &str) -> Resu
         Ok(()) => Ok(response),
         Err(error) => Err(unencodable::<C>(error, Part::Reply, name)),
     }
+}
+
+#[cold]
+fn without_thread(name: &str, cause: &str) -> Error {
+    let text = format!(
+        "could not run the handler of `{name}`: there is no thread for it: {cause}; raise the limit of processes \
+         (`ulimit -u`, or that of the control group), or run fewer"
+    );
+    Error::new(ErrorKind::Overloaded, text)
 }
 
 /// Returns the answer to a request that no handler matches.

@@ -2,9 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::panic_location;
@@ -31,7 +34,7 @@ impl LeftThreads {
     #[inline]
     pub fn collect(&mut self) {
         if HAS_LEFT.get() {
-            self.0.append(&mut take());
+            self.0.append(&mut take_left());
         }
     }
 
@@ -73,18 +76,18 @@ pub fn of(drop: impl FnOnce()) -> LeftThreads {
     IS_COLLECTED.set(true);
     let _end = End;
     drop();
-    LeftThreads(take())
+    LeftThreads(take_left())
 }
 
 /// Forgets the threads that were left on this thread.
 pub(crate) fn forget() {
     if HAS_LEFT.get() {
-        drop(take());
+        drop(take_left());
     }
 }
 
 #[cold]
-fn take() -> Vec<LeftThread> {
+fn take_left() -> Vec<LeftThread> {
     HAS_LEFT.set(false);
     LEFT.take()
 }
@@ -98,14 +101,38 @@ fn leave(threads: Vec<LeftThread>) {
     }
 }
 
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// Result of a closure on tokio's blocking thread pool. If it is dropped before the closure has
 /// started, the closure never runs. If it is dropped later, the thread continues, and is left by the
 /// handler that dropped it.
-pub(crate) struct BlockingTask<T: Send + 'static>(Option<JoinHandle<T>>);
+///
+/// `None` in the output of the thread stands for a closure that was taken back.
+pub(crate) struct BlockingTask<T: Send + 'static>(Option<JoinHandle<Option<T>>>);
 
 impl<T: Send + 'static> BlockingTask<T> {
-    pub(crate) fn spawn(run: impl FnOnce() -> T + Send + 'static) -> Self {
-        Self(Some(tokio::task::spawn_blocking(run)))
+    /// Starts the closure, or drops it.
+    ///
+    /// # Errors
+    /// Text of the cause if the system refuses a thread.
+    ///
+    /// # Panics
+    /// Panics outside of a tokio runtime.
+    pub(crate) fn spawn(run: impl FnOnce() -> T + Send + 'static) -> Result<Self, String> {
+        let runtime = Handle::current();
+        let run = Arc::new(Mutex::new(Some(run)));
+        let queued = Arc::clone(&run);
+        let spawn = || runtime.spawn_blocking(move || take(&queued).map(|run| run()));
+        // The runtime panics if there is no thread that could ever run the closure. It stays in the
+        // queue: a later thread would run it although its call has failed.
+        let spawned = catch_unwind(AssertUnwindSafe(spawn));
+        spawned.map(|task| Self(Some(task))).map_err(|panic| {
+            drop(take(&run));
+            panic_location::take();
+            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+        })
     }
 }
 
@@ -118,7 +145,7 @@ impl<T: Send + 'static> Future for BlockingTask<T> {
         if result.is_ready() {
             self.0 = None;
         }
-        result
+        result.map_ok(|output| output.expect("a closure is taken back only if its task was not created"))
     }
 }
 

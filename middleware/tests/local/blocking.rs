@@ -1,6 +1,6 @@
 //! Threads of the parts of a call whose handler blocks.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use isolated_workers_codec::{Codec, Json};
@@ -94,4 +94,45 @@ async fn a_blocking_handler_decodes_and_encodes_on_its_own_thread() {
     let error = Doubler.handle(&Json, request).await.unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
     assert!(error.to_string().starts_with("could not decode `double` from json: "), "{error}");
+}
+
+#[derive(Serialize, Deserialize)]
+struct Hold;
+
+impl Message for Hold {
+    const NAME: &'static str = "hold";
+    type Reply = ();
+    type Error = String;
+}
+
+/// Handler whose blocking part owns a reference.
+struct Holder(Arc<()>);
+
+impl Handler for Holder {
+    const SCHEMA: Schema = Schema::new("Holder", 1);
+
+    async fn handle<C: Codec>(&self, codec: &C, request: Request) -> Result<Response, Error> {
+        let held = Arc::clone(&self.0);
+        handler::respond_blocking(codec, request, move |_, Hold| {
+            drop(held);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[test]
+fn a_blocking_handler_for_which_the_system_refuses_a_thread_has_not_run() {
+    // No thread has a stack of this size.
+    let runtime = tokio::runtime::Builder::new_current_thread().thread_stack_size(1 << 60).build().unwrap();
+    let started = Arc::new(());
+    let local = Local::new(Holder(Arc::clone(&started)), Json);
+    for _ in 0..3 {
+        let result = runtime.block_on(local.send(&Hold));
+        let Err(CallError::Call(error)) = result else { panic!("{result:?}") };
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Overloaded, Executed::No), "{error}");
+        assert!(error.to_string().contains("there is no thread for it: OS can't spawn"), "{error}");
+        // Nothing waits in the queue of the runtime.
+        assert_eq!(Arc::strong_count(&started), 2);
+    }
 }
