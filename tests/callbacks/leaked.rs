@@ -17,6 +17,17 @@ async fn a_leaked_callback_ends_with_the_answer_of_its_call() {
 }
 
 #[tokio::test]
+async fn a_leaked_stream_of_a_callback_ends_with_the_answer_of_its_call() {
+    let (host, mut waits) = Host::new();
+    let painter = started(&host).await;
+    for _ in 0..CALLS {
+        soon(painter.leak_items()).await.unwrap();
+        assert_eq!((soon(waits.recv()).await, soon(waits.recv()).await), (Some(true), Some(false)));
+    }
+    assert_eq!(soon(painter.add(2, 3)).await.unwrap(), 5);
+}
+
+#[tokio::test]
 async fn a_leaked_callback_ends_with_its_oneway_message() {
     let (host, mut waits) = Host::new();
     let painter = started(&host).await;

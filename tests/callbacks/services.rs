@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
+use futures_util::{Stream, StreamExt, stream};
 use isolated_workers::codec::{Json, Postcard};
 use isolated_workers::driver::Thread;
 use isolated_workers::prelude::*;
@@ -31,6 +32,8 @@ pub(crate) trait Studio {
     async fn panic(&self);
     /// Waits until the callback is cancelled.
     async fn wait(&self);
+    /// Like `wait`, after one item.
+    fn wait_after_item(&self) -> impl Stream<Item = u32>;
     /// Waits until the worker or pool that the host has set is drained, or reloaded.
     async fn wait_for_calls(&self) -> Vec<Refused>;
     /// Calls `wait_elsewhere` of the worker or pool that the host has set.
@@ -66,6 +69,8 @@ pub(crate) trait Painter {
     /// Like `leak_waiting`, for a call that has no answer.
     #[message(oneway)]
     async fn leak_waiting_oneway(&self, context: Context);
+    /// Like `leak_waiting`, for a stream of which one item was taken.
+    async fn leak_items(&self, context: Context) -> Result<(), Refused>;
     /// Like `leak_waiting`, and waits until the call is cancelled.
     async fn leak_waiting_and_wait(&self, context: Context) -> Result<(), Refused>;
     /// Calls `wait_nested` of the host.
@@ -135,6 +140,22 @@ impl Host {
     }
 }
 
+/// Reports the begin and the end of `wait`.
+struct Waiting(mpsc::UnboundedSender<bool>);
+
+impl Waiting {
+    fn begin(waits: &mpsc::UnboundedSender<bool>) -> Self {
+        let _ = waits.send(true);
+        Self(waits.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.0.send(false);
+    }
+}
+
 impl Studio for Host {
     async fn parent(&self, context: Context) -> Option<String> {
         context.parent().map(str::to_owned)
@@ -167,17 +188,15 @@ impl Studio for Host {
     }
 
     async fn wait(&self) {
-        struct Ended(mpsc::UnboundedSender<bool>);
-
-        impl Drop for Ended {
-            fn drop(&mut self) {
-                let _ = self.0.send(false);
-            }
-        }
-
-        let _ = self.waits.send(true);
-        let _ended = Ended(self.waits.clone());
+        let _waiting = Waiting::begin(&self.waits);
         std::future::pending().await
+    }
+
+    fn wait_after_item(&self) -> impl Stream<Item = u32> {
+        let waiting = Waiting::begin(&self.waits);
+        stream::iter([7]).chain(stream::pending()).inspect(move |_| {
+            let _ = &waiting;
+        })
     }
 
     async fn wait_for_calls(&self) -> Vec<Refused> {
@@ -298,6 +317,14 @@ impl Painter for Apprentice {
 
     async fn leak_waiting_oneway(&self, context: Context) {
         leak_waiting(&context).await.expect("the host takes the callback");
+    }
+
+    async fn leak_items(&self, context: Context) -> Result<(), Refused> {
+        let studio = studio(&context)?;
+        let mut items = Box::pin(studio.wait_after_item());
+        assert_eq!(items.next().await.expect("there is an item")?, 7);
+        std::mem::forget(items);
+        Ok(())
     }
 
     async fn leak_waiting_and_wait(&self, context: Context) -> Result<(), Refused> {

@@ -117,8 +117,7 @@ impl<C: Codec> Service for HostService<C> {
         let call: BoxFuture<'static> = Box::pin(async move { service.call(request).await });
         let call = UntilEnd::new(call, &parent.ended);
         let result = poll_fn(|cx| call.poll(cx, |call, cx| call.as_mut().poll(cx))).await;
-        let mut response =
-            result.unwrap_or_else(|| Err(parent.has_ended(name.as_str(), Executed::Maybe)))?;
+        let mut response = result.unwrap_or_else(|| Err(parent.has_ended(name.as_str(), Executed::Maybe)))?;
         if response.has_items() {
             let parent = Arc::clone(&self.parent);
             response.change_items(|items| CallbackItems::until_end_of(parent, items, name));

@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Event, Sending};
-use isolated_workers_core::{Body, Items, Request, Role, TxId};
+use isolated_workers_core::{Body, Error, Items, Request, Role, TxId};
 
 pub(super) use self::handlers::HandlerStreams;
 pub(crate) use self::item_sender::ItemSender;
@@ -61,6 +61,7 @@ impl<F: Framing> State<F> {
     #[cold]
     pub(super) fn complete_stream(&mut self, event: Event<usize>) {
         if let Event::StreamEnded { token, items, result } = event {
+            let result = result.map_err(Error::of_call);
             let completed = self.waiters.complete_stream(token, StreamEnd { items, result });
             self.completed(completed);
         }

@@ -7,6 +7,7 @@ use futures_core::Stream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::StreamClosed;
+use crate::service::call_chain;
 use crate::support::left_threads::{self, BlockingTask};
 use crate::support::panic_location;
 
@@ -20,7 +21,8 @@ const CAPACITY: usize = 16;
 /// cancelled call when `run` has returned.
 ///
 /// # Panics
-/// Panics if called outside of a tokio runtime. The stream panics if `run` panics.
+/// Panics if called outside of a tokio runtime, or if the system refuses a thread. The stream panics if
+/// `run` panics.
 pub fn produce_blocking<T, E, F>(run: F) -> ProducedBlocking<T, E>
 where
     T: Send + 'static,
@@ -28,12 +30,15 @@ where
     F: FnOnce(BlockingEmitter<T>) -> Result<(), E> + Send + 'static,
 {
     let (sender, items) = channel(CAPACITY);
+    let chain = call_chain::current();
     let task = BlockingTask::spawn(move || {
-        let run = || run(BlockingEmitter(sender));
+        let run = || call_chain::within(chain, || run(BlockingEmitter(sender)));
         let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(run)));
         left_threads::forget();
         ran.map_err(|panic| Panic { panic, location: panic_location::take() })
     });
+    let task =
+        task.unwrap_or_else(|cause| panic!("there is no thread for the producer of a stream: {cause}"));
     ProducedBlocking { items, task: Some(task) }
 }
 

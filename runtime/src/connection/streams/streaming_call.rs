@@ -188,5 +188,5 @@ fn lost_items(name: &str) -> Error {
         "could not call `{name}`: its worker ended before the request was sent, and items of the call were taken \
          from their stream already; make the call again with new items"
     );
-    Error::new(ErrorKind::Crashed, text).with_executed(Executed::No)
+    Error::new(ErrorKind::Crashed, text).with_executed(Executed::No).of_call()
 }
