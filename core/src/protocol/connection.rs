@@ -480,9 +480,8 @@ impl<T> Connection<T> {
                 None
             }
             Frame::ItemsEnd { id } => {
-                if let Some(Err(breach)) = self.streams.receive_end(&id) {
-                    return Err(unexpected_item(&id, breach));
-                }
+                let received = self.streams.receive_end(&id);
+                self.check_received(Role::Callee, &id, received)?;
                 None
             }
             Frame::ItemCredit { id, from, bytes } => {
@@ -556,11 +555,21 @@ impl<T> Connection<T> {
     /// Processes an item for a call, in which this side has `role`. An item for a call that has ended or
     /// that was cancelled is passed over.
     fn receive_item(&mut self, role: Role, id: &TxId, item: Body) -> Result<(), Error> {
+        let received = self.streams.receive(role, id, item);
+        self.check_received(role, id, received)
+    }
+
+    /// Checks an item or the end of items. `None`: the call has no streams, which is a breach if it is open.
+    fn check_received(
+        &self,
+        role: Role,
+        id: &TxId,
+        received: Option<Result<(), Breach>>,
+    ) -> Result<(), Error> {
         let is_open = match role {
             Role::Caller => self.token(id).is_some(),
             Role::Callee => self.serving.get(id).is_some_and(|served| !served.is_cancelled),
         };
-        let received = self.streams.receive(role, id, item);
         match received.unwrap_or(if is_open { Err(Breach::NoStream) } else { Ok(()) }) {
             Ok(()) => Ok(()),
             Err(breach) => Err(unexpected_item(id, breach)),

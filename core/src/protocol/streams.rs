@@ -108,10 +108,12 @@ impl StreamTable {
         }
     }
 
-    /// Returns `true` if both sides take the items that `streams` need.
+    /// Returns `true` if a call in which this side has `role` may have these streams. A peer that announces
+    /// no items need not know streams, so it gets no request with one.
     pub(super) fn are_taken(&self, role: Role, streams: Streams) -> bool {
         let (sends, receives) = directions(role, streams);
-        !(sends && self.peer_item_bytes == 0 || receives && self.own_item_bytes == 0)
+        let needs_peer = sends || role == Role::Caller;
+        !(needs_peer && self.peer_item_bytes == 0 || receives && self.own_item_bytes == 0)
     }
 
     /// Opens the streams of a call, in which this side has `role`.

@@ -6,6 +6,7 @@ mod go_away;
 mod ids;
 mod oneway;
 mod queue;
+mod streams;
 mod timeout;
 
 use std::time::Duration;
