@@ -45,6 +45,8 @@ mod second_service;
 mod service;
 mod services;
 mod shortage;
+mod stream_service;
+mod streams;
 mod tests_macro;
 
 use std::fmt::{Debug, Display};
@@ -59,7 +61,7 @@ use isolated_workers_transport::{Reconnect, Transport};
 
 pub use self::alone::{alone, check};
 pub use self::role::SuiteRole;
-pub use self::service::service;
+pub use self::stream_service::service;
 use crate::{Builder, Driver, Link, Timeouts, Worker};
 
 /// Limits for both sides. The largest body fits even in a format that doubles its size.
@@ -161,6 +163,28 @@ cases! {
     services::missing_service;
     /// A host serves two services to its worker.
     services::services_of_the_host;
+    /// Items travel from the worker, from the host, and both ways. Either side may send none, and a handler
+    /// may answer before the items of its caller end.
+    streams::streams;
+    /// Items of 0 bytes up to the largest size arrive unchanged, in both directions.
+    streams::large_items;
+    /// An item that exceeds the frame limit of the other side ends the call with an error, after the items
+    /// before it.
+    streams::too_large_items;
+    /// A handler's own error ends its stream, after the items before it.
+    streams::stream_errors;
+    /// A stream that is dropped cancels its call in the worker.
+    streams::dropped_streams;
+    /// Streams that are not polled delay neither calls nor other streams.
+    streams::unpolled_streams;
+    /// A crash ends a stream with one error, which tells the number of items.
+    streams::streams_of_a_crashed_worker;
+    /// Streams go on while their worker drains.
+    streams::streams_while_draining;
+    /// Streams of a worker that announces its end go on while its successor serves new calls.
+    streams::streams_at_a_handover;
+    /// Handlers of the worker have streams in calls to their host, in both directions.
+    streams::streams_in_callbacks;
     /// An idle worker closes.
     life::close_idle;
     /// A worker with calls in flight closes, and the calls fail.
@@ -255,6 +279,7 @@ where
         judge::<C, T>("reconnect", life::reconnect(self).await);
         judge::<C, T>("reconnect", callbacks::reconnect(self).await);
         judge::<C, T>("reconnect", services::reconnect(self).await);
+        judge::<C, T>("reconnect", streams::reconnect(self).await);
     }
 
     fn builder(&self, role: SuiteRole) -> Builder<D, C, T> {

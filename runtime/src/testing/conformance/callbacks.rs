@@ -10,7 +10,7 @@ use isolated_workers_middleware::{Service, ServiceExt};
 use isolated_workers_transport::{Reconnect, Transport};
 
 use super::callback_service::CallHost;
-use super::service::service;
+use super::stream_service::service;
 use super::{Suite, SuiteRole, Verdict, ensure, equal, failure, poll_once, within};
 use crate::{Driver, Link, Worker};
 

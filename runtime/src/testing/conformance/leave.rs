@@ -14,7 +14,10 @@ use super::service::{Echo, Hang, Leave, Linger, Note, Noted, Tether};
 use super::{STEP_TIMEOUT, Suite, SuiteRole, Verdict, ensure, equal, within};
 use crate::{Driver, Link, OnCrash, Timeouts, Worker};
 
-async fn started<F, D, C, T>(suite: &Suite<F, C, T>, timeouts: Timeouts) -> Verdict<Worker<Link<C>, T, D>>
+pub(super) async fn started<F, D, C, T>(
+    suite: &Suite<F, C, T>,
+    timeouts: Timeouts,
+) -> Verdict<Worker<Link<C>, T, D>>
 where
     F: Fn(SuiteRole) -> D,
     D: Driver,
@@ -29,7 +32,7 @@ where
 }
 
 /// Makes the worker announce its end, and waits until its successor answers.
-async fn leave(worker: &impl Service) -> Verdict {
+pub(super) async fn leave(worker: &impl Service) -> Verdict {
     within("the call that makes the worker leave", worker.send(&Leave {})).await??;
     loop {
         match within("a call to the successor", worker.send(&Noted {})).await? {

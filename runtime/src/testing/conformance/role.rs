@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::callback_service::CallBackHandler;
 use super::second_service::both_services;
-use super::{limits, service::SCHEMA, service::service, service::service_until_stopped};
+use super::stream_service::{service, service_until_stopped};
+use super::{limits, service::SCHEMA};
 use crate::handshake::{self, Greeting};
 use crate::launch::{AnyReader, Inherited};
 use crate::worker::serve;

@@ -8,7 +8,8 @@ use isolated_workers_core::{Error, Message, Never, Request, Response, Schema};
 use isolated_workers_middleware::{Handler, Router, handler};
 use serde::{Deserialize, Serialize};
 
-use super::service::{message, service};
+use super::service::message;
+use super::stream_service::service;
 
 pub(super) const SCHEMA: Schema = Schema::new("SecondConformance", 2);
 

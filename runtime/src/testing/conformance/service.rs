@@ -1,4 +1,4 @@
-//! Service of the worker under test, and its messages.
+//! Messages without streams of the worker under test, and their handler.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,19 +14,6 @@ use isolated_workers_middleware::{Handler, handler};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
-
-/// Returns the handler that the worker under test serves, with [`limits`](super::limits).
-/// [`SuiteRole::play`](super::SuiteRole::play) serves it.
-pub fn service() -> impl Handler {
-    ConformanceHandler::default()
-}
-
-/// Returns the handler, and the event that `StopServing` and `Leave` notify.
-pub(super) fn service_until_stopped() -> (impl Handler, Arc<Notify>) {
-    let handler = ConformanceHandler::default();
-    let stop = Arc::clone(&handler.stop);
-    (handler, stop)
-}
 
 /// Last words of a handler of [`Finish`].
 pub(super) const FINISHED: &[u8] = b"finished";
@@ -135,7 +122,7 @@ impl fmt::Display for DivideError {
 
 impl std::error::Error for DivideError {}
 
-fn divide(a: i64, b: i64) -> Result<i64, DivideError> {
+pub(super) fn divide(a: i64, b: i64) -> Result<i64, DivideError> {
     if b == 0 {
         return Err(DivideError::ByZero);
     }
@@ -143,38 +130,37 @@ fn divide(a: i64, b: i64) -> Result<i64, DivideError> {
 }
 
 #[derive(Default)]
-struct ConformanceHandler {
+pub(super) struct ConformanceHandler {
     notes: Mutex<Vec<String>>,
     gates: Mutex<BTreeMap<u32, oneshot::Sender<()>>>,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     tethers: Mutex<Vec<TcpStream>>,
-    stop: Arc<Notify>,
+    /// Event that `StopServing` and `Leave` notify.
+    pub(super) stop: Arc<Notify>,
 }
 
 /// Counts a waiting call until it ends.
-struct WaitingGuard<'a>(&'a AtomicUsize);
+pub(super) struct WaitingGuard(Arc<AtomicUsize>);
 
-impl<'a> WaitingGuard<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        Self(waiting)
-    }
-}
-
-impl Drop for WaitingGuard<'_> {
+impl Drop for WaitingGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl ConformanceHandler {
+    pub(super) fn waiting(&self) -> WaitingGuard {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        WaitingGuard(Arc::clone(&self.waiting))
+    }
+
     async fn wait(&self) -> Result<(), Never> {
-        let _guard = WaitingGuard::new(&self.waiting);
+        let _guard = self.waiting();
         std::future::pending().await
     }
 
     async fn gate(&self, key: u32) -> Result<u32, Never> {
-        let _guard = WaitingGuard::new(&self.waiting);
+        let _guard = self.waiting();
         let (open, opened) = oneshot::channel();
         lock(&self.gates).insert(key, open);
         let _ = opened.await;

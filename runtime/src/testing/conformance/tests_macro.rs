@@ -26,8 +26,10 @@ macro_rules! conformance_tests {
                 calls, in_flight, oneway, bodies, metadata, cancellation, timeouts, unknown_message, undecodable,
                 mixed_sizes, slow_reader, printing, panics, dribble, callbacks, callbacks_in_flight,
                 callbacks_end_with_their_call, callbacks_while_draining, callbacks_of_a_killed_worker,
-                callbacks_without_a_service, services, default_service, missing_service, services_of_the_host, close_idle, close_in_flight, close_twice,
-                kill, drain, last_handle, close_unresponsive, runtime_dropped, handover, drain_timeout, vanishing_host,
+                callbacks_without_a_service, services, default_service, missing_service, services_of_the_host, streams,
+                large_items, too_large_items, stream_errors, dropped_streams, unpolled_streams,
+                streams_of_a_crashed_worker, streams_while_draining, streams_at_a_handover, streams_in_callbacks,
+                close_idle, close_in_flight, close_twice, kill, drain, drain_oneway, last_handle, close_unresponsive, runtime_dropped, handover, drain_timeout, vanishing_host,
                 vanishing_worker, garbage, half_close, stopped_serving
             }
 
