@@ -1,7 +1,8 @@
 //! Service of the workers in these tests.
 
+use futures_util::Stream;
 use isolated_workers::service;
-use isolated_workers::service::Context;
+use isolated_workers::service::{Context, Streaming};
 
 #[service]
 pub(crate) trait Jobs {
@@ -62,4 +63,13 @@ pub(crate) trait Jobs {
     async fn grow(&self, bytes: usize);
     /// Returns the first argument of the program.
     async fn version(&self) -> String;
+    /// Sends the numbers below `before`, connects like `hold`, and sends `after` more when the test closes
+    /// the connection.
+    fn count(&self, path: String, name: String, before: u64, after: u64) -> impl Stream<Item = u64>;
+    /// Same as `count`, with retries.
+    #[message(retry = 3)]
+    fn count_again(&self, path: String, name: String, before: u64, after: u64) -> impl Stream<Item = u64>;
+    /// Takes a number, connects like `hold`, and adds the others when the test closes the connection.
+    #[message(idempotent)]
+    async fn sum(&self, path: String, name: String, numbers: Streaming<u64>) -> u64;
 }

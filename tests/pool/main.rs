@@ -16,6 +16,7 @@ mod settings;
 mod shutdown;
 mod stage;
 mod starting;
+mod streams;
 mod unpolled;
 mod unsent;
 

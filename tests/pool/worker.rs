@@ -7,7 +7,9 @@ use std::io::{Read, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use isolated_workers::service::Context;
+use futures_util::{Stream, StreamExt};
+use isolated_workers::service::streaming::{Emitter, StreamClosed, produce};
+use isolated_workers::service::{Context, Streaming};
 use isolated_workers::{Error, serve};
 use jobs::Jobs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,10 +28,7 @@ impl Jobs for Worker {
         number
     }
     async fn hold(&self, path: String, name: String) -> u32 {
-        let mut stream = UnixStream::connect(path).await.unwrap();
-        stream.write_all(format!("{name}\n").as_bytes()).await.unwrap();
-        // Returns when the test closes the connection.
-        let _ = stream.read(&mut [0]).await;
+        held(path, name).await;
         std::process::id()
     }
     async fn hold_again(&self, path: String, name: String) -> u32 {
@@ -113,6 +112,37 @@ impl Jobs for Worker {
     async fn version(&self) -> String {
         std::env::args().nth(1).unwrap_or_default()
     }
+    fn count(&self, path: String, name: String, before: u64, after: u64) -> impl Stream<Item = u64> {
+        let numbers = produce(async move |mut out: Emitter<u64>| {
+            for number in 0..before {
+                out.send(number).await?;
+            }
+            held(path, name).await;
+            for number in before..before + after {
+                out.send(number).await?;
+            }
+            Ok::<(), StreamClosed>(())
+        });
+        numbers.map(Result::unwrap)
+    }
+    fn count_again(&self, path: String, name: String, before: u64, after: u64) -> impl Stream<Item = u64> {
+        self.count(path, name, before, after)
+    }
+    async fn sum(&self, path: String, name: String, mut numbers: Streaming<u64>) -> u64 {
+        let mut sum = numbers.next().await.unwrap().unwrap();
+        held(path, name).await;
+        while let Some(number) = numbers.next().await {
+            sum += number.unwrap();
+        }
+        sum
+    }
+}
+
+/// Connects to a stage, and returns when the test closes the connection.
+async fn held(path: String, name: String) {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    stream.write_all(format!("{name}\n").as_bytes()).await.unwrap();
+    let _ = stream.read(&mut [0]).await;
 }
 
 fn connect(path: &str, name: &str) -> std::os::unix::net::UnixStream {
