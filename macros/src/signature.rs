@@ -79,11 +79,15 @@ fn check_qualifiers(sig: &Signature, options: &MessageOptions, errors: &mut Erro
             let problem = "the call starts when its stream is polled";
             errors.at(token, format!("{problem}: remove `async`, and await within the stream"));
         }
-        (None, None) if is_stream => {}
+        // A stream in another place is an error of its own.
+        (None, None) if type_check::has_stream(&sig.output) => {}
         (None, None) => {
-            let advice = "or put `#[message(blocking)]` above it if it computes or blocks";
+            let advice = match streams::takes_items(sig) {
+                true => "",
+                false => ", or put `#[message(blocking)]` above it if it computes or blocks",
+            };
             let problem = "a method is called in another process";
-            errors.at(sig.fn_token, format!("{problem}: write `async fn {}`, {advice}", sig.ident));
+            errors.at(sig.fn_token, format!("{problem}: write `async fn {}`{advice}", sig.ident));
         }
         (Some(token), Some(_)) => {
             let advice = "remove `async`, or `blocking`";

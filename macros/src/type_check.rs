@@ -1,7 +1,10 @@
 //! Checks of argument and reply types: can their values be sent to another process?
 
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, Path, Type, TypeImplTrait, TypeInfer, TypeNever, TypePtr, TypeReference};
+use syn::{
+    Lifetime, Path, ReturnType, Type, TypeImplTrait, TypeInfer, TypeNever, TypeParamBound, TypePtr,
+    TypeReference,
+};
 
 use crate::errors::Errors;
 use crate::token_text;
@@ -24,6 +27,28 @@ pub(crate) fn check(ty: &Type, place: Position, errors: &mut Errors) {
     } else {
         check.visit_type_mut(&mut ty.clone());
     }
+}
+
+/// Returns `true` if a stream is part of what a method returns.
+pub(crate) fn has_stream(output: &ReturnType) -> bool {
+    struct Find(bool);
+
+    impl VisitMut for Find {
+        fn visit_type_impl_trait_mut(&mut self, node: &mut TypeImplTrait) {
+            self.0 |= is_stream(node);
+        }
+    }
+
+    let mut find = Find(false);
+    find.visit_return_type_mut(&mut output.clone());
+    find.0
+}
+
+fn is_stream(node: &TypeImplTrait) -> bool {
+    node.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Stream"),
+        _ => false,
+    })
 }
 
 /// Returns `true` if `ty` is written as a `Vec<u8>`, with or without its path.
@@ -71,7 +96,15 @@ impl VisitMut for Check<'_> {
     }
 
     fn visit_type_impl_trait_mut(&mut self, node: &mut TypeImplTrait) {
-        self.errors.at(node, "a message has one concrete type: name it instead of `impl Trait`");
+        let advice = match (is_stream(node), self.place) {
+            (true, Position::Reply) => {
+                "a method returns one stream: write `impl Stream<Item = T>`, or `impl Stream<Item = Result<T, E>>` \
+                 if it can fail"
+            }
+            (true, Position::Argument) => "the items of a caller are an argument: write `Streaming<T>`",
+            (false, _) => "a message has one concrete type: name it instead of `impl Trait`",
+        };
+        self.errors.at(node, advice);
     }
 
     fn visit_type_ptr_mut(&mut self, node: &mut TypePtr) {

@@ -15,6 +15,7 @@ mod pictures;
 mod requests;
 mod scopes;
 mod services;
+mod streams;
 mod ui;
 mod values;
 mod version_skew;

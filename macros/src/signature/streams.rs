@@ -42,6 +42,11 @@ pub(super) fn take_items(sig: &mut Signature, errors: &mut Errors) -> Option<Ite
     }
 }
 
+/// Returns `true` if a method has a parameter for the items of the caller.
+pub(super) fn takes_items(sig: &Signature) -> bool {
+    sig.inputs.iter().any(|input| item_of_input(input).is_some())
+}
+
 /// Item type of a parameter that is a `Streaming`.
 fn item_of_input(input: &FnArg) -> Option<Type> {
     match input {
@@ -112,7 +117,10 @@ pub(super) fn check(
         errors.at(key, "a oneway message has no streams: remove `oneway`");
     }
     if let Some(key) = options.blocking.as_ref().filter(|_| sends || answers) {
-        let advice = "remove `blocking`, and return the stream of `streaming::produce_blocking`";
+        let advice = match answers {
+            true => "remove `blocking`, and return the stream of `streaming::produce_blocking`",
+            false => "write an `async fn` instead, and use `spawn_blocking` for what blocks",
+        };
         errors.at(key, format!("a blocking method has no streams: {advice}"));
     }
     if let Some((_, key)) = options.retry.as_ref().filter(|_| sends) {
