@@ -1,7 +1,11 @@
 //! Calls with streams of items.
 
 mod layers;
+#[cfg(target_os = "linux")]
+mod processes;
 mod services;
+#[cfg(target_os = "linux")]
+mod steps;
 
 use std::task::Poll;
 

@@ -33,6 +33,12 @@ pub(crate) trait Numbers {
     fn panic_after(&self, count: u64) -> impl Stream<Item = u64>;
     /// Waits for further numbers after the first one.
     async fn wait_for_numbers(&self, numbers: Streaming<u64>) -> Result<u64, Failed>;
+    /// Sends the numbers below `count`, and then waits.
+    fn hang_after(&self, count: u64) -> impl Stream<Item = u64>;
+    /// Takes `count` numbers, and then waits.
+    async fn take_and_hang(&self, numbers: Streaming<u64>, count: u64) -> u64;
+    /// Sends the numbers that it receives.
+    fn pass(&self, numbers: Streaming<u64>) -> impl Stream<Item = u64>;
     async fn add(&self, a: u64, b: u64) -> u64;
 }
 
@@ -162,6 +168,21 @@ impl Numbers for Counter {
                 None => return Ok(0),
             }
         }
+    }
+
+    fn hang_after(&self, count: u64) -> impl Stream<Item = u64> {
+        stream::iter(0..count).chain(stream::pending())
+    }
+
+    async fn take_and_hang(&self, mut numbers: Streaming<u64>, count: u64) -> u64 {
+        for _ in 0..count {
+            let Some(Ok(_)) = numbers.next().await else { break };
+        }
+        std::future::pending().await
+    }
+
+    fn pass(&self, numbers: Streaming<u64>) -> impl Stream<Item = u64> {
+        numbers.filter_map(async |number| number.ok())
     }
 
     async fn add(&self, a: u64, b: u64) -> u64 {
