@@ -7,13 +7,16 @@ mod services;
 #[cfg(target_os = "linux")]
 mod steps;
 
+use std::future::IntoFuture;
 use std::task::Poll;
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, poll, stream};
-use isolated_workers::ErrorKind;
 use isolated_workers::codec::{Codec, Json, Postcard};
+use isolated_workers::driver::Thread;
+use isolated_workers::error::Executed;
 use isolated_workers::prelude::*;
 use isolated_workers::service::BoxService;
+use isolated_workers::{ErrorKind, serve};
 use isolated_workers_test_support::{assert_error, soon};
 use services::{Counter, Failed, NumbersClient, Seen, thread};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -172,4 +175,56 @@ async fn a_call_without_polls_sends_nothing() {
         Poll::Ready(item) => assert_eq!(item.unwrap().unwrap(), 0),
         Poll::Pending => assert_eq!(soon(stream.next()).await.unwrap().unwrap(), 0),
     }
+}
+
+#[tokio::test]
+async fn the_timeout_of_a_call_ends_its_stream_and_cancels_its_handler() {
+    let (numbers, mut seen) = started(Postcard).await;
+    // It waits for an item, for an item after the first ones, or for credit.
+    for count in [0, 3, u64::MAX] {
+        let mut items = numbers.hang_briefly(count);
+        if count > 0 {
+            assert_eq!(soon(items.next()).await.unwrap().unwrap(), 0);
+        } else {
+            assert!(poll!(items.next().boxed_local()).is_pending());
+        }
+        // Nobody polls the stream meanwhile.
+        assert_eq!(soon(seen.recv()).await, Some(Seen::Cancelled));
+        let mut taken = u64::from(count > 0);
+        let error = loop {
+            match soon(items.next()).await.expect("the stream has ended without an error") {
+                Ok(number) => assert_eq!(number, taken),
+                Err(error) => break error,
+            }
+            taken += 1;
+        };
+        assert_error(&error, ErrorKind::Timeout, &["hang_briefly"]);
+        assert_eq!(error.items(), (count > 0).then_some(taken));
+        assert!(soon(items.next()).await.is_none());
+    }
+    for items in [stream::pending().boxed(), stream::iter(0..).boxed()] {
+        let error = soon(numbers.take_none_briefly(items)).await.unwrap_err();
+        assert_error(&error, ErrorKind::Timeout, &["take_none_briefly"]);
+    }
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_call_with_streams_without_a_handshake_is_refused_before_it_is_sent() {
+    let (counter, _seen) = Counter::new();
+    let driver = Thread::new(move || {
+        serve(services::Numbers::into_service(counter.clone())).without_handshake().into_future()
+    });
+    let worker = soon(Worker::builder(driver).without_handshake().spawn()).await.unwrap();
+    let numbers = NumbersClient::new(worker);
+    let errors = [
+        soon(numbers.count(3).next()).await.unwrap().unwrap_err(),
+        soon(numbers.sum(0, stream::iter(0..3))).await.unwrap_err(),
+        soon(numbers.pass(stream::iter(0..3)).next()).await.unwrap().unwrap_err(),
+    ];
+    for error in errors {
+        assert_error(&error, ErrorKind::Unsupported, &["has not announced that it takes items"]);
+        assert_eq!(error.executed(), Executed::No);
+    }
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
 }

@@ -35,6 +35,12 @@ pub(crate) trait Numbers {
     async fn wait_for_numbers(&self, numbers: Streaming<u64>) -> Result<u64, Failed>;
     /// Sends the numbers below `count`, and then waits.
     fn hang_after(&self, count: u64) -> impl Stream<Item = u64>;
+    /// Same as `hang_after`, with a short timeout.
+    #[message(timeout = "50ms")]
+    fn hang_briefly(&self, context: Context, count: u64) -> impl Stream<Item = u64>;
+    /// Waits without taking a number, with a short timeout.
+    #[message(timeout = "50ms")]
+    async fn take_none_briefly(&self, numbers: Streaming<u64>) -> u64;
     /// Takes `count` numbers, and then waits.
     async fn take_and_hang(&self, numbers: Streaming<u64>, count: u64) -> u64;
     /// Sends the numbers that it receives.
@@ -172,6 +178,19 @@ impl Numbers for Counter {
 
     fn hang_after(&self, count: u64) -> impl Stream<Item = u64> {
         stream::iter(0..count).chain(stream::pending())
+    }
+
+    fn hang_briefly(&self, context: Context, count: u64) -> impl Stream<Item = u64> {
+        let seen = self.seen.clone();
+        tokio::spawn(async move {
+            context.cancelled().cancelled().await;
+            let _ = seen.send(Seen::Cancelled);
+        });
+        self.hang_after(count)
+    }
+
+    async fn take_none_briefly(&self, _: Streaming<u64>) -> u64 {
+        std::future::pending().await
     }
 
     async fn take_and_hang(&self, mut numbers: Streaming<u64>, count: u64) -> u64 {
