@@ -77,6 +77,9 @@ pub trait RequestStream: Message {
 pub trait ReplyStream: Message<Reply = ()> {
     /// Item of the callee.
     type Item: Value;
+    /// Maximum time that a caller waits for the next item. `None`, the default, means no limit. The
+    /// [`TIMEOUT`](Message::TIMEOUT) of the message includes the whole stream.
+    const IDLE: Option<Duration> = None;
 }
 
 /// Error of a handler: any type that can be serialized and displayed.

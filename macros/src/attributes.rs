@@ -46,7 +46,7 @@ impl ServiceOptions {
 }
 
 /// Options of a message:
-/// `#[message(oneway, blocking, timeout = "60s", idempotent, retry = 3, name = "wireName")]`.
+/// `#[message(oneway, blocking, timeout = "60s", idle = "5s", idempotent, retry = 3, name = "wireName")]`.
 #[derive(Default)]
 pub(crate) struct MessageOptions {
     /// The key `oneway`, for error spans.
@@ -54,6 +54,8 @@ pub(crate) struct MessageOptions {
     /// The key `blocking`, for error spans.
     pub(crate) blocking: Option<Path>,
     pub(crate) timeout: Option<Duration>,
+    /// Maximum time between items, and the key `idle` for error spans.
+    pub(crate) idle: Option<(Duration, Path)>,
     /// The key `idempotent`, for error spans.
     pub(crate) idempotent: Option<Path>,
     /// Number of further attempts, and the key `retry` for error spans.
@@ -87,6 +89,10 @@ impl MessageOptions {
                 let literal = value(key, "a duration, as in `timeout = \"60s\"`")?;
                 set(&mut self.timeout, key, duration::parse(&literal)?)
             }
+            "idle" => {
+                let literal = value(key, "a duration, as in `idle = \"5s\"`")?;
+                set(&mut self.idle, key, (duration::parse(&literal)?, key.path.clone()))
+            }
             "retry" => {
                 const RETRY: &str = "the number of further attempts, as in `retry = 3`";
                 let literal: LitInt = value(key, RETRY)?;
@@ -105,7 +111,7 @@ impl MessageOptions {
             }
             "idempotent" if key.input.peek(Token![=]) => Err(error(&key.path, "`idempotent` takes no value")),
             "idempotent" => set(&mut self.idempotent, key, key.path.clone()),
-            _ => Err(unknown(key, &["oneway", "blocking", "timeout", "idempotent", "retry", "name"])),
+            _ => Err(unknown(key, &["oneway", "blocking", "timeout", "idle", "idempotent", "retry", "name"])),
         }
     }
 }

@@ -118,18 +118,31 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
     };
     let constants = constants(options);
     let lints = method.lint_levels();
-    let mut stream = |name: &str, item: &Option<Type>, alias: &str| {
+    let idle = options.idle.iter().filter(|(idle, _)| !idle.is_zero()).map(|(idle, _)| {
+        let idle = duration::expression(*idle);
+        quote! {
+            const IDLE: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some(#idle);
+        }
+    });
+    let idle = idle.collect::<TokenStream>();
+    let mut stream = |name: &str, item: &Option<Type>, alias: &str, constants: &TokenStream| {
         let item = scope.resolve(item.as_ref()?, method.alias(alias));
         let name = Ident::new(name, proc_macro2::Span::call_site());
         Some(quote! {
             #(#lints)*
             impl #krate::service::#name for #message {
                 type Item = #item;
+                #constants
             }
         })
     };
-    let items = stream("RequestStream", &method.items.as_ref().map(|items| items.item.clone()), "Items");
-    let reply_items = stream("ReplyStream", &output.item, "Item");
+    let items = stream(
+        "RequestStream",
+        &method.items.as_ref().map(|items| items.item.clone()),
+        "Items",
+        &TokenStream::new(),
+    );
+    let reply_items = stream("ReplyStream", &output.item, "Item", &idle);
     quote_spanned! {method.span()=>
         #(#lints)*
         impl #krate::Message for #message {

@@ -29,6 +29,9 @@ pub(crate) trait Numbers {
     fn produce_blocking(&self, context: Context) -> impl Stream<Item = u64>;
     /// Sends one item, and then waits.
     fn hang(&self, context: Context) -> impl Stream<Item = u64>;
+    /// Like `hang`, for callers that wait only for a moment.
+    #[message(idle = "50ms")]
+    fn hang_briefly(&self, context: Context) -> impl Stream<Item = u64>;
     /// Panics after `count` items.
     fn panic_after(&self, count: u64) -> impl Stream<Item = u64>;
     /// Waits for further numbers after the first one.
@@ -149,6 +152,10 @@ impl Numbers for Counter {
             let _ = seen.send(Seen::Cancelled);
         });
         stream::iter([7]).chain(stream::pending())
+    }
+
+    fn hang_briefly(&self, context: Context) -> impl Stream<Item = u64> {
+        self.hang(context)
     }
 
     fn panic_after(&self, count: u64) -> impl Stream<Item = u64> {

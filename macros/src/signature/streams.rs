@@ -123,6 +123,10 @@ pub(super) fn check(
         };
         errors.at(key, format!("a blocking method has no streams: {advice}"));
     }
+    if let Some((_, key)) = options.idle.as_ref().filter(|_| !answers) {
+        errors
+            .at(key, "only a method that returns a stream waits for items: remove `idle`, or use `timeout`");
+    }
     if let Some((_, key)) = options.retry.as_ref().filter(|_| sends) {
         errors.at(key, "the items of a call cannot be sent again: remove `retry`");
     }

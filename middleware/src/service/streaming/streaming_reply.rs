@@ -1,11 +1,15 @@
 use std::fmt;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{CallError, Error, Items, ReplyStream, Response};
+use isolated_workers_core::{CallError, Error, ErrorKind, Items, ReplyStream, Response};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 
 use super::{BoxStream, next};
 use crate::service::encoding::{decode_error, decode_item, decode_reply};
@@ -56,17 +60,21 @@ impl<T, E> fmt::Debug for StreamingReply<'_, T, E> {
     }
 }
 
-pin_project_lite::pin_project! {
+pin_project! {
     /// Call that is answered with items, which are decoded.
     pub(in super::super) struct DecodedReply<'a, F, C, M, E> {
         codec: &'a C,
         #[pin]
         state: ReplyState<F>,
-        message: std::marker::PhantomData<fn() -> (M, E)>,
+        // Number of items so far.
+        count: u64,
+        // Set while the caller waits for an item.
+        sleep: Option<Pin<Box<Sleep>>>,
+        message: PhantomData<fn() -> (M, E)>,
     }
 }
 
-pin_project_lite::pin_project! {
+pin_project! {
     #[project = ReplyStateProj]
     enum ReplyState<F> {
         // The call was not answered.
@@ -80,7 +88,7 @@ pin_project_lite::pin_project! {
 
 impl<'a, F, C, M, E> DecodedReply<'a, F, C, M, E> {
     pub(in super::super) fn new(codec: &'a C, call: F) -> Self {
-        Self { codec, state: ReplyState::Calling { call }, message: std::marker::PhantomData }
+        Self { codec, state: ReplyState::Calling { call }, count: 0, sleep: None, message: PhantomData }
     }
 }
 
@@ -93,7 +101,29 @@ where
 {
     type Item = Result<M::Item, E>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.as_mut().poll_item(cx);
+        let Some(idle) = M::IDLE else { return next };
+        let this = self.project();
+        if next.is_ready() {
+            *this.sleep = None;
+            *this.count += 1;
+            return next;
+        }
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Some(Err(CallError::Call(was_idle(M::NAME, idle, *this.count)).into())))
+    }
+}
+
+impl<F, C, M, E> DecodedReply<'_, F, C, M, E>
+where
+    F: Future<Output = Result<Response, Error>>,
+    C: Codec,
+    M: ReplyStream,
+    E: From<CallError<M::Error>>,
+{
+    fn poll_item(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<M::Item, E>>> {
         let mut this = self.project();
         let failed = |error| Some(Err(decode_error(*this.codec, error, M::NAME).into()));
         loop {
@@ -122,4 +152,12 @@ where
             }
         }
     }
+}
+
+#[cold]
+fn was_idle(name: &str, idle: Duration, count: u64) -> Error {
+    let remedy = "raise `idle` of the message, or remove it for no limit";
+    let text =
+        format!("could not receive the next item of `{name}`: it was not sent within {idle:?}; {remedy}");
+    Error::new(ErrorKind::Timeout, text).after_items(count)
 }
