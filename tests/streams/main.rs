@@ -100,10 +100,10 @@ async fn a_dropped_stream_cancels_its_call() {
 #[tokio::test]
 async fn a_stream_without_items_for_too_long_is_cancelled() {
     let (numbers, mut seen) = started(Json).await;
-    let mut hanging = numbers.hang_briefly();
+    let mut hanging = numbers.stall();
     assert_eq!(soon(hanging.next()).await.unwrap().unwrap(), 7);
     let error = soon(hanging.next()).await.unwrap().unwrap_err();
-    assert_error(&error, ErrorKind::Timeout, &["`hang_briefly`", "within 50ms", "after 1 item"]);
+    assert_error(&error, ErrorKind::Timeout, &["`stall`", "within 50ms", "after 1 item"]);
     assert!(soon(hanging.next()).await.is_none());
     assert_eq!(soon(seen.recv()).await, Some(Seen::Cancelled));
 }

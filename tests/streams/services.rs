@@ -31,7 +31,7 @@ pub(crate) trait Numbers {
     fn hang(&self, context: Context) -> impl Stream<Item = u64>;
     /// Like `hang`, for callers that wait only for a moment.
     #[message(idle = "50ms")]
-    fn hang_briefly(&self, context: Context) -> impl Stream<Item = u64>;
+    fn stall(&self, context: Context) -> impl Stream<Item = u64>;
     /// Panics after `count` items.
     fn panic_after(&self, count: u64) -> impl Stream<Item = u64>;
     /// Waits for further numbers after the first one.
@@ -154,7 +154,7 @@ impl Numbers for Counter {
         stream::iter([7]).chain(stream::pending())
     }
 
-    fn hang_briefly(&self, context: Context) -> impl Stream<Item = u64> {
+    fn stall(&self, context: Context) -> impl Stream<Item = u64> {
         self.hang(context)
     }
 
