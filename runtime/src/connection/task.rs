@@ -72,6 +72,18 @@ pub(crate) enum CloseReason {
     Overran,
 }
 
+impl CloseReason {
+    /// Returns `true` if the peer may have ended the stream on purpose, if only within a frame that it was
+    /// writing.
+    pub(crate) fn is_end_of_stream(&self) -> bool {
+        match self {
+            Self::Eof => true,
+            Self::Broken(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+            _ => false,
+        }
+    }
+}
+
 /// Future that drives a connection: reads, answers and writes until the connection closes.
 pub(crate) struct ConnectionTask<C: Codec, R, H> {
     link: Link<C>,

@@ -73,8 +73,12 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         }
                     }
                     ProcessEvent::Idle => {}
-                    ProcessEvent::ConnectionEnded(CloseReason::Eof | CloseReason::GoAway(_))
-                        if process.lingers && !process.is_leaving =>
+                    // A worker confirms a disconnect at once, and so may end its direction within the frame
+                    // that it is writing.
+                    ProcessEvent::ConnectionEnded(ref end)
+                        if process.lingers
+                            && !process.is_leaving
+                            && (end.is_end_of_stream() || matches!(end, CloseReason::GoAway(_))) =>
                     {
                         (process.connection, process.is_detaching) = (None, false);
                         if let Some(command) = pending.take_if(|it| it.awaits_confirmation()) {
