@@ -207,7 +207,7 @@ impl Decoder for LengthPrefixed {
             }
             FrameKind::Item => {
                 let from = header::sender(buffer[LENGTH_BYTES]);
-                Frame::Item { id, from, body: Body::empty() }
+                Frame::Item { id, from, body: Box::new(Body::empty()) }
             }
             _ if payload > 0 => return Err(overlong()),
             FrameKind::ItemsEnd => Frame::ItemsEnd { id },

@@ -51,7 +51,7 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         frame.set_streams(Streams { from_caller, from_callee: true });
         frame
     };
-    let item = |from, text: &str| Frame::Item { id: 7.into(), from, body: body(codec, text) };
+    let item = |from, text: &str| Frame::Item { id: 7.into(), from, body: body(codec, text).into() };
     let item_credit = |from| Frame::ItemCredit { id: 7.into(), from, bytes: 128 << 10 };
     vec![
         ("request", request(ID.into(), "add", add(), false)),

@@ -53,8 +53,8 @@ pub enum Frame {
         id: TxId,
         /// Role of the sender in the call.
         from: Role,
-        /// Encoded item.
-        body: Body,
+        /// Encoded item. Boxed, because every frame is moved often and must stay small.
+        body: Box<Body>,
     },
     /// End of the items of a caller. The items of a callee end with its answer.
     ItemsEnd {
@@ -241,4 +241,12 @@ fn error_weight(id: &TxId, name: &Name, error: &RemoteError) -> usize {
     let texts = [&error.name, &error.message].into_iter().chain(&error.code).chain(&error.stack);
     let texts = texts.chain(&error.chain).map(String::len).sum::<usize>();
     id.text_len() + name.as_str().len() + texts + error.data.as_ref().map_or(0, |data| data.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Queues and batches of frames move them several times for each call.
+    const _: () = assert!(size_of::<Frame>() <= 64);
 }

@@ -70,7 +70,7 @@ impl<'a> FrameMembers<'a> {
             "ping" => Frame::Ping,
             "pong" => Frame::Pong,
             "credit" => Frame::Credit { bytes: self.credit()? },
-            "item" => Frame::Item { id: self.id()?, from: self.sender()?, body: self.body(line) },
+            "item" => Frame::Item { id: self.id()?, from: self.sender()?, body: self.body(line).into() },
             "items_end" => Frame::ItemsEnd { id: self.id()? },
             "item_credit" => {
                 Frame::ItemCredit { id: self.id()?, from: self.sender()?, bytes: self.credit()? }

@@ -280,7 +280,7 @@ impl<T> Connection<T> {
     pub fn send_item(&mut self, role: Role, id: &TxId, item: Body) {
         if self.sending(role, id) == Sending::Ready {
             self.streams.send(role, id, item.len());
-            self.outbox.push(Frame::Item { id: id.clone(), from: role, body: item });
+            self.outbox.push(Frame::Item { id: id.clone(), from: role, body: item.into() });
         }
     }
 
@@ -471,12 +471,12 @@ impl<T> Connection<T> {
             }
             Frame::Item { id, from: Role::Callee, body } => {
                 if !self.is_call_held(&id) {
-                    self.receive_item(Role::Caller, &id, body)?;
+                    self.receive_item(Role::Caller, &id, *body)?;
                 }
                 None
             }
             Frame::Item { id, from: Role::Caller, body } => {
-                self.receive_item(Role::Callee, &id, body)?;
+                self.receive_item(Role::Callee, &id, *body)?;
                 None
             }
             Frame::ItemsEnd { id } => {

@@ -40,7 +40,7 @@ fn streaming(pair: &mut Scene, number: u64, streams: Streams) {
 }
 
 fn item(number: u64, from: Role, bytes: usize) -> Frame {
-    Frame::Item { id: id(number), from, body: Body::from(vec![7; bytes]) }
+    Frame::Item { id: id(number), from, body: Body::from(vec![7; bytes]).into() }
 }
 
 /// Delivers a frame of a hostile worker to the host.

@@ -23,7 +23,7 @@ impl Oracle {
             (Some(QueuedFrame::Answer(number)), Some(frame)) => self.is_answer_to(*number, frame),
             (Some(QueuedFrame::Item(number, role, index)), Some(Frame::Item { id, from: by, body })) => {
                 let item = self.flow(*number, *role).items.get(*index);
-                *id == self.requests[*number].id && by == role && item == Some(body)
+                *id == self.requests[*number].id && by == role && item == Some(&**body)
             }
             (Some(QueuedFrame::ItemsEnd(number)), Some(Frame::ItemsEnd { id })) => {
                 *id == self.requests[*number].id
