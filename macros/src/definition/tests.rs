@@ -108,7 +108,7 @@ fn wrong_attributes_are_refused() {
         (
             "#[message(onway)]",
             "onway",
-            "use one of `oneway`, `blocking`, `timeout`, `idempotent`, `retry`, `name`",
+            "use one of `oneway`, `blocking`, `timeout`, `idle`, `idempotent`, `retry`, `name`",
         ),
         ("#[message(oneway = true)]", "oneway", "takes no value"),
         ("#[message(blocking = true)]", "blocking", "takes no value"),
