@@ -297,7 +297,8 @@ async fn interrupted(items: &mut StreamingReply<'_, u64, Error>, taken: u64, kin
     let (left, error) = error_after("an interrupted stream", items).await?;
     equal("the error of an interrupted stream", error.kind(), kind)?;
     equal("the number of items that the error tells", error.items(), Some(taken + left))?;
-    let text = format!("{} items", taken + left);
+    let noun = if taken + left == 1 { "item" } else { "items" };
+    let text = format!("{} {noun}", taken + left);
     ensure(error.to_string().contains(&text), || format!("the error does not tell of {text}: {error}"))
 }
 
