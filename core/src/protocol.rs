@@ -35,5 +35,5 @@ mod timer_batches;
 pub use admission::Admission;
 pub use bounds::MAX_UNREAD_ANSWER_BYTES;
 pub use connection::Connection;
-pub use event::Event;
+pub use event::{Event, StreamEnd};
 pub use streams::{Receiving, Sending};

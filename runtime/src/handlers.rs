@@ -138,17 +138,17 @@ struct RequestStreams {
 
 impl RequestStreams {
     #[cold]
-    fn of(request: &Request) -> Option<Self> {
+    fn of(request: &Request) -> Option<Box<Self>> {
         let streams = request.extensions().get::<Arc<StreamRequest>>()?;
         let (name, takes_items) = (request.to_name(), request.streams().from_callee);
-        Some(Self { request: Arc::clone(streams), name, takes_items })
+        Some(Box::new(Self { request: Arc::clone(streams), name, takes_items }))
     }
 }
 
 /// Sends the items of a response. Returns the response without them once all are sent.
 async fn send_items(
     mut response: Response,
-    streams: Option<RequestStreams>,
+    streams: Option<Box<RequestStreams>>,
     recipient: &Recipient,
     left: &mut LeftThreads,
 ) -> Result<Response, Error> {

@@ -12,7 +12,7 @@ use super::id_table::IdTable;
 use super::outbox::Outbox;
 use super::streams::{Breach, Receiving, Sending, StreamTable};
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
-use super::{Admission, Event};
+use super::{Admission, Event, StreamEnd};
 use crate::{
     Body, Error, ErrorKind, Executed, Frame, GoAway, Name, RemoteError, Request, Response, Role, TxId,
 };
@@ -697,6 +697,12 @@ impl<T> Connection<T> {
         self.streams.poll_ready()
     }
 
+    /// Returns `true` if [`poll_stream`](Self::poll_stream) returns a call.
+    #[inline]
+    pub fn has_ready_streams(&self) -> bool {
+        self.streams.has_ready()
+    }
+
     /// Returns the earliest time to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.earliest_deadline
@@ -858,7 +864,7 @@ impl<T> Default for Connection<T> {
 fn ended<T>(token: T, result: Result<Response, Error>, items: Option<VecDeque<Body>>) -> Event<T> {
     match items {
         None => Event::Answered { token, result },
-        Some(items) => Event::StreamEnded { token, items, result },
+        Some(items) => Event::StreamEnded { token, end: Box::new(StreamEnd { items, result }) },
     }
 }
 

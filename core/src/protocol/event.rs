@@ -2,6 +2,15 @@ use std::collections::VecDeque;
 
 use crate::{Body, Error, GoAway, Request, Response, TxId};
 
+/// End of a call with streams.
+#[derive(Debug)]
+pub struct StreamEnd {
+    /// Items that have arrived and that the owner has not taken. They come before the result.
+    pub items: VecDeque<Body>,
+    /// Reply or error of the call.
+    pub result: Result<Response, Error>,
+}
+
 /// Outcome that a [`Connection`](super::Connection) reports to its owner.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -17,10 +26,8 @@ pub enum Event<T> {
     StreamEnded {
         /// Token that the owner passed to [`call`](super::Connection::call).
         token: T,
-        /// Items that have arrived and that the owner has not taken. They come before the result.
-        items: VecDeque<Body>,
-        /// Reply or error of the call.
-        result: Result<Response, Error>,
+        /// Rest of the items, and the result. Boxed, because the events of all calls are moved.
+        end: Box<StreamEnd>,
     },
     /// The peer sent a request. Answer it, unless it is oneway.
     Requested(Request),

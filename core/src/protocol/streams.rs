@@ -225,6 +225,11 @@ impl StreamTable {
         }
     }
 
+    #[inline]
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     pub(super) fn poll_ready(&mut self) -> Option<(Role, TxId)> {
         self.ready.pop_front()
     }

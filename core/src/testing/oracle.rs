@@ -13,7 +13,7 @@ use self::flow::Flow;
 use self::ledger::{Answer, Ledger, QueuedFrame, Tracked};
 use super::{Endpoint, Summary, payload};
 use crate::protocol::{Admission, Connection, Event};
-use crate::{Body, Error, ErrorKind, Executed, Frame, Name, Role, Streams, TxId};
+use crate::{Body, Error, ErrorKind, Executed, Frame, Name, Response, Role, Streams, TxId};
 
 /// Name of every message.
 pub(super) const MESSAGE: Name = Name::from_static("work");
@@ -319,20 +319,18 @@ impl Oracle {
 
     /// Checks that exactly the expected calls ended at their own endpoint, the oldest first.
     fn ended_here(&mut self, events: &[Event<usize>], expected: &[usize], kind: ErrorKind) -> Verdict {
-        let ended = events.iter().map(|event| match event {
-            Event::Answered { token, result: Err(error) }
-            | Event::StreamEnded { token, result: Err(error), .. }
-                if error.kind() == kind =>
-            {
-                ensure!(rest_of(event) == self.rest(*token), "#{token} ended with other items than arrived");
-                let request = self.requests.get_mut(*token).ok_or("an unknown call ended")?;
-                request.never = error.executed() == Executed::No;
-                let expected = if request.sent { Executed::Maybe } else { Executed::No };
-                let executed = error.executed();
-                ensure!(executed == expected, "#{token} has executed: {executed:?}, expected {expected:?}");
-                Ok(*token)
-            }
-            other => Err(format!("{other:?} does not end a call with {kind:?}")),
+        let ended = events.iter().map(|event| {
+            let Some((token, Err(error))) = answer_of(event) else {
+                return Err(format!("{event:?} ends no call with an error"));
+            };
+            ensure!(error.kind() == kind, "{event:?} does not end a call with {kind:?}");
+            ensure!(rest_of(event) == self.rest(token), "#{token} ended with other items than arrived");
+            let request = self.requests.get_mut(token).ok_or("an unknown call ended")?;
+            request.never = error.executed() == Executed::No;
+            let expected = if request.sent { Executed::Maybe } else { Executed::No };
+            let executed = error.executed();
+            ensure!(executed == expected, "#{token} has executed: {executed:?}, expected {expected:?}");
+            Ok(token)
         });
         let ended = ended.collect::<Result<Vec<_>, _>>()?;
         ensure!(ended == expected, "{kind:?} ended the calls {ended:?}, expected {expected:?}");
@@ -343,7 +341,16 @@ impl Oracle {
 /// Items that come with the end of a call. `None` if the event is that of a call without streams.
 fn rest_of(event: &Event<usize>) -> Option<Vec<Body>> {
     match event {
-        Event::StreamEnded { items, .. } => Some(items.iter().cloned().collect()),
+        Event::StreamEnded { end, .. } => Some(end.items.iter().cloned().collect()),
+        _ => None,
+    }
+}
+
+/// Token and result of a call that has ended.
+fn answer_of(event: &Event<usize>) -> Option<(usize, &Result<Response, Error>)> {
+    match event {
+        Event::Answered { token, result } => Some((*token, result)),
+        Event::StreamEnded { token, end } => Some((*token, &end.result)),
         _ => None,
     }
 }

@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::protocol::Receiving;
+use isolated_workers_core::protocol::{Receiving, StreamEnd};
 use isolated_workers_core::{Body, Error, Response, Role, TxId};
 
 use super::Link;
 use super::link_calls::{CallPoll, LinkCalls, StreamCall, StreamRef, StreamRequest};
-use super::waiters::{Polled, StreamEnd, Waiter};
+use super::waiters::{Polled, Waiter};
 
 impl<C: Codec> LinkCalls for Link<C> {
     fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>> {

@@ -778,11 +778,12 @@ impl<F: Framing> State<F> {
 
 /// Returns `true` if a call has ended before its request was sent.
 fn is_unsent(event: &Event<usize>) -> bool {
-    matches!(
-        event,
-        Event::Answered { result: Err(error), .. } | Event::StreamEnded { result: Err(error), .. }
-            if error.executed() == Executed::No
-    )
+    let result = match event {
+        Event::Answered { result, .. } => result,
+        Event::StreamEnded { end, .. } => &end.result,
+        _ => return false,
+    };
+    matches!(result, Err(error) if error.executed() == Executed::No)
 }
 
 /// Runtime that the current thread runs on or has entered.

@@ -21,7 +21,6 @@ use self::request_items::RequestItems;
 pub(super) use self::streaming_call::{Progress, StreamingCall};
 use super::link_calls::{LinkCalls, StreamCall, StreamRef};
 use super::state::State;
-use super::waiters::StreamEnd;
 
 /// Size of the bytes to write, in bytes, above which items wait. Small, because answers and messages
 /// wait behind them.
@@ -33,7 +32,15 @@ const CREDIT_BYTES: usize = 64 << 10;
 
 impl<F: Framing> State<F> {
     /// Wakes whoever waits for streams that have something new.
+    #[inline]
     pub(super) fn wake_streams(&mut self) {
+        if self.connection.has_ready_streams() {
+            self.wake_ready_streams();
+        }
+    }
+
+    #[cold]
+    fn wake_ready_streams(&mut self) {
         while let Some((role, id)) = self.connection.poll_stream() {
             match role {
                 Role::Caller => {
@@ -60,9 +67,9 @@ impl<F: Framing> State<F> {
     /// Stores the end of a call with streams.
     #[cold]
     pub(super) fn complete_stream(&mut self, event: Event<usize>) {
-        if let Event::StreamEnded { token, items, result } = event {
-            let result = result.map_err(Error::of_call);
-            let completed = self.waiters.complete_stream(token, StreamEnd { items, result });
+        if let Event::StreamEnded { token, mut end } = event {
+            end.result = end.result.map_err(Error::of_call);
+            let completed = self.waiters.complete_stream(token, end);
             self.completed(completed);
         }
     }

@@ -1,8 +1,8 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use isolated_workers_core::{Body, Error, Request, Response};
+use isolated_workers_core::protocol::StreamEnd;
+use isolated_workers_core::{Error, Request, Response};
 use slab::Slab;
 
 use super::link_calls::LinkCalls;
@@ -29,13 +29,6 @@ pub(super) enum Waiter {
     Unsent(Request),
     /// The call has moved to this link with its connection.
     Moved(Arc<dyn LinkCalls>),
-}
-
-/// End of a call with streams.
-pub(super) struct StreamEnd {
-    /// Items that the caller has not taken. They come before the result.
-    pub(super) items: VecDeque<Body>,
-    pub(super) result: Result<Response, Error>,
 }
 
 /// Rights that a call holds from its start to its end, whether its caller is polled or not
@@ -86,8 +79,8 @@ impl Waiters {
 
     /// Like [`complete`](Self::complete), for a call with streams.
     #[cold]
-    pub(super) fn complete_stream(&mut self, key: usize, end: StreamEnd) -> Option<(Waker, Held)> {
-        self.end(key, Waiter::StreamEnded(Box::new(end)))
+    pub(super) fn complete_stream(&mut self, key: usize, end: Box<StreamEnd>) -> Option<(Waker, Held)> {
+        self.end(key, Waiter::StreamEnded(end))
     }
 
     #[inline]

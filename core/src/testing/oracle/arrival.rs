@@ -253,10 +253,10 @@ impl Oracle {
         ensure!(rest == self.rest(number), "#{number} was answered with other items than arrived");
         let flow = self.flow(number, Role::Callee);
         let is_whole = flow.arrived == flow.items.len();
-        let (Some(Event::Answered { token, result }) | Some(Event::StreamEnded { token, result, .. })) =
-            event
-        else {
-            return Err(format!("the answer to #{number} became {event:?}"));
+        let (token, result) = match event {
+            Some(Event::Answered { token, result }) => (token, result),
+            Some(Event::StreamEnded { token, end }) => (token, end.result),
+            event => return Err(format!("the answer to #{number} became {event:?}")),
         };
         let request = &self.requests[number];
         ensure!(is_whole || result.is_err(), "#{number} was answered before its last item");
