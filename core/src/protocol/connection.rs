@@ -335,7 +335,6 @@ impl<T> Connection<T> {
 
     /// Ends the streams of a call that has ended here. Its queued items are not sent. Returns the items
     /// that the owner has not taken.
-    #[inline]
     fn end_streams(&mut self, id: &TxId) -> Option<VecDeque<Body>> {
         let items = self.close_streams(Role::Caller, id)?;
         self.outbox.remove_items(id, Role::Caller);
@@ -387,7 +386,9 @@ impl<T> Connection<T> {
             self.cancelled -= 1;
             result = Err(Box::new(cancelled(name.as_str()).to_remote()));
         }
-        self.close_streams(Role::Callee, id);
+        if !self.streams.is_empty(Role::Callee) {
+            self.streams.close(Role::Callee, id);
+        }
         let id = id.clone();
         self.outbox.push(match result {
             Ok(response) => Frame::Reply { id, name, response },
@@ -521,18 +522,28 @@ impl<T> Connection<T> {
             // The peer cannot answer what was not sent.
             return None;
         }
-        let items = self.end_streams(id);
         let (given_up, outgoing) = (&mut self.given_up, &mut self.outgoing);
-        self.calls.remove_with(id, |call| {
+        let event = self.calls.remove_with(id, |call| {
             outgoing.remove_request(call.bytes);
             match call.token.take() {
-                Some(token) => Some(ended(token, result(&call.name), items)),
+                Some(token) => Some(Event::Answered { token, result: result(&call.name) }),
                 None => {
                     *given_up -= 1;
                     None
                 }
             }
-        })?
+        })?;
+        if self.streams.is_empty(Role::Caller) { event } else { self.finish_streams(id, event) }
+    }
+
+    /// Ends the streams of a call that was answered, if it has some.
+    #[cold]
+    fn finish_streams(&mut self, id: &TxId, event: Option<Event<T>>) -> Option<Event<T>> {
+        let items = self.end_streams(id);
+        match event? {
+            Event::Answered { token, result } => Some(ended(token, result, items)),
+            event => Some(event),
+        }
     }
 
     /// Returns `true` if the request of a call of this side was not sent, because the peer does not take
