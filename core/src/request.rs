@@ -15,6 +15,16 @@ pub enum Role {
     Callee,
 }
 
+impl Role {
+    /// Returns the role of the peer.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
 /// Encoded call: name of the message, payload, metadata and call options.
 ///
 /// A clone is cheap: it shares its contents until either of the two changes.

@@ -3,13 +3,13 @@
 use isolated_workers::service;
 use isolated_workers::service::Context;
 
-/// What a plugin does.
+/// Work of a plugin.
 #[service]
 pub(crate) trait Plugin {
     async fn transform(&self, context: Context, text: String) -> Result<String, String>;
 }
 
-/// What a plugin says about itself.
+/// Description of a plugin by itself.
 #[service]
 pub(crate) trait About {
     async fn name(&self) -> String;

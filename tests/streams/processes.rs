@@ -40,11 +40,11 @@ async fn failed(call: OpenCall<'_>, taken: u64) -> (Option<ErrorKind>, String) {
         }
     };
     assert!(soon(items.next()).await.is_none());
-    let told = taken + left;
-    if told > 0 {
-        assert_eq!(error.items(), Some(told), "{error}");
-        let noun = if told == 1 { "item" } else { "items" };
-        assert!(error.to_string().contains(&format!("{told} {noun}")), "{error}");
+    let reported = taken + left;
+    if reported > 0 {
+        assert_eq!(error.items(), Some(reported), "{error}");
+        let noun = if reported == 1 { "item" } else { "items" };
+        assert!(error.to_string().contains(&format!("{reported} {noun}")), "{error}");
         assert_eq!(error.executed(), Executed::Maybe);
     }
     (Some(error.kind()), format!("{:?}: {error}", error.kind()))

@@ -68,7 +68,7 @@ impl From<Error> for Failed {
     }
 }
 
-/// What happens in the worker.
+/// Event in the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// A blocking producer has ended after this many items.

@@ -91,7 +91,7 @@ struct Id<T> {
     of: PhantomData<fn() -> T>,
 }
 
-/// Has no support of serde.
+/// Type without serde support.
 #[derive(Debug, PartialEq)]
 struct Unknown;
 

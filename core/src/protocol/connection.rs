@@ -137,11 +137,11 @@ impl<T> Connection<T> {
         Self { outgoing, incoming, streams, is_announced: true, ..Self::new() }
     }
 
-    /// Starts a call. Its items follow with [`send_item`](Self::send_item). If [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held
-    /// until the peer takes it. Oneway messages may overtake it. The call ends with an
-    /// [`Event::Answered`] that returns `token`, unless [`cancel`](Self::cancel) returns it earlier.
-    /// The `timeout` runs from the next [`start_timeouts`](Self::start_timeouts). `None` means no
-    /// limit.
+    /// Starts a call. Its items follow with [`send_item`](Self::send_item). If
+    /// [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held until the peer takes
+    /// it. Oneway messages may overtake it. The call ends with an [`Event::Answered`] that returns
+    /// `token`, unless [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
+    /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
     ///
     /// # Errors
     /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
@@ -209,7 +209,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Lets the owner send the items of a call that was held, or ends them if there are none.
+    /// Starts the items of a call that was held, or ends them if there are none.
     fn start_items(&mut self, id: TxId) {
         match self.streams.sending(Role::Caller, &id) {
             Sending::Ended => self.outbox.push(Frame::ItemsEnd { id }),
@@ -231,7 +231,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Lets a call end at `at`, because it has already waited. The error names the whole timeout.
+    /// Ends a call at `at`, because it has already waited. The error names the whole timeout.
     pub fn expire_at(&mut self, id: &TxId, at: Instant) {
         if let Some(CallTimer { expiry, .. }) = self.calls.get_mut(id).and_then(|call| call.timer.as_mut()) {
             *expiry = Expiry::At(at);
@@ -486,11 +486,7 @@ impl<T> Connection<T> {
                 None
             }
             Frame::ItemCredit { id, from, bytes } => {
-                let role = match from {
-                    Role::Caller => Role::Callee,
-                    Role::Callee => Role::Caller,
-                };
-                self.streams.receive_credit(role, &id, bytes);
+                self.streams.receive_credit(from.other(), &id, bytes);
                 None
             }
             Frame::Ping => {

@@ -46,7 +46,7 @@ struct Sent {
     has_ended: bool,
 }
 
-/// What a peer did that its protocol does not allow.
+/// Breach of the protocol by a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Breach {
     /// The call has no stream in this direction, or it has ended.
@@ -124,7 +124,8 @@ impl StreamTable {
         self.table_mut(role).insert(id, call);
     }
 
-    /// Removes the streams of a call that has ended. Not inlined: most calls have none. Returns the items that were not taken.
+    /// Removes the streams of a call that has ended. Returns the items that were not taken. Not inlined:
+    /// most calls have none.
     #[cold]
     pub(super) fn close(&mut self, role: Role, id: &TxId) -> Option<VecDeque<Body>> {
         let call = self.table_mut(role).remove(id)?;

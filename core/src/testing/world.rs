@@ -245,7 +245,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Lets items and their credit flow in the streams that are open.
+    /// Moves items and their credit in the streams that are open.
     fn flow(&mut self) -> Verdict {
         for _ in 0..self.rng().below(8) {
             for end in Endpoint::BOTH {

@@ -40,7 +40,7 @@ pub(super) struct CallKind {
 pub(super) struct CallTimeout {
     /// Timeout that was set. Errors name it.
     pub(super) whole: Duration,
-    /// What is left of it, because the call may have waited.
+    /// Rest of it, because the call may have waited.
     pub(super) rest: Duration,
 }
 

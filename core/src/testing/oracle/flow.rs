@@ -38,13 +38,6 @@ fn cost(items: &[Body]) -> usize {
     items.iter().map(|item| Admission::item_cost(item.len())).sum()
 }
 
-pub(super) fn other(role: Role) -> Role {
-    match role {
-        Role::Caller => Role::Callee,
-        Role::Callee => Role::Caller,
-    }
-}
-
 impl Oracle {
     pub(super) fn flow(&self, number: usize, from: Role) -> &Flow {
         match from {
@@ -84,13 +77,13 @@ impl Oracle {
         let calls = self.in_use(end).iter().map(|&number| (Role::Caller, number));
         let serving = self.serving(end).iter().map(|&number| (Role::Callee, number));
         let has_flow =
-            |&(role, number): &(Role, usize)| self.has_flow(number, if sends { role } else { other(role) });
+            |&(role, number): &(Role, usize)| self.has_flow(number, if sends { role } else { role.other() });
         calls.chain(serving).filter(has_flow).collect()
     }
 
     /// Returns `true` if items have arrived for a call that were not taken.
     pub(in super::super) fn has_untaken(&self, role: Role, number: usize) -> bool {
-        !self.flow(number, other(role)).untaken().is_empty()
+        !self.flow(number, role.other()).untaken().is_empty()
     }
 
     /// Records that `from` was asked to send an item. `sending` is what its connection said before.
@@ -149,7 +142,7 @@ impl Oracle {
             ensure!(is_right, "took items of #{number}, which has ended");
             return Ok(0);
         }
-        let flow = self.flow_mut(number, other(role));
+        let flow = self.flow_mut(number, role.other());
         ensure!(*items == flow.untaken(), "#{number}: took other items than have arrived");
         let must = if flow.end_arrived { Receiving::Ended } else { Receiving::Open };
         ensure!(receiving == must, "#{number}: the items are {receiving:?}, not {must:?}");
@@ -176,7 +169,7 @@ impl Oracle {
         self.ledger_mut(end).ready.push((role, id));
     }
 
-    /// Lets the caller of a call that was held send items.
+    /// Starts the items of the caller of a call that was held.
     pub(super) fn start_items(&mut self, from: Endpoint, number: usize) {
         if !self.has_flow(number, Role::Caller) {
             return;
@@ -198,7 +191,7 @@ impl Oracle {
     }
 
     pub(super) fn item_arrived(&mut self, to: Endpoint, id: &TxId, from: Role, item: &Body) -> Verdict {
-        let role = other(from);
+        let role = from.other();
         // An item for a call that has ended is passed over.
         let Some(number) = self.open_call(to, role, id) else {
             self.summary.late_items += 1;
@@ -229,7 +222,7 @@ impl Oracle {
     }
 
     pub(super) fn item_credit_arrived(&mut self, to: Endpoint, id: &TxId, from: Role, bytes: u64) -> Verdict {
-        let role = other(from);
+        let role = from.other();
         let Some(number) = self.open_call(to, role, id) else { return Ok(()) };
         let max = self.admission(to.other()).item_bytes;
         let flow = self.flow_mut(number, role);
@@ -270,7 +263,7 @@ impl Oracle {
             if !self.is_open(end, role, number) {
                 continue;
             }
-            let untaken = self.flow(number, other(role)).untaken();
+            let untaken = self.flow(number, role.other()).untaken();
             let Some((_, before)) = untaken.split_last() else { continue };
             ensure!(cost(before) < max, "#{number} holds {} items, beyond its credit", untaken.len());
             bytes += untaken.iter().map(Body::len).sum::<usize>();

@@ -79,9 +79,7 @@ impl HandlerStreams {
 
     /// Takes the wakers of a request that has something new.
     pub(super) fn take_ready(&mut self, id: &TxId) -> impl Iterator<Item = Waker> + use<> {
-        let handler = self.handlers.get_mut(id);
-        let wakers = handler.map(|handler| (handler.items.take(), handler.credit.take()));
-        wakers.into_iter().flat_map(|(items, credit)| items.into_iter().chain(credit))
+        self.handlers.get_mut(id).map(Handler::wakers).into_iter().flatten()
     }
 
     /// Adds a sender that waits for space. A sender that is polled again is not added twice.
