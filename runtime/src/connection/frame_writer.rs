@@ -65,6 +65,12 @@ impl<F: Framing> FrameWriter<F> {
         self.pieces_len + self.buffer.len() - self.written
     }
 
+    /// Returns `true` if neither `connection` nor this writer has anything left to write.
+    #[inline]
+    pub(super) fn is_written<T>(&self, connection: &Connection<T>) -> bool {
+        connection.queued_bytes() == 0 && connection.held() == 0 && self.unwritten() == 0
+    }
+
     pub(super) fn shut_down_when_written(&mut self) {
         if let StreamState::Open = self.state {
             self.state = StreamState::Closing;
@@ -89,6 +95,9 @@ impl<F: Framing> FrameWriter<F> {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         loop {
+            if self.is_written(connection) {
+                return self.poll_shutdown(cx);
+            }
             self.encode(connection, refused);
             if self.unwritten() == 0 {
                 return self.poll_shutdown(cx);
@@ -162,6 +171,12 @@ impl<F: Framing> FrameWriter<F> {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             other => other,
         })
+    }
+
+    /// Returns `true` if the stream is shut down once everything is written.
+    #[inline]
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.state, StreamState::Closing)
     }
 
     /// Returns `true` unless the stream is closing, closed or known to be broken.

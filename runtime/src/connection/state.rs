@@ -500,15 +500,9 @@ impl<F: Framing> State<F> {
 
     /// Writes as much as the stream accepts. `Ready`: nothing is left to write.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut refused = Vec::new();
-        let flushed = user_code::catch("the framing of the codec or the writer of the transport", || {
-            self.writer.poll_flush(&mut self.connection, &mut refused, cx)
-        });
-        self.complete_all(refused);
-        let flushed = flushed.unwrap_or_else(|panic| {
-            self.break_after_panic(&panic);
-            Poll::Ready(())
-        });
+        // After a batch of answers, a caller usually has nothing to write.
+        let has_output = !self.is_written() || self.writer.is_closing();
+        let flushed = if has_output { self.write(cx) } else { Poll::Ready(()) };
         if !self.writer.is_open() {
             self.permits.close();
         }
@@ -522,6 +516,18 @@ impl<F: Framing> State<F> {
         }
         self.wake_streams();
         flushed
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut refused = Vec::new();
+        let written = user_code::catch("the framing of the codec or the writer of the transport", || {
+            self.writer.poll_flush(&mut self.connection, &mut refused, cx)
+        });
+        self.complete_all(refused);
+        written.unwrap_or_else(|panic| {
+            self.break_after_panic(&panic);
+            Poll::Ready(())
+        })
     }
 
     /// Breaks the connection after a panic of user code. Every call in flight ends with an error
@@ -666,7 +672,7 @@ impl<F: Framing> State<F> {
     }
 
     pub(super) fn is_written(&self) -> bool {
-        self.connection.queued_bytes() == 0 && self.connection.held() == 0 && self.writer.unwritten() == 0
+        self.writer.is_written(&self.connection)
     }
 
     /// Returns `true` if no caller waits for an answer.

@@ -176,7 +176,9 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         for turn in 0..MAX_READS {
-            let is_congested = self.is_congested();
+            // Usually nothing that waits depends on it, so that the lock is not taken before a read.
+            let decides = !self.waiting.is_empty() || !self.is_announced;
+            let is_congested = decides && self.is_congested();
             let is_stalled = self.is_stalled(is_congested);
             let has_input = self.has_backlog && !is_stalled || !self.waiting.is_empty() && !is_congested;
             let has_handled_all = !self.has_backlog && self.waiting.is_empty();
@@ -192,6 +194,7 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                 // The previous iteration has already handled all input.
                 return self.poll_write_error(cx);
             }
+            let is_congested = is_congested || !decides && self.is_congested();
             // Frames received before the end of the stream are still handled.
             let go_away = match self.handle_input(&mut read, is_congested, cx) {
                 Ok(go_away) => go_away,
