@@ -10,7 +10,7 @@
 pub use isolated_workers_transport::{
     Bound, CHANNEL_VARIABLE, Channel, Cleanup, DefaultTransport, DeferredListener, InMemory, InMemoryBound,
     InMemoryReader, InMemoryWriter, Incoming, Inheritance, NamedPipe, NamedPipeBound, Reconnect,
-    STRAY_DESCRIPTORS_VARIABLE, Stdio, StdioBound, Transport, stray_descriptors,
+    STRAY_DESCRIPTORS_VARIABLE, Stdio, StdioBound, Transport, TryRead, stray_descriptors,
 };
 #[cfg(windows)]
 pub use isolated_workers_transport::{NamedPipeReader, NamedPipeWriter};

@@ -43,7 +43,8 @@ use isolated_workers::{Error, is_worker, serve};
 #[cfg(feature = "peers")]
 use measurements::peers;
 use measurements::{
-    all, bodies, callbacks, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile, starts,
+    all, bodies, callbacks, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile,
+    starts,
 };
 use service::Bench;
 
@@ -53,7 +54,9 @@ fn main() -> Result<(), Error> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if is_worker() {
-        return runtime.block_on(async { serve(service::BenchWorker.into_service()).codec(Postcard).await });
+        let serve =
+            serve(service::BenchWorker.into_service()).codec(Postcard).latency(calls::worker_latency());
+        return runtime.block_on(async { serve.await });
     }
     let mut args = std::env::args().skip(1);
     let measurement = args.next().unwrap_or_default();

@@ -30,6 +30,9 @@ mod permits;
 mod request_handler;
 #[cfg(test)]
 mod runtime_tests;
+mod spin;
+#[cfg(test)]
+mod spin_tests;
 mod state;
 mod streams;
 mod task;

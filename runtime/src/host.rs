@@ -5,6 +5,7 @@ pub(crate) mod builder;
 pub(crate) mod callbacks;
 pub(crate) mod crash_policy;
 mod heartbeat;
+pub(crate) mod settings;
 pub(crate) mod starter;
 mod status;
 pub(crate) mod supervisor;

@@ -8,7 +8,7 @@
 //! # Layout
 //! A module uses only modules listed above it:
 //!
-//! 1. `timeouts`, `lifecycle`, `poll_on_wake`
+//! 1. `timeouts`, `latency`, `lifecycle`, `poll_on_wake`
 //! 2. `launch`: data that a driver passes to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
 //! 3. `handlers`: the running handlers of a connection
@@ -24,6 +24,7 @@ mod driver;
 mod handlers;
 mod handshake;
 mod host;
+mod latency;
 mod launch;
 mod lifecycle;
 mod poll_on_wake;
@@ -40,6 +41,7 @@ pub use driver::{
     Program, Running, RunningThread, Thread,
 };
 pub use host::{Builder, Heartbeat, HostHandler, NoCallbacks, OnCrash, Status, Worker};
+pub use latency::Latency;
 pub use launch::{Launch, is_worker};
 pub use lifecycle::Lifecycle;
 #[cfg(feature = "pool")]

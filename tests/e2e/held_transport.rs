@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use isolated_workers::transport::{Bound, Channel, Inheritance, Reconnect, Transport};
+use isolated_workers::transport::{Bound, Channel, Inheritance, Reconnect, Transport, TryRead};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
@@ -150,6 +150,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for HeldReader<R> {
         Poll::Ready(Ok(()))
     }
 }
+
+impl<R: AsyncRead + Unpin> TryRead for HeldReader<R> {}
 
 pub(crate) struct HeldWriter<W> {
     writer: W,

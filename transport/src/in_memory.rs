@@ -1,11 +1,11 @@
 use std::any::Any;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
-use crate::{Bound, Channel, Inheritance, Transport};
+use crate::{Bound, Channel, Inheritance, Transport, TryRead};
 
 /// In-process buffers, for a worker on a thread of this process.
 ///
@@ -107,6 +107,16 @@ impl AsyncRead for InMemoryReader {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl TryRead for InMemoryReader {
+    fn try_read(mut self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        // Forgets the registered waker. The caller polls again before it waits.
+        match Pin::new(&mut self.0).poll_read(&mut Context::from_waker(Waker::noop()), buf) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

@@ -59,6 +59,7 @@ mod inheritance;
 mod saved_stdio;
 mod stray_descriptors;
 mod transport;
+mod try_read;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -71,6 +72,7 @@ pub use in_memory::{InMemory, InMemoryBound, InMemoryReader, InMemoryWriter};
 pub use inheritance::{CHANNEL_VARIABLE, Inheritance};
 pub use stray_descriptors::{STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 pub use transport::{Bound, Reconnect, Transport};
+pub use try_read::TryRead;
 #[cfg(unix)]
 pub use unix::{
     NamedPipe, NamedPipeBound, PipeReader, PipeWriter, SocketPair, SocketPairBound, SocketReader,

@@ -1,9 +1,9 @@
 use std::any::Any;
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 
-use crate::{Channel, Inheritance};
+use crate::{Channel, Inheritance, TryRead};
 
 /// Byte stream between a host and a worker: creates both ends.
 ///
@@ -23,7 +23,7 @@ pub trait Transport: Clone + Send + Sync + 'static {
     const HALF_CLOSE: bool = true;
 
     /// The half that frames are read from.
-    type Reader: AsyncRead + Send + Unpin + 'static;
+    type Reader: TryRead + Send + Unpin + 'static;
     /// The half that frames are written to.
     type Writer: AsyncWrite + Send + Unpin + 'static;
     /// The host's end before the worker is connected.

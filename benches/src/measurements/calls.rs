@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 use isolated_workers::codec::Postcard;
+use isolated_workers::host::Latency;
 use isolated_workers::layer::NoLayers;
 use isolated_workers::{Error, Program, Service, Worker};
 
@@ -12,6 +13,14 @@ use crate::service::BenchClient;
 const BODY: &[u8] = &[7; 64];
 
 const AT_ONCE: usize = 256;
+
+/// Environment variable of a worker that sleeps at once.
+const FRUGAL: &str = "ISOLATED_WORKERS_BENCHES_FRUGAL";
+
+/// Latency of the worker that this process is.
+pub fn worker_latency() -> Latency {
+    if std::env::var_os(FRUGAL).is_some() { Latency::Frugal } else { Latency::default() }
+}
 
 /// Makes `in_a_row` sequential calls and `at_once` calls in batches, through `layers` empty layers.
 /// Then closes the worker, because a profiler needs a graceful shutdown.
@@ -25,7 +34,10 @@ pub async fn calls(layers: usize, in_a_row: usize, at_once: usize) -> Result<(),
 }
 
 async fn through<L: Depth>(in_a_row: usize, at_once: usize) -> Result<(), Error> {
-    let worker = L::around(Worker::builder(Program::current_exe()?).codec(Postcard)).spawn().await?;
+    // Waiting before sleep takes a number of instructions that varies.
+    let program = Program::current_exe()?.env(FRUGAL, "");
+    let builder = Worker::builder(program).codec(Postcard).latency(Latency::Frugal);
+    let worker = L::around(builder).spawn().await?;
     let client = BenchClient::new(worker.clone());
     one_after_another(&client, in_a_row).await?;
     self::at_once(&client, at_once).await?;

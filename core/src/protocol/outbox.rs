@@ -87,7 +87,8 @@ impl Outbox {
             let slot = self.frames.pop_front()?;
             self.popped += 1;
             if let Some(frame) = slot {
-                self.weight -= frame.weight();
+                // Usually the frame was the only one, and needs not be weighed again.
+                self.weight = if self.frames.is_empty() { 0 } else { self.weight - frame.weight() };
                 self.popped_requests += u64::from(matches!(frame, Frame::Request { .. }));
                 return Some(frame);
             }

@@ -1,12 +1,13 @@
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{FrameError, Framing};
 use isolated_workers_core::{Budget, Frame, Limits};
-use tokio::io::AsyncRead;
+use isolated_workers_transport::TryRead;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
@@ -35,6 +36,24 @@ pub(super) struct FrameReader<F, R> {
     memory_released: bool,
 }
 
+/// [`TryRead`] as [`AsyncRead`].
+struct TryReader<'a, R>(&'a mut R);
+
+impl<R: TryRead + Unpin> AsyncRead for TryReader<'_, R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut *self.0).try_read(buf) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Poll::Pending
+            }
+            read => Poll::Ready(read),
+        }
+    }
+}
+
 /// Second buffer, in addition to the read buffer. One of the two is large.
 struct LargeBuffer {
     /// Buffer that is not read into. The large buffer stays here while a body still refers to it.
@@ -50,7 +69,7 @@ struct LargeBuffer {
     idle: Pin<Box<Sleep>>,
 }
 
-impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
+impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
     /// Creates a reader. `buffer` holds the bytes already read.
     pub(super) fn new(framing: F, limits: Limits, reader: R, buffer: BytesMut) -> Self {
         Self {
@@ -81,6 +100,22 @@ impl<F: Framing, R: AsyncRead + Unpin> FrameReader<F, R> {
         match &read {
             Poll::Ready(result) => self.has_ended = !matches!(result, Ok(1..)),
             Poll::Pending => self.release_if_idle(cx),
+        }
+        read
+    }
+
+    /// Reads once, right after a [`poll_read`](Self::poll_read) that was pending. Returns 0 at the end
+    /// of the stream, and the errors of [`TryRead::try_read`].
+    pub(super) fn try_read(&mut self) -> io::Result<usize> {
+        let mut reader = TryReader(&mut self.reader);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let read = match poll_read_buf(Pin::new(&mut reader), cx, &mut self.buffer) {
+            Poll::Ready(read) => read,
+            Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
+        };
+        match &read {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            read => self.has_ended = !matches!(read, Ok(1..)),
         }
         read
     }
@@ -184,8 +219,6 @@ impl LargeBuffer {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
-
     use bytes::Bytes;
     use isolated_workers_codec::LengthPrefixed;
     use isolated_workers_core::{Body, Metadata};

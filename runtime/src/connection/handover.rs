@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use isolated_workers_codec::{Codec, Framing};
 use isolated_workers_core::Limits;
-use tokio::io::AsyncRead;
+use isolated_workers_transport::TryRead;
 
 use super::availability::Availability;
 use super::link_calls::LinkCalls;
@@ -22,7 +22,7 @@ pub(crate) trait HostTask<C: Codec>: Future<Output = CloseReason> + Send {
     fn move_to(self: Pin<&mut Self>, link: Link<C>);
 }
 
-impl<C: Codec, R: AsyncRead + Send + Unpin, H: RequestHandler> HostTask<C> for ConnectionTask<C, R, H> {
+impl<C: Codec, R: TryRead + Send + Unpin, H: RequestHandler> HostTask<C> for ConnectionTask<C, R, H> {
     fn move_to(mut self: Pin<&mut Self>, link: Link<C>) {
         self.set_link(link);
     }

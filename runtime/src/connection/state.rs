@@ -71,6 +71,8 @@ struct TaskState {
     /// `true` if more than one call completed in the last wake-up. New calls then usually arrive
     /// together, so writing is left to the task.
     completes_in_batches: bool,
+    /// `true` if the task looks for the answer of a new call, and is woken for that.
+    spins: bool,
 }
 
 /// Progress of a graceful shutdown of a serving side.
@@ -406,7 +408,7 @@ impl<F: Framing> State<F> {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        if !is_sent || is_timer_late {
+        if !is_sent || is_timer_late || self.task.spins {
             self.wake_task();
         }
     }
@@ -680,8 +682,9 @@ impl<F: Framing> State<F> {
         self.connection.in_flight() == self.connection.given_up()
     }
 
-    /// Registers the waker of the task before it sleeps.
-    pub(super) fn sleep(&mut self, cx: &Context<'_>) {
+    /// Registers the waker of the task before it sleeps. `spins`: `true` if new calls wake it.
+    pub(super) fn sleep(&mut self, spins: bool, cx: &Context<'_>) {
+        self.task.spins = spins;
         if self.task.completed > 0 {
             self.task.completes_in_batches = std::mem::take(&mut self.task.completed) > 1;
         }

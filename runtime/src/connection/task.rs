@@ -1,21 +1,25 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, FrameError};
 use isolated_workers_core::protocol::Event;
 use isolated_workers_core::{Error, ErrorKind, Frame, GoAway, Limits, Request, Response};
-use tokio::io::AsyncRead;
+use isolated_workers_transport::TryRead;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::frame_reader::FrameReader;
+use super::spin::Spin;
 use super::{Answer, Link, RequestHandler, user_code};
+use crate::Latency;
 use crate::timeouts::DRIVER_TURN;
 
 /// Maximum number of frames that a serving side decodes before it starts their requests. Small
@@ -89,6 +93,9 @@ pub(crate) struct ConnectionTask<C: Codec, R, H> {
     link: Link<C>,
     reader: FrameReader<C::Framing, R>,
     handler: H,
+    spin: Spin,
+    /// `true` if a call of this side waits for its answer.
+    awaits_answers: bool,
     timer: Option<Pin<Box<Sleep>>>,
     /// Time at which a deadline was found to have passed, and the timer after which the calls that
     /// were due then expire. Answers that arrived in time are read in between.
@@ -118,7 +125,7 @@ struct Buffers {
     woken: Vec<Waker>,
 }
 
-impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
+impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
     /// Creates the task of `link`. `buffer` holds the bytes already read.
     pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, handler: H) -> Self {
         let is_announced = link.lock().connection.is_announced();
@@ -129,6 +136,8 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             link,
             reader,
             handler,
+            spin: Spin::new(Latency::Frugal),
+            awaits_answers: false,
             timer: None,
             expiry: None,
             is_announced,
@@ -139,6 +148,12 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             user_code: READER,
             buffers,
         }
+    }
+
+    /// Sets the time for which the task looks for input before it sleeps. Default: none.
+    pub(crate) fn with_latency(mut self, latency: Latency) -> Self {
+        self.spin = Spin::new(latency);
+        self
     }
 
     /// Continues with another link, to which the connection was handed over. May be called before
@@ -175,9 +190,12 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
     }
 
     fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        // Result of a read before the task would have slept.
+        let mut early = None;
+        let mut has_woken = false;
         for turn in 0..MAX_READS {
             // Usually nothing that waits depends on it, so that the lock is not taken before a read.
-            let decides = !self.waiting.is_empty() || !self.is_announced;
+            let decides = !H::SERVES || !self.is_announced || !self.waiting.is_empty();
             let is_congested = decides && self.is_congested();
             let is_stalled = self.is_stalled(is_congested);
             let has_input = self.has_backlog && !is_stalled || !self.waiting.is_empty() && !is_congested;
@@ -185,14 +203,18 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             let mut read = match self.end.take_if(|_| has_input || has_handled_all) {
                 Some(reason) => Poll::Ready(Err(reason)),
                 None if is_stalled || has_input || self.end.is_some() => Poll::Pending,
-                None => self.poll_read(cx),
+                None => early.take().map_or_else(|| self.poll_read(cx), Poll::Ready),
             };
             if self.reader.take_memory_released() {
                 self.handler.memory_released();
             }
             if turn > 0 && read.is_pending() && !is_stalled && !has_input && self.expiry.is_none() {
                 // The previous iteration has already handled all input.
-                return self.poll_write_error(cx);
+                match self.poll_spin(has_woken, cx) {
+                    Poll::Ready(read) => early = Some(read),
+                    Poll::Pending => return self.poll_write_error(cx),
+                }
+                continue;
             }
             let is_congested = is_congested || !decides && self.is_congested();
             // Frames received before the end of the stream are still handled.
@@ -202,7 +224,10 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
             };
             let has_read_all = !matches!(read, Poll::Ready(Ok(()))) || turn == MAX_READS - 1;
             let has_overrun = self.write_output(has_read_all, cx);
-            user_code::wake_all(self.buffers.woken.drain(..));
+            if !self.buffers.woken.is_empty() {
+                has_woken = true;
+                user_code::wake_all(self.buffers.woken.drain(..));
+            }
             if has_overrun {
                 return Poll::Ready(CloseReason::Overran);
             }
@@ -226,7 +251,10 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
                         return self.poll_write_error(cx);
                     }
                 }
-                (None, Poll::Pending) => return self.poll_write_error(cx),
+                (None, Poll::Pending) => match self.poll_spin(has_woken, cx) {
+                    Poll::Ready(read) => early = Some(read),
+                    Poll::Pending => return self.poll_write_error(cx),
+                },
             }
         }
         cx.waker().wake_by_ref();
@@ -249,14 +277,50 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         self.user_code = READER;
-        self.reader.poll_read(cx).map(|read| match read {
+        self.reader.poll_read(cx).map(|read| self.handle_read(read))
+    }
+
+    fn handle_read(&mut self, read: io::Result<usize>) -> Result<(), CloseReason> {
+        match read {
             Ok(0) => Err(CloseReason::Eof),
             Ok(_) => {
                 self.link.0.reads.fetch_add(1, Ordering::Relaxed);
+                self.spin.handle_input();
                 Ok(())
             }
             Err(error) => Err(CloseReason::Broken(error)),
-        })
+        }
+    }
+
+    /// Looks for input for a short time before the task sleeps. Other threads run in between, and after
+    /// a few tries the other tasks of the runtime. `has_woken`: `true` if callers were woken since the
+    /// task was polled. They run first.
+    fn poll_spin(&mut self, has_woken: bool, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        if !self.spin.begin(H::IS_WORKER || self.awaits_answers) {
+            return Poll::Pending;
+        }
+        if !has_woken && self.handler.is_idle() {
+            self.user_code = READER;
+            for _ in 0..self.spin.tries() {
+                thread::yield_now();
+                match self.reader.try_read() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                        self.spin.disable();
+                        return Poll::Pending;
+                    }
+                    read => return Poll::Ready(self.handle_read(read)),
+                }
+            }
+        }
+        if self.spin.continues() {
+            // Wakes this task after all others that are ready. `wake_by_ref` would poll it many times
+            // before the main future of the runtime.
+            let _ = pin!(yield_now()).poll(cx);
+            return Poll::Pending;
+        }
+        // A reader may have forgotten its waker.
+        self.poll_read(cx)
     }
 
     /// Ends every call after a panic of user code on the reading half. Returns the close reason.
@@ -461,7 +525,12 @@ impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> 
         if let Some(error) = state.take_write_error() {
             self.write_error = Some((error, Box::pin(sleep(READ_AFTER_WRITE_ERROR_TIMEOUT))));
         }
-        state.sleep(cx);
+        let spins = self.spin.is_on();
+        if spins {
+            self.awaits_answers = !state.is_idle();
+            self.spin.handle_sent(state.connection.sent_requests());
+        }
+        state.sleep(spins, cx);
         state.append_woken(&mut self.buffers.woken);
         state.has_overrun()
     }
@@ -514,7 +583,7 @@ fn has_elapsed(timer: &mut Option<Pin<Box<Sleep>>>, at: Instant, cx: &mut Contex
     }
 }
 
-impl<C: Codec, R: AsyncRead + Unpin, H: RequestHandler> Future for ConnectionTask<C, R, H> {
+impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> Future for ConnectionTask<C, R, H> {
     type Output = CloseReason;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {

@@ -12,8 +12,9 @@ use serde::Serialize;
 use crate::driver::Driver;
 use crate::handshake;
 use crate::host::callbacks::{HostHandler, NoCallbacks};
-use crate::host::starter::{HostSettings, Starter};
-use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
+use crate::host::settings::HostSettings;
+use crate::host::starter::Starter;
+use crate::{Heartbeat, Latency, OnCrash, OnTimeout, Program, Timeouts};
 
 /// Starter of a worker, its layers, and the generator of its call ids.
 pub(crate) type BuilderParts<D, C, T, L> = (Arc<Starter<D, C, T>>, L, Arc<dyn TxIdGenerator>);
@@ -46,6 +47,7 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
             on_crash: OnCrash::default(),
             on_timeout: OnTimeout::default(),
             heartbeat: None,
+            latency: Latency::default(),
             handshake: true,
             startup: None,
         };
@@ -160,6 +162,13 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
         self
     }
 
+    /// Sets the time for which the host looks for an answer before its thread sleeps. Default:
+    /// [`Latency::Balanced`].
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.settings.latency = latency;
+        self
+    }
+
     /// Sets the generator of call ids. Default: [`SequentialIds`].
     pub fn ids(mut self, ids: impl TxIdGenerator) -> Self {
         self.ids = Arc::new(ids);
@@ -224,6 +233,7 @@ fn check(settings: &HostSettings) -> Result<(), Error> {
     settings.limits.check()?;
     settings.timeouts.check()?;
     settings.on_crash.check()?;
+    settings.latency.check()?;
     if let Some(heartbeat) = settings.heartbeat {
         heartbeat.check()?;
     }

@@ -14,6 +14,7 @@ use isolated_workers_transport::Transport;
 
 use crate::connection::{ConnectionTask, HostTask, Link};
 use crate::handlers::{Handlers, OwnServices};
+use crate::host::settings::HostSettings;
 
 /// Handler that a builder has for the calls of its workers: [`NoCallbacks`], or a [`Handler`] from
 /// [`Builder::serve`](crate::Builder::serve).
@@ -74,13 +75,13 @@ impl<C: Codec, T: Transport> Callbacks<C, T> {
     pub(super) fn open(
         &self,
         link: Link<C>,
-        limits: Limits,
+        settings: &HostSettings,
         reader: T::Reader,
         buffer: BytesMut,
         peer: Option<u32>,
     ) -> Pin<Box<dyn HostTask<C>>> {
         let services = self.own_services.clone();
-        Arc::clone(&self.service).open(link, limits, reader, buffer, services, peer)
+        Arc::clone(&self.service).open(link, settings, reader, buffer, services, peer)
     }
 }
 
@@ -91,7 +92,7 @@ trait OpenTask<C, T>: Send + Sync {
     fn open(
         self: Arc<Self>,
         link: Link<C>,
-        limits: Limits,
+        settings: &HostSettings,
         reader: T::Reader,
         buffer: BytesMut,
         services: OwnServices,
@@ -106,7 +107,7 @@ impl<S: Service + 'static, T> OpenTask<S::Codec, T> for S {
     fn open(
         self: Arc<Self>,
         link: Link<S::Codec>,
-        limits: Limits,
+        settings: &HostSettings,
         reader: T::Reader,
         buffer: BytesMut,
         services: OwnServices,
@@ -116,7 +117,8 @@ impl<S: Service + 'static, T> OpenTask<S::Codec, T> for S {
         T: Transport,
     {
         let handlers = Handlers::<_, false>::new(self, services, peer, false);
-        Box::pin(ConnectionTask::new(link, limits, reader, buffer, handlers))
+        let task = ConnectionTask::new(link, settings.limits, reader, buffer, handlers);
+        Box::pin(task.with_latency(settings.latency))
     }
 }
 

@@ -7,18 +7,19 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use isolated_workers_codec::Codec;
 use isolated_workers_core::protocol::handshake::Terms;
-use isolated_workers_core::{Error, ErrorKind, ExitReason, Limits, RandomIds, Services, TxIdGenerator};
+use isolated_workers_core::{Error, ErrorKind, ExitReason, RandomIds, TxIdGenerator};
 use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reconnect, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::Status;
 use crate::connection::Link;
 use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
 use crate::host::callbacks::Callbacks;
+use crate::host::settings::HostSettings;
 use crate::launch::Launch;
 use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
-use crate::{Heartbeat, OnCrash, OnTimeout, Status, Timeouts};
 
 /// Settings and parts from which each process of a worker is started.
 pub(crate) struct Starter<D, C, T> {
@@ -28,20 +29,6 @@ pub(crate) struct Starter<D, C, T> {
     /// Service that the host offers to its workers.
     pub(crate) callbacks: Option<Callbacks<C, T>>,
     pub(crate) settings: HostSettings,
-}
-
-/// Settings of a worker on its host.
-pub(crate) struct HostSettings {
-    pub(crate) timeouts: Timeouts,
-    pub(crate) limits: Limits,
-    /// Services that each process must serve.
-    pub(crate) services: Services,
-    pub(crate) handshake: bool,
-    pub(crate) on_crash: OnCrash,
-    pub(crate) on_timeout: OnTimeout,
-    pub(crate) heartbeat: Option<Heartbeat>,
-    /// Encoded startup data, sent to each process.
-    pub(crate) startup: Option<Bytes>,
 }
 
 /// Process that is ready for calls.

@@ -3,8 +3,8 @@ use std::io;
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind};
-use isolated_workers_transport::{Channel, InMemory, Incoming, Transport};
-use tokio::io::{AsyncRead, AsyncWrite};
+use isolated_workers_transport::{Channel, InMemory, Incoming, Transport, TryRead};
+use tokio::io::AsyncWrite;
 
 use super::{HostInfo, Launch, THREAD_LAUNCH, process_host, system};
 use crate::timeouts::elapsed;
@@ -118,7 +118,7 @@ impl Inherited {
     }
 }
 
-pub(crate) type AnyReader = Box<dyn AsyncRead + Send + Unpin>;
+pub(crate) type AnyReader = Box<dyn TryRead + Send + Unpin>;
 pub(crate) type AnyWriter = Box<dyn AsyncWrite + Send + Unpin>;
 pub(crate) type AnyChannel = Channel<AnyReader, AnyWriter>;
 
@@ -126,7 +126,7 @@ pub(crate) type AnyChannel = Channel<AnyReader, AnyWriter>;
 /// This costs one virtual call for each system call.
 fn erase<R, W>(channel: Channel<R, W>) -> AnyChannel
 where
-    R: AsyncRead + Send + Unpin + 'static,
+    R: TryRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let Channel { reader, writer, hangup, incoming, is_contested, cleanup, .. } = channel;

@@ -20,9 +20,9 @@ use super::{Dispatch, Pool, Restart, WhenFull};
 use crate::driver::Driver;
 use crate::host::builder::Builder;
 use crate::host::callbacks::{HostHandler, NoCallbacks};
-use crate::host::starter::HostSettings;
+use crate::host::settings::HostSettings;
 use crate::timeouts::check_duration;
-use crate::{Heartbeat, OnCrash, OnTimeout, Program, Timeouts};
+use crate::{Heartbeat, Latency, OnCrash, OnTimeout, Program, Timeouts};
 
 /// Builder of a [`Pool`], created by [`Pool::builder`].
 ///
@@ -219,6 +219,12 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     /// Sets the heartbeat of each worker, as [`Builder::heartbeat`] does.
     pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
         Self { worker: self.worker.heartbeat(heartbeat), ..self }
+    }
+
+    /// Sets the time for which the host looks for an answer of a worker before its thread sleeps, as
+    /// [`Builder::latency`] does.
+    pub fn latency(self, latency: Latency) -> Self {
+        Self { worker: self.worker.latency(latency), ..self }
     }
 
     /// Sets the generator of call ids, as [`Builder::ids`] does.

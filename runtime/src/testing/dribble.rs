@@ -3,7 +3,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use isolated_workers_transport::{Bound, Channel, Incoming, Inheritance, Reconnect, Transport};
+use isolated_workers_transport::{Bound, Channel, Incoming, Inheritance, Reconnect, Transport, TryRead};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Wraps a transport so that each read and write carries at most one byte. Streams may always do
@@ -107,6 +107,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for OneByte<S> {
             into.put_slice(one.filled());
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: TryRead + Unpin> TryRead for OneByte<S> {
+    fn try_read(mut self: Pin<&mut Self>, into: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        if into.remaining() > 0 {
+            Pin::new(&mut self.0).try_read(&mut one)?;
+            into.put_slice(one.filled());
+        }
+        Ok(())
     }
 }
 

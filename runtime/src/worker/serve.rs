@@ -19,6 +19,7 @@ use super::server::Server;
 use super::session::Session;
 use super::signal_listener::SignalListener;
 use super::stop_signal::StopSignal;
+use crate::Latency;
 use crate::handshake;
 use crate::launch::{AnyChannel, Inherited};
 
@@ -35,6 +36,7 @@ pub struct Serve<M, C = DefaultCodec, L = NoLayers> {
 #[derive(Debug)]
 pub(super) struct ServeOptions {
     pub(super) limits: Limits,
+    pub(super) latency: Latency,
     pub(super) connect_timeout: Duration,
     pub(super) handshake: bool,
     pub(super) exit_on_panic: bool,
@@ -50,6 +52,7 @@ impl<M> Serve<M> {
     pub(super) fn new(make: M) -> Self {
         let options = ServeOptions {
             limits: Limits::default(),
+            latency: Latency::default(),
             connect_timeout: Duration::from_secs(30),
             handshake: true,
             exit_on_panic: false,
@@ -126,6 +129,13 @@ impl<M, C, L> Serve<M, C, L> {
         self.options.limits = limits;
         self
     }
+
+    /// Sets the time for which the worker looks for the next request before its thread sleeps. Default:
+    /// [`Latency::Balanced`].
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.options.latency = latency;
+        self
+    }
 }
 
 impl<M, C, L> fmt::Debug for Serve<M, C, L> {
@@ -169,6 +179,7 @@ impl<M: MakeHandler, C: Codec, L: Layers> Serve<M, C, L> {
     async fn run(self, server: Server, mut stop: StopSignal) -> Result<(), Error> {
         let Self { make, codec, attach, layers, mut options } = self;
         options.limits.check()?;
+        options.latency.check()?;
         let services = services_of::<M::Handler>()?;
         let host_services = handshake::required(&options.host_services, "host")?;
         let inherited = Inherited::take()?;

@@ -279,7 +279,7 @@ impl<C: Codec> Session<C> {
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
         let AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent } = connection;
-        let limits = self.options.limits;
+        let ServeOptions { limits, latency, .. } = self.options;
         let ids = Arc::new(SequentialIds::default());
         let has_callbacks = terms.peer_features.callbacks;
         let link = Link::new(self.codec.clone(), terms, ids, Duration::ZERO, writer);
@@ -288,7 +288,8 @@ impl<C: Codec> Session<C> {
         let link = LinkOwner::new(link);
         let handlers = Handlers::new(Arc::clone(service), services.clone(), peer, self.is_process);
         let handlers = handlers.with_callback(callback);
-        let mut pump = ConnectionTask::new(link.clone(), limits, reader, buffer, handlers);
+        let mut pump =
+            ConnectionTask::new(link.clone(), limits, reader, buffer, handlers).with_latency(latency);
         // `true` if the host may know that this worker is detached.
         let mut has_confirmed = false;
         let (end, is_stopped) = loop {

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use isolated_workers::transport::{Channel, Transport, UnixSocket};
+use isolated_workers::transport::{Channel, Transport, TryRead, UnixSocket};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -73,6 +73,8 @@ impl<S> CutStream<S> {
         }
     }
 }
+
+impl<S: AsyncRead + Unpin> TryRead for CutStream<S> {}
 
 impl<S: AsyncRead + Unpin> AsyncRead for CutStream<S> {
     fn poll_read(

@@ -88,6 +88,8 @@ pub struct NamedPipeReader(Arc<PipeEnd>);
 #[derive(Debug)]
 pub struct NamedPipeWriter(Option<Arc<PipeEnd>>);
 
+impl TryRead for NamedPipeReader {}
+
 impl AsyncRead for NamedPipeReader {
     fn poll_read(
         self: Pin<&mut Self>,

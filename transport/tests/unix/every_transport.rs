@@ -1,10 +1,11 @@
 //! Properties of every transport that reaches another process.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::pin::Pin;
 use std::process::{Child, Stdio};
 
-use isolated_workers_transport::{Bound, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use isolated_workers_transport::{Bound, Transport, TryRead};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use super::support::{assert_no_file, file, program, runtime, start, stderr_of, with_transport};
 
@@ -30,6 +31,7 @@ macro_rules! every {
 
 every!(
     an_echoing_worker_leaves_no_file,
+    bytes_can_be_read_before_the_runtime_reports_them,
     a_large_body_goes_both_ways,
     a_large_body_goes_both_ways_without_a_free_descriptor,
     a_shortage_leaves_no_file_at_any_step,
@@ -47,6 +49,38 @@ every!(
     an_unused_end_leaves_no_file,
     a_process_without_a_host_cannot_attach,
 );
+
+/// Reads what has arrived. `None`: nothing has.
+fn try_read(reader: &mut (impl TryRead + Unpin)) -> Option<Vec<u8>> {
+    let mut bytes = [0; 16];
+    let mut buf = ReadBuf::new(&mut bytes);
+    match Pin::new(reader).try_read(&mut buf) {
+        Ok(()) => Some(buf.filled().to_vec()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The thread never returns to the runtime in between.
+fn bytes_can_be_read_before_the_runtime_reports_them<T: Transport>(transport: &T) {
+    let (bound, mut child, _) = start(transport, "echo");
+    runtime().block_on(async {
+        let mut channel = bound.establish().await.unwrap();
+        assert_eq!(try_read(&mut channel.reader), None);
+        channel.writer.write_all(b"hello").await.unwrap();
+        let mut received = Vec::new();
+        while received.len() < 5 {
+            received.extend(try_read(&mut channel.reader).unwrap_or_default());
+            std::thread::yield_now();
+        }
+        assert_eq!(received, b"hello");
+        channel.writer.shutdown().await.unwrap();
+        while try_read(&mut channel.reader) != Some(Vec::new()) {
+            std::thread::yield_now();
+        }
+    });
+    assert!(child.wait().unwrap().success());
+}
 
 fn an_echoing_worker_leaves_no_file<T: Transport>(transport: &T) {
     let (bound, mut child, address) = start(transport, "echo");

@@ -6,7 +6,8 @@ use isolated_workers_transport::Transport;
 use crate::connection::{ConnectionTask, HostTask, Link, RejectAll};
 use crate::driver::Driver;
 use crate::host::heartbeat::BoxHeartbeat;
-use crate::host::starter::{Greeted, HostSettings, Starter};
+use crate::host::settings::HostSettings;
+use crate::host::starter::{Greeted, Starter};
 
 /// Connection of a process, with the transport erased from the type.
 pub(crate) struct WorkerConnection<C: Codec> {
@@ -31,9 +32,10 @@ impl<C: Codec> WorkerConnection<C> {
         let link = link.clone();
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
         let task: Pin<Box<dyn HostTask<C>>> = match callbacks {
-            Some(callbacks) => callbacks.open(link, settings.limits, reader, buffer, peer),
+            Some(callbacks) => callbacks.open(link, settings, reader, buffer, peer),
             None => {
-                Box::pin(ConnectionTask::new(link, settings.limits, reader, buffer, RejectAll::default()))
+                let task = ConnectionTask::new(link, settings.limits, reader, buffer, RejectAll::default());
+                Box::pin(task.with_latency(settings.latency))
             }
         };
         Self { task, heartbeat }

@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::runtime::Handle;
 
+use crate::TryRead;
+use crate::unix::sys::read::read;
 use crate::unix::sys::shortage::ShortagePause;
 use crate::unix::sys::sigpipe::SigpipeGuard;
 
@@ -50,6 +52,12 @@ pub struct PipeWriter {
     shortage: ShortagePause,
     /// Runtime that the sender belongs to.
     runtime: Handle,
+}
+
+impl TryRead for PipeReader {
+    fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        Ok(read(&self.0, buf).map(drop)?)
+    }
 }
 
 impl PipeWriter {

@@ -18,6 +18,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::runtime::Handle;
 
+use crate::TryRead;
+use crate::unix::sys::read::read;
 use crate::unix::sys::shortage::ShortagePause;
 
 /// Makes a write to a process that has ended an error instead of a signal.
@@ -58,16 +60,9 @@ impl AsyncRead for SocketReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            // SAFETY: only the system gets the slice. It writes to it and never makes it
-            // uninitialized.
-            let room = unsafe { buf.unfilled_mut() };
-            let most = room.len();
-            let read = rustix::io::read(self.0.get_ref(), room).map(|(read, _)| read.len());
-            match read {
+            let most = buf.remaining();
+            match read(self.0.get_ref(), buf) {
                 Ok(read) => {
-                    // SAFETY: the system has written this many bytes.
-                    unsafe { buf.assume_init(read) };
-                    buf.advance(read);
                     if (1..most).contains(&read) {
                         // A short read has emptied the socket. Clearing readiness saves the read
                         // that would only return `EAGAIN`.
@@ -80,6 +75,12 @@ impl AsyncRead for SocketReader {
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
+    }
+}
+
+impl TryRead for SocketReader {
+    fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        Ok(read(self.0.get_ref(), buf).map(drop)?)
     }
 }
 
