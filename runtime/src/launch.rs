@@ -9,10 +9,11 @@ mod system;
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::Error;
+use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{CHANNEL_VARIABLE, Inheritance, Transport};
 
 pub(crate) use self::inherited::{AnyChannel, AnyReader, AnyWriter, Inherited};
@@ -52,6 +53,24 @@ impl Launch {
 /// processes that a worker starts, it is `false`.
 pub fn is_worker() -> bool {
     THREAD_LAUNCH.with_borrow(Option::is_some) || process_host().is_some()
+}
+
+/// `true` once this process has begun to serve as a worker.
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
+/// Checks that this process may start another one. A worker that does not know that it is one would
+/// start itself, and each of its workers would do the same without end.
+///
+/// # Errors
+/// `Config` if this process was started as a worker and has not begun to serve.
+pub(crate) fn check_may_start(program: &str) -> Result<(), Error> {
+    if process_host().is_none() || HAS_BEGUN.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    let cause = "this process was itself started as a worker, and has not begun to serve";
+    let remedy = "begin `main` with `if is_worker() { return serve(..).await; }`";
+    let text = format!("could not start the worker {program}: {cause}; {remedy}");
+    Err(Error::new(ErrorKind::Config, text))
 }
 
 fn variable(transport: &str, codec: &str, address: &str, handshake: bool) -> (&'static str, String) {

@@ -35,6 +35,14 @@ async fn each_spawn_failure_has_its_own_message() {
     assert_error(&nowhere, ErrorKind::Spawn, &["its working directory /no/such/folder does not exist"]);
 }
 
+/// Without an end, each would start the next.
+#[tokio::test]
+async fn a_program_that_never_asks_if_it_is_a_worker_starts_no_further_one() {
+    let never_asks = refused(Program::new(WORKER).arg("never-asks")).await;
+    let cause = "this process was itself started as a worker, and has not begun to serve";
+    assert_error(&never_asks, ErrorKind::Startup, &["exited with code 1", cause, "begin `main` with"]);
+}
+
 #[tokio::test]
 async fn a_worker_that_exits_before_it_is_ready_reports_how() {
     let exited = refused(Program::new(WORKER).arg("exit")).await;

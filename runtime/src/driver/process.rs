@@ -13,6 +13,7 @@ pub(super) use self::start_error::StartError;
 use super::output::{Output, OutputReader, StandardStream};
 use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
+use crate::launch;
 
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
@@ -160,6 +161,7 @@ impl Driver for Program {
     }
 
     fn start(&self, launch: Launch) -> Result<Process, Error> {
+        launch::check_may_start(&self.subject())?;
         Process::spawn(self, launch)
     }
 }

@@ -1,12 +1,13 @@
 use std::any::Any;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{Channel, InMemory, Incoming, Transport, TryRead};
 use tokio::io::AsyncWrite;
 
-use super::{HostInfo, Launch, THREAD_LAUNCH, process_host, system};
+use super::{HAS_BEGUN, HostInfo, Launch, THREAD_LAUNCH, process_host, system};
 use crate::timeouts::elapsed;
 
 /// Launch of the current worker, taken once.
@@ -25,7 +26,10 @@ impl Inherited {
                 let host = system::host_info(variable, &value).or_else(|| HostInfo::parse(&value).map(Ok));
                 (host, inheritance.local, false)
             }
-            None => (process_host(), None, true),
+            None => {
+                HAS_BEGUN.store(true, Ordering::Release);
+                (process_host(), None, true)
+            }
         };
         let host = host.unwrap_or_else(|| {
             let remedy = "start it by a host, with `Worker::builder(Program::new(…)).spawn()`";

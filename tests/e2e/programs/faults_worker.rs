@@ -282,6 +282,10 @@ fn main() -> Result<(), Error> {
             std::process::exit(3)
         }
         "return" => Ok(()),
+        "never-asks" => runtime(false).block_on(async {
+            let program = isolated_workers::Program::current_exe()?.arg("never-asks");
+            isolated_workers::Worker::builder(program).spawn().await?.close().await
+        }),
         "never-serve" => loop {
             std::thread::park();
         },
