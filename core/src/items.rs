@@ -1,3 +1,5 @@
+mod result_stream;
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -5,6 +7,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
+pub use self::result_stream::ResultStream;
 use crate::{Body, Error};
 
 /// Streams of encoded items that belong to a call, besides its message and its reply.
@@ -29,18 +32,16 @@ impl Streams {
     }
 }
 
-type BoxItems = Pin<Box<dyn Stream<Item = Result<Body, Error>> + Send>>;
-
 /// Encoded items of one side of a call, in their order.
 ///
 /// A stream that ends early yields an error as its last element. Dropping the stream of a callee's
 /// items cancels the call. Dropping it does not wait.
-pub struct Items(Option<BoxItems>);
+pub struct Items(ResultStream<'static, Body, Error>);
 
 impl Items {
     /// Creates the items of a stream. They end with its end, or after its first error.
     pub fn new(items: impl Stream<Item = Result<Body, Error>> + Send + 'static) -> Self {
-        Self(Some(Box::pin(items)))
+        Self(ResultStream::new(items))
     }
 
     /// Creates a stream that fails.
@@ -50,17 +51,14 @@ impl Items {
 
     /// Creates a stream without items.
     pub const fn none() -> Self {
-        Self(None)
+        Self(ResultStream::ended())
     }
 
     /// Keeps `guard` until the last item was taken, the stream has failed, or it is dropped. A
     /// middleware keeps a permit, a span or a timer in it.
     #[must_use]
     pub fn hold(self, guard: impl Send + 'static) -> Self {
-        match self.0 {
-            Some(items) => Self::new(HeldItems { items, guard: Some(guard) }),
-            None => self,
-        }
+        if self.is_terminated() { self } else { Self::new(HeldItems { items: self.0, guard: Some(guard) }) }
     }
 
     /// Changes each item, or the error at the end, with `change`.
@@ -69,10 +67,10 @@ impl Items {
         self,
         change: impl FnMut(Result<Body, Error>) -> Result<Body, Error> + Send + 'static,
     ) -> Self {
-        match self.0 {
-            Some(items) => Self::new(MappedItems { items, change: Box::new(change) }),
-            None => self,
+        if self.is_terminated() {
+            return self;
         }
+        Self::new(MappedItems { items: self.0, change: Box::new(change) })
     }
 }
 
@@ -80,24 +78,19 @@ impl Stream for Items {
     type Item = Result<Body, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(items) = &mut self.0 else { return Poll::Ready(None) };
-        let next = items.as_mut().poll_next(cx);
-        if matches!(next, Poll::Ready(None | Some(Err(_)))) {
-            self.0 = None;
-        }
-        next
+        Pin::new(&mut self.0).poll_next(cx)
     }
 }
 
 impl FusedStream for Items {
     fn is_terminated(&self) -> bool {
-        self.0.is_none()
+        self.0.is_terminated()
     }
 }
 
 impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Items").field("has_ended", &self.0.is_none()).finish()
+        f.debug_struct("Items").field("has_ended", &self.is_terminated()).finish()
     }
 }
 
@@ -113,7 +106,7 @@ impl Stream for FailedItems {
 
 /// Items with a guard.
 struct HeldItems<G> {
-    items: BoxItems,
+    items: ResultStream<'static, Body, Error>,
     guard: Option<G>,
 }
 
@@ -124,8 +117,8 @@ impl<G> Stream for HeldItems<G> {
     type Item = Result<Body, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = self.items.as_mut().poll_next(cx);
-        if matches!(next, Poll::Ready(None | Some(Err(_)))) {
+        let next = Pin::new(&mut self.items).poll_next(cx);
+        if self.items.is_terminated() {
             self.guard = None;
         }
         next
@@ -136,7 +129,7 @@ impl<G> Stream for HeldItems<G> {
 type Change = Box<dyn FnMut(Result<Body, Error>) -> Result<Body, Error> + Send>;
 
 struct MappedItems {
-    items: BoxItems,
+    items: ResultStream<'static, Body, Error>,
     change: Change,
 }
 
@@ -145,6 +138,6 @@ impl Stream for MappedItems {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        this.items.as_mut().poll_next(cx).map(|next| next.map(&mut this.change))
+        Pin::new(&mut this.items).poll_next(cx).map(|next| next.map(&mut this.change))
     }
 }

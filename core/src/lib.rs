@@ -32,6 +32,8 @@ pub use call_error::CallError;
 pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError, split_backtrace};
 pub use extensions::Extensions;
 pub use frame::{Frame, GoAway};
+#[doc(hidden)]
+pub use items::ResultStream;
 pub use items::{Items, Streams};
 pub use limits::Limits;
 pub use message::{Message, Never, ReplyStream, RequestStream, ServiceError};

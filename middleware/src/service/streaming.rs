@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
-use isolated_workers_core::Error;
+use isolated_workers_core::{Error, ResultStream};
 
 pub use self::emitter::{Emitter, StreamClosed};
 pub(super) use self::encoded_items::EncodedItems;
@@ -26,8 +26,6 @@ pub use self::respond::{respond_stream, respond_stream_in_context, streaming};
 pub(super) use self::streaming_reply::DecodedReply;
 pub use self::streaming_reply::StreamingReply;
 
-type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
-
 /// Items that a caller sends, for a handler.
 ///
 /// Yields an error, and then nothing more, if the call is cancelled or its connection is lost, or if an
@@ -36,11 +34,11 @@ type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 ///
 /// Items wait in their process until the handler takes them, at most 256 KiB and one more. Then the
 /// caller waits. [`next`](Self::next) is cancel-safe.
-pub struct Streaming<T>(Option<BoxStream<'static, Result<T, Error>>>);
+pub struct Streaming<T>(ResultStream<'static, T, Error>);
 
 impl<T> Streaming<T> {
     pub(super) fn new(items: impl Stream<Item = Result<T, Error>> + Send + 'static) -> Self {
-        Self(Some(Box::pin(items)))
+        Self(ResultStream::new(items))
     }
 
     /// Waits for the next item. Returns `None` after the last one, and after an error. Cancel-safe.
@@ -53,24 +51,19 @@ impl<T> Stream for Streaming<T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(items) = &mut self.0 else { return Poll::Ready(None) };
-        let polled = items.as_mut().poll_next(cx);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            self.0 = None;
-        }
-        polled
+        Pin::new(&mut self.0).poll_next(cx)
     }
 }
 
 impl<T> FusedStream for Streaming<T> {
     fn is_terminated(&self) -> bool {
-        self.0.is_none()
+        self.0.is_terminated()
     }
 }
 
 impl<T> fmt::Debug for Streaming<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").field("has_ended", &self.0.is_none()).finish()
+        f.debug_struct("Streaming").field("has_ended", &self.is_terminated()).finish()
     }
 }
 

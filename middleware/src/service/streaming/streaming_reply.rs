@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{CallError, Error, ErrorKind, Items, ReplyStream, Response};
+use isolated_workers_core::{CallError, Error, ErrorKind, Items, ReplyStream, Response, ResultStream};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-use super::{BoxStream, next};
+use super::next;
 use crate::service::encoding::{decode_error, decode_item, decode_reply};
 
 /// Items with which a callee answers a call.
@@ -22,11 +22,11 @@ use crate::service::encoding::{decode_error, decode_item, decode_reply};
 /// Items wait in this process until they are taken, at most 256 KiB and one more. Then the callee waits.
 /// [`next`](Self::next) is cancel-safe.
 #[must_use = "the call starts when the stream is polled"]
-pub struct StreamingReply<'a, T, E = Error>(Option<BoxStream<'a, Result<T, E>>>);
+pub struct StreamingReply<'a, T, E = Error>(ResultStream<'a, T, E>);
 
 impl<'a, T, E> StreamingReply<'a, T, E> {
     pub(crate) fn new(items: impl Stream<Item = Result<T, E>> + Send + 'a) -> Self {
-        Self(Some(Box::pin(items)))
+        Self(ResultStream::new(items))
     }
 
     /// Waits for the next item. Returns `None` after the last one, and after an error. Cancel-safe.
@@ -39,24 +39,19 @@ impl<T, E> Stream for StreamingReply<'_, T, E> {
     type Item = Result<T, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(items) = &mut self.0 else { return Poll::Ready(None) };
-        let polled = items.as_mut().poll_next(cx);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            self.0 = None;
-        }
-        polled
+        Pin::new(&mut self.0).poll_next(cx)
     }
 }
 
 impl<T, E> FusedStream for StreamingReply<'_, T, E> {
     fn is_terminated(&self) -> bool {
-        self.0.is_none()
+        self.0.is_terminated()
     }
 }
 
 impl<T, E> fmt::Debug for StreamingReply<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamingReply").field("has_ended", &self.0.is_none()).finish()
+        f.debug_struct("StreamingReply").field("has_ended", &self.is_terminated()).finish()
     }
 }
 
