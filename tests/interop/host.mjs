@@ -1,4 +1,4 @@
-// A host written from docs/wire.md alone. It knows the keys `type`, `payload` and `tx`.
+// A host written from docs/wire.md alone. It knows the keys `type`, `payload` and `tx`, and those of streams.
 // Arguments: the case to run, and the path of the worker program.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -8,7 +8,8 @@ import { existsSync, mkdtempSync, rmSync, watch } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argv, env } from 'node:process';
+import { argv, env, pid } from 'node:process';
+import { ITEM_BYTES, ReceivedItems, SentItems } from './items.mjs';
 
 const [, , name, program] = argv;
 const folder = mkdtempSync(join(tmpdir(), 'interop-'));
@@ -46,6 +47,8 @@ async function connected() {
 
 class Host {
   #calls = new Map();
+  #streams = new Map();
+  #hello;
   #rest = '';
 
   constructor(socket) {
@@ -54,11 +57,44 @@ class Host {
       const lines = (this.#rest + data).split('\n');
       this.#rest = lines.pop();
       for (const line of lines) {
-        const answer = JSON.parse(line);
-        this.#calls.get(answer.tx)(answer);
-        this.#calls.delete(answer.tx);
+        const frame = JSON.parse(line);
+        if (frame.kind === 'item') this.#streams.get(frame.tx).received.push(frame.payload, line);
+        else if (frame.kind === 'item_credit') this.#streams.get(frame.tx).sent.credit(frame.payload);
+        else if (frame['isolated-workers']) this.#hello(frame);
+        else this.#answered(frame);
       }
     });
+  }
+
+  #answered(answer) {
+    this.#calls.get(answer.tx)(answer);
+    this.#calls.delete(answer.tx);
+    const { received, sent } = this.#streams.get(answer.tx) ?? {};
+    this.#streams.delete(answer.tx);
+    received?.end(answer.kind === 'error' ? answer.payload : null);
+    sent?.close();
+  }
+
+  // Announces that this host takes items. Returns what the worker announces.
+  greet() {
+    const hello = { 'isolated-workers': 1, codec: 'json', transport: 'worker-socket', pid, build: 'node' };
+    this.socket.write(JSON.stringify({ ...hello, admission: { item_bytes: ITEM_BYTES } }) + '\n');
+    return new Promise((resolve) => (this.#hello = resolve));
+  }
+
+  // Makes a call with streams. `items`: who sends some.
+  stream(type, payload, items) {
+    const tx = randomUUID();
+    const write = (frame) => this.socket.write(JSON.stringify(frame) + '\n');
+    const received = new ReceivedItems(write, tx, 'caller');
+    const sent = new SentItems(write, tx, 'caller', this.workerItemBytes);
+    this.#streams.set(tx, { received, sent });
+    const answer = this.send(JSON.stringify({ type, payload, tx, items }) + '\n', tx);
+    const cancel = () => {
+      sent.close();
+      write({ kind: 'cancel', tx });
+    };
+    return { received, sent, answer, cancel };
   }
 
   send(line, tx) {
@@ -74,6 +110,25 @@ class Host {
 async function started() {
   const child = start();
   return { child, host: new Host(await connected()) };
+}
+
+async function greeted() {
+  const child = start({ handshake: true });
+  const host = new Host(await connected());
+  const hello = await host.greet();
+  host.workerItemBytes = hello.admission.item_bytes;
+  return { child, host };
+}
+
+async function collect(items) {
+  const collected = [];
+  for await (const item of items) collected.push(item);
+  return collected;
+}
+
+async function sendNumbers(sent, end) {
+  for (let number = 0; number < end; number++) await sent.send(number);
+  sent.end();
 }
 
 async function closed({ child, host }) {
@@ -159,6 +214,79 @@ const cases = {
     const answers = await Promise.all([1, 2, 3].map(() => worker.host.call('echo', { text })));
     for (const answer of answers) assert.ok(answer.payload === text);
     await closed(worker);
+  },
+
+  async streams() {
+    const worker = await greeted();
+    const { host } = worker;
+    for (const [count, size] of [[0, 0], [1, 1], [10_000, 1], [20, 100_000], [3, 1 << 20]]) {
+      const { received, answer } = host.stream('texts', { count, size, fails: false }, 'callee');
+      const texts = await collect(received);
+      assert.equal(texts.length, count);
+      assert.ok(texts.every((text) => text === 'ü'.repeat(size)));
+      const { type, payload } = await answer;
+      assert.deepEqual([type, payload], ['textsResult', undefined]);
+    }
+    for (const end of [0, 1, 10_000]) {
+      const total = host.stream('total', undefined, 'caller');
+      await sendNumbers(total.sent, end);
+      const expected = [...Array(end).keys()].reduce((sum, number) => sum + number, 0);
+      assert.equal((await total.answer).payload, expected);
+      const double = host.stream('double', undefined, 'both');
+      const [doubled] = await Promise.all([collect(double.received), sendNumbers(double.sent, end)]);
+      assert.deepEqual(doubled, [...Array(end).keys()].map((number) => 2 * number));
+    }
+    await closed(worker);
+  },
+
+  async 'stream-error'() {
+    const worker = await greeted();
+    const { received, answer } = worker.host.stream('texts', { count: 2, size: 3, fails: true }, 'callee');
+    const texts = [];
+    await assert.rejects(async () => {
+      for await (const text of received) texts.push(text);
+    }, { message: 'a boom of size 2' });
+    assert.deepEqual(texts, ['üüü', 'üüü']);
+    assert.deepEqual((await answer).payload.data, { size: 2 });
+    await closed(worker);
+  },
+
+  async 'stream-credit'() {
+    const worker = await greeted();
+    const { host } = worker;
+    const { received, answer, cancel } = host.stream('endless', undefined, 'callee');
+    // Nobody takes the items. The worker answers other calls.
+    for (let number = 0; number < 100; number++) {
+      assert.equal((await host.call('add', { a: number, b: 1 })).payload, number + 1);
+    }
+    const items = received[Symbol.asyncIterator]();
+    for (let number = 0; number < 5_000; number++) assert.equal((await items.next()).value, number);
+    // What this host announces. It counts the lines, which are longer than the payloads.
+    assert.ok(received.peak <= 2 * ITEM_BYTES, `${received.peak} bytes of items were held`);
+    cancel();
+    const { kind, payload } = await answer;
+    assert.deepEqual([kind, payload.code], ['error', 'IW_CANCELLED']);
+    await host.call('wait_for_cancel');
+    await closed(worker);
+  },
+
+  async 'stream-cancel'() {
+    const worker = await greeted();
+    const { host } = worker;
+    const { sent, answer, cancel } = host.stream('total', undefined, 'caller');
+    for (let number = 0; number < 10; number++) await sent.send(number);
+    cancel();
+    assert.equal((await answer).payload.code, 'IW_CANCELLED');
+    await host.call('wait_for_cancel');
+    assert.equal((await host.call('add', { a: 2, b: 3 })).payload, 5);
+    await closed(worker);
+  },
+
+  async 'stream-unannounced'() {
+    const worker = await started();
+    void worker.host.stream('total', undefined, 'caller');
+    assert.notDeepEqual(await worker.child.ended, [0, null]);
+    assert.match(worker.child.stderrText, /items/);
   },
 
   async sigterm() {

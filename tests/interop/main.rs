@@ -4,6 +4,7 @@
 mod node_host;
 mod node_worker;
 mod service;
+mod streams;
 
 use std::path::PathBuf;
 

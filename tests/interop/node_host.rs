@@ -36,6 +36,11 @@ cases! {
     many_calls_run_concurrently: "many";
     frames_may_arrive_byte_by_byte: "torn";
     large_payloads_travel_in_both_directions: "large";
+    streams_work_in_both_directions_under_credit: "streams";
+    an_error_ends_a_stream_after_its_items: "stream-error";
+    a_worker_sends_no_more_than_its_credit_and_a_cancel_ends_its_stream: "stream-credit";
+    a_cancel_ends_the_items_of_the_host: "stream-cancel";
+    a_request_with_items_without_a_handshake_breaks_the_protocol: "stream-unannounced";
     a_signal_ends_the_worker_and_removes_its_socket: "sigterm";
     a_signal_before_the_connection_ends_the_worker_and_removes_its_socket: "sigterm-unconnected";
     a_crash_shows_as_an_exit_code: "crash";

@@ -22,7 +22,7 @@ fn builder(how: &str) -> Option<Builder<Program, Json, WorkerSocket>> {
     Some(Worker::builder(program).transport(UnixSocket::bound_by_worker()).without_handshake())
 }
 
-type NodeWorker = Worker<isolated_workers::host::Link<Json>, WorkerSocket>;
+pub(super) type NodeWorker = Worker<isolated_workers::host::Link<Json>, WorkerSocket>;
 
 async fn started() -> Option<(NodeWorker, InteropClient<NodeWorker>)> {
     let worker = soon(builder("")?.spawn()).await.unwrap();

@@ -1,6 +1,8 @@
 //! Service of the interoperability tests. `worker.rs` and `worker.mjs` both serve it.
 
+use futures_util::Stream;
 use isolated_workers::service;
+use isolated_workers::service::Streaming;
 use serde::{Deserialize, Serialize};
 
 #[service]
@@ -20,6 +22,14 @@ pub(crate) trait Interop {
     #[message(name = "fooError")]
     async fn foo_error(&self) -> String;
     async fn exit(&self, code: i32);
+    /// Sends `count` texts of `size` times `ü`, and then an error if it `fails`.
+    fn texts(&self, count: u32, size: usize, fails: bool) -> impl Stream<Item = Result<String, Boom>>;
+    async fn total(&self, numbers: Streaming<u64>) -> u64;
+    fn double(&self, numbers: Streaming<u64>) -> impl Stream<Item = u64>;
+    /// Sends numbers without an end.
+    fn endless(&self) -> impl Stream<Item = u64>;
+    /// Returns when a call of `endless` or `total` was cancelled.
+    async fn wait_for_cancel(&self);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -5,13 +5,16 @@ mod service;
 
 use std::sync::Mutex;
 
+use futures_util::{Stream, StreamExt, stream};
 use isolated_workers::codec::Postcard;
+use isolated_workers::service::Streaming;
 use isolated_workers::{Error, is_worker, serve};
 use service::{Boom, Interop};
 use tokio::sync::watch;
 
 #[derive(Default)]
 struct Worker {
+    was_cancelled: watch::Sender<bool>,
     notes: Mutex<Vec<String>>,
     gathered: watch::Sender<usize>,
 }
@@ -47,6 +50,40 @@ impl Interop for Worker {
     }
     async fn exit(&self, code: i32) {
         std::process::exit(code)
+    }
+    fn texts(&self, count: u32, size: usize, fails: bool) -> impl Stream<Item = Result<String, Boom>> {
+        let texts = stream::iter((0..count).map(move |_| Ok("ü".repeat(size))));
+        texts.chain(stream::iter(fails.then_some(Err(Boom { size: count }))))
+    }
+    async fn total(&self, mut numbers: Streaming<u64>) -> u64 {
+        let cancelled = Cancelled(self.was_cancelled.clone());
+        let mut total = 0;
+        while let Some(Ok(number)) = numbers.next().await {
+            total += number;
+        }
+        std::mem::forget(cancelled);
+        total
+    }
+    fn double(&self, numbers: Streaming<u64>) -> impl Stream<Item = u64> {
+        numbers.map(|number| 2 * number.expect("the caller is there"))
+    }
+    fn endless(&self) -> impl Stream<Item = u64> {
+        let cancelled = Cancelled(self.was_cancelled.clone());
+        stream::iter(0..).inspect(move |_| {
+            let _ = &cancelled;
+        })
+    }
+    async fn wait_for_cancel(&self) {
+        self.was_cancelled.subscribe().wait_for(|&was| was).await.unwrap();
+    }
+}
+
+/// Tells that a call was cancelled, when it is dropped.
+struct Cancelled(watch::Sender<bool>);
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
     }
 }
 
