@@ -147,7 +147,6 @@ pub mod prelude {
 /// Items for generated code. Not public API.
 #[doc(hidden)]
 pub mod __private {
-    pub use futures_core::Stream;
     pub use isolated_workers_codec::zero_copy_bytes::maybe_bytes;
     pub use isolated_workers_middleware::arguments;
     pub use isolated_workers_runtime::run_worker;

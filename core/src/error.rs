@@ -5,6 +5,7 @@
 //! every call. A clone is cheap, because a lost connection fails many calls.
 
 mod crash;
+mod into_io;
 mod kind;
 mod remote;
 

@@ -50,7 +50,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
 fn call(definition: &Definition, method: &Method) -> TokenStream {
     let Definition { krate, module, .. } = definition;
     let reply = &method.output.reply;
-    let call = method.call(&quote!(#krate::__private::Stream));
+    let call = method.call(&quote!(#krate::service::streaming::IntoItems));
     let fields = method.fields();
     let links = [("Self::into_service", format!("{}::into_service", definition.ident().unraw()))];
     let attributes = method.client_attributes().map(|attribute| doc_links::relocate(attribute, &links));

@@ -148,7 +148,8 @@ mod type_check;
 /// `Result<T, CallError<E>>`.
 ///
 /// A parameter of the type `Streaming<T>` is a stream of items of the caller. It is no field of the
-/// message, and a method has at most one. The client's method takes any `Stream<Item = T>` there.
+/// message, and a method has at most one. The client's method takes any `Stream<Item = T>` there, or
+/// `try_items` of a stream of results.
 ///
 /// ```ignore
 /// fn search(&self, word: String) -> impl Stream<Item = Result<Hit, SearchError>>;

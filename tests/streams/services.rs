@@ -1,10 +1,12 @@
 //! Service with streams, and its implementation.
 
-use std::fmt;
 use std::future::IntoFuture;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::{fmt, io};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use isolated_workers::codec::Codec;
 use isolated_workers::driver::Thread;
 use isolated_workers::prelude::*;
@@ -12,7 +14,9 @@ use isolated_workers::serve;
 use isolated_workers::service::streaming::{produce, produce_blocking};
 use isolated_workers::service::{Context, Streaming};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::sync::{mpsc, watch};
+use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 #[service]
 pub(crate) trait Numbers {
@@ -48,7 +52,33 @@ pub(crate) trait Numbers {
     async fn take_and_hang(&self, numbers: Streaming<u64>, count: u64) -> u64;
     /// Sends the numbers that it receives.
     fn pass(&self, numbers: Streaming<u64>) -> impl Stream<Item = u64>;
+    /// Sends `size` bytes, read and written as `how` says. Then the stream fails or hangs, if it should.
+    fn download(&self, how: How, size: u64, then: Then) -> impl Stream<Item = Result<Bytes, Failed>>;
+    /// Reads all bytes, in a task that goes on if the call is cancelled. Returns their number and checksum.
+    async fn upload(&self, bytes: Streaming<Bytes>) -> Result<(u64, u64), Failed>;
+    /// Outcome of the last upload.
+    async fn last_upload(&self) -> Result<(u64, u64), Failed>;
     async fn add(&self, a: u64, b: u64) -> u64;
+}
+
+/// Way in which bytes become items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum How {
+    Reader,
+    AsyncWriter,
+    BlockingWriter,
+}
+
+impl How {
+    pub(crate) const ALL: [Self; 3] = [Self::Reader, Self::AsyncWriter, Self::BlockingWriter];
+}
+
+/// Event after the bytes of a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Then {
+    End,
+    Fail,
+    Hang,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +91,12 @@ impl fmt::Display for Failed {
 }
 
 impl std::error::Error for Failed {}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
@@ -84,12 +120,13 @@ pub(crate) enum Seen {
 #[derive(Clone)]
 pub(crate) struct Counter {
     pub(crate) seen: mpsc::UnboundedSender<Seen>,
+    uploads: watch::Sender<Option<Result<(u64, u64), Failed>>>,
 }
 
 impl Counter {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Seen>) {
         let (seen, receiver) = mpsc::unbounded_channel();
-        (Self { seen }, receiver)
+        (Self { seen, uploads: watch::Sender::default() }, receiver)
     }
 }
 
@@ -211,8 +248,107 @@ impl Numbers for Counter {
         numbers.filter_map(async |number| number.ok())
     }
 
+    fn download(&self, how: How, size: u64, then: Then) -> impl Stream<Item = Result<Bytes, Failed>> {
+        let file = PatternFile::new(size, then);
+        match how {
+            How::Reader => ReaderStream::new(file).map_err(Failed::from).left_stream(),
+            How::AsyncWriter => produce(async move |mut out| {
+                let (mut file, mut buffer) = (file, vec![0; 100_000]);
+                loop {
+                    match file.read(&mut buffer).await? {
+                        0 => break Ok(out.shutdown().await?),
+                        read => out.write_all(&buffer[..read]).await?,
+                    }
+                }
+            })
+            .left_stream()
+            .right_stream(),
+            How::BlockingWriter => produce_blocking(move |mut out| {
+                let runtime = tokio::runtime::Handle::current();
+                let mut file = SyncIoBridge::new_with_handle(file, runtime);
+                std::io::copy(&mut file, &mut out)?;
+                Ok(())
+            })
+            .right_stream()
+            .right_stream(),
+        }
+    }
+
+    async fn upload(&self, bytes: Streaming<Bytes>) -> Result<(u64, u64), Failed> {
+        let uploads = self.uploads.clone();
+        uploads.send_replace(None);
+        let read = tokio::spawn(async move {
+            let result = checksum(StreamReader::new(bytes)).await.map_err(Failed::from);
+            uploads.send_replace(Some(result.clone()));
+            result
+        });
+        read.await.unwrap()
+    }
+
+    async fn last_upload(&self) -> Result<(u64, u64), Failed> {
+        let mut uploads = self.uploads.subscribe();
+        let upload = uploads.wait_for(Option::is_some).await.unwrap();
+        upload.clone().unwrap()
+    }
+
     async fn add(&self, a: u64, b: u64) -> u64 {
         a + b
+    }
+}
+
+/// A file of `size` bytes, after which it ends, fails or hangs.
+pub(crate) struct PatternFile {
+    size: u64,
+    position: u64,
+    then: Then,
+}
+
+impl PatternFile {
+    pub(crate) fn new(size: u64, then: Then) -> Self {
+        Self { size, position: 0, then }
+    }
+}
+
+impl AsyncRead for PatternFile {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = (self.size - self.position).min(buffer.remaining() as u64);
+        if count == 0 {
+            return match self.then {
+                Then::End => Poll::Ready(Ok(())),
+                Then::Fail => Poll::Ready(Err(io::Error::other("the disk is broken"))),
+                Then::Hang => Poll::Pending,
+            };
+        }
+        for position in self.position..self.position + count {
+            buffer.put_slice(&[byte_at(position)]);
+        }
+        self.position += count;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Byte of a [`PatternFile`].
+fn byte_at(position: u64) -> u8 {
+    (position.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
+
+/// Reads to the end. Returns the number of bytes and their checksum, which depends on their order.
+pub(crate) async fn checksum(mut reader: impl AsyncRead + Unpin) -> io::Result<(u64, u64)> {
+    let (mut count, mut sum) = (0, 0_u64);
+    let mut buffer = vec![0; 8192];
+    loop {
+        let read = reader.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok((count, sum));
+        }
+        count += read as u64;
+        for &byte in &buffer[..read] {
+            sum = sum.wrapping_mul(31).wrapping_add(u64::from(byte));
+        }
     }
 }
 

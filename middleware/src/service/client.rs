@@ -5,15 +5,14 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_core::Stream;
 use isolated_workers_codec::{Codec, CodecError};
 use isolated_workers_core::{
-    Body, CallError, Error, Items, Message, Never, ReplyStream, Request, RequestStream, Response,
+    Body, CallError, Error, Items, Message, ReplyStream, Request, RequestStream, Response,
 };
 use pin_project_lite::pin_project;
 
 use super::encoding::{Part, decode_error, decode_reply, encode_into, unencodable};
-use super::streaming::{DecodedReply, EncodedItems, StreamingReply};
+use super::streaming::{DecodedReply, EncodedItems, IntoItems, StreamingReply};
 use crate::Service;
 
 /// Sends a message and waits for its reply.
@@ -69,7 +68,8 @@ where
 /// ends with its reply, even if items are left. Dropping the future cancels the call.
 ///
 /// # Errors
-/// Same as [`send`]. An item that cannot be encoded ends the call.
+/// Same as [`send`]. An item that cannot be encoded ends the call, and so does an error of
+/// [`try_items`](super::streaming::try_items).
 pub fn send_items<'a, S, M, E, I>(
     service: &'a S,
     message: &M,
@@ -78,7 +78,7 @@ pub fn send_items<'a, S, M, E, I>(
 where
     S: Service + ?Sized,
     M: RequestStream,
-    I: Stream<Item = M::Item> + Send + 'static,
+    I: IntoItems<M::Item>,
     E: From<CallError<M::Error>>,
 {
     let mut request = Request::of::<M>(Body::empty());
@@ -114,7 +114,7 @@ where
 pub fn stream_items<'a, S, M, E>(
     service: &'a S,
     message: &M,
-    items: impl Stream<Item = <M as RequestStream>::Item> + Send + 'static,
+    items: impl IntoItems<<M as RequestStream>::Item>,
 ) -> StreamingReply<'a, <M as ReplyStream>::Item, E>
 where
     S: Service + ?Sized,
@@ -144,35 +144,14 @@ where
     StreamingReply::new(DecodedReply::<_, S::Codec, M, E>::new(service.codec(), call))
 }
 
-fn encoded_items<S, M>(service: &S, items: impl Stream<Item = M::Item> + Send + 'static) -> Items
+fn encoded_items<S, M>(service: &S, items: impl IntoItems<M::Item>) -> Items
 where
     S: Service + ?Sized,
     M: RequestStream,
 {
     let (codec, limit) = (service.codec().clone(), service.body_limit());
-    Items::new(EncodedItems::new(
-        Infallible { items },
-        codec,
-        limit,
-        M::NAME,
-        |_: &S::Codec, never: Never| match never {},
-    ))
-}
-
-pin_project! {
-    /// Stream whose items are no results.
-    struct Infallible<S> {
-        #[pin]
-        items: S,
-    }
-}
-
-impl<S: Stream> Stream for Infallible<S> {
-    type Item = Result<S::Item, Never>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.project().items.poll_next(cx).map(|item| item.map(Ok))
-    }
+    let items = items.into_items(M::NAME);
+    Items::new(EncodedItems::new(items, codec, limit, M::NAME, |_: &S::Codec, error: Error| error))
 }
 
 pin_project! {

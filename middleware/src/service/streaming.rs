@@ -1,10 +1,16 @@
 //! Streams of items that belong to calls.
 //!
 //! A handler takes the items of its caller as a [`Streaming`], and answers with any stream, for example
-//! one of [`produce`]. A caller gets a [`StreamingReply`].
+//! one of [`produce`]. A caller gets a [`StreamingReply`], and passes its own items as [`IntoItems`].
+//!
+//! A stream of `Bytes` is an `AsyncRead` through `StreamReader` of the crate `tokio-util`, because its errors
+//! convert to `io::Error`. An `AsyncRead` becomes items through `ReaderStream`. An [`Emitter`] of `Bytes` is
+//! an `AsyncWrite`, and a [`BlockingEmitter`] a [`Write`](std::io::Write).
 
+mod byte_writer;
 mod emitter;
 mod encoded_items;
+mod into_items;
 mod produce;
 mod produce_blocking;
 mod respond;
@@ -20,6 +26,7 @@ use isolated_workers_core::{Error, ResultStream};
 
 pub use self::emitter::{Emitter, StreamClosed};
 pub(super) use self::encoded_items::EncodedItems;
+pub use self::into_items::{IntoItems, TryItems, try_items};
 pub use self::produce::{Produced, forward, forward_ok, produce};
 pub use self::produce_blocking::{BlockingEmitter, ProducedBlocking, produce_blocking};
 pub use self::respond::{respond_stream, respond_stream_in_context, streaming};

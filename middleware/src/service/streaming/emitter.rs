@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use isolated_workers_core::{Error, ErrorKind};
 
@@ -10,7 +10,7 @@ use isolated_workers_core::{Error, ErrorKind};
 pub struct Emitter<T>(Arc<Mutex<Slot<T>>>);
 
 /// Place of the next item, between its producer and the stream.
-struct Slot<T> {
+pub(super) struct Slot<T> {
     item: Option<T>,
     /// Waker of the producer, which waits until the item is taken.
     producer: Option<Waker>,
@@ -59,32 +59,32 @@ impl<T> Emitter<T> {
     pub async fn send(&mut self, item: T) -> Result<(), StreamClosed> {
         let mut item = Some(item);
         poll_fn(|cx| {
-            let mut slot = self.lock();
-            if slot.is_closed {
-                return Poll::Ready(Err(StreamClosed));
-            }
-            if slot.item.is_some() {
-                let replaced = slot.producer.replace(cx.waker().clone());
-                drop(slot);
-                drop(replaced);
-                return Poll::Pending;
-            }
+            let slot = ready!(self.poll_empty(cx))?;
             match item.take() {
                 // The slot is empty again: the item was taken.
                 None => Poll::Ready(Ok(())),
-                sent => {
-                    slot.item = sent;
-                    let (waker, replaced) = (slot.consumer.take(), slot.producer.replace(cx.waker().clone()));
-                    drop(slot);
-                    drop(replaced);
-                    if let Some(waker) = waker {
-                        waker.wake();
-                    }
+                Some(item) => {
+                    put(slot, item, cx);
                     Poll::Pending
                 }
             }
         })
         .await
+    }
+
+    /// Waits until the slot is empty.
+    pub(super) fn poll_empty(&self, cx: &Context<'_>) -> Poll<Result<MutexGuard<'_, Slot<T>>, StreamClosed>> {
+        let mut slot = self.lock();
+        if slot.is_closed {
+            return Poll::Ready(Err(StreamClosed));
+        }
+        if slot.item.is_none() {
+            return Poll::Ready(Ok(slot));
+        }
+        let replaced = slot.producer.replace(cx.waker().clone());
+        drop(slot);
+        drop(replaced);
+        Poll::Pending
     }
 
     /// Takes the item in the slot, for the stream that is polled with `cx`.
@@ -121,6 +121,17 @@ impl<T> Emitter<T> {
         if let Some(producer) = producer {
             producer.wake();
         }
+    }
+}
+
+/// Puts an item in an empty slot, and wakes the stream. The producer is woken when the item is taken.
+pub(super) fn put<T>(mut slot: MutexGuard<'_, Slot<T>>, item: T, cx: &Context<'_>) {
+    slot.item = Some(item);
+    let (waker, replaced) = (slot.consumer.take(), slot.producer.replace(cx.waker().clone()));
+    drop(slot);
+    drop(replaced);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 

@@ -22,25 +22,27 @@ use super::{Emitter, next};
 /// assert_eq!(countdown.try_collect::<Vec<u32>>().await, Ok(vec![2, 1, 0]));
 /// # });
 /// ```
-pub fn produce<T, E, F, Fut>(run: F) -> Produced<T, Fut>
+pub fn produce<T, E, F, Fut>(run: F) -> Produced<T, E, Fut>
 where
     F: FnOnce(Emitter<T>) -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
     let slot = Emitter::new();
     let future = Some(run(slot.share()));
-    Produced { slot: Closing(slot), future }
+    Produced { slot: Closing(slot), future, error: None }
 }
 
 pin_project! {
     /// Stream of [`produce`].
     #[derive(Debug)]
     #[must_use = "streams do nothing unless they are polled"]
-    pub struct Produced<T, F> {
+    pub struct Produced<T, E, F> {
         slot: Closing<T>,
         // `None` after it has ended.
         #[pin]
         future: Option<F>,
+        // Error of the future, which follows the last item.
+        error: Option<E>,
     }
 }
 
@@ -54,7 +56,7 @@ impl<T> Drop for Closing<T> {
     }
 }
 
-impl<T, E, F: Future<Output = Result<(), E>>> Stream for Produced<T, F> {
+impl<T, E, F: Future<Output = Result<(), E>>> Stream for Produced<T, E, F> {
     type Item = Result<T, E>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -64,14 +66,14 @@ impl<T, E, F: Future<Output = Result<(), E>>> Stream for Produced<T, F> {
             if let Some(item) = slot.take(cx) {
                 return Poll::Ready(Some(Ok(item)));
             }
-            let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+            let Some(future) = this.future.as_mut().as_pin_mut() else {
+                slot.close();
+                return Poll::Ready(this.error.take().map(Err));
+            };
             match future.poll(cx) {
                 Poll::Ready(result) => {
                     this.future.set(None);
-                    if let Err(error) = result {
-                        slot.close();
-                        return Poll::Ready(Some(Err(error)));
-                    }
+                    *this.error = result.err();
                 }
                 // The emitter may be with another task.
                 Poll::Pending => {
