@@ -1,19 +1,27 @@
 //! Layers around calls with streams: they last until the last item.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{FutureExt, TryStreamExt, poll, stream};
 use isolated_workers::codec::Json;
-use isolated_workers::layer::{ConcurrencyLimit, Deadline, LoadShed, Middleware, Timeout, Trace};
+use isolated_workers::driver::Thread;
+use isolated_workers::layer::{
+    ConcurrencyLimit, Deadline, LoadShed, Middleware, Timeout, Trace, tower_layer,
+};
 use isolated_workers::prelude::*;
 use isolated_workers::protocol::{Request, Response};
 use isolated_workers::service::Local;
 use isolated_workers::{ErrorKind, Service, ServiceExt};
 use isolated_workers_test_support::{assert_error, soon};
 
-use super::services::{Counter, Numbers, NumbersClient, thread};
+use tower::ServiceBuilder;
+use tower::limit::ConcurrencyLimitLayer;
+use tower::timeout::TimeoutLayer;
+
+use super::services::{Counter, Numbers, NumbersClient, Seen, thread};
 
 /// Client through `layer`, over a connection.
 async fn over<L: Middleware>(layer: L) -> NumbersClient<impl Service> {
@@ -103,4 +111,87 @@ async fn a_local_service_streams_as_a_worker_does() {
     assert_eq!(doubled, [0, 2, 4]);
     let panicked: Result<Vec<u64>, _> = soon(numbers.panic_after(1).try_collect()).boxed().await;
     assert_eq!(panicked.unwrap_err().kind(), ErrorKind::Panicked);
+}
+
+/// A call ends for a tower layer of the host with its first item.
+#[tokio::test]
+async fn a_tower_layer_of_the_host_lasts_until_the_first_item() {
+    let limit = tower_layer(ConcurrencyLimitLayer::new(1));
+    let numbers = over(limit).await;
+    let mut items = numbers.hang();
+    soon(items.next()).await.unwrap().unwrap();
+    // The stream holds no permit anymore.
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
+    let counted: Vec<u64> = soon(numbers.count(10_000).try_collect()).await.unwrap();
+    assert_eq!(counted.len(), 10_000);
+    assert_eq!(soon(numbers.sum(1, stream::iter(0..10_000))).await.unwrap(), 49_995_001);
+    let doubled: Vec<u64> = soon(numbers.double(stream::iter(0..10_000)).try_collect()).await.unwrap();
+    assert_eq!(doubled.len(), 10_000);
+}
+
+#[tokio::test]
+async fn a_tower_timeout_limits_the_wait_for_the_first_item_and_cancels_the_call() {
+    let (counter, mut seen) = Counter::new();
+    let worker = soon(Worker::builder(thread(&counter, Json)).spawn()).await.unwrap();
+    let limit = tower_layer(TimeoutLayer::new(Duration::from_millis(50)));
+    let numbers = NumbersClient::new(worker.wrapped_by(limit));
+    let error = soon(numbers.wait_for_items(0).next()).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Middleware, &["TowerLayer", "`wait_for_items`", "request timed out"]);
+    assert_eq!(soon(seen.recv()).await, Some(Seen::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tower_timeout_does_not_end_a_stream_that_has_begun() {
+    let (counter, _seen) = Counter::new();
+    let limit = tower_layer(TimeoutLayer::new(Duration::from_secs(1)));
+    let numbers = NumbersClient::new(Local::new(counter.into_service(), Json).wrapped_by(limit));
+    let mut items = numbers.hang();
+    assert_eq!(items.next().await.unwrap().unwrap(), 7);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(poll!(items.next().boxed_local()).is_pending());
+}
+
+/// A service of tower keeps what it needs for longer in the response.
+#[tokio::test]
+async fn a_tower_layer_that_holds_a_value_keeps_it_until_the_last_item() {
+    let held = Arc::new(());
+    let guard = Arc::clone(&held);
+    let hold = ServiceBuilder::new().map_response(move |mut response: Response| {
+        response.hold(Arc::clone(&guard));
+        response
+    });
+    let numbers = over(tower_layer(hold)).await;
+    let before = Arc::strong_count(&held);
+    let mut items = numbers.count(3);
+    for _ in 0..3 {
+        soon(items.next()).await.unwrap().unwrap();
+        assert_eq!(Arc::strong_count(&held), before + 1);
+    }
+    assert!(soon(items.next()).await.is_none());
+    assert_eq!(Arc::strong_count(&held), before);
+    let mut items = numbers.hang();
+    soon(items.next()).await.unwrap().unwrap();
+    assert_eq!(Arc::strong_count(&held), before + 1);
+    drop(items);
+    assert_eq!(Arc::strong_count(&held), before);
+}
+
+/// A handler has answered when it has returned its stream, so a layer of the worker sees no item.
+#[tokio::test]
+async fn a_tower_layer_of_the_worker_lasts_until_the_handler_has_returned_its_stream() {
+    let (counter, _seen) = Counter::new();
+    let driver = Thread::new(move || {
+        let limits = ServiceBuilder::new()
+            .layer(TimeoutLayer::new(Duration::from_secs(60)))
+            .layer(ConcurrencyLimitLayer::new(1));
+        serve(counter.clone().into_service()).layer(tower_layer(limits)).into_future()
+    });
+    let numbers = NumbersClient::new(soon(Worker::builder(driver).spawn()).await.unwrap());
+    let mut hanging = numbers.hang();
+    soon(hanging.next()).await.unwrap().unwrap();
+    let counted: Vec<u64> = soon(numbers.count(10_000).try_collect()).await.unwrap();
+    assert_eq!(counted.len(), 10_000);
+    assert_eq!(soon(numbers.sum(1, stream::iter(0..10_000))).await.unwrap(), 49_995_001);
+    let doubled: Vec<u64> = soon(numbers.double(stream::iter(0..10_000)).try_collect()).await.unwrap();
+    assert_eq!(doubled.len(), 10_000);
 }

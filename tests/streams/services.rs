@@ -45,6 +45,8 @@ pub(crate) trait Numbers {
     /// Same as `hang_after`, with a short timeout.
     #[message(timeout = "50ms")]
     fn hang_briefly(&self, context: Context, count: u64) -> impl Stream<Item = u64>;
+    /// Same as `hang_after`, without a timeout.
+    fn wait_for_items(&self, context: Context, count: u64) -> impl Stream<Item = u64>;
     /// Waits without taking a number, with a short timeout.
     #[message(timeout = "50ms")]
     async fn take_none_briefly(&self, numbers: Streaming<u64>) -> u64;
@@ -231,6 +233,10 @@ impl Numbers for Counter {
             let _ = seen.send(Seen::Cancelled);
         });
         self.hang_after(count)
+    }
+
+    fn wait_for_items(&self, context: Context, count: u64) -> impl Stream<Item = u64> {
+        self.hang_briefly(context, count)
     }
 
     async fn take_none_briefly(&self, _: Streaming<u64>) -> u64 {
