@@ -244,19 +244,29 @@ async fn a_stream_runs_again_before_its_first_item_and_never_after_it() {
 }
 
 #[tokio::test]
-async fn a_call_whose_items_were_taken_does_not_run_again() {
+async fn a_call_with_items_that_was_sent_does_not_run_again() {
     let stage = Stage::new();
-    let pool = started(pool(1).on_crash(OnCrash::retry(3))).await;
+    let pool = started(pool(1).max_in_flight(8).on_crash(OnCrash::retry(3))).await;
     let client = JobsClient::new(pool.clone());
-    let numbers = stream::iter([1]).chain(stream::pending());
-    let mut sum = Box::pin(client.sum(stage.path(), "sum".into(), numbers));
+    let sum =
+        |numbers: stream::BoxStream<'static, u64>| Box::pin(client.sum(stage.path(), "sum".into(), numbers));
+    let mut taken = sum(stream::iter([1]).chain(stream::pending()).boxed());
     let held = tokio::select! {
         held = stage.next() => held,
-        sum = &mut sum => panic!("{sum:?}"),
+        sum = &mut taken => panic!("{sum:?}"),
     };
+    // The worker has this request, and none of its items, when it answers the next call.
+    let mut untaken = sum(stream::pending().boxed());
+    tokio::select! {
+        biased;
+        sum = &mut untaken => panic!("{sum:?}"),
+        echo = client.echo(1) => assert_eq!(echo.unwrap(), 1),
+    }
     kill(pids(&pool)[0]);
-    let error = soon(sum).await.unwrap_err();
-    assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
+    for call in [taken, untaken] {
+        let error = soon(call).await.unwrap_err();
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::Maybe));
+    }
     drop(held);
     let next_call = spawn(stage.hold(pool.clone(), "next"));
     assert_eq!(stage.next().await.name, "next");
