@@ -65,3 +65,38 @@ async fn an_error_is_the_result_of_its_item_only() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_dropped_map_cancels_its_calls_and_takes_no_more_items() {
+    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let taken = AtomicU64::new(0);
+    let items = (0..100).inspect(|_| {
+        taken.fetch_add(1, Ordering::SeqCst);
+    });
+    let mut results = pool.map(items, |pool, _| stage.hold(pool, "held")).at_once(3);
+    let held = tokio::select! {
+        held = stage.next() => held,
+        result = results.next() => panic!("{result:?}"),
+    };
+    drop(results);
+    // The only worker is free again, and so is the queue.
+    assert_eq!(soon(JobsClient::new(pool).echo(1)).await.unwrap(), 1);
+    assert_eq!(taken.load(Ordering::SeqCst), 3);
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_stream_of_items_is_mapped_as_they_come() {
+    let pool = started(pool(2)).await;
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let items = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    let mut results =
+        pool.map_stream(items, |pool, number| async move { JobsClient::new(pool).echo(number).await });
+    // Each result comes before the next item.
+    for number in 0..10_u64 {
+        sender.send(number).unwrap();
+        assert_eq!(soon(results.next()).await.unwrap().unwrap(), number);
+    }
+    drop(sender);
+    assert!(soon(results.next()).await.is_none());
+}
