@@ -2,6 +2,7 @@
 
 mod forwarded;
 mod leaked;
+mod load;
 mod refused;
 mod services;
 
