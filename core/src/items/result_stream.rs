@@ -5,9 +5,11 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
+type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
+
 /// Boxed stream that ends after its first error, for the public types of streams. It yields `None`
 /// forever after its end, and has dropped the stream inside by then.
-pub struct ResultStream<'a, T, E>(Option<Pin<Box<dyn Stream<Item = Result<T, E>> + Send + 'a>>>);
+pub struct ResultStream<'a, T, E>(Option<BoxStream<'a, Result<T, E>>>);
 
 impl<'a, T, E> ResultStream<'a, T, E> {
     /// Boxes a stream.
