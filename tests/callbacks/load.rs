@@ -14,7 +14,7 @@ use isolated_workers::serve;
 use isolated_workers::service::streaming::{produce, try_items};
 use isolated_workers::service::{Context, HostService, Streaming};
 use isolated_workers::transport::{Bound, Channel, Inheritance, Transport};
-use isolated_workers_test_support::soon;
+use isolated_workers_test_support::{count_from_env, soon};
 use tokio::io::{DuplexStream, duplex};
 
 /// Service of the host.
@@ -136,10 +136,15 @@ async fn started<T: Transport>(transport: T) -> HallClient<impl Service> {
     HallClient::new(soon(worker.spawn()).await.unwrap())
 }
 
+/// Size of a callback and of its answer, in bytes. Set by `ISOLATED_WORKERS_CALLBACK_BYTES`.
+fn callback_bytes() -> usize {
+    count_from_env("ISOLATED_WORKERS_CALLBACK_BYTES", 128 << 10)
+}
+
 #[tokio::test]
 async fn many_calls_with_large_callbacks_in_both_directions_all_end() {
     let hall = started(isolated_workers::transport::InMemory).await;
-    let calls = join_all((0..256).map(|_| hall.echo_many(8, 1 << 20)));
+    let calls = join_all((0..256).map(|_| hall.echo_many(8, callback_bytes())));
     for result in soon(calls).await {
         result.unwrap();
     }
@@ -148,7 +153,7 @@ async fn many_calls_with_large_callbacks_in_both_directions_all_end() {
 /// Streams in all four directions, with calls and callbacks, over buffers that hold a few items.
 #[tokio::test]
 async fn streams_of_calls_and_callbacks_go_on_over_small_buffers() {
-    const NUMBERS: u64 = 5_000;
+    const NUMBERS: u64 = 2_000;
     let hall = started(Narrow).await;
     let doubled = join_all((0..16).map(|_| hall.double(stream::iter(0..NUMBERS)).try_collect::<Vec<_>>()));
     let echoes = join_all((0..16).map(|_| hall.echo_many(4, 64 << 10)));

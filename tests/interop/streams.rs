@@ -51,7 +51,7 @@ async fn a_worker_sends_no_more_than_its_credit_and_learns_that_its_stream_was_d
     assert_eq!(soon(endless.next()).await.unwrap().unwrap(), 0);
     // Nobody takes further items, and calls go on.
     let stalled = client.service().call(Request::new("stalled".into(), Body::empty()));
-    let used: usize = serde_json::from_slice(&soon(stalled).await.unwrap().body().as_bytes()).unwrap();
+    let used: usize = serde_json::from_slice(soon(stalled).await.unwrap().body().as_bytes()).unwrap();
     assert!((256 << 10..(256 << 10) + 64).contains(&used), "{used} bytes are in use");
     assert_eq!(soon(client.add(2, 3)).await.unwrap(), 5);
     drop(endless);
