@@ -4,6 +4,8 @@ mod layers;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]
+mod proof;
+#[cfg(target_os = "linux")]
 mod readers;
 mod services;
 #[cfg(target_os = "linux")]

@@ -1,11 +1,13 @@
 //! Worker of the tests of streams, and its host with the argument `host`. The second argument is the
-//! number of a step. The host reaches it, prints the id of its worker, and waits until it is killed.
+//! number of a step. The host reaches it, prints the id of its worker, and waits until it is killed. The
+//! argument `postcard` selects another codec for the worker.
 
 #[allow(dead_code, reason = "not all of it is for this program")]
 mod services;
 #[allow(dead_code, reason = "the worker uses none of it")]
 mod steps;
 
+use isolated_workers::codec::Postcard;
 use isolated_workers::{Error, Program, Worker, serve};
 use services::{Counter, Numbers, NumbersClient};
 use steps::{OpenCall, Step, reach};
@@ -17,9 +19,10 @@ async fn main() -> Result<(), Error> {
         (Some("host"), Some(step)) => {
             host(Step::ALL[step.parse::<usize>().expect("the number of a step")]).await
         }
-        _ => {
+        (how, _) => {
             let (counter, _seen) = Counter::new();
-            serve(counter.into_service()).await
+            let serve = serve(counter.into_service());
+            if how == Some("postcard") { serve.codec(Postcard).await } else { serve.await }
         }
     }
 }
