@@ -1,7 +1,10 @@
+use std::time::Instant;
+
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
 use crate::flavor::Flavor;
+use crate::items::Items;
 
 /// A connection to a child process that echoes bytes.
 pub trait Contestant: Sized {
@@ -25,4 +28,18 @@ pub trait Contestant: Sized {
 /// A contestant with a call that is never answered. Many can be in flight.
 pub trait PendingCall: Contestant {
     async fn pending(&self);
+}
+
+/// A contestant with streams of items in both directions.
+pub trait Streams: Contestant {
+    /// Receives items that the child sends. Returns the time of the first one, after the end of the
+    /// stream.
+    async fn receive(&self, items: Items) -> Instant;
+
+    /// Sends items, and returns once the child has taken all of them.
+    async fn send(&self, items: Items);
+
+    /// Makes one call whose handler calls `echo` of this host with 64 bytes, this often and one
+    /// callback after the other. Panics if the contestant has no callbacks.
+    async fn call_back(&self, calls: u32);
 }

@@ -10,12 +10,15 @@ mod ipc_channel;
 mod ours;
 mod pooled;
 mod raw_std;
+mod raw_std_streams;
 mod raw_tokio;
+mod raw_tokio_streams;
 mod records;
 #[cfg(feature = "peers")]
 mod remoc;
 mod scm_rights;
 mod sealed_memory;
+mod serving_host;
 mod spliced_pages;
 mod start_options;
 #[cfg(feature = "peers")]
@@ -23,17 +26,24 @@ mod tarpc;
 #[cfg(feature = "peers")]
 mod tonic;
 #[cfg(feature = "peers")]
+mod vox;
+#[cfg(feature = "peers")]
 mod zbus;
 
 #[cfg(feature = "peers")]
-pub use self::{capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, zbus::Zbus};
+pub use self::{
+    capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, vox::Vox, zbus::Zbus,
+};
 pub use empty_layers::{Depth, Eight, Four, Layered, One};
 pub use ours::{CodecChoice, Ours, Stack};
 pub use pooled::Pooled;
 pub use raw_std::RawStd;
+pub use raw_std_streams::RawStdStreams;
 pub use raw_tokio::RawTokio;
+pub use raw_tokio_streams::RawTokioStreams;
 pub use records::Records;
 pub use sealed_memory::Sealed;
+pub use serving_host::ServingHost;
 pub use spliced_pages::Spliced;
 pub use start_options::{DefaultOptions, StartOptions, WithoutHandshake, WithoutStderrCapture};
 
@@ -48,9 +58,11 @@ pub fn serve_if_child() -> bool {
     let runtime = || Flavor::from_name(&flavor).runtime();
     match name.as_str() {
         RawStd::CHILD => raw_std::serve(),
+        RawStdStreams::CHILD => raw_std_streams::serve(),
         Sealed::CHILD => sealed_memory::serve(),
         Spliced::CHILD => spliced_pages::serve(),
         RawTokio::CHILD => runtime().block_on(raw_tokio::serve()),
+        RawTokioStreams::CHILD => runtime().block_on(raw_tokio_streams::serve()),
         Ours::CHILD => runtime().block_on(ours::serve(args.next().as_deref(), args.next().as_deref())),
         #[cfg(feature = "peers")]
         Capnp::CHILD => Capnp::block_on(&runtime(), capnp::serve()),
@@ -62,6 +74,8 @@ pub fn serve_if_child() -> bool {
         Tarpc::CHILD => runtime().block_on(tarpc::serve()),
         #[cfg(feature = "peers")]
         Tonic::CHILD => runtime().block_on(tonic::serve()),
+        #[cfg(feature = "peers")]
+        Vox::CHILD => runtime().block_on(vox::serve()),
         #[cfg(feature = "peers")]
         Zbus::CHILD => runtime().block_on(zbus::serve()),
         _ => return false,

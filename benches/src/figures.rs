@@ -28,6 +28,16 @@ impl Figures {
         self.quantile(0.5)
     }
 
+    /// Returns the smallest figure of each round. Contestants without figures are left out.
+    pub fn best<'a>(of: impl Iterator<Item = &'a Self>) -> Self {
+        let of = of.map(|figures| &figures.0).filter(|figures| !figures.is_empty());
+        Self(
+            of.cloned()
+                .reduce(|best, next| best.into_iter().zip(next).map(|(a, b)| a.min(b)).collect())
+                .unwrap_or_default(),
+        )
+    }
+
     /// Returns the ratio of each round to the same round of `base`.
     pub fn ratios(&self, base: &Self) -> Self {
         Self(self.0.iter().zip(&base.0).map(|(own, base)| own / base).collect())

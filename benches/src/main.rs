@@ -16,7 +16,9 @@
 //! - `failures`: the time from the death or the stop of a worker to the error at its callers.
 //! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, the
 //!   time of a start and of a recovery.
-//! - `callbacks`: the time of a callback, next to that of a call.
+//! - `streams`: items and callbacks of our stack, of a hand-written connection and of other
+//!   libraries.
+//! - `round-trips`: a callback and the first item of a stream, relative to a call.
 //! - `profile <contestant> <in flight> <calls> <threads>`: one contestant for a profiler: `ours`,
 //!   `pool`, `raw-tokio` or `raw-std`, on one thread or two.
 //! - `calls <layers> <in a row> <at once>`: calls one after the other and calls at once, for a
@@ -28,11 +30,13 @@ mod contestant;
 mod contestants;
 mod figures;
 mod flavor;
+mod items;
 mod measurements;
 mod round;
 mod row;
 mod service;
 mod table;
+mod target;
 mod unit;
 mod usage;
 mod work;
@@ -43,8 +47,8 @@ use isolated_workers::{Error, is_worker, serve};
 #[cfg(feature = "peers")]
 use measurements::peers;
 use measurements::{
-    all, bodies, callbacks, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile,
-    starts,
+    all, bodies, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile,
+    round_trips, starts, streams,
 };
 use service::Bench;
 
@@ -80,7 +84,8 @@ fn main() -> Result<(), Error> {
         "memory-of" => memory::print_figures_of(&contestant),
         "pool" => pool::measure(number(7))?,
         "failures" => runtime.block_on(failures::measure(number(200)))?,
-        "callbacks" => runtime.block_on(callbacks::measure(number(25)))?,
+        "streams" => println!("{}", streams::measure(number(3))),
+        "round-trips" => println!("{}", round_trips::measure(number(3))),
         "profile" => profile::run(&contestant, number(256), number(1_000_000), number(1)),
         "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {

@@ -2,7 +2,6 @@
 
 pub mod all;
 pub mod bodies;
-pub mod callbacks;
 pub mod calls;
 pub mod codecs;
 pub mod compare;
@@ -15,4 +14,6 @@ pub mod memory;
 pub mod peers;
 pub mod pool;
 pub mod profile;
+pub mod round_trips;
 pub mod starts;
+pub mod streams;

@@ -1,5 +1,7 @@
 //! Rounds: a contestant does a piece of work, and the figure is returned.
 
+mod streams;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
+pub use self::streams::{figure_with_streams, round_with_streams};
 use crate::contestant::Contestant;
 use crate::contestants::Ours;
 use crate::flavor::Flavor;
@@ -87,6 +90,9 @@ pub async fn figure_of<C: Contestant>(contestant: &C, work: Work) -> f64 {
         }
         Work::Spawn | Work::SpawnMany { .. } | Work::Workers { .. } => {
             unreachable!("these start their own children")
+        }
+        Work::Receive(_) | Work::Send(_) | Work::FirstItem { .. } | Work::CallBack { .. } => {
+            unreachable!("`figure_with_streams` measures these")
         }
     }
 }

@@ -1,4 +1,5 @@
 use crate::flavor::Flavor;
+use crate::target::Target;
 use crate::unit::Unit;
 use crate::work::Work;
 
@@ -16,8 +17,7 @@ pub struct Row {
     /// varies, and stays for its life. If the differences are no larger than this variation, a
     /// round uses several pairs, and each pair measures less.
     pub pairs: usize,
-    /// Maximum of the ratio of the second column to the first.
-    pub target: Option<f64>,
+    pub target: Option<Target>,
 }
 
 impl Row {
@@ -40,8 +40,14 @@ impl Row {
         self
     }
 
-    pub const fn target(mut self, ratio: f64) -> Self {
-        self.target = Some(ratio);
+    /// Sets the maximum of the ratio of the second column to the first.
+    pub const fn target(self, ratio: f64) -> Self {
+        self.target_to(ratio, &[])
+    }
+
+    /// Sets the maximum of the ratio of the second column to the best of these columns.
+    pub const fn target_to(mut self, ratio: f64, columns: &'static [&'static str]) -> Self {
+        self.target = Some(Target { ratio, columns });
         self
     }
 

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::stream::{self, Stream};
 use isolated_workers::codec::Postcard;
 use isolated_workers::service;
-use isolated_workers::service::Context;
+use isolated_workers::service::{Context, Streaming};
 use serde::{Deserialize, Serialize};
+
+use crate::items::Items;
 
 #[service]
 pub trait Bench {
@@ -16,6 +19,10 @@ pub trait Bench {
     async fn call_back(&self, context: Context, calls: u32);
     /// Computes for `micros` microseconds.
     async fn compute(&self, micros: u32);
+    /// Sends items.
+    fn items(&self, items: Items) -> impl Stream<Item = Bytes>;
+    /// Returns the number of items.
+    async fn count(&self, items: Streaming<Bytes>) -> u32;
     /// Never returns.
     async fn wait(&self);
 }
@@ -71,6 +78,17 @@ impl Bench for BenchWorker {
     }
     async fn compute(&self, micros: u32) {
         compute(Duration::from_micros(micros.into()));
+    }
+    fn items(&self, items: Items) -> impl Stream<Item = Bytes> {
+        stream::iter(items.iter())
+    }
+    async fn count(&self, mut items: Streaming<Bytes>) -> u32 {
+        let mut count = 0;
+        while let Some(item) = items.next().await {
+            item.expect("a stream that ends with its last item");
+            count += 1;
+        }
+        count
     }
     async fn wait(&self) {
         std::future::pending().await

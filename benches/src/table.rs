@@ -8,6 +8,7 @@ mod markdown;
 pub use self::markdown::targets;
 use crate::figures::Figures;
 use crate::row::Row;
+use crate::target::Target;
 use crate::unit::Unit;
 use crate::usage::Load;
 
@@ -28,8 +29,9 @@ pub struct Table {
 pub struct Line {
     pub name: &'static str,
     pub unit: Unit,
-    /// Maximum of the ratio of the second column to the first.
-    target: Option<f64>,
+    target: Option<Target>,
+    /// Columns that the target relates to.
+    bases: Vec<usize>,
     figures: Vec<Figures>,
 }
 
@@ -80,7 +82,7 @@ impl Table {
             rows,
             rounds,
             |row, _| turns(row),
-            |row| Line::measure_together(name, row, &rows[row], columns.len(), rounds),
+            |row| Line::measure_together(name, row, &rows[row], columns, rounds),
         )
     }
 
@@ -107,7 +109,16 @@ impl Table {
 
 impl Line {
     pub fn new(name: &'static str, unit: Unit, figures: Vec<Figures>) -> Self {
-        Self { name, unit, target: None, figures }
+        Self { name, unit, target: None, bases: vec![0], figures }
+    }
+
+    fn of(row: &Row, columns: &[&str], figures: Vec<Figures>) -> Self {
+        let of = row.target.map_or(&[][..], |target| target.columns);
+        let bases = match of {
+            [] => vec![0],
+            _ => (0..columns.len()).filter(|at| of.contains(&columns[*at])).collect(),
+        };
+        Self { name: row.name, unit: row.unit(), target: row.target, bases, figures }
     }
 
     fn measure(table: &str, number: usize, row: &Row, columns: &[&str], rounds: usize) -> Self {
@@ -130,19 +141,19 @@ impl Line {
                 }
             }
         }
-        Self { name: row.name, unit: row.unit(), target: row.target, figures }
+        Self::of(row, columns, figures)
     }
 
-    fn measure_together(table: &str, number: usize, row: &Row, columns: usize, rounds: usize) -> Self {
+    fn measure_together(table: &str, number: usize, row: &Row, columns: &[&str], rounds: usize) -> Self {
         eprintln!("{}", row.name);
-        let mut figures: Vec<Figures> = (0..columns).map(|_| Figures::default()).collect();
+        let mut figures: Vec<Figures> = columns.iter().map(|_| Figures::default()).collect();
         for _ in 0..rounds {
             let turns = host::round(table, number, 0).map_or(Vec::new(), |round| round.0);
-            for turn in turns.chunks_exact(columns) {
+            for turn in turns.chunks_exact(columns.len()) {
                 figures.iter_mut().zip(turn).for_each(|(figures, took)| figures.0.push(*took));
             }
         }
-        Self { name: row.name, unit: row.unit(), target: row.target, figures }
+        Self::of(row, columns, figures)
     }
 
     pub fn median(&self, column: usize) -> Option<f64> {
@@ -152,6 +163,12 @@ impl Line {
     /// Returns the ratios to the first column, one per round.
     fn ratios(&self, column: usize) -> Figures {
         self.figures[column].ratios(&self.figures[0])
+    }
+
+    /// Returns the ratios of the second column to the best base of the target, one per round.
+    fn target_ratios(&self) -> Figures {
+        let bases = self.bases.iter().map(|base| &self.figures[*base]);
+        self.figures[1].ratios(&Figures::best(bases))
     }
 
     pub fn ratio(&self, column: usize) -> Option<f64> {

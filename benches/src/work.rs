@@ -1,4 +1,5 @@
 use crate::flavor::Flavor;
+use crate::items::Items;
 use crate::unit::Unit;
 
 /// Task of a contestant in one round. Less is better in each case.
@@ -22,6 +23,14 @@ pub enum Work {
     Workers { workers: usize, calls: usize },
     /// CPU time of both processes per call with 256 calls in flight.
     Cpu { calls: usize },
+    /// Time per item of a stream from the child.
+    Receive(Items),
+    /// Time per item of a stream to the child.
+    Send(Items),
+    /// Median time from a call to the first item of its stream, with items of 64 bytes.
+    FirstItem { streams: usize },
+    /// Time per callback of 64 bytes.
+    CallBack { calls: u32 },
     /// Resident memory of the child after small and large calls, and a thousand small ones at the
     /// end.
     Memory,

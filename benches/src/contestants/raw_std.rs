@@ -48,16 +48,16 @@ pub fn serve() {
     }
 }
 
-fn put(stream: &mut UnixStream, data: &[u8]) -> std::io::Result<()> {
+pub fn put(stream: &mut UnixStream, data: &[u8]) -> std::io::Result<()> {
     // One write for both if the payload is small.
-    if data.len() <= 64 << 10 {
+    if data.len() <= 16 << 10 {
         return stream.write_all(&[&(data.len() as u32).to_be_bytes(), data].concat());
     }
     stream.write_all(&(data.len() as u32).to_be_bytes())?;
     stream.write_all(data)
 }
 
-fn take(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
+pub fn take(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let mut data = vec![0; u32::from_be_bytes(length) as usize];

@@ -1,16 +1,19 @@
 use std::process::Child;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use remoc::codec;
 use remoc::prelude::*;
+use remoc::rch::mpsc;
 use remoc::rtc::CallError;
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Streams};
 use crate::flavor::Flavor;
+use crate::items::Items;
 
-/// A remote trait of remoc.
+/// A remote trait of remoc. Its streams are remote channels with their default buffer.
 pub struct Remoc {
     client: RemoteEchoClient,
     child: Child,
@@ -23,11 +26,50 @@ impl Remoc {
 #[rtc::remote]
 trait RemoteEcho {
     async fn echo(&self, data: Bytes) -> Result<Bytes, CallError>;
+    async fn receive(&self, items: Items, out: mpsc::Sender<Bytes>) -> Result<(), CallError>;
+    async fn send(&self, items: mpsc::Receiver<Bytes>) -> Result<u32, CallError>;
+    async fn call_back(&self, host: RemoteHostClient, calls: u32) -> Result<(), CallError>;
+}
+
+/// The service of the host, for callbacks.
+#[rtc::remote]
+trait RemoteHost {
+    async fn echo(&self, data: Bytes) -> Result<Bytes, CallError>;
 }
 
 struct LocalEcho;
 
 impl RemoteEcho for LocalEcho {
+    async fn echo(&self, data: Bytes) -> Result<Bytes, CallError> {
+        Ok(data)
+    }
+
+    async fn receive(&self, items: Items, out: mpsc::Sender<Bytes>) -> Result<(), CallError> {
+        for item in items.iter() {
+            let _ = out.send(item).await.expect("the host takes items");
+        }
+        Ok(())
+    }
+
+    async fn send(&self, mut items: mpsc::Receiver<Bytes>) -> Result<u32, CallError> {
+        let mut count = 0;
+        while items.recv().await.expect("items").is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    async fn call_back(&self, host: RemoteHostClient, calls: u32) -> Result<(), CallError> {
+        for _ in 0..calls {
+            host.echo(Bytes::from_static(&[7; 64])).await?;
+        }
+        Ok(())
+    }
+}
+
+struct LocalHost;
+
+impl RemoteHost for LocalHost {
     async fn echo(&self, data: Bytes) -> Result<Bytes, CallError> {
         Ok(data)
     }
@@ -54,6 +96,44 @@ impl Contestant for Remoc {
         let Self { client, child } = self;
         drop(client);
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Streams for Remoc {
+    async fn receive(&self, items: Items) -> Instant {
+        let (sender, mut received) = mpsc::channel();
+        let take = async {
+            received.recv().await.expect("items").expect("an item");
+            let first = Instant::now();
+            let mut count = 1;
+            while received.recv().await.expect("items").is_some() {
+                count += 1;
+            }
+            items.assert_all(count);
+            first
+        };
+        let (answer, first) = tokio::join!(self.client.receive(items, sender), take);
+        answer.expect("an answer");
+        first
+    }
+
+    async fn send(&self, items: Items) {
+        let (sender, received) = mpsc::channel();
+        let put = async move {
+            for item in items.iter() {
+                let _ = sender.send(item).await.expect("the child takes items");
+            }
+        };
+        let (count, ()) = tokio::join!(self.client.send(received), put);
+        items.assert_all(count.expect("a count"));
+    }
+
+    async fn call_back(&self, calls: u32) {
+        let (server, host) = RemoteHostServerShared::<_, codec::Default>::new(Arc::new(LocalHost));
+        tokio::select! {
+            answer = self.client.call_back(host, calls) => answer.expect("callbacks"),
+            _ = server.serve() => panic!("the host serves until the call is answered"),
+        }
     }
 }
 

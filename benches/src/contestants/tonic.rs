@@ -1,27 +1,30 @@
 use std::convert::Infallible;
 use std::process::Child;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Ready, ready};
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
+use prost::Message;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::net::UnixStream;
 use tonic::body::Body;
-use tonic::server::{NamedService, UnaryService};
+use tonic::server::{ClientStreamingService, NamedService, ServerStreamingService, UnaryService};
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming, client, server};
 use tonic_prost::ProstCodec;
 use tower::Service;
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Streams};
 use crate::flavor::Flavor;
+use crate::items::Items;
 
-/// A unary method of tonic whose message is bytes. It is written by hand as the generator would
-/// write it, because Cargo cannot install the generator.
+/// Methods of tonic whose messages are bytes. They are written by hand as the generator would write
+/// them, because Cargo cannot install the generator.
 pub struct Tonic {
     channel: Channel,
     child: Child,
@@ -37,10 +40,26 @@ struct Data {
     data: Bytes,
 }
 
-const PATH: &str = "/benches.Echo/Echo";
+const ECHO: &str = "/benches.Echo/Echo";
+const RECEIVE: &str = "/benches.Echo/Receive";
+const SEND: &str = "/benches.Echo/Send";
 
 /// Largest message. The default is 4 MiB.
 const MAX_MESSAGE_BYTES: usize = 300 << 20;
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ItemsMessage {
+    #[prost(uint32, tag = "1")]
+    count: u32,
+    #[prost(uint32, tag = "2")]
+    bytes: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Count {
+    #[prost(uint32, tag = "1")]
+    count: u32,
+}
 
 #[derive(Clone)]
 struct TonicEcho;
@@ -58,6 +77,34 @@ impl UnaryService<Data> for TonicEcho {
     }
 }
 
+impl ServerStreamingService<ItemsMessage> for TonicEcho {
+    type Response = Data;
+    type ResponseStream = BoxStream<'static, Result<Data, Status>>;
+    type Future = Ready<Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<ItemsMessage>) -> Self::Future {
+        let ItemsMessage { count, bytes } = request.into_inner();
+        let items = Items { count, bytes }.iter().map(|data| Ok(Data { data }));
+        ready(Ok(Response::new(stream::iter(items).boxed())))
+    }
+}
+
+impl ClientStreamingService<Data> for TonicEcho {
+    type Response = Count;
+    type Future = BoxFuture<'static, Result<Response<Count>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<Data>>) -> Self::Future {
+        let mut items = request.into_inner();
+        Box::pin(async move {
+            let mut count = 0;
+            while items.message().await?.is_some() {
+                count += 1;
+            }
+            Ok(Response::new(Count { count }))
+        })
+    }
+}
+
 impl Service<http::Request<Body>> for TonicEcho {
     type Response = http::Response<Body>;
     type Error = Infallible;
@@ -68,11 +115,29 @@ impl Service<http::Request<Body>> for TonicEcho {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(async {
-            let codec = ProstCodec::<Data, Data>::default();
-            let mut grpc = tonic::server::Grpc::new(codec).max_decoding_message_size(MAX_MESSAGE_BYTES);
-            Ok(grpc.unary(TonicEcho, request).await)
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                RECEIVE => server().server_streaming(TonicEcho, request).await,
+                SEND => server().client_streaming(TonicEcho, request).await,
+                _ => server().unary(TonicEcho, request).await,
+            })
         })
+    }
+}
+
+fn server<S, R>() -> server::Grpc<ProstCodec<S, R>>
+where
+    S: Message + Default + 'static,
+    R: Message + Default + 'static,
+{
+    server::Grpc::new(ProstCodec::default()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+impl Tonic {
+    async fn client(&self) -> client::Grpc<Channel> {
+        let mut grpc = client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        grpc.ready().await.expect("a connection");
+        grpc
     }
 }
 
@@ -90,11 +155,9 @@ impl Contestant for Tonic {
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        let mut grpc =
-            tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        grpc.ready().await.expect("a connection");
         let codec = ProstCodec::<Data, Data>::default();
-        let reply = grpc.unary(Request::new(Data { data }), PathAndQuery::from_static(PATH), codec).await;
+        let path = PathAndQuery::from_static(ECHO);
+        let reply = self.client().await.unary(Request::new(Data { data }), path, codec).await;
         reply.expect("an echo").into_inner().data
     }
 
@@ -106,6 +169,36 @@ impl Contestant for Tonic {
         let Self { channel, child } = self;
         drop(channel);
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Streams for Tonic {
+    async fn receive(&self, items: Items) -> Instant {
+        let request = Request::new(ItemsMessage { count: items.count, bytes: items.bytes });
+        let codec = ProstCodec::<ItemsMessage, Data>::default();
+        let path = PathAndQuery::from_static(RECEIVE);
+        let reply = self.client().await.server_streaming(request, path, codec).await;
+        let mut received = reply.expect("a stream").into_inner();
+        received.message().await.expect("items").expect("an item");
+        let first = Instant::now();
+        let mut count = 1;
+        while received.message().await.expect("items").is_some() {
+            count += 1;
+        }
+        items.assert_all(count);
+        first
+    }
+
+    async fn send(&self, items: Items) {
+        let request = Request::new(stream::iter(items.iter().map(|data| Data { data })));
+        let codec = ProstCodec::<Data, Count>::default();
+        let path = PathAndQuery::from_static(SEND);
+        let reply = self.client().await.client_streaming(request, path, codec).await;
+        items.assert_all(reply.expect("a count").into_inner().count);
+    }
+
+    async fn call_back(&self, _: u32) {
+        panic!("a server does not call its client")
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 #[cfg(feature = "peers")]
 use super::peers;
-use super::{bodies, codecs, compare, flavors, growth, layers, memory, pool, starts};
+use super::{bodies, codecs, compare, flavors, growth, layers, memory, pool, round_trips, starts, streams};
 #[cfg(feature = "peers")]
 use crate::chart;
 use crate::table::{Table, targets};
@@ -45,7 +45,7 @@ fn tables(rounds: usize) -> Vec<Table> {
     tables.extend([codecs::measure(rounds), flavors::measure(rounds), layers::measure(rounds)]);
     tables.extend(growth::measure(rounds));
     tables.extend([starts::measure(rounds), bodies::measure(rounds), memory::measure(rounds)]);
-    tables.push(pool::dispatch(rounds));
+    tables.extend([pool::dispatch(rounds), streams::measure(rounds), round_trips::measure(rounds)]);
     tables
 }
 

@@ -20,7 +20,7 @@ impl Line {
         json!({
             "name": self.name,
             "unit": self.unit.name(),
-            "target": self.target,
+            "target": self.target.map(|target| json!({ "ratio": target.ratio, "of": target.columns })),
             "rounds": self.figures.iter().map(|figures| &figures.0).collect::<Vec<_>>(),
             "medians": columns().map(|column| self.median(column)).collect::<Vec<_>>(),
             "ratios": columns().map(|column| self.ratio(column)).collect::<Vec<_>>(),

@@ -87,29 +87,31 @@ impl Line {
         }
     }
 
-    /// Formats the ratio of the second column to the first.
+    /// Formats the ratio that the target limits.
     fn shown_ratio(&self) -> String {
-        self.ratio(1).map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"))
+        self.target_ratios().median().map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"))
     }
 
     fn quartiles(&self) -> String {
-        let ratios = self.ratios(1);
+        let ratios = self.target_ratios();
         match (ratios.quantile(0.25), ratios.quantile(0.75)) {
             (Some(low), Some(high)) => format!("{low:.2} to {high:.2}"),
             _ => "-".to_owned(),
         }
     }
 
-    /// Returns `true` if the second column meets the target, and `None` if there is none.
+    /// Returns `true` if the second column meets the target, and `None` if there is none or its base
+    /// was not measured.
     fn is_met(&self) -> Option<bool> {
         let target = self.target?;
-        Some(self.ratio(1).is_some_and(|ratio| ratio <= target))
+        Some(self.target_ratios().median()? <= target.ratio)
     }
 
     fn target_and_verdict(&self) -> String {
         match (self.target, self.is_met()) {
-            (Some(target), Some(true)) => format!("{target:.2}x: met"),
-            (Some(target), _) => format!("{target:.2}x: **missed**"),
+            (Some(target), Some(true)) => format!("{target}: met"),
+            (Some(target), Some(false)) => format!("{target}: **missed**"),
+            (Some(target), None) => format!("{target}: not measured"),
             (None, _) => String::new(),
         }
     }
