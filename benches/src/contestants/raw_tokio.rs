@@ -2,24 +2,26 @@ use std::collections::HashMap;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 use super::raw_std;
 use crate::contestant::{Contestant, PendingCall};
 use crate::flavor::Flavor;
 
 /// The baseline: a connection that a good engineer writes by hand in an afternoon. It has a
-/// postcard envelope in length-delimited frames, a map of calls, and a task that writes. It has no
-/// timeouts, limits, cancellation or errors.
+/// postcard envelope in length-delimited frames, a map of calls, and a task that writes. Payloads are
+/// borrowed when they are decoded. The child answers in place, with one write for each read. It has
+/// no timeouts, limits, cancellation or errors.
 pub struct RawTokio {
     calls: Arc<Mutex<Calls>>,
-    writer: mpsc::UnboundedSender<Bytes>,
+    writer: mpsc::UnboundedSender<Request>,
     child: Child,
 }
 
@@ -29,19 +31,27 @@ struct Calls {
     waiting: HashMap<u64, oneshot::Sender<Bytes>>,
 }
 
+/// A queued call.
+struct Request {
+    tx: u64,
+    name: &'static str,
+    payload: Bytes,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Envelope<'a> {
     tx: u64,
     #[serde(rename = "type")]
     name: &'a str,
-    payload: Bytes,
+    #[serde(borrow)]
+    payload: &'a serde_bytes::Bytes,
 }
 
-impl Envelope<'_> {
-    fn encode(&self) -> Bytes {
-        postcard::to_allocvec(self).expect("postcard encodes every envelope").into()
-    }
-}
+/// Number of queued frames in one write.
+const BATCH: usize = 64;
+
+/// Size of a read. Larger frames are read as a whole.
+pub const READ_BYTES: usize = 64 << 10;
 
 impl RawTokio {
     pub const CHILD: &str = "raw-tokio";
@@ -51,22 +61,34 @@ pub fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder().max_frame_length(300 << 20).new_codec()
 }
 
+/// Appends a frame: the length of the envelope in four bytes, and the envelope.
+pub fn put(envelope: &impl Serialize, output: &mut Vec<u8>) {
+    let start = output.len();
+    output.extend([0; 4]);
+    *output = postcard::to_extend(envelope, std::mem::take(output)).expect("postcard encodes every envelope");
+    let length = output.len() - start - 4;
+    output[start..][..4].copy_from_slice(&(length as u32).to_be_bytes());
+}
+
 impl Contestant for RawTokio {
     async fn start(flavor: Flavor) -> Self {
         let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
         let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
         let (reader, writer) = on_tokio(own).into_split();
+        let (requests, queue) = mpsc::unbounded_channel();
+        tokio::spawn(write(writer, queue));
         let calls = Arc::<Mutex<Calls>>::default();
         let waiting = Arc::clone(&calls);
         tokio::spawn(async move {
-            let mut frames = FramedRead::new(reader, codec());
+            let mut frames = FramedRead::with_capacity(reader, codec(), READ_BYTES);
             while let Some(Ok(frame)) = frames.next().await {
+                let frame = frame.freeze();
                 let reply: Envelope<'_> = postcard::from_bytes(&frame).expect("a reply");
                 let caller = waiting.lock().expect("no panic").waiting.remove(&reply.tx);
-                let _ = caller.expect("a call of this id").send(reply.payload);
+                let _ = caller.expect("a call of this id").send(frame.slice_ref(reply.payload));
             }
         });
-        Self { calls, writer: write(writer), child }
+        Self { calls, writer: requests, child }
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
@@ -91,7 +113,7 @@ impl PendingCall for RawTokio {
 }
 
 impl RawTokio {
-    async fn call(&self, name: &str, payload: Bytes) -> Bytes {
+    async fn call(&self, name: &'static str, payload: Bytes) -> Bytes {
         let (caller, reply) = oneshot::channel();
         let tx = {
             let mut calls = self.calls.lock().expect("no panic");
@@ -100,8 +122,22 @@ impl RawTokio {
             calls.waiting.insert(tx, caller);
             tx
         };
-        self.writer.send(Envelope { tx, name, payload }.encode()).expect("the task lives");
+        self.writer.send(Request { tx, name, payload }).expect("the task lives");
         reply.await.expect("the child answers")
+    }
+}
+
+/// Writes queued requests, up to [`BATCH`] at once.
+async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Request>) {
+    let (mut batch, mut output) = (Vec::with_capacity(BATCH), Vec::new());
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        for Request { tx, name, payload } in batch.drain(..) {
+            put(&Envelope { tx, name, payload: serde_bytes::Bytes::new(&payload) }, &mut output);
+        }
+        if writer.write_all(&output).await.is_err() {
+            return;
+        }
+        output.clear();
     }
 }
 
@@ -116,42 +152,25 @@ pub fn on_tokio(stream: std::os::unix::net::UnixStream) -> UnixStream {
     UnixStream::from_std(stream).expect("a runtime")
 }
 
-/// Spawns the task that writes. It writes all queued frames at once.
-fn write(writer: OwnedWriteHalf) -> mpsc::UnboundedSender<Bytes> {
-    let (sender, mut queue) = mpsc::unbounded_channel::<Bytes>();
-    tokio::spawn(async move {
-        let mut frames = FramedWrite::new(writer, codec());
-        while let Some(frame) = queue.recv().await {
-            let mut next = Some(frame);
-            while let Some(frame) = next {
-                if frames.feed(frame).await.is_err() {
-                    return;
-                }
-                next = queue.try_recv().ok();
-            }
-            if SinkExt::<Bytes>::flush(&mut frames).await.is_err() {
-                return;
+pub async fn serve() {
+    let (mut reader, mut writer) = on_tokio(raw_std::stream()).into_split();
+    let (mut frames, mut input, mut output) = (codec(), BytesMut::new(), Vec::new());
+    loop {
+        input.reserve(READ_BYTES);
+        if !reader.read_buf(&mut input).await.is_ok_and(|read| read > 0) {
+            return;
+        }
+        while let Some(frame) = frames.decode(&mut input).expect("a frame") {
+            let request: Envelope<'_> = postcard::from_bytes(&frame).expect("a request");
+            match request.name {
+                "echo" => put(&Envelope { name: "", ..request }, &mut output),
+                "wait" => drop(tokio::spawn(std::future::pending::<()>())),
+                other => panic!("unknown method {other}"),
             }
         }
-    });
-    sender
-}
-
-pub async fn serve() {
-    let (reader, writer) = on_tokio(raw_std::stream()).into_split();
-    let writer = write(writer);
-    let mut frames = FramedRead::new(reader, codec());
-    while let Some(Ok(frame)) = frames.next().await {
-        let request: Envelope<'_> = postcard::from_bytes(&frame).expect("a request");
-        // Each handler is a task, because it may take long.
-        let (writer, tx, payload) = (writer.clone(), request.tx, request.payload);
-        match request.name {
-            "echo" => tokio::spawn(async move {
-                let reply = Envelope { tx, name: "", payload };
-                let _ = writer.send(reply.encode());
-            }),
-            "wait" => tokio::spawn(std::future::pending()),
-            other => panic!("unknown method {other}"),
-        };
+        if writer.write_all(&output).await.is_err() {
+            return;
+        }
+        output.clear();
     }
 }
