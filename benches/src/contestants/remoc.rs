@@ -130,10 +130,10 @@ impl Streams for Remoc {
 
     async fn call_back(&self, calls: u32) {
         let (server, host) = RemoteHostServerShared::<_, codec::Default>::new(Arc::new(LocalHost));
-        tokio::select! {
-            answer = self.client.call_back(host, calls) => answer.expect("callbacks"),
-            _ = server.serve() => panic!("the host serves until the call is answered"),
-        }
+        // The server ends when the child drops its client, which may be before the answer arrives.
+        let (answer, served) = tokio::join!(self.client.call_back(host, calls), server.serve());
+        answer.expect("callbacks");
+        served.expect("the connection stays");
     }
 }
 
