@@ -1,17 +1,33 @@
-//! A bar chart: for some rows of a table, the ratio of each contestant to the first.
+//! A bar chart: for some rows of some tables, the ratio of each contestant to the first.
 
 use std::fmt::Write;
 
 use crate::table::{Line, Table};
 
-/// The drawn rows of the table, with their titles.
-const PANELS: [(&str, &str); 6] = [
-    ("64 B, pinned", "a call of 64 B"),
-    ("100 kB, pinned", "a call of 100 kB"),
-    ("10 MB", "a call of 10 MB"),
-    ("256 in flight", "one of 256 calls in flight"),
-    ("CPU time", "CPU time of such a call"),
-    ("spawn", "start of a worker until its first reply"),
+/// A drawn row of a table, or its CPU time.
+struct Drawn {
+    table: &'static str,
+    row: &'static str,
+    is_cpu: bool,
+    title: &'static str,
+}
+
+const fn drawn(table: &'static str, row: &'static str, title: &'static str) -> Drawn {
+    Drawn { table, row, is_cpu: false, title }
+}
+
+/// The drawn rows. A title says if both processes are pinned to one core.
+const PANELS: [Drawn; 10] = [
+    drawn("peers-bodies", "64 B", "a call of 64 B"),
+    drawn("peers-bodies-pinned", "64 B", "a call of 64 B, pinned to one core"),
+    drawn("peers-in-flight", "16", "16 calls in flight"),
+    drawn("peers-in-flight-pinned", "16", "16 calls in flight, pinned to one core"),
+    drawn("peers-in-flight", "256", "256 calls in flight"),
+    drawn("peers-in-flight-pinned", "256", "256 calls in flight, pinned to one core"),
+    drawn("peers-bodies", "100 kB", "a call of 100 kB"),
+    drawn("peers-bodies-pinned", "100 kB", "a call of 100 kB, pinned to one core"),
+    Drawn { table: "peers-bodies", row: "64 B", is_cpu: true, title: "CPU time of a call of 64 B" },
+    drawn("peers-processes", "spawn", "start of a worker until its first reply"),
 ];
 
 const PANELS_PER_ROW: usize = 2;
@@ -48,8 +64,11 @@ const STYLE: &str = "
     }
   ";
 
-/// Returns the chart as SVG. Only columns for which `is_drawn` returns `true` are drawn.
-pub fn draw(table: &Table, own: &str, is_drawn: impl Fn(&str) -> bool) -> String {
+/// Returns the chart as SVG. The tables have the same columns, of which those are drawn for which
+/// `is_drawn` returns `true`.
+pub fn draw(tables: &[Table], own: &str, is_drawn: impl Fn(&str) -> bool) -> String {
+    let panels: Vec<_> = PANELS.iter().map(|drawn| (drawn.title, drawn.line(tables))).collect();
+    let (_, (table, _)) = panels[0];
     let columns: Vec<usize> = (0..table.columns.len()).filter(|at| is_drawn(table.columns[*at])).collect();
     let height = TITLE_HEIGHT + BAR_HEIGHT * columns.len() as f64 + 12.0;
     let rows = PANELS.len().div_ceil(PANELS_PER_ROW) as f64;
@@ -63,8 +82,7 @@ pub fn draw(table: &Table, own: &str, is_drawn: impl Fn(&str) -> bool) -> String
          the scale is logarithmic</text>\n",
         base = table.columns[0],
     );
-    for (at, (row, title)) in PANELS.iter().enumerate() {
-        let Some(line) = table.lines.iter().find(|line| line.name == *row) else { continue };
+    for (at, (title, (table, line))) in panels.into_iter().enumerate() {
         let (x, y) = (
             PANEL_WIDTH * (at % PANELS_PER_ROW) as f64,
             HEADER_HEIGHT + height * (at / PANELS_PER_ROW) as f64,
@@ -73,6 +91,14 @@ pub fn draw(table: &Table, own: &str, is_drawn: impl Fn(&str) -> bool) -> String
         let _ = writeln!(svg, "  <g transform=\"translate({x} {y})\">{}\n  </g>", panel.draw(title));
     }
     svg + "</svg>\n"
+}
+
+impl Drawn {
+    fn line<'a>(&self, tables: &'a [Table]) -> (&'a Table, &'a Line) {
+        let table = tables.iter().find(|table| table.name == self.table).expect("a measured table");
+        let row = table.lines.iter().position(|line| line.name == self.row).expect("a row of the table");
+        (table, &table.lines[row + usize::from(self.is_cpu)])
+    }
 }
 
 struct Panel<'a> {

@@ -5,6 +5,7 @@ use tokio::runtime::Runtime;
 
 use crate::flavor::Flavor;
 use crate::items::Items;
+use crate::service::Record;
 
 /// A connection to a child process that echoes bytes.
 pub trait Contestant: Sized {
@@ -28,6 +29,12 @@ pub trait Contestant: Sized {
 /// A contestant with a call that is never answered. Many can be in flight.
 pub trait PendingCall: Contestant {
     async fn pending(&self);
+}
+
+/// A contestant that also echoes a struct of ten fields.
+pub trait Describe: Contestant {
+    /// Sends the record and returns the reply. Panics if the call fails.
+    async fn describe(&self, record: Record) -> Record;
 }
 
 /// A contestant with streams of items in both directions.

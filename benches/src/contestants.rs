@@ -37,7 +37,7 @@ pub use self::{
 pub use empty_layers::{Depth, Eight, Four, Layered, One};
 pub use ours::{CodecChoice, Ours, Stack};
 pub use pooled::Pooled;
-pub use raw_std::RawStd;
+pub use raw_std::{RawStd, RawStdRecords};
 pub use raw_std_streams::RawStdStreams;
 pub use raw_tokio::RawTokio;
 pub use raw_tokio_streams::RawTokioStreams;
@@ -58,6 +58,7 @@ pub fn serve_if_child() -> bool {
     let runtime = || Flavor::from_name(&flavor).runtime();
     match name.as_str() {
         RawStd::CHILD => raw_std::serve(),
+        RawStdRecords::CHILD => raw_std::serve_records(),
         RawStdStreams::CHILD => raw_std_streams::serve(),
         Sealed::CHILD => sealed_memory::serve(),
         Spliced::CHILD => spliced_pages::serve(),

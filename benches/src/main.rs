@@ -6,8 +6,9 @@
 //!
 //! - `all [rounds] [path]`: all tables, as Markdown, as JSON in `target/benches/figures.json` or at
 //!   `path`, in `docs/performance.md`, and as the chart `docs/performance.svg`.
+//! - `quick`: the most important tables, in short rounds. Takes less than two minutes.
 //! - `compare`: our stack relative to a hand-written tokio connection, with targets.
-//! - `peers`: other libraries.
+//! - `peers`: other libraries, with calls in flight and bodies of each size.
 //! - `codecs`, `flavors`, `layers`: the cost of a codec, of tokio's flavor, of empty middleware.
 //! - `growth`: more calls in flight, larger bodies, more workers.
 //! - `bodies`: large bodies over a socket, in shared memory, and through a pipe.
@@ -31,6 +32,7 @@ mod contestants;
 mod figures;
 mod flavor;
 mod items;
+mod measured;
 mod measurements;
 mod round;
 mod row;
@@ -44,11 +46,9 @@ mod work;
 use isolated_workers::codec::Postcard;
 use isolated_workers::{Error, is_worker, serve};
 
-#[cfg(feature = "peers")]
-use measurements::peers;
 use measurements::{
-    all, bodies, calls, codecs, compare, failures, flavors, growth, layers, memory, pool, profile,
-    round_trips, starts, streams,
+    all, bodies, calls, codecs, compare, failures, flavors, growth, layers, memory, peers, pool, profile,
+    quick, round_trips, starts, streams,
 };
 use service::Bench;
 
@@ -71,8 +71,8 @@ fn main() -> Result<(), Error> {
     match measurement.as_str() {
         "all" => all::measure(number(3), args.next().map(Into::into)).expect("files that can be written"),
         "compare" => println!("{}", compare::measure(number(5))),
-        #[cfg(feature = "peers")]
-        "peers" => println!("{}", peers::measure(number(3))),
+        "quick" => quick::measure(number(1)),
+        "peers" => peers::measure(number(3)).iter().for_each(|table| println!("{table}\n")),
         "bodies" => println!("{}", bodies::measure(number(3))),
         "codecs" => println!("{}", codecs::measure(number(5))),
         "flavors" => println!("{}", flavors::measure(number(5))),
@@ -89,9 +89,7 @@ fn main() -> Result<(), Error> {
         "profile" => profile::run(&contestant, number(256), number(1_000_000), number(1)),
         "calls" => runtime.block_on(calls::calls(number(0), number(20_000), number(20_000)))?,
         _ => {
-            eprintln!(
-                "unknown measurement; choose one from benches/src/main.rs, `peers` needs `--features peers`"
-            );
+            eprintln!("unknown measurement; choose one from benches/src/main.rs");
             std::process::exit(2)
         }
     }

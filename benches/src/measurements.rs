@@ -10,10 +10,10 @@ pub mod flavors;
 pub mod growth;
 pub mod layers;
 pub mod memory;
-#[cfg(feature = "peers")]
 pub mod peers;
 pub mod pool;
 pub mod profile;
+pub mod quick;
 pub mod round_trips;
 pub mod starts;
 pub mod streams;

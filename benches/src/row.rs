@@ -18,11 +18,21 @@ pub struct Row {
     /// round uses several pairs, and each pair measures less.
     pub pairs: usize,
     pub target: Option<Target>,
+    /// `true` if the table also shows the CPU time.
+    pub has_cpu: bool,
 }
 
 impl Row {
     pub const fn new(name: &'static str, work: Work) -> Self {
-        Self { name, work, is_pinned: false, flavor: Flavor::CurrentThread, pairs: 1, target: None }
+        Self {
+            name,
+            work,
+            is_pinned: false,
+            flavor: Flavor::CurrentThread,
+            pairs: 1,
+            target: None,
+            has_cpu: false,
+        }
     }
 
     pub const fn pinned(mut self) -> Self {
@@ -48,6 +58,11 @@ impl Row {
     /// Sets the maximum of the ratio of the second column to the best of these columns.
     pub const fn target_to(mut self, ratio: f64, columns: &'static [&'static str]) -> Self {
         self.target = Some(Target { ratio, columns });
+        self
+    }
+
+    pub const fn with_cpu(mut self) -> Self {
+        self.has_cpu = true;
         self
     }
 

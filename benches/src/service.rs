@@ -28,26 +28,25 @@ pub trait Bench {
 }
 
 /// Ten fields of the types that messages usually have.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "peers", derive(facet::Facet))]
 pub struct Record {
     pub id: u64,
-    name: String,
-    city: String,
-    is_active: bool,
-    age: u8,
-    balance: i64,
-    rating: f64,
-    tags: Vec<String>,
-    referrer: Option<u64>,
-    position: (f32, f32),
+    pub name: String,
+    pub city: String,
+    pub is_active: bool,
+    pub age: u8,
+    pub balance: i64,
+    pub rating: f64,
+    pub tags: Vec<String>,
+    pub referrer: Option<u64>,
+    pub position: (f32, f32),
 }
 
 impl Record {
-    pub const ID: u64 = 71_234_567;
-
     pub fn example() -> Self {
         Self {
-            id: Self::ID,
+            id: 71_234_567,
             name: "Grace Hopper".to_owned(),
             city: "Arlington".to_owned(),
             is_active: true,

@@ -7,13 +7,17 @@ mod markdown;
 
 pub use self::markdown::targets;
 use crate::figures::Figures;
+use crate::measured::Measured;
 use crate::row::Row;
 use crate::target::Target;
 use crate::unit::Unit;
 use crate::usage::Load;
 
+/// Name of a line with the CPU time of the line before it.
+const CPU: &str = "CPU";
+
 /// A contestant: its name, and a function that makes a round of a row.
-pub type Column = (&'static str, fn(&Row) -> f64);
+pub type Column = (&'static str, fn(&Row) -> Measured);
 
 pub struct Table {
     /// Argument of the command line.
@@ -81,8 +85,8 @@ impl Table {
             columns,
             rows,
             rounds,
-            |row, _| turns(row),
-            |row| Line::measure_together(name, row, &rows[row], columns, rounds),
+            |row, _| turns(row).into_iter().map(Measured::from).collect(),
+            |row| vec![Line::measure_together(name, row, &rows[row], columns, rounds)],
         )
     }
 
@@ -92,13 +96,13 @@ impl Table {
         columns: &[&'static str],
         rows: &[Row],
         rounds: usize,
-        run: impl Fn(&Row, usize) -> Vec<f64>,
-        measure: impl FnMut(usize) -> Line,
+        run: impl Fn(&Row, usize) -> Vec<Measured>,
+        measure: impl FnMut(usize) -> Vec<Line>,
     ) -> Self {
         let load = Load::watch();
         let is_another = host::is_another(name, rows, run);
-        let lines = if is_another { Vec::new() } else { (0..rows.len()).map(measure).collect() };
-        Self { name, columns: columns.to_vec(), lines, layout, note: format!("{rounds} rounds, {load}") }
+        let lines = if is_another { Vec::new() } else { (0..rows.len()).flat_map(measure).collect() };
+        Self { name, columns: columns.to_vec(), lines, layout, note: load.note(rounds) }
     }
 
     /// Makes a table of figures that were measured in another way.
@@ -121,9 +125,11 @@ impl Line {
         Self { name: row.name, unit: row.unit(), target: row.target, bases, figures }
     }
 
-    fn measure(table: &str, number: usize, row: &Row, columns: &[&str], rounds: usize) -> Self {
+    /// Measures a row. Its CPU time is a line of its own.
+    fn measure(table: &str, number: usize, row: &Row, columns: &[&str], rounds: usize) -> Vec<Self> {
         eprintln!("{}", row.name);
-        let mut figures: Vec<Figures> = columns.iter().map(|_| Figures::default()).collect();
+        let no_figures = || columns.iter().map(|_| Figures::default()).collect::<Vec<_>>();
+        let (mut figures, mut cpu) = (no_figures(), no_figures());
         let mut failed = vec![false; columns.len()];
         for _ in 0..rounds * row.pairs {
             for (column, name) in columns.iter().enumerate() {
@@ -131,26 +137,34 @@ impl Line {
                     continue;
                 }
                 match host::round(table, number, column) {
-                    Some(round) => figures[column].0.extend(round.0),
+                    Some(round) => {
+                        figures[column].0.extend(round.iter().map(|measured| measured.figure));
+                        cpu[column].0.extend(round.iter().filter_map(|measured| measured.cpu));
+                    }
                     // The contestant cannot do this work. Its panic message names the reason.
                     None => {
                         eprintln!("{name} cannot do {}", row.name);
                         failed[column] = true;
                         figures[column].0.clear();
+                        cpu[column].0.clear();
                     }
                 }
             }
         }
-        Self::of(row, columns, figures)
+        let mut lines = vec![Self::of(row, columns, figures)];
+        if row.has_cpu {
+            lines.push(Self::new(CPU, Unit::Seconds, cpu));
+        }
+        lines
     }
 
     fn measure_together(table: &str, number: usize, row: &Row, columns: &[&str], rounds: usize) -> Self {
         eprintln!("{}", row.name);
         let mut figures: Vec<Figures> = columns.iter().map(|_| Figures::default()).collect();
         for _ in 0..rounds {
-            let turns = host::round(table, number, 0).map_or(Vec::new(), |round| round.0);
+            let turns = host::round(table, number, 0).unwrap_or_default();
             for turn in turns.chunks_exact(columns.len()) {
-                figures.iter_mut().zip(turn).for_each(|(figures, took)| figures.0.push(*took));
+                figures.iter_mut().zip(turn).for_each(|(figures, took)| figures.0.push(took.figure));
             }
         }
         Self::of(row, columns, figures)

@@ -1,6 +1,5 @@
 //! CPU time, memory and page faults of processes.
 
-use std::fmt;
 use std::fs;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -26,6 +25,24 @@ pub fn cpu(pid: u32) -> Duration {
         times.split(' ').next()?.parse::<u64>().ok()
     });
     Duration::from_nanos(ran.sum())
+}
+
+/// CPU time of this process and a child from some time on.
+pub struct CpuOfBoth {
+    child: u32,
+    before: Duration,
+}
+
+impl CpuOfBoth {
+    pub fn watch(child: u32) -> Self {
+        Self { child, before: cpu(std::process::id()) + cpu(child) }
+    }
+
+    /// Returns the CPU time since then, divided by `calls`.
+    pub fn each(&self, calls: usize) -> f64 {
+        let after = cpu(std::process::id()) + cpu(self.child);
+        (after - self.before).as_secs_f64() / calls as f64
+    }
 }
 
 /// Returns the resident memory of a process, in bytes.
@@ -67,14 +84,14 @@ impl Load {
         let (busy, all) = machine();
         Self { since: Instant::now(), busy, all, own: own() }
     }
-}
 
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Returns the note below a table: number of rounds, time taken, and CPU time of others.
+    pub fn note(&self, rounds: usize) -> String {
         let now = Self::watch();
         let others = (now.busy - self.busy).saturating_sub(now.own - self.own);
         let part = 100 * others / (now.all - self.all).max(1);
-        write!(f, "{:.0?}; other processes used {part} % of the CPU time.", self.since.elapsed())
+        let rounds = if rounds == 1 { "1 round" } else { &format!("{rounds} rounds") };
+        format!("{rounds}, {:.0?}; other processes used {part} % of the CPU time.", self.since.elapsed())
     }
 }
 

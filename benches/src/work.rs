@@ -21,8 +21,8 @@ pub enum Work {
     Throughput { in_flight: usize, calls: usize },
     /// The same over several children, with 16 calls in flight on each.
     Workers { workers: usize, calls: usize },
-    /// CPU time of both processes per call with 256 calls in flight.
-    Cpu { calls: usize },
+    /// CPU time of both processes per call with `in_flight` calls in flight.
+    Cpu { in_flight: usize, calls: usize },
     /// Time per item of a stream from the child.
     Receive(Items),
     /// Time per item of a stream to the child.

@@ -1,3 +1,5 @@
+mod record;
+
 use std::ops::Deref;
 use std::process::Child;
 use std::rc::Rc;
@@ -16,12 +18,15 @@ use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 
+use self::record::{RecordBuilder, RecordReader};
 use super::{raw_std, raw_tokio};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Describe};
 use crate::flavor::Flavor;
+use crate::service::Record;
 
-/// Cap'n Proto: an interface of one method with data as parameter and result. It is written by hand
-/// as the generator would write it, because Cargo cannot install the generator.
+/// Cap'n Proto: an interface of two methods, one with data as parameter and result and one with a
+/// struct. It is written by hand as the generator would write it, because Cargo cannot install the
+/// generator.
 pub struct Capnp {
     echo: CapnpEchoClient,
     disconnector: Disconnector<Side>,
@@ -33,6 +38,8 @@ impl Capnp {
 }
 
 const INTERFACE: u64 = 0xa1b2_c3d4_e5f6_0718;
+const ECHO: u16 = 0;
+const DESCRIBE: u16 = 1;
 
 struct CapnpEchoClient(Client);
 
@@ -75,11 +82,16 @@ impl Server for Dispatch {
     fn dispatch_call(
         self,
         _: u64,
-        _: u16,
+        method: u16,
         params: Params<any_pointer::Owned>,
         mut results: Results<any_pointer::Owned>,
     ) -> DispatchCallResult {
         let mut answer = || {
+            if method == DESCRIBE {
+                let record: RecordReader<'_> = params.get()?.get_as()?;
+                results.get().init_as::<RecordBuilder<'_>>().set(&record.get()?);
+                return Ok(());
+            }
             let data: capnp::data::Reader<'_> = params.get()?.get_as()?;
             results.get().set_as::<capnp::data::Owned>(data)
         };
@@ -122,7 +134,7 @@ impl Contestant for Capnp {
 
     async fn echo(&self, data: Bytes) -> Bytes {
         let mut request: Request<any_pointer::Owned, any_pointer::Owned> =
-            self.echo.0.new_call(INTERFACE, 0, None);
+            self.echo.0.new_call(INTERFACE, ECHO, None);
         request.get().set_as::<capnp::data::Owned>(&data[..]).expect("room");
         let reply = request.send().promise.await.expect("an echo");
         let data: capnp::data::Reader<'_> = reply.get().and_then(|data| data.get_as()).expect("data");
@@ -138,6 +150,17 @@ impl Contestant for Capnp {
         drop(echo);
         disconnector.await.expect("a connection");
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Describe for Capnp {
+    async fn describe(&self, record: Record) -> Record {
+        let mut request: Request<any_pointer::Owned, any_pointer::Owned> =
+            self.echo.0.new_call(INTERFACE, DESCRIBE, None);
+        request.get().init_as::<RecordBuilder<'_>>().set(&record);
+        let reply = request.send().promise.await.expect("a record");
+        let record: RecordReader<'_> = reply.get().and_then(|record| record.get_as()).expect("a record");
+        record.get().expect("a record")
     }
 }
 

@@ -8,9 +8,9 @@ use isolated_workers::transport::{DefaultTransport, Transport};
 use isolated_workers::{Program, Worker};
 
 use super::{DefaultOptions, StartOptions, WithoutHandshake};
-use crate::contestant::{Contestant, PendingCall};
+use crate::contestant::{Contestant, Describe, PendingCall};
 use crate::flavor::Flavor;
-use crate::service::{self, Bench as _, BenchClient};
+use crate::service::{self, Bench as _, BenchClient, Record};
 
 /// The whole stack as a user has it: typed client, budgets, timeouts, cancellation, supervision.
 pub struct Stack<C: Codec, T: Transport = DefaultTransport, W = DefaultOptions> {
@@ -76,6 +76,12 @@ impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Contestant for Sta
 
     async fn stop(self) {
         self.worker.close().await.expect("a worker that is closed ends");
+    }
+}
+
+impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Describe for Stack<C, T, W> {
+    async fn describe(&self, record: Record) -> Record {
+        self.client.describe(record).await.expect("a record")
     }
 }
 

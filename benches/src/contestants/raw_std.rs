@@ -1,3 +1,4 @@
+use std::hint::black_box;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 
 use super::blocking::{Blocking, Exchange};
 use crate::flavor::Flavor;
+use crate::service::Record;
 
 /// The lower bound: a length and the bytes, blocking, one call at a time.
 pub type RawStd = Blocking<PlainExchange>;
@@ -23,6 +25,26 @@ impl Exchange for PlainExchange {
     fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes {
         put(stream, &data).expect("the child reads");
         take(stream).expect("the child answers").into()
+    }
+}
+
+/// The lower bound for a record of ten fields, encoded with postcard.
+pub type RawStdRecords = Blocking<RecordExchange>;
+
+pub struct RecordExchange;
+
+impl Exchange for RecordExchange {
+    const CHILD: &str = "raw-std-records";
+
+    fn new(_: &UnixStream) -> Self {
+        Self
+    }
+
+    /// Sends a record instead of the data.
+    fn echo(&mut self, stream: &mut UnixStream, data: Bytes) -> Bytes {
+        put_record(stream, &Record::example()).expect("the child reads");
+        black_box(take_record(stream).expect("the child answers"));
+        data
     }
 }
 
@@ -46,6 +68,23 @@ pub fn serve() {
             return;
         }
     }
+}
+
+pub fn serve_records() {
+    let mut stream = stream();
+    while let Ok(record) = take_record(&mut stream) {
+        if put_record(&mut stream, &record).is_err() {
+            return;
+        }
+    }
+}
+
+fn put_record(stream: &mut UnixStream, record: &Record) -> std::io::Result<()> {
+    put(stream, &postcard::to_allocvec(record).expect("postcard encodes every record"))
+}
+
+fn take_record(stream: &mut UnixStream) -> std::io::Result<Record> {
+    Ok(postcard::from_bytes(&take(stream)?).expect("a record"))
 }
 
 pub fn put(stream: &mut UnixStream, data: &[u8]) -> std::io::Result<()> {

@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 use super::raw_std;
-use crate::contestant::{Contestant, PendingCall};
+use crate::contestant::{Contestant, Describe, PendingCall};
 use crate::flavor::Flavor;
+use crate::service::Record;
 
 /// The baseline: a connection that a good engineer writes by hand in an afternoon. It has a
 /// postcard envelope in length-delimited frames, a map of calls, and a task that writes. Payloads are
@@ -106,6 +107,13 @@ impl Contestant for RawTokio {
     }
 }
 
+impl Describe for RawTokio {
+    async fn describe(&self, record: Record) -> Record {
+        let payload = postcard::to_allocvec(&record).expect("postcard encodes every record");
+        postcard::from_bytes(&self.call("describe", payload.into()).await).expect("a record")
+    }
+}
+
 impl PendingCall for RawTokio {
     async fn pending(&self) {
         self.call("wait", Bytes::new()).await;
@@ -163,6 +171,12 @@ pub async fn serve() {
         while let Some(frame) = frames.decode(&mut input).expect("a frame") {
             let request: Envelope<'_> = postcard::from_bytes(&frame).expect("a request");
             match request.name {
+                "describe" => {
+                    let record: Record = postcard::from_bytes(request.payload).expect("a record");
+                    let payload = postcard::to_allocvec(&record).expect("postcard encodes every record");
+                    let payload = serde_bytes::Bytes::new(&payload);
+                    put(&Envelope { name: "", payload, ..request }, &mut output);
+                }
                 "echo" => put(&Envelope { name: "", ..request }, &mut output),
                 "wait" => drop(tokio::spawn(std::future::pending::<()>())),
                 other => panic!("unknown method {other}"),

@@ -1,21 +1,25 @@
 use bytes::Bytes;
 
-use super::{CodecChoice, Stack};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Describe};
 use crate::flavor::Flavor;
 use crate::service::Record;
 
-/// Our stack with a record of ten fields instead of bytes.
-pub struct Records<C: CodecChoice>(Stack<C>);
+/// A contestant with a record of ten fields instead of bytes.
+pub struct Records<C>(C);
 
-impl<C: CodecChoice> Contestant for Records<C> {
+impl<C: Describe> Contestant for Records<C> {
+    fn block_on<F: Future>(runtime: &tokio::runtime::Runtime, future: F) -> F::Output {
+        C::block_on(runtime, future)
+    }
+
     async fn start(flavor: Flavor) -> Self {
-        Self(Stack::start(flavor).await)
+        Self(C::start(flavor).await)
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        let record = self.0.client.describe(Record::example()).await.expect("a record");
-        assert_eq!(record.id, Record::ID, "the record comes back");
+        let record = Record::example();
+        let id = record.id;
+        assert_eq!(self.0.describe(record).await.id, id, "the record comes back");
         data
     }
 

@@ -9,9 +9,10 @@ use remoc::rch::mpsc;
 use remoc::rtc::CallError;
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::{Contestant, Streams};
+use crate::contestant::{Contestant, Describe, Streams};
 use crate::flavor::Flavor;
 use crate::items::Items;
+use crate::service::Record;
 
 /// A remote trait of remoc. Its streams are remote channels with their default buffer.
 pub struct Remoc {
@@ -26,6 +27,7 @@ impl Remoc {
 #[rtc::remote]
 trait RemoteEcho {
     async fn echo(&self, data: Bytes) -> Result<Bytes, CallError>;
+    async fn describe(&self, record: Record) -> Result<Record, CallError>;
     async fn receive(&self, items: Items, out: mpsc::Sender<Bytes>) -> Result<(), CallError>;
     async fn send(&self, items: mpsc::Receiver<Bytes>) -> Result<u32, CallError>;
     async fn call_back(&self, host: RemoteHostClient, calls: u32) -> Result<(), CallError>;
@@ -42,6 +44,10 @@ struct LocalEcho;
 impl RemoteEcho for LocalEcho {
     async fn echo(&self, data: Bytes) -> Result<Bytes, CallError> {
         Ok(data)
+    }
+
+    async fn describe(&self, record: Record) -> Result<Record, CallError> {
+        Ok(record)
     }
 
     async fn receive(&self, items: Items, out: mpsc::Sender<Bytes>) -> Result<(), CallError> {
@@ -96,6 +102,12 @@ impl Contestant for Remoc {
         let Self { client, child } = self;
         drop(client);
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Describe for Remoc {
+    async fn describe(&self, record: Record) -> Record {
+        self.client.describe(record).await.expect("a record")
     }
 }
 

@@ -10,8 +10,9 @@ use tokio_serde::formats::Bincode;
 use tokio_util::codec::Framed;
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Describe};
 use crate::flavor::Flavor;
+use crate::service::Record;
 
 /// tarpc with bincode, the fastest of its formats.
 pub struct Tarpc {
@@ -26,6 +27,7 @@ impl Tarpc {
 #[tarpc::service]
 trait EchoService {
     async fn echo(data: Bytes) -> Bytes;
+    async fn describe(record: Record) -> Record;
 }
 
 #[derive(Clone)]
@@ -34,6 +36,10 @@ struct EchoServer;
 impl EchoService for EchoServer {
     async fn echo(self, _: context::Context, data: Bytes) -> Bytes {
         data
+    }
+
+    async fn describe(self, _: context::Context, record: Record) -> Record {
+        record
     }
 }
 
@@ -69,6 +75,12 @@ impl Contestant for Tarpc {
         let Self { client, child } = self;
         drop(client);
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Describe for Tarpc {
+    async fn describe(&self, record: Record) -> Record {
+        self.client.describe(context::current(), record).await.expect("a record")
     }
 }
 

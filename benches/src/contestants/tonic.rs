@@ -19,9 +19,10 @@ use tonic_prost::ProstCodec;
 use tower::Service;
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::{Contestant, Streams};
+use crate::contestant::{Contestant, Describe, Streams};
 use crate::flavor::Flavor;
 use crate::items::Items;
+use crate::service::Record;
 
 /// Methods of tonic whose messages are bytes. They are written by hand as the generator would write
 /// them, because Cargo cannot install the generator.
@@ -41,6 +42,7 @@ struct Data {
 }
 
 const ECHO: &str = "/benches.Echo/Echo";
+const DESCRIBE: &str = "/benches.Echo/Describe";
 const RECEIVE: &str = "/benches.Echo/Receive";
 const SEND: &str = "/benches.Echo/Send";
 
@@ -56,6 +58,47 @@ struct ItemsMessage {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+struct RecordMessage {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(string, tag = "3")]
+    city: String,
+    #[prost(bool, tag = "4")]
+    is_active: bool,
+    #[prost(uint32, tag = "5")]
+    age: u32,
+    #[prost(sint64, tag = "6")]
+    balance: i64,
+    #[prost(double, tag = "7")]
+    rating: f64,
+    #[prost(string, repeated, tag = "8")]
+    tags: Vec<String>,
+    #[prost(uint64, optional, tag = "9")]
+    referrer: Option<u64>,
+    #[prost(float, repeated, tag = "10")]
+    position: Vec<f32>,
+}
+
+impl From<Record> for RecordMessage {
+    fn from(record: Record) -> Self {
+        let Record { id, name, city, is_active, age, balance, rating, tags, referrer, position } = record;
+        let (age, position) = (age.into(), vec![position.0, position.1]);
+        Self { id, name, city, is_active, age, balance, rating, tags, referrer, position }
+    }
+}
+
+impl From<RecordMessage> for Record {
+    fn from(record: RecordMessage) -> Self {
+        let RecordMessage { id, name, city, is_active, age, balance, rating, tags, referrer, position } =
+            record;
+        let (age, position) = (age as u8, (position[0], position[1]));
+        Self { id, name, city, is_active, age, balance, rating, tags, referrer, position }
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 struct Count {
     #[prost(uint32, tag = "1")]
     count: u32,
@@ -68,11 +111,11 @@ impl NamedService for TonicEcho {
     const NAME: &'static str = "benches.Echo";
 }
 
-impl UnaryService<Data> for TonicEcho {
-    type Response = Data;
-    type Future = Ready<Result<Response<Data>, Status>>;
+impl<M: Message> UnaryService<M> for TonicEcho {
+    type Response = M;
+    type Future = Ready<Result<Response<M>, Status>>;
 
-    fn call(&mut self, request: Request<Data>) -> Self::Future {
+    fn call(&mut self, request: Request<M>) -> Self::Future {
         ready(Ok(Response::new(request.into_inner())))
     }
 }
@@ -119,7 +162,8 @@ impl Service<http::Request<Body>> for TonicEcho {
             Ok(match request.uri().path() {
                 RECEIVE => server().server_streaming(TonicEcho, request).await,
                 SEND => server().client_streaming(TonicEcho, request).await,
-                _ => server().unary(TonicEcho, request).await,
+                DESCRIBE => server::<RecordMessage, RecordMessage>().unary(TonicEcho, request).await,
+                _ => server::<Data, Data>().unary(TonicEcho, request).await,
             })
         })
     }
@@ -139,6 +183,13 @@ impl Tonic {
         grpc.ready().await.expect("a connection");
         grpc
     }
+
+    async fn unary<M: Message + Default + 'static>(&self, path: &'static str, message: M) -> M {
+        let codec = ProstCodec::<M, M>::default();
+        let path = PathAndQuery::from_static(path);
+        let reply = self.client().await.unary(Request::new(message), path, codec).await;
+        reply.expect("an echo").into_inner()
+    }
 }
 
 impl Contestant for Tonic {
@@ -155,10 +206,7 @@ impl Contestant for Tonic {
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        let codec = ProstCodec::<Data, Data>::default();
-        let path = PathAndQuery::from_static(ECHO);
-        let reply = self.client().await.unary(Request::new(Data { data }), path, codec).await;
-        reply.expect("an echo").into_inner().data
+        self.unary(ECHO, Data { data }).await.data
     }
 
     fn pid(&self) -> u32 {
@@ -169,6 +217,12 @@ impl Contestant for Tonic {
         let Self { channel, child } = self;
         drop(channel);
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Describe for Tonic {
+    async fn describe(&self, record: Record) -> Record {
+        self.unary(DESCRIBE, RecordMessage::from(record)).await.into()
     }
 }
 

@@ -7,9 +7,10 @@ use vox::transport::tcp::StreamLink;
 use vox::{Rx, TransportMode, Tx};
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::{Contestant, Streams};
+use crate::contestant::{Contestant, Describe, Streams};
 use crate::flavor::Flavor;
 use crate::items::Items;
+use crate::service::Record;
 
 /// A service of vox. Its streams are channels with their default capacity.
 pub struct Vox {
@@ -24,6 +25,7 @@ impl Vox {
 #[vox::service]
 trait VoxEcho {
     async fn echo(&self, data: Vec<u8>) -> Vec<u8>;
+    async fn describe(&self, record: Record) -> Record;
     async fn receive(&self, items: Items, out: Tx<Vec<u8>>);
     async fn send(&self, items: Rx<Vec<u8>>) -> u32;
     async fn call_back(&self, calls: u32);
@@ -43,6 +45,10 @@ struct LocalEcho {
 impl VoxEcho for LocalEcho {
     async fn echo(&self, data: Vec<u8>) -> Vec<u8> {
         data
+    }
+
+    async fn describe(&self, record: Record) -> Record {
+        record
     }
 
     async fn receive(&self, items: Items, out: Tx<Vec<u8>>) {
@@ -102,6 +108,12 @@ impl Contestant for Vox {
         let Self { client, child } = self;
         drop(client);
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Describe for Vox {
+    async fn describe(&self, record: Record) -> Record {
+        self.client.describe(record).await.expect("a record")
     }
 }
 

@@ -1,12 +1,14 @@
 use std::process::Child;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use zbus::connection::Builder;
 use zbus::{Connection, Guid};
 
 use super::{raw_std, raw_tokio};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, Describe};
 use crate::flavor::Flavor;
+use crate::service::Record;
 
 /// zbus, peer to peer without a bus.
 pub struct Zbus {
@@ -21,12 +23,49 @@ impl Zbus {
 const PATH: &str = "/echo";
 const NAME: &str = "org.example.Echo";
 
+/// The record as D-Bus has it: an option is an array, and floating point has 64 bits.
+#[derive(Serialize, Deserialize, zvariant::Type)]
+struct DbusRecord {
+    id: u64,
+    name: String,
+    city: String,
+    is_active: bool,
+    age: u8,
+    balance: i64,
+    rating: f64,
+    tags: Vec<String>,
+    referrer: Vec<u64>,
+    position: (f64, f64),
+}
+
+impl From<Record> for DbusRecord {
+    fn from(record: Record) -> Self {
+        let Record { id, name, city, is_active, age, balance, rating, tags, referrer, position } = record;
+        let referrer = referrer.into_iter().collect();
+        let position = (position.0.into(), position.1.into());
+        Self { id, name, city, is_active, age, balance, rating, tags, referrer, position }
+    }
+}
+
+impl From<DbusRecord> for Record {
+    fn from(record: DbusRecord) -> Self {
+        let DbusRecord { id, name, city, is_active, age, balance, rating, tags, referrer, position } = record;
+        let referrer = referrer.first().copied();
+        let position = (position.0 as f32, position.1 as f32);
+        Self { id, name, city, is_active, age, balance, rating, tags, referrer, position }
+    }
+}
+
 struct ZbusEcho;
 
 #[zbus::interface(name = "org.example.Echo")]
 impl ZbusEcho {
     fn echo(&self, data: serde_bytes::ByteBuf) -> serde_bytes::ByteBuf {
         data
+    }
+
+    fn describe(&self, record: DbusRecord) -> DbusRecord {
+        record
     }
 }
 
@@ -56,6 +95,15 @@ impl Contestant for Zbus {
         let Self { connection, child } = self;
         connection.close().await.expect("a connection");
         raw_tokio::wait(child).await;
+    }
+}
+
+impl Describe for Zbus {
+    async fn describe(&self, record: Record) -> Record {
+        let record = DbusRecord::from(record);
+        let reply = self.connection.call_method(None::<&str>, PATH, Some(NAME), "Describe", &record).await;
+        let record: DbusRecord = reply.expect("a record").body().deserialize().expect("a record");
+        record.into()
     }
 }
 

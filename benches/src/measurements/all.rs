@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-#[cfg(feature = "peers")]
-use super::peers;
-use super::{bodies, codecs, compare, flavors, growth, layers, memory, pool, round_trips, starts, streams};
+use super::{
+    bodies, codecs, compare, flavors, growth, layers, memory, peers, pool, round_trips, starts, streams,
+};
 #[cfg(feature = "peers")]
 use crate::chart;
 use crate::table::{Table, targets};
@@ -40,8 +40,7 @@ pub fn measure(rounds: usize, json: Option<PathBuf>) -> io::Result<()> {
 
 fn tables(rounds: usize) -> Vec<Table> {
     let mut tables = vec![compare::measure(rounds)];
-    #[cfg(feature = "peers")]
-    tables.push(peers::measure(rounds));
+    tables.extend(peers::measure(rounds));
     tables.extend([codecs::measure(rounds), flavors::measure(rounds), layers::measure(rounds)]);
     tables.extend(growth::measure(rounds));
     tables.extend([starts::measure(rounds), bodies::measure(rounds), memory::measure(rounds)]);
@@ -68,9 +67,8 @@ fn replace_table(text: &str, name: &str, table: &str) -> Option<String> {
     Some(format!("{before}<!-- table: {name} -->\n\n{table}\n\n<!-- end -->{after}"))
 }
 
-/// Draws the contestants on one thread, on which each of them is fastest.
+/// Draws the contestants on one thread.
 #[cfg(feature = "peers")]
 fn draw_chart(tables: &[Table], to: &Path) -> io::Result<()> {
-    let peers = tables.iter().find(|table| table.name == "peers").expect("`tables` measures the peers");
-    fs::write(to, chart::draw(peers, "isolated-workers", |column| !column.ends_with("two threads")))
+    fs::write(to, chart::draw(tables, "isolated-workers", |column| !column.ends_with("two threads")))
 }

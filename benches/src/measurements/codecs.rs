@@ -8,6 +8,7 @@ use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
 
 use crate::contestants::{CodecChoice, Records, Stack};
 use crate::flavor::Flavor::CurrentThread;
+use crate::measured::Measured;
 use crate::round::round;
 use crate::row::Row;
 use crate::service::Record;
@@ -37,10 +38,10 @@ const ROWS: [Row; 7] = [
 
 const VALUES_MADE: usize = 50_000;
 
-fn bytes_or_record<C: CodecChoice>(row: &Row) -> f64 {
+fn bytes_or_record<C: CodecChoice>(row: &Row) -> Measured {
     match row.name {
-        RECORD | RECORDS => round::<Records<C>>(row.work, CurrentThread, row.is_pinned),
-        VALUES => values::<C>(),
+        RECORD | RECORDS => round::<Records<Stack<C>>>(row.work, CurrentThread, row.is_pinned),
+        VALUES => values::<C>().into(),
         _ => round::<Stack<C>>(row.work, CurrentThread, row.is_pinned),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::contestants::{Ours, RawTokio};
 use crate::flavor::Flavor::{self, CurrentThread, MultiThread};
+use crate::measured::Measured;
 use crate::round::{in_task, round};
 use crate::row::Row;
 use crate::table::{Column, Layout, Table};
@@ -22,10 +23,10 @@ const ROWS: [Row; 5] = [
     Row::new("64 B", Work::Latency { bytes: 64, calls: 10_000 }),
     Row::new("1 MB", Work::Latency { bytes: 1_000_000, calls: 100 }),
     Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }),
-    Row::new("CPU time, 256 in flight", Work::Cpu { calls: 100_000 }),
+    Row::new("CPU time, 256 in flight", Work::Cpu { in_flight: 256, calls: 100_000 }),
 ];
 
-fn of(row: &Row, host: Flavor, child: Flavor) -> f64 {
+fn of(row: &Row, host: Flavor, child: Flavor) -> Measured {
     round::<Ours>(row.work, Flavors { host, child }, row.is_pinned)
 }
 

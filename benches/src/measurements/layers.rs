@@ -17,7 +17,9 @@ const COLUMNS: [&str; 4] = ["0 layers", "1", "4", "8"];
 const ROWS: [Row; 3] = [
     Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 1_500 }).pinned().target(1.01),
     Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 50_000 }),
-    Row::new("CPU time, 256 in flight, pinned", Work::Cpu { calls: 20_000 }).pinned().target(1.03),
+    Row::new("CPU time, 256 in flight, pinned", Work::Cpu { in_flight: 256, calls: 20_000 })
+        .pinned()
+        .target(1.03),
 ];
 
 /// Number of turns of each depth in a round.
@@ -33,10 +35,10 @@ fn turns(row: &Row) -> Vec<f64> {
         figure_of(&none, row.work).await;
         let mut figures = Vec::new();
         for _ in 0..TURNS {
-            figures.push(figure_of(&none, row.work).await);
-            figures.push(figure_of(&one, row.work).await);
-            figures.push(figure_of(&four, row.work).await);
-            figures.push(figure_of(&eight, row.work).await);
+            figures.push(figure_of(&none, row.work).await.figure);
+            figures.push(figure_of(&one, row.work).await.figure);
+            figures.push(figure_of(&four, row.work).await.figure);
+            figures.push(figure_of(&eight, row.work).await.figure);
         }
         none.stop().await;
         figures

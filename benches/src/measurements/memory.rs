@@ -42,7 +42,7 @@ pub fn measure(rounds: usize) -> Table {
     }
     let lines = LINES.into_iter().zip(lines);
     let lines = lines.map(|(name, figures)| Line::new(name, Unit::Bytes, figures.into())).collect();
-    Table::of("memory", vec!["raw-tokio", "isolated-workers"], lines, format!("{rounds} rounds, {load}"))
+    Table::of("memory", vec!["raw-tokio", "isolated-workers"], lines, load.note(rounds))
 }
 
 fn in_a_process(contestant: &str) -> Vec<f64> {

@@ -83,8 +83,8 @@ fn turns(row: &Row) -> Vec<f64> {
         let (alone, pooled) = (Ours::start(CurrentThread).await, Pooled::start(CurrentThread).await);
         let mut figures = Vec::new();
         for _ in 0..TURNS {
-            figures.push(figure_of(&alone, row.work).await);
-            figures.push(figure_of(&pooled, row.work).await);
+            figures.push(figure_of(&alone, row.work).await.figure);
+            figures.push(figure_of(&pooled, row.work).await.figure);
         }
         alone.stop().await;
         pooled.stop().await;

@@ -37,8 +37,8 @@ fn turns(row: &Row) -> Vec<f64> {
         let contestant = ServingHost::start(CurrentThread).await;
         let mut figures = Vec::new();
         for _ in 0..TURNS {
-            figures.push(figure_of(&contestant, call).await);
-            figures.push(figure_with_streams(&contestant, row.work).await);
+            figures.push(figure_of(&contestant, call).await.figure);
+            figures.push(figure_with_streams(&contestant, row.work).await.figure);
         }
         contestant.stop().await;
         figures

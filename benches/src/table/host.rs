@@ -3,8 +3,10 @@
 
 use std::env::{self, VarError};
 use std::process::{Command, Stdio};
+use std::thread;
 
-use crate::figures::Figures;
+use crate::measured::Measured;
+use crate::round;
 use crate::row::Row;
 
 /// The environment variable that names the round of a process: the table, and the numbers of row
@@ -13,15 +15,16 @@ const ROUND_VARIABLE: &str = "BENCH_ROUND";
 
 /// Makes a round of this column in a separate process, which is this program with the same
 /// arguments. `None` if it has failed; its standard error names the reason.
-pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Figures> {
+pub(super) fn round(table: &str, row: usize, column: usize) -> Option<Vec<Measured>> {
     let mut program = Command::new(env::current_exe().expect("this program"));
     program.args(env::args_os().skip(1)).env(ROUND_VARIABLE, format!("{table} {row} {column}"));
-    Figures::printed_by(program.stderr(Stdio::inherit()))
+    let output = program.stderr(Stdio::inherit()).output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()?.lines().map(str::parse).collect::<Result<_, _>>().ok()
 }
 
 /// Returns `true` if this process was started for a round of another table, `false` if for no
 /// round. For a round of this table it prints the figures that `run` measures, and does not return.
-pub(super) fn is_another(table: &str, rows: &[Row], run: impl Fn(&Row, usize) -> Vec<f64>) -> bool {
+pub(super) fn is_another(table: &str, rows: &[Row], run: impl Fn(&Row, usize) -> Vec<Measured>) -> bool {
     let wanted = match env::var(ROUND_VARIABLE) {
         Ok(wanted) => wanted,
         Err(VarError::NotPresent) => return false,
@@ -33,8 +36,13 @@ pub(super) fn is_another(table: &str, rows: &[Row], run: impl Fn(&Row, usize) ->
         return true;
     }
     let number = |text: &str| text.parse::<usize>().expect("a number");
-    for figure in run(&rows[number(row)], number(column)) {
-        println!("{figure}");
+    thread::spawn(|| {
+        thread::sleep(round::timeout());
+        eprintln!("the round has not ended within {:?}", round::timeout());
+        std::process::exit(1)
+    });
+    for measured in run(&rows[number(row)], number(column)) {
+        println!("{measured}");
     }
     std::process::exit(0)
 }
