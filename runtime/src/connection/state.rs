@@ -493,7 +493,9 @@ impl<F: Framing> State<F> {
         let encoded = user_code::catch("the framing of the codec", || {
             self.writer.encode(&mut self.connection, &mut refused)
         });
-        self.complete_all(refused);
+        if !refused.is_empty() {
+            self.complete_all(refused);
+        }
         if let Err(panic) = encoded {
             self.break_after_panic(&panic);
         }
@@ -525,7 +527,9 @@ impl<F: Framing> State<F> {
         let written = user_code::catch("the framing of the codec or the writer of the transport", || {
             self.writer.poll_flush(&mut self.connection, &mut refused, cx)
         });
-        self.complete_all(refused);
+        if !refused.is_empty() {
+            self.complete_all(refused);
+        }
         written.unwrap_or_else(|panic| {
             self.break_after_panic(&panic);
             Poll::Ready(())
