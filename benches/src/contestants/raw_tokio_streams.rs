@@ -1,21 +1,20 @@
 use std::collections::HashMap;
-use std::pin::pin;
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
-use tokio_util::codec::{FramedRead, FramedWrite};
+use tokio_util::codec::FramedRead;
 
 use super::raw_std;
-use super::raw_tokio::{self, codec};
+use super::raw_tokio::{self, READ_BYTES, codec, put};
 use crate::contestant::{Contestant, Streams};
 use crate::flavor::Flavor;
 use crate::items::Items;
@@ -29,6 +28,16 @@ pub struct RawTokioStreams {
 
 /// Number of frames or items that wait in a channel, and of frames in one write.
 const BATCH: usize = 64;
+
+/// Size after which a write is not delayed for further frames.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// A queued frame.
+struct Frame {
+    tx: u64,
+    kind: Kind,
+    payload: Bytes,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Envelope<'a> {
@@ -52,7 +61,7 @@ enum Kind {
 /// One side of the connection. The host's calls have odd ids, and the child's have even ones.
 #[derive(Clone)]
 struct Connection {
-    frames: mpsc::Sender<Bytes>,
+    frames: mpsc::Sender<Frame>,
     last: Arc<AtomicU64>,
     incoming: Arc<Mutex<HashMap<u64, mpsc::Sender<Bytes>>>>,
 }
@@ -61,12 +70,12 @@ impl Connection {
     /// Returns a side of the connection, and the task that reads it. Another task writes.
     fn new(stream: UnixStream, first: u64) -> (Self, impl Future<Output = ()> + Send) {
         let (reader, writer) = stream.into_split();
-        let (frames, mut queue) = mpsc::channel(BATCH);
-        tokio::spawn(write(writer, stream::poll_fn(move |cx| queue.poll_recv(cx))));
+        let (frames, queue) = mpsc::channel(BATCH);
+        tokio::spawn(write(writer, queue));
         let connection = Self { frames, last: Arc::new(AtomicU64::new(first)), incoming: Arc::default() };
         let reading = connection.clone();
         let read = async move {
-            let mut frames = FramedRead::with_capacity(reader, codec(), 64 << 10);
+            let mut frames = FramedRead::with_capacity(reader, codec(), READ_BYTES);
             while let Some(Ok(frame)) = frames.next().await {
                 reading.take(frame.freeze()).await;
             }
@@ -74,17 +83,14 @@ impl Connection {
         (connection, read)
     }
 
-    async fn put(&self, tx: u64, kind: Kind, payload: &[u8]) {
-        let envelope = Envelope { tx, kind, payload: serde_bytes::Bytes::new(payload) };
-        let frame = Vec::with_capacity(payload.len() + 16);
-        let frame = postcard::to_extend(&envelope, frame).expect("postcard encodes every envelope");
-        self.frames.send(frame.into()).await.expect("the task lives");
+    async fn put(&self, tx: u64, kind: Kind, payload: Bytes) {
+        assert!(self.frames.send(Frame { tx, kind, payload }).await.is_ok(), "the task lives");
     }
 
     async fn take(&self, frame: Bytes) {
         let Envelope { tx, kind, payload } = postcard::from_bytes(&frame).expect("an envelope");
         match kind {
-            Kind::Echo => self.put(tx, Kind::Item, payload).await,
+            Kind::Echo => self.put(tx, Kind::Item, frame.slice_ref(payload)).await,
             Kind::Item => {
                 let receiver = self.incoming.lock().expect("no panic").get(&tx).cloned();
                 let _ = receiver.expect("a call of this id").send(frame.slice_ref(payload)).await;
@@ -108,21 +114,21 @@ impl Connection {
         while items.recv().await.is_some() {
             count += 1;
         }
-        self.put(tx, Kind::Item, &count.to_be_bytes()).await;
+        self.put(tx, Kind::Item, Bytes::copy_from_slice(&count.to_be_bytes())).await;
     }
 
     async fn call_back(self, tx: u64, calls: u32) {
         for _ in 0..calls {
-            self.echo(&[7; 64]).await;
+            self.echo(Bytes::from_static(&[7; 64])).await;
         }
-        self.put(tx, Kind::Item, b"").await;
+        self.put(tx, Kind::Item, Bytes::new()).await;
     }
 
     async fn put_items(&self, tx: u64, items: Items) {
         for item in items.iter() {
-            self.put(tx, Kind::Item, &item).await;
+            self.put(tx, Kind::Item, item).await;
         }
-        self.put(tx, Kind::End, b"").await;
+        self.put(tx, Kind::End, Bytes::new()).await;
     }
 
     /// Makes the channel for the items or the answer of a call.
@@ -133,7 +139,7 @@ impl Connection {
     }
 
     /// Makes a call. Returns its id and the channel of its answers.
-    async fn call(&self, kind: Kind, payload: &[u8]) -> (u64, mpsc::Receiver<Bytes>) {
+    async fn call(&self, kind: Kind, payload: Bytes) -> (u64, mpsc::Receiver<Bytes>) {
         let tx = self.last.fetch_add(2, Ordering::Relaxed);
         let answers = self.incoming(tx);
         self.put(tx, kind, payload).await;
@@ -147,7 +153,7 @@ impl Connection {
         answer
     }
 
-    async fn echo(&self, data: &[u8]) -> Bytes {
+    async fn echo(&self, data: Bytes) -> Bytes {
         let (tx, answers) = self.call(Kind::Echo, data).await;
         self.only_answer(tx, answers).await
     }
@@ -167,7 +173,7 @@ impl Contestant for RawTokioStreams {
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {
-        self.connection.echo(&data).await
+        self.connection.echo(data).await
     }
 
     fn pid(&self) -> u32 {
@@ -185,7 +191,7 @@ impl Contestant for RawTokioStreams {
 
 impl Streams for RawTokioStreams {
     async fn receive(&self, items: Items) -> Instant {
-        let (_, mut received) = self.connection.call(Kind::Receive(items), b"").await;
+        let (_, mut received) = self.connection.call(Kind::Receive(items), Bytes::new()).await;
         received.recv().await.expect("an item");
         let first = Instant::now();
         let mut count = 1;
@@ -197,31 +203,32 @@ impl Streams for RawTokioStreams {
     }
 
     async fn send(&self, items: Items) {
-        let (tx, answers) = self.connection.call(Kind::Send, b"").await;
+        let (tx, answers) = self.connection.call(Kind::Send, Bytes::new()).await;
         self.connection.put_items(tx, items).await;
         let count = self.connection.only_answer(tx, answers).await;
         items.assert_all(u32::from_be_bytes(count[..].try_into().expect("four bytes")));
     }
 
     async fn call_back(&self, calls: u32) {
-        let (tx, answers) = self.connection.call(Kind::CallBack(calls), b"").await;
+        let (tx, answers) = self.connection.call(Kind::CallBack(calls), Bytes::new()).await;
         self.connection.only_answer(tx, answers).await;
     }
 }
 
 /// Writes queued frames, up to [`BATCH`] at once.
-async fn write(writer: OwnedWriteHalf, queue: impl Stream<Item = Bytes>) {
-    let mut frames = FramedWrite::new(writer, codec());
-    frames.set_backpressure_boundary(64 << 10);
-    let mut batches = pin!(queue.ready_chunks(BATCH));
-    while let Some(batch) = batches.next().await {
-        for frame in batch {
-            if frames.feed(frame).await.is_err() {
+async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Frame>) {
+    let (mut batch, mut output) = (Vec::with_capacity(BATCH), Vec::new());
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        let last = batch.len() - 1;
+        for (at, Frame { tx, kind, payload }) in batch.drain(..).enumerate() {
+            put(&Envelope { tx, kind, payload: serde_bytes::Bytes::new(&payload) }, &mut output);
+            if at < last && output.len() < WRITE_BYTES {
+                continue;
+            }
+            if writer.write_all(&output).await.is_err() {
                 return;
             }
-        }
-        if SinkExt::<Bytes>::flush(&mut frames).await.is_err() {
-            return;
+            output.clear();
         }
     }
 }
