@@ -229,12 +229,15 @@ impl Request {
         &mut self.local_mut().extras.get_or_insert_default().extensions
     }
 
-    /// Takes the [`extensions`](Self::extensions), unless a clone shares them. Their destructors are
-    /// user code, which must not run while a mutex is locked.
+    /// Takes the [`extensions`](Self::extensions), or copies those that a clone shares. Their destructors
+    /// are user code, which must not run while a mutex is locked.
     #[doc(hidden)]
     pub fn take_extensions(&mut self) -> Option<Extensions> {
-        let extras = Arc::get_mut(&mut self.0)?.local.extras.as_mut()?;
-        Some(std::mem::take(&mut extras.extensions))
+        self.0.local.extras.as_ref()?;
+        Some(match Arc::get_mut(&mut self.0) {
+            Some(contents) => std::mem::take(&mut contents.local.extras.as_mut()?.extensions),
+            None => self.extensions().clone(),
+        })
     }
 
     /// Id of the transaction. On the caller's side, `None` until the connection assigns an id or
@@ -461,6 +464,15 @@ impl Request {
     pub fn take_items(&self) -> Option<Items> {
         let items = self.0.local.extras.as_ref()?.items.as_ref()?;
         items.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Gives back the items that were taken from this request, which was not sent.
+    #[doc(hidden)]
+    pub fn give_back_items(&self, items: Items) {
+        let slot = self.0.local.extras.as_ref().and_then(|extras| extras.items.as_ref());
+        if let Some(slot) = slot {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(items);
+        }
     }
 
     /// Returns `true` if the request can be sent again. `false` if its items were taken.

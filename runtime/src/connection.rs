@@ -20,6 +20,8 @@ mod dyn_link;
 mod frame_reader;
 mod frame_writer;
 mod handover;
+#[cfg(test)]
+mod items_tests;
 mod link_calls;
 #[cfg(test)]
 mod nested_tests;

@@ -7,6 +7,7 @@ mod processes;
 mod proof;
 #[cfg(target_os = "linux")]
 mod readers;
+mod refused;
 mod services;
 #[cfg(target_os = "linux")]
 mod steps;

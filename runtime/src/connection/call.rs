@@ -140,6 +140,8 @@ impl<T: CallTarget> Call<T> {
         let runtime = current_runtime();
         // Cloned and dropped while the mutex is free: a waker is user code, too.
         let mut waker = Some(cx.waker().clone());
+        // Dropped after the mutex is released, too: the items of a call may be a stream of the same link.
+        let (kept, mut items);
         let mut state = self.target.link().lock();
         let is_home = state.is_home(runtime);
         if needs_permit {
@@ -164,20 +166,23 @@ impl<T: CallTarget> Call<T> {
         let extensions = request.take_extensions();
         // Released if the waker panics.
         self.has_permit = T::NEEDS_PERMIT;
-        let started = if request.is_oneway() {
+        kept = request.streams().from_caller.then(|| request.clone());
+        items = kept.as_ref().and_then(Request::take_items);
+        let started = if kept.is_some() && items.is_none() {
+            Err(spent_items(request.name()))
+        } else if request.is_oneway() {
             state.start_oneway(id, request, is_home).map(|()| CallState::Done)
         } else {
             let timeout = self.timeout(&request);
             let held = Held { permit: T::NEEDS_PERMIT, suspect: is_suspect };
             let streams = request.streams();
-            let items = streams.from_caller.then(|| request.clone());
             let started = state.start(id.clone(), request, timeout, is_home, held, &mut waker);
             let watches_deadline = !is_home || self.is_started_for_caller;
             let deadline =
                 timeout.filter(|_| watches_deadline).and_then(|timeout| OwnDeadline::after(timeout.rest));
             match started {
                 Ok(waiter) if streams.is_none() => Ok(CallState::Waiting { waiter, id, deadline }),
-                Ok(key) => Ok(self.streaming(key, id, items, deadline)),
+                Ok(key) => Ok(self.streaming(key, id, items.take(), deadline)),
                 Err(error) => Err(error),
             }
         };
@@ -203,7 +208,13 @@ impl<T: CallTarget> Call<T> {
                 self.state = waiting;
                 Poll::Pending
             }
-            Err(error) => Poll::Ready(Err(error.of_call())),
+            Err(error) => {
+                // A refused call may be made again.
+                if let (Some(request), Some(items)) = (kept, items) {
+                    request.give_back_items(items);
+                }
+                Poll::Ready(Err(error.of_call()))
+            }
         };
         // Their destructors may panic.
         drop(extensions);
@@ -214,18 +225,16 @@ impl<T: CallTarget> Call<T> {
         ended
     }
 
-    /// Creates the state of a call with streams that has started. `request`: the request, if it has items.
+    /// Creates the state of a call with streams that has started. `items`: items of the caller.
     #[cold]
     fn streaming(
         &self,
         key: usize,
         id: TxId,
-        request: Option<Request>,
+        items: Option<Items>,
         deadline: Option<Box<OwnDeadline>>,
     ) -> CallState {
         let link: Arc<dyn LinkCalls> = Arc::new(self.link().clone());
-        let items =
-            request.map(|request| request.take_items().unwrap_or_else(|| spent_items(request.name())));
         CallState::Streaming(Box::new(StreamingCall::new(link, key, id, items, deadline)))
     }
 
@@ -449,12 +458,12 @@ impl<T: CallTarget> Drop for Call<T> {
     }
 }
 
-/// Items of a request whose items were taken before: the call fails.
+/// Error of a request whose items were taken before.
 #[cold]
-fn spent_items(name: &str) -> Items {
+fn spent_items(name: &str) -> Error {
     let text =
         format!("could not call `{name}` again: its items were sent before; make the call with new items");
-    Items::failed(Error::new(ErrorKind::Invalid, text).with_executed(Executed::No))
+    Error::new(ErrorKind::Invalid, text).with_executed(Executed::No)
 }
 
 #[cold]

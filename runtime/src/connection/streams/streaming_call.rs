@@ -99,13 +99,16 @@ impl StreamingCall {
 
     /// Returns the request with its items, so that it can be sent again.
     fn unsent(&mut self, mut request: Request) -> Progress {
-        match self.sender.take().map(ItemSender::into_unsent) {
-            None => Progress::Unsent(request),
-            Some(Some(items)) => {
+        if !request.streams().from_caller {
+            return Progress::Unsent(request);
+        }
+        // Without a sender, all items were taken.
+        match self.sender.take().and_then(ItemSender::into_unsent) {
+            Some(items) => {
                 request.set_items(items);
                 Progress::Unsent(request)
             }
-            Some(None) => Progress::Ended(Err(lost_items(request.name()))),
+            None => Progress::Ended(Err(lost_items(request.name()))),
         }
     }
 

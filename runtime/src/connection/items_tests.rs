@@ -1,0 +1,185 @@
+//! Tests of the items of calls that are refused, or whose requests are not sent.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+use isolated_workers_codec::Postcard;
+use isolated_workers_core::protocol::Admission;
+use isolated_workers_core::protocol::handshake::Terms;
+use isolated_workers_core::{
+    Body, Error, ErrorKind, Executed, Items, Limits, Message, Name, Never, Request, Response, SequentialIds,
+};
+use isolated_workers_middleware::Service;
+use tokio::io::{DuplexStream, duplex};
+
+use super::{Availability, Call, CallTarget, Link};
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Note;
+
+impl Message for Note {
+    const NAME: &'static str = "note";
+    const ONEWAY: bool = true;
+    type Reply = ();
+    type Error = Never;
+}
+
+/// Returns a link whose stream accepts `accepted_bytes`, and the stream of its peer, which takes streams
+/// if it is `announced`.
+fn link(accepted_bytes: usize, announced: bool) -> (Link<Postcard>, DuplexStream) {
+    let (here, there) = duplex(accepted_bytes);
+    let terms = match announced {
+        true => Terms {
+            own_admission: Admission::WORKER,
+            peer_admission: Some(Admission::WORKER),
+            ..Limits::default().into()
+        },
+        false => Limits::default().into(),
+    };
+    (Link::new(Postcard, terms, Arc::new(SequentialIds::default()), Duration::ZERO, here), there)
+}
+
+fn request(name: &'static str, items: Items) -> Request {
+    let mut request = Request::new(Name::from_static(name), Body::empty());
+    request.set_items(items);
+    request
+}
+
+fn poll_once(call: Pin<&mut impl Future<Output = Result<Response, Error>>>) -> Poll<Result<Response, Error>> {
+    call.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Returns the error of a call that ends at its first poll.
+fn refused(call: impl Future<Output = Result<Response, Error>>) -> Error {
+    match poll_once(pin!(call)) {
+        Poll::Ready(Err(error)) => error,
+        other => panic!("the call was not refused: {other:?}"),
+    }
+}
+
+/// Stream whose destructor locks its link.
+struct LocksLink(Link<Postcard>);
+
+impl Stream for LocksLink {
+    type Item = Result<Body, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Pending
+    }
+}
+
+impl Drop for LocksLink {
+    fn drop(&mut self) {
+        self.0.is_idle();
+    }
+}
+
+fn refuse_by_every_cause() {
+    for (announced, kind) in [
+        (true, ErrorKind::Invalid),
+        (true, ErrorKind::DuplicateId),
+        (false, ErrorKind::Unsupported),
+        (true, ErrorKind::Closed),
+    ] {
+        let (link, _there) = link(1 << 16, announced);
+        let items = || Items::new(LocksLink(link.clone()));
+        let mut running = Request::new(Name::from_static("work"), Body::empty());
+        running.set_id(1.into());
+        let mut running = pin!(link.call(running));
+        assert!(poll_once(running.as_mut()).is_pending());
+        if kind == ErrorKind::Closed {
+            link.drain();
+        }
+        let mut request = request(if kind == ErrorKind::Invalid { "" } else { "work" }, items());
+        if kind == ErrorKind::DuplicateId {
+            request.set_id(1.into());
+        }
+        let error = refused(link.call(request));
+        assert_eq!((error.kind(), error.executed()), (kind, Executed::No), "{error}");
+        let mut note = Request::of::<Note>(Body::empty());
+        note.set_items(items());
+        let error = refused(link.call(note));
+        assert_eq!(error.executed(), Executed::No, "{error}");
+    }
+}
+
+#[test]
+fn the_items_of_a_refused_call_are_dropped_without_the_lock() {
+    let (ended, end) = channel::<()>();
+    // A deadlock blocks the thread.
+    let test = thread::spawn(move || {
+        let _ended = ended;
+        refuse_by_every_cause();
+    });
+    assert_eq!(end.recv_timeout(Duration::from_secs(30)), Err(RecvTimeoutError::Disconnected), "a deadlock");
+    test.join().unwrap();
+}
+
+#[test]
+fn a_refused_call_leaves_its_items_to_the_next_attempt() {
+    let (link, _there) = link(1 << 16, true);
+    let (other, _other_there) = self::link(1 << 16, true);
+    let request = request("work", Items::none());
+    link.drain();
+    assert_eq!(refused(link.call(request.clone())).kind(), ErrorKind::Closed);
+    assert!(request.is_repeatable());
+    let mut next = pin!(other.call(request));
+    assert!(poll_once(next.as_mut()).is_pending());
+}
+
+#[test]
+fn a_request_whose_items_were_taken_is_not_sent() {
+    let (link, _there) = link(1 << 16, true);
+    let request = request("work", Items::none());
+    let mut first = pin!(link.call(request.clone()));
+    assert!(poll_once(first.as_mut()).is_pending());
+    let sent = link.lock().connection.sent_requests();
+    let error = refused(link.call(request));
+    assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No), "{error}");
+    assert_eq!(link.lock().connection.sent_requests(), sent);
+}
+
+/// Target with one worker.
+struct Only<'a>(&'a Link<Postcard>);
+
+impl CallTarget for Only<'_> {
+    type Codec = Postcard;
+    const NEEDS_PERMIT: bool = true;
+
+    fn link(&self) -> &Link<Postcard> {
+        self.0
+    }
+}
+
+#[test]
+fn an_unsent_request_is_returned_only_with_all_of_its_items() {
+    // The stream accepts a part of the first request.
+    let (link, _there) = link(10, true);
+    link.open_permits(4, u64::MAX, u64::MAX);
+    let mut first =
+        pin!(Call::new(Only(&link), Request::new(Name::from_static("work"), Body::from(vec![0; 99]))));
+    assert!(poll_once(first.as_mut()).is_pending());
+    let one = || stream::iter([Ok(Body::empty())]);
+    let items = [Items::none(), Items::new(one()), Items::new(stream::pending())];
+    let mut calls: Vec<_> =
+        items.map(|items| Call::new(Only(&link), request("work", items))).into_iter().collect();
+    for call in &mut calls {
+        // The second poll takes items.
+        for _ in 0..2 {
+            assert!(poll_once(Pin::new(&mut *call)).is_pending());
+        }
+    }
+    link.fail(Availability::Closed, |_| Error::new(ErrorKind::Crashed, "the worker is gone"));
+    let mut ended = calls.iter_mut().map(|call| (poll_once(Pin::new(&mut *call)), call.take_unsent()));
+    for _ in 0..2 {
+        let Some((Poll::Ready(Err(error)), None)) = ended.next() else { panic!("the items were lost") };
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Crashed, Executed::No), "{error}");
+    }
+    let Some((Poll::Ready(_), Some(unsent))) = ended.next() else { panic!("no item was taken") };
+    assert!(unsent.request.is_repeatable());
+}
