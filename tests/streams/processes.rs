@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{TryStreamExt, stream};
+use futures_util::{FutureExt, TryStreamExt, poll, stream};
+use isolated_workers::codec::Postcard;
 use isolated_workers::driver::{Attach, Output};
 use isolated_workers::error::Executed;
 use isolated_workers::host::OnCrash;
@@ -153,6 +154,32 @@ async fn streams_lose_no_items_while_workers_are_stopped_and_succeeded() {
     for caller in callers {
         soon(caller).await.unwrap();
     }
+    soon(worker.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn items_that_were_taken_after_their_worker_was_succeeded_give_their_credit_back() {
+    const ITEMS: u32 = 20;
+    let program = Program::new(WORKER).arg("postcard").stdout(Output::Discard).stderr(Output::Discard);
+    let worker = soon(Worker::builder(program).codec(Postcard).on_crash(OnCrash::respawn()).spawn());
+    let worker = worker.await.unwrap();
+    let numbers = NumbersClient::new(worker.clone());
+    // Three items exceed the credit. The worker answers after it has sent them.
+    let mut blobs = numbers.blobs(ITEMS, 100_000);
+    assert!(poll!(blobs.next().boxed_local()).is_pending());
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
+    soon(blobs.next()).await.unwrap().unwrap();
+
+    let old = worker.pid();
+    PidFd::open(old).signal(Signal::TERM);
+    soon(async {
+        while worker.pid() == old || completed(numbers.add(1, 1).await).is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let rest: Vec<_> = soon(blobs.try_collect()).await.unwrap();
+    assert_eq!(rest.len() as u32, ITEMS - 1);
     soon(worker.close()).await.unwrap();
 }
 

@@ -19,7 +19,8 @@ pub(crate) trait LinkCalls: Send + Sync {
     fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>>;
 
     /// Polls a call of this side with streams. Moves the items that have arrived to the end of `items`.
-    /// `finished`: cost of the items that the caller has finished since the last time.
+    /// `finished`: cost of the items that the caller has finished since the last time. It counts if this
+    /// returns [`CallPoll::Pending`].
     fn poll_call(
         &self,
         call: &StreamCall,

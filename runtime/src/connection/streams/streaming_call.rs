@@ -63,8 +63,9 @@ impl StreamingCall {
         loop {
             let call = self.call.as_ref().expect("a call was polled after it had ended");
             // Registers the waker before the sender looks for credit.
-            match self.link.poll_call(call, std::mem::take(&mut self.finished), &mut self.items, cx) {
-                CallPoll::Pending => {}
+            match self.link.poll_call(call, self.finished, &mut self.items, cx) {
+                // Credit for what is finished was given back, unless the call has moved.
+                CallPoll::Pending => self.finished = 0,
                 CallPoll::Ended(result) => {
                     self.call = None;
                     return Poll::Ready(Progress::Ended(result));
