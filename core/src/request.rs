@@ -196,10 +196,21 @@ impl Request {
         self.wire_mut().body = body;
     }
 
-    /// Size of the name, the payload and the metadata, in bytes. An
+    /// Size of the name, the payload, the metadata and an id of more than 36 bytes, in bytes. An
     /// [`Admission`](crate::protocol::Admission) counts it.
     #[inline]
     pub fn bytes(&self) -> usize {
+        self.bytes_without_id() + self.id().map_or(0, TxId::counted_bytes)
+    }
+
+    /// Size of the request if it is sent with this id, as [`bytes`](Self::bytes).
+    #[inline]
+    pub(crate) fn bytes_with(&self, id: &TxId) -> usize {
+        self.bytes_without_id() + id.counted_bytes()
+    }
+
+    #[inline]
+    fn bytes_without_id(&self) -> usize {
         let Wire { name, body, metadata, .. } = &self.0.wire;
         name.as_str().len() + body.len() + metadata.bytes()
     }

@@ -49,7 +49,17 @@ impl TxId {
 }
 
 impl TxId {
+    /// Size in bytes that counts for an [`Admission`](crate::protocol::Admission): that of an id that is
+    /// longer than a UUID. 0 for shorter ones, which take little memory.
+    #[inline]
+    pub(crate) fn counted_bytes(&self) -> usize {
+        const UUID_LEN: usize = 36;
+        let len = self.text_len();
+        if len > UUID_LEN { len } else { 0 }
+    }
+
     /// Number of bytes of a text id. 0 for other ids.
+    #[inline]
     pub(crate) fn text_len(&self) -> usize {
         match &self.0 {
             Repr::Other(other) => match &**other {

@@ -166,7 +166,7 @@ impl<T> Connection<T> {
         }
         let frame = self.outbox.next_number();
         let timer = timeout.map(|timeout| self.timers.add(timeout));
-        let bytes = request.bytes();
+        let bytes = request.bytes_with(&id);
         let call = Call { token: Some(token), name: request.to_name(), bytes, timer, frame };
         if !self.calls.insert(&id, call) {
             return Err(duplicate_id(request.name(), id));
@@ -259,7 +259,7 @@ impl<T> Connection<T> {
             return Err(oneway_items(request.name()));
         }
         request.set_oneway();
-        self.outgoing.add_oneway(request.bytes());
+        self.outgoing.add_oneway(request.bytes_with(&id));
         self.outbox.push(Frame::Request { id, request });
         Ok(())
     }
@@ -588,8 +588,8 @@ impl<T> Connection<T> {
     pub fn handle_encode_error(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
         match frame {
             // A oneway message has no call, but its id may equal the id of a call.
-            Frame::Request { request, .. } if request.is_oneway() => {
-                self.outgoing.remove_oneway(request.bytes());
+            Frame::Request { id, request } if request.is_oneway() => {
+                self.outgoing.remove_oneway(request.bytes_with(&id));
                 None
             }
             Frame::Request { id, .. } => {

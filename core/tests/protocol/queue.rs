@@ -198,8 +198,12 @@ fn with_little_room() -> Scene {
 
 /// Sends a frame of `number`, as a peer that never waits, and delivers it.
 fn forced(pair: &mut Scene, number: u64, body: &str, oneway: bool) -> Result<(), Error> {
+    forced_as(pair, id(number), body, oneway)
+}
+
+fn forced_as(pair: &mut Scene, id: TxId, body: &str, oneway: bool) -> Result<(), Error> {
     let body = Body::from(body.as_bytes().to_vec());
-    pair.inject(Host, Frame::request(id(number), "work".into(), body, Metadata::new(), oneway, None));
+    pair.inject(Host, Frame::request(id, "work".into(), body, Metadata::new(), oneway, None));
     pair.deliver(Worker).map(drop)
 }
 
@@ -313,6 +317,30 @@ fn a_peer_that_does_not_wait_breaks_the_protocol() {
         let error = forced(&mut pair, 99, last, oneway).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
         assert!(error.to_string().contains("make the peer wait"), "{error}");
+    }
+}
+
+#[test]
+fn long_ids_count_on_both_sides() {
+    let long = TxId::from("i".repeat(10_000).as_str());
+    let mut pair = with_little_room();
+    pair.call(Host, long.clone(), request(""), NO_LIMIT, "call").unwrap();
+    assert!(pair.connection(Host).has_max_calls());
+    pair.settle().unwrap();
+    pair.answer(Worker, &long, reply("done"));
+    pair.settle().unwrap();
+    assert!(!pair.connection(Host).has_max_calls());
+
+    pair.send(Host, long.clone(), request("")).unwrap();
+    assert!(pair.connection(Host).has_max_oneways());
+    pair.refuse(Host, Error::new(ErrorKind::TooLarge, "too large"));
+    assert!(!pair.connection(Host).has_max_oneways());
+
+    for oneway in [false, true] {
+        let mut pair = with_little_room();
+        forced_as(&mut pair, long.clone(), "", oneway).unwrap();
+        let error = forced_as(&mut pair, id(1), "", oneway).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
     }
 }
 
