@@ -73,8 +73,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(serve(Calculator).await?);
     }
     let worker = Worker::builder(Program::current_exe()?).service(Calculator::SCHEMA).spawn().await?;
-    println!("2 + 3 = {}", worker.send(&Add { a: 2, b: 3 }).await?);
-    match worker.send(&Divide { a: 1, b: 0 }).await {
+    println!("2 + 3 = {}", worker.send(Add { a: 2, b: 3 }).await?);
+    match worker.send(Divide { a: 1, b: 0 }).await {
         Err(CallError::Service(DivideError::ByZero)) => println!("1 / 0 is a typed error"),
         other => println!("unexpected: {other:?}"),
     }

@@ -10,7 +10,7 @@
 //! A handler takes the items of its caller as a [`Streaming`], and a caller gets those of its callee as a
 //! [`StreamingReply`]. [`streaming`] makes streams to answer with.
 
-pub use isolated_workers_core::{ReplyStream, RequestStream, Value};
+pub use isolated_workers_core::{ReplyStream, RequestStream, Sendable, Value};
 pub use isolated_workers_middleware::streaming::{Streaming, StreamingReply};
 pub use isolated_workers_middleware::{
     BoxService, Context, Handler, HostService, Local, Router, client, handler, router, streaming,

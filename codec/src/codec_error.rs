@@ -26,6 +26,8 @@ enum Class {
     OverBudget,
     /// The value exceeds a limit that cannot be raised.
     OverMaximum,
+    /// Encoding was interrupted.
+    Interruption,
 }
 
 impl CodecError {
@@ -88,6 +90,17 @@ impl CodecError {
     /// Creates the error of a value that exceeds the maximum of a limit.
     pub(crate) fn over_maximum(text: String) -> Self {
         Self::with_class(text, Class::OverMaximum)
+    }
+
+    /// Creates the error of a value of which a part was encoded.
+    pub(crate) fn interruption() -> Self {
+        Self::with_class("it is large, and encoding was interrupted", Class::Interruption)
+    }
+
+    /// Returns `true` if [`Pieces::interrupt_at`](crate::Pieces::interrupt_at) has stopped encoding. The
+    /// value may be valid.
+    pub fn is_interruption(&self) -> bool {
+        self.0.class == Class::Interruption
     }
 
     /// Returns `true` if the text ends with advice that fits its cause.

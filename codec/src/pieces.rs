@@ -28,8 +28,14 @@ pub struct Pieces<'a> {
     buffer: &'a mut BytesMut,
     shared: SharedPieces,
     limit: BodyLimit,
-    /// `true` if bytes over the limit were refused.
-    is_full: bool,
+    /// Length of the buffer at which encoding is interrupted.
+    interrupt_bytes: usize,
+    /// Length of the buffer up to which bytes are appended without a check. At most its capacity.
+    unchecked_bytes: usize,
+    /// `true` if bytes were refused.
+    has_refused: bool,
+    /// `true` if they were refused because of `interrupt_bytes`.
+    is_interrupted: bool,
 }
 
 impl<'a> Pieces<'a> {
@@ -37,7 +43,16 @@ impl<'a> Pieces<'a> {
     /// encoded.
     #[inline]
     pub fn new(buffer: &'a mut BytesMut) -> Self {
-        Self { buffer, shared: SharedPieces(None), limit: BodyLimit::NONE, is_full: false }
+        let unchecked_bytes = buffer.capacity();
+        Self {
+            buffer,
+            shared: SharedPieces(None),
+            limit: BodyLimit::NONE,
+            interrupt_bytes: usize::MAX,
+            unchecked_bytes,
+            has_refused: false,
+            is_interrupted: false,
+        }
     }
 
     /// Lowers the limit. Encoding stops when the buffer would have to grow beyond it;
@@ -45,6 +60,15 @@ impl<'a> Pieces<'a> {
     #[inline]
     pub fn limit_to(&mut self, limit: BodyLimit) {
         self.limit = self.limit.min(limit);
+    }
+
+    /// Interrupts encoding at this number of bytes, so that a large value can be encoded elsewhere:
+    /// [`check`](Self::check) returns an [interruption](CodecError::is_interruption). Slices of 64 KiB or
+    /// more do not count, because copying them takes little time. Default: never.
+    #[inline]
+    pub fn interrupt_at(&mut self, bytes: usize) {
+        self.interrupt_bytes = bytes;
+        self.unchecked_bytes = self.unchecked_bytes.min(bytes);
     }
 
     /// Returns the buffer to append to, without the limit. Bytes already in the buffer must not be
@@ -85,27 +109,49 @@ impl<'a> Pieces<'a> {
 
     #[cold]
     fn put_large(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.check_room(bytes.len())?;
+        self.check_limit(bytes.len())?;
         match current_bytes::take(bytes) {
             Some(shared) => self.shared.push(self.buffer.len(), shared),
-            None => self.buffer.extend_from_slice(bytes),
+            None => {
+                self.buffer.extend_from_slice(bytes);
+                self.interrupt_bytes = self.interrupt_bytes.saturating_add(bytes.len());
+            }
         }
+        self.set_unchecked();
         Ok(())
     }
 
-    /// Checks the limit if the buffer must grow. A check of each write would cost every value.
+    /// Checks the limits if the buffer reaches one of them or must grow. A check of each write would
+    /// cost every value.
     #[inline]
     fn make_room(&mut self, bytes: usize) -> io::Result<()> {
-        if bytes <= self.buffer.capacity() - self.buffer.len() { Ok(()) } else { self.check_room(bytes) }
+        if self.buffer.len() + bytes <= self.unchecked_bytes { Ok(()) } else { self.check_room(bytes) }
     }
 
     #[cold]
     fn check_room(&mut self, bytes: usize) -> io::Result<()> {
+        self.check_limit(bytes)?;
+        if self.buffer.len() + bytes > self.interrupt_bytes {
+            (self.has_refused, self.is_interrupted) = (true, true);
+            return Err(refused());
+        }
+        self.buffer.reserve(bytes);
+        self.set_unchecked();
+        Ok(())
+    }
+
+    fn check_limit(&mut self, bytes: usize) -> io::Result<()> {
         if bytes <= self.limit.bytes().saturating_sub(self.len()) {
             return Ok(());
         }
-        self.is_full = true;
-        Err(io::Error::from(io::ErrorKind::FileTooLarge))
+        self.has_refused = true;
+        Err(refused())
+    }
+
+    /// Sets the length of the buffer up to which neither limit is reached.
+    fn set_unchecked(&mut self) {
+        let limit = self.limit.bytes().saturating_sub(self.shared.bytes());
+        self.unchecked_bytes = self.buffer.capacity().min(limit).min(self.interrupt_bytes);
     }
 
     /// Number of bytes of the encoded value so far.
@@ -116,17 +162,20 @@ impl<'a> Pieces<'a> {
     /// Checks the result of encoding a value into these pieces against the limit.
     ///
     /// # Errors
-    /// `encoded` is an error, or the value exceeds the limit.
+    /// `encoded` is an error, encoding was interrupted, or the value exceeds the limit.
     #[inline]
     pub fn check(&self, encoded: Result<(), CodecError>) -> Result<(), CodecError> {
-        if self.is_full || self.len() > self.limit.bytes() {
-            return Err(self.over_limit());
+        if self.has_refused || self.len() > self.limit.bytes() {
+            return Err(self.refusal());
         }
         encoded
     }
 
     #[cold]
-    fn over_limit(&self) -> CodecError {
+    fn refusal(&self) -> CodecError {
+        if self.is_interrupted {
+            return CodecError::interruption();
+        }
         let (bytes, setting) = (self.limit.bytes(), self.limit.setting());
         CodecError::over_budget(format!("it has more than {bytes} bytes; raise `{setting}` on both sides"))
     }
@@ -195,6 +244,11 @@ impl Inserts {
         pieces.push(buffer);
         Body::from_pieces(pieces)
     }
+}
+
+/// Creates the error of bytes over a limit. Not of the kind `Interrupted`, which writers try again.
+fn refused() -> io::Error {
+    io::Error::from(io::ErrorKind::FileTooLarge)
 }
 
 impl io::Write for Pieces<'_> {

@@ -44,4 +44,4 @@ pub use response::Response;
 pub use service_id::Schema;
 pub use services::{InvalidServices, Services};
 pub use tx_id::{RandomIds, SequentialIds, TxId, TxIdGenerator};
-pub use value::Value;
+pub use value::{Sendable, Value};

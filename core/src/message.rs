@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Schema, Value};
+use crate::{Schema, Sendable, Value};
 
 /// Typed message of a service, with its name, reply and error. The type itself is the payload.
 ///
@@ -59,6 +59,30 @@ pub trait Message: Serialize + DeserializeOwned + 'static {
     /// const SERVICE: Option<&'static Schema> = Some(&CALCULATOR);
     /// ```
     const SERVICE: Option<&'static Schema> = None;
+
+    /// Converts the message to a form that can be moved to another thread, on which a large message
+    /// is encoded. Messages of a `#[service]` do it. Default: an error.
+    ///
+    /// ```
+    /// # use isolated_workers_core::{Message, Never, Sendable};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Store { records: Vec<u64> }
+    /// # impl Message for Store {
+    /// #     const NAME: &'static str = "store";
+    /// #     type Reply = ();
+    /// #     type Error = Never;
+    /// fn into_sendable(self) -> Result<Sendable<Self>, Self> {
+    ///     Ok(Box::new(|| self))
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the message if it must stay on its thread. It is then encoded there, whatever its size.
+    // Not a bound `Send`: the compiler would report an argument that is not `Send` a second time.
+    fn into_sendable(self) -> Result<Sendable<Self>, Self> {
+        Err(self)
+    }
 }
 
 /// Message of which the caller sends items besides it.
@@ -108,6 +132,9 @@ pub trait ServiceError: Sized + 'static {
 
     /// Returns the text of the error.
     fn to_text(&self) -> String;
+
+    /// Converts the error to a form that can be moved to another thread.
+    fn into_sendable(self) -> Sendable<Self>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -124,6 +151,10 @@ impl<E: Value + Display + Debug + Send + Sync> ServiceError for E {
 
     fn to_text(&self) -> String {
         self.to_string()
+    }
+
+    fn into_sendable(self) -> Sendable<Self> {
+        Value::into_sendable(self)
     }
 }
 

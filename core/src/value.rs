@@ -1,6 +1,12 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserializer, Serialize, Serializer};
 
+/// Value in a closure that returns it.
+///
+/// Code that is generic over values moves them to another thread in this form, because their types
+/// are not known to be `Send` there.
+pub type Sendable<T> = Box<dyn FnOnce() -> T + Send>;
+
 /// Argument or reply of a call: a value that can be sent to another process.
 ///
 /// Implemented for every type that implements serde's `Serialize` and `Deserialize`, owns its data
@@ -25,6 +31,9 @@ pub trait Value: Sized + 'static {
     /// # Errors
     /// The errors of the type and of the deserializer.
     fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// Converts the value to a form that can be moved to another thread.
+    fn into_sendable(self) -> Sendable<Self>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -37,5 +46,9 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {
     #[inline]
     fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
+    }
+
+    fn into_sendable(self) -> Sendable<Self> {
+        Box::new(|| self)
     }
 }

@@ -62,8 +62,8 @@ fn call(definition: &Definition, method: &Method) -> TokenStream {
     let errors = errors(definition, method);
     if let Some(item) = &method.output.item {
         let send = match method.items.as_ref().map(ItemsArgument::ident) {
-            None => quote!(stream(&self.service, &#module::#fields)),
-            Some(items) => quote!(stream_items(&self.service, &#module::#fields, #items)),
+            None => quote!(stream(&self.service, #module::#fields)),
+            Some(items) => quote!(stream_items(&self.service, #module::#fields, #items)),
         };
         return quote! {
             #(#attributes)*
@@ -74,8 +74,8 @@ fn call(definition: &Definition, method: &Method) -> TokenStream {
         };
     }
     let send = match method.items.as_ref().map(ItemsArgument::ident) {
-        None => quote!(send(&self.service, &#module::#fields)),
-        Some(items) => quote!(send_items(&self.service, &#module::#fields, #items)),
+        None => quote!(send(&self.service, #module::#fields)),
+        Some(items) => quote!(send_items(&self.service, #module::#fields, #items)),
     };
     quote! {
         #(#attributes)*

@@ -117,6 +117,7 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
         None => quote!(#krate::error::Never),
     };
     let constants = constants(options);
+    let into_sendable = message_serde::into_sendable(definition, method);
     let lints = method.lint_levels();
     let idle = options.idle.iter().filter(|(idle, _)| !idle.is_zero()).map(|(idle, _)| {
         let idle = duration::expression(*idle);
@@ -152,6 +153,10 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
             const SERVICE: ::core::option::Option<&'static #krate::protocol::Schema> =
                 ::core::option::Option::Some(&__SERVICE);
             #constants
+
+            fn into_sendable(self) -> ::core::result::Result<#krate::service::Sendable<Self>, Self> {
+                #into_sendable
+            }
         }
         #items
         #reply_items

@@ -44,6 +44,19 @@ fn located(tokens: TokenStream, span: Span) -> TokenStream {
     tokens.into_iter().map(locate).collect()
 }
 
+/// Generates the body of `Message::into_sendable`.
+pub(crate) fn into_sendable(definition: &Definition, method: &Method) -> TokenStream {
+    let shared = definition.krate_in_module();
+    let shared = quote!(#shared::__private::arguments);
+    let count = Literal::usize_unsuffixed(method.arguments.len());
+    let sendable = if is_derived(method) || method.arguments.is_empty() {
+        quote!(::std::boxed::Box::new(|| self))
+    } else {
+        quote!(#shared::into_sendable::<Self, #count>(self))
+    };
+    quote!(::core::result::Result::Ok(#sendable))
+}
+
 /// Generates implementations of serde's traits. `types` are those of the arguments, with
 /// [`is_bytes`](Argument::is_bytes) for each.
 pub(crate) fn implement(definition: &Definition, method: &Method, types: &[TokenStream]) -> TokenStream {
@@ -59,12 +72,15 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
     let mut argument_types = TokenStream::new();
     let mut encode = TokenStream::new();
     let mut fields = TokenStream::new();
+    let mut values_out = TokenStream::new();
     for (index, ((argument, ty), name)) in arguments.iter().zip(types).zip(&names).enumerate() {
         let (ident, index) = (argument.ident(), Literal::usize_unsuffixed(index));
         let (ty, function, value) = if argument.is_bytes() {
-            let ty = quote!(#krate::__private::maybe_bytes::MaybeBytes<#ty>);
-            (ty, quote!(serialize_bytes), quote!(#values.#index.0))
+            let bytes = quote!(#krate::__private::maybe_bytes::MaybeBytes);
+            values_out.extend(quote!(#bytes(self.#ident),));
+            (quote!(#bytes<#ty>), quote!(serialize_bytes), quote!(#values.#index.0))
         } else {
+            values_out.extend(quote!(self.#ident,));
             (ty.clone(), quote!(serialize::<Self, #index, _>), quote!(#values.#index))
         };
         let lints = method.lint_levels().into_iter().chain(argument.lint_levels());
@@ -91,6 +107,10 @@ pub(crate) fn implement(definition: &Definition, method: &Method, types: &[Token
 
                 fn from_values(#values: <Self as #shared::Types<#count>>::Values) -> Self {
                     Self { #fields }
+                }
+
+                fn into_values(self) -> <Self as #shared::Types<#count>>::Values {
+                    (#values_out)
                 }
             }
         });

@@ -4,6 +4,7 @@ mod answer;
 #[doc(hidden)]
 #[allow(missing_docs)]
 pub mod arguments;
+mod blocking;
 mod box_service;
 #[doc(hidden)]
 pub mod call_chain;
@@ -13,6 +14,7 @@ mod encode_buffer;
 mod encoding;
 pub mod handler;
 mod host_service;
+mod large_value;
 mod limited_codec;
 mod local;
 pub mod router;

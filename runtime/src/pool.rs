@@ -29,7 +29,7 @@ use futures_util::stream::{self, Stream};
 use futures_util::{FutureExt, StreamExt};
 use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
 use isolated_workers_core::{CallError, Error, ErrorKind, Message, Request, Response};
-use isolated_workers_middleware::{BoxService, Service, ServiceExt, call_chain};
+use isolated_workers_middleware::{BoxService, Service, call_chain, client};
 use isolated_workers_transport::Transport;
 use tokio::sync::watch;
 
@@ -144,7 +144,7 @@ impl<S: Service> Pool<S> {
     }
 
     /// Sends a message to all active and starting workers concurrently. Returns each worker's reply
-    /// or error.
+    /// or error. The message is encoded on this thread, whatever its size.
     pub async fn broadcast<M: Message>(
         &self,
         message: &M,
@@ -152,7 +152,7 @@ impl<S: Service> Pool<S> {
         let workers: Vec<_> = self.shared.lock().scheduler.live().map(WorkerId).collect();
         let calls = workers.into_iter().map(|worker| async move {
             let scoped = self.on(worker);
-            (worker, scoped.send(message).await)
+            (worker, client::send_ref(&scoped, message).await)
         });
         join_all(calls).await
     }
@@ -177,7 +177,7 @@ impl<S: Service> Pool<S> {
     /// # }
     /// # async fn example(pool: Pool) {
     /// // With a client from `#[service]`: `|pool, n| async move { MathClient::new(pool).square(n).await }`.
-    /// let mut squares = pool.map(1..=1_000_000, |pool, n| async move { pool.send(&Square(n)).await });
+    /// let mut squares = pool.map(1..=1_000_000, |pool, n| async move { pool.send(Square(n)).await });
     /// while let Some(result) = squares.next().await {
     ///     match result {
     ///         Ok(square) => println!("{square}, {} of 1000000", squares.progress().done),

@@ -178,7 +178,7 @@ impl Message for Add {
 }
 
 pub(crate) async fn decode_reply() -> Error {
-    match started().await.0.send(&Add { a: 2, b: 3 }).await.unwrap_err() {
+    match started().await.0.send(Add { a: 2, b: 3 }).await.unwrap_err() {
         CallError::Call(error) => error,
         CallError::Service(never) => match never {},
     }
@@ -262,7 +262,7 @@ impl ReplyStream for Search {
 
 pub(crate) async fn unsupported() -> Error {
     let worker = worker().without_handshake().spawn().await.unwrap();
-    let mut hits = client::stream::<_, _, Error>(&worker, &Search);
+    let mut hits = client::stream::<_, _, Error>(&worker, Search);
     hits.next().await.unwrap().unwrap_err()
 }
 

@@ -67,6 +67,6 @@ fn unknown_and_malformed_requests_are_errors() {
 #[tokio::test]
 async fn messages_are_sent_without_a_client() {
     let actor = Local::new(Actor::start(), Json);
-    actor.send(&ledger::Deposit { account: "a".into(), amount: 1 }).await.unwrap();
-    assert_eq!(actor.send(&ledger::History).await.unwrap(), ["1 to a"]);
+    actor.send(ledger::Deposit { account: "a".into(), amount: 1 }).await.unwrap();
+    assert_eq!(actor.send(ledger::History).await.unwrap(), ["1 to a"]);
 }

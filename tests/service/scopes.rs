@@ -30,7 +30,7 @@ mod private {
         let service = iw::service::Local::new(Mild.into_service(), iw::codec::Json);
         let message = thermometer::Same { value: Celsius(celsius) };
         assert_eq!(format!("{message:?}"), format!("Same {{ value: Celsius({celsius}) }}"));
-        assert_eq!(iw::ServiceExt::send(&service, &message).await?, [Celsius(celsius)]);
+        assert_eq!(iw::ServiceExt::send(&service, message).await?, [Celsius(celsius)]);
         WeatherClient::new(&service).warmer(Celsius(celsius)).await
     }
 }

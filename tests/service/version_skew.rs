@@ -86,7 +86,7 @@ async fn a_newer_client<C: Codec>(codec: C) {
         type Reply = String;
         type Error = Never;
     }
-    let error = Error::from(worker.send(&Stock).await.unwrap_err());
+    let error = Error::from(worker.send(Stock).await.unwrap_err());
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::Yes));
     assert!(error.to_string().contains("the reply to `stock`"), "{error}");
 

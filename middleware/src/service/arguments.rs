@@ -9,12 +9,12 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
-use isolated_workers_core::Value;
+use isolated_workers_core::{Sendable, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde::ser::SerializeStruct;
 
-use super::encoding::Encoded;
+use super::encoding::ValueRef;
 
 /// Type of the argument at `INDEX` of a message.
 pub trait Argument<const INDEX: usize> {
@@ -29,6 +29,14 @@ pub trait Arguments<const COUNT: usize>: Types<COUNT> {
     const NAMES: &'static [&'static str; COUNT];
 
     fn from_values(values: Self::Values) -> Self;
+    fn into_values(self) -> Self::Values;
+}
+
+/// Converts a message to a form that can be moved to another thread. Its arguments are
+/// [`Value`]s, and so each of them can.
+pub fn into_sendable<M: Arguments<COUNT> + 'static, const COUNT: usize>(message: M) -> Sendable<M> {
+    let values = message.into_values().into_sendable();
+    Box::new(|| M::from_values(values()))
 }
 
 /// Decodes a message. A peer may send its arguments by name or in their order.
@@ -71,7 +79,7 @@ where
     M: Argument<INDEX>,
     S: SerializeStruct,
 {
-    message.serialize_field(name, &Encoded(value))
+    message.serialize_field(name, &ValueRef(value))
 }
 
 /// Like [`serialize`], for an argument whose written type is that of bytes.
@@ -108,6 +116,8 @@ pub trait Values<const COUNT: usize>: Sized {
         parts: A,
         names: &'static [&'static str; COUNT],
     ) -> Result<Self, A::Error>;
+
+    fn into_sendable(self) -> Sendable<Self>;
 }
 
 macro_rules! values {
@@ -147,6 +157,11 @@ macro_rules! values {
                         None => missing(names[$index])?,
                     },
                 )*))
+            }
+
+            fn into_sendable(self) -> Sendable<Self> {
+                let values = ($(self.$index.into_sendable(),)*);
+                Box::new(move || ($((values.$index)(),)*))
             }
         }
     )*};

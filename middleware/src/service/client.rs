@@ -2,16 +2,21 @@
 //!
 //! `#[service]` generates a client whose methods each call [`send`].
 
+use std::future::ready;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 
-use isolated_workers_codec::{Codec, CodecError};
+use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{
     Body, CallError, Error, Items, Message, ReplyStream, Request, RequestStream, Response,
 };
 use pin_project_lite::pin_project;
 
-use super::encoding::{Part, decode_error, decode_reply, encode_into, unencodable};
+use super::BoxFuture;
+use super::encoding::{
+    Part, decode_error, decode_reply, encode, encode_into, encode_small_into, unencodable,
+};
+use super::large_value::{Encoded, LargeValue};
 use super::streaming::{DecodedReply, EncodedItems, IntoItems, StreamingReply};
 use crate::Service;
 
@@ -20,8 +25,11 @@ use crate::Service;
 /// This is [`ServiceExt::send`](crate::ServiceExt::send) with an error type that the caller
 /// chooses. [`Error`] fits messages that have no error type.
 ///
-/// The message is encoded immediately, so the future does not borrow it. The request is sent when
-/// the future is first polled.
+/// The message is encoded immediately, and the request is sent when the future is first polled. If more
+/// than 1 MiB was encoded, the message is encoded again on tokio's blocking thread pool, so that it does
+/// not hold a thread of the runtime, and the request is sent when that is done. The timeout of the call
+/// starts when the request is sent. Without a runtime, or if the message
+/// [is not sendable](Message::into_sendable), it is encoded here, whatever its size.
 ///
 /// ```
 /// use isolated_workers_core::Error;
@@ -36,7 +44,7 @@ use crate::Service;
 /// # }
 ///
 /// async fn add<S: Service>(service: &S, a: i64, b: i64) -> Result<i64, Error> {
-///     client::send(service, &Add { a, b }).await
+///     client::send(service, Add { a, b }).await
 /// }
 /// ```
 ///
@@ -45,6 +53,28 @@ use crate::Service;
 /// [`CallError::Call`] for any other failure.
 pub fn send<'a, S, M, E>(
     service: &'a S,
+    message: M,
+) -> impl Future<Output = Result<M::Reply, E>> + Send + use<'a, S, M, E>
+where
+    S: Service + ?Sized,
+    M: Message,
+    E: From<CallError<M::Error>>,
+{
+    let mut request = Request::of::<M>(Body::empty());
+    let encoded = encode_message(service, &mut request, message);
+    SendFuture {
+        codec: service.codec(),
+        call: call(service, request, encoded),
+        decode: decode_result::<M, E, S::Codec>,
+    }
+}
+
+/// Like [`send`], for a message that is sent several times. It is encoded here, whatever its size.
+///
+/// # Errors
+/// Same as [`send`].
+pub fn send_ref<'a, S, M, E>(
+    service: &'a S,
     message: &M,
 ) -> impl Future<Output = Result<M::Reply, E>> + Send + use<'a, S, M, E>
 where
@@ -52,14 +82,11 @@ where
     M: Message,
     E: From<CallError<M::Error>>,
 {
-    // Encode into the request itself, so that the payload is not moved afterwards.
     let mut request = Request::of::<M>(Body::empty());
-    let encoded = encode_into(request.body_mut(), service.codec(), service.body_limit(), message);
-    SendFuture {
-        codec: service.codec(),
-        call: call(service, request, encoded, M::NAME),
-        decode: decode_result::<M, E, S::Codec>,
-    }
+    let (codec, limit) = (service.codec(), service.body_limit());
+    let encoded = encode_into(request.body_mut(), codec, limit, message)
+        .map_err(|error| Unencoded::Refused(unencodable::<S::Codec>(error, Part::Message, M::NAME)));
+    SendFuture { codec, call: call(service, request, encoded), decode: decode_result::<M, E, S::Codec> }
 }
 
 /// Sends a message and its items, and waits for its reply.
@@ -72,7 +99,7 @@ where
 /// [`try_items`](super::streaming::try_items).
 pub fn send_items<'a, S, M, E, I>(
     service: &'a S,
-    message: &M,
+    message: M,
     items: I,
 ) -> impl Future<Output = Result<M::Reply, E>> + Send + use<'a, S, M, E, I>
 where
@@ -82,22 +109,23 @@ where
     E: From<CallError<M::Error>>,
 {
     let mut request = Request::of::<M>(Body::empty());
-    let encoded = encode_into(request.body_mut(), service.codec(), service.body_limit(), message);
+    let encoded = encode_message(service, &mut request, message);
     request.set_items(encoded_items::<S, M>(service, items));
     SendFuture {
         codec: service.codec(),
-        call: call(service, request, encoded, M::NAME),
+        call: call(service, request, encoded),
         decode: decode_result::<M, E, S::Codec>,
     }
 }
 
 /// Sends a message that is answered with a stream of items.
 ///
-/// The message is encoded immediately. The request is sent when the stream is first polled.
+/// The message is encoded immediately, as with [`send`]. The request is sent when the stream is first
+/// polled.
 ///
 /// The stream yields the conversion of [`CallError::Service`] if the handler's stream ended with an error,
 /// and of [`CallError::Call`] if the call failed. Either is its last element.
-pub fn stream<'a, S, M, E>(service: &'a S, message: &M) -> StreamingReply<'a, M::Item, E>
+pub fn stream<'a, S, M, E>(service: &'a S, message: M) -> StreamingReply<'a, M::Item, E>
 where
     S: Service + ?Sized,
     M: ReplyStream,
@@ -113,7 +141,7 @@ where
 /// [`stream`].
 pub fn stream_items<'a, S, M, E>(
     service: &'a S,
-    message: &M,
+    message: M,
     items: impl IntoItems<<M as RequestStream>::Item>,
 ) -> StreamingReply<'a, <M as ReplyStream>::Item, E>
 where
@@ -126,7 +154,7 @@ where
 
 fn streaming_reply<'a, S, M, E>(
     service: &'a S,
-    message: &M,
+    message: M,
     items: Option<Items>,
 ) -> StreamingReply<'a, M::Item, E>
 where
@@ -136,11 +164,11 @@ where
 {
     let mut request = Request::of::<M>(Body::empty());
     request.set_takes_items(true);
-    let encoded = encode_into(request.body_mut(), service.codec(), service.body_limit(), message);
+    let encoded = encode_message(service, &mut request, message);
     if let Some(items) = items {
         request.set_items(items);
     }
-    let call = call(service, request, encoded, M::NAME);
+    let call = call(service, request, encoded);
     StreamingReply::new(DecodedReply::<_, S::Codec, M, E>::new(service.codec(), call))
 }
 
@@ -160,46 +188,107 @@ pin_project! {
     struct SendFuture<'a, C, F, T> {
         codec: &'a C,
         #[pin]
-        call: SendState<F>,
+        call: SendState<'a, F>,
         decode: fn(&C, Result<Response, Error>) -> T,
     }
 }
 
 pin_project! {
     #[project = SendStateProj]
-    enum SendState<F> {
+    enum SendState<'a, F> {
         Called {
             #[pin]
             call: F,
         },
-        /// The message could not be encoded. `None` after the error was returned.
-        Refused { error: Option<Error> },
+        // Boxed, so that most calls take no memory for what is rare.
+        Unencoded { call: BoxFuture<'a> },
     }
 }
 
-/// Calls `service` if the message `name` could be encoded.
+/// Reason for which a request has no payload yet.
+enum Unencoded {
+    /// The message is large, and encoded elsewhere.
+    Large(Box<LargeValue<Body>>),
+    Refused(Error),
+}
+
+/// Encodes a message into its request, so that the payload is not moved afterwards.
+#[inline]
+fn encode_message<S, M>(service: &S, request: &mut Request, message: M) -> Result<(), Unencoded>
+where
+    S: Service + ?Sized,
+    M: Message,
+{
+    let (codec, limit) = (service.codec(), service.body_limit());
+    match encode_small_into(request.body_mut(), codec, limit, &message) {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_interruption() => encode_large_message(codec, limit, request, message),
+        Err(error) => Err(Unencoded::Refused(unencodable::<S::Codec>(error, Part::Message, M::NAME))),
+    }
+}
+
+#[cold]
+fn encode_large_message<C: Codec, M: Message>(
+    codec: &C,
+    limit: BodyLimit,
+    request: &mut Request,
+    message: M,
+) -> Result<(), Unencoded> {
+    let encoded = match message.into_sendable() {
+        Ok(message) => {
+            let codec = codec.clone();
+            Encoded::elsewhere(Part::Message, M::NAME, move || {
+                encode(&codec, limit, &message(), Part::Message, M::NAME)
+            })
+        }
+        Err(message) => Encoded::Done(encode(codec, limit, &message, Part::Message, M::NAME)),
+    };
+    match encoded {
+        Encoded::Done(Ok(body)) => {
+            request.set_body(body);
+            Ok(())
+        }
+        Encoded::Done(Err(error)) => Err(Unencoded::Refused(error)),
+        Encoded::Later(body) => Err(Unencoded::Large(body)),
+    }
+}
+
+/// Calls `service` once the message is encoded.
 #[inline]
 fn call<'a, S: Service + ?Sized>(
     service: &'a S,
     request: Request,
-    encoded: Result<(), CodecError>,
-    name: &str,
-) -> SendState<impl Future<Output = Result<Response, Error>> + Send + use<'a, S>> {
+    encoded: Result<(), Unencoded>,
+) -> SendState<'a, impl Future<Output = Result<Response, Error>> + Send + use<'a, S>> {
     match encoded {
         Ok(()) => SendState::Called { call: service.call(request) },
-        Err(error) => SendState::Refused { error: Some(unencodable::<S::Codec>(error, Part::Message, name)) },
+        Err(unencoded) => SendState::Unencoded { call: call_unencoded(service, request, unencoded) },
     }
 }
 
-impl<F: Future<Output = Result<Response, Error>>> Future for SendState<F> {
+#[cold]
+fn call_unencoded<S: Service + ?Sized>(
+    service: &S,
+    mut request: Request,
+    unencoded: Unencoded,
+) -> BoxFuture<'_> {
+    match unencoded {
+        Unencoded::Large(body) => Box::pin(async move {
+            request.set_body(body.await?);
+            service.call(request).await
+        }),
+        Unencoded::Refused(error) => Box::pin(ready(Err(error))),
+    }
+}
+
+impl<F: Future<Output = Result<Response, Error>>> Future for SendState<'_, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
             SendStateProj::Called { call } => call.poll(cx),
-            SendStateProj::Refused { error } => {
-                Poll::Ready(Err(error.take().expect("polled after completion")))
-            }
+            SendStateProj::Unencoded { call } => call.as_mut().poll(cx),
         }
     }
 }
@@ -212,7 +301,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.call.poll(cx));
+        let result = task::ready!(this.call.poll(cx));
         Poll::Ready((this.decode)(this.codec, result))
     }
 }

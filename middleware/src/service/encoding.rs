@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::fmt::Write as _;
 
-use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::{MaybeBytes, MaybeBytesRef};
 use isolated_workers_codec::{BodyLimit, Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
@@ -12,6 +12,7 @@ use isolated_workers_core::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::encode_buffer;
+use super::large_value::{Encoded, LARGE_BYTES};
 use crate::support::names;
 
 pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same definition of the service";
@@ -68,7 +69,7 @@ pub(crate) enum Part {
 
 impl Part {
     /// Describes the value for an error.
-    fn describe(self, name: &str) -> String {
+    pub(super) fn describe(self, name: &str) -> String {
         match self {
             Self::Message => format!("the message `{name}`"),
             Self::Reply => format!("the reply to `{name}`"),
@@ -78,7 +79,7 @@ impl Part {
     }
 
     /// A message is encoded before its call, the others after their handler.
-    fn executed(self) -> Executed {
+    pub(super) fn executed(self) -> Executed {
         match self {
             Self::Message => Executed::No,
             Self::Item => Executed::Maybe,
@@ -100,6 +101,52 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     Ok(body)
 }
 
+/// Encodes a value of the message `name` within `limit`, unless it is large. `None`: it is.
+pub(super) fn encode_small<C: Codec, T: Serialize>(
+    codec: &C,
+    limit: BodyLimit,
+    value: &T,
+    part: Part,
+    name: &str,
+) -> Option<Result<Body, Error>> {
+    let mut body = Body::empty();
+    Some(match encode_small_into(&mut body, codec, limit, value) {
+        Ok(()) => Ok(body),
+        Err(error) if error.is_interruption() => return None,
+        Err(error) => Err(unencodable::<C>(error, part, name)),
+    })
+}
+
+/// Encodes a reply or an item of the message `name` within `limit`, on a blocking thread if it is large.
+pub(super) fn encode_value<T: Value, C: Codec>(
+    codec: &C,
+    limit: BodyLimit,
+    value: T,
+    part: Part,
+    name: &'static str,
+) -> Encoded<Body> {
+    match encode_small(codec, limit, &MaybeBytesRef(&value), part, name) {
+        Some(encoded) => Encoded::Done(encoded),
+        None => {
+            let (codec, value) = (codec.clone(), value.into_sendable());
+            Encoded::elsewhere(part, name, move || {
+                encode(&codec, limit, &MaybeBytesRef(&value()), part, name)
+            })
+        }
+    }
+}
+
+/// Fills the empty `body` with the encoded value. If the value is large, the error is an
+/// [interruption](CodecError::is_interruption), and the body has a part of it.
+pub(super) fn encode_small_into<C: Codec, T: Serialize>(
+    body: &mut Body,
+    codec: &C,
+    limit: BodyLimit,
+    value: &T,
+) -> Result<(), CodecError> {
+    fill(body, limit, LARGE_BYTES, &mut |pieces| codec.encode_pieces(value, pieces))
+}
+
 /// Fills the empty `body` with the encoded value.
 pub(crate) fn encode_into<C: Codec, T: Serialize>(
     body: &mut Body,
@@ -107,7 +154,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
     limit: BodyLimit,
     value: &T,
 ) -> Result<(), CodecError> {
-    fill(body, limit, &mut |pieces| codec.encode_pieces(value, pieces))
+    fill(body, limit, usize::MAX, &mut |pieces| codec.encode_pieces(value, pieces))
 }
 
 /// Fills the empty `body` with what `encode` writes. Not generic, because it would be translated for
@@ -115,11 +162,13 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
 fn fill(
     body: &mut Body,
     limit: BodyLimit,
+    interrupt_bytes: usize,
     encode: &mut dyn FnMut(&mut Pieces<'_>) -> Result<(), CodecError>,
 ) -> Result<(), CodecError> {
     let (shared, encoded) = encode_buffer::fill(body, |out| {
         let mut pieces = Pieces::new(out);
         pieces.limit_to(limit);
+        pieces.interrupt_at(interrupt_bytes);
         let encoded = encode(&mut pieces);
         let encoded = pieces.check(encoded);
         (pieces.into_shared(), encoded)
@@ -145,8 +194,29 @@ pub(crate) fn unencodable<C: Codec>(error: CodecError, part: Part, name: &str) -
 
 /// Creates the answer of a handler of the message `name` that failed.
 pub(crate) fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, name: &str) -> Error {
+    let encoded = encode(codec, BodyLimit::NONE, &ErrorRef(failure), Part::Failure, name);
+    encoded_error(failure, encoded, name)
+}
+
+/// Like [`encode_error`], on a blocking thread if the error is large.
+pub(super) fn encode_owned_error<E, C, T>(codec: &C, failure: E, name: &'static str) -> Encoded<T>
+where
+    E: ServiceError,
+    C: Codec,
+    T: Send + 'static,
+{
+    match encode_small(codec, BodyLimit::NONE, &ErrorRef(&failure), Part::Failure, name) {
+        Some(encoded) => Encoded::Done(Err(encoded_error(&failure, encoded, name))),
+        None => {
+            let (codec, failure) = (codec.clone(), failure.into_sendable());
+            Encoded::elsewhere(Part::Failure, name, move || Err(encode_error(&codec, &failure(), name)))
+        }
+    }
+}
+
+fn encoded_error<E: ServiceError>(failure: &E, encoded: Result<Body, Error>, name: &str) -> Error {
     let mut remote = RemoteError::new(names::type_name::<E>(), failure.to_text());
-    match encode(codec, BodyLimit::NONE, &EncodedError(failure), Part::Failure, name) {
+    match encoded {
         Ok(data) => {
             remote.set_budget(data.budget());
             remote.data = Some(data.into_bytes());
@@ -206,9 +276,9 @@ pub(crate) fn decode_error<E: ServiceError, C: Codec>(codec: &C, error: Error, n
 }
 
 /// [`Value`] for a codec, which encodes types with serde support.
-pub(super) struct Encoded<'a, T>(pub(super) &'a T);
+pub(super) struct ValueRef<'a, T>(pub(super) &'a T);
 
-impl<T: Value> Serialize for Encoded<'_, T> {
+impl<T: Value> Serialize for ValueRef<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.encode(serializer)
@@ -216,9 +286,9 @@ impl<T: Value> Serialize for Encoded<'_, T> {
 }
 
 /// [`ServiceError`] for a codec.
-pub(super) struct EncodedError<'a, E>(pub(super) &'a E);
+pub(super) struct ErrorRef<'a, E>(pub(super) &'a E);
 
-impl<E: ServiceError> Serialize for EncodedError<'_, E> {
+impl<E: ServiceError> Serialize for ErrorRef<'_, E> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.encode(serializer)
     }

@@ -3,24 +3,24 @@
 //! `#[service]` generates a [`Handler`] that matches on the name of the message and calls
 //! [`respond`] in each arm.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response, Schema};
+use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response, Schema, Value};
 use pin_project_lite::pin_project;
-use serde::Serialize;
 
 pub use super::answer::Answer;
-use super::call_chain;
+use super::blocking::{BlockingTask, ShutDown};
 pub use super::encoding::decode;
-use super::encoding::{Part, SKEW_ADVICE, decode_payload, encode_error, encode_into, unencodable};
+use super::encoding::{
+    Part, SKEW_ADVICE, decode_payload, encode_error, encode_into, encode_owned_error, encode_small_into,
+    unencodable,
+};
+use super::large_value::{Encoded, LargeValue};
 pub use super::streaming::{respond_stream, respond_stream_in_context, streaming};
 use crate::Context;
-use crate::support::left_threads::{self, BlockingTask};
-use crate::support::panic_location;
 
 /// Answers the messages of one service, with any codec. A worker serves a handler.
 ///
@@ -92,7 +92,7 @@ where
         Ok(message) => {
             // The payload may be large, and the handler no longer needs it.
             drop(request);
-            Answer::new(Responding { codec, run: run(message), encode: reply::<M, C> })
+            Answer::new(Responding::new(codec, run(message), encode_result::<M, C>))
         }
         Err(error) => Answer::failed(error),
     }
@@ -112,7 +112,7 @@ where
     match decode(codec, &request) {
         Ok(message) => {
             drop(request);
-            Answer::new(Responding { codec, run: run(message), encode: encode_reply::<M, C> })
+            Answer::new(Responding::new(codec, run(message), encode_reply::<M, C>))
         }
         Err(error) => Answer::failed(error),
     }
@@ -124,21 +124,50 @@ pin_project! {
     struct Responding<'a, C, F, E> {
         codec: &'a C,
         #[pin]
-        run: F,
+        state: RespondingState<F>,
         encode: E,
+    }
+}
+
+pin_project! {
+    #[project = RespondingStateProj]
+    enum RespondingState<F> {
+        Running {
+            #[pin]
+            run: F,
+        },
+        // The result is large.
+        Encoding { result: Box<LargeValue<Response>> },
+    }
+}
+
+impl<'a, C, F, E> Responding<'a, C, F, E> {
+    fn new(codec: &'a C, run: F, encode: E) -> Self {
+        Self { codec, state: RespondingState::Running { run }, encode }
     }
 }
 
 impl<C, F, E> Future for Responding<'_, C, F, E>
 where
     F: Future,
-    E: Fn(&C, F::Output) -> Result<Response, Error>,
+    E: Fn(&C, F::Output) -> Encoded<Response>,
 {
     type Output = Result<Response, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        this.run.poll(cx).map(|result| (this.encode)(this.codec, result))
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                RespondingStateProj::Running { run } => {
+                    let result = ready!(run.poll(cx));
+                    match (this.encode)(this.codec, result) {
+                        Encoded::Done(result) => return Poll::Ready(result),
+                        Encoded::Later(result) => this.state.set(RespondingState::Encoding { result }),
+                    }
+                }
+                RespondingStateProj::Encoding { result } => return Pin::new(result).poll(cx),
+            }
+        }
     }
 }
 
@@ -166,7 +195,10 @@ where
         let result = run.await;
         cancel_on_drop.disarm();
         drop(end_callbacks);
-        reply::<M, C>(codec, result)
+        match encode_result::<M, C>(codec, result) {
+            Encoded::Done(result) => result,
+            Encoded::Later(result) => result.await,
+        }
     })
 }
 
@@ -200,32 +232,19 @@ where
         drop(body);
         reply::<M, C>(&codec, run(context, message))
     };
-    let chain = call_chain::current();
-    let task = BlockingTask::spawn(move || {
-        let answer = || call_chain::within(chain, answer);
-        let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(answer)));
-        // Calls of other blocking handlers that this one has dropped.
-        left_threads::forget();
-        ran.map_err(|panic| (panic, panic_location::take()))
-    });
-    let task = match task {
+    let task = match BlockingTask::spawn(answer) {
         Ok(task) => task,
-        Err(cause) => return Answer::failed(without_thread(M::NAME, &cause)),
+        Err(refused) => return Answer::failed(without_thread(M::NAME, &refused.cause)),
     };
     Answer::new(async move {
         let ran = task.await;
         drop(end_callbacks);
         match ran {
-            Ok(Ok(result)) => {
+            Ok(result) => {
                 cancel_on_drop.disarm();
                 result
             }
-            Ok(Err((panic, location))) => {
-                panic_location::set(location);
-                resume_unwind(panic)
-            }
-            // Panics are caught above, so the runtime dropped the task.
-            Err(_) => {
+            Err(ShutDown) => {
                 let text =
                     format!("could not run the handler of `{}`: the runtime is shutting down", M::NAME);
                 Err(Error::new(ErrorKind::Closed, text).with_executed(Executed::No))
@@ -234,8 +253,8 @@ where
     })
 }
 
-/// Encodes the result of a handler of the message `M`. Use it in handlers that decode and answer in
-/// different places, such as actors.
+/// Encodes the result of a handler of the message `M`, on this thread, whatever its size. Use it in
+/// handlers that decode and answer in different places, such as actors.
 ///
 /// # Errors
 /// `Encode` if the reply cannot be encoded, `TooLarge` if it exceeds the limit of the codec's
@@ -243,20 +262,37 @@ where
 /// cannot be encoded.
 pub fn reply<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Result<Response, Error> {
     match result {
-        Ok(reply) => encode_reply::<M, C>(codec, reply),
+        Ok(reply) => whole_reply(codec, &reply, M::NAME),
         Err(failure) => Err(encode_error(codec, &failure, M::NAME)),
     }
 }
 
-fn encode_reply<M: Message, C: Codec>(codec: &C, reply: M::Reply) -> Result<Response, Error> {
-    encode_value(codec, &MaybeBytesRef(&reply), M::NAME)
-}
-
-fn encode_value<C: Codec>(codec: &C, reply: &impl Serialize, name: &str) -> Result<Response, Error> {
+fn whole_reply<T: Value, C: Codec>(codec: &C, reply: &T, name: &str) -> Result<Response, Error> {
     let mut response = Response::new(Body::empty());
-    match encode_into(response.body_mut(), codec, BodyLimit::NONE, reply) {
+    match encode_into(response.body_mut(), codec, BodyLimit::NONE, &MaybeBytesRef(reply)) {
         Ok(()) => Ok(response),
         Err(error) => Err(unencodable::<C>(error, Part::Reply, name)),
+    }
+}
+
+/// Encodes the result of a handler of the message `M`, on a blocking thread if it is large.
+fn encode_result<M: Message, C: Codec>(codec: &C, result: Result<M::Reply, M::Error>) -> Encoded<Response> {
+    match result {
+        Ok(reply) => encode_reply::<M, C>(codec, reply),
+        Err(failure) => encode_owned_error(codec, failure, M::NAME),
+    }
+}
+
+fn encode_reply<M: Message, C: Codec>(codec: &C, reply: M::Reply) -> Encoded<Response> {
+    let mut response = Response::new(Body::empty());
+    let encoded = encode_small_into(response.body_mut(), codec, BodyLimit::NONE, &MaybeBytesRef(&reply));
+    match encoded {
+        Ok(()) => Encoded::Done(Ok(response)),
+        Err(error) if error.is_interruption() => {
+            let (codec, reply) = (codec.clone(), reply.into_sendable());
+            Encoded::elsewhere(Part::Reply, M::NAME, move || whole_reply(&codec, &reply(), M::NAME))
+        }
+        Err(error) => Encoded::Done(Err(unencodable::<C>(error, Part::Reply, M::NAME))),
     }
 }
 

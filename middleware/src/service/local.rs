@@ -218,7 +218,7 @@ mod tests {
         let call = |numbers, answer| {
             let before = ENCODED.load(Ordering::Relaxed);
             let message = Count { numbers: Numbers(numbers), answer };
-            let result = service.send(&message).now_or_never().expect("the handler does not wait");
+            let result = service.send(message).now_or_never().expect("the handler does not wait");
             let encoded = ENCODED.load(Ordering::Relaxed) - before;
             assert!(encoded < 20_000, "{encoded} numbers were encoded");
             result

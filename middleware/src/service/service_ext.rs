@@ -47,15 +47,15 @@ use crate::{Layered, Middleware, Service};
 pub trait ServiceExt: Service {
     /// Sends a message and waits for its reply. A oneway message completes once it is on its way.
     ///
-    /// The message is encoded immediately, so the future does not borrow it. The request is sent
-    /// when the future is first polled.
+    /// The message is encoded immediately, a large one elsewhere. The request is sent when the future is
+    /// first polled: see [`client::send`].
     ///
     /// # Errors
     /// [`CallError::Service`] if the handler returned an error, [`CallError::Call`] for any other
     /// failure.
     fn send<M: Message>(
         &self,
-        message: &M,
+        message: M,
     ) -> impl Future<Output = Result<M::Reply, CallError<M::Error>>> + Send {
         client::send(self, message)
     }

@@ -21,7 +21,7 @@ impl Middleware for Empty {
 /// Returns the number of allocations of a thousand calls.
 fn allocations(service: &impl Service) -> u64 {
     // Without a runtime, because some runtimes box futures that are large in a debug build.
-    let call = |a| assert_eq!(service.send(&Add { a, b: 1 }).now_or_never().unwrap().unwrap(), a + 1);
+    let call = |a| assert_eq!(service.send(Add { a, b: 1 }).now_or_never().unwrap().unwrap(), a + 1);
     // Warm up, so that one-time allocations are not counted.
     (0..10).for_each(call);
     allocation_counter::measure(|| (0..1000).for_each(|a| call(black_box(a)))).count_total

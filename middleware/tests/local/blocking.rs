@@ -64,7 +64,7 @@ impl Handler for Doubler {
 async fn a_blocking_handler_decodes_and_encodes_on_its_own_thread() {
     async fn double(number: u8) -> Result<Traced, CallError<String>> {
         THREADS.lock().unwrap().clear();
-        Local::new(Doubler, Json).send(&Double(Traced(number))).await
+        Local::new(Doubler, Json).send(Double(Traced(number))).await
     }
     let this = thread::current().id();
     assert_eq!(double(4).await.unwrap().0, 8);
@@ -128,7 +128,7 @@ fn a_blocking_handler_for_which_the_system_refuses_a_thread_has_not_run() {
     let started = Arc::new(());
     let local = Local::new(Holder(Arc::clone(&started)), Json);
     for _ in 0..3 {
-        let result = runtime.block_on(local.send(&Hold));
+        let result = runtime.block_on(local.send(Hold));
         let Err(CallError::Call(error)) = result else { panic!("{result:?}") };
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Overloaded, Executed::No), "{error}");
         assert!(error.to_string().contains("there is no thread for it: OS can't spawn"), "{error}");

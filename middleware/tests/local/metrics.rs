@@ -40,9 +40,9 @@ async fn calls_are_counted_and_their_time_and_size_recorded() {
             _ => Ok(()),
         }))
         .wrapped_by(Metrics);
-    service.send(&Add { a: 1, b: 1 }).await.unwrap();
-    service.send(&Add { a: 2, b: 3 }).await.unwrap();
-    service.send(&Add { a: 0, b: 0 }).await.unwrap_err();
+    service.send(Add { a: 1, b: 1 }).await.unwrap();
+    service.send(Add { a: 2, b: 3 }).await.unwrap();
+    service.send(Add { a: 0, b: 0 }).await.unwrap_err();
     let mut hang = Box::pin(service.call(Request::of::<Hang>(b"null".to_vec().into())));
     assert!(poll!(&mut hang).is_pending());
     assert_eq!(

@@ -29,7 +29,7 @@ async fn only_safe_calls_are_retried() {
         // Run: never retried.
         (2, Some(true), 5, Err(())),
     ] {
-        let answer = local().wrapped_by(without_delay(attempts)).send(&Flaky { good, executed }).await;
+        let answer = local().wrapped_by(without_delay(attempts)).send(Flaky { good, executed }).await;
         // The reply is the number of the attempt.
         assert_eq!(answer.map_err(drop), expected, "{good} {executed:?} {attempts}");
     }
@@ -42,7 +42,7 @@ async fn the_error_of_a_retried_call_includes_earlier_attempts() {
             Err(Error::new(if request.attempt() == 1 { first } else { ErrorKind::Denied }, "no"))
         });
         let service = local().wrapped_by(fails).wrapped_by(without_delay(3));
-        let error = service.send(&Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
+        let error = service.send(Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
         assert_eq!((error.kind(), error.executed()), (ErrorKind::Denied, executed));
     }
 }
@@ -67,7 +67,7 @@ async fn only_transient_errors_are_retried() {
     ] {
         calls.store(0, std::sync::atomic::Ordering::SeqCst);
         let service = local().wrapped_by(refuses(kind)).wrapped_by(without_delay(3));
-        let error = service.send(&Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
+        let error = service.send(Flaky { good: 1, executed: None }).await.map_err(Error::from).unwrap_err();
         assert_eq!(error.kind(), kind);
         assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), expected, "{kind:?}");
     }
@@ -77,7 +77,7 @@ async fn only_transient_errors_are_retried() {
     local()
         .wrapped_by(refuses(ErrorKind::Denied))
         .wrapped_by(retries_denied)
-        .send(&Flaky { good: 1, executed: None })
+        .send(Flaky { good: 1, executed: None })
         .await
         .unwrap_err();
     assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 3);
@@ -92,7 +92,7 @@ async fn each_attempt_passes_the_layers_below() {
             Ok(())
         }))
         .wrapped_by(without_delay(5));
-    service.send(&Flaky { good: 3, executed: Some(false) }).await.unwrap();
+    service.send(Flaky { good: 3, executed: Some(false) }).await.unwrap();
     drop(service);
     let mut attempts = Vec::new();
     while let Some(attempt) = seen.recv().await {
@@ -104,12 +104,12 @@ async fn each_attempt_passes_the_layers_below() {
 #[tokio::test]
 async fn an_empty_budget_prevents_retries() {
     let service = local().wrapped_by(without_delay(100).budget(0, 2));
-    let error = service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap_err();
+    let error = service.send(Flaky { good: 4, executed: Some(false) }).await.unwrap_err();
     assert_eq!(error.call().unwrap().kind(), ErrorKind::Crashed);
     // The first call made three attempts, so the next is the fourth.
-    assert_eq!(service.send(&Flaky { good: 4, executed: Some(false) }).await.unwrap(), 1);
+    assert_eq!(service.send(Flaky { good: 4, executed: Some(false) }).await.unwrap(), 1);
     let service = local().wrapped_by(without_delay(100).unbudgeted());
-    assert_eq!(service.send(&Flaky { good: 60, executed: Some(false) }).await.unwrap(), 60);
+    assert_eq!(service.send(Flaky { good: 60, executed: Some(false) }).await.unwrap(), 60);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +117,7 @@ async fn retries_wait_between_attempts() {
     let start = Instant::now();
     let retry = Retry::new(20).backoff(Duration::from_secs(1), Duration::from_secs(3));
     let service = local().wrapped_by(retry.unbudgeted());
-    service.send(&Flaky { good: 20, executed: Some(false) }).await.unwrap();
+    service.send(Flaky { good: 20, executed: Some(false) }).await.unwrap();
     // The waits are random, up to 1 + 2 + 17 * 3 s in total. A total below 1 s has a probability of
     // about 1 in 10^18.
     let waited = start.elapsed().as_secs_f64();
@@ -127,7 +127,7 @@ async fn retries_wait_between_attempts() {
 #[tokio::test]
 async fn dropping_a_call_ends_its_wait() {
     let service = local().wrapped_by(Retry::new(2).backoff(Duration::MAX, Duration::MAX));
-    let mut call = Box::pin(service.send(&Flaky { good: 9, executed: Some(false) }));
+    let mut call = Box::pin(service.send(Flaky { good: 9, executed: Some(false) }));
     assert!(futures_util::poll!(&mut call).is_pending());
     drop(call);
     let request = Request::of::<Flaky>(br#"{"good":2,"executed":null}"#.to_vec().into());

@@ -63,11 +63,11 @@ impl Message for Get {
 }
 
 async fn get<M: Message<Reply = String, Error = Never>>(service: &impl Service, message: M) -> String {
-    service.send(&message).await.unwrap()
+    service.send(message).await.unwrap()
 }
 
 async fn refused<M: Message<Error = Never>>(service: &impl Service, message: M) -> Error {
-    match service.send(&message).await {
+    match service.send(message).await {
         Err(CallError::Call(error)) => error,
         _ => panic!("the call succeeded"),
     }

@@ -56,7 +56,7 @@ async fn requests_pass_inward_and_answers_outward_whatever_fails() {
             // The last layer that wraps a service sees a request first.
             let service =
                 local().wrapped_by(mark(4)).wrapped_by(mark(3)).wrapped_by(mark(2)).wrapped_by(mark(1));
-            let answer = service.send(&Add { a: 2, b: 3 }).await.map_err(Error::from);
+            let answer = service.send(Add { a: 2, b: 3 }).await.map_err(Error::from);
 
             let case = format!("{layers} layers, {fault:?}");
             let deepest = match fault {
@@ -89,7 +89,7 @@ async fn requests_pass_inward_and_answers_outward_whatever_fails() {
 async fn an_error_of_the_inner_service_names_no_middleware() {
     let pass = from_fn(async |request: Request, next: Next<'_>| next.call(request).await);
     let service = local().wrapped_by(pass).wrapped_by(pass);
-    let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
+    let error = service.send(Panic).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.to_string(), "the handler of `panic` panicked: out of cheese");
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Yes));
 }
@@ -100,14 +100,14 @@ async fn a_panic_fails_only_its_call() {
         assert!(!request.metadata().is_empty(), "no metadata");
         Ok(())
     }));
-    let error = service.send(&Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
+    let error = service.send(Add { a: 1, b: 1 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Panicked, Executed::Maybe));
     assert!(error.to_string().contains("no metadata"), "{error}");
     let service = service.wrapped_by(on_request(|request: &mut Request| {
         request.metadata_mut().insert("key", "value");
         Ok(())
     }));
-    assert_eq!(service.send(&Add { a: 1, b: 1 }).await.unwrap(), 2);
+    assert_eq!(service.send(Add { a: 1, b: 1 }).await.unwrap(), 2);
 }
 
 async fn refuse(request: Request, _: Next<'_>) -> Result<Response, Error> {
@@ -119,12 +119,11 @@ async fn functions_are_named_after_themselves_or_by_named() {
     let closure =
         from_fn(async |_: Request, _: Next<'_>| Err::<Response, _>(Error::new(ErrorKind::Denied, "no")));
     let text = |error: Error| error.to_string();
-    let default = local().wrapped_by(from_fn(refuse)).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let default = local().wrapped_by(from_fn(refuse)).send(Add { a: 1, b: 1 }).await.map_err(Error::from);
     assert_eq!(text(default.unwrap_err()), "in the middleware `refuse`: not `add`");
-    let named =
-        local().wrapped_by(closure.named("door")).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let named = local().wrapped_by(closure.named("door")).send(Add { a: 1, b: 1 }).await.map_err(Error::from);
     assert_eq!(text(named.unwrap_err()), "in the middleware `door`: no");
-    let enclosing = local().wrapped_by(closure).send(&Add { a: 1, b: 1 }).await.map_err(Error::from);
+    let enclosing = local().wrapped_by(closure).send(Add { a: 1, b: 1 }).await.map_err(Error::from);
     let enclosing = enclosing.unwrap_err();
     assert!(
         enclosing.middleware().unwrap().starts_with("functions_are_named_after_themselves"),
@@ -161,22 +160,22 @@ async fn a_response_hook_can_replace_an_error_by_a_reply() {
             *answer = Ok(Response::new(b"null".to_vec().into()));
         }
     }));
-    service.send(&Panic).await.unwrap();
+    service.send(Panic).await.unwrap();
 }
 
 #[tokio::test]
 async fn pointers_to_middleware_are_middleware() {
     static ENTRY: std::sync::LazyLock<Denied> = std::sync::LazyLock::new(|| Denied);
-    let add = Add { a: 1, b: 1 };
+    let add = || Add { a: 1, b: 1 };
     for error in [
-        local().wrapped_by(Arc::new(Denied)).send(&add).await,
-        local().wrapped_by(Box::new(Denied)).send(&add).await,
-        local().wrapped_by(&*ENTRY).send(&add).await,
-        local().wrapped_by(Some(Denied)).send(&add).await,
+        local().wrapped_by(Arc::new(Denied)).send(add()).await,
+        local().wrapped_by(Box::new(Denied)).send(add()).await,
+        local().wrapped_by(&*ENTRY).send(add()).await,
+        local().wrapped_by(Some(Denied)).send(add()).await,
     ] {
         assert_eq!(error.map_err(Error::from).unwrap_err().middleware(), Some("Denied"));
     }
-    assert_eq!(local().wrapped_by(None::<Denied>).send(&add).await.unwrap(), 2);
+    assert_eq!(local().wrapped_by(None::<Denied>).send(add()).await.unwrap(), 2);
 }
 
 struct Denied;

@@ -25,35 +25,35 @@ async fn a_timeout_layer_ends_a_call() {
         if error.is::<tower::timeout::error::Elapsed>() { ErrorKind::Timeout } else { ErrorKind::Middleware }
     });
     let service = local().wrapped_by(layer);
-    assert_eq!(service.send(&ADD).await.unwrap(), 2);
-    let error = service.send(&Hang).await.map_err(Error::from).unwrap_err();
+    assert_eq!(service.send(ADD).await.unwrap(), 2);
+    let error = service.send(Hang).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Timeout, Some("TowerLayer")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_that_ends_a_call_may_have_let_it_run_whatever_the_kind() {
     let timeout = tower_layer(TimeoutLayer::new(Duration::from_secs(1))).kinds(|_| ErrorKind::Overloaded);
-    let error = local().wrapped_by(timeout).send(&Hang).await.map_err(Error::from).unwrap_err();
+    let error = local().wrapped_by(timeout).send(Hang).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Overloaded, Executed::Maybe));
     let refuse = on_request(|_: &mut Request| Err(Error::new(ErrorKind::Denied, "no")));
     let layer = tower_layer(ConcurrencyLimitLayer::new(1)).kinds(|_| ErrorKind::Middleware);
     let service = local().wrapped_by(refuse).wrapped_by(layer);
-    let error = service.send(&ADD).await.map_err(Error::from).unwrap_err();
+    let error = service.send(ADD).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Denied, Executed::No));
 }
 
 #[tokio::test]
 async fn an_error_of_the_inner_service_passes_through_unchanged() {
     let service = local().wrapped_by(tower_layer(ConcurrencyLimitLayer::new(1)));
-    let error = service.send(&Panic).await.map_err(Error::from).unwrap_err();
+    let error = service.send(Panic).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Panicked, None));
 }
 
 #[tokio::test]
 async fn permits_are_kept_between_calls() {
     let service = local().wrapped_by(tower_layer(ConcurrencyLimitLayer::new(1)));
-    let mut first = Box::pin(service.send(&Hang));
-    let mut second = Box::pin(service.send(&ADD));
+    let mut first = Box::pin(service.send(Hang));
+    let mut second = Box::pin(service.send(ADD));
     assert!(poll!(&mut first).is_pending());
     assert!(poll!(&mut second).is_pending());
     drop(first);
@@ -64,12 +64,12 @@ async fn permits_are_kept_between_calls() {
 async fn a_load_shed_layer_refuses_calls() {
     let shed = ServiceBuilder::new().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(1));
     let service = local().wrapped_by(tower_layer(shed).kinds(|_| ErrorKind::Overloaded));
-    let mut first = Box::pin(service.send(&Hang));
+    let mut first = Box::pin(service.send(Hang));
     assert!(poll!(&mut first).is_pending());
-    let error = service.send(&ADD).await.map_err(Error::from).unwrap_err();
+    let error = service.send(ADD).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overloaded);
     drop(first);
-    assert_eq!(service.send(&ADD).await.unwrap(), 2);
+    assert_eq!(service.send(ADD).await.unwrap(), 2);
 }
 
 /// Allows this many retries, and numbers the attempts.
@@ -100,7 +100,7 @@ async fn each_attempt_passes_the_layers_below() {
             Ok(())
         }))
         .wrapped_by(tower_layer(RetryLayer::new(RetryTimes(5))));
-    service.send(&Flaky { good: 3, executed: None }).await.unwrap();
+    service.send(Flaky { good: 3, executed: None }).await.unwrap();
     assert_eq!([seen.recv().await, seen.recv().await, seen.recv().await], [Some(1), Some(2), Some(3)]);
     assert!(seen.try_recv().is_err());
 }
@@ -115,7 +115,7 @@ async fn an_attempt_that_a_layer_drops_is_cancelled() {
         .wrapped_by(isolated_workers_middleware::ConcurrencyLimit::new(1))
         .wrapped_by(tower_layer(layer))
         .wrapped_by(Timeout::new(Duration::from_secs(60)));
-    let error = service.send(&Hang).await.map_err(Error::from).unwrap_err();
+    let error = service.send(Hang).await.map_err(Error::from).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Middleware, "{error}");
 }
 
@@ -132,7 +132,7 @@ async fn a_buffer_layer_runs_its_service_in_another_task() {
     let start = tokio::time::Instant::now();
     let service = local().wrapped_by(buffered());
     for _ in 0..4 {
-        assert_eq!(service.send(&ADD).await.unwrap(), 2);
+        assert_eq!(service.send(ADD).await.unwrap(), 2);
     }
     assert_eq!(start.elapsed().as_secs(), 1);
 }

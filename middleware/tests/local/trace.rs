@@ -74,8 +74,8 @@ async fn a_call_starts_a_new_trace() {
             Ok(())
         }))
         .wrapped_by(Trace);
-    service.send(&Add { a: 1, b: 1 }).await.unwrap();
-    service.send(&Panic).await.unwrap_err();
+    service.send(Add { a: 1, b: 1 }).await.unwrap();
+    service.send(Panic).await.unwrap_err();
 
     let [add, panic] = &recorder.spans()[..] else { panic!("{:?}", recorder.spans()) };
     assert_eq!((add["name"].as_str(), add["message"].as_str()), ("call", "add"));
@@ -96,7 +96,7 @@ async fn a_nested_call_is_a_child_span() {
         next.call(request).await
     }
     let (recorder, _guard) = recorder();
-    local().wrapped_by(from_fn(twice)).wrapped_by(Trace).send(&Add { a: 1, b: 1 }).await.unwrap();
+    local().wrapped_by(from_fn(twice)).wrapped_by(Trace).send(Add { a: 1, b: 1 }).await.unwrap();
     let [outer, inner] = &recorder.spans()[..] else { panic!("{:?}", recorder.spans()) };
     assert_eq!(outer["trace_id"], inner["trace_id"]);
     assert_eq!(outer["span_id"], inner["parent_id"]);
@@ -112,7 +112,7 @@ async fn without_a_subscriber_no_metadata_is_sent() {
         }))
         .wrapped_by(Trace);
     tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::new(), || {
-        futures_util::future::FutureExt::now_or_never(service.send(&Add { a: 1, b: 1 })).unwrap().unwrap();
+        futures_util::future::FutureExt::now_or_never(service.send(Add { a: 1, b: 1 })).unwrap().unwrap();
     });
 }
 
@@ -135,6 +135,6 @@ async fn a_custom_propagator_replaces_the_built_in_one() {
             Ok(())
         }))
         .wrapped_by(Trace::with(Foreign));
-    service.send(&Add { a: 1, b: 1 }).await.unwrap();
+    service.send(Add { a: 1, b: 1 }).await.unwrap();
     assert!(!recorder.spans()[0].contains_key("trace_id"));
 }

@@ -39,11 +39,11 @@ async fn erased(mut request: Request, next: Next<'_>) -> Result<Response, Error>
 #[tokio::test]
 async fn messages_and_replies_can_be_read_and_replaced() {
     async fn check(codec: impl Codec) {
-        let add = Add { a: 2, b: 3 };
-        assert_eq!(local(codec.clone()).wrapped_by(Static).send(&add).await.unwrap(), 51);
-        assert_eq!(local(codec.clone()).wrapped_by(from_fn(erased)).send(&add).await.unwrap(), 51);
+        let add = || Add { a: 2, b: 3 };
+        assert_eq!(local(codec.clone()).wrapped_by(Static).send(add()).await.unwrap(), 51);
+        assert_eq!(local(codec.clone()).wrapped_by(from_fn(erased)).send(add()).await.unwrap(), 51);
         assert_eq!(
-            local(codec).wrapped_by(from_fn(erased)).wrapped_by(Static).send(&add).await.unwrap(),
+            local(codec).wrapped_by(from_fn(erased)).wrapped_by(Static).send(add()).await.unwrap(),
             502
         );
     }
@@ -59,7 +59,7 @@ async fn decodes_another_message(request: Request, next: Next<'_>) -> Result<Res
 
 #[tokio::test]
 async fn a_request_does_not_decode_as_another_message() {
-    let error = local(Postcard).wrapped_by(from_fn(decodes_another_message)).send(&Add { a: 1, b: 1 }).await;
+    let error = local(Postcard).wrapped_by(from_fn(decodes_another_message)).send(Add { a: 1, b: 1 }).await;
     let error = error.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Decode, Executed::No));
     assert!(error.to_string().contains("could not use the request `add` as the message `hang`"), "{error}");
@@ -96,12 +96,12 @@ async fn hooks_of_a_message_see_only_that_message() {
                 Ok(())
             }),
     );
-    assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 2);
-    let error = service.send(&Add { a: 2, b: 0 }).await.map_err(Error::from).unwrap_err();
+    assert_eq!(service.send(Add { a: 2, b: 3 }).await.unwrap(), 2);
+    let error = service.send(Add { a: 2, b: 0 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.middleware()), (ErrorKind::Invalid, Some("ForMessage")));
     let hang = local(Json)
         .wrapped_by(for_message::<Hang>().on_request(|_: &mut Hang| panic!("called for another message")));
-    assert_eq!(hang.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
+    assert_eq!(hang.send(Add { a: 2, b: 3 }).await.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -110,8 +110,8 @@ async fn a_validation_error_contains_the_text_of_the_check() {
         0.. => Ok(()),
         a => Err(format!("{a} is negative")),
     }));
-    assert_eq!(service.send(&Add { a: 2, b: 3 }).await.unwrap(), 5);
-    let error = service.send(&Add { a: -2, b: 3 }).await.map_err(Error::from).unwrap_err();
+    assert_eq!(service.send(Add { a: 2, b: 3 }).await.unwrap(), 5);
+    let error = service.send(Add { a: -2, b: 3 }).await.map_err(Error::from).unwrap_err();
     assert_eq!((error.kind(), error.executed()), (ErrorKind::Invalid, Executed::No));
     let text = format!("in the middleware `Validate`: `{}` is invalid: -2 is negative", Add::NAME);
     assert_eq!(error.to_string(), text);

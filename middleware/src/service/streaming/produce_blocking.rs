@@ -1,5 +1,4 @@
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -7,9 +6,7 @@ use futures_core::Stream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::StreamClosed;
-use crate::service::call_chain;
-use crate::support::left_threads::{self, BlockingTask};
-use crate::support::panic_location;
+use crate::service::blocking::{BlockingTask, ShutDown};
 
 /// Number of items that wait between a blocking producer and its stream.
 const CAPACITY: usize = 16;
@@ -30,16 +27,10 @@ where
     F: FnOnce(BlockingEmitter<T>) -> Result<(), E> + Send + 'static,
 {
     let (sender, items) = channel(CAPACITY);
-    let chain = call_chain::current();
-    let task = BlockingTask::spawn(move || {
-        let run = || call_chain::within(chain, || run(BlockingEmitter(sender)));
-        let ran = panic_location::observe(|| catch_unwind(AssertUnwindSafe(run)));
-        left_threads::forget();
-        ran.map_err(|panic| Panic { panic, location: panic_location::take() })
-    });
-    let task =
-        task.unwrap_or_else(|cause| panic!("there is no thread for the producer of a stream: {cause}"));
-    ProducedBlocking { items, task: Some(task) }
+    match BlockingTask::spawn(|| run(BlockingEmitter(sender))) {
+        Ok(task) => ProducedBlocking { items, task: Some(task) },
+        Err(refused) => panic!("there is no thread for the producer of a stream: {}", refused.cause),
+    }
 }
 
 /// Sends items to the stream of [`produce_blocking`].
@@ -70,13 +61,7 @@ pub struct ProducedBlocking<T, E: Send + 'static> {
     // Dropped before the task, so that the next `send` fails.
     items: Receiver<T>,
     /// `None` after it has ended.
-    task: Option<BlockingTask<Result<Result<(), E>, Panic>>>,
-}
-
-/// Panic of a producer.
-struct Panic {
-    panic: Box<dyn std::any::Any + Send>,
-    location: Option<String>,
+    task: Option<BlockingTask<Result<(), E>>>,
 }
 
 impl<T, E: Send + 'static> Stream for ProducedBlocking<T, E> {
@@ -90,12 +75,8 @@ impl<T, E: Send + 'static> Stream for ProducedBlocking<T, E> {
         let ended = ready!(Pin::new(task).poll(cx));
         self.task = None;
         match ended {
-            Ok(Ok(result)) => Poll::Ready(result.err().map(Err)),
-            Ok(Err(Panic { panic, location })) => {
-                panic_location::set(location);
-                resume_unwind(panic)
-            }
-            Err(_) => panic!("the runtime is shutting down"),
+            Ok(result) => Poll::Ready(result.err().map(Err)),
+            Err(ShutDown) => panic!("the runtime is shutting down"),
         }
     }
 }

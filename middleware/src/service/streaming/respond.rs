@@ -11,7 +11,7 @@ use tokio_util::sync::DropGuard;
 use super::{EncodedItems, Streaming};
 use crate::Context;
 use crate::service::answer::Answer;
-use crate::service::encoding::{SKEW_ADVICE, decode, decode_item, encode_error};
+use crate::service::encoding::{SKEW_ADVICE, decode, decode_item, encode_owned_error};
 
 /// Takes the items of the caller, for the message `M`. Call it before the request is passed on.
 pub fn streaming<M: RequestStream, C: Codec>(codec: &C, request: &Request) -> Streaming<M::Item> {
@@ -72,7 +72,7 @@ where
     C: Codec,
     S: Stream<Item = Result<M::Item, M::Error>> + Send + 'static,
 {
-    let fail = |codec: &C, failure: M::Error| encode_error(codec, &failure, M::NAME);
+    let fail = |codec: &C, failure: M::Error| encode_owned_error(codec, failure, M::NAME);
     Items::new(EncodedItems::new(items, codec.clone(), BodyLimit::NONE, M::NAME, fail))
 }
 

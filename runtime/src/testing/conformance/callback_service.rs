@@ -93,12 +93,12 @@ impl<C: Codec> Handler for CallBackHandler<C> {
 async fn call_host<C: Codec>(context: Context, call: CallHost) -> Result<String, String> {
     let host = context.host::<C>().map_err(text)?;
     match call {
-        CallHost::Echo(text) => host.send(&Echo { text }).await.map_err(self::text),
+        CallHost::Echo(text) => host.send(Echo { text }).await.map_err(self::text),
         CallHost::EchoOfSecond(text) => answer(&host, second_service::Echo { text }).await,
         CallHost::Divide(a, b) => answer(&host, Divide { a, b }).await,
         CallHost::Mirror(bytes) => {
             let bytes = vec![7; bytes];
-            let back = host.send(&Mirror { bytes: bytes.clone() }).await.map_err(text)?;
+            let back = host.send(Mirror { bytes: bytes.clone() }).await.map_err(text)?;
             Ok((back == bytes).to_string())
         }
         CallHost::Note(text) => answer(&host, Note { text }).await,
@@ -108,13 +108,13 @@ async fn call_host<C: Codec>(context: Context, call: CallHost) -> Result<String,
         CallHost::Gate(key) => answer(&host, Gate { key }).await,
         CallHost::OpenGates => answer(&host, OpenGates {}).await,
         CallHost::Count(end) => {
-            let count = client::stream::<_, _, Error>(&host, &Count { end });
+            let count = client::stream::<_, _, Error>(&host, Count { end });
             let numbers: Vec<_> = count.try_collect().await.map_err(text)?;
             Ok(numbers.into_iter().eq(0..end).to_string())
         }
         CallHost::Sum(count) => {
             let numbers = iter(0..).take(count);
-            let sum = client::send_items::<_, _, CallError<String>, _>(&host, &SumFirst { count }, numbers);
+            let sum = client::send_items::<_, _, CallError<String>, _>(&host, SumFirst { count }, numbers);
             sum.await.map(|sum| sum.to_string()).map_err(text)
         }
         CallHost::Parent => Ok(format!("{:?}", context.parent())),
@@ -131,7 +131,7 @@ fn relay_quotients<C: Codec>(
         // The callback ends early if the call does.
         let divisors = divisors.filter_map(|divisor| std::future::ready(divisor.ok()));
         let quotients =
-            client::stream_items::<_, _, CallError<DivideError>>(&host, &Quotients { dividend }, divisors);
+            client::stream_items::<_, _, CallError<DivideError>>(&host, Quotients { dividend }, divisors);
         streaming::forward(quotients.map_err(text), out).await
     })
 }
@@ -142,7 +142,7 @@ where
     M: Message<Reply: Debug>,
     CallError<M::Error>: Into<Error>,
 {
-    host.send(&message).await.map(|reply| format!("{reply:?}")).map_err(text)
+    host.send(message).await.map(|reply| format!("{reply:?}")).map_err(text)
 }
 
 fn text(error: impl Into<Error>) -> String {

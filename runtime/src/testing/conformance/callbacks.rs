@@ -27,7 +27,7 @@ where
 
 /// Makes a call whose handler calls this host.
 async fn call(worker: &impl Service, call: CallHost) -> Verdict<String> {
-    Ok(within("a call with a callback", worker.send(&call)).await??)
+    Ok(within("a call with a callback", worker.send(call)).await??)
 }
 
 /// Waits until this number of callbacks waits in the host.
@@ -49,7 +49,7 @@ where
     let worker = started(suite).await?;
     equal("a callback", call(&worker, CallHost::Echo("hello".into())).await?, "hello".into())?;
     equal("a callback", call(&worker, CallHost::Divide(7, 2)).await?, "3".into())?;
-    match within("a callback that its handler refuses", worker.send(&CallHost::Divide(1, 0))).await? {
+    match within("a callback that its handler refuses", worker.send(CallHost::Divide(1, 0))).await? {
         Err(CallError::Service(error)) => {
             ensure(error.contains("the quotient is undefined"), || {
                 format!("the handler's own error: {error}")
@@ -75,7 +75,7 @@ where
     // More than a host takes from its worker at once: the others wait in the worker.
     const CALLS: u32 = 200;
     let worker = started(suite).await?;
-    let gate = async |key| worker.send(&CallHost::Gate(key)).await;
+    let gate = async |key| worker.send(CallHost::Gate(key)).await;
     let gates = join_all((0..50).map(gate));
     let open = async {
         waiting(&worker, 50).await?;
@@ -86,7 +86,7 @@ where
     for (key, gate) in gates?.into_iter().enumerate() {
         equal("the answer of a callback", gate?, key.to_string())?;
     }
-    let calls = join_all((0..CALLS).map(|_| worker.send(&CallHost::Mirror(2 << 10))));
+    let calls = join_all((0..CALLS).map(|_| worker.send(CallHost::Mirror(2 << 10))));
     for back in within("200 callbacks of 2 KiB", calls).await? {
         equal("the body of a callback", back?, "true".into())?;
     }
@@ -101,7 +101,7 @@ where
     T: Transport,
 {
     let worker = started(suite).await?;
-    let mut calls: Vec<_> = (0..20).map(|_| Box::pin(worker.send(&CallHost::Wait))).collect();
+    let mut calls: Vec<_> = (0..20).map(|_| Box::pin(worker.send(CallHost::Wait))).collect();
     for call in &mut calls {
         ensure(poll_once(call.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
     }
@@ -119,11 +119,11 @@ where
     T: Transport,
 {
     let worker = started(suite).await?;
-    let mut gate = pin!(worker.send(&CallHost::Gate(1)));
+    let mut gate = pin!(worker.send(CallHost::Gate(1)));
     ensure(poll_once(gate.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
     waiting(&worker, 1).await?;
-    let late = worker.send(&CallHost::Mirror(100 << 10));
-    let opener = worker.send(&CallHost::OpenGates);
+    let late = worker.send(CallHost::Mirror(100 << 10));
+    let opener = worker.send(CallHost::OpenGates);
     let drained = async {
         let mut drain = pin!(worker.drain());
         let early = poll_once(drain.as_mut()).await;
@@ -151,7 +151,7 @@ where
     T: Transport,
 {
     let worker = started(suite).await?;
-    let mut wait = pin!(worker.send(&CallHost::Wait));
+    let mut wait = pin!(worker.send(CallHost::Wait));
     ensure(poll_once(wait.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
     waiting(&worker, 1).await?;
     worker.kill();
@@ -170,7 +170,7 @@ where
     let worker = started(suite).await?;
     for _ in 0..3 {
         equal("a callback", call(&worker, CallHost::Echo("hello".into())).await?, "hello".into())?;
-        let wait = worker.send(&CallHost::Wait);
+        let wait = worker.send(CallHost::Wait);
         let disconnect = async {
             waiting(&worker, 1).await?;
             Ok(within("disconnecting", worker.disconnect()).await??)
@@ -192,7 +192,7 @@ where
     T: Transport,
 {
     let worker = within("the start of a worker", suite.builder(SuiteRole::CallBack).spawn()).await??;
-    match within("a callback to a host that serves nothing", worker.send(&CallHost::Notes)).await? {
+    match within("a callback to a host that serves nothing", worker.send(CallHost::Notes)).await? {
         Err(CallError::Service(error)) => {
             let kind = format!("{:?}: ", ErrorKind::Config);
             ensure(error.starts_with(&kind) && error.contains("the host serves nothing"), || {

@@ -34,23 +34,23 @@ where
 
 /// Makes a few small calls of each kind.
 async fn small_calls(worker: &impl Service) -> Verdict {
-    equal("7 / 2", within("a call", worker.send(&Divide { a: 7, b: 2 })).await??, 3)?;
+    equal("7 / 2", within("a call", worker.send(Divide { a: 7, b: 2 })).await??, 3)?;
     for (a, b, expected) in
         [(1, 0, DivideError::ByZero), (i64::MIN, -1, DivideError::Overflow { a: i64::MIN })]
     {
-        match within("a call that its handler refuses", worker.send(&Divide { a, b })).await? {
+        match within("a call that its handler refuses", worker.send(Divide { a, b })).await? {
             Err(CallError::Service(error)) => equal("the handler's own error", error, expected)?,
             other => ensure(false, || format!("expected the handler's own error, got {other:?}"))?,
         }
     }
     let bytes: Vec<u8> = (0..=255).collect();
-    let back = within("a call", worker.send(&Mirror { bytes: bytes.clone() })).await??;
+    let back = within("a call", worker.send(Mirror { bytes: bytes.clone() })).await??;
     let differs = bytes.iter().zip(&back).find(|(byte, back)| byte != back);
     ensure(back == bytes, || {
         format!("256 bytes came back changed, as {}; the first to differ: {differs:?}", back.len())
     })?;
     let text = "\0\n\r\"\\ \u{7f} ä 𝄞 \u{2028}";
-    equal("a text", within("a call", worker.send(&Echo { text: text.into() })).await??, text.into())
+    equal("a text", within("a call", worker.send(Echo { text: text.into() })).await??, text.into())
 }
 
 pub(super) async fn in_flight<F, D, C, T>(suite: &Suite<F, C, T>) -> Verdict
@@ -64,11 +64,11 @@ where
     let worker = suite.started().await?;
     let calls = join_all((0..CALLS).map(|key| {
         let worker = &worker;
-        async move { (key, worker.send(&Gate { key }).await) }
+        async move { (key, worker.send(Gate { key }).await) }
     }));
     let open = async {
         waiting(&worker, CALLS as usize).await?;
-        Ok(within("opening the gates", worker.send(&OpenGates {})).await??)
+        Ok(within("opening the gates", worker.send(OpenGates {})).await??)
     };
     let (answers, opened): (_, Verdict) = tokio::join!(within("1,000 calls in flight", calls), open);
     opened?;
@@ -88,9 +88,9 @@ where
     let worker = suite.started().await?;
     let texts: Vec<String> = (0..100).map(|i| format!("{i}{}", "x".repeat(i * 20))).collect();
     for text in &texts {
-        within("a oneway message", worker.send(&Note { text: text.clone() })).await??;
+        within("a oneway message", worker.send(Note { text: text.clone() })).await??;
     }
-    equal("what was noted, in order", within("a call", worker.send(&Notes {})).await??, texts)?;
+    equal("what was noted, in order", within("a call", worker.send(Notes {})).await??, texts)?;
     Ok(within("closing", worker.close()).await??)
 }
 
@@ -118,8 +118,7 @@ where
 /// Sends a text of `size` bytes to the worker and back.
 async fn echo(worker: &impl Service, size: usize) -> Verdict {
     let text = text(size);
-    let back =
-        within(&format!("a body of {size} bytes"), worker.send(&Echo { text: text.clone() })).await??;
+    let back = within(&format!("a body of {size} bytes"), worker.send(Echo { text: text.clone() })).await??;
     ensure(back == text, || format!("a body of {size} bytes came back changed, with {}", back.len()))
 }
 
@@ -154,7 +153,7 @@ where
 /// answer is an event.
 pub(super) async fn waiting(worker: &impl Service, calls: usize) -> Verdict {
     let asked = async {
-        while worker.send(&Waiting {}).await? != calls {}
+        while worker.send(Waiting {}).await? != calls {}
         Ok(())
     };
     within(&format!("the wait for {calls} calls to wait in the worker"), asked).await?
@@ -169,7 +168,7 @@ where
 {
     let worker = suite.started().await?;
     for calls in [1, 50] {
-        let mut dropped: Vec<_> = (0..calls).map(|_| Box::pin(worker.send(&Wait {}))).collect();
+        let mut dropped: Vec<_> = (0..calls).map(|_| Box::pin(worker.send(Wait {}))).collect();
         for call in &mut dropped {
             ensure(poll_once(call.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
         }
@@ -178,7 +177,7 @@ where
         waiting(&worker, 0).await?;
     }
     // Dropped before it is sent.
-    drop(worker.send(&Wait {}));
+    drop(worker.send(Wait {}));
     small_calls(&worker).await?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -191,8 +190,7 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
-    for late in
-        within("calls with a timeout", join_all((0..20).map(|_| worker.send(&WaitBriefly {})))).await?
+    for late in within("calls with a timeout", join_all((0..20).map(|_| worker.send(WaitBriefly {})))).await?
     {
         equal("a call whose time is over", failure("a call", late)?.kind(), ErrorKind::Timeout)?;
     }
@@ -230,13 +228,13 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
-    let mut before = pin!(worker.send(&Gate { key: 7 }));
+    let mut before = pin!(worker.send(Gate { key: 7 }));
     ensure(poll_once(before.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
     let outcome = within("a call", worker.call(Request::new(Name::from_static(name), Body::empty()))).await?;
     equal("a call that cannot be answered", failure("a call", outcome)?.kind(), kind)?;
     small_calls(&worker).await?;
     waiting(&worker, 1).await?;
-    within("opening the gates", worker.send(&OpenGates {})).await??;
+    within("opening the gates", worker.send(OpenGates {})).await??;
     equal("the call in flight", within("the call in flight", before).await??, 7)?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -273,13 +271,13 @@ where
     const PIECES: usize = 16;
     let worker = suite.started().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    within("a oneway message", worker.send(&Hold { port: listener.local_addr()?.port() })).await??;
+    within("a oneway message", worker.send(Hold { port: listener.local_addr()?.port() })).await??;
     let (hold, _) = within("the worker's pause", listener.accept()).await??;
 
     let piece = text(suite.largest / 2 / PIECES);
     let flood = async {
         for _ in 0..PIECES {
-            worker.send(&Note { text: piece.clone() }).await?;
+            worker.send(Note { text: piece.clone() }).await?;
         }
         Verdict::Ok(())
     };
@@ -293,7 +291,7 @@ where
         Poll::Ready(sent) => sent?,
         Poll::Pending => within("the flood, once the worker reads", flood).await??,
     }
-    let noted = within("a call", worker.send(&Noted {})).await??;
+    let noted = within("a call", worker.send(Noted {})).await??;
     equal("what has arrived, and its bytes", noted, (PIECES, PIECES * piece.len()))?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -321,7 +319,7 @@ where
 {
     let worker = suite.started().await?;
     for text in ["{\"type\":\"echo\",\"tx\":\"1\"}\n", "\0\0\0\u{1}", "\n"] {
-        within("a call that prints", worker.send(&Print { text: text.into() })).await??;
+        within("a call that prints", worker.send(Print { text: text.into() })).await??;
     }
     small_calls(&worker).await?;
     Ok(within("closing", worker.close()).await??)
@@ -335,12 +333,12 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
-    let neighbor = worker.send(&Gate { key: 1 });
+    let neighbor = worker.send(Gate { key: 1 });
     let panics = async {
         waiting(&worker, 1).await?;
-        let error = failure("a call that panics", within("a call", worker.send(&Panic {})).await?)?;
+        let error = failure("a call that panics", within("a call", worker.send(Panic {})).await?)?;
         equal("a call that panics", error.kind(), ErrorKind::Panicked)?;
-        Ok(within("opening the gate", worker.send(&OpenGates {})).await??)
+        Ok(within("opening the gate", worker.send(OpenGates {})).await??)
     };
     let (neighbor, panicked): (_, Verdict) = tokio::join!(within("a call in flight", neighbor), panics);
     panicked?;

@@ -134,7 +134,7 @@ async fn crashed<C: Codec, T: Transport, D: Driver>(
     worker: &crate::Worker<crate::Link<C>, T, D>,
 ) -> Verdict {
     let what = format!("a call to a worker in the role `{role}`");
-    let outcome = within(&what, worker.send(&Echo { text: "anybody?".into() })).await?;
+    let outcome = within(&what, worker.send(Echo { text: "anybody?".into() })).await?;
     equal(&what, failure(&what, outcome)?.kind(), ErrorKind::Crashed)?;
     within(&format!("the end of a worker in the role `{role}`"), worker.closed()).await?;
     ensure(!worker.is_active(), || format!("a worker in the role `{role}` is active after its end"))
@@ -196,7 +196,7 @@ where
 {
     let worker = within("the start of a worker", suite.builder(SuiteRole::StopServing).spawn()).await??;
     let stop = async {
-        let stop = within("the call in which the worker stops", worker.send(&StopServing {})).await?;
+        let stop = within("the call in which the worker stops", worker.send(StopServing {})).await?;
         equal("the call in which the worker stops", failure("it", stop)?.kind(), ErrorKind::Crashed)
     };
     fail_in_flight(&worker, stop, ErrorKind::Crashed).await?;
@@ -212,12 +212,12 @@ where
     T: Transport,
 {
     let worker = suite.started().await?;
-    within("a call", worker.send(&TakeDescriptors {})).await??;
+    within("a call", worker.send(TakeDescriptors {})).await??;
     take_descriptors();
     for length in [1, suite.largest / 4] {
         let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
         let sent = bytes.clone();
-        let back = within("a call without a free descriptor", worker.send(&Mirror { bytes: sent })).await??;
+        let back = within("a call without a free descriptor", worker.send(Mirror { bytes: sent })).await??;
         ensure(back == bytes, || format!("{length} bytes came back changed"))?;
     }
     Ok(within("closing", worker.close()).await??)

@@ -27,15 +27,15 @@ where
     let builder = suite.builder(SuiteRole::Leave).timeouts(timeouts.startup(STEP_TIMEOUT));
     let worker = within("the start of a worker", builder.on_crash(OnCrash::respawn()).spawn()).await??;
     // A successor has no notes.
-    within("a oneway message", worker.send(&Note { text: "of the first worker".into() })).await??;
+    within("a oneway message", worker.send(Note { text: "of the first worker".into() })).await??;
     Ok(worker)
 }
 
 /// Makes the worker announce its end, and waits until its successor answers.
 pub(super) async fn leave(worker: &impl Service) -> Verdict {
-    within("the call that makes the worker leave", worker.send(&Leave {})).await??;
+    within("the call that makes the worker leave", worker.send(Leave {})).await??;
     loop {
-        match within("a call to the successor", worker.send(&Noted {})).await? {
+        match within("a call to the successor", worker.send(Noted {})).await? {
             Ok((0, _)) => return Ok(()),
             // The worker answers until it has sent its announcement, and afterwards, a call that has
             // not run may cross it.
@@ -58,7 +58,7 @@ where
     let worker = started(suite, Timeouts::default()).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let linger = Linger { port: listener.local_addr()?.port() };
-    let call = worker.send(&linger);
+    let call = worker.send(linger);
     let successor = async {
         let (mut in_flight, _) = within("the worker's connection", listener.accept()).await??;
         leave(&worker).await?;
@@ -82,13 +82,13 @@ where
     let worker = started(suite, Timeouts::default().drain(short).close(short)).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let tether = Tether { port: listener.local_addr()?.port() };
-    within("a call", worker.send(&tether)).await??;
+    within("a call", worker.send(tether)).await??;
     let (mut tether, _) = within("the worker's connection", listener.accept()).await??;
-    within("a oneway message", worker.send(&Hang {})).await??;
+    within("a oneway message", worker.send(Hang {})).await??;
     leave(&worker).await?;
     // The connection ends or breaks, depending on how the worker exits.
     let _ = within("the end of a worker that has announced it", tether.read(&mut [0])).await?;
-    let back = within("a call to the successor", worker.send(&Echo { text: "still".into() })).await??;
+    let back = within("a call to the successor", worker.send(Echo { text: "still".into() })).await??;
     equal("a call to the successor", back, "still".into())?;
     // The successor may be killed, because it has little time to end on a busy machine.
     let _ = within("closing", worker.close()).await?;

@@ -31,7 +31,7 @@ where
     within("closing", worker.close()).await??;
     ensure(!worker.is_active(), || "a worker that was closed is active".into())?;
     within("the wait for the end", worker.closed()).await?;
-    let late = within("a call", worker.send(&Divide { a: 1, b: 1 })).await?;
+    let late = within("a call", worker.send(Divide { a: 1, b: 1 })).await?;
     let late = match late {
         Err(isolated_workers_core::CallError::Call(error)) => error,
         other => return Err(super::Unmet(format!("a call after the end: expected an error, got {other:?}"))),
@@ -58,7 +58,7 @@ pub(super) async fn fail_in_flight(
     action: impl Future<Output = Verdict>,
     kind: ErrorKind,
 ) -> Verdict {
-    let calls = join_all((0..10).map(|_| worker.send(&Wait {})));
+    let calls = join_all((0..10).map(|_| worker.send(Wait {})));
     let action = async {
         waiting(worker, 10).await?;
         action.await
@@ -102,7 +102,7 @@ where
     };
     fail_in_flight(&worker, kill, ErrorKind::Closed).await?;
     within("the wait for the end", worker.closed()).await?;
-    let late = within("a call", worker.send(&Wait {})).await?;
+    let late = within("a call", worker.send(Wait {})).await?;
     equal("a call after the end", failure("a call after the end", late)?.kind(), ErrorKind::Closed)
 }
 
@@ -116,7 +116,7 @@ where
     let worker = suite.started().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let linger = Linger { port: listener.local_addr()?.port() };
-    let call = worker.send(&linger);
+    let call = worker.send(linger);
     let drain = async {
         let (in_flight, _) = within("the worker's connection", listener.accept()).await??;
         let mut drain = pin!(worker.drain());
@@ -124,7 +124,7 @@ where
         ensure(early.is_pending(), || format!("drained while a call was in flight: {early:?}"))?;
         // The supervisor receives the request to drain a moment later.
         let refused = loop {
-            match within("a new call", worker.send(&Waiting {})).await? {
+            match within("a new call", worker.send(Waiting {})).await? {
                 Ok(_) => tokio::task::yield_now().await,
                 refused => break failure("a new call", refused)?,
             }
@@ -150,7 +150,7 @@ where
     let worker = suite.started().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let finish = Finish { port: listener.local_addr()?.port() };
-    within("a oneway message", worker.send(&finish)).await??;
+    within("a oneway message", worker.send(finish)).await??;
     let (mut running, _) = within("the worker's connection", listener.accept()).await??;
     let finish = async {
         // It would have ended by now if it did not wait for its handler.
@@ -175,8 +175,8 @@ where
 {
     let worker = suite.started().await?;
     for round in 1..=3 {
-        within("a oneway message", worker.send(&Note { text: "noted".into() })).await??;
-        let call = worker.send(&Wait {});
+        within("a oneway message", worker.send(Note { text: "noted".into() })).await??;
+        let call = worker.send(Wait {});
         let disconnect = async {
             waiting(&worker, 1).await?;
             Ok(within("disconnecting", worker.disconnect()).await??)
@@ -184,10 +184,10 @@ where
         let (call, disconnected): (_, Verdict) = tokio::join!(within("a call in flight", call), disconnect);
         disconnected?;
         equal("a call in flight", failure("a call in flight", call?)?.kind(), ErrorKind::Closed)?;
-        let late = failure("a call meanwhile", within("a call meanwhile", worker.send(&Wait {})).await?)?;
+        let late = failure("a call meanwhile", within("a call meanwhile", worker.send(Wait {})).await?)?;
         equal("a call meanwhile", (late.kind(), late.executed()), (ErrorKind::Closed, Executed::No))?;
         within("reconnecting", worker.reconnect()).await??;
-        let (notes, _) = within("a call", worker.send(&Noted {})).await??;
+        let (notes, _) = within("a call", worker.send(Noted {})).await??;
         equal("notes before and after", notes, round)?;
     }
     Ok(within("closing", worker.close()).await??)
@@ -202,13 +202,13 @@ where
 {
     let worker = suite.started().await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    within("a call", worker.send(&Tether { port: listener.local_addr()?.port() })).await??;
+    within("a call", worker.send(Tether { port: listener.local_addr()?.port() })).await??;
     let (mut tether, _) = within("the worker's connection", listener.accept()).await??;
     let other = worker.clone();
     drop(worker);
     equal(
         "a call by the other handle",
-        within("a call", other.send(&Echo { text: "still".into() })).await??,
+        within("a call", other.send(Echo { text: "still".into() })).await??,
         "still".into(),
     )?;
     drop(other);
@@ -229,7 +229,7 @@ where
     let worker = within("the start of a worker", spawn).await??;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let hold = Hold { port: listener.local_addr()?.port() };
-    within("a oneway message", worker.send(&hold)).await??;
+    within("a oneway message", worker.send(hold)).await??;
     let _held = within("the worker's connection", listener.accept()).await??;
     let closed = failure("closing", within("closing", worker.close()).await?)?;
     equal("closing", closed.kind(), ErrorKind::Closed)?;
@@ -257,7 +257,7 @@ where
     ensure(!worker.is_active(), || "a worker without its runtime is active".into())?;
     let end = within("the wait for the end", worker.closed()).await?;
     equal("the end of a worker without its runtime", end, ExitReason::Abandoned)?;
-    let late = failure("a call after the end", within("a call", worker.send(&Wait {})).await?)?;
+    let late = failure("a call after the end", within("a call", worker.send(Wait {})).await?)?;
     equal("a call after the end", (late.kind(), late.executed()), (ErrorKind::Closed, Executed::No))?;
     let closed = failure("closing", within("closing", worker.close()).await?)?;
     equal("closing", closed.kind(), ErrorKind::Closed)
@@ -304,7 +304,7 @@ where
         match round % 4 {
             0 => within("closing", worker.close()).await??,
             1 => worker.kill(),
-            _ => drop(within("a call", worker.send(&Echo { text: "and out".into() })).await??),
+            _ => drop(within("a call", worker.send(Echo { text: "and out".into() })).await??),
         }
         if round % 4 == 2 {
             within("closing", worker.close()).await??;

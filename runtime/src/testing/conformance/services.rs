@@ -30,7 +30,7 @@ async fn calls(worker: &impl Service) -> Verdict {
         let text = "x".repeat(number);
         let first = Echo { text: text.clone() };
         let second = second::Echo { text };
-        let (first, second) = (worker.send(&first), worker.send(&second));
+        let (first, second) = (worker.send(first), worker.send(second));
         tokio::join!(first, second)
     }));
     for (number, (first, second)) in
@@ -52,12 +52,12 @@ where
     let worker = started(suite).await?;
     calls(&worker).await?;
     for (text, number) in [("a", 3), ("b", 4)] {
-        within("a oneway message of the first service", worker.send(&Note { text: text.into() })).await??;
-        within("a oneway message of the second service", worker.send(&second::Note { number })).await??;
+        within("a oneway message of the first service", worker.send(Note { text: text.into() })).await??;
+        within("a oneway message of the second service", worker.send(second::Note { number })).await??;
     }
-    let notes = within("a call after oneway messages", worker.send(&Notes {})).await??;
+    let notes = within("a call after oneway messages", worker.send(Notes {})).await??;
     equal("the oneway messages of the first service", notes, vec!["a".into(), "b".into()])?;
-    let sum = within("a call after oneway messages", worker.send(&second::Notes {})).await??;
+    let sum = within("a call after oneway messages", worker.send(second::Notes {})).await??;
     equal("the oneway messages of the second service", sum, 7)?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -93,11 +93,11 @@ where
     equal("the error of a worker that lacks a service", refused.kind(), ErrorKind::Handshake)?;
 
     let worker = suite.started().await?;
-    let call = within("a call for a missing service", worker.send(&second::Notes {})).await?;
+    let call = within("a call for a missing service", worker.send(second::Notes {})).await?;
     let error = failure("a call for a missing service", call)?;
     let found = (error.kind(), error.executed());
     equal("the error of a missing service", found, (ErrorKind::UnknownMessage, Executed::No))?;
-    let notes = within("a call after that", worker.send(&Notes {})).await??;
+    let notes = within("a call after that", worker.send(Notes {})).await??;
     equal("a call after that", notes, vec![])?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -114,7 +114,7 @@ where
     let calls = join_all((0..100_usize).map(async |number| {
         let text = "x".repeat(number);
         let (first, second) = (CallHost::Echo(text.clone()), CallHost::EchoOfSecond(text));
-        let (first, second) = (worker.send(&first), worker.send(&second));
+        let (first, second) = (worker.send(first), worker.send(second));
         tokio::join!(first, second)
     }));
     for (number, (first, second)) in

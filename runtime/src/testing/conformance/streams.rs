@@ -39,7 +39,7 @@ fn many<F, C, T>(suite: &Suite<F, C, T>) -> u64 {
 }
 
 fn count(worker: &impl Service, end: u64) -> StreamingReply<'_, u64, Error> {
-    client::stream(worker, &Count { end })
+    client::stream(worker, Count { end })
 }
 
 fn quotients<'a>(
@@ -47,7 +47,7 @@ fn quotients<'a>(
     dividend: i64,
     divisors: impl Stream<Item = i64> + Send + 'static,
 ) -> StreamingReply<'a, i64, CallError<DivideError>> {
-    client::stream_items(worker, &Quotients { dividend }, divisors)
+    client::stream_items(worker, Quotients { dividend }, divisors)
 }
 
 /// Returns a stream of the items that the test sends.
@@ -101,7 +101,7 @@ async fn exchange(worker: &impl Service, items: u64) -> Verdict {
     let taken = usize::try_from(items)?;
     let sum = client::send_items::<_, _, CallError<String>, _>(
         worker,
-        &SumFirst { count: taken },
+        SumFirst { count: taken },
         iter(0..).take(taken),
     );
     let expected = (0..i64::try_from(items)?).sum();
@@ -124,10 +124,10 @@ where
         exchange(&worker, items).await?;
     }
     for endless in [iter(1..).boxed(), iter([1, 2]).chain(pending()).boxed()] {
-        let sum = client::send_items::<_, _, CallError<String>, _>(&worker, &SumFirst { count: 2 }, endless);
+        let sum = client::send_items::<_, _, CallError<String>, _>(&worker, SumFirst { count: 2 }, endless);
         equal("the sum of the first items", within("a call with endless items", sum).await??, 3)?;
     }
-    let few = client::send_items::<_, _, CallError<String>, _>(&worker, &SumFirst { count: 1 }, empty());
+    let few = client::send_items::<_, _, CallError<String>, _>(&worker, SumFirst { count: 1 }, empty());
     match within("a call without items", few).await? {
         Err(CallError::Service(error)) => equal("its error", error, "too few numbers".into())?,
         other => ensure(false, || format!("expected the handler's own error, got {other:?}"))?,
@@ -149,12 +149,12 @@ where
     // Sizes around the credit of a stream and the thresholds of buffers.
     let sizes = [0, 1, 64, 65_536, 262_143, 262_144, 262_145, suite.largest / 4, 3, suite.largest / 8];
     let sizes: Vec<_> = sizes.into_iter().filter(|size| *size <= suite.largest).collect();
-    let texts = client::stream::<_, _, Error>(&worker, &Texts { sizes: sizes.clone() });
+    let texts = client::stream::<_, _, Error>(&worker, Texts { sizes: sizes.clone() });
     let texts = collect("large items of the worker", texts).await?;
     equal("the sizes of the items of the worker", texts.iter().map(String::len).collect(), sizes.clone())?;
     let is_unchanged = |(number, item): (usize, &String)| *item == text(number, item.len());
     ensure(texts.iter().enumerate().all(is_unchanged), || "items of the worker came changed".into())?;
-    let taken = client::send_items::<_, _, Error, _>(&worker, &TakeTexts {}, iter(texts));
+    let taken = client::send_items::<_, _, Error, _>(&worker, TakeTexts {}, iter(texts));
     equal("the sizes of the items of the host", within("large items of the host", taken).await??, sizes)?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -169,13 +169,13 @@ where
     let builder = suite.builder(SuiteRole::Serve).limits(limits().frame(SMALL_FRAME_BYTES));
     let worker = within("the start of a worker", builder.spawn()).await??;
     let sizes = vec![1, 2, 3, 4 * SMALL_FRAME_BYTES, 5];
-    let mut texts = client::stream::<_, _, Error>(&worker, &Texts { sizes: sizes.clone() });
+    let mut texts = client::stream::<_, _, Error>(&worker, Texts { sizes: sizes.clone() });
     let (items, error) = error_after("a stream with an item that is too large", &mut texts).await?;
     equal("the error of an item that is too large", error.kind(), ErrorKind::TooLarge)?;
     equal("the items before one that is too large", (items, error.items()), (3, Some(3)))?;
 
     let texts: Vec<_> = sizes.into_iter().enumerate().map(|(number, size)| text(number, size)).collect();
-    let taken = client::send_items::<_, _, Error, _>(&worker, &TakeTexts {}, iter(texts));
+    let taken = client::send_items::<_, _, Error, _>(&worker, TakeTexts {}, iter(texts));
     let error = failure("an item that is too large", within("an item that is too large", taken).await?)?;
     equal("the error of an item that is too large", error.kind(), ErrorKind::TooLarge)?;
     exchange(&worker, 3).await?;
@@ -204,7 +204,7 @@ where
         let more = within("a stream after its error", quotients.next()).await?.is_some();
         ensure(!more, || "the stream goes on after its error".into())?;
     }
-    let mut unknown = client::stream::<_, _, Error>(&worker, &Unknown);
+    let mut unknown = client::stream::<_, _, Error>(&worker, Unknown);
     let (items, error) = error_after("an unknown message", &mut unknown).await?;
     equal("an unknown message", (items, error.kind()), (0, ErrorKind::UnknownMessage))?;
     exchange(&worker, 3).await?;
@@ -236,7 +236,7 @@ where
     // One waits after its items, the other one for credit.
     for end in [3, 2 * many(suite)] {
         let mut streams: Vec<_> =
-            (0..3).map(|_| client::stream::<_, _, Error>(&worker, &CountAndWait { end })).collect();
+            (0..3).map(|_| client::stream::<_, _, Error>(&worker, CountAndWait { end })).collect();
         for stream in &mut streams {
             equal("the first item", next("the first item", stream).await?, 0)?;
         }
@@ -245,7 +245,7 @@ where
         waiting(&worker, 0).await?;
     }
     for items in [iter(0..3).chain(pending()).boxed(), iter(0..).boxed()] {
-        let mut call = Box::pin(client::send_items::<_, _, Error, _>(&worker, &TakeAndWait {}, items));
+        let mut call = Box::pin(client::send_items::<_, _, Error, _>(&worker, TakeAndWait {}, items));
         let taken = async {
             tokio::select! {
                 waited = waiting(&worker, 1) => waited,
@@ -257,7 +257,7 @@ where
         waiting(&worker, 0).await?;
     }
     // Dropped before it is sent.
-    drop(client::stream::<_, _, Error>(&worker, &CountAndWait { end: 1 }));
+    drop(client::stream::<_, _, Error>(&worker, CountAndWait { end: 1 }));
     exchange(&worker, 3).await?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -277,7 +277,7 @@ where
     // The worker has items for each of them, and no more credit.
     for round in 0..50 {
         let text = format!("call {round}");
-        let back = within("a call beside streams", worker.send(&Echo { text: text.clone() })).await??;
+        let back = within("a call beside streams", worker.send(Echo { text: text.clone() })).await??;
         equal("the answer of a call beside streams", back, text)?;
     }
     exchange(&worker, 150).await?;
@@ -310,21 +310,21 @@ where
     T: Transport,
 {
     let worker = within("the start of a worker", suite.builder(SuiteRole::StopServing).spawn()).await??;
-    let mut waits = client::stream(&worker, &CountAndWait { end: 3 });
+    let mut waits = client::stream(&worker, CountAndWait { end: 3 });
     for number in 0..3 {
         equal("an item", next("an item", &mut waits).await?, number)?;
     }
-    let mut unpolled = client::stream(&worker, &CountAndWait { end: 2 * many(suite) });
+    let mut unpolled = client::stream(&worker, CountAndWait { end: 2 * many(suite) });
     equal("an item", next("an item", &mut unpolled).await?, 0)?;
-    let mut unanswered = client::stream::<_, _, Error>(&worker, &CountAndWait { end: 0 });
+    let mut unanswered = client::stream::<_, _, Error>(&worker, CountAndWait { end: 0 });
     ensure(poll_once(pin!(unanswered.next())).await.is_pending(), || {
         "a call that waits was answered".into()
     })?;
     let items = iter(0..3).chain(pending());
-    let mut sends = pin!(client::send_items::<_, _, Error, _>(&worker, &TakeAndWait {}, items));
+    let mut sends = pin!(client::send_items::<_, _, Error, _>(&worker, TakeAndWait {}, items));
     ensure(poll_once(sends.as_mut()).await.is_pending(), || "a call that waits was answered".into())?;
     waiting(&worker, 4).await?;
-    let stop = within("the call in which the worker stops", worker.send(&StopServing {})).await?;
+    let stop = within("the call in which the worker stops", worker.send(StopServing {})).await?;
     failure("the call in which the worker stops", stop)?;
 
     interrupted(&mut waits, 3, ErrorKind::Crashed).await?;
@@ -386,7 +386,7 @@ where
     equal("an item", next("an item", &mut unpolled).await?, 0)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let after = CountAfter { port: listener.local_addr()?.port(), end: many(suite) };
-    let mut waits = client::stream::<_, _, Error>(&worker, &after);
+    let mut waits = client::stream::<_, _, Error>(&worker, after);
     for number in 0..many(suite) / 2 {
         equal("an item", next("an item", &mut waits).await?, number)?;
     }
@@ -424,14 +424,14 @@ where
     let builder = suite.builder(SuiteRole::CallBack).serve(service());
     let worker = within("the start of a worker", builder.spawn()).await??;
     for items in [0, 1, many(suite)] {
-        let counted = within("items of the host", worker.send(&CallHost::Count(items))).await??;
+        let counted = within("items of the host", worker.send(CallHost::Count(items))).await??;
         equal("the items of the host", counted, "true".into())?;
         let sum = CallHost::Sum(usize::try_from(items)?);
-        let sum = within("items of the worker", worker.send(&sum)).await??;
+        let sum = within("items of the worker", worker.send(sum)).await??;
         equal("the items of the worker", sum, (0..items).sum::<u64>().to_string())?;
     }
     let relay = |items| {
-        client::stream_items::<_, _, CallError<String>>(&worker, &RelayQuotients { dividend: 1 << 40 }, items)
+        client::stream_items::<_, _, CallError<String>>(&worker, RelayQuotients { dividend: 1 << 40 }, items)
     };
     for items in [0, 1, 150] {
         let relayed = collect("items in both calls", relay(iter(1..).take(items).boxed())).await?;
@@ -452,7 +452,7 @@ where
     let mut relayed = relay(iter([1]).chain(pending()).boxed());
     equal("an item", next("an item", &mut relayed).await?, 1 << 40)?;
     drop(relayed);
-    let counted = within("items of the host", worker.send(&CallHost::Count(3))).await??;
+    let counted = within("items of the host", worker.send(CallHost::Count(3))).await??;
     equal("the items of the host", counted, "true".into())?;
     Ok(within("closing", worker.close()).await??)
 }
@@ -466,9 +466,9 @@ where
 {
     let worker = suite.started().await?;
     for _ in 0..3 {
-        let mut waits = client::stream(&worker, &CountAndWait { end: 3 });
+        let mut waits = client::stream(&worker, CountAndWait { end: 3 });
         equal("an item", next("an item", &mut waits).await?, 0)?;
-        let mut unpolled = client::stream(&worker, &CountAndWait { end: 2 * many(suite) });
+        let mut unpolled = client::stream(&worker, CountAndWait { end: 2 * many(suite) });
         equal("an item", next("an item", &mut unpolled).await?, 0)?;
         within("disconnecting", worker.disconnect()).await??;
         interrupted(&mut waits, 1, ErrorKind::Closed).await?;
