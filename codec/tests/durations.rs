@@ -95,6 +95,29 @@ fn durations_of_large_values() {
 
 #[test]
 #[ignore = "prints durations, which are meaningful only in release mode"]
+fn durations_of_interrupted_values() {
+    fn measure<C: Codec>(codec: C) {
+        let sample = encode_body(&codec, &(0..10_000).map(order).collect::<Vec<_>>()).unwrap().len();
+        let value: Vec<_> = (0..(80_000 * MIB / sample) as u64).map(order).collect();
+        let encoded = |interrupt_bytes| {
+            let mut buffer = BytesMut::new();
+            let mut pieces = Pieces::new(&mut buffer);
+            pieces.interrupt_at(interrupt_bytes);
+            let result = codec.encode_pieces(&value, &mut pieces);
+            pieces.check(result).is_ok()
+        };
+        let (whole, fits) = shortest(|| encoded(usize::MAX));
+        let (interrupted, within) = shortest(|| encoded(MIB));
+        assert!(fits && !within);
+        println!("{:10} 8 MiB of structs: encoded in {whole:8.2?}, interrupted in {interrupted:8.2?}", C::ID);
+    }
+    measure(Json);
+    measure(Postcard);
+    measure(Cbor);
+}
+
+#[test]
+#[ignore = "prints durations, which are meaningful only in release mode"]
 fn durations_of_values_over_the_limit() {
     fn measure<C: Codec>(codec: &C, what: &str, value: &impl Serialize) {
         let encoded = |limit| {

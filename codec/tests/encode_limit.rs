@@ -75,6 +75,31 @@ fn shared_bytes_count<C: Codec>(codec: C) {
     encoded(&codec, &Shared(Bytes::new(), Bytes::from(vec![7; LIMIT / 4]))).unwrap();
 }
 
+/// Encodes a value that is interrupted at half of its limit.
+fn interrupted<C: Codec, T: Serialize>(codec: &C, value: &T) -> Result<(), CodecError> {
+    // Memory that needs not grow.
+    let mut buffer = BytesMut::with_capacity(4 * LIMIT);
+    let mut pieces = Pieces::new(&mut buffer);
+    pieces.limit_to(limit(codec));
+    pieces.interrupt_at(LIMIT / 2);
+    let result = codec.encode_pieces(value, &mut pieces);
+    pieces.check(result)
+}
+
+fn a_large_value_is_interrupted<C: Codec>(codec: C) {
+    let numbers = Numbers::default();
+    let error = interrupted(&codec, &numbers).unwrap_err();
+    assert!(error.is_interruption() && !error.is_over_budget(), "{error}");
+    assert!((LIMIT / 8..=LIMIT / 2).contains(&numbers.encoded.get()));
+    interrupted(&codec, &vec![1_u8; LIMIT / 10]).unwrap();
+}
+
+fn large_slices_do_not_count_as_large<C: Codec>(codec: C) {
+    interrupted(&codec, &("x".repeat(LIMIT / 4 * 3), vec![1_u8; LIMIT / 20])).unwrap();
+    let error = interrupted(&codec, &"x".repeat(2 * LIMIT)).unwrap_err();
+    assert!(error.is_over_budget(), "{error}");
+}
+
 #[test]
 fn the_cap_of_a_compressed_codec_is_its_limit() {
     let limits = Limits::default().frame(LIMIT);
@@ -97,6 +122,10 @@ macro_rules! suite {
             fn a_value_of_the_largest_size_is_encoded() { super::a_value_of_the_largest_size_is_encoded($codec) }
             #[test]
             fn shared_bytes_count() { super::shared_bytes_count($codec) }
+            #[test]
+            fn a_large_value_is_interrupted() { super::a_large_value_is_interrupted($codec) }
+            #[test]
+            fn large_slices_do_not_count_as_large() { super::large_slices_do_not_count_as_large($codec) }
         }
     )*};
 }

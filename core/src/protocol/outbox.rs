@@ -81,7 +81,9 @@ impl Outbox {
         }
     }
 
-    #[inline]
+    // Always, because the frames of all calls pass it, and whether it is inlined otherwise depends on
+    // unrelated code. It saves 90 instructions of a call on each side.
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<Frame> {
         loop {
             let slot = self.frames.pop_front()?;

@@ -30,6 +30,7 @@ pub fn decode<M: Message, C: Codec>(codec: &C, request: &Request) -> Result<M, E
 }
 
 /// Decodes `body` as the message `M` on `side`.
+#[inline]
 pub(crate) fn decode_payload<M: Message, C: Codec>(codec: &C, body: &Body, side: Role) -> Result<M, Error> {
     match decode_body(codec, body) {
         Ok(message) => Ok(message),
@@ -228,6 +229,7 @@ fn encoded_error<E: ServiceError>(failure: &E, encoded: Result<Body, Error>, nam
 }
 
 /// Decodes the reply to the message `name`.
+#[inline]
 pub(crate) fn decode_reply<R: Value, C: Codec>(
     codec: &C,
     response: &Response,
