@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub(crate) const FEW: usize = 100_000;
 
 /// Number of elements of a value that is larger than 1 MiB with every codec.
-pub(crate) const MANY: usize = 2 << 20;
+pub(crate) const MANY: usize = 5 << 18;
 
 /// Time after which a gate that nobody opens counts as held up. Only a broken test reaches it.
 const GATE_TIMEOUT: Duration = Duration::from_secs(20);
