@@ -30,8 +30,6 @@ pub struct Pieces<'a> {
     limit: BodyLimit,
     /// Length of the buffer at which encoding is interrupted.
     interrupt_bytes: usize,
-    /// Length of the buffer up to which bytes are appended without a check. At most its capacity.
-    unchecked_bytes: usize,
     /// `true` if bytes were refused.
     has_refused: bool,
     /// `true` if they were refused because of `interrupt_bytes`.
@@ -43,13 +41,11 @@ impl<'a> Pieces<'a> {
     /// encoded.
     #[inline]
     pub fn new(buffer: &'a mut BytesMut) -> Self {
-        let unchecked_bytes = buffer.capacity();
         Self {
             buffer,
             shared: SharedPieces(None),
             limit: BodyLimit::NONE,
             interrupt_bytes: usize::MAX,
-            unchecked_bytes,
             has_refused: false,
             is_interrupted: false,
         }
@@ -62,13 +58,13 @@ impl<'a> Pieces<'a> {
         self.limit = self.limit.min(limit);
     }
 
-    /// Interrupts encoding at this number of bytes, so that a large value can be encoded elsewhere:
+    /// Interrupts encoding once it has written this number of bytes, so that a large value can be encoded
+    /// elsewhere:
     /// [`check`](Self::check) returns an [interruption](CodecError::is_interruption). Slices of 64 KiB or
     /// more do not count, because copying them takes little time. Default: never.
     #[inline]
     pub fn interrupt_at(&mut self, bytes: usize) {
         self.interrupt_bytes = bytes;
-        self.unchecked_bytes = self.unchecked_bytes.min(bytes);
     }
 
     /// Returns the buffer to append to, without the limit. Bytes already in the buffer must not be
@@ -117,27 +113,23 @@ impl<'a> Pieces<'a> {
                 self.interrupt_bytes = self.interrupt_bytes.saturating_add(bytes.len());
             }
         }
-        self.set_unchecked();
         Ok(())
     }
 
-    /// Checks the limits if the buffer reaches one of them or must grow. A check of each write would
-    /// cost every value.
+    /// Checks the limit if the buffer must grow. A check of each write would cost every value.
     #[inline]
     fn make_room(&mut self, bytes: usize) -> io::Result<()> {
-        if self.buffer.len() + bytes <= self.unchecked_bytes { Ok(()) } else { self.check_room(bytes) }
+        let fits = bytes <= self.buffer.capacity() - self.buffer.len();
+        if fits && self.buffer.len() < self.interrupt_bytes { Ok(()) } else { self.check_room(bytes) }
     }
 
     #[cold]
     fn check_room(&mut self, bytes: usize) -> io::Result<()> {
-        self.check_limit(bytes)?;
-        if self.buffer.len() + bytes > self.interrupt_bytes {
+        if self.buffer.len() >= self.interrupt_bytes {
             (self.has_refused, self.is_interrupted) = (true, true);
             return Err(refused());
         }
-        self.buffer.reserve(bytes);
-        self.set_unchecked();
-        Ok(())
+        self.check_limit(bytes)
     }
 
     fn check_limit(&mut self, bytes: usize) -> io::Result<()> {
@@ -148,13 +140,8 @@ impl<'a> Pieces<'a> {
         Err(refused())
     }
 
-    /// Sets the length of the buffer up to which neither limit is reached.
-    fn set_unchecked(&mut self) {
-        let limit = self.limit.bytes().saturating_sub(self.shared.bytes());
-        self.unchecked_bytes = self.buffer.capacity().min(limit).min(self.interrupt_bytes);
-    }
-
     /// Number of bytes of the encoded value so far.
+    #[inline]
     fn len(&self) -> usize {
         self.buffer.len() + self.shared.bytes()
     }

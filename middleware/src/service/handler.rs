@@ -76,7 +76,8 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
-/// Decodes the message, calls `run` with it, and encodes the result.
+/// Decodes the message, calls `run` with it, and encodes the result. A result of more than 1 MiB is
+/// encoded on tokio's blocking thread pool.
 ///
 /// # Errors
 /// `Decode` if the payload is not an `M`, `TooLarge` if it exceeds its budget, `Encode` if the
@@ -124,26 +125,16 @@ pin_project! {
     struct Responding<'a, C, F, E> {
         codec: &'a C,
         #[pin]
-        state: RespondingState<F>,
+        run: F,
         encode: E,
-    }
-}
-
-pin_project! {
-    #[project = RespondingStateProj]
-    enum RespondingState<F> {
-        Running {
-            #[pin]
-            run: F,
-        },
-        // The result is large.
-        Encoding { result: Box<LargeValue<Response>> },
+        // Result of `run`, if it is large.
+        large: Option<Box<LargeValue<Response>>>,
     }
 }
 
 impl<'a, C, F, E> Responding<'a, C, F, E> {
     fn new(codec: &'a C, run: F, encode: E) -> Self {
-        Self { codec, state: RespondingState::Running { run }, encode }
+        Self { codec, run, encode, large: None }
     }
 }
 
@@ -155,18 +146,13 @@ where
     type Output = Result<Response, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                RespondingStateProj::Running { run } => {
-                    let result = ready!(run.poll(cx));
-                    match (this.encode)(this.codec, result) {
-                        Encoded::Done(result) => return Poll::Ready(result),
-                        Encoded::Later(result) => this.state.set(RespondingState::Encoding { result }),
-                    }
-                }
-                RespondingStateProj::Encoding { result } => return Pin::new(result).poll(cx),
-            }
+        let this = self.project();
+        if let Some(large) = this.large {
+            return Pin::new(large).poll(cx);
+        }
+        match (this.encode)(this.codec, ready!(this.run.poll(cx))) {
+            Encoded::Done(result) => Poll::Ready(result),
+            Encoded::Later(large) => Pin::new(this.large.insert(large)).poll(cx),
         }
     }
 }

@@ -47,8 +47,8 @@ use crate::{Layered, Middleware, Service};
 pub trait ServiceExt: Service {
     /// Sends a message and waits for its reply. A oneway message completes once it is on its way.
     ///
-    /// The message is encoded immediately, a large one elsewhere. The request is sent when the future is
-    /// first polled: see [`client::send`].
+    /// The message is encoded immediately, and sent when the future is first polled. A large one is encoded
+    /// on a blocking thread: see [`client::send`].
     ///
     /// # Errors
     /// [`CallError::Service`] if the handler returned an error, [`CallError::Call`] for any other
