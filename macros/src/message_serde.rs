@@ -46,13 +46,12 @@ fn located(tokens: TokenStream, span: Span) -> TokenStream {
 
 /// Generates the body of `Message::into_sendable`.
 pub(crate) fn into_sendable(definition: &Definition, method: &Method) -> TokenStream {
-    let shared = definition.krate_in_module();
-    let shared = quote!(#shared::__private::arguments);
+    let krate = definition.krate_in_module();
     let count = Literal::usize_unsuffixed(method.arguments.len());
     let sendable = if is_derived(method) || method.arguments.is_empty() {
         quote!(::std::boxed::Box::new(|| self))
     } else {
-        quote!(#shared::into_sendable::<Self, #count>(self))
+        quote!(#krate::__private::arguments::into_sendable::<Self, #count>(self))
     };
     quote!(::core::result::Result::Ok(#sendable))
 }
