@@ -6,15 +6,16 @@
 #![allow(unsafe_code)] // A future in a fixed memory needs a pointer to it without its type.
 
 use std::fmt;
-use std::future::ready;
+use std::future;
 use std::marker::{PhantomData, PhantomPinned};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use isolated_workers_core::{Error, Response};
 
 use super::BoxFuture;
+use super::large_value::Encoded;
 
 /// Size in bytes up to which a future is stored in its [`Answer`]. A larger one is boxed.
 const INLINE_BYTES: usize = 480;
@@ -33,7 +34,7 @@ struct Storage {
 pub struct Answer<'a> {
     /// Contains an `F`, for which `poll` and `drop` were made.
     storage: Storage,
-    poll: unsafe fn(*mut Storage, &mut Context<'_>) -> Poll<Result<Response, Error>>,
+    poll: unsafe fn(*mut Storage, &mut Context<'_>) -> Poll<Encoded<Response>>,
     drop: unsafe fn(*mut Storage),
     /// The future, which may borrow and must not move.
     future: PhantomData<(BoxFuture<'a>, PhantomPinned)>,
@@ -48,6 +49,14 @@ impl<'a> Answer<'a> {
     where
         F: Future<Output = Result<Response, Error>> + Send + 'a,
     {
+        Self::encoding(future)
+    }
+
+    /// Erases the type of `future`, which may return a response that is still encoded.
+    pub(super) fn encoding<F>(future: F) -> Self
+    where
+        F: Future<Output: Into<Encoded<Response>>> + Send + 'a,
+    {
         if const { size_of::<F>() <= INLINE_BYTES && align_of::<F>() <= align_of::<Storage>() } {
             Self::inline(future)
         } else {
@@ -58,14 +67,14 @@ impl<'a> Answer<'a> {
     /// Answer without a handler: the call failed before it.
     #[cold]
     pub fn failed(error: Error) -> Self {
-        Self::new(ready(Err(error)))
+        Self::new(future::ready(Err(error)))
     }
 
     /// Stores `future`, which must fit.
     #[inline]
     fn inline<F>(future: F) -> Self
     where
-        F: Future<Output = Result<Response, Error>> + Send + 'a,
+        F: Future<Output: Into<Encoded<Response>>> + Send + 'a,
     {
         assert!(size_of::<F>() <= INLINE_BYTES && align_of::<F>() <= align_of::<Storage>());
         let mut storage = Storage { _future: MaybeUninit::uninit() };
@@ -79,9 +88,12 @@ impl<'a> Answer<'a> {
 ///
 /// # Safety
 /// `storage` contains an `F`, and does not move until the `F` is dropped.
-unsafe fn poll<F: Future>(storage: *mut Storage, cx: &mut Context<'_>) -> Poll<F::Output> {
+unsafe fn poll<F>(storage: *mut Storage, cx: &mut Context<'_>) -> Poll<Encoded<Response>>
+where
+    F: Future<Output: Into<Encoded<Response>>>,
+{
     // SAFETY: the caller guarantees both.
-    unsafe { Pin::new_unchecked(&mut *storage.cast::<F>()) }.poll(cx)
+    unsafe { Pin::new_unchecked(&mut *storage.cast::<F>()) }.poll(cx).map(Into::into)
 }
 
 /// Drops the future in `storage`.
@@ -97,12 +109,19 @@ impl Future for Answer<'_> {
     type Output = Result<Response, Error>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: the storage is not moved. It is pinned, as the answer is not `Unpin`, and
         // contains the future that `poll` was made for until the answer is dropped.
-        unsafe {
-            let this = self.get_unchecked_mut();
+        let polled = unsafe {
+            let this = self.as_mut().get_unchecked_mut();
             (this.poll)(&raw mut this.storage, cx)
+        };
+        match ready!(polled) {
+            Encoded::Done(result) => Poll::Ready(result),
+            Encoded::Later(large) => {
+                self.set(Self::new(large));
+                self.poll(cx)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! [`respond`] in each arm.
 
 use std::pin::Pin;
-use std::task::{self, Poll, ready};
+use std::task::{self, Poll};
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_codec::{BodyLimit, Codec};
@@ -18,7 +18,7 @@ use super::encoding::{
     Part, SKEW_ADVICE, decode_payload, encode_error, encode_into, encode_owned_error, encode_small_into,
     unencodable,
 };
-use super::large_value::{Encoded, LargeValue};
+use super::large_value::Encoded;
 pub use super::streaming::{respond_stream, respond_stream_in_context, streaming};
 use crate::Context;
 
@@ -93,7 +93,7 @@ where
         Ok(message) => {
             // The payload may be large, and the handler no longer needs it.
             drop(request);
-            Answer::new(Responding::new(codec, run(message), encode_result::<M, C>))
+            Answer::encoding(Responding { codec, run: run(message), encode: encode_result::<M, C> })
         }
         Err(error) => Answer::failed(error),
     }
@@ -113,7 +113,7 @@ where
     match decode(codec, &request) {
         Ok(message) => {
             drop(request);
-            Answer::new(Responding::new(codec, run(message), encode_reply::<M, C>))
+            Answer::encoding(Responding { codec, run: run(message), encode: encode_reply::<M, C> })
         }
         Err(error) => Answer::failed(error),
     }
@@ -127,14 +127,6 @@ pin_project! {
         #[pin]
         run: F,
         encode: E,
-        // Result of `run`, if it is large.
-        large: Option<Box<LargeValue<Response>>>,
-    }
-}
-
-impl<'a, C, F, E> Responding<'a, C, F, E> {
-    fn new(codec: &'a C, run: F, encode: E) -> Self {
-        Self { codec, run, encode, large: None }
     }
 }
 
@@ -143,17 +135,11 @@ where
     F: Future,
     E: Fn(&C, F::Output) -> Encoded<Response>,
 {
-    type Output = Result<Response, Error>;
+    type Output = Encoded<Response>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Some(large) = this.large {
-            return Pin::new(large).poll(cx);
-        }
-        match (this.encode)(this.codec, ready!(this.run.poll(cx))) {
-            Encoded::Done(result) => Poll::Ready(result),
-            Encoded::Later(large) => Pin::new(this.large.insert(large)).poll(cx),
-        }
+        this.run.poll(cx).map(|result| (this.encode)(this.codec, result))
     }
 }
 
@@ -177,14 +163,11 @@ where
     let cancel_on_drop = context.cancelled().clone().drop_guard();
     let end_callbacks = context.end_callbacks_on_drop();
     let run = run(context, message);
-    Answer::new(async move {
+    Answer::encoding(async move {
         let result = run.await;
         cancel_on_drop.disarm();
         drop(end_callbacks);
-        match encode_result::<M, C>(codec, result) {
-            Encoded::Done(result) => result,
-            Encoded::Later(result) => result.await,
-        }
+        encode_result::<M, C>(codec, result)
     })
 }
 

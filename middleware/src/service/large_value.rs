@@ -20,6 +20,13 @@ pub(super) enum Encoded<T: Send + 'static> {
     Later(Box<LargeValue<T>>),
 }
 
+impl<T: Send + 'static> From<Result<T, Error>> for Encoded<T> {
+    #[inline]
+    fn from(result: Result<T, Error>) -> Self {
+        Self::Done(result)
+    }
+}
+
 /// Large value that is encoded. Dropping the future drops the result.
 pub(super) struct LargeValue<T: Send + 'static> {
     task: BlockingTask<Result<T, Error>>,
