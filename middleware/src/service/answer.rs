@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use isolated_workers_core::{Error, Response};
 
 use super::BoxFuture;
-use super::large_value::Encoded;
+use super::large_value::{Encoded, LargeValue};
 
 /// Size in bytes up to which a future is stored in its [`Answer`]. A larger one is boxed.
 const INLINE_BYTES: usize = 480;
@@ -118,11 +118,21 @@ impl Future for Answer<'_> {
         };
         match ready!(polled) {
             Encoded::Done(result) => Poll::Ready(result),
-            Encoded::Later(large) => {
-                self.set(Self::new(large));
-                self.poll(cx)
-            }
+            Encoded::Later(large) => self.poll_large(large, cx),
         }
+    }
+}
+
+impl Answer<'_> {
+    /// Keeps `large` instead of the future that has returned it.
+    #[cold]
+    fn poll_large(
+        mut self: Pin<&mut Self>,
+        large: Box<LargeValue<Response>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response, Error>> {
+        self.set(Self::new(large));
+        self.poll(cx)
     }
 }
 
