@@ -179,7 +179,9 @@ where
 {
     let (codec, limit) = (service.codec().clone(), service.body_limit());
     let items = items.into_items(M::NAME);
-    Items::new(EncodedItems::new(items, codec, limit, M::NAME, |_: &S::Codec, error: Error| error))
+    Items::new(EncodedItems::new(items, codec, limit, M::NAME, |_: &S::Codec, error: Error| {
+        Encoded::Done(Err(error))
+    }))
 }
 
 pin_project! {
