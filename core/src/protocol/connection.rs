@@ -10,7 +10,7 @@ use super::errors::{
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
-use super::streams::{Breach, Receiving, Sending, StreamTable};
+use super::streams::{Breach, ClosedStreams, Receiving, Sending, StreamTable};
 use super::timer_batches::{CallTimer, Expiry, TimerBatches};
 use super::{Admission, Event, StreamEnd};
 use crate::{
@@ -212,7 +212,7 @@ impl<T> Connection<T> {
     /// Starts the items of a call that was held, or ends them if there are none.
     fn start_items(&mut self, id: TxId) {
         match self.streams.sending(Role::Caller, &id) {
-            Sending::Ended => self.outbox.push(Frame::ItemsEnd { id }),
+            Sending::Ended => self.push_items_end(id),
             _ => self.streams.set_ready(Role::Caller, id),
         }
     }
@@ -280,6 +280,9 @@ impl<T> Connection<T> {
     pub fn send_item(&mut self, role: Role, id: &TxId, item: Body) {
         if self.sending(role, id) == Sending::Ready {
             self.streams.send(role, id, item.len());
+            if role == Role::Caller {
+                self.streams.queue(id, self.outbox.next_number(), self.outbox.popped());
+            }
             self.outbox.push(Frame::Item { id: id.clone(), from: role, body: item.into() });
         }
     }
@@ -287,8 +290,13 @@ impl<T> Connection<T> {
     /// Ends the items of a call of this side. The items of a callee end with its answer.
     pub fn end_items(&mut self, id: &TxId) {
         if self.streams.end(id) && !self.is_call_held(id) {
-            self.outbox.push(Frame::ItemsEnd { id: id.clone() });
+            self.push_items_end(id.clone());
         }
+    }
+
+    fn push_items_end(&mut self, id: TxId) {
+        self.streams.queue(&id, self.outbox.next_number(), self.outbox.popped());
+        self.outbox.push(Frame::ItemsEnd { id });
     }
 
     /// Moves the items that have arrived for a call, in which this side has `role`, to the end of
@@ -333,17 +341,20 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Ends the streams of a call that has ended here. Its queued items are not sent. Returns the items
-    /// that the owner has not taken.
+    /// Ends the streams of a call that has ended here. Its queued items are not sent, nor their end:
+    /// without the items, those before would look like all of them. Returns the items that the owner has
+    /// not taken.
     fn end_streams(&mut self, id: &TxId) -> Option<VecDeque<Body>> {
-        let items = self.close_streams(Role::Caller, id)?;
-        self.outbox.remove_items(id, Role::Caller);
+        let ClosedStreams { items, queued } = self.close_streams(Role::Caller, id)?;
+        for number in queued {
+            self.outbox.retract(number);
+        }
         Some(items)
     }
 
-    /// Ends the streams of a call. Returns the items that the owner has not taken.
+    /// Removes the streams of a call.
     #[inline]
-    fn close_streams(&mut self, role: Role, id: &TxId) -> Option<VecDeque<Body>> {
+    fn close_streams(&mut self, role: Role, id: &TxId) -> Option<ClosedStreams> {
         if self.streams.is_empty(role) { None } else { self.streams.close(role, id) }
     }
 
@@ -423,7 +434,7 @@ impl<T> Connection<T> {
             .filter_map(|(id, call)| {
                 let executed = self.outbox.executed_if_closed(call.frame);
                 let error = error(call.name.as_str()).with_executed(executed);
-                let items = self.close_streams(Role::Caller, &id);
+                let items = self.close_streams(Role::Caller, &id).map(|closed| closed.items);
                 Some(ended(call.token?, Err(error), items))
             })
             .collect();
@@ -606,7 +617,7 @@ impl<T> Connection<T> {
             }
             Frame::Item { id, from: Role::Callee, .. } => {
                 let error = Box::new(error.to_remote());
-                self.outbox.remove_items(&id, Role::Callee);
+                self.outbox.remove_items_of_callee(&id);
                 if !self.outbox.replace_answer(&id, &error) {
                     self.answer(&id, Err(error));
                 }
@@ -744,6 +755,11 @@ impl<T> Connection<T> {
             Sending::Ready if role == Role::Caller && self.is_call_held(id) => Sending::Waiting,
             sending => sending,
         }
+    }
+
+    /// Returns `true` if items of a call of this side have arrived that the owner has not taken.
+    pub fn has_items(&self, id: &TxId) -> bool {
+        self.streams.has_items(id)
     }
 
     /// Size of the items that have arrived and that the owner has not taken, in bytes.

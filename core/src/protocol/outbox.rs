@@ -23,6 +23,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// Number of frames taken from the queue, or skipped.
+    pub(super) fn popped(&self) -> u64 {
+        self.popped
+    }
+
     /// Number that the next pushed frame gets.
     #[inline]
     pub(super) fn next_number(&self) -> u64 {
@@ -143,16 +148,13 @@ impl Outbox {
         if number < self.popped { Executed::Maybe } else { Executed::No }
     }
 
-    /// Removes the queued items that this side, which has the role `from`, sends for a call, and their
-    /// end. Without it, the items before would look like all of them. Searches the queue.
+    /// Removes the queued items with which this side answers a request. Searches the queue.
     #[cold]
-    pub(super) fn remove_items(&mut self, id: &TxId, from: Role) {
+    pub(super) fn remove_items_of_callee(&mut self, id: &TxId) {
         for slot in &mut self.frames {
-            let frame = slot.take_if(|frame| match frame {
-                Frame::Item { id: other, from: role, .. } => other == id && *role == from,
-                Frame::ItemsEnd { id: other } => other == id && from == Role::Caller,
-                _ => false,
-            });
+            let frame = slot.take_if(
+                |frame| matches!(frame, Frame::Item { id: other, from: Role::Callee, .. } if other == id),
+            );
             self.weight -= frame.map_or(0, |frame| frame.weight());
         }
         self.drop_retracted();

@@ -44,6 +44,18 @@ struct Sent {
     /// Cost of the items for which no credit has come back.
     used: usize,
     has_ended: bool,
+    /// Numbers of the frames that a caller has queued, the oldest first. Some may have been taken from the
+    /// queue.
+    queued: VecDeque<u64>,
+}
+
+/// What is left of the streams of a call that has ended.
+#[derive(Debug, Default)]
+pub(super) struct ClosedStreams {
+    /// Items that the owner has not taken.
+    pub(super) items: VecDeque<Body>,
+    /// Numbers of the frames that a caller has queued.
+    pub(super) queued: VecDeque<u64>,
 }
 
 /// Breach of the protocol by a peer.
@@ -124,12 +136,14 @@ impl StreamTable {
         self.table_mut(role).insert(id, call);
     }
 
-    /// Removes the streams of a call that has ended. Returns the items that were not taken. Not inlined:
-    /// most calls have none.
+    /// Removes the streams of a call that has ended. Not inlined: most calls have none.
     #[cold]
-    pub(super) fn close(&mut self, role: Role, id: &TxId) -> Option<VecDeque<Body>> {
-        let call = self.table_mut(role).remove(id)?;
-        Some(call.received.map(|received| received.items).unwrap_or_default())
+    pub(super) fn close(&mut self, role: Role, id: &TxId) -> Option<ClosedStreams> {
+        let CallStreams { received, sent } = self.table_mut(role).remove(id)?;
+        Some(ClosedStreams {
+            items: received.map(|received| received.items).unwrap_or_default(),
+            queued: sent.map(|sent| sent.queued).unwrap_or_default(),
+        })
     }
 
     pub(super) fn clear(&mut self) {
@@ -185,6 +199,12 @@ impl StreamTable {
         if received.has_ended { Receiving::Ended } else { Receiving::Open }
     }
 
+    /// Returns `true` if items of a call of this side have arrived that the owner has not taken.
+    pub(super) fn has_items(&self, id: &TxId) -> bool {
+        let received = self.calls.get(id).and_then(|call| call.received.as_ref());
+        received.is_some_and(|received| !received.items.is_empty())
+    }
+
     /// Records that the owner has taken items that cost `cost`. Returns the credit to give back, once
     /// it is half of what is taken.
     pub(super) fn finish(&mut self, role: Role, id: &TxId, cost: usize) -> Option<u64> {
@@ -211,6 +231,17 @@ impl StreamTable {
     pub(super) fn send(&mut self, role: Role, id: &TxId, bytes: usize) {
         if let Some(sent) = self.table_mut(role).get_mut(id).and_then(|call| call.sent.as_mut()) {
             sent.used += Admission::item_cost(bytes);
+        }
+    }
+
+    /// Records the number of a frame that this side, the caller, has queued. Those below `popped` were taken
+    /// from the queue.
+    pub(super) fn queue(&mut self, id: &TxId, number: u64, popped: u64) {
+        if let Some(sent) = self.calls.get_mut(id).and_then(|call| call.sent.as_mut()) {
+            while sent.queued.front().is_some_and(|&oldest| oldest < popped) {
+                sent.queued.pop_front();
+            }
+            sent.queued.push_back(number);
         }
     }
 

@@ -1,6 +1,9 @@
 use std::collections::VecDeque;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
-use isolated_workers_core::protocol::{Admission, Receiving, Sending};
+use isolated_workers_core::protocol::{Admission, Connection, Receiving, Sending};
 use isolated_workers_core::testing::Endpoint::{Host, Worker};
 use isolated_workers_core::{ErrorKind, Frame, Items, Role, Streams};
 
@@ -313,4 +316,24 @@ fn many_streams_that_are_opened_and_cancelled_leave_nothing() {
         while pair.connection_mut(Worker).poll_stream().is_some() {}
     }
     assert_idle(&mut pair);
+}
+
+#[test]
+fn calls_that_end_while_a_long_queue_has_their_items_are_retracted_without_a_search() {
+    const CALLS: u64 = 60_000;
+    let (ended, end) = channel();
+    // A search for each call takes minutes.
+    thread::spawn(move || {
+        let mut host = Connection::with_admission(Admission::WORKER, Admission::WORKER);
+        for number in 0..CALLS {
+            host.call(id(number), with_streams(BOTH), NO_LIMIT, ()).unwrap();
+            host.send_item(Role::Caller, &id(number), Body::empty());
+            host.end_items(&id(number));
+        }
+        for number in 0..CALLS {
+            assert!(host.cancel(&id(number)).is_some());
+        }
+        let _ = ended.send((host.poll_transmit().is_none(), host.in_flight()));
+    });
+    assert_eq!(end.recv_timeout(Duration::from_secs(30)), Ok((true, 0)));
 }
