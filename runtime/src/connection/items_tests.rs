@@ -1,23 +1,25 @@
-//! Tests of the items of calls that are refused, or whose requests are not sent.
+//! Tests of the items of calls that are refused, are not sent, wait, or run as suspects.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use isolated_workers_codec::Postcard;
-use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::protocol::handshake::Terms;
+use isolated_workers_core::protocol::{Admission, Event};
 use isolated_workers_core::{
-    Body, Error, ErrorKind, Executed, Items, Limits, Message, Name, Never, Request, Response, SequentialIds,
+    Body, Error, ErrorKind, Executed, Frame, Items, Limits, Message, Name, Never, Request, Response, Role,
+    SequentialIds,
 };
 use isolated_workers_middleware::Service;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
-use super::{Availability, Call, CallTarget, Link};
+use super::link_calls::LinkCalls;
+use super::{Availability, Call, CallTarget, ItemSender, Link, StreamRequest, Suspect};
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Note;
@@ -182,4 +184,109 @@ fn an_unsent_request_is_returned_only_with_all_of_its_items() {
     }
     let Some((Poll::Ready(_), Some(unsent))) = ended.next() else { panic!("no item was taken") };
     assert!(unsent.request.is_repeatable());
+}
+
+struct Noop;
+
+impl Wake for Noop {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Returns a waker, and a reference that tells whether a clone of it is left.
+fn waker() -> (Waker, Weak<Noop>) {
+    let waker = Arc::new(Noop);
+    let left = Arc::downgrade(&waker);
+    (waker.into(), left)
+}
+
+/// Returns a link with so many queued bytes that no item is sent, and the call that has queued them.
+fn full_link() -> (Link<Postcard>, DuplexStream, impl Future<Output = Result<Response, Error>>) {
+    let (link, there) = link(10, true);
+    let large = Request::new(Name::from_static("large"), Body::from(vec![0; 300 << 10]));
+    let mut call = Box::pin(Call::new(Own(link.clone()), large));
+    assert!(poll_once(call.as_mut()).is_pending());
+    (link, there, call)
+}
+
+/// Target of a call that owns its link.
+struct Own(Link<Postcard>);
+
+impl CallTarget for Own {
+    type Codec = Postcard;
+    const NEEDS_PERMIT: bool = false;
+
+    fn link(&self) -> &Link<Postcard> {
+        &self.0
+    }
+}
+
+#[test]
+fn a_call_that_has_ended_leaves_no_waker_to_a_full_queue() {
+    let (link, _there, _large) = full_link();
+    for is_timed_out in [false, true] {
+        let (waker, left) = waker();
+        let mut request = request("work", Items::new(stream::iter([Ok(Body::empty())])));
+        request.set_timeout(Some(Duration::from_millis(1)));
+        let mut call = Box::pin(link.call(request));
+        let mut poll = || call.as_mut().poll(&mut Context::from_waker(&waker));
+        // The first poll sends the request, and the second one would send an item.
+        assert!(poll().is_pending() && poll().is_pending());
+        if is_timed_out {
+            LinkCalls::handle_timeout(&link, Instant::now() + Duration::from_secs(1));
+            assert!(poll().is_ready());
+        }
+        drop((call, waker));
+        assert!(left.upgrade().is_none(), "timed out: {is_timed_out}");
+    }
+}
+
+#[test]
+fn a_request_that_was_answered_leaves_no_waker_to_a_full_queue() {
+    let (link, _there, _large) = full_link();
+    let (waker, left) = waker();
+    let mut request = Request::new(Name::from_static("count"), Body::empty());
+    request.set_takes_items(true);
+    let streams = link.change(|state| {
+        let received = state.connection.handle_frame(Frame::Request { id: 1.into(), request });
+        let Ok(Some(Event::Requested(mut request))) = received else { panic!("no request") };
+        state.open_handler(&mut request, || Arc::new(link.clone()));
+        Arc::clone(request.extensions().get::<Arc<StreamRequest>>().unwrap())
+    });
+    let mut sender = ItemSender::new(Items::new(stream::iter([Ok(Body::empty())])));
+    assert!(sender.poll_request(&streams, &mut Context::from_waker(&waker)).is_pending());
+    link.change(|state| state.answer(&1.into(), Ok(Response::default())));
+    drop(waker);
+    assert!(left.upgrade().is_none());
+}
+
+/// Waker of one of several calls, which records its wake-up.
+struct Records(usize, Arc<Mutex<Vec<usize>>>);
+
+impl Wake for Records {
+    fn wake(self: Arc<Self>) {
+        self.1.lock().unwrap().push(self.0);
+    }
+}
+
+#[tokio::test]
+async fn senders_are_woken_in_the_order_in_which_they_began_to_wait_for_space() {
+    let (link, mut there, _large) = full_link();
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let mut calls: Vec<_> = (0..9)
+        .map(|_| Box::pin(link.call(request("work", Items::new(stream::iter([Ok(Body::empty())]))))))
+        .collect();
+    // The first poll sends the request. The others would send an item.
+    for _ in 0..3 {
+        for (number, call) in calls.iter_mut().enumerate() {
+            let waker = Waker::from(Arc::new(Records(number, Arc::clone(&woken))));
+            assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+    }
+    woken.lock().unwrap().clear();
+    let mut buffer = [0; 1024];
+    tokio::select! {
+        is_open = link.flush() => assert!(is_open),
+        () = async { while there.read(&mut buffer).await.is_ok() {} } => panic!("the stream broke"),
+    }
+    assert_eq!(*woken.lock().unwrap(), (0..9).collect::<Vec<_>>());
 }

@@ -417,6 +417,7 @@ impl<F: Framing> State<F> {
     #[must_use = "drop it after the mutex is released, and tell the link to which the call has moved"]
     pub(super) fn abandon(&mut self, waiter: usize, id: &TxId) -> Waiter {
         let removed = self.waiters.remove(waiter);
+        self.handler_streams.remove_stalled(waiter);
         if let Waiter::Waiting(_, held) = removed {
             let given_up = self.connection.given_up();
             self.connection.cancel(id);

@@ -6,6 +6,7 @@
 mod handlers;
 mod item_sender;
 mod request_items;
+mod stalled_senders;
 mod streaming_call;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use isolated_workers_core::{Body, Error, Items, Request, Role, TxId};
 pub(super) use self::handlers::HandlerStreams;
 pub(crate) use self::item_sender::ItemSender;
 use self::request_items::RequestItems;
+use self::stalled_senders::Sender;
 pub(super) use self::streaming_call::{Progress, StreamingCall};
 use super::link_calls::{LinkCalls, StreamCall, StreamRef};
 use super::state::State;
@@ -29,6 +31,15 @@ const MAX_QUEUED_ITEM_BYTES: usize = 256 << 10;
 /// Cost of used-up items at which their credit is given back before further ones are taken: a quarter
 /// of what this side takes, so that the peer seldom waits.
 const CREDIT_BYTES: usize = 64 << 10;
+
+impl StreamRef<'_> {
+    fn sender(&self) -> Sender {
+        match self {
+            Self::Call(call) => Sender::Call(call.key),
+            Self::Request(request) => Sender::Request(request.id.clone()),
+        }
+    }
+}
 
 impl<F: Framing> State<F> {
     /// Wakes whoever waits for streams that have something new.
@@ -56,7 +67,18 @@ impl<F: Framing> State<F> {
     #[inline]
     pub(super) fn wake_item_senders(&mut self) {
         if self.handler_streams.has_stalled() && !self.is_item_queue_full() {
-            self.woken.extend(self.handler_streams.take_stalled());
+            self.wake_stalled();
+        }
+    }
+
+    #[cold]
+    fn wake_stalled(&mut self) {
+        for sender in self.handler_streams.take_stalled() {
+            let waker = match sender {
+                Sender::Call(key) => self.waiters.take_waker(key),
+                Sender::Request(id) => self.handler_streams.take_sender(&id),
+            };
+            self.woken.extend(waker);
         }
     }
 
@@ -69,6 +91,7 @@ impl<F: Framing> State<F> {
     pub(super) fn complete_stream(&mut self, event: Event<usize>) {
         if let Event::StreamEnded { token, mut end } = event {
             end.result = end.result.map_err(Error::of_call);
+            self.handler_streams.remove_stalled(token);
             let completed = self.waiters.complete_stream(token, end);
             self.completed(completed);
         }
@@ -125,11 +148,11 @@ impl<F: Framing> State<F> {
             (Sending::Ready, _) if !self.is_item_queue_full() && self.is_open() => {
                 return Some(Poll::Ready(true));
             }
-            (Sending::Ready, _) => self.handler_streams.stall(waker),
-            (Sending::Waiting, StreamRef::Call(_)) => {}
-            (Sending::Waiting, StreamRef::Request(request)) => {
-                self.handler_streams.wait_for_credit(&request.id, waker);
-            }
+            (Sending::Ready, _) => self.handler_streams.stall(stream.sender()),
+            (Sending::Waiting, _) => {}
+        }
+        if let StreamRef::Request(request) = stream {
+            self.handler_streams.wait_to_send(&request.id, waker);
         }
         Some(Poll::Pending)
     }

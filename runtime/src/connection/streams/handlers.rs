@@ -5,26 +5,27 @@ use hashbrown::HashMap;
 use isolated_workers_core::TxId;
 
 use super::super::link_calls::{LinkCalls, StreamRequest};
+use super::stalled_senders::{Sender, StalledSenders};
 
-/// Streams of the requests of the peer, and everything else that waits for streams. The wakers of this
-/// side's calls are in their waiters.
+/// Streams of the requests of the peer, and the senders that wait for space. The wakers of this side's
+/// calls are in their waiters.
 #[derive(Default)]
 pub(in super::super) struct HandlerStreams {
     handlers: HashMap<TxId, Handler>,
-    /// Senders of items that wait for space in the queue.
-    stalled: Vec<Waker>,
+    stalled: StalledSenders,
 }
 
 /// Handler of a request that has streams. Different tasks may poll both directions.
 struct Handler {
     request: Arc<StreamRequest>,
     items: Option<Waker>,
-    credit: Option<Waker>,
+    /// Waker of the sender, which waits for credit, or for space in the queue.
+    sender: Option<Waker>,
 }
 
 impl Handler {
     fn wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        self.items.take().into_iter().chain(self.credit.take())
+        self.items.take().into_iter().chain(self.sender.take())
     }
 
     fn close(mut self) -> impl Iterator<Item = Waker> {
@@ -37,7 +38,7 @@ impl HandlerStreams {
     /// Adds the handler of a request.
     pub(in super::super) fn open(&mut self, id: TxId, link: Arc<dyn LinkCalls>) -> Arc<StreamRequest> {
         let request = Arc::new(StreamRequest::new(id.clone(), link));
-        let handler = Handler { request: Arc::clone(&request), items: None, credit: None };
+        let handler = Handler { request: Arc::clone(&request), items: None, sender: None };
         self.handlers.insert(id, handler);
         request
     }
@@ -60,6 +61,9 @@ impl HandlerStreams {
 
     /// Removes the handler of a request that was answered. Returns its wakers.
     pub(super) fn close(&mut self, id: &TxId) -> impl Iterator<Item = Waker> + use<> {
+        if self.has_stalled() {
+            self.stalled.remove(&Sender::Request(id.clone()));
+        }
         self.handlers.remove(id).into_iter().flat_map(Handler::close)
     }
 
@@ -70,10 +74,10 @@ impl HandlerStreams {
         }
     }
 
-    /// Exchanges the waker of a handler that waits for credit with `waker`.
-    pub(super) fn wait_for_credit(&mut self, id: &TxId, waker: &mut Option<Waker>) {
+    /// Exchanges the waker of a handler that waits until it may send with `waker`.
+    pub(super) fn wait_to_send(&mut self, id: &TxId, waker: &mut Option<Waker>) {
         if let Some(handler) = self.handlers.get_mut(id) {
-            std::mem::swap(&mut handler.credit, waker);
+            std::mem::swap(&mut handler.sender, waker);
         }
     }
 
@@ -82,11 +86,16 @@ impl HandlerStreams {
         self.handlers.get_mut(id).map(Handler::wakers).into_iter().flatten()
     }
 
-    /// Adds a sender that waits for space. A sender that is polled again is not added twice.
-    pub(super) fn stall(&mut self, waker: &mut Option<Waker>) {
-        let is_known = |waker: &Waker| self.stalled.iter().any(|other| other.will_wake(waker));
-        if !waker.as_ref().is_some_and(is_known) {
-            self.stalled.extend(waker.take());
+    /// Adds a sender that waits for space. Its waker is registered with its call.
+    pub(super) fn stall(&mut self, sender: Sender) {
+        self.stalled.insert(sender);
+    }
+
+    /// Removes a sender whose call has ended.
+    #[inline]
+    pub(in super::super) fn remove_stalled(&mut self, key: usize) {
+        if self.has_stalled() {
+            self.stalled.remove(&Sender::Call(key));
         }
     }
 
@@ -95,14 +104,18 @@ impl HandlerStreams {
         !self.stalled.is_empty()
     }
 
-    pub(super) fn take_stalled(&mut self) -> Vec<Waker> {
-        std::mem::take(&mut self.stalled)
+    pub(super) fn take_stalled(&mut self) -> Vec<Sender> {
+        self.stalled.take()
+    }
+
+    /// Takes the waker of a request's sender.
+    pub(super) fn take_sender(&mut self, id: &TxId) -> Option<Waker> {
+        self.handlers.get_mut(id)?.sender.take()
     }
 
     /// Removes everything, because the connection has ended. Returns all wakers.
     pub(in super::super) fn take_all(&mut self) -> Vec<Waker> {
-        let mut wakers = self.take_stalled();
-        wakers.extend(self.handlers.drain().flat_map(|(_, handler)| handler.close()));
-        wakers
+        self.stalled.clear();
+        self.handlers.drain().flat_map(|(_, handler)| handler.close()).collect()
     }
 }
