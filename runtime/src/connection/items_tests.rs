@@ -290,3 +290,40 @@ async fn senders_are_woken_in_the_order_in_which_they_began_to_wait_for_space() 
     }
     assert_eq!(*woken.lock().unwrap(), (0..9).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_suspect_whose_items_flow_lets_the_next_one_run() {
+    let (link, _there) = link(1 << 16, true);
+    let suspect = |id: u64| {
+        let mut request = Request::new(Name::from_static("work"), Body::empty());
+        request.extensions_mut().insert(Suspect);
+        request.set_id(id.into());
+        request
+    };
+    let mut receives = suspect(1);
+    receives.set_takes_items(true);
+    let mut receives = pin!(link.call(receives));
+    assert!(poll_once(receives.as_mut()).is_pending());
+
+    let mut sends = suspect(2);
+    sends.set_items(Items::new(stream::iter([Ok(Body::empty())]).chain(stream::pending())));
+    let mut sends = pin!(link.call(sends));
+    assert!(poll_once(sends.as_mut()).is_pending());
+    assert_eq!(link.lock().connection.in_flight(), 1);
+    link.change(|state| {
+        let item = Frame::Item { id: 1.into(), from: Role::Callee, body: Box::new(Body::empty()) };
+        state.connection.handle_frame(item).unwrap();
+        state.wake_streams();
+    });
+    assert!(poll_once(sends.as_mut()).is_pending());
+    assert_eq!(link.lock().connection.in_flight(), 2);
+
+    let mut last = pin!(link.call(suspect(3)));
+    assert!(poll_once(last.as_mut()).is_pending());
+    assert_eq!(link.lock().connection.in_flight(), 2);
+    // Sends an item.
+    assert!(poll_once(sends.as_mut()).is_pending());
+    assert!(poll_once(last.as_mut()).is_pending());
+    assert_eq!(link.lock().connection.in_flight(), 3);
+    assert!(link.has_suspect());
+}

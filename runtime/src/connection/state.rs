@@ -326,9 +326,15 @@ impl<F: Framing> State<F> {
             self.release_permit();
         }
         if held.suspect {
-            self.has_suspect = false;
-            self.unpark_suspects();
+            self.suspect_ended();
         }
+    }
+
+    /// Lets the next suspect run.
+    #[cold]
+    pub(super) fn suspect_ended(&mut self) {
+        self.has_suspect = false;
+        self.unpark_suspects();
     }
 
     /// Returns `true` if a caller on `runtime` runs on the runtime of the connection task.

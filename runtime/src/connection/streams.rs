@@ -55,8 +55,11 @@ impl<F: Framing> State<F> {
         while let Some((role, id)) = self.connection.poll_stream() {
             match role {
                 Role::Caller => {
-                    let key = self.connection.token(&id).copied();
-                    self.woken.extend(key.and_then(|key| self.waiters.take_waker(key)));
+                    let Some(key) = self.connection.token(&id).copied() else { continue };
+                    if self.connection.has_items(&id) {
+                        self.release_suspect(key);
+                    }
+                    self.woken.extend(self.waiters.take_waker(key));
                 }
                 _ => self.woken.extend(self.handler_streams.take_ready(&id)),
             }
@@ -162,10 +165,21 @@ impl<F: Framing> State<F> {
             return Err(item);
         }
         let (role, id) = (stream.role(), stream.id());
+        if let StreamRef::Call(call) = stream {
+            self.release_suspect(call.key);
+        }
         self.connection.send_item(role, id, item);
         self.encode();
         self.wake_task();
         Ok(self.connection.sending(role, id) == Sending::Ready && !self.is_item_queue_full())
+    }
+
+    /// Handles that a call is not run again after a crash, because the first of its items was sent or has
+    /// arrived. It may last for long, and other suspects may run beside it.
+    fn release_suspect(&mut self, key: usize) {
+        if self.has_suspect() && self.waiters.release_suspect(key) {
+            self.suspect_ended();
+        }
     }
 
     pub(super) fn end_items(&mut self, call: &StreamCall) -> Option<()> {

@@ -71,6 +71,14 @@ impl Waiters {
         matches!(self.0.get(key), Some(Waiter::Waiting(_, held)) if held.permit)
     }
 
+    /// Releases the right of a call to be the one suspect. Returns `true` if it was.
+    pub(super) fn release_suspect(&mut self, key: usize) -> bool {
+        match self.0.get_mut(key) {
+            Some(Waiter::Waiting(_, held)) => std::mem::take(&mut held.suspect),
+            _ => false,
+        }
+    }
+
     /// Stores the result of a call. Returns the waker of its caller, and what the call held.
     #[inline]
     pub(super) fn complete(&mut self, key: usize, result: Result<Response, Error>) -> Option<(Waker, Held)> {
