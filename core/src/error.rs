@@ -186,10 +186,11 @@ impl Error {
     }
 
     /// Records that the error ended a stream after `items` items, unless that is recorded already.
-    /// `Display` writes the number after the text.
+    /// `Display` writes the number after the text. After an item, [`executed`](Self::executed) is never
+    /// `No`: the handler has sent it.
     pub fn after_items(self, items: u64) -> Self {
         self.0.items.get_or_init(|| items);
-        self
+        if items > 0 { self.after_attempt(Executed::Maybe) } else { self }
     }
 
     /// Number of items that had arrived before the error ended their stream. `None` if the call was not
@@ -322,6 +323,19 @@ mod tests {
             assert_eq!(format!("{error:?}"), format!("{shared:?}"));
         }
         let ran = Error::new(ErrorKind::Remote, "no").after_attempt(Executed::Maybe);
+        assert_eq!(ran.executed(), Executed::Yes);
+    }
+
+    #[test]
+    fn an_error_after_an_item_is_never_one_of_a_message_that_was_not_run() {
+        for (items, executed) in [(0, Executed::No), (1, Executed::Maybe)] {
+            let error = Error::new(ErrorKind::UnknownMessage, "no").after_items(items);
+            assert_eq!((error.items(), error.executed()), (Some(items), executed));
+            // The number of the first record counts.
+            let error = error.after_items(7);
+            assert_eq!((error.items(), error.executed()), (Some(items), Executed::Maybe));
+        }
+        let ran = Error::new(ErrorKind::Remote, "no").after_items(1);
         assert_eq!(ran.executed(), Executed::Yes);
     }
 

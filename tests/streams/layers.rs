@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::{FutureExt, TryStreamExt, poll, stream};
 use isolated_workers::codec::Json;
 use isolated_workers::driver::Thread;
+use isolated_workers::error::Executed;
 use isolated_workers::layer::{
-    ConcurrencyLimit, Deadline, LoadShed, Middleware, Timeout, Trace, tower_layer,
+    ConcurrencyLimit, Deadline, LoadShed, Middleware, Next, Timeout, Trace, from_fn, tower_layer,
 };
 use isolated_workers::prelude::*;
 use isolated_workers::protocol::{Request, Response};
@@ -98,6 +99,23 @@ async fn a_middleware_sees_each_item() {
     assert_eq!((counted.len(), count.load(Ordering::Relaxed)), (100, 100));
     let _: Result<Vec<u64>, _> = soon(numbers.divide(vec![1, 0]).try_collect()).await;
     assert_eq!(count.load(Ordering::Relaxed), 101);
+}
+
+#[tokio::test]
+async fn an_error_that_a_layer_makes_after_items_does_not_say_that_nothing_was_run() {
+    let denying = from_fn(async |request: Request, next: Next<'_>| {
+        let mut response = next.call(request).await?;
+        response.map_items(|item| item.map_err(|_| Error::new(ErrorKind::Denied, "no more items")));
+        Ok(response)
+    });
+    let numbers = over(denying).await;
+    let mut items = numbers.panic_after(2);
+    for _ in 0..2 {
+        soon(items.next()).await.unwrap().unwrap();
+    }
+    let error = soon(items.next()).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Denied, &["no more items", "after 2 items"]);
+    assert_eq!((error.executed(), error.items()), (Executed::Maybe, Some(2)));
 }
 
 #[tokio::test]

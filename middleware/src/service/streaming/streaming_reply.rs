@@ -102,7 +102,6 @@ where
         let this = self.project();
         if next.is_ready() {
             *this.sleep = None;
-            *this.count += 1;
             return next;
         }
         let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
@@ -137,10 +136,13 @@ where
                 ReplyStateProj::Items { items } => {
                     return Poll::Ready(match ready!(Pin::new(items).poll_next(cx)) {
                         None => None,
-                        Some(Ok(item)) => Some(
-                            decode_item(*this.codec, &item, M::NAME)
-                                .map_err(|error| CallError::Call(error).into()),
-                        ),
+                        Some(Ok(item)) => {
+                            *this.count += 1;
+                            let item = decode_item(*this.codec, &item, M::NAME);
+                            Some(item.map_err(|error| CallError::Call(error).into()))
+                        }
+                        // A layer may have replaced the error of the call.
+                        Some(Err(error)) if *this.count > 0 => failed(error.after_items(*this.count)),
                         Some(Err(error)) => failed(error),
                     });
                 }
