@@ -1,12 +1,12 @@
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Body, Error, Items, Metadata};
+use crate::{Body, Error, ErrorKind, Executed, Items, Metadata};
 
 /// Successful answer to a [`Request`](crate::Request): its encoded reply and metadata, or the items
 /// that a callee streams.
 ///
 /// A response with [items](Self::take_items) is the beginning of an answer: the call lasts until its
-/// last item. A clone of it does not have them.
+/// last item. The items of a clone are an error, because a stream cannot be copied.
 #[derive(Clone, Debug, Default)]
 pub struct Response(Option<Box<Parts>>);
 
@@ -24,8 +24,17 @@ static EMPTY: Parts = Parts { body: Body::empty(), metadata: Metadata::new(), it
 
 impl Clone for Parts {
     fn clone(&self) -> Self {
-        Self { body: self.body.clone(), metadata: self.metadata.clone(), items: None }
+        // Without items, a clone would look like a stream that has ended.
+        let items = self.items.as_ref().map(|_| Box::new(Mutex::new(Items::failed(cloned_items()))));
+        Self { body: self.body.clone(), metadata: self.metadata.clone(), items }
     }
+}
+
+#[cold]
+fn cloned_items() -> Error {
+    let text = "could not stream the items of a response: it is a clone, and a stream cannot be copied; return \
+                the response itself";
+    Error::new(ErrorKind::Middleware, text).with_executed(Executed::Yes)
 }
 
 impl Response {
@@ -120,7 +129,8 @@ impl Response {
         }
     }
 
-    /// Splits the response into body and metadata without copying the payload.
+    /// Splits the response into body and metadata without copying the payload. Drops the items, which
+    /// cancels the call: [`take`](Self::take_items) them before.
     #[inline]
     pub fn into_parts(self) -> (Body, Metadata) {
         let Parts { body, metadata, .. } = self.0.map_or_else(|| EMPTY.clone(), |parts| *parts);

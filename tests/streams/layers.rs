@@ -119,6 +119,24 @@ async fn an_error_that_a_layer_makes_after_items_does_not_say_that_nothing_was_r
 }
 
 #[tokio::test]
+async fn the_items_of_a_cloned_response_are_an_error() {
+    let cloning = from_fn(async |request: Request, next: Next<'_>| {
+        let response = next.call(request).await?;
+        Ok(response.clone())
+    });
+    let (counter, mut seen) = Counter::new();
+    let worker = soon(Worker::builder(thread(&counter, Json)).spawn()).await.unwrap();
+    let numbers = NumbersClient::new(worker.wrapped_by(cloning));
+    let mut items = numbers.hang();
+    let error = soon(items.next()).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Middleware, &["it is a clone", "return the response itself"]);
+    assert_eq!(error.executed(), Executed::Yes);
+    assert!(soon(items.next()).await.is_none());
+    assert_eq!(soon(seen.recv()).await, Some(Seen::Cancelled));
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
+}
+
+#[tokio::test]
 async fn a_local_service_streams_as_a_worker_does() {
     let (counter, _) = Counter::new();
     let numbers = NumbersClient::new(Local::new(counter.into_service(), Json).wrapped_by(Trace));
