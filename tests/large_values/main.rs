@@ -112,8 +112,7 @@ async fn threads_of(len: usize) -> Vec<ThreadId> {
     let numbers = Numbers::new(len);
     let threads = numbers.threads();
     assert_eq!(local(Postcard).take(numbers).await.unwrap(), len);
-    let threads = threads.lock().unwrap().clone();
-    threads
+    threads.lock().unwrap().clone()
 }
 
 #[tokio::test]
