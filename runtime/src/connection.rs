@@ -267,9 +267,12 @@ impl<C: Codec> Link<C> {
         self.lock().is_open()
     }
 
-    /// Refuses further calls. Calls in flight continue.
-    pub(crate) fn drain(&self) {
-        self.change(|state| state.drain());
+    /// Starts no further calls. `availability` determines their outcome. Calls in flight continue.
+    ///
+    /// Call it before the status of a worker changes, and change the status before calls in flight
+    /// fail. Then a call made after the change is not in flight.
+    pub(crate) fn stop_calls(&self, availability: Availability) {
+        self.change(|state| state.stop_calls(availability));
     }
 
     /// Starts the graceful shutdown of a serving side. Sends a go-away and serves the requests that

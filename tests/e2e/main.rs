@@ -36,6 +36,7 @@ mod services {
 mod signals;
 mod startup;
 mod startup_data;
+mod status_changes;
 mod strangers;
 mod transports;
 mod wakers;

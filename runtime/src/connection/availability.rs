@@ -22,13 +22,15 @@ impl Availability {
     /// Refuses a call of the message `name` if the peer accepts no calls.
     pub(super) fn check(&self, name: &str) -> Result<(), Error> {
         match self {
-            // If the connection is closed, its state machine refuses the call.
-            Self::Connected | Self::Starting | Self::Closed => Ok(()),
+            Self::Connected | Self::Starting => Ok(()),
             Self::Disconnected => Err(refused(name, "the worker is disconnected; call `reconnect` first")),
             Self::Draining => Err(refused(
                 name,
                 "the worker is being drained and takes no more calls; start another worker",
             )),
+            Self::Closed => {
+                Err(refused(name, "the connection to the worker is closed or closing; start another worker"))
+            }
             Self::Abandoned => Err(abandoned(name).with_executed(Executed::No)),
             Self::Failed(error) => Err(error.clone()),
         }

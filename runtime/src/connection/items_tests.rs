@@ -95,7 +95,7 @@ fn refuse_by_every_cause() {
         let mut running = pin!(link.call(running));
         assert!(poll_once(running.as_mut()).is_pending());
         if kind == ErrorKind::Closed {
-            link.drain();
+            link.stop_calls(Availability::Draining);
         }
         let mut request = request(if kind == ErrorKind::Invalid { "" } else { "work" }, items());
         if kind == ErrorKind::DuplicateId {
@@ -127,7 +127,7 @@ fn a_refused_call_leaves_its_items_to_the_next_attempt() {
     let (link, _there) = link(1 << 16, true);
     let (other, _other_there) = self::link(1 << 16, true);
     let request = request("work", Items::none());
-    link.drain();
+    link.stop_calls(Availability::Draining);
     assert_eq!(refused(link.call(request.clone())).kind(), ErrorKind::Closed);
     assert!(request.is_repeatable());
     let mut next = pin!(other.call(request));

@@ -591,8 +591,8 @@ impl<F: Framing> State<F> {
         self.wake_task();
     }
 
-    pub(super) fn drain(&mut self) {
-        self.availability = Availability::Draining;
+    pub(super) fn stop_calls(&mut self, availability: Availability) {
+        self.availability = availability;
         self.permits.close();
         self.unpark();
         self.wake_task();

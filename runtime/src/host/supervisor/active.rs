@@ -46,6 +46,9 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         return Next::Ended(WorkerExit::new(ExitReason::Detached));
                     }
                     process.keep();
+                    let drains = request < StopRequest::Close;
+                    let availability = if drains { Availability::Draining } else { Availability::Closed };
+                    process.link.stop_calls(availability);
                     self.status.send_replace(Status::Closing);
                     self.refuse_commands();
                     return Next::Ended(process.stop(request, &mut self.stop).await);
@@ -180,6 +183,7 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
             self.identity.lock().unwrap_or_else(PoisonError::into_inner).address.place = place;
         }
         // The status changes before any call fails.
+        process.link.stop_calls(Availability::Disconnected);
         self.status.send_replace(Status::Disconnected);
         process.disconnect(go_away);
         Ok(())
@@ -223,11 +227,13 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
         // active must get `false`.
         if !is_stopped && !has_lingered && self.starter.settings.on_crash.respawns_for(is_wanted) {
             tracing::warn!(pid = crash.pid, %reason, "respawning a worker");
+            process.link.stop_calls(Availability::Starting);
             self.status.send_replace(Status::Starting);
             process.fail_calls(&crash, Availability::Starting);
             Next::Respawn(reason)
         } else {
             let exit = WorkerExit { crash: Some(crash.clone()), ..WorkerExit::new(reason) };
+            process.link.stop_calls(Availability::Closed);
             self.announce(exit.clone());
             process.fail_calls(&crash, Availability::Closed);
             Next::Ended(exit)

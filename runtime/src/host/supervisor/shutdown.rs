@@ -50,7 +50,6 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         if request >= StopRequest::Close {
             return self.close_or_kill(request, stop).await;
         }
-        self.link.drain();
         self.finish_for_good(stop).await
     }
 
