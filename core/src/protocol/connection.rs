@@ -5,8 +5,8 @@ use super::admission::Usage;
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use super::errors::{
     cancelled, closed, duplicate_id, nameless, no_streams, oneway_items, reused_id, shortened, timed_out,
-    too_many_oneways, too_many_requests, unexpected_item, unexpected_streams, unread_answers, unsent,
-    would_deadlock,
+    too_many_oneways, too_many_requests, unexpected_item, unexpected_oneway_streams, unexpected_streams,
+    unread_answers, unsent, would_deadlock,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
@@ -147,7 +147,7 @@ impl<T> Connection<T> {
     /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
     /// [`fail`](Self::fail). `Invalid` if the name of the message is empty. `WouldDeadlock` if the
     /// request would be held although an earlier call waits for it. `Unsupported` if the call has
-    /// streams and the peer takes or sends no items. The token is dropped.
+    /// streams and a side takes no items. The token is dropped.
     pub fn call(
         &mut self,
         id: TxId,
@@ -161,8 +161,10 @@ impl<T> Connection<T> {
             return Err(would_deadlock(request.name()));
         }
         let streams = request.streams();
-        if !streams.is_none() && !self.streams.are_taken(Role::Caller, streams) {
-            return Err(no_streams(request.name()));
+        if !streams.is_none()
+            && let Some(side) = self.streams.refuses(Role::Caller, streams)
+        {
+            return Err(no_streams(request.name(), side));
         }
         let frame = self.outbox.next_number();
         let timer = timeout.map(|timeout| self.timers.add(timeout));
@@ -563,8 +565,11 @@ impl<T> Connection<T> {
     #[cold]
     fn open_streams(&mut self, request: &Request) -> Result<(), Error> {
         let id = request.id().expect("a received request has an id");
-        if request.is_oneway() || !self.streams.are_taken(Role::Callee, request.streams()) {
-            return Err(unexpected_streams(request.name()));
+        if request.is_oneway() {
+            return Err(unexpected_oneway_streams(request.name()));
+        }
+        if let Some(side) = self.streams.refuses(Role::Callee, request.streams()) {
+            return Err(unexpected_streams(request.name(), side));
         }
         self.streams.open(Role::Callee, id, request.streams());
         Ok(())

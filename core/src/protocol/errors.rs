@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
-use super::streams::Breach;
+use super::streams::{Breach, Side};
 use crate::{Error, ErrorKind, Executed, Name, RemoteError, TxId};
 
 #[cold]
@@ -48,8 +48,12 @@ pub(super) fn nameless() -> Error {
 }
 
 #[cold]
-pub(super) fn no_streams(name: &str) -> Error {
-    let cause = "it has a stream of items, and the peer has not announced that it takes items";
+pub(super) fn no_streams(name: &str, refusing: Side) -> Error {
+    let side = match refusing {
+        Side::Own => "this side",
+        Side::Peer => "the peer",
+    };
+    let cause = format!("it has a stream of items, and {side} has not announced that it takes items");
     let remedy = "use a version of isolated-workers with streams on both sides, and a handshake";
     Error::new(ErrorKind::Unsupported, format!("could not call `{name}`: {cause}; {remedy}"))
         .with_executed(Executed::No)
@@ -62,9 +66,24 @@ pub(super) fn oneway_items(name: &str) -> Error {
 }
 
 #[cold]
-pub(super) fn unexpected_streams(name: &str) -> Error {
-    let cause = "it has a stream of items, which this side does not take";
-    let remedy = "make the peer keep what the handshake announces";
+pub(super) fn unexpected_streams(name: &str, refusing: Side) -> Error {
+    let (cause, remedy) = match refusing {
+        Side::Own => (
+            "it has a stream of items, which this side does not take",
+            "make the peer keep what the handshake announces",
+        ),
+        Side::Peer => (
+            "it has a stream of items, and the peer has not announced that it takes items",
+            "make the peer announce `item_bytes` in its handshake",
+        ),
+    };
+    Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
+}
+
+#[cold]
+pub(super) fn unexpected_oneway_streams(name: &str) -> Error {
+    let cause = "it is a oneway message and has a stream of items";
+    let remedy = "make the peer send it as a request";
     Error::new(ErrorKind::Protocol, format!("could not accept `{name}`: {cause}; {remedy}"))
 }
 

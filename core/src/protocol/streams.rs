@@ -67,6 +67,13 @@ pub(super) enum Breach {
     NoCredit,
 }
 
+/// Side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Own,
+    Peer,
+}
+
 /// State of a stream for its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sending {
@@ -120,12 +127,15 @@ impl StreamTable {
         }
     }
 
-    /// Returns `true` if a call in which this side has `role` may have these streams. A peer that announces
-    /// no items need not know streams, so it gets no request with one.
-    pub(super) fn are_taken(&self, role: Role, streams: Streams) -> bool {
+    /// Returns the side because of which a call in which this side has `role` may not have these streams. A
+    /// peer that announces no items need not know streams, so it gets no request with one.
+    pub(super) fn refuses(&self, role: Role, streams: Streams) -> Option<Side> {
         let (sends, receives) = directions(role, streams);
-        let needs_peer = sends || role == Role::Caller;
-        !(needs_peer && self.peer_item_bytes == 0 || receives && self.own_item_bytes == 0)
+        let needs_peer = sends || receives && role == Role::Caller;
+        if needs_peer && self.peer_item_bytes == 0 {
+            return Some(Side::Peer);
+        }
+        (receives && self.own_item_bytes == 0).then_some(Side::Own)
     }
 
     /// Opens the streams of a call, in which this side has `role`.

@@ -263,24 +263,35 @@ fn credit_for_the_other_direction_has_no_effect() {
 }
 
 #[test]
-fn a_call_with_streams_to_a_side_that_takes_none_fails_before_it_is_sent() {
+fn a_call_with_streams_that_a_side_does_not_take_fails_before_it_is_sent() {
     for streams in [TO_HOST, TO_WORKER, BOTH] {
         for mut pair in [scene(), scene().with_admissions(Admission::WORKER, NO_ITEMS)] {
             let error = pair.call(Host, id(1), with_streams(streams), NO_LIMIT, "call").unwrap_err();
             assert_eq!((error.kind(), error.executed()), (ErrorKind::Unsupported, Executed::No));
-            assert!(error.to_string().contains("has not announced that it takes items"), "{error}");
+            assert!(error.to_string().contains("the peer has not announced that it takes items"), "{error}");
             assert_idle(&mut pair);
         }
     }
+    let mut pair = scene().with_admissions(NO_ITEMS, Admission::WORKER);
+    let error = pair.call(Host, id(1), with_streams(TO_HOST), NO_LIMIT, "call").unwrap_err();
+    assert!(error.to_string().contains("this side has not announced that it takes items"), "{error}");
 }
 
 #[test]
 fn a_request_with_streams_that_were_not_announced_breaks_the_protocol() {
-    for streams in [TO_HOST, TO_WORKER, BOTH] {
-        let mut pair = scene();
+    let takes = |item_bytes| Admission { item_bytes, ..Admission::WORKER };
+    let own = "has a stream of items, which this side does not take";
+    let peer = "the peer has not announced that it takes items";
+    for (streams, host, worker, cause) in [
+        (TO_WORKER, ITEM_BYTES, 0, own),
+        (BOTH, ITEM_BYTES, 0, own),
+        (TO_HOST, 0, ITEM_BYTES, peer),
+        (BOTH, 0, ITEM_BYTES, peer),
+    ] {
+        let mut pair = scene().with_admissions(takes(host), takes(worker));
         let request = with_streams(streams);
         let result = to_worker(&mut pair, Frame::Request { id: id(1), request });
-        assert_breach(result, "has a stream of items, which this side does not take");
+        assert_breach(result, cause);
     }
 }
 
@@ -296,7 +307,7 @@ fn a_oneway_message_with_streams_is_refused() {
         let mut frame = pair.connection_mut(Host).poll_transmit().unwrap();
         frame.set_streams(streams);
         let result = to_worker(&mut pair, frame);
-        assert_breach(result, "has a stream of items, which this side does not take");
+        assert_breach(result, "a oneway message and has a stream of items");
     }
 }
 
