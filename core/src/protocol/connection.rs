@@ -347,7 +347,7 @@ impl<T> Connection<T> {
     /// without the items, those before would look like all of them. Returns the items that the owner has
     /// not taken.
     fn end_streams(&mut self, id: &TxId) -> Option<VecDeque<Body>> {
-        let ClosedStreams { items, queued } = self.close_streams(Role::Caller, id)?;
+        let ClosedStreams { items, queued, .. } = self.close_streams(Role::Caller, id)?;
         for number in queued {
             self.outbox.retract(number);
         }
@@ -395,12 +395,12 @@ impl<T> Connection<T> {
             return;
         };
         self.incoming.remove_request(bytes);
+        if let Some(failure) = self.close_streams(Role::Callee, id).and_then(|closed| closed.failure) {
+            result = Err(failure);
+        }
         if is_cancelled {
             self.cancelled -= 1;
             result = Err(Box::new(cancelled(name.as_str()).to_remote()));
-        }
-        if !self.streams.is_empty(Role::Callee) {
-            self.streams.close(Role::Callee, id);
         }
         let id = id.clone();
         self.outbox.push(match result {
@@ -620,11 +620,12 @@ impl<T> Connection<T> {
                 let token = self.cancel(&id)?;
                 Some(ended(token, Err(error.with_executed(Executed::Maybe)), items))
             }
+            // The stream ends, and its handler answers as soon as it has noticed.
             Frame::Item { id, from: Role::Callee, .. } => {
                 let error = Box::new(error.to_remote());
                 self.outbox.remove_items_of_callee(&id);
                 if !self.outbox.replace_answer(&id, &error) {
-                    self.answer(&id, Err(error));
+                    self.streams.fail(&id, error);
                 }
                 None
             }

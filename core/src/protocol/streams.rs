@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use super::Admission;
 use super::id_table::IdTable;
-use crate::{Body, Role, Streams, TxId};
+use crate::{Body, RemoteError, Role, Streams, TxId};
 
 /// Streams of the calls of one connection. A call without streams has no entry.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ pub(super) struct StreamTable {
 struct CallStreams {
     received: Option<Received>,
     sent: Option<Sent>,
+    /// Error that is to be the answer of this side, because it could not send an item. Both directions
+    /// have ended.
+    failure: Option<Box<RemoteError>>,
 }
 
 /// Items from the peer.
@@ -56,6 +59,8 @@ pub(super) struct ClosedStreams {
     pub(super) items: VecDeque<Body>,
     /// Numbers of the frames that a caller has queued.
     pub(super) queued: VecDeque<u64>,
+    /// Error with which a callee is to answer, because it could not send an item.
+    pub(super) failure: Option<Box<RemoteError>>,
 }
 
 /// Breach of the protocol by a peer.
@@ -141,19 +146,29 @@ impl StreamTable {
     /// Opens the streams of a call, in which this side has `role`.
     pub(super) fn open(&mut self, role: Role, id: &TxId, streams: Streams) {
         let (sends, receives) = directions(role, streams);
-        let call =
-            CallStreams { received: receives.then(Received::default), sent: sends.then(Sent::default) };
+        let (received, sent) = (receives.then(Received::default), sends.then(Sent::default));
+        let call = CallStreams { received, sent, failure: None };
         self.table_mut(role).insert(id, call);
     }
 
     /// Removes the streams of a call that has ended. Not inlined: most calls have none.
     #[cold]
     pub(super) fn close(&mut self, role: Role, id: &TxId) -> Option<ClosedStreams> {
-        let CallStreams { received, sent } = self.table_mut(role).remove(id)?;
+        let CallStreams { received, sent, failure } = self.table_mut(role).remove(id)?;
         Some(ClosedStreams {
             items: received.map(|received| received.items).unwrap_or_default(),
             queued: sent.map(|sent| sent.queued).unwrap_or_default(),
+            failure,
         })
+    }
+
+    /// Ends the streams of a request of the peer, which is to be answered with `failure`. Does nothing if
+    /// they have ended.
+    pub(super) fn fail(&mut self, id: &TxId, failure: Box<RemoteError>) {
+        if let Some(call) = self.serving.get_mut(id).filter(|call| call.failure.is_none()) {
+            *call = CallStreams { received: None, sent: None, failure: Some(failure) };
+            self.ready.push_back((Role::Callee, id.clone()));
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -164,8 +179,11 @@ impl StreamTable {
     /// Adds an item of the peer. `None` if the call has no streams.
     pub(super) fn receive(&mut self, role: Role, id: &TxId, item: Body) -> Option<Result<(), Breach>> {
         let max = self.own_item_bytes;
-        let received = self.table_mut(role).get_mut(id)?.received.as_mut();
-        let Some(received) = received.filter(|received| !received.has_ended) else {
+        let call = self.table_mut(role).get_mut(id)?;
+        if call.failure.is_some() {
+            return Some(Ok(()));
+        }
+        let Some(received) = call.received.as_mut().filter(|received| !received.has_ended) else {
             return Some(Err(Breach::NoStream));
         };
         if received.used >= max {
@@ -181,8 +199,11 @@ impl StreamTable {
 
     /// Records that the peer, a caller, sends no more items. `None` if the call has no streams.
     pub(super) fn receive_end(&mut self, id: &TxId) -> Option<Result<(), Breach>> {
-        let received = self.serving.get_mut(id)?.received.as_mut();
-        let Some(received) = received.filter(|received| !received.has_ended) else {
+        let call = self.serving.get_mut(id)?;
+        if call.failure.is_some() {
+            return Some(Ok(()));
+        }
+        let Some(received) = call.received.as_mut().filter(|received| !received.has_ended) else {
             return Some(Err(Breach::NoStream));
         };
         received.has_ended = true;

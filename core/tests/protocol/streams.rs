@@ -312,6 +312,29 @@ fn a_oneway_message_with_streams_is_refused() {
 }
 
 #[test]
+fn an_item_without_an_encoding_is_the_answer_of_its_handler_and_ends_its_streams() {
+    let mut pair = streaming_scene();
+    streaming(&mut pair, 1, BOTH);
+    pair.connection_mut(Worker).send_item(Role::Callee, &id(1), Body::empty());
+    assert!(pair.refuse(Worker, Error::new(ErrorKind::TooLarge, "too large")).is_none());
+    // The id belongs to the request until its handler has ended.
+    assert_eq!(pair.connection(Worker).serving(), 1);
+    assert!(pair.transmit(Worker).is_none());
+    assert_eq!(pair.connection(Worker).sending(Role::Callee, &id(1)), Sending::Ended);
+    assert_eq!(pair.connection_mut(Worker).poll_stream(), Some((Role::Callee, id(1))));
+    assert_eq!(taken(&mut pair, Worker, Role::Callee, 1), (0, Receiving::Closed));
+    // More than the credit, because nobody counts them.
+    for _ in 0..10 {
+        assert_passed_over(to_worker(&mut pair, item(1, Role::Caller, ITEM_BYTES)));
+    }
+    assert_passed_over(to_worker(&mut pair, Frame::ItemsEnd { id: id(1) }));
+    pair.answer(Worker, &id(1), reply("all sent"));
+    pair.transmit(Worker);
+    let Some(Event::StreamEnded { end, .. }) = pair.deliver(Host).unwrap() else { panic!("no end") };
+    assert_eq!(end.result.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
 fn many_streams_that_are_opened_and_cancelled_leave_nothing() {
     let mut pair = streaming_scene();
     for _ in 0..10_000 {

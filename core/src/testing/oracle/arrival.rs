@@ -98,8 +98,9 @@ impl Oracle {
                 self.remove_items(from, Role::Callee, number);
                 if self.ledger(from).outgoing.contains(&QueuedFrame::Answer(number)) {
                     self.requests[number].answer = Some(Answer::Error(kind));
-                } else {
-                    self.answered(from, number, Err(kind));
+                } else if self.is_open(from, Role::Callee, number) {
+                    self.requests[number].answer = Some(Answer::Error(kind));
+                    self.set_ready(from, Role::Callee, number);
                 }
                 nothing(event)
             }

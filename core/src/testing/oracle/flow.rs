@@ -54,13 +54,11 @@ impl Oracle {
     }
 
     /// Returns `true` if the streams of this call are open at `end`, which has `role` in it.
-    fn is_open(&self, end: Endpoint, role: Role, number: usize) -> bool {
+    pub(super) fn is_open(&self, end: Endpoint, role: Role, number: usize) -> bool {
         match role {
             Role::Caller => self.in_use(end).contains(&number) && !self.requests[number].ended,
-            Role::Callee => {
-                let is_cancelled = matches!(self.requests[number].answer, Some(super::Answer::Cancelled));
-                self.serving(end).contains(&number) && !is_cancelled
-            }
+            // Its answer is known before its handler has ended if it was cancelled, or an item was refused.
+            Role::Callee => self.serving(end).contains(&number) && self.requests[number].answer.is_none(),
         }
     }
 
@@ -164,7 +162,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn set_ready(&mut self, end: Endpoint, role: Role, number: usize) {
+    pub(super) fn set_ready(&mut self, end: Endpoint, role: Role, number: usize) {
         let id = self.requests[number].id.clone();
         self.ledger_mut(end).ready.push((role, id));
     }
