@@ -15,11 +15,13 @@ mod steps;
 use std::future::IntoFuture;
 use std::task::Poll;
 
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, poll, stream};
 use isolated_workers::codec::{Codec, Json, Postcard};
 use isolated_workers::driver::Thread;
 use isolated_workers::error::Executed;
 use isolated_workers::prelude::*;
+use isolated_workers::protocol::Limits;
 use isolated_workers::service::BoxService;
 use isolated_workers::{ErrorKind, serve};
 use isolated_workers_test_support::{assert_error, soon};
@@ -123,6 +125,20 @@ async fn a_dropped_stream_ends_a_blocking_producer() {
     drop(produced);
     let Some(Seen::ProducerEnded(sent)) = soon(seen.recv()).await else { panic!("the producer goes on") };
     assert!(sent >= 1_000);
+}
+
+#[tokio::test]
+async fn an_item_that_is_too_large_is_named_in_the_error() {
+    let (numbers, _) = started(Postcard).await;
+    // The encoded item fits in a frame, and the head of the frame does not fit beside it.
+    let size = Limits::default().frame - 5;
+    let error = soon(numbers.blobs(1, size).next()).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::TooLarge, &["an item of `blobs`", "Limits::frame"]);
+    let large = stream::iter([Bytes::from(vec![7; size])]);
+    let error = soon(numbers.upload(large)).await.unwrap_err();
+    let CallError::Call(error) = error else { panic!("{error:?}") };
+    assert_error(&error, ErrorKind::TooLarge, &["an item of `upload`", "Limits::frame"]);
+    assert_eq!(soon(numbers.add(2, 3)).await.unwrap(), 5);
 }
 
 #[tokio::test]

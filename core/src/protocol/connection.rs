@@ -727,6 +727,19 @@ impl<T> Connection<T> {
         self.streams.has_ready()
     }
 
+    /// Name of the message of a call, in which this side has `role`. `None` if there is no such call, and no
+    /// answer to it is queued. Searches the queue.
+    #[cold]
+    pub fn name(&self, role: Role, id: &TxId) -> Option<Name> {
+        match role {
+            Role::Caller => self.calls.get(id).map(|call| call.name.clone()),
+            Role::Callee => {
+                let served = self.serving.get(id).map(|served| served.name.clone());
+                served.or_else(|| self.outbox.answer_name(id))
+            }
+        }
+    }
+
     /// Returns the earliest time to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.earliest_deadline

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::{Executed, Frame, RemoteError, Request, Role, TxId};
+use crate::{Executed, Frame, Name, RemoteError, Request, Role, TxId};
 
 /// Number of the first request that is held. Those in the queue have lower ones.
 const FIRST_HELD: u64 = 1 << 63;
@@ -166,6 +166,17 @@ impl Outbox {
         while let Some(None) = self.frames.back() {
             self.frames.pop_back();
         }
+    }
+
+    /// Name of the message of a queued answer to the request with this id. Searches the queue.
+    #[cold]
+    pub(super) fn answer_name(&self, id: &TxId) -> Option<Name> {
+        self.queued_answers().find_map(|frame| match frame {
+            Frame::Reply { id: other, name, .. } | Frame::Error { id: other, name, .. } if other == id => {
+                Some(name.clone())
+            }
+            _ => None,
+        })
     }
 
     /// Replaces a queued answer to the request with this id by `error`. Returns `false` if there is none.

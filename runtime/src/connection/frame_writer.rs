@@ -121,7 +121,7 @@ impl<F: Framing> FrameWriter<F> {
                 continue;
             }
             if let Err(error) = self.encode_frame(&frame) {
-                let error = unsendable(&frame, error);
+                let error = unsendable(connection, &frame, error);
                 refused.extend(connection.handle_encode_error(frame, error));
             }
         }
@@ -264,7 +264,7 @@ impl<F: Framing> FrameWriter<F> {
     }
 }
 
-fn unsendable(frame: &Frame, error: FrameError) -> Error {
+fn unsendable<T>(connection: &Connection<T>, frame: &Frame, error: FrameError) -> Error {
     let kind = match error {
         FrameError::TooLarge { .. } => ErrorKind::TooLarge,
         _ => ErrorKind::Encode,
@@ -273,6 +273,10 @@ fn unsendable(frame: &Frame, error: FrameError) -> Error {
         Frame::Request { request, .. } => format!("`{}`", request.name()),
         Frame::Reply { name, .. } => format!("the reply to `{name}`"),
         Frame::Error { name, .. } => format!("the error of `{name}`"),
+        Frame::Item { id, from, .. } => match connection.name(*from, id) {
+            Some(name) => format!("an item of `{name}`"),
+            None => "an item".to_owned(),
+        },
         _ => "a frame".to_owned(),
     };
     Error::new(kind, format!("could not send {object}: {error}"))
