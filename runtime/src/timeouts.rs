@@ -123,7 +123,8 @@ pub enum OnTimeout {
     /// Sends nothing: the handler continues to its end.
     Abandon,
     /// Kills and respawns the worker, which is the only way to end a busy loop. Other calls in
-    /// flight fail or are retried, depending on [`OnCrash`](crate::OnCrash).
+    /// flight fail or are retried, depending on [`OnCrash`](crate::OnCrash). A call with streams that has
+    /// timed out while it waited for its own caller is cancelled instead.
     Kill,
 }
 

@@ -11,6 +11,7 @@ mod refused;
 mod services;
 #[cfg(target_os = "linux")]
 mod steps;
+mod timeouts;
 
 use std::future::IntoFuture;
 use std::task::Poll;

@@ -5,8 +5,8 @@ use super::admission::Usage;
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
 use super::errors::{
     cancelled, closed, duplicate_id, nameless, no_streams, oneway_items, reused_id, shortened, timed_out,
-    too_many_oneways, too_many_requests, unexpected_item, unexpected_oneway_streams, unexpected_streams,
-    unread_answers, unsent, would_deadlock,
+    timed_out_at_caller, too_many_oneways, too_many_requests, unexpected_item, unexpected_oneway_streams,
+    unexpected_streams, unread_answers, unsent, would_deadlock,
 };
 use super::id_table::IdTable;
 use super::outbox::Outbox;
@@ -670,15 +670,21 @@ impl<T> Connection<T> {
             .filter_map(|(frame, id, name, timeout)| {
                 // Encoded frames will be sent.
                 let executed = self.outbox.executed_if_flushed(frame);
+                let caller_wait = self.streams.caller_wait(&id).filter(|_| executed != Executed::No);
                 let items = self.end_streams(&id);
                 // The sender of items would wait for credit forever.
                 let cancels = self.cancel_on_timeout || items.is_some();
                 let token = if cancels { self.cancel(&id)? } else { self.abandon(&id)? };
-                let error = match executed {
-                    Executed::No => unsent(&name, timeout, Outbox::is_held(frame)),
-                    _ => timed_out(&name, timeout),
+                let error = match (executed, caller_wait) {
+                    (Executed::No, _) => unsent(&name, timeout, Outbox::is_held(frame)),
+                    (_, Some(wait)) => timed_out_at_caller(&name, timeout, wait),
+                    (_, None) => timed_out(&name, timeout),
                 };
-                Some(ended(token, Err(error.with_executed(executed)), items))
+                let mut ended = ended(token, Err(error.with_executed(executed)), items);
+                if let Event::StreamEnded { end, .. } = &mut ended {
+                    end.waited_for_owner = caller_wait.is_some();
+                }
+                Some(ended)
             })
             .collect()
     }
@@ -906,7 +912,10 @@ impl<T> Default for Connection<T> {
 fn ended<T>(token: T, result: Result<Response, Error>, items: Option<VecDeque<Body>>) -> Event<T> {
     match items {
         None => Event::Answered { token, result },
-        Some(items) => Event::StreamEnded { token, end: Box::new(StreamEnd { items, result }) },
+        Some(items) => {
+            let end = StreamEnd { items, result, waited_for_owner: false };
+            Event::StreamEnded { token, end: Box::new(end) }
+        }
     }
 }
 

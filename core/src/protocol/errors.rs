@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bounds::MAX_UNREAD_ANSWER_BYTES;
-use super::streams::{Breach, Side};
+use super::streams::{Breach, CallerWait, Side};
 use crate::{Error, ErrorKind, Executed, Name, RemoteError, TxId};
 
 #[cold]
@@ -125,6 +125,21 @@ pub(super) fn cancelled(name: &str) -> Error {
 pub(super) fn timed_out(name: &Name, timeout: Duration) -> Error {
     let remedy = "raise the timeout of the worker, the message or the call, or set it to zero for no limit";
     let text = format!("could not complete `{name}`: it was not answered within {timeout:?}; {remedy}");
+    Error::new(ErrorKind::Timeout, text)
+}
+
+#[cold]
+pub(super) fn timed_out_at_caller(name: &Name, timeout: Duration, wait: CallerWait) -> Error {
+    let (cause, remedy) = match wait {
+        CallerWait::UnfinishedItems => {
+            ("its caller had not finished the items that had arrived", "take them sooner")
+        }
+        CallerWait::UnsentItems => ("its caller had not sent all of its items", "send them sooner"),
+    };
+    let text = format!(
+        "could not complete `{name}`: it did not end within {timeout:?}, and {cause}; {remedy}, or raise the \
+         timeout of the worker, the message or the call"
+    );
     Error::new(ErrorKind::Timeout, text)
 }
 

@@ -9,6 +9,9 @@ pub struct StreamEnd {
     pub items: VecDeque<Body>,
     /// Reply or error of the call.
     pub result: Result<Response, Error>,
+    /// `true` if the call has timed out while it waited for its owner: items that had arrived were not
+    /// finished, or the peer took more items than were sent.
+    pub waited_for_owner: bool,
 }
 
 /// Outcome that a [`Connection`](super::Connection) reports to its owner.

@@ -72,6 +72,15 @@ pub(super) enum Breach {
     NoCredit,
 }
 
+/// Reason why a call with streams waits for its own caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallerWait {
+    /// It has not finished the items that have arrived.
+    UnfinishedItems,
+    /// The callee takes more items than it has sent.
+    UnsentItems,
+}
+
 /// Side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -169,6 +178,16 @@ impl StreamTable {
             *call = CallStreams { received: None, sent: None, failure: Some(failure) };
             self.ready.push_back((Role::Callee, id.clone()));
         }
+    }
+
+    /// Returns what the owner of a call of this side could do for its streams, if anything.
+    pub(super) fn caller_wait(&self, id: &TxId) -> Option<CallerWait> {
+        let CallStreams { received, sent, .. } = self.calls.get(id)?;
+        if received.as_ref().is_some_and(|received| received.taken < received.used) {
+            return Some(CallerWait::UnfinishedItems);
+        }
+        let may_send = sent.as_ref().is_some_and(|sent| !sent.has_ended && sent.used < self.peer_item_bytes);
+        may_send.then_some(CallerWait::UnsentItems)
     }
 
     pub(super) fn clear(&mut self) {

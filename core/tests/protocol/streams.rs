@@ -335,6 +335,38 @@ fn an_item_without_an_encoding_is_the_answer_of_its_handler_and_ends_its_streams
 }
 
 #[test]
+fn a_timeout_names_a_caller_for_which_its_stream_waits() {
+    // Number of items that the worker sends, and that the host finishes and sends.
+    for (streams, sent, finished, own, cause) in [
+        (TO_HOST, 0, 0, 0, None),
+        (TO_HOST, 2, 2, 0, None),
+        (TO_HOST, 2, 1, 0, Some("had not finished the items that had arrived")),
+        (TO_WORKER, 0, 0, 2, Some("had not sent all of its items")),
+        (TO_WORKER, 0, 0, 3, None),
+        (BOTH, 2, 2, 3, None),
+    ] {
+        let mut pair = streaming_scene();
+        pair.call(Host, id(1), with_streams(streams), Some(ms(10)), "call").unwrap();
+        pair.settle().unwrap();
+        for _ in 0..sent {
+            pair.connection_mut(Worker).send_item(Role::Callee, &id(1), Body::empty());
+        }
+        for _ in 0..own {
+            pair.connection_mut(Host).send_item(Role::Caller, &id(1), Body::empty());
+        }
+        pair.settle().unwrap();
+        let cost = finished * Admission::MIN_ITEM_BYTES;
+        pair.connection_mut(Host).finish_items(Role::Caller, &id(1), cost);
+        pair.advance(ms(10));
+        let mut events = pair.expire(Host);
+        let Some(Event::StreamEnded { end, .. }) = events.pop() else { panic!("{events:?}") };
+        assert_eq!(end.waited_for_owner, cause.is_some(), "{streams:?} {sent} {finished} {own}");
+        let text = end.result.unwrap_err().to_string();
+        assert!(text.contains(cause.unwrap_or("was not answered within 10ms")), "{text}");
+    }
+}
+
+#[test]
 fn many_streams_that_are_opened_and_cancelled_leave_nothing() {
     let mut pair = streaming_scene();
     for _ in 0..10_000 {

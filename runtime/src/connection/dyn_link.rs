@@ -53,7 +53,7 @@ impl<C: Codec> LinkCalls for Link<C> {
             Polled::Pending | Polled::OtherWaker => CallPoll::Pending,
             Polled::Answered(result) => CallPoll::Ended(result),
             Polled::StreamEnded(end) => {
-                let StreamEnd { items: mut rest, result } = *end;
+                let StreamEnd { items: mut rest, result, .. } = *end;
                 items.append(&mut rest);
                 CallPoll::Ended(result)
             }

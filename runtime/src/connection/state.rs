@@ -566,12 +566,15 @@ impl<F: Framing> State<F> {
     pub(super) fn handle_timeout(&mut self, until: Option<Instant>) -> Option<Instant> {
         self.start_timeouts();
         if let Some(until) = until {
+            let is_queue_full = self.is_item_queue_full();
             let expired = self.connection.handle_timeout(until);
             self.update_given_up();
             if expired.iter().any(is_unsent) {
                 self.call_blocked();
             }
-            self.overran |= !expired.is_empty() && self.on_timeout == OnTimeout::Kill;
+            // A full queue keeps the caller from sending its items: the worker does not read.
+            let is_overrun = |event| is_queue_full || !waited_for_caller(event);
+            self.overran |= self.on_timeout == OnTimeout::Kill && expired.iter().any(is_overrun);
             self.complete_all(expired);
             if self.overran {
                 self.permits.close();
@@ -804,6 +807,11 @@ fn is_unsent(event: &Event<usize>) -> bool {
         _ => return false,
     };
     matches!(result, Err(error) if error.executed() == Executed::No)
+}
+
+/// Returns `true` if a call with streams has timed out while it waited for its own caller.
+fn waited_for_caller(event: &Event<usize>) -> bool {
+    matches!(event, Event::StreamEnded { end, .. } if end.waited_for_owner)
 }
 
 /// Runtime that the current thread runs on or has entered.

@@ -85,7 +85,8 @@ impl<F: Framing> State<F> {
         }
     }
 
-    fn is_item_queue_full(&self) -> bool {
+    /// Returns `true` if senders of items wait for space in the queue.
+    pub(super) fn is_item_queue_full(&self) -> bool {
         self.unwritten_bytes() > MAX_QUEUED_ITEM_BYTES
     }
 
