@@ -86,7 +86,14 @@ fn callers_on_any_runtime_or_none_are_answered<T: Transport>(transport: T) {
 fn a_call_times_out_although_nobody_drives_its_worker<T: Transport>(transport: T) {
     let undriven = runtime();
     let (worker, client) = undriven.block_on(started_on(transport));
-    for error in [block_on_thread(client.wait_a_little()), block_on(soon(client.wait_a_little()))] {
+    let mut moved = Box::pin(client.wait_a_little());
+    undriven.block_on(async { assert!(poll!(&mut moved).is_pending()) });
+    let errors = [
+        block_on_thread(client.wait_a_little()),
+        block_on(soon(client.wait_a_little())),
+        block_on_thread(moved),
+    ];
+    for error in errors {
         assert_error(&error.unwrap_err(), ErrorKind::Timeout, &["50ms"]);
     }
     undriven.block_on(async {

@@ -8,7 +8,7 @@ use isolated_workers::host::{OnTimeout, Timeouts};
 use isolated_workers::prelude::*;
 use isolated_workers::service::StreamingReply;
 use isolated_workers::{Error, ErrorKind};
-use isolated_workers_test_support::{assert_error, soon};
+use isolated_workers_test_support::{assert_error, block_on_thread, runtime, soon};
 
 use super::services::{Counter, NumbersClient, Seen, thread};
 
@@ -66,4 +66,19 @@ async fn a_worker_that_sends_or_takes_no_items_is_killed_at_a_timeout() {
         soon(status.changed()).await.unwrap();
         soon(worker.close()).await.unwrap();
     }
+}
+
+#[test]
+fn a_stream_that_has_left_the_runtime_of_its_worker_keeps_its_timeout() {
+    let undriven = runtime();
+    let (counter, _seen) = Counter::new();
+    let builder = Worker::builder(thread(&counter, Json)).timeouts(short());
+    let worker = undriven.block_on(soon(builder.spawn())).unwrap();
+    let numbers = NumbersClient::new(worker.clone());
+    let mut items = numbers.hang_after(1);
+    undriven.block_on(async { assert_eq!(soon(items.next()).await.unwrap().unwrap(), 0) });
+    // Nobody drives the runtime of the worker now.
+    let error = block_on_thread(items.next()).unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Timeout, &["`hang_after`", "within 1s", "after 1 item"]);
+    undriven.block_on(soon(worker.close())).unwrap();
 }

@@ -746,6 +746,17 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Time at which a call ends with a timeout. `None` if it has none, or none that has
+    /// [started](Self::start_timeouts).
+    pub fn deadline(&self, id: &TxId) -> Option<Instant> {
+        let mut timer = self.calls.get(id)?.timer?;
+        self.timers.resolve(&mut timer);
+        match timer.expiry {
+            Expiry::At(at) => Some(at),
+            Expiry::AfterBatch(_) | Expiry::Never => None,
+        }
+    }
+
     /// Returns the earliest time to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.earliest_deadline

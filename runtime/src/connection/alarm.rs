@@ -44,6 +44,13 @@ impl Alarm {
         })
     }
 
+    /// Continues without the runtime of the connection, which may no longer be driven.
+    pub(super) fn leave_runtime(&mut self) {
+        if let Self::Runtime(sleep) = self {
+            *self = Self::Thread(ThreadAlarm::new(sleep.deadline().into_std()));
+        }
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Runtime(sleep) => sleep.as_mut().poll(cx),

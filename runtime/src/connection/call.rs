@@ -294,8 +294,9 @@ impl<T: CallTarget> Call<T> {
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
         let CallState::Parked(parked) = &self.state else { unreachable!("the call is parked") };
         let ParkedCall { key, kind, .. } = **parked;
-        let waker = cx.waker().clone();
+        let (waker, runtime) = (cx.waker().clone(), current_runtime());
         let mut state = self.target.link().lock();
+        let is_home = state.is_home(runtime);
         // Its waker is dropped after the mutex is released.
         let removed = state.remove_parked(key);
         if T::NEEDS_PERMIT && removed.is_none() {
@@ -324,7 +325,12 @@ impl<T: CallTarget> Call<T> {
         drop(state);
         wake_all(woken);
         let CallState::Parked(parked) = &mut self.state else { unreachable!("the call is parked") };
-        let has_timed_out = parked.alarm.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
+        let has_timed_out = parked.alarm.as_mut().is_some_and(|alarm| {
+            if !is_home {
+                alarm.leave_runtime();
+            }
+            alarm.poll(cx).is_ready()
+        });
         if has_timed_out {
             let error = parked.timed_out(reason);
             self.state = CallState::Done;
@@ -349,7 +355,15 @@ impl<T: CallTarget> Call<T> {
         let mut waker = cx.waker().clone();
         let is_waiting = self.link().lock().waiters.replace_waker(waiter, &mut waker);
         drop(waker);
-        if is_waiting { self.poll_deadline(cx) } else { self.poll_call(cx) }
+        if !is_waiting {
+            return self.poll_call(cx);
+        }
+        let Self { target, state, .. } = self;
+        // Another waker may be that of a task on another runtime.
+        if let CallState::Waiting { id, deadline: deadline @ None, .. } = state {
+            *deadline = OwnDeadline::of_moved_caller(target.link(), id);
+        }
+        self.poll_deadline(cx)
     }
 
     /// Ends the wait of a parked call, and releases its permit. `timed_out`: reason of the wait, if it
@@ -385,9 +399,12 @@ impl<T: CallTarget> Call<T> {
                 drop(removed);
                 return Poll::Ready(result);
             }
-            let CallState::Waiting { deadline, .. } = &mut self.state else {
+            let CallState::Waiting { id, deadline, .. } = &mut self.state else {
                 unreachable!("the call is in flight")
             };
+            if deadline.is_none() {
+                *deadline = OwnDeadline::of_moved_caller(link, id);
+            }
             if !deadline.as_mut().is_some_and(|deadline| deadline.poll(link, cx)) {
                 return Poll::Pending;
             }

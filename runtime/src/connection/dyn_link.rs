@@ -11,6 +11,7 @@ use isolated_workers_core::{Body, Error, Response, Role, TxId};
 
 use super::Link;
 use super::link_calls::{CallPoll, LinkCalls, StreamCall, StreamRef, StreamRequest};
+use super::state::current_runtime;
 use super::waiters::{Polled, Waiter};
 
 impl<C: Codec> LinkCalls for Link<C> {
@@ -117,6 +118,11 @@ impl<C: Codec> LinkCalls for Link<C> {
 
     fn wake_task(&self) {
         self.change(|state| state.wake_task());
+    }
+
+    fn deadline_away(&self, id: &TxId) -> Option<Instant> {
+        let runtime = current_runtime();
+        self.change(|state| state.deadline_away(id, runtime))
     }
 
     fn handle_timeout(&self, until: Instant) {

@@ -56,6 +56,10 @@ pub(crate) trait LinkCalls: Send + Sync {
 
     fn wake_task(&self);
 
+    /// Returns the deadline of a call if its caller, which polls it, does not run on the runtime of the
+    /// connection task. It must then watch the deadline itself.
+    fn deadline_away(&self, id: &TxId) -> Option<Instant>;
+
     /// Ends the calls whose deadline was at or before `until`.
     fn handle_timeout(&self, until: Instant);
 }

@@ -584,6 +584,17 @@ impl<F: Framing> State<F> {
         self.task.timer
     }
 
+    /// Returns the deadline of a call if its caller, which runs on `runtime`, does not run on that of the
+    /// connection task.
+    #[cold]
+    pub(super) fn deadline_away(&mut self, id: &TxId, runtime: Option<Id>) -> Option<Instant> {
+        if self.is_home(runtime) {
+            return None;
+        }
+        self.start_timeouts();
+        self.connection.deadline(id)
+    }
+
     /// Returns `true` if a call timed out and the worker must be killed.
     pub(super) fn has_overrun(&self) -> bool {
         self.overran

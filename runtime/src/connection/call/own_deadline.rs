@@ -1,6 +1,8 @@
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use isolated_workers_core::TxId;
+
 use super::super::alarm::Alarm;
 use super::super::link_calls::LinkCalls;
 
@@ -22,6 +24,13 @@ impl OwnDeadline {
         Some(Box::new(Self { alarm: Alarm::after(timeout, false)?, has_elapsed: false }))
     }
 
+    /// Watches the deadline of a call in flight, if its caller has left the runtime of the connection task.
+    #[cold]
+    pub(in super::super) fn of_moved_caller(link: &dyn LinkCalls, id: &TxId) -> Option<Box<Self>> {
+        let rest = link.deadline_away(id)?.saturating_duration_since(Instant::now());
+        Self::after(rest)
+    }
+
     /// Ends the calls of `link` that have timed out, if the task did not. Returns `true` if it did so.
     #[cold]
     pub(in super::super) fn poll(&mut self, link: &dyn LinkCalls, cx: &mut Context<'_>) -> bool {
@@ -41,6 +50,7 @@ impl OwnDeadline {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::pin::{Pin, pin};
     use std::sync::Arc;
     use std::task::{Poll, Wake, Waker};
@@ -82,25 +92,45 @@ mod tests {
         Call::new(link, request)
     }
 
+    fn suspect(link: &Link<Json>) -> Call<&Link<Json>> {
+        let mut call = call(link, 1);
+        let CallState::New(request) = &mut call.state else { unreachable!("the call is new") };
+        request.extensions_mut().insert(Suspect);
+        call
+    }
+
     #[test]
     fn a_call_that_has_waited_names_its_whole_timeout() {
         let (here, _there) = duplex(1 << 16);
         let ids = Arc::new(SequentialIds::default());
         let link = Link::new(Json, Limits::default(), ids, Duration::ZERO, here);
-        let suspect = || {
-            let mut call = call(&link, 1);
-            let CallState::New(request) = &mut call.state else { unreachable!("the call is new") };
-            request.extensions_mut().insert(Suspect);
-            call
-        };
         let poll = |call: &mut Call<_>| Pin::new(call).poll(&mut Context::from_waker(Waker::noop()));
-        let (mut first, mut second) = (suspect(), suspect());
+        let (mut first, mut second) = (suspect(&link), suspect(&link));
         assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
         // Only one suspect runs at a time.
         drop(first);
         let error = block_on(second).unwrap_err();
         assert_eq!(error.executed(), Executed::Maybe);
         assert!(error.to_string().contains("not answered within 50ms"), "{error}");
+    }
+
+    #[test]
+    fn a_call_that_leaves_the_runtime_of_its_connection_while_it_waits_keeps_its_timeout() {
+        let undriven = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (link, _there) = undriven.block_on(async {
+            let (here, there) = duplex(1 << 16);
+            let ids = Arc::new(SequentialIds::default());
+            (Link::new(Json, Limits::default(), ids, Duration::ZERO, here), there)
+        });
+        let mut calls = [suspect(&link), suspect(&link)];
+        undriven.block_on(poll_fn(|cx| {
+            assert!(calls.iter_mut().all(|call| Pin::new(call).poll(cx).is_pending()));
+            Poll::Ready(())
+        }));
+        // The second call waits for the first one, which never ends.
+        let [_first, second] = calls;
+        let error = block_on(second).unwrap_err();
+        assert_eq!((error.kind(), error.executed()), (ErrorKind::Timeout, Executed::No), "{error}");
     }
 
     #[test]

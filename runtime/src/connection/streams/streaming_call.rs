@@ -6,9 +6,11 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::{Body, Error, ErrorKind, Executed, Items, Request, Response, TxId};
+use tokio::runtime::Id;
 
 use super::super::call::OwnDeadline;
 use super::super::link_calls::{CallPoll, LinkCalls, StreamCall, StreamRef};
+use super::super::state::current_runtime;
 use super::{CREDIT_BYTES, ItemSender};
 
 /// Call of this side with streams, in flight. Dropping it cancels the call.
@@ -21,6 +23,8 @@ pub(in super::super) struct StreamingCall {
     /// Item that was taken from the stream while the connection was handed over.
     unsent: Option<Body>,
     deadline: Option<Box<OwnDeadline>>,
+    /// Runtime on which the call was polled last.
+    runtime: Option<Id>,
     /// Items of the callee that were not taken from here.
     items: VecDeque<Body>,
     /// Cost of the items that were taken, and for which no credit was given back.
@@ -52,6 +56,7 @@ impl StreamingCall {
             sender: items.map(ItemSender::new),
             unsent: None,
             deadline,
+            runtime: current_runtime(),
             items: VecDeque::new(),
             finished: 0,
         }
@@ -91,6 +96,10 @@ impl StreamingCall {
             }
             if !self.items.is_empty() {
                 return Poll::Ready(Progress::Items);
+            }
+            let runtime = current_runtime();
+            if std::mem::replace(&mut self.runtime, runtime) != runtime && self.deadline.is_none() {
+                self.deadline = OwnDeadline::of_moved_caller(&*self.link, &call.id);
             }
             if !self.deadline.as_mut().is_some_and(|deadline| deadline.poll(&*self.link, cx)) {
                 return Poll::Pending;
