@@ -14,6 +14,7 @@ mod steps;
 mod timeouts;
 
 use std::future::IntoFuture;
+use std::panic::AssertUnwindSafe;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use isolated_workers::error::Executed;
 use isolated_workers::prelude::*;
 use isolated_workers::protocol::Limits;
 use isolated_workers::service::BoxService;
+use isolated_workers::service::streaming::{BlockingEmitter, produce_blocking};
 use isolated_workers::{ErrorKind, serve};
 use isolated_workers_test_support::{assert_error, soon};
 use services::{Counter, Failed, NumbersClient, Seen, thread};
@@ -126,6 +128,30 @@ async fn a_dropped_stream_ends_a_blocking_producer() {
     drop(produced);
     let Some(Seen::ProducerEnded(sent)) = soon(seen.recv()).await else { panic!("the producer goes on") };
     assert!(sent >= 1_000);
+}
+
+#[tokio::test]
+async fn a_blocking_producer_ends_its_stream_although_its_emitter_lives_elsewhere() {
+    for end in [Ok(()), Err("no more")] {
+        let (keep, kept) = std::sync::mpsc::channel();
+        let mut produced = Box::pin(produce_blocking(move |out| {
+            out.send(1).unwrap();
+            keep.send(out).unwrap();
+            end
+        }));
+        assert_eq!(soon(produced.next()).await, Some(Ok(1)));
+        assert_eq!(soon(produced.next()).await, end.err().map(Err));
+        assert_eq!(soon(produced.next()).await, None);
+        let emitter = kept.recv().unwrap();
+        assert!(tokio::task::spawn_blocking(move || emitter.send(2)).await.unwrap().is_err());
+    }
+    let (keep, _kept) = std::sync::mpsc::channel();
+    let mut produced = produce_blocking(move |out: BlockingEmitter<u64>| -> Result<(), Failed> {
+        keep.send(out).unwrap();
+        panic!("out of numbers")
+    });
+    let panicked = AssertUnwindSafe(soon(produced.next())).catch_unwind().await;
+    assert!(panicked.is_err());
 }
 
 #[tokio::test]

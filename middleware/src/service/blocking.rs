@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::call_chain;
 use crate::support::{left_threads, panic_location};
@@ -25,6 +25,9 @@ thread_local! {
 ///
 /// `None` in the output of the thread stands for work that was taken back.
 pub(super) struct BlockingTask<T: Send + 'static>(Option<JoinHandle<Option<Result<T, Panic>>>>);
+
+/// Work that has ended.
+pub(super) struct Ended<T>(Result<Option<Result<T, Panic>>, JoinError>);
 
 /// Panic of work.
 struct Panic {
@@ -67,6 +70,34 @@ impl<T: Send + 'static> BlockingTask<T> {
     }
 }
 
+impl<T: Send + 'static> BlockingTask<T> {
+    /// Waits until the work has ended. Does not panic if the work has.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended<T>> {
+        let handle = self.0.as_mut().expect("the future was polled after completion");
+        let Poll::Ready(ended) = Pin::new(handle).poll(cx) else { return Poll::Pending };
+        self.0 = None;
+        Poll::Ready(Ended(ended))
+    }
+}
+
+impl<T> Ended<T> {
+    /// Returns the output of the work.
+    ///
+    /// # Panics
+    /// Panics if the work has panicked.
+    pub(super) fn into_result(self) -> Result<T, ShutDown> {
+        // Panics are caught on the thread, so without output the runtime has dropped the task.
+        let Ok(output) = self.0 else { return Err(ShutDown) };
+        match output.expect("work is taken back only if its task was not created") {
+            Ok(output) => Ok(output),
+            Err(Panic { payload, location }) => {
+                panic_location::set(location);
+                resume_unwind(payload)
+            }
+        }
+    }
+}
+
 /// Returns `true` if this thread runs work: it may compute for a long time.
 pub(super) fn is_working() -> bool {
     IS_WORKING.get()
@@ -90,18 +121,7 @@ impl<T: Send + 'static> Future for BlockingTask<T> {
     type Output = Result<T, ShutDown>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let handle = self.0.as_mut().expect("the future was polled after completion");
-        let Poll::Ready(ended) = Pin::new(handle).poll(cx) else { return Poll::Pending };
-        self.0 = None;
-        // Panics are caught on the thread, so without output the runtime has dropped the task.
-        let Ok(output) = ended else { return Poll::Ready(Err(ShutDown)) };
-        match output.expect("work is taken back only if its task was not created") {
-            Ok(output) => Poll::Ready(Ok(output)),
-            Err(Panic { payload, location }) => {
-                panic_location::set(location);
-                resume_unwind(payload)
-            }
-        }
+        self.poll_ended(cx).map(Ended::into_result)
     }
 }
 

@@ -6,13 +6,16 @@ use futures_core::Stream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::StreamClosed;
-use crate::service::blocking::{BlockingTask, ShutDown};
+use crate::service::blocking::{BlockingTask, Ended, ShutDown};
 
 /// Number of items that wait between a blocking producer and its stream.
 const CAPACITY: usize = 16;
 
 /// Returns the stream of the items that `run` sends. It runs on tokio's blocking thread pool, and so may
-/// block or compute for a long time. Its error ends the stream.
+/// block or compute for a long time. The stream ends when `run` returns, with its error if it returns one.
+///
+/// `run` keeps its thread while it waits for the connection. A runtime has 512 of them by default, which
+/// `blocking` methods use, too. Use [`produce`](super::produce) for more streams at once.
 ///
 /// If the stream is dropped, the next [`send`](BlockingEmitter::send) fails. A worker answers a
 /// cancelled call when `run` has returned.
@@ -28,7 +31,7 @@ where
 {
     let (sender, items) = channel(CAPACITY);
     match BlockingTask::spawn(|| run(BlockingEmitter(sender))) {
-        Ok(task) => ProducedBlocking { items, task: Some(task) },
+        Ok(task) => ProducedBlocking { items, task: Some(task), ended: None },
         Err(refused) => panic!("there is no thread for the producer of a stream: {}", refused.cause),
     }
 }
@@ -62,21 +65,35 @@ pub struct ProducedBlocking<T, E: Send + 'static> {
     items: Receiver<T>,
     /// `None` after it has ended.
     task: Option<BlockingTask<Result<(), E>>>,
+    /// Outcome of the task, which follows the last item.
+    ended: Option<Ended<Result<(), E>>>,
 }
+
+impl<T, E: Send + 'static> Unpin for ProducedBlocking<T, E> {}
 
 impl<T, E: Send + 'static> Stream for ProducedBlocking<T, E> {
     type Item = Result<T, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(item) = ready!(self.items.poll_recv(cx)) {
-            return Poll::Ready(Some(Ok(item)));
-        }
-        let Some(task) = &mut self.task else { return Poll::Ready(None) };
-        let ended = ready!(Pin::new(task).poll(cx));
-        self.task = None;
-        match ended {
-            Ok(result) => Poll::Ready(result.err().map(Err)),
-            Err(ShutDown) => panic!("the runtime is shutting down"),
+        let this = &mut *self;
+        loop {
+            let received = this.items.poll_recv(cx);
+            if let Poll::Ready(Some(item)) = received {
+                return Poll::Ready(Some(Ok(item)));
+            }
+            if let Some(task) = &mut this.task {
+                this.ended = Some(ready!(task.poll_ended(cx)));
+                this.task = None;
+                // The emitter may be with another thread. Items that were sent before still follow.
+                this.items.close();
+                continue;
+            }
+            ready!(received);
+            return match this.ended.take().map(Ended::into_result) {
+                None => Poll::Ready(None),
+                Some(Ok(result)) => Poll::Ready(result.err().map(Err)),
+                Some(Err(ShutDown)) => panic!("the runtime is shutting down"),
+            };
         }
     }
 }
