@@ -101,8 +101,9 @@ pub trait RequestStream: Message {
 pub trait ReplyStream: Message<Reply = ()> {
     /// Item of the callee.
     type Item: Value;
-    /// Maximum time that a caller waits for the next item. `None`, the default, means no limit. The
-    /// [`TIMEOUT`](Message::TIMEOUT) of the message includes the whole stream.
+    /// Maximum time that a caller waits for the next item, after the first one. `None`, the default, means
+    /// no limit. The [`TIMEOUT`](Message::TIMEOUT) of the message includes the whole stream, and so the
+    /// wait for the first item.
     const IDLE: Option<Duration> = None;
 }
 

@@ -172,7 +172,8 @@ mod type_check;
 ///
 /// - `timeout = "60s"`: time limit of a call, in `ms`, `s`, `m` or `h`; `"none"` or `"0"` for no
 ///   limit. Default: the worker's default timeout.
-/// - `idle = "5s"`: maximum time that the caller of a stream waits for the next item. Default: no limit.
+/// - `idle = "5s"`: maximum time that the caller of a stream waits for the next item, after the first one.
+///   Default: no limit.
 /// - `idempotent`: the call can be repeated without harm. After a crash it may run again as often
 ///   as the worker's builder allows.
 /// - `retry = 3`: the call can be repeated without harm. It may run again up to three times if the

@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::task::{self, Poll};
+use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -36,6 +37,9 @@ pub(crate) trait Numbers {
     /// Like `hang`, for callers that wait only for a moment.
     #[message(idle = "50ms")]
     fn stall(&self, context: Context) -> impl Stream<Item = u64>;
+    /// Like `stall`, and sends its item after a delay.
+    #[message(idle = "50ms")]
+    fn stall_late(&self, delay: Duration) -> impl Stream<Item = u64>;
     /// Panics after `count` items.
     fn panic_after(&self, count: u64) -> impl Stream<Item = u64>;
     /// Waits for further numbers after the first one.
@@ -195,6 +199,14 @@ impl Numbers for Counter {
 
     fn stall(&self, context: Context) -> impl Stream<Item = u64> {
         self.hang(context)
+    }
+
+    fn stall_late(&self, delay: Duration) -> impl Stream<Item = u64> {
+        let late = async move {
+            tokio::time::sleep(delay).await;
+            7
+        };
+        stream::once(late).chain(stream::pending())
     }
 
     fn panic_after(&self, count: u64) -> impl Stream<Item = u64> {

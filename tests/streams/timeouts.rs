@@ -6,11 +6,11 @@ use futures_util::stream;
 use isolated_workers::codec::Json;
 use isolated_workers::host::{OnTimeout, Timeouts};
 use isolated_workers::prelude::*;
-use isolated_workers::service::StreamingReply;
+use isolated_workers::service::{Local, StreamingReply};
 use isolated_workers::{Error, ErrorKind};
 use isolated_workers_test_support::{assert_error, block_on_thread, runtime, soon};
 
-use super::services::{Counter, NumbersClient, Seen, thread};
+use super::services::{Counter, Numbers, NumbersClient, Seen, thread};
 
 /// Limits of a worker whose calls time out, long enough for a busy machine to begin one.
 fn short() -> Timeouts {
@@ -81,4 +81,14 @@ fn a_stream_that_has_left_the_runtime_of_its_worker_keeps_its_timeout() {
     let error = block_on_thread(items.next()).unwrap().unwrap_err();
     assert_error(&error, ErrorKind::Timeout, &["`hang_after`", "within 1s", "after 1 item"]);
     undriven.block_on(soon(worker.close())).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_between_items_begins_with_the_first_item() {
+    let (counter, _seen) = Counter::new();
+    let numbers = NumbersClient::new(Local::new(counter.into_service(), Json));
+    let mut items = numbers.stall_late(Duration::from_secs(1));
+    assert_eq!(items.next().await.unwrap().unwrap(), 7);
+    let error = items.next().await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Timeout, &["`stall_late`", "did not arrive within 50ms", "after 1 item"]);
 }

@@ -63,7 +63,7 @@ pin_project! {
         state: ReplyState<F>,
         // Number of items so far.
         count: u64,
-        // Set while the caller waits for an item.
+        // Set while the caller waits for an item after the first one.
         sleep: Option<Pin<Box<Sleep>>>,
         message: PhantomData<fn() -> (M, E)>,
     }
@@ -103,6 +103,10 @@ where
         if next.is_ready() {
             *this.sleep = None;
             return next;
+        }
+        if *this.count == 0 {
+            // The call may still wait for a worker. Its own timeout covers that.
+            return Poll::Pending;
         }
         let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         ready!(sleep.as_mut().poll(cx));
@@ -155,6 +159,6 @@ where
 fn was_idle(name: &str, idle: Duration, count: u64) -> Error {
     let remedy = "raise `idle` of the message, or remove it for no limit";
     let text =
-        format!("could not receive the next item of `{name}`: it was not sent within {idle:?}; {remedy}");
+        format!("could not receive the next item of `{name}`: it did not arrive within {idle:?}; {remedy}");
     Error::new(ErrorKind::Timeout, text).after_items(count)
 }
