@@ -15,6 +15,7 @@ use isolated_workers::layer::{
 use isolated_workers::prelude::*;
 use isolated_workers::protocol::{Request, Response};
 use isolated_workers::service::Local;
+use isolated_workers::testing::{Fault, Faults};
 use isolated_workers::{ErrorKind, Service, ServiceExt};
 use isolated_workers_test_support::{assert_error, soon};
 
@@ -185,6 +186,16 @@ async fn a_tower_timeout_does_not_end_a_stream_that_has_begun() {
     assert_eq!(items.next().await.unwrap().unwrap(), 7);
     tokio::time::advance(Duration::from_secs(60)).await;
     assert!(poll!(items.next().boxed_local()).is_pending());
+}
+
+#[tokio::test]
+async fn an_injected_fault_garbles_each_item() {
+    let (counter, _seen) = Counter::new();
+    let service = Local::new(counter.into_service(), Json);
+    let numbers = NumbersClient::new(service.wrapped_by(Faults::in_order([Some(Fault::Garble)])));
+    let error = soon(numbers.count(3).next()).await.unwrap().unwrap_err();
+    assert_error(&error, ErrorKind::Decode, &["`count`"]);
+    assert_eq!(soon(numbers.count(3).try_collect::<Vec<_>>()).await.unwrap(), [0, 1, 2]);
 }
 
 /// A service of tower keeps what it needs for longer in the response.

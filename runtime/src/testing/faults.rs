@@ -47,7 +47,8 @@ pub enum Fault {
     /// Crashes the worker before the handler runs. A worker that is a process aborts. Elsewhere,
     /// the call fails with the same error, and nothing crashes.
     Crash,
-    /// Replaces the reply with a value of another type. The caller usually gets a `Decode` error.
+    /// Replaces the reply, or each item of a stream, with a value of another type. The caller usually gets a
+    /// `Decode` error.
     Garble,
 }
 
@@ -100,7 +101,12 @@ impl Middleware for Faults {
             }
             Some(Fault::Garble) => {
                 let mut response = next.call(request).await?;
-                response.set_body(garbage(next.codec())?);
+                let garbage = garbage(next.codec())?;
+                if response.has_items() {
+                    response.map_items(move |item| item.map(|_| garbage.clone()));
+                } else {
+                    response.set_body(garbage);
+                }
                 Ok(response)
             }
         }
