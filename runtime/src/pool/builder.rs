@@ -94,6 +94,9 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     /// Sets the maximum number of calls in flight in one worker, at least 1. Default: 1, so that a
     /// crash or a kill affects no other call.
     ///
+    /// A call with streams counts until its last item was sent, and items are sent only as they are taken. A
+    /// call in a loop over a stream of the same pool may therefore wait for that stream.
+    ///
     /// A call that is dropped or times out counts until its handler has ended, because a handler
     /// that blocks or computes cannot be stopped. A worker that runs such a handler and has started
     /// no other call for [`Timeouts::close`](crate::Timeouts::close) is replaced, in the same way as
