@@ -168,6 +168,18 @@ impl Body {
         self.len() == 0
     }
 
+    /// Copies the payload to memory of its own, so that it no longer keeps a larger buffer that it is a part
+    /// of. Does nothing if the payload is inline.
+    pub fn unshare(&mut self) {
+        if let Form::One(_) | Form::Rope(_) = self.form {
+            let mut copy = Self::empty();
+            if !copy.fill(self.as_bytes()) {
+                copy = Bytes::copy_from_slice(self.as_bytes()).into();
+            }
+            self.form = copy.form;
+        }
+    }
+
     /// Budget for decoding the value in this body. A body received from a peer has the budget of
     /// its connection's [`Limits`](crate::Limits). Any other body has [`Budget::default`] until
     /// [`set_budget`](Self::set_budget) changes it.
@@ -243,6 +255,19 @@ mod tests {
             "the pieces are concatenated once"
         );
         assert_eq!(body.into_bytes(), &b"abcde"[..]);
+    }
+
+    #[test]
+    fn a_payload_that_is_not_shared_has_memory_of_its_own_and_its_budget() {
+        let buffer = Bytes::from(vec![7; 1000]);
+        for len in [0, INLINE_BYTES, 500] {
+            let mut body = Body::from(buffer.slice(..len));
+            let budget = Budget { decoded: 9, ..Budget::DEFAULT };
+            body.set_budget(budget);
+            body.unshare();
+            assert_eq!((body.as_bytes(), body.budget()), (&buffer[..len], budget));
+            assert!(buffer.is_unique(), "{len}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::CompressionOptions;
 use super::expansion::Expansion;
 use super::zlib::{Deflater, Inflater};
+use crate::framing::{MAX_COPIED_BYTES, MIN_SHARED_PART};
 use crate::length_prefixed::{LENGTH_BYTES, next_length};
 use crate::{FrameError, Framing};
 
@@ -87,9 +88,18 @@ impl<F: Framing> CompressedFrames<F> {
 
     /// Decodes the single frame in `inside`.
     fn decode_inner(&mut self, mut inside: BytesMut) -> Result<Frame, FrameError> {
+        let size = inside.len();
         let decoded = self.inner.decode(&mut inside).map_err(|error| self.expansion.with_setting(error))?;
         match decoded {
-            Some(frame) if inside.is_empty() => Ok(frame),
+            Some(mut frame) if inside.is_empty() => {
+                // A payload that waits counts only with its own size.
+                if size > MAX_COPIED_BYTES
+                    && let Some(body) = frame.body_mut().filter(|body| body.len() < size / MIN_SHARED_PART)
+                {
+                    body.unshare();
+                }
+                Ok(frame)
+            }
             Some(_) => Err(FrameError::malformed("it has bytes after its inner frame")),
             None => Err(FrameError::malformed("its inner frame is incomplete")),
         }

@@ -108,6 +108,28 @@ fn frames_of_many_short_texts_are_refused() {
     assert!(refused(&Postcard, framed(&keys), KIB).contains("the limit of 256"));
 }
 
+#[test]
+fn a_payload_in_a_decompressed_frame_keeps_no_more_than_eight_times_its_size() {
+    const PAYLOAD: usize = 2000;
+    const ITEMS: usize = 200;
+    let line = format!(
+        "{{\"kind\":\"item\",\"tx\":\"1\",\"payload\":\"{}\",\"ignored\":\"{}\"}}\n",
+        "x".repeat(PAYLOAD),
+        "y".repeat(200_000)
+    );
+    let mut compressed = ZlibEncoder::new(vec![1], Compression::best());
+    compressed.write_all(line.as_bytes()).unwrap();
+    let frame = framed(&compressed.finish().unwrap());
+    let mut framing = Compressed::new(Json).framing(Limits::default());
+    let (peak, items) = measured(|| {
+        let item = |_| framing.decode(&mut frame.clone()).unwrap().unwrap();
+        (0..ITEMS).map(item).collect::<Vec<_>>()
+    });
+    assert!(items.iter().all(|frame| frame.body().unwrap().len() == PAYLOAD + 2));
+    // Two frames while one is decompressed into a buffer that grows.
+    assert!(peak <= 8 * ITEMS * PAYLOAD + 4 * line.len(), "{peak} bytes for {ITEMS} items");
+}
+
 /// A line of 8 MiB: `head`, repeated `part`s and `tail`.
 fn line(head: &str, part: impl Fn(usize) -> String, tail: &str) -> BytesMut {
     let mut line = String::from(head);

@@ -3,9 +3,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use isolated_workers_codec::{FrameError, Framing};
-use isolated_workers_core::{Body, Budget, Frame, Limits};
+use isolated_workers_core::{Budget, Frame, Limits};
 use isolated_workers_transport::TryRead;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep};
@@ -160,12 +160,7 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
         };
         let buffer = large.map_or(READ_BYTES, |large| large.size);
         if body.len() < buffer / MIN_SHARED_PART {
-            let mut copy = Body::empty();
-            if !copy.fill(body.as_bytes()) {
-                copy = Bytes::copy_from_slice(body.as_bytes()).into();
-            }
-            copy.set_budget(body.budget());
-            *body = copy;
+            body.unshare();
         }
     }
 
@@ -249,8 +244,9 @@ impl LargeBuffer {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use isolated_workers_codec::{Codec, Json, LengthPrefixed, Postcard};
-    use isolated_workers_core::{Metadata, Role};
+    use isolated_workers_core::{Body, Metadata, Role};
     use tokio_util::codec::Encoder;
 
     use super::*;
