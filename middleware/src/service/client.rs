@@ -13,10 +13,8 @@ use isolated_workers_core::{
 use pin_project_lite::pin_project;
 
 use super::BoxFuture;
-use super::encoding::{
-    Part, decode_error, decode_reply, encode, encode_into, encode_small_into, unencodable,
-};
-use super::large_value::{Encoded, LargeValue};
+use super::encoding::{Part, decode_error, decode_reply, encode, encode_into, unencodable};
+use super::large_value::{Encoded, LargeValue, encode_small_into};
 use super::streaming::{DecodedReply, EncodedItems, IntoItems, StreamingReply};
 use crate::Service;
 

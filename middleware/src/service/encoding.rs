@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::fmt::Write as _;
 
-use isolated_workers_codec::zero_copy_bytes::maybe_bytes::{MaybeBytes, MaybeBytesRef};
+use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
 use isolated_workers_codec::{BodyLimit, Codec, CodecError, Pieces, decode_body, decode_within};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
@@ -12,7 +12,6 @@ use isolated_workers_core::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::encode_buffer;
-use super::large_value::{Encoded, LARGE_BYTES};
 use crate::support::names;
 
 pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same definition of the service";
@@ -102,52 +101,6 @@ pub(crate) fn encode<C: Codec, T: Serialize>(
     Ok(body)
 }
 
-/// Encodes a value of the message `name` within `limit`, unless it is large. `None`: it is.
-pub(super) fn encode_small<C: Codec, T: Serialize>(
-    codec: &C,
-    limit: BodyLimit,
-    value: &T,
-    part: Part,
-    name: &str,
-) -> Option<Result<Body, Error>> {
-    let mut body = Body::empty();
-    Some(match encode_small_into(&mut body, codec, limit, value) {
-        Ok(()) => Ok(body),
-        Err(error) if error.is_interruption() => return None,
-        Err(error) => Err(unencodable::<C>(error, part, name)),
-    })
-}
-
-/// Encodes a reply or an item of the message `name` within `limit`, on a blocking thread if it is large.
-pub(super) fn encode_value<T: Value, C: Codec>(
-    codec: &C,
-    limit: BodyLimit,
-    value: T,
-    part: Part,
-    name: &'static str,
-) -> Encoded<Body> {
-    match encode_small(codec, limit, &MaybeBytesRef(&value), part, name) {
-        Some(encoded) => Encoded::Done(encoded),
-        None => {
-            let (codec, value) = (codec.clone(), value.into_sendable());
-            Encoded::elsewhere(part, name, move || {
-                encode(&codec, limit, &MaybeBytesRef(&value()), part, name)
-            })
-        }
-    }
-}
-
-/// Fills the empty `body` with the encoded value. If the value is large, the error is an
-/// [interruption](CodecError::is_interruption), and the body has a part of it.
-pub(super) fn encode_small_into<C: Codec, T: Serialize>(
-    body: &mut Body,
-    codec: &C,
-    limit: BodyLimit,
-    value: &T,
-) -> Result<(), CodecError> {
-    fill(body, limit, LARGE_BYTES, &mut |pieces| codec.encode_pieces(value, pieces))
-}
-
 /// Fills the empty `body` with the encoded value.
 pub(crate) fn encode_into<C: Codec, T: Serialize>(
     body: &mut Body,
@@ -160,7 +113,7 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
 
 /// Fills the empty `body` with what `encode` writes. Not generic, because it would be translated for
 /// each message and reply.
-fn fill(
+pub(super) fn fill(
     body: &mut Body,
     limit: BodyLimit,
     interrupt_bytes: usize,
@@ -199,23 +152,8 @@ pub(crate) fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, na
     encoded_error(failure, encoded, name)
 }
 
-/// Like [`encode_error`], on a blocking thread if the error is large.
-pub(super) fn encode_owned_error<E, C, T>(codec: &C, failure: E, name: &'static str) -> Encoded<T>
-where
-    E: ServiceError,
-    C: Codec,
-    T: Send + 'static,
-{
-    match encode_small(codec, BodyLimit::NONE, &ErrorRef(&failure), Part::Failure, name) {
-        Some(encoded) => Encoded::Done(Err(encoded_error(&failure, encoded, name))),
-        None => {
-            let (codec, failure) = (codec.clone(), failure.into_sendable());
-            Encoded::elsewhere(Part::Failure, name, move || Err(encode_error(&codec, &failure(), name)))
-        }
-    }
-}
-
-fn encoded_error<E: ServiceError>(failure: &E, encoded: Result<Body, Error>, name: &str) -> Error {
+/// Creates the error of a handler whose error value is `encoded`.
+pub(super) fn encoded_error<E: ServiceError>(failure: &E, encoded: Result<Body, Error>, name: &str) -> Error {
     let mut remote = RemoteError::new(names::type_name::<E>(), failure.to_text());
     match encoded {
         Ok(data) => {

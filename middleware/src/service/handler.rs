@@ -14,11 +14,8 @@ use pin_project_lite::pin_project;
 pub use super::answer::Answer;
 use super::blocking::{BlockingTask, ShutDown};
 pub use super::encoding::decode;
-use super::encoding::{
-    Part, SKEW_ADVICE, decode_payload, encode_error, encode_into, encode_owned_error, encode_small_into,
-    unencodable,
-};
-use super::large_value::Encoded;
+use super::encoding::{Part, SKEW_ADVICE, decode_payload, encode_error, encode_into, unencodable};
+use super::large_value::{Encoded, encode_owned_error, encode_small_into};
 pub use super::streaming::{respond_stream, respond_stream_in_context, streaming};
 use crate::Context;
 

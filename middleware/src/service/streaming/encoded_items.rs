@@ -6,8 +6,8 @@ use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Body, Error, Value};
 use pin_project_lite::pin_project;
 
-use crate::service::encoding::{Part, encode_value};
-use crate::service::large_value::{Encoded, LargeValue};
+use crate::service::encoding::Part;
+use crate::service::large_value::{Encoded, LargeValue, encode_value};
 
 pin_project! {
     /// Encoded items of a stream of values.

@@ -11,7 +11,8 @@ use tokio_util::sync::DropGuard;
 use super::{EncodedItems, Streaming};
 use crate::Context;
 use crate::service::answer::Answer;
-use crate::service::encoding::{SKEW_ADVICE, decode, decode_item, encode_owned_error};
+use crate::service::encoding::{SKEW_ADVICE, decode, decode_item};
+use crate::service::large_value::encode_owned_error;
 
 /// Takes the items of the caller, for the message `M`. Call it before the request is passed on.
 pub fn streaming<M: RequestStream, C: Codec>(codec: &C, request: &Request) -> Streaming<M::Item> {
