@@ -22,10 +22,10 @@ use super::link_calls::LinkCalls;
 use super::{Availability, Call, CallTarget, ItemSender, Link, StreamRequest, Suspect};
 
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Note;
+struct Reminder;
 
-impl Message for Note {
-    const NAME: &'static str = "note";
+impl Message for Reminder {
+    const NAME: &'static str = "remind";
     const ONEWAY: bool = true;
     type Reply = ();
     type Error = Never;
@@ -103,9 +103,9 @@ fn refuse_by_every_cause() {
         }
         let error = refused(link.call(request));
         assert_eq!((error.kind(), error.executed()), (kind, Executed::No), "{error}");
-        let mut note = Request::of::<Note>(Body::empty());
-        note.set_items(items());
-        let error = refused(link.call(note));
+        let mut reminder = Request::of::<Reminder>(Body::empty());
+        reminder.set_items(items());
+        let error = refused(link.call(reminder));
         assert_eq!(error.executed(), Executed::No, "{error}");
     }
 }
