@@ -68,9 +68,7 @@ impl<T: Send + 'static> BlockingTask<T> {
             }
         }
     }
-}
 
-impl<T: Send + 'static> BlockingTask<T> {
     /// Waits until the work has ended. Does not panic if the work has.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended<T>> {
         let handle = self.0.as_mut().expect("the future was polled after completion");
