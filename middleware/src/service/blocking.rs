@@ -27,7 +27,7 @@ thread_local! {
 pub(super) struct BlockingTask<T: Send + 'static>(Option<JoinHandle<Option<Result<T, Panic>>>>);
 
 /// Work that has ended.
-pub(super) struct Ended<T>(Result<Option<Result<T, Panic>>, JoinError>);
+pub(super) struct EndedWork<T>(Result<Option<Result<T, Panic>>, JoinError>);
 
 /// Panic of work.
 struct Panic {
@@ -70,15 +70,15 @@ impl<T: Send + 'static> BlockingTask<T> {
     }
 
     /// Waits until the work has ended. Does not panic if the work has.
-    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended<T>> {
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<EndedWork<T>> {
         let handle = self.0.as_mut().expect("the future was polled after completion");
         let Poll::Ready(ended) = Pin::new(handle).poll(cx) else { return Poll::Pending };
         self.0 = None;
-        Poll::Ready(Ended(ended))
+        Poll::Ready(EndedWork(ended))
     }
 }
 
-impl<T> Ended<T> {
+impl<T> EndedWork<T> {
     /// Returns the output of the work.
     ///
     /// # Panics
@@ -119,7 +119,7 @@ impl<T: Send + 'static> Future for BlockingTask<T> {
     type Output = Result<T, ShutDown>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_ended(cx).map(Ended::into_result)
+        self.poll_ended(cx).map(EndedWork::into_result)
     }
 }
 

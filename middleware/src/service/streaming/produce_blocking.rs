@@ -6,7 +6,7 @@ use futures_core::Stream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::StreamClosed;
-use crate::service::blocking::{BlockingTask, Ended, ShutDown};
+use crate::service::blocking::{BlockingTask, EndedWork, ShutDown};
 
 /// Number of items that wait between a blocking producer and its stream.
 const CAPACITY: usize = 16;
@@ -66,7 +66,7 @@ pub struct ProducedBlocking<T, E: Send + 'static> {
     /// `None` after it has ended.
     task: Option<BlockingTask<Result<(), E>>>,
     /// Outcome of the task, which follows the last item.
-    ended: Option<Ended<Result<(), E>>>,
+    ended: Option<EndedWork<Result<(), E>>>,
 }
 
 impl<T, E: Send + 'static> Unpin for ProducedBlocking<T, E> {}
@@ -89,7 +89,7 @@ impl<T, E: Send + 'static> Stream for ProducedBlocking<T, E> {
                 continue;
             }
             ready!(received);
-            return match this.ended.take().map(Ended::into_result) {
+            return match this.ended.take().map(EndedWork::into_result) {
                 None => Poll::Ready(None),
                 Some(Ok(result)) => Poll::Ready(result.err().map(Err)),
                 Some(Err(ShutDown)) => panic!("the runtime is shutting down"),
