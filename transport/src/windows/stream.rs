@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
 
 use super::sys::win32::ProcessHandle;
-use crate::Channel;
+use crate::{Channel, TryRead};
 
 pub(super) type PipeChannel = Channel<NamedPipeReader, NamedPipeWriter>;
 
