@@ -75,10 +75,6 @@ pub(crate) enum How {
     BlockingWriter,
 }
 
-impl How {
-    pub(crate) const ALL: [Self; 3] = [Self::Reader, Self::AsyncWriter, Self::BlockingWriter];
-}
-
 /// Event after the bytes of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Then {
