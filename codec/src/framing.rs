@@ -44,9 +44,6 @@ pub trait Framing:
 /// alive.
 pub(crate) const MAX_COPIED_BYTES: usize = 1 << 10;
 
-/// Part of a decompressed frame below which the payload is copied out of it.
-pub(crate) const MIN_SHARED_PART: usize = 4;
-
 /// Copies a payload of up to [`MAX_COPIED_BYTES`] into `body`, which is empty.
 #[inline]
 pub(crate) fn copy_payload(payload: &[u8], body: &mut Body) {

@@ -5,9 +5,12 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::CompressionOptions;
 use super::expansion::Expansion;
 use super::zlib::{Deflater, Inflater};
-use crate::framing::{MAX_COPIED_BYTES, MIN_SHARED_PART};
+use crate::framing::MAX_COPIED_BYTES;
 use crate::length_prefixed::{LENGTH_BYTES, next_length};
 use crate::{FrameError, Framing};
+
+/// Part of a decompressed frame below which the payload is copied out of it.
+const MIN_SHARED_PART: usize = 4;
 
 /// Frames of another framing, compressed with zlib if they are large and get smaller.
 ///

