@@ -1,7 +1,9 @@
-//! A worker that reads files for its host: it streams the last lines of a log, then each new one, and
-//! sorts lines that the host streams to it. A file that is missing ends its stream with an error.
+//! A worker that reads files for its host: it streams the last lines of a log, then each new one,
+//! and sorts lines that the host streams to it. A file that is missing ends its stream with an
+//! error.
 //!
-//! `cargo run --example log_tail [file]`: prints the lines of `file` until Ctrl-C, or runs a demonstration.
+//! `cargo run --example log_tail [file]`: prints the lines of `file` until Ctrl-C, or runs a
+//! demonstration.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A worker that calls its host while it answers a call: it reports progress, and asks whether to go on.
-//! Then the host drops the call, and a host that serves nothing gets an error.
+//! A worker that calls its host while it answers a call: it reports progress, and asks whether to
+//! go on. Then the host drops the call, and a host that serves nothing gets an error.
 //!
 //! `cargo run --example progress`
 

@@ -4,11 +4,11 @@
 //! handler in this process. [`BoxService`] is a type-erased service. A [`Handler`] answers the
 //! messages of one service. The macro [`service`](macro@crate::service) generates a client and a
 //! handler from a trait. Arguments and replies are a [`Value`]. To write them by hand, use the
-//! functions of [`client`] and [`handler`]. [`HostService`] is the service of a worker's host. A [`Router`]
-//! answers the messages of several services.
+//! functions of [`client`] and [`handler`]. [`HostService`] is the service of a worker's host. A
+//! [`Router`] answers the messages of several services.
 //!
-//! A handler takes the items of its caller as a [`Streaming`], and a caller gets those of its callee as a
-//! [`StreamingReply`]. [`streaming`] makes streams to answer with.
+//! A handler takes the items of its caller as a [`Streaming`], and a caller gets those of its
+//! callee as a [`StreamingReply`]. [`streaming`] makes streams to answer with.
 
 pub use isolated_workers_core::{ReplyStream, RequestStream, Sendable, Value};
 pub use isolated_workers_middleware::streaming::{Streaming, StreamingReply};

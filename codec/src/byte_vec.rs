@@ -2,8 +2,8 @@
 //! field.
 //!
 //! To serde, a `Vec<u8>` is a sequence of numbers, which takes many times as long to encode and to
-//! decode. This module is for a `Vec<u8>` and every other type that is a [slice of bytes](AsRef) and
-//! made [from a `Vec<u8>`](From), such as `Box<[u8]>`:
+//! decode. This module is for a `Vec<u8>` and every other type that is a [slice of bytes](AsRef)
+//! and made [from a `Vec<u8>`](From), such as `Box<[u8]>`:
 //!
 //! - A binary format, such as `Postcard` and `Cbor`, gets bytes.
 //! - A text format, such as `Json`, gets base64 in the standard alphabet with padding ([RFC

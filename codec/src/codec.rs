@@ -61,7 +61,8 @@ pub trait Codec: Clone + Send + Sync + Unpin + 'static {
     /// Calls use this method. [`Pieces`] refuses bytes over its [`BodyLimit`], so that encoding a
     /// value that is too large ends there. The default is [`encode`](Self::encode), which encodes
     /// the whole value and copies the bytes. A codec may implement it if it writes bytes unchanged
-    /// and does not modify what it has written. [`Pieces`] implements [`io::Write`](std::io::Write):
+    /// and does not modify what it has written. [`Pieces`] implements
+    /// [`io::Write`](std::io::Write):
     ///
     /// ```
     /// # use isolated_workers_codec::{Codec, CodecError, LengthPrefixed, Pieces, encode_body, zero_copy_bytes};

@@ -97,8 +97,8 @@ impl CodecError {
         Self::with_class("it is large, and encoding was interrupted", Class::Interruption)
     }
 
-    /// Returns `true` if [`Pieces::interrupt_at`](crate::Pieces::interrupt_at) has stopped encoding. The
-    /// value may be valid.
+    /// Returns `true` if [`Pieces::interrupt_at`](crate::Pieces::interrupt_at) has stopped
+    /// encoding. The value may be valid.
     pub fn is_interruption(&self) -> bool {
         self.0.class == Class::Interruption
     }
@@ -108,14 +108,14 @@ impl CodecError {
         self.0.advice.is_some() || self.is_over_budget()
     }
 
-    /// Returns `true` if encoding or decoding stopped because the value exceeds a limit. The value may
-    /// be valid.
+    /// Returns `true` if encoding or decoding stopped because the value exceeds a limit. The value
+    /// may be valid.
     pub fn is_over_budget(&self) -> bool {
         matches!(self.0.class, Class::OverBudget | Class::OverMaximum)
     }
 
-    /// Returns `true` if [`Limits`](isolated_workers_core::Limits) can be set so that the value does
-    /// not exceed its budget. The text names the limit.
+    /// Returns `true` if [`Limits`](isolated_workers_core::Limits) can be set so that the value
+    /// does not exceed its budget. The text names the limit.
     pub fn can_raise_limit(&self) -> bool {
         self.0.class == Class::OverBudget
     }

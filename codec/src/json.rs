@@ -25,15 +25,15 @@ use crate::{Codec, CodecError, Pieces};
 /// members of an object have no order.
 ///
 /// Bytes are base64 text if [`byte_vec`](crate::byte_vec) or
-/// [`zero_copy_bytes`](crate::zero_copy_bytes) encodes them: arguments and replies of a `#[service]`
-/// of the types `Vec<u8>` and `bytes::Bytes`, and fields with the attribute. All other bytes are
-/// arrays of numbers: up to four bytes for each, and eight times as long to decode.
+/// [`zero_copy_bytes`](crate::zero_copy_bytes) encodes them: arguments and replies of a
+/// `#[service]` of the types `Vec<u8>` and `bytes::Bytes`, and fields with the attribute. All other
+/// bytes are arrays of numbers: up to four bytes for each, and eight times as long to decode.
 ///
 /// A message without arguments is encoded as `null`. Decoding also accepts `{}` and a missing
 /// payload for it, and all three for a struct without required fields.
 ///
-/// [`Limits::depth`] limits the nesting of a value that comes from a peer. [`decode`](Codec::decode)
-/// alone accepts 127 levels.
+/// [`Limits::depth`] limits the nesting of a value that comes from a peer.
+/// [`decode`](Codec::decode) alone accepts 127 levels.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 

@@ -58,10 +58,10 @@ impl<'a> Pieces<'a> {
         self.limit = self.limit.min(limit);
     }
 
-    /// Interrupts encoding once it has written this number of bytes, so that a large value can be encoded
-    /// elsewhere:
-    /// [`check`](Self::check) returns an [interruption](CodecError::is_interruption). Slices of 64 KiB or
-    /// more do not count, because copying them takes little time. Default: never.
+    /// Interrupts encoding once it has written this number of bytes, so that a large value can be
+    /// encoded elsewhere: [`check`](Self::check) returns an
+    /// [interruption](CodecError::is_interruption). Slices of 64 KiB or more do not count, because
+    /// copying them takes little time. Default: never.
     #[inline]
     pub fn interrupt_at(&mut self, bytes: usize) {
         self.interrupt_bytes = bytes;

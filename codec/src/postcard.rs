@@ -15,11 +15,11 @@ use crate::{Codec, CodecError, LengthPrefixed, Pieces};
 /// these limits.
 ///
 /// Bytes are copied once if their type says that they are bytes: `bytes::Bytes`,
-/// `serde_bytes::ByteBuf`, and `Vec<u8>` arguments and replies of a `#[service]`. Large `Bytes` with
-/// [`zero_copy_bytes`](crate::zero_copy_bytes) are not copied at all. Any other `Vec<u8>`, such as
-/// a field of a struct, is encoded as a sequence of numbers: a megabyte takes 1.7 ms to decode
-/// instead of 40 µs. Add `#[serde(with = "isolated_workers::codec::byte_vec")]` to the field to make
-/// it bytes; the encoding is the same.
+/// `serde_bytes::ByteBuf`, and `Vec<u8>` arguments and replies of a `#[service]`. Large `Bytes`
+/// with [`zero_copy_bytes`](crate::zero_copy_bytes) are not copied at all. Any other `Vec<u8>`,
+/// such as a field of a struct, is encoded as a sequence of numbers: a megabyte takes 1.7 ms to
+/// decode instead of 40 µs. Add `#[serde(with = "isolated_workers::codec::byte_vec")]` to the field
+/// to make it bytes; the encoding is the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;
 

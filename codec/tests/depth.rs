@@ -189,8 +189,8 @@ fn decoded<C: Codec, T: DeserializeOwned>(codec: &C, bytes: &[u8], depth: u32) -
     decode_within(codec, bytes, Limits::default().depth(depth).budget())
 }
 
-/// Checks a value of `links` parts, which reach the depth `limit` or the level below, and values with
-/// more parts.
+/// Checks a value of `links` parts, which reach the depth `limit` or the level below, and values
+/// with more parts.
 #[track_caller]
 fn check<C: Codec, T: Deep>(codec: &C, limit: u32, links: u32) {
     let value = T::deep(links);

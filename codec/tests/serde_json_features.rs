@@ -1,8 +1,7 @@
 //! Features of `serde_json` that another crate of the program enables.
 //!
-//! `cargo test -p isolated-workers-codec --test serde_json_features --features
-//! serde_json/arbitrary_precision,serde_json/preserve_order` runs these with both. The other features
-//! with an effect on a codec are always on.
+//! `cargo test -p isolated-workers-codec --test serde_json_features --features serde_json/arbitrary_precision,serde_json/preserve_order`
+//! runs these with both. The other features with an effect on a codec are always on.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

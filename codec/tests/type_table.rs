@@ -1,5 +1,5 @@
-//! The table of unsupported types in the guide, made from every type in every container of serde with
-//! every codec.
+//! The table of unsupported types in the guide, made from every type in every container of serde
+//! with every codec.
 //!
 //! `ISOLATED_WORKERS_WRITE=1 cargo test -p isolated-workers-codec --test type_table` writes it.
 

@@ -168,8 +168,8 @@ impl Body {
         self.len() == 0
     }
 
-    /// Copies the payload to memory of its own, so that it no longer keeps a larger buffer that it is a part
-    /// of. Does nothing if the payload is inline.
+    /// Copies the payload to memory of its own, so that it no longer keeps a larger buffer that it
+    /// is a part of. Does nothing if the payload is inline.
     pub fn unshare(&mut self) {
         if let Form::One(_) | Form::Rope(_) = self.form {
             let mut copy = Self::empty();

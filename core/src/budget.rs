@@ -1,5 +1,5 @@
-/// Limits on the resources of one decoded value. [`Limits::budget`](crate::Limits::budget) creates a budget, and a body
-/// received from a peer carries it.
+/// Limits on the resources of one decoded value. [`Limits::budget`](crate::Limits::budget) creates
+/// a budget, and a body received from a peer carries it.
 ///
 /// The size of a frame says little about the memory of its value: one byte may stand for a
 /// kilobyte, or for another level of nesting. Therefore every codec meters the value while it
@@ -14,10 +14,10 @@ pub struct Budget {
     /// size. A small hash map takes four times its counted size. A B-tree map with one entry, as in
     /// `serde_json::Value`, takes up to twelve times its counted size.
     ///
-    /// serde's attributes `untagged`, `tag` and `flatten` decode into a buffer, which counts 32 bytes
-    /// for each value, and then build the type from it without counting. A `Vec` of elements of 320
-    /// bytes, each decoded from `null`, then takes ten times as much, and up to three times that while
-    /// it grows.
+    /// serde's attributes `untagged`, `tag` and `flatten` decode into a buffer, which counts 32
+    /// bytes for each value, and then build the type from it without counting. A `Vec` of elements
+    /// of 320 bytes, each decoded from `null`, then takes ten times as much, and up to three times
+    /// that while it grows.
     pub decoded: usize,
     /// Maximum number of elements in all sequences and maps, including zero-sized elements.
     /// `u32::MAX` means no limit.

@@ -76,7 +76,8 @@ impl Error {
             _ => remote.message.clone(),
         };
         // The handler may have forwarded the error of a call that it made itself. Therefore a kind
-        // that implies "not run" proves nothing. `UnknownMessage` does: a forwarded one has no code.
+        // that implies "not run" proves nothing. `UnknownMessage` does: a forwarded one has no
+        // code.
         let executed = match (kind, kind.executed()) {
             (ErrorKind::UnknownMessage, executed) => executed,
             (_, Executed::No) => Executed::Maybe,
@@ -142,16 +143,16 @@ impl Error {
         }))
     }
 
-    /// Marks the error as the end of a call that this process has made. A handler or a layer that returns
-    /// it as its own forwards it.
+    /// Marks the error as the end of a call that this process has made. A handler or a layer that
+    /// returns it as its own forwards it.
     #[doc(hidden)]
     pub fn of_call(self) -> Self {
         self.0.ends_call.store(true, Ordering::Relaxed);
         self
     }
 
-    /// Converts the error that a handler has returned. If it is that of another call, it says nothing about
-    /// this message, whose handler has run.
+    /// Converts the error that a handler has returned. If it is that of another call, it says
+    /// nothing about this message, whose handler has run.
     #[doc(hidden)]
     pub fn from_handler(self) -> Self {
         // A layer around the handler has not seen it yet: it has passed one of another call.
@@ -186,15 +187,15 @@ impl Error {
     }
 
     /// Records that the error ended a stream after `items` items, unless that is recorded already.
-    /// `Display` writes the number after the text. After an item, [`executed`](Self::executed) is never
-    /// `No`: the handler has sent it.
+    /// `Display` writes the number after the text. After an item, [`executed`](Self::executed) is
+    /// never `No`: the handler has sent it.
     pub fn after_items(self, items: u64) -> Self {
         self.0.items.get_or_init(|| items);
         if items > 0 { self.after_attempt(Executed::Maybe) } else { self }
     }
 
-    /// Number of items that had arrived before the error ended their stream. `None` if the call was not
-    /// answered with items.
+    /// Number of items that had arrived before the error ended their stream. `None` if the call was
+    /// not answered with items.
     pub fn items(&self) -> Option<u64> {
         self.0.items.get().copied()
     }
@@ -228,8 +229,8 @@ impl Error {
 
     /// Converts the error to the form that is sent to the peer.
     ///
-    /// `UnknownMessage` tells the peer that its message was not run. If the error is that of another call,
-    /// it is therefore sent without its code, and arrives as `Remote`.
+    /// `UnknownMessage` tells the peer that its message was not run. If the error is that of
+    /// another call, it is therefore sent without its code, and arrives as `Remote`.
     pub fn to_remote(&self) -> RemoteError {
         let is_of_other = self.kind() == ErrorKind::UnknownMessage
             && (self.is_forwarded() || self.executed() != Executed::No);

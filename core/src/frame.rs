@@ -212,8 +212,8 @@ impl Frame {
     /// Approximate size in bytes of the payload, the metadata and a text id, counted for
     /// backpressure. 0 for kinds without a payload.
     ///
-    /// Names are counted only in errors, so the encoded frame may be larger. A peer chooses the name
-    /// in an error that refuses its request.
+    /// Names are counted only in errors, so the encoded frame may be larger. A peer chooses the
+    /// name in an error that refuses its request.
     #[inline]
     pub fn weight(&self) -> usize {
         match self {

@@ -32,9 +32,9 @@ impl Limits {
     /// Minimum of [`frame`](Self::frame) in bytes. An error about a frame must fit.
     pub const MIN_FRAME_BYTES: usize = 1 << 10;
 
-    /// Maximum of [`depth`](Self::depth) in levels, with every codec. Decoding a value of this depth
-    /// takes 0.3 to 1.6 MiB of stack in a debug build, depending on codec and type, and a thread
-    /// has 2 MiB.
+    /// Maximum of [`depth`](Self::depth) in levels, with every codec. Decoding a value of this
+    /// depth takes 0.3 to 1.6 MiB of stack in a debug build, depending on codec and type, and a
+    /// thread has 2 MiB.
     pub const MAX_DEPTH: u32 = 256;
 
     pub(crate) const DEFAULT: Self =

@@ -78,7 +78,8 @@ pub trait Message: Serialize + DeserializeOwned + 'static {
     /// ```
     ///
     /// # Errors
-    /// Returns the message if it must stay on its thread. It is then encoded there, whatever its size.
+    /// Returns the message if it must stay on its thread. It is then encoded there, whatever its
+    /// size.
     // Not a bound `Send`: the compiler would report an argument that is not `Send` a second time.
     fn into_sendable(self) -> Result<Sendable<Self>, Self> {
         Err(self)
@@ -96,21 +97,21 @@ pub trait RequestStream: Message {
 /// Message that is answered with a stream of items.
 ///
 /// `#[service]` implements it for a method that returns `impl Stream<Item = Item>` or
-/// `impl Stream<Item = Result<Item, Error>>`. The first error ends the stream. The reply after the last
-/// item is empty.
+/// `impl Stream<Item = Result<Item, Error>>`. The first error ends the stream. The reply after the
+/// last item is empty.
 pub trait ReplyStream: Message<Reply = ()> {
     /// Item of the callee.
     type Item: Value;
-    /// Maximum time that a caller waits for the next item, after the first one. `None`, the default, means
-    /// no limit. The [`TIMEOUT`](Message::TIMEOUT) of the message includes the whole stream, and so the
-    /// wait for the first item.
+    /// Maximum time that a caller waits for the next item, after the first one. `None`, the
+    /// default, means no limit. The [`TIMEOUT`](Message::TIMEOUT) of the message includes the whole
+    /// stream, and so the wait for the first item.
     const IDLE: Option<Duration> = None;
 }
 
 /// Error of a handler: any type that can be serialized and displayed.
 ///
-/// Implemented for every such type, for example a `thiserror` type or `String`. Code that is generic
-/// over errors encodes and displays them with the methods of this trait.
+/// Implemented for every such type, for example a `thiserror` type or `String`. Code that is
+/// generic over errors encodes and displays them with the methods of this trait.
 // Without supertraits, like `Value`: the compiler would report each of them that a type lacks.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a method",

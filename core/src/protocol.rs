@@ -11,10 +11,10 @@
 //!   answered.
 //! - A cancelled request is answered too, if it was sent. Its id stays in use until the answer
 //!   arrives, so a late answer never reaches a later call.
-//! - A stream of items belongs to a call. The items of the callee end with its answer, and those of the
-//!   caller with a frame of their own. Nothing follows the answer.
-//! - Items wait for credit, and nothing else does. A receiver never holds more items of a stream than
-//!   its [`Admission`], plus one.
+//! - A stream of items belongs to a call. The items of the callee end with its answer, and those of
+//!   the caller with a frame of their own. Nothing follows the answer.
+//! - Items wait for credit, and nothing else does. A receiver never holds more items of a stream
+//!   than its [`Admission`], plus one.
 //! - A side starts no new calls after it has sent or received a go-away.
 //! - A peer cannot make a queue grow without bound. At most one pong is queued, and a peer that
 //!   exceeds an [`Admission`] or [`MAX_UNREAD_ANSWER_BYTES`] breaks the protocol.

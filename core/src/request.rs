@@ -93,8 +93,8 @@ struct Extras {
 /// Metadata key for the attempt number.
 const ATTEMPT: &str = "iw-attempt";
 
-/// Metadata key for the name of the service. Sent only to a peer that serves several, and not for its
-/// default.
+/// Metadata key for the name of the service. Sent only to a peer that serves several, and not for
+/// its default.
 const SERVICE: &str = "iw-service";
 
 impl Request {
@@ -240,8 +240,8 @@ impl Request {
         &mut self.local_mut().extras.get_or_insert_default().extensions
     }
 
-    /// Takes the [`extensions`](Self::extensions), or copies those that a clone shares. Their destructors
-    /// are user code, which must not run while a mutex is locked.
+    /// Takes the [`extensions`](Self::extensions), or copies those that a clone shares. Their
+    /// destructors are user code, which must not run while a mutex is locked.
     #[doc(hidden)]
     pub fn take_extensions(&mut self) -> Option<Extensions> {
         self.0.local.extras.as_ref()?;
@@ -285,8 +285,8 @@ impl Request {
         wire.timeout = timeout;
     }
 
-    /// Sets the timeout of a call for which none was set to what an earlier call has left, which waits for
-    /// it. The default of the worker still applies if it is shorter.
+    /// Sets the timeout of a call for which none was set to what an earlier call has left, which
+    /// waits for it. The default of the worker still applies if it is shorter.
     #[doc(hidden)]
     pub fn inherit_timeout(&mut self, rest: Duration) {
         self.set_timeout(Some(rest));
@@ -308,8 +308,8 @@ impl Request {
         if inherits && !default.is_zero() { timeout.min(default) } else { timeout }
     }
 
-    /// Sets the timeout of a call that has waited to the `rest` of its `whole` timeout, which errors
-    /// name.
+    /// Sets the timeout of a call that has waited to the `rest` of its `whole` timeout, which
+    /// errors name.
     #[doc(hidden)]
     pub fn set_rest_of_timeout(&mut self, rest: Duration, whole: Duration) {
         self.set_timeout(Some(rest));
@@ -352,24 +352,25 @@ impl Request {
         }
     }
 
-    /// Name of the service that the request is for: that of [`set_service`](Self::set_service), or of the
-    /// message ([`Message::SERVICE`]). `None` is the default service of the callee. A callee that has
-    /// received the request over a connection knows its own, and gets the name of that instead.
+    /// Name of the service that the request is for: that of [`set_service`](Self::set_service), or
+    /// of the message ([`Message::SERVICE`]). `None` is the default service of the callee. A callee
+    /// that has received the request over a connection knows its own, and gets the name of that
+    /// instead.
     #[inline]
     pub fn service(&self) -> Option<&str> {
         self.named_service().or_else(|| self.0.local.service.map(Schema::service))
     }
 
     /// Sends the request to the service `name`, whatever its message. For requests of messages that
-    /// are known only by name, and for peers that have not announced their services, because there is
-    /// no handshake.
+    /// are known only by name, and for peers that have not announced their services, because there
+    /// is no handshake.
     pub fn set_service(&mut self, name: impl Into<String>) {
         self.local_mut().service = None;
         self.metadata_mut().insert(SERVICE, name);
     }
 
-    /// Returns `true` if this is a message `M`: the names are equal, and the services are, as far as
-    /// they are known.
+    /// Returns `true` if this is a message `M`: the names are equal, and the services are, as far
+    /// as they are known.
     #[inline]
     pub fn is<M: Message>(&self) -> bool {
         self.name() == M::NAME
@@ -399,7 +400,8 @@ impl Request {
         self.metadata_mut().remove(SERVICE);
     }
 
-    /// Writes the name of the service of the message to the metadata, for a peer that serves several.
+    /// Writes the name of the service of the message to the metadata, for a peer that serves
+    /// several.
     #[doc(hidden)]
     pub fn name_service(&mut self) {
         if let (None, Some(schema)) = (self.named_service(), self.0.local.service) {
@@ -440,8 +442,8 @@ impl Request {
         self.local_mut().extras.get_or_insert_default().callback = Some(callback);
     }
 
-    /// Returns `true` if an earlier call waits for this one, because its handler's callback has led to
-    /// it. Such a call never waits until the peer takes it.
+    /// Returns `true` if an earlier call waits for this one, because its handler's callback has led
+    /// to it. Such a call never waits until the peer takes it.
     #[doc(hidden)]
     pub fn is_nested(&self) -> bool {
         self.0.local.extras.as_ref().is_some_and(|extras| extras.is_nested)
@@ -470,8 +472,8 @@ impl Request {
         self.local_mut().extras.get_or_insert_default().items = Some(Arc::new(Mutex::new(Some(items))));
     }
 
-    /// Takes the items of the caller. `None` if there are none, or if this request or a clone of it has
-    /// been asked before.
+    /// Takes the items of the caller. `None` if there are none, or if this request or a clone of it
+    /// has been asked before.
     pub fn take_items(&self) -> Option<Items> {
         let items = self.0.local.extras.as_ref()?.items.as_ref()?;
         items.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -5,8 +5,8 @@ use crate::{Body, Error, ErrorKind, Executed, Items, Metadata};
 /// Successful answer to a [`Request`](crate::Request): its encoded reply and metadata, or the items
 /// that a callee streams.
 ///
-/// A response with [items](Self::take_items) is the beginning of an answer: the call lasts until its
-/// last item. The items of a clone are an error, because a stream cannot be copied.
+/// A response with [items](Self::take_items) is the beginning of an answer: the call lasts until
+/// its last item. The items of a clone are an error, because a stream cannot be copied.
 #[derive(Clone, Debug, Default)]
 pub struct Response(Option<Box<Parts>>);
 
@@ -108,8 +108,8 @@ impl Response {
         self.parts().items.is_some()
     }
 
-    /// Keeps `guard` until the call has ended: until the last item was taken or the items are dropped.
-    /// Drops it now if there are no items.
+    /// Keeps `guard` until the call has ended: until the last item was taken or the items are
+    /// dropped. Drops it now if there are no items.
     pub fn hold(&mut self, guard: impl Send + 'static) {
         self.change_items(|items| items.hold(guard));
     }
@@ -129,8 +129,8 @@ impl Response {
         }
     }
 
-    /// Splits the response into body and metadata without copying the payload. Drops the items, which
-    /// cancels the call: [`take`](Self::take_items) them before.
+    /// Splits the response into body and metadata without copying the payload. Drops the items,
+    /// which cancels the call: [`take`](Self::take_items) them before.
     #[inline]
     pub fn into_parts(self) -> (Body, Metadata) {
         let Parts { body, metadata, .. } = self.0.map_or_else(|| EMPTY.clone(), |parts| *parts);

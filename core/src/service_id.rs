@@ -43,7 +43,8 @@ impl Schema {
         self.fingerprint
     }
 
-    /// Name and fingerprint of each message. Empty if they are not known, as in the schema of a peer.
+    /// Name and fingerprint of each message. Empty if they are not known, as in the schema of a
+    /// peer.
     pub const fn messages(&self) -> &'static [(&'static str, u32)] {
         self.messages
     }

@@ -21,8 +21,8 @@ impl Services {
     /// Creates the list. The first schema is the default.
     ///
     /// # Errors
-    /// There are several schemas, and they are too many, or a name is empty, too long, not printable or used
-    /// twice.
+    /// There are several schemas, and they are too many, or a name is empty, too long, not
+    /// printable or used twice.
     pub fn new(schemas: Vec<Schema>) -> Result<Self, InvalidServices> {
         if schemas.len() > Self::MAX {
             return Err(InvalidServices::TooMany(schemas.len()));
@@ -114,7 +114,8 @@ pub enum InvalidServices {
     TooMany(usize),
     /// One of several services has an empty name.
     Nameless,
-    /// The name of one of several services is longer than [`Services::MAX_NAME_BYTES`]. Holds its length.
+    /// The name of one of several services is longer than [`Services::MAX_NAME_BYTES`]. Holds its
+    /// length.
     LongName(usize),
     /// The name of one of several services has a control character.
     ControlCharacter,

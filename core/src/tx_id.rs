@@ -49,8 +49,8 @@ impl TxId {
 }
 
 impl TxId {
-    /// Size in bytes that counts for an [`Admission`](crate::protocol::Admission): that of an id that is
-    /// longer than a UUID. 0 for shorter ones, which take little memory.
+    /// Size in bytes that counts for an [`Admission`](crate::protocol::Admission): that of an id
+    /// that is longer than a UUID. 0 for shorter ones, which take little memory.
     #[inline]
     pub(crate) fn counted_bytes(&self) -> usize {
         const UUID_LEN: usize = 36;

@@ -10,7 +10,8 @@ pub type Sendable<T> = Box<dyn FnOnce() -> T + Send>;
 /// Argument or reply of a call: a value that can be sent to another process.
 ///
 /// Implemented for every type that implements serde's `Serialize` and `Deserialize`, owns its data
-/// and is `Send`. Code that is generic over such values encodes them with the methods of this trait.
+/// and is `Send`. Code that is generic over such values encodes them with the methods of this
+/// trait.
 // With serde's traits or `Send` as supertraits, the compiler would report each of them that a type
 // lacks, in all their places.
 #[diagnostic::on_unimplemented(

@@ -1,4 +1,5 @@
-//! The services of plugins and of their host. In a real project, a library crate that both depend on.
+//! The services of plugins and of their host. In a real project, a library crate that both depend
+//! on.
 
 use isolated_workers::service;
 use isolated_workers::service::Context;

@@ -1,6 +1,6 @@
-//! A host that loads plugins: separate programs in a folder, built by somebody else. Each serves two
-//! services over one connection, and may call its host, which prints its log. Files that are not plugins
-//! are skipped. A plugin that crashes is restarted.
+//! A host that loads plugins: separate programs in a folder, built by somebody else. Each serves
+//! two services over one connection, and may call its host, which prints its log. Files that are
+//! not plugins are skipped. A plugin that crashes is restarted.
 //!
 //! ```text
 //! cargo build --example plugin_reverse --example plugin_shout

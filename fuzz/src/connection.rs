@@ -34,7 +34,8 @@ struct Scene<'a> {
     failed: bool,
 }
 
-/// Returns a connection with little room in each direction, or one to a peer that announces nothing.
+/// Returns a connection with little room in each direction, or one to a peer that announces
+/// nothing.
 fn new_connection(script: &[u8]) -> Connection<u32> {
     let little = Admission { requests: 3, request_bytes: 200, oneway_bytes: 8 << 10, item_bytes: 200 };
     match script.len() % 2 {

@@ -142,14 +142,14 @@ mod type_check;
 ///
 /// # Streams
 ///
-/// A method that returns `impl Stream<Item = T>` answers with items. It is a plain `fn`: the call starts
-/// when its stream is polled. The client's method returns a `StreamingReply` of `Result<T, Error>`. With
-/// `impl Stream<Item = Result<T, E>>`, the first error ends the stream, and the client gets
-/// `Result<T, CallError<E>>`.
+/// A method that returns `impl Stream<Item = T>` answers with items. It is a plain `fn`: the call
+/// starts when its stream is polled. The client's method returns a `StreamingReply` of
+/// `Result<T, Error>`. With `impl Stream<Item = Result<T, E>>`, the first error ends the stream,
+/// and the client gets `Result<T, CallError<E>>`.
 ///
 /// A parameter of the type `Streaming<T>` is a stream of items of the caller. It is no field of the
-/// message, and a method has at most one. The client's method takes any `Stream<Item = T>` there, or
-/// `try_items` of a stream of results.
+/// message, and a method has at most one. The client's method takes any `Stream<Item = T>` there,
+/// or `try_items` of a stream of results.
 ///
 /// ```ignore
 /// fn search(&self, word: String) -> impl Stream<Item = Result<Hit, SearchError>>;
@@ -157,8 +157,8 @@ mod type_check;
 /// fn translate(&self, lines: Streaming<String>) -> impl Stream<Item = String>;
 /// ```
 ///
-/// The macro recognizes both by their names. Such a method is neither `oneway` nor `blocking`, and one
-/// with a `Streaming` has no `retry`.
+/// The macro recognizes both by their names. Such a method is neither `oneway` nor `blocking`, and
+/// one with a `Streaming` has no `retry`.
 ///
 /// # `#[service(..)]`
 ///
@@ -172,8 +172,8 @@ mod type_check;
 ///
 /// - `timeout = "60s"`: time limit of a call, in `ms`, `s`, `m` or `h`; `"none"` or `"0"` for no
 ///   limit. Default: the worker's default timeout.
-/// - `idle = "5s"`: maximum time that the caller of a stream waits for the next item, after the first one.
-///   Default: no limit.
+/// - `idle = "5s"`: maximum time that the caller of a stream waits for the next item, after the
+///   first one. Default: no limit.
 /// - `idempotent`: the call can be repeated without harm. After a crash it may run again as often
 ///   as the worker's builder allows.
 /// - `retry = 3`: the call can be repeated without harm. It may run again up to three times if the

@@ -15,8 +15,8 @@ pub(crate) fn generated_at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
-/// Name of a variable in generated code. An argument of the same name is another variable. A constant
-/// or static is not: it would turn the variable into a pattern. Therefore the underscores.
+/// Name of a variable in generated code. An argument of the same name is another variable. A
+/// constant or static is not: it would turn the variable into a pattern. Therefore the underscores.
 pub(crate) fn local(name: impl Display) -> Ident {
     Ident::new(&format!("__{name}"), Span::mixed_site())
 }

@@ -168,14 +168,14 @@ impl<C: Codec> Link<C> {
         self.0.available_permits.load(Ordering::Relaxed)
     }
 
-    /// Allows `max` concurrent calls, and `max_acquired` calls in all. Once `due_acquired` permits have
-    /// been acquired, each release reports that the worker is due for replacement.
+    /// Allows `max` concurrent calls, and `max_acquired` calls in all. Once `due_acquired` permits
+    /// have been acquired, each release reports that the worker is due for replacement.
     pub(crate) fn open_permits(&self, max: u32, due_acquired: u64, max_acquired: u64) {
         self.lock().permits.open(max, due_acquired, max_acquired);
     }
 
-    /// Sets the waker that is woken when the number of given-up calls changes, when the worker is due
-    /// for replacement, and, while `wants_releases` is `true`, when a call ends.
+    /// Sets the waker that is woken when the number of given-up calls changes, when the worker is
+    /// due for replacement, and, while `wants_releases` is `true`, when a call ends.
     pub(crate) fn set_permit_listener(&self, listener: Waker, wants_releases: Arc<AtomicBool>) {
         self.lock().permits.set_listener(listener, wants_releases);
     }
@@ -190,7 +190,8 @@ impl<C: Codec> Link<C> {
         self.lock().acquire_permit()
     }
 
-    /// Releases a permit that was not used. Wakes no listener, because the owner itself releases it.
+    /// Releases a permit that was not used. Wakes no listener, because the owner itself releases
+    /// it.
     pub(crate) fn release_permit(&self) {
         let mut state = self.lock();
         state.permits.uncount();
@@ -282,8 +283,8 @@ impl<C: Codec> Link<C> {
         self.change(|state| state.shut_down(knows_go_away));
     }
 
-    /// Returns `true` if no caller waits for an answer. Oneway messages may still be queued, and the
-    /// worker may still run calls that were given up.
+    /// Returns `true` if no caller waits for an answer. Oneway messages may still be queued, and
+    /// the worker may still run calls that were given up.
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }

@@ -124,8 +124,8 @@ pub trait Detach: Running {
     /// `Config` if the system refuses.
     fn detach(&mut self) -> Result<(), Error>;
 
-    /// Takes back a worker after [`detach`](Self::detach): dropping this handle kills it again. Called
-    /// if the caller was gone before it had the address of the worker.
+    /// Takes back a worker after [`detach`](Self::detach): dropping this handle kills it again.
+    /// Called if the caller was gone before it had the address of the worker.
     fn reclaim(&mut self);
 }
 

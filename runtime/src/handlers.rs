@@ -25,13 +25,13 @@ pub(crate) use self::own_services::OwnServices;
 use self::reusable_future::{ReusableFuture, reusable_future};
 use crate::connection::{Answer, ItemSender, RequestHandler, StreamRequest};
 
-/// Maximum number of cancelled handlers that have not ended. At this number, no further handler starts.
-/// From a host without admission, no further request is read while this number of handlers of cancelled
-/// calls and oneway messages has not ended.
+/// Maximum number of cancelled handlers that have not ended. At this number, no further handler
+/// starts. From a host without admission, no further request is read while this number of handlers
+/// of cancelled calls and oneway messages has not ended.
 const MAX_UNAWAITED_HANDLERS: usize = 4096;
 
-/// Size in bytes of unfinished oneway messages at which no further request is read from a host without
-/// admission.
+/// Size in bytes of unfinished oneway messages at which no further request is read from a host
+/// without admission.
 const MAX_ONEWAY_BYTES: usize = 16 << 20;
 
 /// Running handlers of one connection. `ON_WORKER`: `true` if this side is the worker.
@@ -177,8 +177,8 @@ fn unexpected_items(recipient: &Recipient) -> Error {
     Error::new(ErrorKind::Encode, format!("could not answer {name}: {cause}; {remedy}"))
 }
 
-/// Runs a handler to its end. If it is cancelled, drops it, and waits for the threads that a blocking
-/// handler leaves behind.
+/// Runs a handler to its end. If it is cancelled, drops it, and waits for the threads that a
+/// blocking handler leaves behind.
 async fn run_until_cancelled<S>(
     mut handling: Handling<S>,
     cancelled: oneshot::Receiver<()>,

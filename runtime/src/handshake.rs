@@ -78,8 +78,8 @@ fn identity<C: Codec>(
     Identity { codec: C::ID, transport, services, pid, limits, admission, features, host_services }
 }
 
-/// Services that one side requires of the other, in the order in which they were set. `of`: the other
-/// side.
+/// Services that one side requires of the other, in the order in which they were set. `of`: the
+/// other side.
 ///
 /// # Errors
 /// `Config` if they cannot be served together.

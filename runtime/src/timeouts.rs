@@ -24,11 +24,11 @@ pub struct Timeouts {
     pub message: Duration,
     /// Grace period of `close`, after which the process is killed. Default: 5 s.
     pub close: Duration,
-    /// Time for which a disconnected worker lingers before it ends. Default: 1 min. It ends with its
-    /// host in any case, if the host is its parent.
+    /// Time for which a disconnected worker lingers before it ends. Default: 1 min. It ends with
+    /// its host in any case, if the host is its parent.
     pub disconnected: Duration,
-    /// Time that a worker which is drained, or has announced its end, for example after a SIGTERM, may
-    /// take to end once no call is in flight. The host then closes it. Default: 30 s.
+    /// Time that a worker which is drained, or has announced its end, for example after a SIGTERM,
+    /// may take to end once no call is in flight. The host then closes it. Default: 30 s.
     pub drain: Duration,
 }
 
@@ -123,8 +123,8 @@ pub enum OnTimeout {
     /// Sends nothing: the handler continues to its end.
     Abandon,
     /// Kills and respawns the worker, which is the only way to end a busy loop. Other calls in
-    /// flight fail or are retried, depending on [`OnCrash`](crate::OnCrash). A call with streams that has
-    /// timed out while it waited for its own caller is cancelled instead.
+    /// flight fail or are retried, depending on [`OnCrash`](crate::OnCrash). A call with streams
+    /// that has timed out while it waited for its own caller is cancelled instead.
     Kill,
 }
 
@@ -156,9 +156,9 @@ pub(crate) const DRIVER_TURN: Duration = Duration::from_millis(1);
 ///
 /// Time in which this process could not have heard its peer does not count. If the process is
 /// stopped (SIGSTOP, a paused container) or its runtime is blocked, its timers fire at once
-/// afterwards, maybe before the runtime reports what has arrived, and the peer may have been stopped
-/// too. Therefore, the limit is waited for in slices, and one more slice follows if the last one
-/// took too long. Await this after the source of data in a biased `select!`.
+/// afterwards, maybe before the runtime reports what has arrived, and the peer may have been
+/// stopped too. Therefore, the limit is waited for in slices, and one more slice follows if the
+/// last one took too long. Await this after the source of data in a biased `select!`.
 pub(crate) async fn silent_for(limit: Duration) {
     if limit.is_zero() {
         return std::future::pending().await;

@@ -76,7 +76,8 @@ async fn a_handler_that_returns_the_error_of_its_own_call_has_run() {
     assert_eq!((error.kind(), error.executed()), (ErrorKind::UnknownMessage, Executed::No));
 }
 
-/// Layer that passes some messages on to a worker or to a service in this process, with another name.
+/// Layer that passes some messages on to a worker or to a service in this process, with another
+/// name.
 #[derive(Clone)]
 struct Elsewhere(BoxService, Local<Forward, Json>);
 

@@ -52,7 +52,8 @@ pub(crate) trait Painter {
     async fn remaining(&self, context: Context) -> Result<Option<u64>, Refused>;
     #[message(blocking)]
     fn add(&self, context: Context, a: u32, b: u32) -> Result<u32, Refused>;
-    /// Calls `descend` of the host, unless `levels` is 0. Returns the number of calls of the worker.
+    /// Calls `descend` of the host, unless `levels` is 0. Returns the number of calls of the
+    /// worker.
     async fn descend(&self, context: Context, levels: u32) -> Result<u32, Refused>;
     /// Like `descend`, after the gate of the host was opened.
     async fn descend_after_gate(&self, context: Context, levels: u32) -> Result<u32, Refused>;

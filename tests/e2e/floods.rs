@@ -33,8 +33,8 @@ const FLOOD_BYTES: usize = 6 << 20;
 /// Size in bytes of a flood of which a worker must not read all.
 const MAX_WRITTEN_BYTES: usize = 64 << 20;
 
-/// Time after which a worker counts as one that has stopped reading. It would read far more than its
-/// bounds in this time.
+/// Time after which a worker counts as one that has stopped reading. It would read far more than
+/// its bounds in this time.
 const STALL: Duration = Duration::from_secs(1);
 
 /// Calls a worker that writes frames of this kind and never reads. Returns the result of the call,

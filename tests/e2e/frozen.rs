@@ -1,5 +1,5 @@
-//! A host that is stopped and continued: what arrived in time counts, and the time of the stop is no
-//! silence of the worker.
+//! A host that is stopped and continued: what arrived in time counts, and the time of the stop is
+//! no silence of the worker.
 
 use std::process::Stdio;
 use std::time::Duration;

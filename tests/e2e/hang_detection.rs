@@ -70,8 +70,8 @@ async fn on_timeout_kill_replaces_a_worker_in_a_busy_loop() {
     assert_eq!(soon(client.count()).await.unwrap(), 1, "a new worker");
 }
 
-/// A layer has the same limit as the call below it. It must not end the call first, as the cancel of a
-/// busy worker has no effect.
+/// A layer has the same limit as the call below it. It must not end the call first, as the cancel
+/// of a busy worker has no effect.
 #[tokio::test]
 async fn on_timeout_kill_has_its_effect_below_layers_with_a_limit() {
     async fn killed<C: Service>(worker: impl Future<Output = Result<Worker<C>, isolated_workers::Error>>) {

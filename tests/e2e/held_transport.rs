@@ -1,4 +1,5 @@
-//! Transport whose host does not see what the worker sends from a given text on, until the test lets it.
+//! Transport whose host does not see what the worker sends from a given text on, until the test
+//! lets it.
 
 use std::any::Any;
 use std::io;

@@ -213,8 +213,8 @@ fn printing_is_harmless_if_nobody_reads_the_streams_of_the_host() {
     }
 }
 
-/// Starts a host whose worker prints 1 MiB to each stream. The host ends with its standard input. It
-/// is killed if it hangs.
+/// Starts a host whose worker prints 1 MiB to each stream. The host ends with its standard input.
+/// It is killed if it hangs.
 fn printing_host(state: &str, stdout: Stdio, stderr: Stdio) -> Child {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-host"));
     command.args([WORKER, state, ""]).stdin(Stdio::piped()).stdout(stdout).stderr(stderr);

@@ -56,10 +56,12 @@ fn the_current_program_is_started_even_if_its_file_was_replaced() {
     }
 }
 
-/// In a terminal, the worker is in a background process group. The terminal would stop it as a whole.
+/// In a terminal, the worker is in a background process group. The terminal would stop it as a
+/// whole.
 ///
-/// The host has to be in the foreground. `timeout` moves it to the background without `--foreground`,
-/// unless the shell replaces itself by its last command, which not every shell does.
+/// The host has to be in the foreground. `timeout` moves it to the background without
+/// `--foreground`, unless the shell replaces itself by its last command, which not every shell
+/// does.
 #[test]
 fn a_worker_that_uses_the_terminal_gets_an_error_at_once() {
     for command in ["stty -echo </dev/tty", "read line </dev/tty", "echo text >/dev/tty"] {

@@ -35,8 +35,8 @@ impl Wake for CallsOnWake {
     }
 }
 
-/// Causes a change for which `watched` waits. Returns the result of a call made within the change, and the
-/// status then.
+/// Causes a change for which `watched` waits. Returns the result of a call made within the change,
+/// and the status then.
 async fn called_within(
     worker: &Worker,
     watched: impl Future,

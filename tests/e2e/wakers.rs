@@ -104,8 +104,8 @@ fn on_clone<F: Fn() + Send + Sync + 'static>(code: &'static F) -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(code, &Functions::<F>::TABLE)) }
 }
 
-/// Polls a call for the first time, and then in flight, with a waker that runs `code` when it is cloned.
-/// Returns `true` if a poll panicked.
+/// Polls a call for the first time, and then in flight, with a waker that runs `code` when it is
+/// cloned. Returns `true` if a poll panicked.
 fn poll_new_and_in_flight<F: Fn() + Send + Sync>(
     mut call: impl FnMut() -> BoxFuture,
     code: &'static F,

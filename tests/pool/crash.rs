@@ -223,7 +223,8 @@ async fn a_subscriber_of_tracing_may_ask_the_pool_for_its_statistics() {
     let subscriber = tracing_subscriber::registry().with(AsksPool(pool.clone(), Arc::clone(&events)));
     let _guard = tracing::subscriber::set_default(subscriber);
     let client = JobsClient::new(pool.clone());
-    // Another test may be the first to reach the event, and `tracing` then caches that nobody wants it.
+    // Another test may be the first to reach the event, and `tracing` then caches that nobody wants
+    // it.
     while events.load(Ordering::SeqCst) == 0 {
         tracing::callsite::rebuild_interest_cache();
         assert_eq!(soon(client.abort()).await.unwrap_err().kind(), ErrorKind::Crashed);

@@ -30,8 +30,8 @@ pub(crate) trait Jobs {
     /// Never ends and never awaits.
     #[message(oneway)]
     async fn spin_forever(&self);
-    /// Writes the milliseconds that are left of its timeout to the file at `path`. The first time, it
-    /// then waits for `millis`, and aborts.
+    /// Writes the milliseconds that are left of its timeout to the file at `path`. The first time,
+    /// it then waits for `millis`, and aborts.
     #[message(retry = 1, timeout = "25s")]
     async fn remaining(&self, context: Context, path: String, millis: u64) -> u64;
     /// Never ends.
@@ -63,13 +63,14 @@ pub(crate) trait Jobs {
     async fn grow(&self, bytes: usize);
     /// Returns the first argument of the program.
     async fn version(&self) -> String;
-    /// Sends the numbers below `before`, connects like `hold`, and sends `after` more when the test closes
-    /// the connection.
+    /// Sends the numbers below `before`, connects like `hold`, and sends `after` more when the test
+    /// closes the connection.
     fn count(&self, path: String, name: String, before: u64, after: u64) -> impl Stream<Item = u64>;
     /// Same as `count`, with retries.
     #[message(retry = 3)]
     fn count_again(&self, path: String, name: String, before: u64, after: u64) -> impl Stream<Item = u64>;
-    /// Takes a number, connects like `hold`, and adds the others when the test closes the connection.
+    /// Takes a number, connects like `hold`, and adds the others when the test closes the
+    /// connection.
     #[message(idempotent)]
     async fn sum(&self, path: String, name: String, numbers: Streaming<u64>) -> u64;
 }

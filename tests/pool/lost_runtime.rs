@@ -194,8 +194,8 @@ async fn a_pool_that_is_being_closed_ends_when_the_runtime_is_dropped() {
         other.stop();
         soon(close).await.unwrap();
         assert_all_end(&processes);
-        // The supervisor may have learned of the lost worker before its runtime dropped it: the pool is
-        // closed then.
+        // The supervisor may have learned of the lost worker before its runtime dropped it: the
+        // pool is closed then.
         let is_closed = |error: &Error| error.to_string().contains("is closed or draining");
         assert_everything_ends(&pool, |error| {
             if !is_closed(error) {

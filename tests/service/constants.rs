@@ -1,5 +1,5 @@
-//! Services beside constants, statics and unit structs that are named like variables. A variable of the
-//! same name would be a pattern that matches only that constant.
+//! Services beside constants, statics and unit structs that are named like variables. A variable of
+//! the same name would be a pattern that matches only that constant.
 #![allow(non_upper_case_globals, non_camel_case_types, dead_code)]
 
 use isolated_workers::codec::{Cbor, Json, Postcard};

@@ -181,8 +181,8 @@ async fn a_stream_that_nobody_polls_sends_no_more_than_its_credit() {
     assert_eq!(counted.len(), 10_000);
     drop(produced);
     let Some(Seen::ProducerEnded(sent)) = soon(seen.recv()).await else { panic!("the producer goes on") };
-    // 256 KiB of items that count 64 bytes, twice because the first ones may have been finished, and
-    // what waits in the worker.
+    // 256 KiB of items that count 64 bytes, twice because the first ones may have been finished,
+    // and what waits in the worker.
     assert!(sent <= 2 * 4096 + 100, "{sent} items were sent");
 }
 

@@ -1,4 +1,5 @@
-//! Measurements of streams. They need a release build and an idle machine, so they are ignored by default:
+//! Measurements of streams. They need a release build and an idle machine, so they are ignored by
+//! default:
 //!
 //! ```text
 //! cargo test --release -p isolated-workers-tests --test streams proof -- --ignored --nocapture --test-threads 1

@@ -58,9 +58,11 @@ pub(crate) trait Numbers {
     async fn take_and_hang(&self, numbers: Streaming<u64>, count: u64) -> u64;
     /// Sends the numbers that it receives.
     fn pass(&self, numbers: Streaming<u64>) -> impl Stream<Item = u64>;
-    /// Sends `size` bytes, read and written as `how` says. Then the stream fails or hangs, if it should.
+    /// Sends `size` bytes, read and written as `how` says. Then the stream fails or hangs, if it
+    /// should.
     fn download(&self, how: How, size: u64, then: Then) -> impl Stream<Item = Result<Bytes, Failed>>;
-    /// Reads all bytes, in a task that goes on if the call is cancelled. Returns their number and checksum.
+    /// Reads all bytes, in a task that goes on if the call is cancelled. Returns their number and
+    /// checksum.
     async fn upload(&self, bytes: Streaming<Bytes>) -> Result<(u64, u64), Failed>;
     /// Outcome of the last upload.
     async fn last_upload(&self) -> Result<(u64, u64), Failed>;

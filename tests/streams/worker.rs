@@ -1,6 +1,6 @@
-//! Worker of the tests of streams, and its host with the argument `host`. The second argument is the
-//! number of a step. The host reaches it, prints the id of its worker, and waits until it is killed. The
-//! argument `postcard` selects another codec for the worker.
+//! Worker of the tests of streams, and its host with the argument `host`. The second argument is
+//! the number of a step. The host reaches it, prints the id of its worker, and waits until it is
+//! killed. The argument `postcard` selects another codec for the worker.
 
 #[allow(dead_code, reason = "not all of it is for this program")]
 mod services;

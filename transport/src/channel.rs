@@ -19,8 +19,8 @@ pub struct Channel<R, W> {
     /// Connections after this one, on a worker that can be reached again. Dropping the value makes
     /// the worker unreachable; an open connection stays open.
     pub incoming: Option<Incoming<R, W>>,
-    /// `true` if the channel was accepted from the listener of [`incoming`](Self::incoming), so that
-    /// another process may have connected before the host. A worker then also accepts the
+    /// `true` if the channel was accepted from the listener of [`incoming`](Self::incoming), so
+    /// that another process may have connected before the host. A worker then also accepts the
     /// connections after it, and serves the first that sends a whole hello.
     pub is_contested: bool,
     /// Listener to open before the host disconnects, on the host of a worker that can be reached

@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// The half of a stream that frames are read from.
 ///
 /// Beside [`AsyncRead`], a half may be read before the runtime reports that bytes have arrived. A
-/// connection does that for some microseconds before its thread sleeps, because a thread that sleeps
-/// takes longer to wake than many peers take to answer.
+/// connection does that for some microseconds before its thread sleeps, because a thread that
+/// sleeps takes longer to wake than many peers take to answer.
 ///
 /// A half that cannot do that needs no method:
 ///
@@ -32,13 +32,13 @@ use tokio::io::{AsyncRead, ReadBuf};
     note = "implement `TryRead` for your type: `impl TryRead for MyReader {{}}`"
 )]
 pub trait TryRead: AsyncRead {
-    /// Reads what has arrived. Does not wait, and registers no waker: whoever wants to be woken polls
-    /// [`poll_read`](AsyncRead::poll_read) afterwards. Nothing is added to `buf` at the end of the
-    /// stream.
+    /// Reads what has arrived. Does not wait, and registers no waker: whoever wants to be woken
+    /// polls [`poll_read`](AsyncRead::poll_read) afterwards. Nothing is added to `buf` at the end
+    /// of the stream.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing has arrived. `Unsupported`, the default, if this half can be read only
-    /// when the runtime reports bytes. All other errors end the stream.
+    /// `WouldBlock` if nothing has arrived. `Unsupported`, the default, if this half can be read
+    /// only when the runtime reports bytes. All other errors end the stream.
     fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let _ = buf;
         Err(io::ErrorKind::Unsupported.into())

@@ -10,8 +10,8 @@ use crate::contestant::{Contestant, Describe};
 use crate::flavor::Flavor;
 use crate::service::Record;
 
-/// Two byte channels of `ipc-channel`, and two channels of records. They block, so there is one call
-/// at a time.
+/// Two byte channels of `ipc-channel`, and two channels of records. They block, so there is one
+/// call at a time.
 pub struct IpcChannel {
     ends: Mutex<Ends>,
     child: Child,

@@ -17,9 +17,9 @@ use crate::flavor::Flavor;
 use crate::service::Record;
 
 /// The baseline: a connection that a good engineer writes by hand in an afternoon. It has a
-/// postcard envelope in length-delimited frames, a map of calls, and a task that writes. Payloads are
-/// borrowed when they are decoded. The child answers in place, with one write for each read. It has
-/// no timeouts, limits, cancellation or errors.
+/// postcard envelope in length-delimited frames, a map of calls, and a task that writes. Payloads
+/// are borrowed when they are decoded. The child answers in place, with one write for each read. It
+/// has no timeouts, limits, cancellation or errors.
 pub struct RawTokio {
     calls: Arc<Mutex<Calls>>,
     writer: mpsc::UnboundedSender<Request>,

@@ -19,8 +19,9 @@ use crate::contestant::{Contestant, Streams};
 use crate::flavor::Flavor;
 use crate::items::Items;
 
-/// The baseline of streams: raw-tokio with an `mpsc` channel for the answers to each call. Both sides
-/// may call. A full channel stops the connection: the streams have no flow control of their own.
+/// The baseline of streams: raw-tokio with an `mpsc` channel for the answers to each call. Both
+/// sides may call. A full channel stops the connection: the streams have no flow control of their
+/// own.
 pub struct RawTokioStreams {
     connection: Connection,
     child: Child,

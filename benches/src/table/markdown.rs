@@ -100,8 +100,8 @@ impl Line {
         }
     }
 
-    /// Returns `true` if the second column meets the target, and `None` if there is none or its base
-    /// was not measured.
+    /// Returns `true` if the second column meets the target, and `None` if there is none or its
+    /// base was not measured.
     fn is_met(&self) -> Option<bool> {
         let target = self.target?;
         Some(self.target_ratios().median()? <= target.ratio)

@@ -44,8 +44,8 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Key of a map that `serde_json::Value` replaces by its value, a string that it decodes as JSON. This
-/// happens outside of every budget, and with every format.
+/// Key of a map that `serde_json::Value` replaces by its value, a string that it decodes as JSON.
+/// This happens outside of every budget, and with every format.
 const EMBEDDED_JSON_KEY: &str = "$serde_json::private::RawValue";
 
 /// Remaining budget.

@@ -28,9 +28,9 @@ impl<'de, 'any, T: Deserialize<'de>> Deserialize<'any> for Unborrowed<'de, T> {
 
 /// Adapts a deserializer, visitor, seed or access for one lifetime to any other lifetime.
 ///
-/// A visitor with `NULL_IS_UNIT` gets a unit for `null` instead of `None`. The type has not asked for
-/// an option, and serde's buffer for `tag` and `untagged` makes an option of a unit, but no unit of
-/// `None`.
+/// A visitor with `NULL_IS_UNIT` gets a unit for `null` instead of `None`. The type has not asked
+/// for an option, and serde's buffer for `tag` and `untagged` makes an option of a unit, but no
+/// unit of `None`.
 struct AnyLifetime<'of, X, const NULL_IS_UNIT: bool = false>(X, PhantomData<&'of ()>);
 
 impl<X, const NULL_IS_UNIT: bool> AnyLifetime<'_, X, NULL_IS_UNIT> {

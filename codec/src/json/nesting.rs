@@ -1,8 +1,8 @@
 //! Decoding of values that nest deeper than `serde_json` allows.
 //!
-//! Its limit of 127 levels can only be switched off. That is safe if the text itself nests no deeper
-//! than any budget, whatever is decoded from it. The text is scanned only if the budget allows 127
-//! levels, so that a lower budget refuses the value first.
+//! Its limit of 127 levels can only be switched off. That is safe if the text itself nests no
+//! deeper than any budget, whatever is decoded from it. The text is scanned only if the budget
+//! allows 127 levels, so that a lower budget refuses the value first.
 
 use isolated_workers_core::Limits;
 use serde_json::Error;

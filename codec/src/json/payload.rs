@@ -4,11 +4,12 @@ use serde_json::de::SliceRead;
 
 use super::nesting;
 
-/// Bytes of a message, reply or error, and the one deserializer that all types decode from. A second
-/// one would double the code that the compiler translates for each type.
+/// Bytes of a message, reply or error, and the one deserializer that all types decode from. A
+/// second one would double the code that the compiler translates for each type.
 ///
-/// Peers write the payload of a message without arguments as `null`, as `{}` or not at all. Each form
-/// decodes to a unit and to a struct without required fields, and only `null` to anything else.
+/// Peers write the payload of a message without arguments as `null`, as `{}` or not at all. Each
+/// form decodes to a unit and to a struct without required fields, and only `null` to anything
+/// else.
 pub(super) struct Payload<'a, 'de> {
     json: &'de [u8],
     deserializer: &'a mut serde_json::Deserializer<SliceRead<'de>>,

@@ -1,4 +1,5 @@
-//! JSON texts within strings, which `serde_json::Value` decodes behind a key of `serde_json` itself.
+//! JSON texts within strings, which `serde_json::Value` decodes behind a key of `serde_json`
+//! itself.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

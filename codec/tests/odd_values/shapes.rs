@@ -1,4 +1,5 @@
-//! Shapes of enums, containers and texts that users write, and those that one format has no form for.
+//! Shapes of enums, containers and texts that users write, and those that one format has no form
+//! for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;

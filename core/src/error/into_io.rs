@@ -3,8 +3,8 @@ use std::io;
 use super::{BoxError, Error, ErrorKind};
 use crate::CallError;
 
-/// For code that reads and writes bytes, such as `StreamReader` of the crate `tokio-util`. The error is the
-/// inner error of the result, of the kind `TimedOut` or `Other`.
+/// For code that reads and writes bytes, such as `StreamReader` of the crate `tokio-util`. The
+/// error is the inner error of the result, of the kind `TimedOut` or `Other`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(kind_of(&error), error)

@@ -75,8 +75,8 @@ kinds! {
     DuplicateId = "IW_DUPLICATE_ID", No;
     /// Too many calls are waiting: the call was not admitted, or another call displaced it.
     Overloaded = "IW_OVERLOADED", No;
-    /// The call would wait for itself: an earlier call of its chain may hold the permit that it needs
-    /// or keep its connection full, or the chain of calls that call back is too long.
+    /// The call would wait for itself: an earlier call of its chain may hold the permit that it
+    /// needs or keep its connection full, or the chain of calls that call back is too long.
     WouldDeadlock = "IW_WOULD_DEADLOCK", No;
     /// The call needs a part of the protocol that the peer does not support.
     Unsupported = "IW_UNSUPPORTED", No;

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 /// Amount that one side takes from its peer at once.
 ///
-/// Each side announces its own in the handshake. Its peer waits before it sends more, so that no side
-/// ever has to stop reading. A peer that sends more breaks the protocol.
+/// Each side announces its own in the handshake. Its peer waits before it sends more, so that no
+/// side ever has to stop reading. A peer that sends more breaks the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Admission {
@@ -12,11 +12,11 @@ pub struct Admission {
     /// Size in bytes, as counted by [`Request::bytes`](crate::Request::bytes), of the requests
     /// without an answer at which no further request may be sent. The last one may exceed it.
     pub request_bytes: usize,
-    /// Size in bytes of the unfinished oneway messages at which no further one may be sent. The last
-    /// one may exceed it. Each counts at least [`MIN_ONEWAY_BYTES`](Self::MIN_ONEWAY_BYTES).
+    /// Size in bytes of the unfinished oneway messages at which no further one may be sent. The
+    /// last one may exceed it. Each counts at least [`MIN_ONEWAY_BYTES`](Self::MIN_ONEWAY_BYTES).
     pub oneway_bytes: usize,
-    /// Size in bytes of the items of one stream that were not taken yet, at which no further one may
-    /// be sent. The last one may exceed it. Each counts at least
+    /// Size in bytes of the items of one stream that were not taken yet, at which no further one
+    /// may be sent. The last one may exceed it. Each counts at least
     /// [`MIN_ITEM_BYTES`](Self::MIN_ITEM_BYTES). 0: this side takes no items.
     pub item_bytes: usize,
 }
@@ -43,7 +43,8 @@ impl Admission {
     pub const HOST: Self =
         Self { requests: 64, request_bytes: 8 << 20, oneway_bytes: 1 << 20, item_bytes: Self::ITEM_BYTES };
 
-    /// Amount that a side takes from a peer that knows no announcement. It may stop reading meanwhile.
+    /// Amount that a side takes from a peer that knows no announcement. It may stop reading
+    /// meanwhile.
     pub const UNANNOUNCED: Self =
         Self { requests: 1 << 16, request_bytes: usize::MAX, oneway_bytes: usize::MAX, item_bytes: 0 };
 
@@ -139,8 +140,8 @@ impl Usage {
         self.oneway_bytes = self.oneway_bytes.saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
-    /// Records that oneway messages are finished. Returns the credit to give back, once it is half of
-    /// what is taken.
+    /// Records that oneway messages are finished. Returns the credit to give back, once it is half
+    /// of what is taken.
     pub(super) fn finish_oneways(&mut self, cost: usize) -> Option<u64> {
         self.finished_bytes += cost;
         if self.finished_bytes < self.admission.oneway_bytes / 2 {

@@ -138,10 +138,10 @@ impl<T> Connection<T> {
     }
 
     /// Starts a call. Its items follow with [`send_item`](Self::send_item). If
-    /// [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held until the peer takes
-    /// it. Oneway messages may overtake it. The call ends with an [`Event::Answered`] that returns
-    /// `token`, unless [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from the next
-    /// [`start_timeouts`](Self::start_timeouts). `None` means no limit.
+    /// [`has_max_calls`](Self::has_max_calls) returns `true`, its request is held until the peer
+    /// takes it. Oneway messages may overtake it. The call ends with an [`Event::Answered`] that
+    /// returns `token`, unless [`cancel`](Self::cancel) returns it earlier. The `timeout` runs from
+    /// the next [`start_timeouts`](Self::start_timeouts). `None` means no limit.
     ///
     /// # Errors
     /// `DuplicateId` if the id is in use. `Closed` after a go-away from either side, or after
@@ -302,8 +302,8 @@ impl<T> Connection<T> {
     }
 
     /// Moves the items that have arrived for a call, in which this side has `role`, to the end of
-    /// `into`. Report them with [`finish_items`](Self::finish_items) as soon as the memory for them is
-    /// free.
+    /// `into`. Report them with [`finish_items`](Self::finish_items) as soon as the memory for them
+    /// is free.
     pub fn take_items(&mut self, role: Role, id: &TxId, into: &mut VecDeque<Body>) -> Receiving {
         self.streams.take(role, id, into)
     }
@@ -343,9 +343,9 @@ impl<T> Connection<T> {
         Some(token)
     }
 
-    /// Ends the streams of a call that has ended here. Its queued items are not sent, nor their end:
-    /// without the items, those before would look like all of them. Returns the items that the owner has
-    /// not taken.
+    /// Ends the streams of a call that has ended here. Its queued items are not sent, nor their
+    /// end: without the items, those before would look like all of them. Returns the items that the
+    /// owner has not taken.
     fn end_streams(&mut self, id: &TxId) -> Option<VecDeque<Body>> {
         let ClosedStreams { items, queued, .. } = self.close_streams(Role::Caller, id)?;
         for number in queued {
@@ -555,8 +555,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Returns `true` if the request of a call of this side was not sent, because the peer does not take
-    /// it yet.
+    /// Returns `true` if the request of a call of this side was not sent, because the peer does not
+    /// take it yet.
     #[inline]
     fn is_call_held(&self, id: &TxId) -> bool {
         self.outbox.held() > 0 && self.calls.get(id).is_some_and(|call| Outbox::is_held(call.frame))
@@ -575,14 +575,15 @@ impl<T> Connection<T> {
         Ok(())
     }
 
-    /// Processes an item for a call, in which this side has `role`. An item for a call that has ended or
-    /// that was cancelled is passed over.
+    /// Processes an item for a call, in which this side has `role`. An item for a call that has
+    /// ended or that was cancelled is passed over.
     fn receive_item(&mut self, role: Role, id: &TxId, item: Body) -> Result<(), Error> {
         let received = self.streams.receive(role, id, item);
         self.check_received(role, id, received)
     }
 
-    /// Checks an item or the end of items. `None`: the call has no streams, which is a breach if it is open.
+    /// Checks an item or the end of items. `None`: the call has no streams, which is a breach if it
+    /// is open.
     fn check_received(
         &self,
         role: Role,
@@ -721,8 +722,8 @@ impl<T> Connection<T> {
         self.outbox.mark_transmitted();
     }
 
-    /// Returns a call with streams that have something new for their owner, and the role of this side in
-    /// it: items to take, their end, or that an item may be sent.
+    /// Returns a call with streams that have something new for their owner, and the role of this
+    /// side in it: items to take, their end, or that an item may be sent.
     pub fn poll_stream(&mut self) -> Option<(Role, TxId)> {
         self.streams.poll_ready()
     }
@@ -733,8 +734,8 @@ impl<T> Connection<T> {
         self.streams.has_ready()
     }
 
-    /// Name of the message of a call, in which this side has `role`. `None` if there is no such call, and no
-    /// answer to it is queued. Searches the queue.
+    /// Name of the message of a call, in which this side has `role`. `None` if there is no such
+    /// call, and no answer to it is queued. Searches the queue.
     #[cold]
     pub fn name(&self, role: Role, id: &TxId) -> Option<Name> {
         match role {
@@ -808,8 +809,8 @@ impl<T> Connection<T> {
         self.calls.len()
     }
 
-    /// Number of calls of this side that were given up, by a cancel or a timeout, and have no answer
-    /// yet. The peer may still run them.
+    /// Number of calls of this side that were given up, by a cancel or a timeout, and have no
+    /// answer yet. The peer may still run them.
     #[inline]
     pub fn given_up(&self) -> usize {
         self.given_up
@@ -835,7 +836,8 @@ impl<T> Connection<T> {
         self.received_go_away
     }
 
-    /// Returns `true` if a further call would be held, because the peer takes none until one has ended.
+    /// Returns `true` if a further call would be held, because the peer takes none until one has
+    /// ended.
     #[inline]
     pub fn has_max_calls(&self) -> bool {
         self.outbox.held() > 0 || self.outgoing.has_max_requests(self.in_flight())
@@ -877,8 +879,8 @@ impl<T> Connection<T> {
                 false => Ok(()),
             };
         }
-        // For the peer, a request is unanswered until its answer has arrived. The number of all frames
-        // is a cheap upper bound.
+        // For the peer, a request is unanswered until its answer has arrived. The number of all
+        // frames is a cheap upper bound.
         let unanswered = self.serving() + self.outbox.len();
         if self.incoming.has_max_requests(unanswered)
             && self.incoming.has_max_requests(self.serving() + self.outbox.answers())

@@ -155,8 +155,8 @@ pub(super) fn unsent(name: &Name, timeout: Duration, is_held: bool) -> Error {
     Error::new(ErrorKind::Timeout, text)
 }
 
-/// Returns the error that replaces `unsent`, which could not be encoded because of `error`: it keeps
-/// the beginning of its text.
+/// Returns the error that replaces `unsent`, which could not be encoded because of `error`: it
+/// keeps the beginning of its text.
 #[cold]
 pub(super) fn shortened(unsent: &RemoteError, error: &Error) -> RemoteError {
     /// Fits the smallest frame with the text of `error`, also if each character is escaped.

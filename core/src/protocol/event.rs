@@ -9,8 +9,8 @@ pub struct StreamEnd {
     pub items: VecDeque<Body>,
     /// Reply or error of the call.
     pub result: Result<Response, Error>,
-    /// `true` if the call has timed out while it waited for its owner: items that had arrived were not
-    /// finished, or the peer took more items than were sent.
+    /// `true` if the call has timed out while it waited for its owner: items that had arrived were
+    /// not finished, or the peer took more items than were sent.
     pub waited_for_owner: bool,
 }
 
@@ -34,8 +34,8 @@ pub enum Event<T> {
     },
     /// The peer sent a request. Answer it, unless it is oneway.
     Requested(Request),
-    /// The peer cancelled the request with this id. Stop its handler, and answer the request when the
-    /// handler has ended.
+    /// The peer cancelled the request with this id. Stop its handler, and answer the request when
+    /// the handler has ended.
     Cancelled(TxId),
     /// The peer starts no more calls.
     GoAway(GoAway),

@@ -57,15 +57,16 @@ pub use self::worker::{Greeting, Rejection, WorkerHandshake};
 use crate::protocol::{Admission, Connection};
 use crate::{Error, Limits, Services};
 
-/// Properties that each side announces to the other. Codec and transport must match, and each service that
-/// one side requires must be served by the other.
+/// Properties that each side announces to the other. Codec and transport must match, and each
+/// service that one side requires must be served by the other.
 #[derive(Clone, Debug)]
 pub struct Identity<'a> {
     /// Name of the codec.
     pub codec: &'a str,
     /// Name of the transport.
     pub transport: &'a str,
-    /// Services that a worker serves, or that a host requires. Empty on a host that accepts any service.
+    /// Services that a worker serves, or that a host requires. Empty on a host that accepts any
+    /// service.
     pub services: Services,
     /// Process id of this side.
     pub pid: u32,
@@ -86,8 +87,8 @@ pub struct Terms {
     pub limits: Limits,
     /// Amount that this side takes from its peer at once.
     pub own_admission: Admission,
-    /// Amount that the peer takes at once. `None` if it has announced nothing. It then does not wait
-    /// before it exceeds `own_admission` either.
+    /// Amount that the peer takes at once. `None` if it has announced nothing. It then does not
+    /// wait before it exceeds `own_admission` either.
     pub peer_admission: Option<Admission>,
     /// Parts of the protocol that the peer supports.
     pub peer_features: Features,

@@ -5,8 +5,8 @@ use crate::{Executed, Frame, Name, RemoteError, Request, Role, TxId};
 /// Number of the first request that is held. Those in the queue have lower ones.
 const FIRST_HELD: u64 = 1 << 63;
 
-/// Queue of frames to send, and requests that are held until the peer takes them. Both are numbered,
-/// so that they can be retracted without a search.
+/// Queue of frames to send, and requests that are held until the peer takes them. Both are
+/// numbered, so that they can be retracted without a search.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     frames: VecDeque<Option<Frame>>,
@@ -86,8 +86,8 @@ impl Outbox {
         }
     }
 
-    // Always, because the frames of all calls pass it, and whether it is inlined otherwise depends on
-    // unrelated code. It saves 90 instructions of a call on each side.
+    // Always, because the frames of all calls pass it, and whether it is inlined otherwise depends
+    // on unrelated code. It saves 90 instructions of a call on each side.
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<Frame> {
         loop {
@@ -160,8 +160,8 @@ impl Outbox {
         self.drop_retracted();
     }
 
-    /// Drops the slots at the end of the queue whose frames were retracted. Nothing refers to the number
-    /// of a retracted frame, so it may be assigned again.
+    /// Drops the slots at the end of the queue whose frames were retracted. Nothing refers to the
+    /// number of a retracted frame, so it may be assigned again.
     fn drop_retracted(&mut self) {
         while let Some(None) = self.frames.back() {
             self.frames.pop_back();
@@ -179,8 +179,8 @@ impl Outbox {
         })
     }
 
-    /// Replaces a queued answer to the request with this id by `error`. Returns `false` if there is none.
-    /// Searches the queue.
+    /// Replaces a queued answer to the request with this id by `error`. Returns `false` if there is
+    /// none. Searches the queue.
     #[cold]
     pub(super) fn replace_answer(&mut self, id: &TxId, error: &RemoteError) -> bool {
         let mut frames = self.frames.iter_mut().flatten();

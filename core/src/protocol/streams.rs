@@ -24,8 +24,8 @@ pub(super) struct StreamTable {
 struct CallStreams {
     received: Option<Received>,
     sent: Option<Sent>,
-    /// Error that is to be the answer of this side, because it could not send an item. Both directions
-    /// have ended.
+    /// Error that is to be the answer of this side, because it could not send an item. Both
+    /// directions have ended.
     failure: Option<Box<RemoteError>>,
 }
 
@@ -47,8 +47,8 @@ struct Sent {
     /// Cost of the items for which no credit has come back.
     used: usize,
     has_ended: bool,
-    /// Numbers of the frames that a caller has queued, the oldest first. Some may have been taken from the
-    /// queue.
+    /// Numbers of the frames that a caller has queued, the oldest first. Some may have been taken
+    /// from the queue.
     queued: VecDeque<u64>,
 }
 
@@ -141,8 +141,9 @@ impl StreamTable {
         }
     }
 
-    /// Returns the side because of which a call in which this side has `role` may not have these streams. A
-    /// peer that announces no items need not know streams, so it gets no request with one.
+    /// Returns the side because of which a call in which this side has `role` may not have these
+    /// streams. A peer that announces no items need not know streams, so it gets no request with
+    /// one.
     pub(super) fn refuses(&self, role: Role, streams: Streams) -> Option<Side> {
         let (sends, receives) = directions(role, streams);
         let needs_peer = sends || receives && role == Role::Caller;
@@ -171,8 +172,8 @@ impl StreamTable {
         })
     }
 
-    /// Ends the streams of a request of the peer, which is to be answered with `failure`. Does nothing if
-    /// they have ended.
+    /// Ends the streams of a request of the peer, which is to be answered with `failure`. Does
+    /// nothing if they have ended.
     pub(super) fn fail(&mut self, id: &TxId, failure: Box<RemoteError>) {
         if let Some(call) = self.serving.get_mut(id).filter(|call| call.failure.is_none()) {
             *call = CallStreams { received: None, sent: None, failure: Some(failure) };
@@ -255,8 +256,8 @@ impl StreamTable {
         received.is_some_and(|received| !received.items.is_empty())
     }
 
-    /// Records that the owner has taken items that cost `cost`. Returns the credit to give back, once
-    /// it is half of what is taken.
+    /// Records that the owner has taken items that cost `cost`. Returns the credit to give back,
+    /// once it is half of what is taken.
     pub(super) fn finish(&mut self, role: Role, id: &TxId, cost: usize) -> Option<u64> {
         let max = self.own_item_bytes;
         let received = self.table_mut(role).get_mut(id)?.received.as_mut()?;
@@ -284,8 +285,8 @@ impl StreamTable {
         }
     }
 
-    /// Records the number of a frame that this side, the caller, has queued. Those below `popped` were taken
-    /// from the queue.
+    /// Records the number of a frame that this side, the caller, has queued. Those below `popped`
+    /// were taken from the queue.
     pub(super) fn queue(&mut self, id: &TxId, number: u64, popped: u64) {
         if let Some(sent) = self.calls.get_mut(id).and_then(|call| call.sent.as_mut()) {
             while sent.queued.front().is_some_and(|&oldest| oldest < popped) {
@@ -295,7 +296,8 @@ impl StreamTable {
         }
     }
 
-    /// Records that this side, the caller, sends no more items. Returns `false` if it had ended before.
+    /// Records that this side, the caller, sends no more items. Returns `false` if it had ended
+    /// before.
     pub(super) fn end(&mut self, id: &TxId) -> bool {
         let sent = self.calls.get_mut(id).and_then(|call| call.sent.as_mut());
         sent.is_some_and(|sent| !std::mem::replace(&mut sent.has_ended, true))

@@ -1,4 +1,5 @@
-//! Streams in signatures: `Streaming<Item>` as an argument, and `impl Stream<Item = Item>` as a reply.
+//! Streams in signatures: `Streaming<Item>` as an argument, and `impl Stream<Item = Item>` as a
+//! reply.
 //!
 //! Both are recognized by their names, because a macro cannot resolve types.
 

@@ -13,9 +13,10 @@ use crate::{Middleware, Service};
 /// dropped while it waits leaves the queue.
 ///
 /// A call counts until its future has returned the answer or is dropped. So a call whose future is
-/// not polled can delay others: do not make a call through the same limit in the body of a loop over
-/// a stream of such calls, or in another branch of a `select!`. The `max_in_flight` of a pool has this
-/// restriction only for calls that are answered with a stream: others run although nobody polls them.
+/// not polled can delay others: do not make a call through the same limit in the body of a loop
+/// over a stream of such calls, or in another branch of a `select!`. The `max_in_flight` of a pool
+/// has this restriction only for calls that are answered with a stream: others run although nobody
+/// polls them.
 ///
 /// ```
 /// use isolated_workers_codec::Json;

@@ -15,7 +15,8 @@ tokio::task_local! {
 /// Propagates deadlines across processes: calls share the time that is left to their caller.
 ///
 /// A call whose deadline has passed is refused. A call that reaches its deadline ends, as with
-/// [`Timeout`](crate::Timeout). Both fail with an error of the kind `Timeout`. Calls without a deadline are forwarded unchanged.
+/// [`Timeout`](crate::Timeout). Both fail with an error of the kind `Timeout`. Calls without a
+/// deadline are forwarded unchanged.
 ///
 /// On the host, the deadline of a call is the earliest of three: that of the current
 /// [scope](Self::scope), the limit of [`within`](Self::within), and the call's own timeout. The

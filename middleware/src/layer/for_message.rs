@@ -8,8 +8,8 @@ use crate::{Middleware, Service, ServiceExt};
 /// Creates a typed middleware for one message. Its closures read and change the message `M` and its
 /// reply, whatever the codec.
 ///
-/// Other messages are forwarded unchanged, at the cost of comparing names. So are messages of the same
-/// name of another service, if [`Message::SERVICE`] names one.
+/// Other messages are forwarded unchanged, at the cost of comparing names. So are messages of the
+/// same name of another service, if [`Message::SERVICE`] names one.
 ///
 /// Each direction with a closure decodes and encodes its payload once more. A direction without one
 /// costs nothing. To check a message without changing it, use [`Validate`](crate::Validate), which

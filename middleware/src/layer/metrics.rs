@@ -20,10 +20,10 @@ use crate::{Middleware, Service};
 /// | `isolated_workers_request_bytes_total` | counter | `service`, `message`, `side` | bytes of request payloads |
 /// | `isolated_workers_reply_bytes_total` | counter | `service`, `message`, `side` | bytes of reply payloads |
 ///
-/// `side` is `host` or `worker`. `service` is the name of the service, or empty on a host for messages of
-/// no service. A worker cannot trust the name of a message that no handler has
-/// seen: each made-up name would create a time series. Calls that were refused or dropped on the
-/// worker therefore have an empty `message`.
+/// `side` is `host` or `worker`. `service` is the name of the service, or empty on a host for
+/// messages of no service. A worker cannot trust the name of a message that no handler has seen:
+/// each made-up name would create a time series. Calls that were refused or dropped on the worker
+/// therefore have an empty `message`.
 ///
 /// ```
 /// use isolated_workers_codec::Json;

@@ -9,9 +9,9 @@ use crate::{Middleware, Service};
 /// Limits the number of calls per period. Further calls wait in order of arrival, or are refused.
 ///
 /// The limit is a token bucket. It starts full, so that a burst can pass, and is refilled at a
-/// constant rate. A waiting call has a token of its own, so a call whose future is not polled delays
-/// no other call. A call that is dropped while it waits returns its token. Waiting needs a tokio
-/// runtime with timers.
+/// constant rate. A waiting call has a token of its own, so a call whose future is not polled
+/// delays no other call. A call that is dropped while it waits returns its token. Waiting needs a
+/// tokio runtime with timers.
 ///
 /// ```
 /// use isolated_workers_middleware::RateLimit;
@@ -80,8 +80,8 @@ impl RateLimit {
         true
     }
 
-    /// Takes a token, and returns the time until it may be used. `None` if there is none and the layer
-    /// refuses calls.
+    /// Takes a token, and returns the time until it may be used. `None` if there is none and the
+    /// layer refuses calls.
     fn reserve(&self) -> Option<Duration> {
         let mut bucket = self.lock();
         let bucket = bucket.get_or_insert_with(|| Bucket { credit: self.capacity(), filled: Instant::now() });

@@ -14,15 +14,15 @@ use crate::{Middleware, Service};
 ///
 /// A call to a worker normally ends on its own at that limit, with the error of its connection and,
 /// if set, with the effect of `OnTimeout::Kill`. What is still waiting 50 ms later is dropped. The
-/// thread of a blocking handler cannot be ended: a worker answers with the error when the thread has
-/// ended, so that the call counts as in flight until then.
+/// thread of a blocking handler cannot be ended: a worker answers with the error when the thread
+/// has ended, so that the call counts as in flight until then.
 ///
 /// The limit applies to everything below this layer. Outside of [`Retry`](crate::Retry) it limits
 /// all attempts together, inside it limits each one. A worker's builder also has a timeout for
 /// calls, which needs no timer per call. Prefer that one unless other layers of the stack wait.
 ///
-/// The caller must run on a tokio runtime with timers. The timeout of a worker's builder has no such
-/// requirement.
+/// The caller must run on a tokio runtime with timers. The timeout of a worker's builder has no
+/// such requirement.
 ///
 /// ```
 /// use isolated_workers_middleware::Timeout;
@@ -52,7 +52,8 @@ impl Middleware for Timeout {
         let limit = Instant::now().checked_add(self.0);
         let Some(limit) = limit else { return next.call(request).await };
         let at = limit.into_std();
-        // The queue of a pool does not count towards the timeout of a call, but towards its deadline.
+        // The queue of a pool does not count towards the timeout of a call, but towards its
+        // deadline.
         request.set_deadline(Some(request.deadline().map_or(at, |earlier| earlier.min(at))));
         let after = self.0;
         let late = move || {

@@ -33,11 +33,11 @@ use crate::{Middleware, Service};
 /// queue, become the source of an error of the kind `Middleware`, unless
 /// [`kinds`](TowerLayer::kinds) maps them to another kind.
 ///
-/// A call with streams of items passes as any other. The layer sees its [`Response`] once: at the host,
-/// with the first item; in a worker, when the handler has returned its stream. So a timeout of tower limits
-/// the wait for the first item, and a permit of tower is released with it. A service that keeps something
-/// until the last item passes it to [`Response::hold`], for example in `map_response`. The layers of this
-/// crate do that.
+/// A call with streams of items passes as any other. The layer sees its [`Response`] once: at the
+/// host, with the first item; in a worker, when the handler has returned its stream. So a timeout
+/// of tower limits the wait for the first item, and a permit of tower is released with it. A
+/// service that keeps something until the last item passes it to [`Response::hold`], for example in
+/// `map_response`. The layers of this crate do that.
 ///
 /// Each call makes four allocations, besides those of the layer.
 ///
@@ -117,7 +117,8 @@ where
     }
 }
 
-/// Forwards a call to `next`. Stops if the layer drops the call. Returns whether the message was run.
+/// Forwards a call to `next`. Stops if the layer drops the call. Returns whether the message was
+/// run.
 async fn forward_call<S: Service>(
     next: &S,
     ForwardedCall { request, mut answer }: ForwardedCall,

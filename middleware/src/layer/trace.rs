@@ -14,9 +14,9 @@ use crate::{Middleware, Service};
 /// host's.
 ///
 /// The span is named `call` on the host and `handle` on the worker, at debug level. Its field
-/// `message` is the name of the message, `service` that of its service if it is known, and `tx` is the
-/// id of the transaction. Within the span, an answer logs a debug event and a failure a warn event. If
-/// no subscriber is interested, a call costs one atomic load and no ids are sent.
+/// `message` is the name of the message, `service` that of its service if it is known, and `tx` is
+/// the id of the transaction. Within the span, an answer logs a debug event and a failure a warn
+/// event. If no subscriber is interested, a call costs one atomic load and no ids are sent.
 ///
 /// The host's layer adds a W3C trace context to the request's metadata (`traceparent`), and the
 /// worker's layer reads it. Both spans have the same `trace_id`. The `parent_id` of the worker's

@@ -18,8 +18,9 @@ thread_local! {
     static IS_WORKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Result of work on a blocking thread. If it is dropped before the work has started, the work never
-/// runs. If it is dropped later, the thread continues, and is left by the handler that dropped it.
+/// Result of work on a blocking thread. If it is dropped before the work has started, the work
+/// never runs. If it is dropped later, the thread continues, and is left by the handler that
+/// dropped it.
 ///
 /// Panics if the work has panicked.
 ///
@@ -45,7 +46,8 @@ pub(super) struct NoThread<F> {
 }
 
 impl<T: Send + 'static> BlockingTask<T> {
-    /// Starts the work. Calls that it makes belong to the chain of the handler that this thread polls.
+    /// Starts the work. Calls that it makes belong to the chain of the handler that this thread
+    /// polls.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
@@ -57,8 +59,8 @@ impl<T: Send + 'static> BlockingTask<T> {
         let work = Arc::new(Mutex::new(Some(work)));
         let queued = Arc::clone(&work);
         let spawn = || runtime.spawn_blocking(move || take(&queued).map(|work| run(chain, work)));
-        // The runtime panics if there is no thread that could ever run the work. It stays in the queue: a
-        // later thread would run it although its call has failed.
+        // The runtime panics if there is no thread that could ever run the work. It stays in the
+        // queue: a later thread would run it although its call has failed.
         match catch_unwind(AssertUnwindSafe(spawn)) {
             Ok(task) => Ok(Self(Some(task))),
             Err(panic) => {

@@ -1,5 +1,5 @@
-//! Chains of calls that wait for each other: a call, the callback that its handler makes, a call that
-//! the handler of that one makes, and so on.
+//! Chains of calls that wait for each other: a call, the callback that its handler makes, a call
+//! that the handler of that one makes, and so on.
 //!
 //! A chain travels in metadata, so that no process has to remember it: each host appends its own
 //! worker or pool. Only callbacks and what follows them carry one.
@@ -23,8 +23,8 @@ const CHAIN: &str = "iw-chain";
 pub const MAX_CALLBACKS: usize = 8;
 
 thread_local! {
-    /// `true` while [`CURRENT`] holds a chain. Without a destructor, so that a call that belongs to no
-    /// chain reads only this.
+    /// `true` while [`CURRENT`] holds a chain. Without a destructor, so that a call that belongs to
+    /// no chain reads only this.
     static IS_NESTED: Cell<bool> = const { Cell::new(false) };
     /// Chain of the handler that this thread polls.
     static CURRENT: RefCell<Option<CallChain>> = const { RefCell::new(None) };
@@ -134,8 +134,9 @@ pub fn waits_in(request: &Request, id: &str) -> bool {
     request.metadata().get(CHAIN).is_some_and(|chain| chain.split(' ').any(|other| other == id))
 }
 
-/// Checks that no handler waits until the worker or pool with this `id` has finished its calls, although
-/// one of them waits for the handler. `attempt`: what the handler does, such as "drain the pool (worker)".
+/// Checks that no handler waits until the worker or pool with this `id` has finished its calls,
+/// although one of them waits for the handler. `attempt`: what the handler does, such as "drain the
+/// pool (worker)".
 ///
 /// # Errors
 /// `WouldDeadlock` in a handler of a callback of this worker or pool.

@@ -23,10 +23,10 @@ use crate::Service;
 /// This is [`ServiceExt::send`](crate::ServiceExt::send) with an error type that the caller
 /// chooses. [`Error`] fits messages that have no error type.
 ///
-/// The message is encoded immediately, and the request is sent when the future is first polled. If more
-/// than 1 MiB was encoded, the message is encoded again on tokio's blocking thread pool, so that it does
-/// not hold a thread of the runtime, and the request is sent when that is done. The timeout of the call
-/// starts when the request is sent. Without a runtime, or if the message
+/// The message is encoded immediately, and the request is sent when the future is first polled. If
+/// more than 1 MiB was encoded, the message is encoded again on tokio's blocking thread pool, so
+/// that it does not hold a thread of the runtime, and the request is sent when that is done. The
+/// timeout of the call starts when the request is sent. Without a runtime, or if the message
 /// [is not sendable](Message::into_sendable), it is encoded here, whatever its size.
 ///
 /// ```
@@ -89,8 +89,8 @@ where
 
 /// Sends a message and its items, and waits for its reply.
 ///
-/// The items are taken from their stream as the callee takes them, while this future is polled. The call
-/// ends with its reply, even if items are left. Dropping the future cancels the call.
+/// The items are taken from their stream as the callee takes them, while this future is polled. The
+/// call ends with its reply, even if items are left. Dropping the future cancels the call.
 ///
 /// # Errors
 /// Same as [`send`]. An item that cannot be encoded ends the call, and so does an error of
@@ -118,11 +118,11 @@ where
 
 /// Sends a message that is answered with a stream of items.
 ///
-/// The message is encoded immediately, as with [`send`]. The request is sent when the stream is first
-/// polled.
+/// The message is encoded immediately, as with [`send`]. The request is sent when the stream is
+/// first polled.
 ///
-/// The stream yields the conversion of [`CallError::Service`] if the handler's stream ended with an error,
-/// and of [`CallError::Call`] if the call failed. Either is its last element.
+/// The stream yields the conversion of [`CallError::Service`] if the handler's stream ended with an
+/// error, and of [`CallError::Call`] if the call failed. Either is its last element.
 pub fn stream<'a, S, M, E>(service: &'a S, message: M) -> StreamingReply<'a, M::Item, E>
 where
     S: Service + ?Sized,
@@ -132,8 +132,8 @@ where
     streaming_reply::<S, M, E>(service, message, None)
 }
 
-/// Sends a message and its items, for a message that is answered with a stream of items. The items of
-/// both directions are independent of each other.
+/// Sends a message and its items, for a message that is answered with a stream of items. The items
+/// of both directions are independent of each other.
 ///
 /// The items are taken from their stream while the returned stream is polled. Otherwise the same as
 /// [`stream`].

@@ -92,8 +92,9 @@ impl Context {
         self.peer
     }
 
-    /// Returns the service that the host offers to its workers with `Builder::serve`. Make a client of
-    /// it to call the host back, until this call is answered. `C` is the codec of the connection.
+    /// Returns the service that the host offers to its workers with `Builder::serve`. Make a client
+    /// of it to call the host back, until this call is answered. `C` is the codec of the
+    /// connection.
     ///
     /// ```ignore
     /// let progress = ProgressClient::new(context.host::<Json>()?);
@@ -112,8 +113,8 @@ impl Context {
         self.host.as_ref().map(|(_, ended)| ended.clone().drop_guard())
     }
 
-    /// Waits for `future` on a thread that may block, so that a `blocking` method can make callbacks:
-    /// `context.block_on(progress.step(3, 10))?`.
+    /// Waits for `future` on a thread that may block, so that a `blocking` method can make
+    /// callbacks: `context.block_on(progress.step(3, 10))?`.
     ///
     /// # Panics
     /// Panics in an async method, and outside of a tokio runtime.
@@ -121,8 +122,8 @@ impl Context {
         Handle::current().block_on(future)
     }
 
-    /// Returns the id of the call whose handler has made this callback. Returns `None` for a call that
-    /// is no callback.
+    /// Returns the id of the call whose handler has made this callback. Returns `None` for a call
+    /// that is no callback.
     pub fn parent(&self) -> Option<&str> {
         call_chain::parent(&self.metadata)
     }

@@ -16,8 +16,8 @@ use crate::support::names;
 
 pub(crate) const SKEW_ADVICE: &str = "; build host and worker from the same definition of the service";
 
-/// The two reasons for bytes that do not decode: another definition, or a type that the codec cannot
-/// represent.
+/// The two reasons for bytes that do not decode: another definition, or a type that the codec
+/// cannot represent.
 const DECODE_ADVICE: &str = "; build host and worker from the same definition of the service, and check its types with `testing::RoundTrip`";
 
 /// Decodes the payload of a request as the message `M`, within the budget of its body.
@@ -111,8 +111,8 @@ pub(crate) fn encode_into<C: Codec, T: Serialize>(
     fill(body, limit, usize::MAX, &mut |pieces| codec.encode_pieces(value, pieces))
 }
 
-/// Fills the empty `body` with what `encode` writes. Not generic, because it would be translated for
-/// each message and reply.
+/// Fills the empty `body` with what `encode` writes. Not generic, because it would be translated
+/// for each message and reply.
 pub(super) fn fill(
     body: &mut Body,
     limit: BodyLimit,

@@ -55,9 +55,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Name and fingerprint of the service.
     const SCHEMA: Schema;
 
-    /// Returns the identities of all services that this handler answers, with [`SCHEMA`](Self::SCHEMA)
-    /// first. A handler that passes requests on to a [`Router`](crate::Router) returns those of the
-    /// router. Default: `SCHEMA`.
+    /// Returns the identities of all services that this handler answers, with
+    /// [`SCHEMA`](Self::SCHEMA) first. A handler that passes requests on to a
+    /// [`Router`](crate::Router) returns those of the router. Default: `SCHEMA`.
     fn schemas() -> Vec<Schema> {
         vec![Self::SCHEMA]
     }
@@ -169,16 +169,16 @@ where
 }
 
 /// Like [`respond_in_context`], for a `run` that blocks or computes for a long time. It runs on
-/// tokio's blocking thread pool, so that the connection stays responsive. The message is decoded and
-/// the result encoded there, too, which takes long if they are large.
+/// tokio's blocking thread pool, so that the connection stays responsive. The message is decoded
+/// and the result encoded there, too, which takes long if they are large.
 ///
 /// Dropping the future does not stop `run` if it has started, but cancels the token of its
-/// [`Context`], which `run` can check. The result of `run` is dropped in that case. A worker answers
-/// a cancelled call when `run` has returned.
+/// [`Context`], which `run` can check. The result of `run` is dropped in that case. A worker
+/// answers a cancelled call when `run` has returned.
 ///
 /// # Errors
-/// Same as [`respond`], `Closed` if the runtime is shutting down, and `Overloaded` if the system refuses a
-/// thread.
+/// Same as [`respond`], `Closed` if the runtime is shutting down, and `Overloaded` if the system
+/// refuses a thread.
 ///
 /// # Panics
 /// Panics if `run` panics, or if called outside of a tokio runtime.

@@ -17,13 +17,13 @@ use super::until_end::UntilEnd;
 use crate::support::names::type_name;
 use crate::{BoxService, Service};
 
-/// Service that the host of a worker offers, from [`Context::host`](crate::Context::host). A handler
-/// makes a client of it, and so calls its host back.
+/// Service that the host of a worker offers, from [`Context::host`](crate::Context::host). A
+/// handler makes a client of it, and so calls its host back.
 ///
 /// A callback belongs to the call whose handler makes it:
 /// - It ends at the deadline of that call at the latest.
-/// - It is cancelled when that call is answered or cancelled, even if the service was moved to another
-///   task or thread.
+/// - It is cancelled when that call is answered or cancelled, even if the service was moved to
+///   another task or thread.
 /// - The host's handler sees the trace context of that call, and its id as
 ///   [`Context::parent`](crate::Context::parent).
 ///
@@ -46,8 +46,8 @@ struct Parent {
 const TRACE_KEYS: [&str; 2] = ["traceparent", "tracestate"];
 
 impl<C: Codec> HostService<C> {
-    /// Creates the service of a handler. `host` is a `BoxService` of the codec of the connection, and
-    /// the token that ends its calls.
+    /// Creates the service of a handler. `host` is a `BoxService` of the codec of the connection,
+    /// and the token that ends its calls.
     pub(super) fn new(
         host: Option<&(Arc<dyn Any + Send + Sync>, CancellationToken)>,
         name: &str,

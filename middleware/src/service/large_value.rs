@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use super::blocking::{self, BlockingTask, ShutDown};
 use super::encoding::{ErrorRef, Part, encode, encode_error, encoded_error, fill, unencodable};
 
-/// Number of encoded bytes at which a value is large. Encoding that many takes a few milliseconds with
-/// every built-in codec.
+/// Number of encoded bytes at which a value is large. Encoding that many takes a few milliseconds
+/// with every built-in codec.
 const LARGE_BYTES: usize = 1 << 20;
 
 /// Outcome of encoding a value.
@@ -71,7 +71,8 @@ fn shut_down(part: Part, name: &str) -> Error {
     if let Part::Message = part { error.of_call() } else { error }
 }
 
-/// Encodes a reply or an item of the message `name` within `limit`, on a blocking thread if it is large.
+/// Encodes a reply or an item of the message `name` within `limit`, on a blocking thread if it is
+/// large.
 pub(super) fn encode_value<T: Value, C: Codec>(
     codec: &C,
     limit: BodyLimit,

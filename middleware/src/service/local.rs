@@ -18,8 +18,8 @@ use crate::{BoxService, Handler, Service};
 #[derive(Clone)]
 pub struct Local<H, C> {
     served: Served<H, C>,
-    /// Services of the handler. Those of a [`Router`](crate::Router) that cannot be served are empty: it
-    /// refuses each call itself.
+    /// Services of the handler. Those of a [`Router`](crate::Router) that cannot be served are
+    /// empty: it refuses each call itself.
     services: Services,
     /// Service that handlers call as their host.
     host: Option<Arc<dyn Any + Send + Sync>>,
@@ -32,7 +32,8 @@ impl<H: Handler, C: Codec> Local<H, C> {
         Self { served: Served::new(handler, codec, BodyLimit::NONE), services, host: None }
     }
 
-    /// Sets the service that the handlers get as [`Context::host`](crate::Context::host). Default: none.
+    /// Sets the service that the handlers get as [`Context::host`](crate::Context::host). Default:
+    /// none.
     #[must_use]
     pub fn with_host(mut self, host: impl Service<Codec = C> + 'static) -> Self {
         self.host = Some(Arc::new(BoxService::new(host)));

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 
 use super::Handler;
 
-/// Handler of several services, on a worker or on a host. It passes each request to the handler of the
-/// request's service, so that two services may have messages of the same name.
+/// Handler of several services, on a worker or on a host. It passes each request to the handler of
+/// the request's service, so that two services may have messages of the same name.
 ///
 /// ```
 /// # use isolated_workers_codec::{Codec, Json};
@@ -36,11 +36,11 @@ use super::Handler;
 /// # let _service = Local::new(router, Json);
 /// ```
 ///
-/// The first handler is the default: it gets the requests that name no service, such as those of a peer
-/// in another language.
+/// The first handler is the default: it gets the requests that name no service, such as those of a
+/// peer in another language.
 ///
-/// At most 64 services, each with a name of its own. Serving a router that holds others fails with a
-/// `Config` error, and so does each of its calls through [`Local`](crate::Local).
+/// At most 64 services, each with a name of its own. Serving a router that holds others fails with
+/// a `Config` error, and so does each of its calls through [`Local`](crate::Local).
 pub struct Router<R> {
     routes: R,
     /// Services of all handlers, the default first.

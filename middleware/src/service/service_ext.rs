@@ -47,8 +47,8 @@ use crate::{Layered, Middleware, Service};
 pub trait ServiceExt: Service {
     /// Sends a message and waits for its reply. A oneway message completes once it is on its way.
     ///
-    /// The message is encoded immediately, and sent when the future is first polled. A large one is encoded
-    /// on a blocking thread: see [`client::send`].
+    /// The message is encoded immediately, and sent when the future is first polled. A large one is
+    /// encoded on a blocking thread: see [`client::send`].
     ///
     /// # Errors
     /// [`CallError::Service`] if the handler returned an error, [`CallError::Call`] for any other
@@ -113,7 +113,8 @@ pub trait ServiceExt: Service {
 
 impl<S: Service> ServiceExt for S {}
 
-/// Checks the name and the service of the message, because the bytes of one message may decode as another.
+/// Checks the name and the service of the message, because the bytes of one message may decode as
+/// another.
 pub(crate) fn check_name<M: Message>(request: &Request) -> Result<(), Error> {
     if request.is::<M>() {
         return Ok(());

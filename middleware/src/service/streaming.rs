@@ -1,11 +1,13 @@
 //! Streams of items that belong to calls.
 //!
-//! A handler takes the items of its caller as a [`Streaming`], and answers with any stream, for example
-//! one of [`produce`]. A caller gets a [`StreamingReply`], and passes its own items as [`IntoItems`].
+//! A handler takes the items of its caller as a [`Streaming`], and answers with any stream, for
+//! example one of [`produce`]. A caller gets a [`StreamingReply`], and passes its own items as
+//! [`IntoItems`].
 //!
-//! A stream of `Bytes` is an `AsyncRead` through `StreamReader` of the crate `tokio-util`, because its errors
-//! convert to `io::Error`. An `AsyncRead` becomes items through `ReaderStream`. An [`Emitter`] of `Bytes` is
-//! an `AsyncWrite`, and a [`BlockingEmitter`] a [`Write`](std::io::Write).
+//! A stream of `Bytes` is an `AsyncRead` through `StreamReader` of the crate `tokio-util`, because
+//! its errors convert to `io::Error`. An `AsyncRead` becomes items through `ReaderStream`. An
+//! [`Emitter`] of `Bytes` is an `AsyncWrite`, and a [`BlockingEmitter`] a
+//! [`Write`](std::io::Write).
 
 mod byte_writer;
 mod emitter;
@@ -35,9 +37,9 @@ pub use self::streaming_reply::StreamingReply;
 
 /// Items that a caller sends, for a handler.
 ///
-/// Yields an error, and then nothing more, if the call is cancelled or its connection is lost, or if an
-/// item cannot be decoded. It ends without an error only after the last item. A handler may answer
-/// before.
+/// Yields an error, and then nothing more, if the call is cancelled or its connection is lost, or
+/// if an item cannot be decoded. It ends without an error only after the last item. A handler may
+/// answer before.
 ///
 /// Items wait in their process until the handler takes them, at most 256 KiB and one more. Then the
 /// caller waits. [`next`](Self::next) is cancel-safe.

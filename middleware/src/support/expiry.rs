@@ -12,8 +12,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 /// and knows more: if the request was sent, and if the worker must be killed.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// Awaits `call`. Returns `None` if it has not ended at its limit, and has not done so a moment later.
-/// It is dropped then.
+/// Awaits `call`. Returns `None` if it has not ended at its limit, and has not done so a moment
+/// later. It is dropped then.
 pub(crate) async fn until<F: Future>(limit: Instant, call: F) -> Option<F::Output> {
     let mut call = pin!(call);
     match timeout_at(limit, &mut call).await {
@@ -23,8 +23,8 @@ pub(crate) async fn until<F: Future>(limit: Instant, call: F) -> Option<F::Outpu
     }
 }
 
-/// Ends the items of `response`, if there are some, with the error that `late` creates at `at`, or a
-/// moment later.
+/// Ends the items of `response`, if there are some, with the error that `late` creates at `at`, or
+/// a moment later.
 pub(crate) fn items_until(
     mut response: Response,
     at: Instant,

@@ -7,8 +7,8 @@ use isolated_workers_core::{Body, Error, ErrorKind, Items, Name};
 
 use super::guard::describe_panic;
 
-/// Converts a panic of the code that makes or changes `items` to an error, and an error of another call to
-/// one of a handler that has run. `name`: name of the message.
+/// Converts a panic of the code that makes or changes `items` to an error, and an error of another
+/// call to one of a handler that has run. `name`: name of the message.
 pub fn guard_items(items: Items, name: Name) -> Items {
     Items::new(GuardedItems { items, name })
 }

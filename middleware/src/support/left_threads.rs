@@ -55,7 +55,8 @@ impl Drop for LeftThreads {
     }
 }
 
-/// Runs `drop`, which drops the future of a handler, and returns the threads that it leaves running.
+/// Runs `drop`, which drops the future of a handler, and returns the threads that it leaves
+/// running.
 pub fn of(drop: impl FnOnce()) -> LeftThreads {
     /// Ends the collection, even if a destructor panics.
     struct End;

@@ -20,8 +20,8 @@ use super::streams::{Progress, StreamingCall};
 use super::waiters::{Held, Polled};
 use super::{Link, user_code, wake_all};
 
-/// Extension of the request of a suspect: a call that was in flight at an earlier crash. At most one
-/// suspect runs on a link at a time, so that the next crash has only one suspect.
+/// Extension of the request of a suspect: a call that was in flight at an earlier crash. At most
+/// one suspect runs on a link at a time, so that the next crash has only one suspect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Suspect;
 
@@ -31,8 +31,8 @@ const DEADLINE_SLACK: Duration = Duration::from_millis(10);
 /// Future of a call. Dropping it cancels the call.
 pub(crate) struct Call<T: CallTarget> {
     target: T,
-    /// `true` if the call has not started and holds a permit for its worker. Once it has started, its
-    /// waiter holds the permit.
+    /// `true` if the call has not started and holds a permit for its worker. Once it has started,
+    /// its waiter holds the permit.
     has_permit: bool,
     /// `true` if the call is started on another runtime than that of its caller.
     is_started_for_caller: bool,
@@ -108,8 +108,8 @@ impl<T: CallTarget> Call<T> {
         self.target.link()
     }
 
-    /// Timeout of the call, if it has one. A deadline that a layer has set may be earlier, because the
-    /// call may have waited.
+    /// Timeout of the call, if it has one. A deadline that a layer has set may be earlier, because
+    /// the call may have waited.
     fn timeout(&self, request: &Request) -> Option<CallTimeout> {
         let rest = request.timeout_or(self.link().0.timeout);
         let timeout = || CallTimeout { whole: request.whole_timeout().unwrap_or(rest), rest };
@@ -140,7 +140,8 @@ impl<T: CallTarget> Call<T> {
         let runtime = current_runtime();
         // Cloned and dropped while the mutex is free: a waker is user code, too.
         let mut waker = Some(cx.waker().clone());
-        // Dropped after the mutex is released, too: the items of a call may be a stream of the same link.
+        // Dropped after the mutex is released, too: the items of a call may be a stream of the same
+        // link.
         let (kept, mut items);
         let mut state = self.target.link().lock();
         let is_home = state.is_home(runtime);
@@ -340,8 +341,8 @@ impl<T: CallTarget> Call<T> {
         Poll::Pending
     }
 
-    /// Polls a call in flight that has not ended. It stays in `state` while user code runs, which may
-    /// panic.
+    /// Polls a call in flight that has not ended. It stays in `state` while user code runs, which
+    /// may panic.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Error>> {
         let Self { target, state, .. } = self;
         let CallState::Waiting { deadline, .. } = state else { unreachable!("the call is in flight") };
@@ -366,8 +367,8 @@ impl<T: CallTarget> Call<T> {
         self.poll_deadline(cx)
     }
 
-    /// Ends the wait of a parked call, and releases its permit. `timed_out`: reason of the wait, if it
-    /// has taken too long.
+    /// Ends the wait of a parked call, and releases its permit. `timed_out`: reason of the wait, if
+    /// it has taken too long.
     #[cold]
     fn unpark(&mut self, key: u64, timed_out: Option<WaitReason>) {
         self.has_permit = false;
@@ -537,8 +538,8 @@ mod tests {
         request
     }
 
-    /// Returns `true` if the permits are open, the number taken, the number kept for calls that were
-    /// given up, and the number acquired.
+    /// Returns `true` if the permits are open, the number taken, the number kept for calls that
+    /// were given up, and the number acquired.
     fn counts<C: Codec>(link: &Link<C>) -> (bool, u32, u32, u64) {
         let PermitCounts { is_open, in_flight, given_up, acquired, .. } = link.permits();
         (is_open, in_flight, given_up, acquired)

@@ -14,8 +14,8 @@ use tokio_util::io::poll_read_buf;
 /// Space in bytes reserved before a read. A frame above this size counts as large.
 const READ_BYTES: usize = 64 << 10;
 
-/// Part of the read buffer below which an item or a request is copied out of it. What waits would keep the
-/// whole buffer, and counts only with its own size.
+/// Part of the read buffer below which an item or a request is copied out of it. What waits would
+/// keep the whole buffer, and counts only with its own size.
 const MIN_SHARED_PART: usize = 4;
 
 /// Size in bytes of a frame up to which the framings copy its payload.
@@ -111,8 +111,8 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
         read
     }
 
-    /// Reads once, right after a [`poll_read`](Self::poll_read) that was pending. Returns 0 at the end
-    /// of the stream, and the errors of [`TryRead::try_read`].
+    /// Reads once, right after a [`poll_read`](Self::poll_read) that was pending. Returns 0 at the
+    /// end of the stream, and the errors of [`TryRead::try_read`].
     pub(super) fn try_read(&mut self) -> io::Result<usize> {
         let mut reader = TryReader(&mut self.reader);
         let cx = &mut Context::from_waker(Waker::noop());
@@ -149,8 +149,8 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
         decoded
     }
 
-    /// Copies the payload of a frame that may wait, if it is much smaller than the read buffer. Requests
-    /// seldom wait, and few do: theirs are shared with a buffer of the usual size.
+    /// Copies the payload of a frame that may wait, if it is much smaller than the read buffer.
+    /// Requests seldom wait, and few do: theirs are shared with a buffer of the usual size.
     fn copy_out(&self, frame: &mut Frame) {
         let large = self.large.as_ref().filter(|large| large.is_in_use);
         let body = match (frame, large) {
@@ -310,8 +310,8 @@ mod tests {
         reader.reader = &large[..];
         assert!(place.contains(&next(&mut reader).as_ptr()), "the large buffer is reused");
     }
-    /// Number of bytes that are shared with the read buffer, of a frame with this payload behind a reply of
-    /// `before` bytes.
+    /// Number of bytes that are shared with the read buffer, of a frame with this payload behind a
+    /// reply of `before` bytes.
     fn shared_bytes<C: Codec>(
         codec: &C,
         before: usize,

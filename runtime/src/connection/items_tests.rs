@@ -31,8 +31,8 @@ impl Message for Reminder {
     type Error = Never;
 }
 
-/// Returns a link whose stream accepts `accepted_bytes`, and the stream of its peer, which takes streams
-/// if it is `announced`.
+/// Returns a link whose stream accepts `accepted_bytes`, and the stream of its peer, which takes
+/// streams if it is `announced`.
 fn link(accepted_bytes: usize, announced: bool) -> (Link<Postcard>, DuplexStream) {
     let (here, there) = duplex(accepted_bytes);
     let terms = match announced {
@@ -199,7 +199,8 @@ fn waker() -> (Waker, Weak<Noop>) {
     (waker.into(), left)
 }
 
-/// Returns a link with so many queued bytes that no item is sent, and the call that has queued them.
+/// Returns a link with so many queued bytes that no item is sent, and the call that has queued
+/// them.
 fn full_link() -> (Link<Postcard>, DuplexStream, impl Future<Output = Result<Response, Error>>) {
     let (link, there) = link(10, true);
     let large = Request::new(Name::from_static("large"), Body::from(vec![0; 300 << 10]));

@@ -18,9 +18,9 @@ pub(crate) trait LinkCalls: Send + Sync {
     /// Polls the result of a call without streams. `key` is the key of its waiter.
     fn poll(&self, key: usize, cx: &Context<'_>) -> Poll<Result<Response, Error>>;
 
-    /// Polls a call of this side with streams. Moves the items that have arrived to the end of `items`.
-    /// `finished`: cost of the items that the caller has finished since the last time. It counts if this
-    /// returns [`CallPoll::Pending`].
+    /// Polls a call of this side with streams. Moves the items that have arrived to the end of
+    /// `items`. `finished`: cost of the items that the caller has finished since the last time. It
+    /// counts if this returns [`CallPoll::Pending`].
     fn poll_call(
         &self,
         call: &StreamCall,
@@ -44,8 +44,8 @@ pub(crate) trait LinkCalls: Send + Sync {
     /// Waits until an item may be sent. `Ready(false)`: the call has ended.
     fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<bool>>;
 
-    /// Sends an item. Returns `true` if another one may follow at once, and the item if the stream is no
-    /// longer here.
+    /// Sends an item. Returns `true` if another one may follow at once, and the item if the stream
+    /// is no longer here.
     fn send_item(&self, stream: StreamRef<'_>, item: Body) -> Result<bool, Body>;
 
     /// Ends the items of a call of this side.
@@ -56,8 +56,8 @@ pub(crate) trait LinkCalls: Send + Sync {
 
     fn wake_task(&self);
 
-    /// Returns the deadline of a call if its caller, which polls it, does not run on the runtime of the
-    /// connection task. It must then watch the deadline itself.
+    /// Returns the deadline of a call if its caller, which polls it, does not run on the runtime of
+    /// the connection task. It must then watch the deadline itself.
     fn deadline_away(&self, id: &TxId) -> Option<Instant>;
 
     /// Ends the calls whose deadline was at or before `until`.
@@ -75,8 +75,8 @@ pub(crate) struct StreamCall {
 /// Request of the peer that has streams.
 pub(crate) struct StreamRequest {
     pub(super) id: TxId,
-    /// Set under the mutex of the link when the request was answered. Another request may then have its
-    /// id.
+    /// Set under the mutex of the link when the request was answered. Another request may then have
+    /// its id.
     is_answered: AtomicBool,
     /// Link of its connection. It changes if the connection is handed over.
     link: Mutex<Arc<dyn LinkCalls>>,
@@ -101,8 +101,8 @@ impl StreamRequest {
         self.is_answered.load(Ordering::Relaxed)
     }
 
-    /// Calls `poll` with the link of the request, until the link knows the request. `None`: the request
-    /// was answered, or its connection was lost.
+    /// Calls `poll` with the link of the request, until the link knows the request. `None`: the
+    /// request was answered, or its connection was lost.
     pub(super) fn on_link<T>(&self, mut poll: impl FnMut(&dyn LinkCalls) -> Option<T>) -> Option<T> {
         loop {
             let link = Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner));

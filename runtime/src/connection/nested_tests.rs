@@ -26,7 +26,8 @@ impl Message for Note {
     type Error = Never;
 }
 
-/// Returns a link to a worker that takes one unfinished oneway message, and the stream of the worker.
+/// Returns a link to a worker that takes one unfinished oneway message, and the stream of the
+/// worker.
 fn link() -> (Link<Postcard>, DuplexStream) {
     let (here, there) = duplex(1 << 16);
     let peer_admission = Some(Admission { oneway_bytes: 1, ..Admission::WORKER });

@@ -8,8 +8,8 @@ use hashbrown::HashMap;
 pub(super) enum WaitReason {
     /// The worker is being restarted.
     Restart,
-    /// The queue of bytes to write is full. Only a oneway message waits for it: memory for a call is
-    /// bounded by its caller, who waits for the answer.
+    /// The queue of bytes to write is full. Only a oneway message waits for it: memory for a call
+    /// is bounded by its caller, who waits for the answer.
     QueueFull,
     /// The peer has as many unfinished oneway messages as it takes.
     MaxOneways,
@@ -18,7 +18,8 @@ pub(super) enum WaitReason {
 }
 
 impl WaitReason {
-    /// Returns `true` if the wait ends with other calls. They may wait for this one, if it is nested.
+    /// Returns `true` if the wait ends with other calls. They may wait for this one, if it is
+    /// nested.
     pub(super) fn is_for_calls(self) -> bool {
         // The peer reads in any case, and a successor starts beside a worker that leaves.
         matches!(self, Self::Suspect | Self::MaxOneways)
@@ -44,8 +45,8 @@ pub(super) struct CallTimeout {
     pub(super) rest: Duration,
 }
 
-/// Calls that have not started, because they wait for a worker that is being restarted or for another
-/// suspect, and oneway messages that wait for their peer.
+/// Calls that have not started, because they wait for a worker that is being restarted or for
+/// another suspect, and oneway messages that wait for their peer.
 #[derive(Debug, Default)]
 pub(super) struct ParkedCalls {
     /// Calls that wait for the connection.

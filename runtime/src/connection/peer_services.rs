@@ -16,8 +16,8 @@ impl PeerServices {
         Self { services, checked: &NONE }
     }
 
-    /// Writes the service of `request` to its metadata, if the peer serves several and it is not the
-    /// default.
+    /// Writes the service of `request` to its metadata, if the peer serves several and it is not
+    /// the default.
     ///
     /// # Errors
     /// `UnknownMessage` if the peer does not serve it.
@@ -51,8 +51,8 @@ impl PeerServices {
         Ok(())
     }
 
-    /// Makes a request that was not sent keep its service, although its connection has ended: without a
-    /// name it was for the default of this peer, and the next peer may have another one.
+    /// Makes a request that was not sent keep its service, although its connection has ended:
+    /// without a name it was for the default of this peer, and the next peer may have another one.
     pub(super) fn keep(&self, mut request: Request) -> Request {
         if let (None, Some(default)) = (request.service(), self.services.default_service()) {
             request.set_service(default.service());

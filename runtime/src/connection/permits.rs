@@ -72,8 +72,8 @@ impl Permits {
         self.publish();
     }
 
-    /// Sets the waker that is woken when the number of given-up calls changes, when the worker is due
-    /// for replacement, and, while `wants_releases` is `true`, when a call ends.
+    /// Sets the waker that is woken when the number of given-up calls changes, when the worker is
+    /// due for replacement, and, while `wants_releases` is `true`, when a call ends.
     pub(super) fn set_listener(&mut self, waker: Waker, wants_releases: Arc<AtomicBool>) {
         self.listener = Some(Listener { waker, wants_releases });
     }
@@ -130,8 +130,8 @@ impl Permits {
 
     /// Releases a permit. Returns the listener if it must be woken.
     ///
-    /// The listener sets `wants_releases` before it looks for a permit under the mutex. So it either
-    /// finds this permit, or is woken.
+    /// The listener sets `wants_releases` before it looks for a permit under the mutex. So it
+    /// either finds this permit, or is woken.
     #[inline]
     pub(super) fn release(&mut self) -> Option<Waker> {
         self.taken -= 1;
@@ -141,7 +141,8 @@ impl Permits {
         (is_due || listener.wants_releases.load(Ordering::Acquire)).then(|| listener.waker.clone())
     }
 
-    /// Does not count an acquired permit, because its call was not sent. The permit is released next.
+    /// Does not count an acquired permit, because its call was not sent. The permit is released
+    /// next.
     #[cold]
     pub(super) fn uncount(&mut self) {
         self.acquired = self.acquired.saturating_sub(1);

@@ -27,11 +27,12 @@ pub(crate) trait RequestHandler: Send + Unpin {
     /// Returns the cost of the oneway messages that have finished since the last time.
     fn take_finished_oneways(&mut self) -> usize;
 
-    /// Returns `true` if no further request may be read from a peer that has announced no admission,
-    /// because too many are unfinished.
+    /// Returns `true` if no further request may be read from a peer that has announced no
+    /// admission, because too many are unfinished.
     fn is_full(&self) -> bool;
 
-    /// Returns `true` if no further handler may start, because too many cancelled ones have not ended.
+    /// Returns `true` if no further handler may start, because too many cancelled ones have not
+    /// ended.
     fn has_max_cancelled(&self) -> bool {
         false
     }

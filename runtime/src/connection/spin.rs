@@ -6,8 +6,8 @@ use crate::Latency;
 /// Time of [`Latency::Balanced`].
 const BALANCED_LIMIT: Duration = Duration::from_micros(20);
 
-/// Number of reads that are tried in a row, before other tasks of the runtime get their turn. A peer
-/// that answers at once needs one or two.
+/// Number of reads that are tried in a row, before other tasks of the runtime get their turn. A
+/// peer that answers at once needs one or two.
 const MAX_TRIES: u32 = 16;
 
 /// Maximum number of occasions that are passed over after vain waits, as a power of two. With this

@@ -176,8 +176,8 @@ impl<F: Framing> State<F> {
         self.has_suspect
     }
 
-    /// Returns `true` if a call has timed out because the peer does not read or answer earlier ones,
-    /// and no request was sent since.
+    /// Returns `true` if a call has timed out because the peer does not read or answer earlier
+    /// ones, and no request was sent since.
     pub(super) fn is_blocked(&self) -> bool {
         self.permits.is_blocked(self.connection.sent_requests())
             && (!self.is_written() || self.connection.has_max_oneways())
@@ -282,8 +282,8 @@ impl<F: Framing> State<F> {
         self.woken.extend(listener);
     }
 
-    /// Wakes the parked calls. Those of a pool lose their permits, because their callers may never be
-    /// polled again.
+    /// Wakes the parked calls. Those of a pool lose their permits, because their callers may never
+    /// be polled again.
     fn unpark(&mut self) {
         let calls = self.parked.drain();
         self.wake_parked(calls);
@@ -344,8 +344,8 @@ impl<F: Framing> State<F> {
     }
 
     /// Starts a call. Returns the key of its waiter, which keeps what the call has `held` until the
-    /// call ends. `is_home`: `true` if this runs on the runtime of the connection task. Takes the waker
-    /// unless the call fails.
+    /// call ends. `is_home`: `true` if this runs on the runtime of the connection task. Takes the
+    /// waker unless the call fails.
     pub(super) fn start(
         &mut self,
         id: TxId,
@@ -584,8 +584,8 @@ impl<F: Framing> State<F> {
         self.task.timer
     }
 
-    /// Returns the deadline of a call if its caller, which runs on `runtime`, does not run on that of the
-    /// connection task.
+    /// Returns the deadline of a call if its caller, which runs on `runtime`, does not run on that
+    /// of the connection task.
     #[cold]
     pub(super) fn deadline_away(&mut self, id: &TxId, runtime: Option<Id>) -> Option<Instant> {
         if self.is_home(runtime) {

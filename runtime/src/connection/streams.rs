@@ -1,7 +1,7 @@
 //! Streams of items that belong to calls.
 //!
-//! The state machine holds the items that have arrived. Whoever polls a stream takes all of them under
-//! one lock, and gives back their credit as they are used up.
+//! The state machine holds the items that have arrived. Whoever polls a stream takes all of them
+//! under one lock, and gives back their credit as they are used up.
 
 mod handlers;
 mod item_sender;
@@ -24,12 +24,12 @@ pub(super) use self::streaming_call::{Progress, StreamingCall};
 use super::link_calls::{LinkCalls, StreamCall, StreamRef};
 use super::state::State;
 
-/// Size of the bytes to write, in bytes, above which items wait. Small, because answers and messages
-/// wait behind them.
+/// Size of the bytes to write, in bytes, above which items wait. Small, because answers and
+/// messages wait behind them.
 const MAX_QUEUED_ITEM_BYTES: usize = 256 << 10;
 
-/// Cost of used-up items at which their credit is given back before further ones are taken: a quarter
-/// of what this side takes, so that the peer seldom waits.
+/// Cost of used-up items at which their credit is given back before further ones are taken: a
+/// quarter of what this side takes, so that the peer seldom waits.
 const CREDIT_BYTES: usize = 64 << 10;
 
 impl StreamRef<'_> {
@@ -136,9 +136,9 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Returns whether an item may be sent. If not, exchanges `waker` with the one that it replaces, to
-    /// drop it after the mutex is released. A caller's waker is that of its waiter, which it has polled
-    /// before.
+    /// Returns whether an item may be sent. If not, exchanges `waker` with the one that it
+    /// replaces, to drop it after the mutex is released. A caller's waker is that of its waiter,
+    /// which it has polled before.
     pub(super) fn poll_sending(
         &mut self,
         stream: StreamRef<'_>,
@@ -175,8 +175,8 @@ impl<F: Framing> State<F> {
         Ok(self.connection.sending(role, id) == Sending::Ready && !self.is_item_queue_full())
     }
 
-    /// Handles that a call is not run again after a crash, because the first of its items was sent or has
-    /// arrived. It may last for long, and other suspects may run beside it.
+    /// Handles that a call is not run again after a crash, because the first of its items was sent
+    /// or has arrived. It may last for long, and other suspects may run beside it.
     fn release_suspect(&mut self, key: usize) {
         if self.has_suspect() && self.waiters.release_suspect(key) {
             self.suspect_ended();

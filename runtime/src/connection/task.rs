@@ -62,11 +62,11 @@ pub(crate) enum CloseReason {
     /// The worker ends when the calls in flight are answered: it sent a go-away to its host, or the
     /// host asked it to drain. The connection has not ended: poll the task again.
     Leaving,
-    /// The worker waits for the go-away that detaches it. The connection has not ended: poll the task
-    /// again.
+    /// The worker waits for the go-away that detaches it. The connection has not ended: poll the
+    /// task again.
     Detachable,
-    /// The host detaches the worker, or the worker confirms that. The connection has not ended: poll
-    /// the task again.
+    /// The host detaches the worker, or the worker confirms that. The connection has not ended:
+    /// poll the task again.
     Detached,
     /// The stream broke, or ended within a frame, or user code panicked.
     Broken(io::Error),
@@ -77,8 +77,8 @@ pub(crate) enum CloseReason {
 }
 
 impl CloseReason {
-    /// Returns `true` if the peer may have ended the stream on purpose, if only within a frame that it was
-    /// writing.
+    /// Returns `true` if the peer may have ended the stream on purpose, if only within a frame that
+    /// it was writing.
     pub(crate) fn is_end_of_stream(&self) -> bool {
         match self {
             Self::Eof => true,
@@ -194,7 +194,8 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
         let mut early = None;
         let mut has_woken = false;
         for turn in 0..MAX_READS {
-            // Usually nothing that waits depends on it, so that the lock is not taken before a read.
+            // Usually nothing that waits depends on it, so that the lock is not taken before a
+            // read.
             let decides = !H::SERVES || !self.is_announced || !self.waiting.is_empty();
             let is_congested = decides && self.is_congested();
             let is_stalled = self.is_stalled(is_congested);
@@ -261,16 +262,16 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
         Poll::Pending
     }
 
-    /// Returns `true` if no handler may start, because the peer does not read its answers, or too many
-    /// cancelled handlers have not ended.
+    /// Returns `true` if no handler may start, because the peer does not read its answers, or too
+    /// many cancelled handlers have not ended.
     fn is_congested(&self) -> bool {
         // A side that serves nothing checks this when a request arrives.
         (H::SERVES || !self.waiting.is_empty())
             && (self.handler.has_max_cancelled() || self.link.lock().is_full())
     }
 
-    /// Returns `true` if no request may be read. Never if the peer waits before it sends more than this
-    /// side takes: two sides that both stop reading would wait for each other forever.
+    /// Returns `true` if no request may be read. Never if the peer waits before it sends more than
+    /// this side takes: two sides that both stop reading would wait for each other forever.
     fn is_stalled(&self, is_congested: bool) -> bool {
         H::IS_WORKER && !self.is_announced && (is_congested || self.handler.is_full())
     }
@@ -292,9 +293,9 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
         }
     }
 
-    /// Looks for input for a short time before the task sleeps. Other threads run in between, and after
-    /// a few tries the other tasks of the runtime. `has_woken`: `true` if callers were woken since the
-    /// task was polled. They run first.
+    /// Looks for input for a short time before the task sleeps. Other threads run in between, and
+    /// after a few tries the other tasks of the runtime. `has_woken`: `true` if callers were woken
+    /// since the task was polled. They run first.
     fn poll_spin(&mut self, has_woken: bool, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         if !self.spin.begin(H::IS_WORKER || self.awaits_answers) {
             return Poll::Pending;
@@ -314,8 +315,8 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
             }
         }
         if self.spin.continues() {
-            // Wakes this task after all others that are ready. `wake_by_ref` would poll it many times
-            // before the main future of the runtime.
+            // Wakes this task after all others that are ready. `wake_by_ref` would poll it many
+            // times before the main future of the runtime.
             let _ = pin!(yield_now()).poll(cx);
             return Poll::Pending;
         }
@@ -398,7 +399,8 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
         Ok(go_away)
     }
 
-    /// Starts the handlers of requests that wait, in their order. Returns `true` if some still wait.
+    /// Starts the handlers of requests that wait, in their order. Returns `true` if some still
+    /// wait.
     #[cold]
     fn start_waiting(&mut self, cx: &mut Context<'_>) -> bool {
         self.user_code = HANDLER;
@@ -455,9 +457,10 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
         let mut state = self.link.lock();
         for frame in frames.drain(..) {
             let frame = match frame {
-                // The ids of the two directions are independent, so an id does not tell. A side that
-                // answers is called with requests that are not marked, and gets marked answers. One that
-                // does not answer gets no requests, but perhaps a late answer to an ended call.
+                // The ids of the two directions are independent, so an id does not tell. A side
+                // that answers is called with requests that are not marked, and gets marked
+                // answers. One that does not answer gets no requests, but perhaps a late answer to
+                // an ended call.
                 Frame::Unmarked { request, .. } if H::SERVES => *request,
                 Frame::Unmarked { answer, .. } => *answer,
                 frame => frame,
@@ -501,7 +504,8 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
     }
 
     /// Ends the calls that have timed out, if everything that has arrived was read. Writes the
-    /// answers and all other frames. Returns `true` if the peer must be killed because of a timeout.
+    /// answers and all other frames. Returns `true` if the peer must be killed because of a
+    /// timeout.
     fn write_output(&mut self, has_read_all: bool, cx: &mut Context<'_>) -> bool {
         let finished_oneways = self.handler.take_finished_oneways();
         let mut state = self.link.lock();

@@ -4,9 +4,9 @@ use crate::Program;
 /// Argument of [`Worker::builder`](crate::Worker::builder): any [`Driver`].
 ///
 /// The compiler reports a type that is no driver once. With `Driver` itself as the bound, it also
-/// reported every method of the builder that needs a driver. It does not report them for a type that
-/// it could not infer, and with two implementations it cannot infer `Driver` from a type that has
-/// neither.
+/// reported every method of the builder that needs a driver. It does not report them for a type
+/// that it could not infer, and with two implementations it cannot infer `Driver` from a type that
+/// has neither.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run a worker",
     label = "not a driver",

@@ -28,8 +28,8 @@ pub(super) use self::reader::{OutputReader, Sink};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Shares the host's stream. If nobody reads that stream any more, printing fails in the worker,
-    /// and `println!` panics.
+    /// Shares the host's stream. If nobody reads that stream any more, printing fails in the
+    /// worker, and `println!` panics.
     Inherit,
     /// Discards the output.
     Discard,

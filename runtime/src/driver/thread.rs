@@ -18,8 +18,8 @@ const KILL_TIMEOUT: Duration = Duration::from_millis(500);
 ///
 /// Handlers, codec and middleware work as in a process, but without isolation: a crash or abort
 /// ends the host, and a thread that does not await cannot be killed. 500 ms after a kill, the host
-/// leaves such a thread behind, as [`ExitReason::Detached`]. Use this driver in tests and on systems
-/// without processes.
+/// leaves such a thread behind, as [`ExitReason::Detached`]. Use this driver in tests and on
+/// systems without processes.
 ///
 /// ```no_run
 /// # use isolated_workers_runtime::{serve, Thread, Worker};

@@ -99,7 +99,8 @@ impl ProcessGroup {
         }
     }
 
-    /// Kills the group of a leader that has exited, and reaps both. Does nothing if the leader runs.
+    /// Kills the group of a leader that has exited, and reaps both. Does nothing if the leader
+    /// runs.
     fn reap(&mut self) {
         let state = self.exit.state(self.id);
         if state == ChildState::Running {
@@ -118,8 +119,8 @@ impl ProcessGroup {
         }
     }
 
-    /// Kills the leader and the processes of its group. Does nothing if this value has reaped the leader: its
-    /// number may then belong to an unrelated process.
+    /// Kills the leader and the processes of its group. Does nothing if this value has reaped the
+    /// leader: its number may then belong to an unrelated process.
     fn kill_members(&self) {
         if self.leader.is_none() {
             return;

@@ -17,7 +17,8 @@ const RETRY_INTERVAL_CALLS: u32 = 256;
 /// Number of handlers timed one by one after a batch was slow.
 const TIMED_CALLS: u32 = 256;
 
-/// Maximum number of messages that are known to be slow. The peer chooses the names of its requests.
+/// Maximum number of messages that are known to be slow. The peer chooses the names of its
+/// requests.
 const MAX_SLOW_MESSAGES: usize = 64;
 
 /// Size in bytes of a name above which nothing is learned about its messages.
@@ -105,8 +106,8 @@ impl InlinePolicy {
         }
     }
 
-    /// Adds a message whose first start was slow. If there are too many, it replaces the one with the
-    /// fewest slow starts.
+    /// Adds a message whose first start was slow. If there are too many, it replaces the one with
+    /// the fewest slow starts.
     #[cold]
     fn add(&mut self, name: &Name) {
         if name.as_str().len() > MAX_NAME_BYTES {

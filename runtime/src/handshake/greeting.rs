@@ -9,8 +9,8 @@ use super::{HandshakeError, read_more, send};
 pub(crate) struct Greeting<'a>(handshake::Greeting<'a>);
 
 impl<'a> Greeting<'a> {
-    /// Receives the host's line and startup data, within the limits of `identity`. Stores the token of the first
-    /// host in `token`. Every later host must send the same token. A host that does
+    /// Receives the host's line and startup data, within the limits of `identity`. Stores the token
+    /// of the first host in `token`. Every later host must send the same token. A host that does
     /// not match is answered before the error is returned. A host with the wrong token gets no
     /// answer.
     ///

@@ -94,13 +94,13 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     }
 
     /// Serves `handler` to the worker: its handlers may call the host back, with
-    /// [`Context::host`](isolated_workers_middleware::Context::host). Default: the host serves nothing,
-    /// and refuses such calls. To serve several services, pass a
+    /// [`Context::host`](isolated_workers_middleware::Context::host). Default: the host serves
+    /// nothing, and refuses such calls. To serve several services, pass a
     /// [`Router`](isolated_workers_middleware::Router).
     ///
-    /// Callbacks run on the runtime of [`spawn`](Self::spawn), in the task that reads from the worker.
-    /// A worker is not trusted: at most 64 of its calls and 8 MiB of their messages are taken at once,
-    /// and at most 8 calls that wait for each other. A callback needs a handshake.
+    /// Callbacks run on the runtime of [`spawn`](Self::spawn), in the task that reads from the
+    /// worker. A worker is not trusted: at most 64 of its calls and 8 MiB of their messages are
+    /// taken at once, and at most 8 calls that wait for each other. A callback needs a handshake.
     pub fn serve<H2: Handler>(self, handler: H2) -> Builder<D, C, T, L, H2> {
         let Self { driver, codec, transport, layers, ids, startup, services, settings, .. } = self;
         Builder { driver, codec, transport, layers, callbacks: handler, ids, startup, services, settings }
@@ -111,8 +111,8 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     ///
     /// Each respawned process receives the data as well. It is sent over the connection, encoded by
     /// the codec. It may contain secrets: it appears in no argument, environment variable, file or
-    /// log. Its size limit is [`Limits::frame`]. A worker that calls [`serve`](crate::serve) ignores
-    /// it.
+    /// log. Its size limit is [`Limits::frame`]. A worker that calls [`serve`](crate::serve)
+    /// ignores it.
     ///
     /// ```no_run
     /// # use isolated_workers_runtime::{Program, Worker};

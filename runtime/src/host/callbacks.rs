@@ -70,8 +70,8 @@ impl<C, T> fmt::Debug for Callbacks<C, T> {
 }
 
 impl<C: Codec, T: Transport> Callbacks<C, T> {
-    /// Creates the task of a connection to the worker with the process id `peer`. `buffer` holds the
-    /// bytes received after the handshake.
+    /// Creates the task of a connection to the worker with the process id `peer`. `buffer` holds
+    /// the bytes received after the handshake.
     pub(super) fn open(
         &self,
         link: Link<C>,

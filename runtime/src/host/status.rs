@@ -1,7 +1,7 @@
 /// Lifecycle state of a worker, watched by [`Worker::status`](crate::Worker::status).
 ///
-/// The usual order is `Starting -> Connected -> Active -> Closing -> Closed`. A worker that crashes,
-/// or announces its end, and is respawned returns to `Starting`. A disconnected worker is
+/// The usual order is `Starting -> Connected -> Active -> Closing -> Closed`. A worker that
+/// crashes, or announces its end, and is respawned returns to `Starting`. A disconnected worker is
 /// `Disconnected` until it is reconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

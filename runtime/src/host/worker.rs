@@ -38,7 +38,8 @@ struct WorkerShared<C: Codec, T, D: Driver> {
 type Pid<D> = <<D as Driver>::Running as Running>::Pid;
 
 impl Worker {
-    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts it.
+    /// Configures a worker that `driver`, usually a [`Program`], runs. [`Builder::spawn`] starts
+    /// it.
     // With `D::Transport` instead of `T`, the compiler would report a type that is no driver twice.
     pub fn builder<A, D, T, K>(driver: A) -> Builder<D, DefaultCodec, T>
     where
@@ -175,8 +176,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Finishes the calls in flight and the oneway messages of the worker, and ends it.
     ///
     /// Once no call is in flight, the worker must confirm within
-    /// [`Timeouts::close`](crate::Timeouts::close) that it ends, or it is killed. It is closed if its
-    /// oneway messages take longer than [`Timeouts::drain`](crate::Timeouts::drain). Without a
+    /// [`Timeouts::close`](crate::Timeouts::close) that it ends, or it is killed. It is closed if
+    /// its oneway messages take longer than [`Timeouts::drain`](crate::Timeouts::drain). Without a
     /// handshake, oneway messages are not waited for.
     ///
     /// New calls fail with [`Closed`](ErrorKind::Closed) and are not run. The calls in flight keep
@@ -184,7 +185,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Cancel-safe: if the future is dropped, draining continues.
     ///
     /// # Errors
-    /// `Closed` if the worker had to be killed. `WouldDeadlock` in a handler of a callback of this worker.
+    /// `Closed` if the worker had to be killed. `WouldDeadlock` in a handler of a callback of this
+    /// worker.
     pub async fn drain(&self) -> Result<(), Error> {
         let starter = &self.shared.starter;
         if let Some(callbacks) = &starter.callbacks {
@@ -197,11 +199,12 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
 
     /// Shuts the worker down and waits until its process has ended.
     ///
-    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away. If it
-    /// does not react within a second, or a fifth of [`Timeouts::close`](crate::Timeouts::close), it
-    /// receives a SIGTERM. It is killed if it has not ended within that limit. A repeated
-    /// call waits for the same shutdown. If the worker has ended, the call returns at once.
-    /// Cancel-safe: if the future is dropped, the shutdown continues.
+    /// Calls in flight fail with [`Closed`](ErrorKind::Closed). The worker receives a go-away. If
+    /// it does not react within a second, or a fifth of
+    /// [`Timeouts::close`](crate::Timeouts::close), it receives a SIGTERM. It is killed if it has
+    /// not ended within that limit. A repeated call waits for the same shutdown. If the worker has
+    /// ended, the call returns at once. Cancel-safe: if the future is dropped, the shutdown
+    /// continues.
     ///
     /// # Errors
     /// `Closed` if the worker had to be killed.
@@ -246,7 +249,8 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     ///   temporary folder is not writable. The worker stays connected.
     /// - `Closed`: the worker is already disconnected, is being restarted or closed, or has ended.
     /// - `Timeout`: the worker did not confirm within 5 s that it lingers, probably because its
-    ///   runtime is busy. It counts as disconnected; a repeated call waits for the confirmation again.
+    ///   runtime is busy. It counts as disconnected; a repeated call waits for the confirmation
+    ///   again.
     /// - `Crashed`: the worker ended, or the connection broke.
     pub async fn disconnect(&self) -> Result<(), Error>
     where
@@ -305,14 +309,14 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     /// Detaches the worker: it outlives this host and waits for another one, which
     /// [attaches](crate::Attach) to the returned address. This host may then exit at any time.
     ///
-    /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed). A disconnected worker is
-    /// dialed first. If the future is dropped before it is ready, the worker is disconnected and not
-    /// detached.
+    /// Calls in flight and new calls fail with [`Closed`](ErrorKind::Closed). A disconnected worker
+    /// is dialed first. If the future is dropped before it is ready, the worker is disconnected and
+    /// not detached.
     ///
     /// # Errors
     /// `Config` if the worker's output goes through this host, and the errors of
-    /// [`disconnect`](Self::disconnect) and [`reconnect`](Self::reconnect). After an error, the worker
-    /// still belongs to this host, and may be disconnected.
+    /// [`disconnect`](Self::disconnect) and [`reconnect`](Self::reconnect). After an error, the
+    /// worker still belongs to this host, and may be disconnected.
     pub async fn detach(&self) -> Result<Address, Error>
     where
         T: Reconnect,

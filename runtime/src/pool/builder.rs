@@ -94,13 +94,13 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     /// Sets the maximum number of calls in flight in one worker, at least 1. Default: 1, so that a
     /// crash or a kill affects no other call.
     ///
-    /// A call with streams counts until its last item was sent, and items are sent only as they are taken. A
-    /// call in a loop over a stream of the same pool may therefore wait for that stream.
+    /// A call with streams counts until its last item was sent, and items are sent only as they are
+    /// taken. A call in a loop over a stream of the same pool may therefore wait for that stream.
     ///
     /// A call that is dropped or times out counts until its handler has ended, because a handler
     /// that blocks or computes cannot be stopped. A worker that runs such a handler and has started
-    /// no other call for [`Timeouts::close`](crate::Timeouts::close) is replaced, in the same way as
-    /// by [`recycle_after`](Self::recycle_after). Oneway messages do not count.
+    /// no other call for [`Timeouts::close`](crate::Timeouts::close) is replaced, in the same way
+    /// as by [`recycle_after`](Self::recycle_after). Oneway messages do not count.
     pub fn max_in_flight(mut self, calls: u32) -> Self {
         self.options.max_in_flight = calls;
         self
@@ -224,8 +224,8 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
         Self { worker: self.worker.heartbeat(heartbeat), ..self }
     }
 
-    /// Sets the time for which the host looks for an answer of a worker before its thread sleeps, as
-    /// [`Builder::latency`] does.
+    /// Sets the time for which the host looks for an answer of a worker before its thread sleeps,
+    /// as [`Builder::latency`] does.
     pub fn latency(self, latency: Latency) -> Self {
         Self { worker: self.worker.latency(latency), ..self }
     }
@@ -266,9 +266,9 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
 
     /// Serves `handler` to each worker, as [`Builder::serve`] does.
     ///
-    /// A call that the handler makes to the same pool needs a free permit: if there is none, it fails
-    /// with [`WouldDeadlock`](ErrorKind::WouldDeadlock), because the call that it belongs to holds one
-    /// and cannot end before.
+    /// A call that the handler makes to the same pool needs a free permit: if there is none, it
+    /// fails with [`WouldDeadlock`](ErrorKind::WouldDeadlock), because the call that it belongs to
+    /// holds one and cannot end before.
     pub fn serve<H2: Handler>(self, handler: H2) -> PoolBuilder<D, C, T, L, H2> {
         PoolBuilder { worker: self.worker.serve(handler), options: self.options }
     }

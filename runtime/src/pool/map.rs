@@ -14,9 +14,9 @@ type BoxedCall<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 /// Results of [`Pool::map`](super::Pool::map): one for each item.
 ///
 /// It is a [`Stream`], and has [`next`](Self::next) for use without stream adapters. It holds at
-/// most [`at_once`](Self::at_once) items, and takes further items as results are returned. Calls that
-/// have begun continue while the stream is not polled, and delay no other call of the pool. Dropping
-/// the stream cancels them.
+/// most [`at_once`](Self::at_once) items, and takes further items as results are returned. Calls
+/// that have begun continue while the stream is not polled, and delay no other call of the pool.
+/// Dropping the stream cancels them.
 #[must_use = "no calls are made until results are polled"]
 pub struct Map<'a, R> {
     /// Calls that have not begun.

@@ -77,8 +77,8 @@ impl<C: Codec> PoolShared<C> {
         }
     }
 
-    /// Waits until the call has ended. If a worker ended before the request was sent, the call is made
-    /// again.
+    /// Waits until the call has ended. If a worker ended before the request was sent, the call is
+    /// made again.
     pub(super) async fn wait(
         &self,
         waiter: QueueWaiter<'_, C>,
@@ -144,8 +144,8 @@ impl<C: Codec> PoolShared<C> {
     }
 
     /// Starts the calls that got a permit, unless another thread does that already, or this thread
-    /// further up the stack: a oneway message releases its permit as soon as it is sent, and the next
-    /// call gets it.
+    /// further up the stack: a oneway message releases its permit as soon as it is sent, and the
+    /// next call gets it.
     pub(super) fn start_assigned(&self) {
         loop {
             let mut state = self.lock();
@@ -204,8 +204,8 @@ pub(super) struct QueueWaiter<'a, C: Codec> {
 }
 
 impl<C: Codec> QueueWaiter<'_, C> {
-    /// Removes the call from the queue. Returns `false` if it is not queued: it is being started, or
-    /// has ended.
+    /// Removes the call from the queue. Returns `false` if it is not queued: it is being started,
+    /// or has ended.
     fn leave_queue(&mut self) -> bool {
         let Some(ticket) = self.ticket else { return false };
         // Dropped after the lock is released.
@@ -246,8 +246,8 @@ impl<C: Codec> QueueWaiter<'_, C> {
 impl<C: Codec> Drop for QueueWaiter<'_, C> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            // Dropped after the lock is released: its call releases a permit, and its waker and request
-            // are user code.
+            // Dropped after the lock is released: its call releases a permit, and its waker and
+            // request are user code.
             let _removed = self.shared.update(|state| {
                 let removed = state.waiting.remove(&ticket);
                 if let Some(WaitState::Queued(_)) = removed {

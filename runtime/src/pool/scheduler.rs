@@ -154,8 +154,8 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.place(target, priority, Queue::push)
     }
 
-    /// Submits a call again that had a permit and was not sent. Its admission is not decided again: a
-    /// pool that drains or whose queue is full takes it. `ticket`: its ticket, if it has waited.
+    /// Submits a call again that had a permit and was not sent. Its admission is not decided again:
+    /// a pool that drains or whose queue is full takes it. `ticket`: its ticket, if it has waited.
     pub(crate) fn resubmit(
         &mut self,
         target: Target,
@@ -169,9 +169,9 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.place(target, priority, |queue, call| Ok((queue.push_again(ticket, call), None)))
     }
 
-    /// Submits a call that must not wait. It never enters the queue, because a queued call may get a
-    /// permit, or may have displaced another one, before it is removed. `is_again`: it had a permit and
-    /// was not sent.
+    /// Submits a call that must not wait. It never enters the queue, because a queued call may get
+    /// a permit, or may have displaced another one, before it is removed. `is_again`: it had a
+    /// permit and was not sent.
     pub(crate) fn submit_without_waiting(
         &mut self,
         target: Target,

@@ -129,8 +129,8 @@ impl<C: Codec> PoolShared<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, and carries out the actions of the scheduler: starts calls that got a permit,
-    /// wakes the callers of refused ones, and forwards commands to the supervisor.
+    /// Changes the state, and carries out the actions of the scheduler: starts calls that got a
+    /// permit, wakes the callers of refused ones, and forwards commands to the supervisor.
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut PoolState<C>) -> T) -> T {
         let mut state = self.lock();
         let outcome =
@@ -160,7 +160,8 @@ impl<C: Codec> PoolShared<C> {
         self.update(|state| state.scheduler.permit_released(slot));
     }
 
-    /// Returns `true` if no calls are queued or in flight. Calls may still be [made again](Self::has_unsent).
+    /// Returns `true` if no calls are queued or in flight. Calls may still be
+    /// [made again](Self::has_unsent).
     pub(super) fn is_idle(&self) -> bool {
         let state = self.lock();
         state.scheduler.is_idle() && !state.is_starting_calls
@@ -238,8 +239,8 @@ impl<C: Codec> PoolState<C> {
         }
     }
 
-    /// Forwards the scheduler's actions: to queued calls, or to the supervisor. The requests and wakers
-    /// of refused calls go to `refused`, and are dropped after the lock is released.
+    /// Forwards the scheduler's actions: to queued calls, or to the supervisor. The requests and
+    /// wakers of refused calls go to `refused`, and are dropped after the lock is released.
     fn forward_actions(&mut self, refused: &mut Vec<QueuedRequest>) {
         while let Some(action) = self.scheduler.next_action() {
             match action {

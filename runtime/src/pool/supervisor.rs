@@ -29,8 +29,8 @@ use crate::{Link, Status};
 /// Interval at which the memory of workers is measured, if there is a memory limit.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Time that a caller gets to make a call again whose worker ended before it was sent, while the pool
-/// drains. A caller that is not polled must not keep a pool from ending.
+/// Time that a caller gets to make a call again whose worker ended before it was sent, while the
+/// pool drains. A caller that is not polled must not keep a pool from ending.
 const UNSENT_GRACE: Duration = Duration::from_secs(1);
 
 type StartResult<D, C> = Result<SupervisorHandle<<D as Driver>::Running, C>, Error>;
@@ -215,7 +215,8 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
             _ => EndCause::Crashed,
         };
         if let Some(crash) = &ending.crash {
-            // Before the lock is taken: a subscriber is user code, and may ask the pool for its statistics.
+            // Before the lock is taken: a subscriber is user code, and may ask the pool for its
+            // statistics.
             tracing::warn!(pid = crash.pid, reason = %crash.reason, "a worker of a pool ended unexpectedly");
         }
         self.shared.update(|state| {

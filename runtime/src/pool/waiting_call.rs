@@ -14,8 +14,8 @@ use crate::connection::{Call, CallTarget, catch_panic};
 
 /// Entry of a queued call.
 ///
-/// The pool starts the call itself once it has a permit. A caller that is not polled therefore holds
-/// no permit that another call could use (decision 38).
+/// The pool starts the call itself once it has a permit. A caller that is not polled therefore
+/// holds no permit that another call could use (decision 38).
 pub(super) enum WaitState<C: Codec> {
     Queued(QueuedRequest),
     /// The call has a permit and is being started. Contains a newer waker of its caller, if any.
@@ -102,8 +102,8 @@ impl QueuedRequest {
     }
 }
 
-/// Route of a queued call to the worker that the scheduler assigned. It borrows nothing, because the
-/// pool itself starts the call.
+/// Route of a queued call to the worker that the scheduler assigned. It borrows nothing, because
+/// the pool itself starts the call.
 pub(super) struct AssignedRoute<C: Codec>(Link<C>);
 
 impl<C: Codec> CallTarget for AssignedRoute<C> {

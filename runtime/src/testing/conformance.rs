@@ -142,7 +142,8 @@ cases! {
     calls::panics;
     /// The host's stream delivers one byte at a time.
     calls::dribble;
-    /// Handlers of the worker call their host. If the host's handler fails, they receive its own error.
+    /// Handlers of the worker call their host. If the host's handler fails, they receive its own
+    /// error.
     callbacks::callbacks;
     /// More callbacks than the host takes at once wait in the worker, and each gets its own answer.
     callbacks::callbacks_in_flight;
@@ -158,18 +159,18 @@ cases! {
     services::services;
     /// A request of no service reaches the first one, and a request may name its service.
     services::default_service;
-    /// A call for a service that the worker does not serve fails before it is sent. A worker that lacks a
-    /// required service does not start.
+    /// A call for a service that the worker does not serve fails before it is sent. A worker that
+    /// lacks a required service does not start.
     services::missing_service;
     /// A host serves two services to its worker.
     services::services_of_the_host;
-    /// Items travel from the worker, from the host, and both ways. Either side may send none, and a handler
-    /// may answer before the items of its caller end.
+    /// Items travel from the worker, from the host, and both ways. Either side may send none, and a
+    /// handler may answer before the items of its caller end.
     streams::streams;
     /// Items of 0 bytes up to the largest size arrive unchanged, in both directions.
     streams::large_items;
-    /// An item that exceeds the frame limit of the other side ends the call with an error, after the items
-    /// before it.
+    /// An item that exceeds the frame limit of the other side ends the call with an error, after
+    /// the items before it.
     streams::too_large_items;
     /// A handler's own error ends its stream, after the items before it.
     streams::stream_errors;
@@ -199,10 +200,11 @@ cases! {
     life::drain_oneway;
     /// A worker ends when its last handle is dropped.
     life::last_handle;
-    /// A worker that cannot confirm its close is ended when the grace period is over, with an error.
+    /// A worker that cannot confirm its close is ended when the grace period is over, with an
+    /// error.
     life::close_unresponsive;
-    /// The runtime of a worker is dropped. Calls in flight and later ones fail, and the handle tells
-    /// the end.
+    /// The runtime of a worker is dropped. Calls in flight and later ones fail, and the handle
+    /// tells the end.
     life::runtime_dropped;
     /// A worker that announces its end finishes its calls while its successor serves new ones.
     leave::handover;
@@ -258,8 +260,8 @@ where
 
     /// Calls are answered although neither the host nor the worker can open another descriptor.
     ///
-    /// The limit of this process is lowered on Unix. Elsewhere this case only makes calls. Run it in
-    /// its own process, as [`alone`] does.
+    /// The limit of this process is lowered on Unix. Elsewhere this case only makes calls. Run it
+    /// in its own process, as [`alone`] does.
     ///
     /// # Panics
     /// If the requirement is not met.

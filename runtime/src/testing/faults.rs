@@ -47,8 +47,8 @@ pub enum Fault {
     /// Crashes the worker before the handler runs. A worker that is a process aborts. Elsewhere,
     /// the call fails with the same error, and nothing crashes.
     Crash,
-    /// Replaces the reply, or each item of a stream, with a value of another type. The caller usually gets a
-    /// `Decode` error.
+    /// Replaces the reply, or each item of a stream, with a value of another type. The caller
+    /// usually gets a `Decode` error.
     Garble,
 }
 

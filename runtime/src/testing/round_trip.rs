@@ -152,8 +152,8 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Encodes and decodes a value. Returns a description of the failure, if there is one, and advice that
-/// fits it.
+/// Encodes and decodes a value. Returns a description of the failure, if there is one, and advice
+/// that fits it.
 #[expect(clippy::eq_op, reason = "NaN is not equal to itself")]
 fn there_and_back<C: Codec, T>(codec: &C, value: &T) -> Result<(), String>
 where

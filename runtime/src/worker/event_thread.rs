@@ -15,7 +15,8 @@ const DELAY: Duration = Duration::from_millis(5);
 const STACK_BYTES: usize = 256 << 10;
 
 /// Starts a thread that handles signals and the end of the parent, because a handler may block the
-/// worker's runtime. Its own runtime is built before, so that a worker without one declines its host.
+/// worker's runtime. Its own runtime is built before, so that a worker without one declines its
+/// host.
 ///
 /// # Errors
 /// Returns the system's error if it refuses the thread or a descriptor.

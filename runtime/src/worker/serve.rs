@@ -114,8 +114,8 @@ impl<M, C, L> Serve<M, C, L> {
     }
 
     /// Requires that the host serves this service, for handlers that call it with
-    /// [`Context::host`](isolated_workers_middleware::Context::host). The handshake fails if the host
-    /// serves another one or none. Default: none is required, and such a call fails.
+    /// [`Context::host`](isolated_workers_middleware::Context::host). The handshake fails if the
+    /// host serves another one or none. Default: none is required, and such a call fails.
     ///
     /// Pass `<trait>::SCHEMA` of the handler that the host passes to
     /// [`Builder::serve`](crate::Builder::serve). Without a handshake it is not compared.
@@ -130,8 +130,8 @@ impl<M, C, L> Serve<M, C, L> {
         self
     }
 
-    /// Sets the time for which the worker looks for the next request before its thread sleeps. Default:
-    /// [`Latency::Balanced`].
+    /// Sets the time for which the worker looks for the next request before its thread sleeps.
+    /// Default: [`Latency::Balanced`].
     pub fn latency(mut self, latency: Latency) -> Self {
         self.options.latency = latency;
         self

@@ -243,8 +243,8 @@ impl<C: Codec> Session<C> {
         self.hear(reader, writer, hangup, token).await
     }
 
-    /// Reads the host's hello, if there is a handshake. The host must send `token`, unless it is the
-    /// first. Owns the stream, so that it closes at once if the host is refused.
+    /// Reads the host's hello, if there is a handshake. The host must send `token`, unless it is
+    /// the first. Owns the stream, so that it closes at once if the host is refused.
     async fn hear(
         &self,
         mut reader: AnyReader,
@@ -320,8 +320,8 @@ impl<C: Codec> Session<C> {
         }
         // A host that has sent another go-away keeps this worker.
         self.is_detached.store(parent.is_none(), Ordering::Release);
-        // Disarm before the stream is dropped: its end tells the host that it may exit. If this side
-        // ends the connection, the program may clean up for as long as its host lives.
+        // Disarm before the stream is dropped: its end tells the host that it may exit. If this
+        // side ends the connection, the program may clean up for as long as its host lives.
         match &end {
             CloseReason::Eof | CloseReason::Broken(_) if self.is_process => process_group::connection_lost(),
             CloseReason::Eof | CloseReason::Broken(_) => {}

@@ -2,7 +2,8 @@ use tokio::sync::watch;
 
 use super::signal_listener::SignalListener;
 
-/// Receiver of [`Server::stop`](super::Server::stop), and of signals until a thread listens for them.
+/// Receiver of [`Server::stop`](super::Server::stop), and of signals until a thread listens for
+/// them.
 pub(super) struct StopSignal {
     stop: watch::Receiver<bool>,
     /// `Some` until a thread listens.

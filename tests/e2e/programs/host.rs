@@ -3,28 +3,28 @@
 //! Arguments: the path of the worker program, the state of the workers, and the end of the host.
 //!
 //! - State of the workers, with `,child` if each has started a process, whose id is printed too:
-//!   `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks),
-//!   `disconnected`, `lingers` (disconnected without a limit), `detached-late` (confirms a detach too
-//!   late), `detach-unseen` (the host has not seen that they are ready to be detached),
-//!   `given-up-ready` and `given-up-detached` (the host has given up the detach, and not seen that they
-//!   are ready, or detached), `detached` (prints each address), or `nowhere` (prints the error of
+//!   `idle`, `spinning`, `blocks-exit` (with an exit handler that blocks), `disconnected`,
+//!   `lingers` (disconnected without a limit), `detached-late` (confirms a detach too late),
+//!   `detach-unseen` (the host has not seen that they are ready to be detached), `given-up-ready`
+//!   and `given-up-detached` (the host has given up the detach, and not seen that they are ready,
+//!   or detached), `detached` (prints each address), or `nowhere` (prints the error of
 //!   `disconnect`).
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
 //!
-//! With `updates` as the state, the third argument is `replaced` or `removed`: it happens to the file
-//! of this program, between two workers that run this program. With `terminal`, it is a shell command
-//! that a worker runs, and the host prints the command's exit code and standard error.
+//! With `updates` as the state, the third argument is `replaced` or `removed`: it happens to the
+//! file of this program, between two workers that run this program. With `terminal`, it is a shell
+//! command that a worker runs, and the host prints the command's exit code and standard error.
 //!
-//! With `answered` as the state, the third argument is a named pipe that a call reads. With `pinged`,
-//! it is not used, and the host calls the worker after a line on its standard input. Both print the
-//! id of the worker, the result of the call, and `true` if the worker is active.
+//! With `answered` as the state, the third argument is a named pipe that a call reads. With
+//! `pinged`, it is not used, and the host calls the worker after a line on its standard input. Both
+//! print the id of the worker, the result of the call, and `true` if the worker is active.
 //!
 //! With `prints` as the state, the third argument is an output policy: `inherit`, `discard`, `keep`
-//! or `capture`. One worker prints, and the host prints nothing. With `prints-without-reader`, SIGPIPE
-//! has its default action as well. With `floods`, the worker prints more than a pipe holds, and the
-//! host kills it. With `prints-much`, the third argument is not used, the worker prints 1 MiB to each
-//! stream, and the host ends with its standard input; with `prints-locked`, it holds the locks of its
-//! streams meanwhile.
+//! or `capture`. One worker prints, and the host prints nothing. With `prints-without-reader`,
+//! SIGPIPE has its default action as well. With `floods`, the worker prints more than a pipe holds,
+//! and the host kills it. With `prints-much`, the third argument is not used, the worker prints 1
+//! MiB to each stream, and the host ends with its standard input; with `prints-locked`, it holds
+//! the locks of its streams meanwhile.
 
 #[path = "../services/faults.rs"]
 mod faults;

@@ -47,8 +47,8 @@ extern "C" fn prepare() {
 }
 
 /// Gives up the controlling terminal. The host starts a worker in a background process group, which
-/// the terminal stops as a whole when one of its processes reads from it. Without a terminal, opening
-/// `/dev/tty` is an error in the process that does it.
+/// the terminal stops as a whole when one of its processes reads from it. Without a terminal,
+/// opening `/dev/tty` is an error in the process that does it.
 fn leave_terminal() {
     // Fails if there is no terminal, as usual for a service.
     let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else { return };

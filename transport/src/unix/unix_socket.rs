@@ -47,11 +47,12 @@ impl UnixSocket {
     /// serves one worker at a time.
     ///
     /// The directory must exist. If every user can write to it, it must keep them from replacing
-    /// files of another user, as `/tmp` does by its sticky bit. Otherwise binding fails. A directory
-    /// that its group can write to, or that belongs to another user, is accepted: they can remove
-    /// the socket or put another in its place, but cannot pose as host or worker, because each side
-    /// checks the user of the other. The mode of the socket is 0600 before anyone can connect. A
-    /// dead socket of the same user is replaced; anything else at `path` is an error.
+    /// files of another user, as `/tmp` does by its sticky bit. Otherwise binding fails. A
+    /// directory that its group can write to, or that belongs to another user, is accepted: they
+    /// can remove the socket or put another in its place, but cannot pose as host or worker,
+    /// because each side checks the user of the other. The mode of the socket is 0600 before anyone
+    /// can connect. A dead socket of the same user is replaced; anything else at `path` is an
+    /// error.
     ///
     /// The path must be UTF-8 of at most 107 bytes (103 on macOS). A relative path starts at the
     /// host's working directory.
@@ -241,8 +242,8 @@ fn attach_to_pair(stream: StdStream) -> io::Result<SocketChannel> {
     Ok(worker_channel(stream)?.incoming(incoming).cleanup(cleanup))
 }
 
-/// Path of a listener that the host binds at any time. It is read when it is needed, because the host
-/// may be killed at once after it has bound the listener.
+/// Path of a listener that the host binds at any time. It is read when it is needed, because the
+/// host may be killed at once after it has bound the listener.
 struct DeferredPath {
     listener: Weak<StdListener>,
     path: OnceLock<SocketPath>,

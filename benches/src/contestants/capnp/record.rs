@@ -6,8 +6,8 @@ use capnp::{Result, Word, text_list};
 
 use crate::service::Record;
 
-/// Sections of the struct. Fields of the data section are named by their place in units of their own
-/// size, as in the setters.
+/// Sections of the struct. Fields of the data section are named by their place in units of their
+/// own size, as in the setters.
 const SIZE: StructSize = StructSize { data: 6, pointers: 3 };
 const ID: usize = 0;
 const BALANCE: usize = 1;

@@ -1,5 +1,5 @@
-/// Optional parts of the protocol that a side supports. The hello names them, because a peer may lack
-/// them: a call that needs one fails on its own side, before it is sent.
+/// Optional parts of the protocol that a side supports. The hello names them, because a peer may
+/// lack them: a call that needs one fails on its own side, before it is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Features {

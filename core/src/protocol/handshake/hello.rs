@@ -49,8 +49,8 @@ pub(super) struct Hello<'a> {
     /// unknown names.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     features: Vec<Cow<'a, str>>,
-    /// Default service that a host offers to its worker, or the first one that a worker requires of its
-    /// host.
+    /// Default service that a host offers to its worker, or the first one that a worker requires of
+    /// its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host_service: Option<Schema>,
     /// Further services of the same kind. Ignored without `host_service`.
@@ -130,8 +130,8 @@ impl<'a> Hello<'a> {
         joined(self.host_service.as_ref(), &self.host_services)
     }
 
-    /// Returns the line that refuses the host that has sent `theirs`, which lets it name the difference
-    /// too.
+    /// Returns the line that refuses the host that has sent `theirs`, which lets it name the
+    /// difference too.
     pub(super) fn refuse(&mut self, theirs: &Hello<'_>) -> Vec<u8> {
         if let (Ok(served), Ok(required)) = (self.services(), theirs.services()) {
             let mut pairs = required
@@ -166,8 +166,8 @@ impl<'a> Hello<'a> {
         Ok(())
     }
 
-    /// Checks that `worker` serves each service that `host` requires. A worker that names no service
-    /// may serve any.
+    /// Checks that `worker` serves each service that `host` requires. A worker that names no
+    /// service may serve any.
     pub(super) fn check_services(
         host: &Hello<'_>,
         worker: &Hello<'_>,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::Schema;
 use crate::services;
 
-/// Fingerprints of the messages of a service, by name. A worker sends them to a host that it refuses
-/// because of its service.
+/// Fingerprints of the messages of a service, by name. A worker sends them to a host that it
+/// refuses because of its service.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Messages<'a>(#[serde(borrow)] BTreeMap<Cow<'a, str>, u32>);
 
@@ -25,8 +25,8 @@ impl Messages<'_> {
         })
     }
 
-    /// Describes how the peer's messages differ from those of `own`. `here` and `there` are the roles
-    /// of both sides.
+    /// Describes how the peer's messages differ from those of `own`. `here` and `there` are the
+    /// roles of both sides.
     pub(super) fn difference(&self, own: &Schema, here: &str, there: &str) -> Option<String> {
         let own: BTreeMap<&str, u32> = own.messages().iter().copied().collect();
         if own.is_empty() {

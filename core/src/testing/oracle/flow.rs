@@ -57,7 +57,8 @@ impl Oracle {
     pub(super) fn is_open(&self, end: Endpoint, role: Role, number: usize) -> bool {
         match role {
             Role::Caller => self.in_use(end).contains(&number) && !self.requests[number].ended,
-            // Its answer is known before its handler has ended if it was cancelled, or an item was refused.
+            // Its answer is known before its handler has ended if it was cancelled, or an item was
+            // refused.
             Role::Callee => self.serving(end).contains(&number) && self.requests[number].answer.is_none(),
         }
     }
@@ -69,8 +70,8 @@ impl Oracle {
         }
     }
 
-    /// Calls in which `end` sends items, or receives some, and its role in them. Includes some that have
-    /// ended.
+    /// Calls in which `end` sends items, or receives some, and its role in them. Includes some that
+    /// have ended.
     pub(in super::super) fn streams(&self, end: Endpoint, sends: bool) -> Vec<(Role, usize)> {
         let calls = self.in_use(end).iter().map(|&number| (Role::Caller, number));
         let serving = self.serving(end).iter().map(|&number| (Role::Callee, number));
@@ -240,7 +241,8 @@ impl Oracle {
         has_streams.then(|| self.flow(number, Role::Callee).untaken().to_vec())
     }
 
-    /// Removes the queued items, and their end, that `from` sends in `role`, because the call was given up.
+    /// Removes the queued items, and their end, that `from` sends in `role`, because the call was
+    /// given up.
     pub(super) fn remove_items(&mut self, from: Endpoint, role: Role, number: usize) {
         let ledger = self.ledger_mut(from);
         let before = ledger.outgoing.len();

@@ -62,8 +62,8 @@ pub(super) struct Ledger {
     pub(super) outgoing: VecDeque<QueuedFrame>,
     /// Calls that the peer does not take yet, in order.
     pub(super) held: VecDeque<usize>,
-    /// Requests that were retracted since the queue was last empty. Each may keep its slot until the
-    /// frames before it are sent.
+    /// Requests that were retracted since the queue was last empty. Each may keep its slot until
+    /// the frames before it are sent.
     pub(super) retracted: usize,
     /// Calls whose ids are in use, the oldest first.
     pub(super) in_use: Vec<usize>,

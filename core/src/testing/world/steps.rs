@@ -30,7 +30,8 @@ impl World<'_> {
         Endpoint::BOTH.into_iter().try_for_each(|end| self.oracle.check(end, self.pair.connection(end)))
     }
 
-    /// Takes the streams with something new from both connections, and compares them with the model.
+    /// Takes the streams with something new from both connections, and compares them with the
+    /// model.
     fn check_ready(&mut self) -> Verdict {
         for end in Endpoint::BOTH {
             let ready = std::iter::from_fn(|| self.pair.connection_mut(end).poll_stream()).collect();

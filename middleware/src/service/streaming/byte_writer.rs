@@ -1,5 +1,5 @@
-//! Writes to an emitter of bytes. Each write is an item, so that any code that writes can answer with a
-//! stream.
+//! Writes to an emitter of bytes. Each write is an item, so that any code that writes can answer
+//! with a stream.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use tokio::io::AsyncWrite;
 use super::emitter::put;
 use super::{BlockingEmitter, Emitter, StreamClosed};
 
-/// Maximum number of bytes that one write takes: a quarter of the credit of a stream, so that the next
-/// item is made while others travel.
+/// Maximum number of bytes that one write takes: a quarter of the credit of a stream, so that the
+/// next item is made while others travel.
 const MAX_WRITE_BYTES: usize = 64 << 10;
 
 fn item_of(buffer: &[u8]) -> Bytes {
@@ -23,11 +23,12 @@ fn broken_pipe(closed: StreamClosed) -> io::Error {
     io::Error::new(ErrorKind::BrokenPipe, closed)
 }
 
-/// Each write sends an item of at most 64 KiB. Put a `tokio::io::BufWriter` around it if writes are small.
+/// Each write sends an item of at most 64 KiB. Put a `tokio::io::BufWriter` around it if writes are
+/// small.
 ///
-/// A flush waits until the connection has taken all items. A shutdown does the same, and ends nothing:
-/// the stream ends when the function of [`produce`](super::produce) returns, with an error if that
-/// returns one. So a writer that is dropped early never looks like the end.
+/// A flush waits until the connection has taken all items. A shutdown does the same, and ends
+/// nothing: the stream ends when the function of [`produce`](super::produce) returns, with an error
+/// if that returns one. So a writer that is dropped early never looks like the end.
 ///
 /// Fails with `BrokenPipe`, and [`StreamClosed`] as its cause, if the caller takes no more items.
 impl AsyncWrite for Emitter<Bytes> {
@@ -51,8 +52,8 @@ impl AsyncWrite for Emitter<Bytes> {
     }
 }
 
-/// Each write sends an item of at most 64 KiB. Put a `std::io::BufWriter` around it if writes are small.
-/// Blocks as [`send`](BlockingEmitter::send) does.
+/// Each write sends an item of at most 64 KiB. Put a `std::io::BufWriter` around it if writes are
+/// small. Blocks as [`send`](BlockingEmitter::send) does.
 ///
 /// Fails with `BrokenPipe`, and [`StreamClosed`] as its cause, if the caller takes no more items.
 impl io::Write for BlockingEmitter<Bytes> {

@@ -50,8 +50,8 @@ impl<T> Emitter<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends an item, and waits until the connection has taken it. If the future is dropped, the item
-    /// was sent or not; it is never sent in part.
+    /// Sends an item, and waits until the connection has taken it. If the future is dropped, the
+    /// item was sent or not; it is never sent in part.
     ///
     /// # Errors
     /// The caller takes no more items. Within the future of [`produce`](super::produce) that cannot
@@ -124,7 +124,8 @@ impl<T> Emitter<T> {
     }
 }
 
-/// Puts an item in an empty slot, and wakes the stream. The producer is woken when the item is taken.
+/// Puts an item in an empty slot, and wakes the stream. The producer is woken when the item is
+/// taken.
 pub(super) fn put<T>(mut slot: MutexGuard<'_, Slot<T>>, item: T, cx: &Context<'_>) {
     slot.item = Some(item);
     let (waker, replaced) = (slot.consumer.take(), slot.producer.replace(cx.waker().clone()));

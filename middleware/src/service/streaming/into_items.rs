@@ -23,10 +23,11 @@ impl<T: 'static, S: Stream<Item = T> + Send + 'static> IntoItems<T> for S {
     }
 }
 
-/// Sends the items of a stream that can fail, such as the bytes of a file. Its first error ends the call.
+/// Sends the items of a stream that can fail, such as the bytes of a file. Its first error ends the
+/// call.
 ///
-/// The caller gets an error of the kind [`Cancelled`](ErrorKind::Cancelled), with the error of the stream
-/// as its source. The callee gets an error as its last item, and not the end of the items.
+/// The caller gets an error of the kind [`Cancelled`](ErrorKind::Cancelled), with the error of the
+/// stream as its source. The callee gets an error as its last item, and not the end of the items.
 ///
 /// ```
 /// use futures_util::{Stream, stream};

@@ -6,8 +6,8 @@ use pin_project_lite::pin_project;
 
 use super::{Emitter, next};
 
-/// Returns the stream of the items that an async function sends. It needs no task: the function runs
-/// while the stream is polled. Its error ends the stream.
+/// Returns the stream of the items that an async function sends. It needs no task: the function
+/// runs while the stream is polled. Its error ends the stream.
 ///
 /// ```
 /// use isolated_workers_middleware::streaming::produce;

@@ -11,18 +11,19 @@ use crate::service::blocking::{BlockingTask, EndedWork, ShutDown};
 /// Number of items that wait between a blocking producer and its stream.
 const CAPACITY: usize = 16;
 
-/// Returns the stream of the items that `run` sends. It runs on tokio's blocking thread pool, and so may
-/// block or compute for a long time. The stream ends when `run` returns, with its error if it returns one.
+/// Returns the stream of the items that `run` sends. It runs on tokio's blocking thread pool, and
+/// so may block or compute for a long time. The stream ends when `run` returns, with its error if
+/// it returns one.
 ///
-/// `run` keeps its thread while it waits for the connection. A runtime has 512 of them by default, which
-/// `blocking` methods use, too. Use [`produce`](super::produce) for more streams at once.
+/// `run` keeps its thread while it waits for the connection. A runtime has 512 of them by default,
+/// which `blocking` methods use, too. Use [`produce`](super::produce) for more streams at once.
 ///
 /// If the stream is dropped, the next [`send`](BlockingEmitter::send) fails. A worker answers a
 /// cancelled call when `run` has returned.
 ///
 /// # Panics
-/// Panics if called outside of a tokio runtime, or if the system refuses a thread. The stream panics if
-/// `run` panics.
+/// Panics if called outside of a tokio runtime, or if the system refuses a thread. The stream
+/// panics if `run` panics.
 pub fn produce_blocking<T, E, F>(run: F) -> ProducedBlocking<T, E>
 where
     T: Send + 'static,

@@ -20,8 +20,8 @@ pub fn streaming<M: RequestStream, C: Codec>(codec: &C, request: &Request) -> St
     Streaming::new(DecodedItems { items, codec: codec.clone(), message: PhantomData::<fn() -> M> })
 }
 
-/// Decodes the message, calls `run` with it, and answers with the items of the stream that it returns.
-/// The first error ends the stream.
+/// Decodes the message, calls `run` with it, and answers with the items of the stream that it
+/// returns. The first error ends the stream.
 ///
 /// # Errors
 /// `Decode` if the payload is not an `M`, `TooLarge` if it exceeds its budget. The items fail with
@@ -42,8 +42,8 @@ where
     }
 }
 
-/// Like [`respond_stream`], but `run` also receives a [`Context`]. Its token is cancelled if the stream is
-/// dropped before its end.
+/// Like [`respond_stream`], but `run` also receives a [`Context`]. Its token is cancelled if the
+/// stream is dropped before its end.
 ///
 /// # Errors
 /// Same as [`respond_stream`].

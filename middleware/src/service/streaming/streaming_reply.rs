@@ -16,11 +16,12 @@ use crate::service::encoding::{decode_error, decode_item, decode_reply};
 
 /// Items with which a callee answers a call.
 ///
-/// The call starts at the first poll. It ends with the last item, or with an error, which is the last
-/// element. After that, the stream yields `None` forever. Dropping the stream before cancels the call.
+/// The call starts at the first poll. It ends with the last item, or with an error, which is the
+/// last element. After that, the stream yields `None` forever. Dropping the stream before cancels
+/// the call.
 ///
-/// Items wait in this process until they are taken, at most 256 KiB and one more. Then the callee waits.
-/// [`next`](Self::next) is cancel-safe.
+/// Items wait in this process until they are taken, at most 256 KiB and one more. Then the callee
+/// waits. [`next`](Self::next) is cancel-safe.
 #[must_use = "the call starts when the stream is polled"]
 pub struct StreamingReply<'a, T, E = Error>(ResultStream<'a, T, E>);
 

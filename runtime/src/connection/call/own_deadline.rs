@@ -24,14 +24,16 @@ impl OwnDeadline {
         Some(Box::new(Self { alarm: Alarm::after(timeout, false)?, has_elapsed: false }))
     }
 
-    /// Watches the deadline of a call in flight, if its caller has left the runtime of the connection task.
+    /// Watches the deadline of a call in flight, if its caller has left the runtime of the
+    /// connection task.
     #[cold]
     pub(in super::super) fn of_moved_caller(link: &dyn LinkCalls, id: &TxId) -> Option<Box<Self>> {
         let rest = link.deadline_away(id)?.saturating_duration_since(Instant::now());
         Self::after(rest)
     }
 
-    /// Ends the calls of `link` that have timed out, if the task did not. Returns `true` if it did so.
+    /// Ends the calls of `link` that have timed out, if the task did not. Returns `true` if it did
+    /// so.
     #[cold]
     pub(in super::super) fn poll(&mut self, link: &dyn LinkCalls, cx: &mut Context<'_>) -> bool {
         while self.alarm.poll(cx).is_ready() {

@@ -5,8 +5,8 @@ use isolated_workers_core::{Error, ErrorKind, Executed, Request};
 use super::super::alarm::Alarm;
 use super::super::parked::{CallKind, CallTimeout, WaitReason};
 
-/// Call that waits for a worker that is being restarted or for another suspect, or oneway message that
-/// waits for its peer. Its timeout runs meanwhile.
+/// Call that waits for a worker that is being restarted or for another suspect, or oneway message
+/// that waits for its peer. Its timeout runs meanwhile.
 pub(super) struct ParkedCall {
     request: Request,
     pub(super) key: u64,

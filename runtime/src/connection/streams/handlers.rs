@@ -7,8 +7,8 @@ use isolated_workers_core::TxId;
 use super::super::link_calls::{LinkCalls, StreamRequest};
 use super::stalled_senders::{Sender, StalledSenders};
 
-/// Streams of the requests of the peer, and the senders that wait for space. The wakers of this side's
-/// calls are in their waiters.
+/// Streams of the requests of the peer, and the senders that wait for space. The wakers of this
+/// side's calls are in their waiters.
 #[derive(Default)]
 pub(in super::super) struct HandlerStreams {
     handlers: HashMap<TxId, Handler>,

@@ -10,8 +10,8 @@ use super::super::link_calls::{LinkCalls, StreamCall, StreamRef, StreamRequest};
 /// Number of items after which the sender lets other tasks run.
 const MAX_ITEMS_PER_POLL: usize = 128;
 
-/// Sends the items of a stream as the peer takes them. No item is taken from the stream before it may be
-/// sent.
+/// Sends the items of a stream as the peer takes them. No item is taken from the stream before it
+/// may be sent.
 pub(crate) struct ItemSender {
     items: Items,
     /// `true` once the stream was polled with success: an item of it was taken, or its end.
@@ -30,8 +30,8 @@ impl ItemSender {
         (!self.has_begun).then_some(self.items)
     }
 
-    /// Sends the items of the handler of `request`. `Ready`: all of them are sent, the call has ended, or
-    /// the stream has failed.
+    /// Sends the items of the handler of `request`. `Ready`: all of them are sent, the call has
+    /// ended, or the stream has failed.
     pub(crate) fn poll_request(
         &mut self,
         request: &Arc<StreamRequest>,
@@ -60,8 +60,8 @@ impl ItemSender {
         Poll::Pending
     }
 
-    /// Sends the items of a call of this side, and their end. `Ready`: that is done, the call has ended, or
-    /// the stream has failed.
+    /// Sends the items of a call of this side, and their end. `Ready`: that is done, the call has
+    /// ended, or the stream has failed.
     pub(super) fn poll_call(
         &mut self,
         link: &dyn LinkCalls,

@@ -1,8 +1,8 @@
 use hashbrown::HashMap;
 use isolated_workers_core::TxId;
 
-/// Senders of items that wait for space in the queue. Each is here at most once, and only until its call
-/// ends.
+/// Senders of items that wait for space in the queue. Each is here at most once, and only until its
+/// call ends.
 #[derive(Default)]
 pub(super) struct StalledSenders {
     /// Numbers of the senders, in the order in which they began to wait.

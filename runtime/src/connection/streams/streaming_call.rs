@@ -62,8 +62,8 @@ impl StreamingCall {
         }
     }
 
-    /// Waits until items of the callee have arrived, or until the call has ended. Sends the items of
-    /// the caller meanwhile.
+    /// Waits until items of the callee have arrived, or until the call has ended. Sends the items
+    /// of the caller meanwhile.
     pub(in super::super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         loop {
             let call = self.call.as_ref().expect("a call was polled after it had ended");

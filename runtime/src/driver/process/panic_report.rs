@@ -97,9 +97,9 @@ fn head(line: &str) -> Option<&str> {
     Some(line.split_once("thread '")?.1.split_once(" panicked at ")?.1)
 }
 
-/// Number of lines of the message at the start of `lines`. If no other report ends the message, only
-/// indented lines belong to it, such as those of a failed assertion. Other lines may be unrelated
-/// output.
+/// Number of lines of the message at the start of `lines`. If no other report ends the message,
+/// only indented lines belong to it, such as those of a failed assertion. Other lines may be
+/// unrelated output.
 fn end_of_message(lines: &[&str]) -> usize {
     let note = lines.iter().position(|line| is_note(line) || line.ends_with(" has overflowed its stack"));
     let indented = lines.iter().skip(1).take_while(|line| line.starts_with(' ')).count();

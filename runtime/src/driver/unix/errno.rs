@@ -69,8 +69,8 @@ fn not_permitted(program: &Program) -> String {
     }
 }
 
-/// File of a program whose name has a slash. A relative path is looked up in the working directory of
-/// the worker.
+/// File of a program whose name has a slash. A relative path is looked up in the working directory
+/// of the worker.
 fn file(program: &Program) -> PathBuf {
     program.current_dir.as_deref().unwrap_or(Path::new("")).join(&program.path)
 }

@@ -22,8 +22,8 @@ impl ExitWatch {
         let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok();
         let descriptor = descriptor.filter(|it| ChildState::of(WaitId::PidFd(it.as_fd())).is_some());
         match descriptor {
-            // The deprecated function is the safe one that all supported versions of tokio have. Its
-            // successor requires `unsafe`.
+            // The deprecated function is the safe one that all supported versions of tokio have.
+            // Its successor requires `unsafe`.
             #[allow(deprecated)]
             Some(descriptor) => AsyncFd::with_interest(descriptor, Interest::READABLE).map(Self::Descriptor),
             None => ChildSignal::new(pid).map(Self::Signal),

@@ -35,11 +35,11 @@ pub(super) fn reap_killed(group: Pid, mut leader: Child) {
     });
 }
 
-/// Reaps children of this process that belong to the group of a leader that was reaped. Returns `true`
-/// if others are left.
+/// Reaps children of this process that belong to the group of a leader that was reaped. Returns
+/// `true` if others are left.
 ///
-/// Other code of the process may have reaped the leader. Once the group is empty, its number is free,
-/// and an unrelated process may have it, with a group of its own.
+/// Other code of the process may have reaped the leader. Once the group is empty, its number is
+/// free, and an unrelated process may have it, with a group of its own.
 fn wait_for_members(group: Pid, options: WaitIdOptions) -> bool {
     loop {
         if is_reused(group) {
@@ -103,7 +103,8 @@ mod tests {
         assert!(member.wait().is_err(), "the member was reaped");
     }
 
-    /// As if other code had reaped the leader, and the system had given its number to another child.
+    /// As if other code had reaped the leader, and the system had given its number to another
+    /// child.
     #[test]
     fn another_process_with_the_number_of_a_group_is_not_reaped() {
         let mut other = exits(3, 0);

@@ -7,8 +7,8 @@ use crate::driver::output::StandardStream;
 /// Does nothing: Windows has no signals.
 pub(in crate::driver) fn block_sigpipe() {}
 
-/// Writes the bytes to the stream after those that the host has printed. Waits while code of the host
-/// holds the lock of the stream: only the standard library can write to a console.
+/// Writes the bytes to the stream after those that the host has printed. Waits while code of the
+/// host holds the lock of the stream: only the standard library can write to a console.
 pub(in crate::driver) fn write_all(stream: StandardStream, bytes: &[u8]) -> io::Result<()> {
     match stream {
         StandardStream::Output => write_all_to(io::stdout().lock(), bytes),

@@ -76,8 +76,8 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
                         }
                     }
                     ProcessEvent::Idle => {}
-                    // A worker confirms a disconnect at once, and so may end its direction within the frame
-                    // that it is writing.
+                    // A worker confirms a disconnect at once, and so may end its direction within
+                    // the frame that it is writing.
                     ProcessEvent::ConnectionEnded(ref end)
                         if process.lingers
                             && !process.is_leaving

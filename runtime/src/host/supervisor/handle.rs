@@ -73,8 +73,8 @@ pub(super) type CommandRequest<P, C> = (Command<P, C>, CommandSender);
 /// Channel for the result of a command.
 pub(super) type CommandSender = oneshot::Sender<Result<Option<Receipt>, Error>>;
 
-/// Sender by which a caller confirms that it has taken the result of a detach. The worker is kept if
-/// the caller was dropped before.
+/// Sender by which a caller confirms that it has taken the result of a detach. The worker is kept
+/// if the caller was dropped before.
 pub(super) type Receipt = oneshot::Sender<()>;
 
 /// Current process of the worker. It changes with each respawn.

@@ -269,8 +269,8 @@ impl<D: Driver, C: Codec, T> Incarnation<D, C, T> {
         }
     }
 
-    /// Releases a worker that is detached. Returns the sender by which the caller confirms that it has
-    /// taken the address.
+    /// Releases a worker that is detached. Returns the sender by which the caller confirms that it
+    /// has taken the address.
     pub(super) fn release(&mut self, release: &Release<D::Running>) -> Result<Receipt, Error> {
         (release.detach)(&mut self.running)?;
         let (receipt, taken) = oneshot::channel();

@@ -13,8 +13,8 @@ use crate::timeouts::silent_for;
 pub(super) const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Command that waits for the worker. Meanwhile, later commands wait. If its caller gives up, a
-/// disconnect or reconnect continues: a connection that the worker has accepted must not be dropped,
-/// because the worker would end with it. A detach ends: the worker is kept.
+/// disconnect or reconnect continues: a connection that the worker has accepted must not be
+/// dropped, because the worker would end with it. A detach ends: the worker is kept.
 pub(super) struct PendingCommand<P, C: Codec> {
     done: CommandSender,
     step: Step<P, C>,

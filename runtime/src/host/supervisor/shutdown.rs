@@ -103,8 +103,9 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         }
     }
 
-    /// Asks the process to finish its oneway messages and to end. A process that does not confirm is
-    /// killed after `Timeouts::close`. One that confirms has `Timeouts::drain`, and is then closed.
+    /// Asks the process to finish its oneway messages and to end. A process that does not confirm
+    /// is killed after `Timeouts::close`. One that confirms has `Timeouts::drain`, and is then
+    /// closed.
     async fn drain(&mut self, stop: &mut watch::Receiver<StopRequest>) -> WorkerExit {
         if !self.lingers {
             // Without a handshake, the worker may not know go-aways, and ends with the stream.

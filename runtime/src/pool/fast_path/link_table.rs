@@ -45,8 +45,8 @@ impl<C: Codec> LinkTable<C> {
         self.0[slot].latest.store(index, Ordering::Release);
     }
 
-    /// Ends the calls in flight in all workers. `error` creates the error of a call from the name of
-    /// its message.
+    /// Ends the calls in flight in all workers. `error` creates the error of a call from the name
+    /// of its message.
     pub(in crate::pool) fn fail(&self, error: impl Fn(&str) -> Error) {
         let links = self.0.iter().flat_map(|slot| slot.links.iter());
         links.for_each(|(_, link)| link.fail(Availability::Closed, &error));

@@ -69,8 +69,8 @@ impl Queue {
         Ok((ticket, dropped))
     }
 
-    /// Adds a call that was admitted before, whether the queue is full or not. It is not dropped to make
-    /// room. It keeps its `ticket`, or is older than all others if it never waited.
+    /// Adds a call that was admitted before, whether the queue is full or not. It is not dropped to
+    /// make room. It keeps its `ticket`, or is older than all others if it never waited.
     pub(super) fn push_again(&mut self, ticket: Option<Ticket>, call: QueuedCall) -> Ticket {
         let ticket = ticket.unwrap_or_else(|| {
             self.first_ticket -= 1;

@@ -87,8 +87,8 @@ impl<W: WorkerPermits> Instance<W> {
         counts.acquired.saturating_sub(counts.in_flight.into())
     }
 
-    /// Updates the time since which the worker is stuck: a given-up call keeps a permit, or calls time
-    /// out because the worker does not read, and meanwhile no request was sent to it.
+    /// Updates the time since which the worker is stuck: a given-up call keeps a permit, or calls
+    /// time out because the worker does not read, and meanwhile no request was sent to it.
     pub(super) fn check_stuck(&mut self, now: Instant) {
         let counts = self.permits.counts();
         self.stuck_since = match self.stuck_since {
@@ -107,13 +107,14 @@ impl<W: WorkerPermits> Instance<W> {
         self.permits.counts().acquired >= self.max_calls
     }
 
-    /// Returns the time at which the worker has been stuck for too long. A limit of zero is no limit.
+    /// Returns the time at which the worker has been stuck for too long. A limit of zero is no
+    /// limit.
     pub(super) fn stuck_until(&self, given_up_limit: Duration) -> Option<Instant> {
         self.stuck_since.filter(|_| !given_up_limit.is_zero()).map(|(since, _)| since + given_up_limit)
     }
 
-    /// Returns `true` if the worker must be replaced, whatever the time. Instances with numbers below
-    /// `reload_from` are outdated.
+    /// Returns `true` if the worker must be replaced, whatever the time. Instances with numbers
+    /// below `reload_from` are outdated.
     pub(super) fn needs_replacement(&self, reload_from: u64) -> bool {
         self.has_reached_recycle_calls()
             || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
@@ -121,7 +122,8 @@ impl<W: WorkerPermits> Instance<W> {
     }
 }
 
-/// Returns `true` if a call has timed out, or was dropped, and the worker may be stuck because of it.
+/// Returns `true` if a call has timed out, or was dropped, and the worker may be stuck because of
+/// it.
 pub(super) fn has_lost_calls(counts: PermitCounts) -> bool {
     counts.given_up > 0 || counts.is_blocked
 }

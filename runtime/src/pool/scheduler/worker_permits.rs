@@ -7,8 +7,8 @@ pub(crate) use crate::connection::PermitCounts;
 /// Calls acquire and release permits themselves, on other threads. So a value that is read here may
 /// be outdated, but an acquired permit is certain.
 pub(crate) trait WorkerPermits: Clone {
-    /// Opens `max_in_flight` permits for `max_calls` calls in all. After `recycle_calls` calls, each
-    /// release is reported.
+    /// Opens `max_in_flight` permits for `max_calls` calls in all. After `recycle_calls` calls,
+    /// each release is reported.
     fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64);
 
     /// Stops handing out permits.

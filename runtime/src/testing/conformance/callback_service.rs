@@ -49,7 +49,8 @@ impl Message for CallHost {
 }
 
 message!(
-    /// Like `Quotients`, which the host computes: the divisors pass through the worker, and so do the quotients.
+    /// Like `Quotients`, which the host computes: the divisors pass through the worker, and so do
+    /// the quotients.
     RelayQuotients { dividend: i64 } -> (), String
 );
 

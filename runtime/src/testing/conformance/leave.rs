@@ -37,8 +37,8 @@ pub(super) async fn leave(worker: &impl Service) -> Verdict {
     loop {
         match within("a call to the successor", worker.send(Noted {})).await? {
             Ok((0, _)) => return Ok(()),
-            // The worker answers until it has sent its announcement, and afterwards, a call that has
-            // not run may cross it.
+            // The worker answers until it has sent its announcement, and afterwards, a call that
+            // has not run may cross it.
             Ok(_) => tokio::task::yield_now().await,
             Err(error) => {
                 let error = isolated_workers_core::Error::from(error);

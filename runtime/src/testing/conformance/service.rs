@@ -22,8 +22,8 @@ pub(super) const SCHEMA: Schema = Schema::new("Conformance", 1);
 
 pub(super) static SERVICE: Schema = SCHEMA;
 
-/// Declares a message with its payload and reply: `message!(Echo { text: String } -> String)`. Its service
-/// is the `SERVICE` of the module.
+/// Declares a message with its payload and reply: `message!(Echo { text: String } -> String)`. Its
+/// service is the `SERVICE` of the module.
 macro_rules! message {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } -> $reply:ty, $error:ty $(, $const:ident = $value:expr)*) => {
         $(#[$doc])*

@@ -1,4 +1,5 @@
-//! Service of the worker under test: the messages of [`service`](super::service), and those with streams.
+//! Service of the worker under test: the messages of [`service`](super::service), and those with
+//! streams.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -42,8 +43,8 @@ message!(
     TakeAndWait {} -> (), Never
 );
 message!(
-    /// Answers with numbers below `end`. After half of them, connects to a port, and waits until that
-    /// connection ends.
+    /// Answers with numbers below `end`. After half of them, connects to a port, and waits until
+    /// that connection ends.
     CountAfter { port: u16, end: u64 } -> (), Never
 );
 

@@ -75,8 +75,8 @@ where
     Ok(item?)
 }
 
-/// Takes the items that are left, which are followed by an error and nothing else. Returns their number and
-/// the error.
+/// Takes the items that are left, which are followed by an error and nothing else. Returns their
+/// number and the error.
 async fn error_after<T, E: Into<Error>>(
     what: &str,
     items: &mut StreamingReply<'_, T, E>,
@@ -292,7 +292,8 @@ where
     Ok(within("closing", worker.close()).await??)
 }
 
-/// Checks that a stream ends with an error that tells the number of its items. `taken` were taken before.
+/// Checks that a stream ends with an error that tells the number of its items. `taken` were taken
+/// before.
 async fn interrupted(items: &mut StreamingReply<'_, u64, Error>, taken: u64, kind: ErrorKind) -> Verdict {
     let (left, error) = error_after("an interrupted stream", items).await?;
     equal("the error of an interrupted stream", error.kind(), kind)?;

@@ -71,8 +71,8 @@ mod flags {
     /// closes its descriptors.
     const EXITING: u32 = 4;
 
-    /// Position of the flags in `/proc/PID/stat` after the name of the program, which may contain any
-    /// character.
+    /// Position of the flags in `/proc/PID/stat` after the name of the program, which may contain
+    /// any character.
     const POSITION: usize = 6;
 
     /// Returns `None` if `/proc` does not tell.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::with_context;
 
-/// A directory that only the user can enter, and the one file in it. Both are removed when the value
-/// is dropped.
+/// A directory that only the user can enter, and the one file in it. Both are removed when the
+/// value is dropped.
 ///
 /// Removal takes no descriptor, so it also works if none is free.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(in crate::unix) struct PrivateDir {
 }
 
 impl PrivateDir {
-    /// Makes a directory in the system's directory for temporary files, for a file of this name. Its
-    /// mode is 0700 from the start.
+    /// Makes a directory in the system's directory for temporary files, for a file of this name.
+    /// Its mode is 0700 from the start.
     pub(in crate::unix) fn create(file_name: &str) -> io::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("isolated-workers-")

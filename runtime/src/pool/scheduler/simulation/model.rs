@@ -96,7 +96,8 @@ impl Model {
         }
     }
 
-    /// Queues a call that is made again: past the limit, and before all others if it has not waited.
+    /// Queues a call that is made again: past the limit, and before all others if it has not
+    /// waited.
     pub(super) fn queued_again(&mut self, earlier: Option<Ticket>, ticket: Ticket, call: ModelCall) {
         if let Some(earlier) = earlier {
             assert_eq!(ticket, earlier, "a call that has waited keeps its place");

@@ -176,8 +176,8 @@ impl World {
         }
     }
 
-    /// Submits a call again whose worker ended before its request was sent. It holds its permit until
-    /// then.
+    /// Submits a call again whose worker ended before its request was sent. It holds its permit
+    /// until then.
     fn resubmit(&mut self) {
         let is_gone = |call: &RunningCall| {
             self.model.lost.contains(&call.id)
@@ -225,8 +225,8 @@ impl World {
         }
     }
 
-    /// Follows a call that was submitted, or again with `again`: its ticket, if it has waited. Returns the
-    /// refusal, if any.
+    /// Follows a call that was submitted, or again with `again`: its ticket, if it has waited.
+    /// Returns the refusal, if any.
     fn submitted(
         &mut self,
         target: Target,
