@@ -42,7 +42,7 @@ pub trait Framing:
 ///
 /// A copy takes fewer instructions, and a small value that is kept does not keep the whole buffer
 /// alive.
-pub(crate) const MAX_COPIED_BYTES: usize = 1 << 10;
+pub const MAX_COPIED_BYTES: usize = 1 << 10;
 
 /// Copies a payload of up to [`MAX_COPIED_BYTES`] into `body`, which is empty.
 #[inline]

@@ -49,6 +49,8 @@ pub use default_codec::DefaultCodec;
 pub use default_codec::NoCodec;
 pub use frame_error::FrameError;
 pub use framing::Framing;
+#[doc(hidden)]
+pub use framing::MAX_COPIED_BYTES;
 #[cfg(feature = "json")]
 pub use json::{Delimiter, DelimiterError, Json, JsonLines};
 pub use length_prefixed::LengthPrefixed;

@@ -32,6 +32,9 @@ enum Form {
 /// so that `Form` fills whole words.
 const INLINE_BYTES: usize = 70;
 
+/// Part of a buffer below which a payload is copied out of it.
+const MIN_SHARED_PART: usize = 4;
+
 /// Sequence of buffers.
 struct Rope {
     pieces: Vec<Bytes>,
@@ -168,10 +171,13 @@ impl Body {
         self.len() == 0
     }
 
-    /// Copies the payload to memory of its own, so that it no longer keeps a larger buffer that it
-    /// is a part of. Does nothing if the payload is inline.
-    pub fn unshare(&mut self) {
-        if let Form::One(_) | Form::Rope(_) = self.form {
+    /// Copies the payload to memory of its own if it is less than a quarter of a buffer of
+    /// `buffer_bytes` that it is a part of. A payload that waits counts only with its own size, but
+    /// keeps the whole buffer. Does nothing if the payload is inline.
+    pub fn unshare_from(&mut self, buffer_bytes: usize) {
+        if let Form::One(_) | Form::Rope(_) = self.form
+            && self.len() < buffer_bytes / MIN_SHARED_PART
+        {
             let mut copy = Self::empty();
             if !copy.fill(self.as_bytes()) {
                 copy = Bytes::copy_from_slice(self.as_bytes()).into();
@@ -258,13 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_not_shared_has_memory_of_its_own_and_its_budget() {
+    fn a_small_part_of_a_buffer_is_copied_out_of_it_and_keeps_its_budget() {
         let buffer = Bytes::from(vec![7; 1000]);
         for len in [0, INLINE_BYTES, 500] {
             let mut body = Body::from(buffer.slice(..len));
             let budget = Budget { decoded: 9, ..Budget::DEFAULT };
             body.set_budget(budget);
-            body.unshare();
+            body.unshare_from(4 * len);
+            assert_eq!(buffer.is_unique(), len == 0);
+            body.unshare_from(4 * len + 4);
             assert_eq!((body.as_bytes(), body.budget()), (&buffer[..len], budget));
             assert!(buffer.is_unique(), "{len}");
         }

@@ -9,9 +9,6 @@ use crate::framing::MAX_COPIED_BYTES;
 use crate::length_prefixed::{LENGTH_BYTES, next_length};
 use crate::{FrameError, Framing};
 
-/// Part of a decompressed frame below which the payload is copied out of it.
-const MIN_SHARED_PART: usize = 4;
-
 /// Frames of another framing, compressed with zlib if they are large and get smaller.
 ///
 /// A frame is a big-endian `u32`, which is the length of the rest, then a flag byte and a frame of
@@ -95,11 +92,10 @@ impl<F: Framing> CompressedFrames<F> {
         let decoded = self.inner.decode(&mut inside).map_err(|error| self.expansion.with_setting(error))?;
         match decoded {
             Some(mut frame) if inside.is_empty() => {
-                // A payload that waits counts only with its own size.
                 if size > MAX_COPIED_BYTES
-                    && let Some(body) = frame.body_mut().filter(|body| body.len() < size / MIN_SHARED_PART)
+                    && let Some(body) = frame.body_mut()
                 {
-                    body.unshare();
+                    body.unshare_from(size);
                 }
                 Ok(frame)
             }

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use isolated_workers_codec::{FrameError, Framing};
+use isolated_workers_codec::{FrameError, Framing, MAX_COPIED_BYTES};
 use isolated_workers_core::{Budget, Frame, Limits};
 use isolated_workers_transport::TryRead;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -13,13 +13,6 @@ use tokio_util::io::poll_read_buf;
 
 /// Space in bytes reserved before a read. A frame above this size counts as large.
 const READ_BYTES: usize = 64 << 10;
-
-/// Part of the read buffer below which an item or a request is copied out of it. What waits would
-/// keep the whole buffer, and counts only with its own size.
-const MIN_SHARED_PART: usize = 4;
-
-/// Size in bytes of a frame up to which the framings copy its payload.
-const MAX_COPIED_FRAME_BYTES: usize = 1 << 10;
 
 /// Number of reads without a large frame after which the memory of large frames is released.
 const MAX_SMALL_READS: u32 = 32;
@@ -139,7 +132,7 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
         if let Ok(Some(frame)) = &mut decoded {
             frame.set_budget(self.budget);
             let size = before - self.buffer.len();
-            if size > MAX_COPIED_FRAME_BYTES {
+            if size > MAX_COPIED_BYTES {
                 if size > READ_BYTES {
                     self.keep_large(size);
                 }
@@ -158,10 +151,7 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
             (Frame::Request { request, .. }, Some(_)) => request.body_mut(),
             _ => return,
         };
-        let buffer = large.map_or(READ_BYTES, |large| large.size);
-        if body.len() < buffer / MIN_SHARED_PART {
-            body.unshare();
-        }
+        body.unshare_from(large.map_or(READ_BYTES, |large| large.size));
     }
 
     fn reserve(&mut self) {
@@ -310,6 +300,7 @@ mod tests {
         reader.reader = &large[..];
         assert!(place.contains(&next(&mut reader).as_ptr()), "the large buffer is reused");
     }
+
     /// Number of bytes that are shared with the read buffer, of a frame with this payload behind a
     /// reply of `before` bytes.
     fn shared_bytes<C: Codec>(
