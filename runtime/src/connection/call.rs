@@ -361,8 +361,8 @@ impl<T: CallTarget> Call<T> {
         }
         let Self { target, state, .. } = self;
         // Another waker may be that of a task on another runtime.
-        if let CallState::Waiting { id, deadline: deadline @ None, .. } = state {
-            *deadline = OwnDeadline::of_moved_caller(target.link(), id);
+        if let CallState::Waiting { id, deadline, .. } = state {
+            OwnDeadline::watch_moved(deadline, target.link(), id);
         }
         self.poll_deadline(cx)
     }
@@ -403,9 +403,7 @@ impl<T: CallTarget> Call<T> {
             let CallState::Waiting { id, deadline, .. } = &mut self.state else {
                 unreachable!("the call is in flight")
             };
-            if deadline.is_none() {
-                *deadline = OwnDeadline::of_moved_caller(link, id);
-            }
+            OwnDeadline::watch_moved(deadline, link, id);
             if !deadline.as_mut().is_some_and(|deadline| deadline.poll(link, cx)) {
                 return Poll::Pending;
             }

@@ -24,12 +24,15 @@ impl OwnDeadline {
         Some(Box::new(Self { alarm: Alarm::after(timeout, false)?, has_elapsed: false }))
     }
 
-    /// Watches the deadline of a call in flight, if its caller has left the runtime of the
-    /// connection task.
+    /// Sets `deadline`, unless it is set, to that of a call in flight whose caller has left the
+    /// runtime of the connection task.
     #[cold]
-    pub(in super::super) fn of_moved_caller(link: &dyn LinkCalls, id: &TxId) -> Option<Box<Self>> {
-        let rest = link.deadline_away(id)?.saturating_duration_since(Instant::now());
-        Self::after(rest)
+    pub(in super::super) fn watch_moved(deadline: &mut Option<Box<Self>>, link: &dyn LinkCalls, id: &TxId) {
+        if deadline.is_none() {
+            *deadline = link
+                .deadline_away(id)
+                .and_then(|until| Self::after(until.saturating_duration_since(Instant::now())));
+        }
     }
 
     /// Ends the calls of `link` that have timed out, if the task did not. Returns `true` if it did

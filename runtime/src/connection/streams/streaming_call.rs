@@ -98,8 +98,8 @@ impl StreamingCall {
                 return Poll::Ready(Progress::Items);
             }
             let runtime = current_runtime();
-            if std::mem::replace(&mut self.runtime, runtime) != runtime && self.deadline.is_none() {
-                self.deadline = OwnDeadline::of_moved_caller(&*self.link, &call.id);
+            if std::mem::replace(&mut self.runtime, runtime) != runtime {
+                OwnDeadline::watch_moved(&mut self.deadline, &*self.link, &call.id);
             }
             if !self.deadline.as_mut().is_some_and(|deadline| deadline.poll(&*self.link, cx)) {
                 return Poll::Pending;
