@@ -330,7 +330,7 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Lets the next suspect run.
+    /// Starts the next suspect.
     #[cold]
     pub(super) fn suspect_ended(&mut self) {
         self.has_suspect = false;
@@ -472,7 +472,16 @@ impl<F: Framing> State<F> {
         }
     }
 
+    /// Most often nothing has ended.
+    #[inline]
     fn complete_all(&mut self, events: Vec<Event<usize>>) {
+        if !events.is_empty() {
+            self.complete_each(events);
+        }
+    }
+
+    #[cold]
+    fn complete_each(&mut self, events: Vec<Event<usize>>) {
         for event in events {
             let is_unsent = is_unsent(&event);
             if let Event::Answered { token, .. } | Event::StreamEnded { token, .. } = event
@@ -500,9 +509,7 @@ impl<F: Framing> State<F> {
         let encoded = user_code::catch("the framing of the codec", || {
             self.writer.encode(&mut self.connection, &mut refused)
         });
-        if !refused.is_empty() {
-            self.complete_all(refused);
-        }
+        self.complete_all(refused);
         if let Err(panic) = encoded {
             self.break_after_panic(&panic);
         }
@@ -534,9 +541,7 @@ impl<F: Framing> State<F> {
         let written = user_code::catch("the framing of the codec or the writer of the transport", || {
             self.writer.poll_flush(&mut self.connection, &mut refused, cx)
         });
-        if !refused.is_empty() {
-            self.complete_all(refused);
-        }
+        self.complete_all(refused);
         written.unwrap_or_else(|panic| {
             self.break_after_panic(&panic);
             Poll::Ready(())
