@@ -10,8 +10,6 @@ use isolated_workers_core::{Error, ErrorKind};
 /// passed. Other threads run meanwhile, and so do the other tasks of the runtime. Each side decides
 /// for itself: [`Builder::latency`](crate::Builder::latency) on the host,
 /// [`Serve::latency`](crate::Serve::latency) in the worker.
-///
-/// [The guide](https://docs.rs/isolated-workers) to performance has the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Latency {

@@ -18,6 +18,9 @@ use isolated_workers_transport::{CHANNEL_VARIABLE, Inheritance, Transport};
 
 pub(crate) use self::inherited::{AnyChannel, AnyReader, AnyWriter, Inherited};
 
+/// `true` once this process has begun to serve as a worker.
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
 thread_local! {
     /// Launch of the worker on this thread, if a [`Thread`](crate::Thread) driver started it.
     static THREAD_LAUNCH: RefCell<Option<Launch>> = const { RefCell::new(None) };
@@ -54,9 +57,6 @@ impl Launch {
 pub fn is_worker() -> bool {
     THREAD_LAUNCH.with_borrow(Option::is_some) || process_host().is_some()
 }
-
-/// `true` once this process has begun to serve as a worker.
-static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// Checks that this process may start another one. A worker that does not know that it is one would
 /// start itself, and each of its workers would do the same without end.

@@ -52,7 +52,7 @@ struct Sent {
     queued: VecDeque<u64>,
 }
 
-/// What is left of the streams of a call that has ended.
+/// Remains of the streams of a call that has ended.
 #[derive(Debug, Default)]
 pub(super) struct ClosedStreams {
     /// Items that the owner has not taken.

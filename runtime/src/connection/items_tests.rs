@@ -199,8 +199,7 @@ fn waker() -> (Waker, Weak<Noop>) {
     (waker.into(), left)
 }
 
-/// Returns a link with so many queued bytes that no item is sent, and the call that has queued
-/// them.
+/// Returns a link whose queue is too full for an item, and the call that has filled it.
 fn full_link() -> (Link<Postcard>, DuplexStream, impl Future<Output = Result<Response, Error>>) {
     let (link, there) = link(10, true);
     let large = Request::new(Name::from_static("large"), Body::from(vec![0; 300 << 10]));

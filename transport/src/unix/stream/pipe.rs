@@ -40,6 +40,12 @@ impl AsyncRead for PipeReader {
     }
 }
 
+impl TryRead for PipeReader {
+    fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        Ok(read(&self.0, buf).map(drop)?)
+    }
+}
+
 /// The end of a pipe that is written. Shutting it down closes it, so that the other side reads the
 /// end of the stream.
 #[derive(Debug)]
@@ -52,12 +58,6 @@ pub struct PipeWriter {
     shortage: ShortagePause,
     /// Runtime that the sender belongs to.
     runtime: Handle,
-}
-
-impl TryRead for PipeReader {
-    fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
-        Ok(read(&self.0, buf).map(drop)?)
-    }
 }
 
 impl PipeWriter {
