@@ -5,6 +5,13 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use crate::FrameError;
 
+/// Numbers of bytes at which compression is given up if they have not got smaller. Noise is found
+/// at the first one, noise behind a head that compresses at the second.
+const CHECKPOINTS: [usize; 2] = [1 << 10, 16 << 10];
+
+/// Part of the input that must be saved at a checkpoint.
+const MIN_SAVED_PART: usize = 16;
+
 /// Compresses frames, one at a time.
 #[derive(Debug)]
 pub(super) struct Deflater {
@@ -18,14 +25,22 @@ impl Deflater {
         Self { level, state: None }
     }
 
-    /// Compresses `input`. Returns `None` if it does not get smaller.
+    /// Compresses `input`. Returns `None` if it, or its beginning, does not get smaller.
     pub(super) fn deflate(&mut self, input: &[u8]) -> Option<Vec<u8>> {
         let state = self.state.get_or_insert_with(|| Compress::new(Compression::new(self.level), true));
         state.reset();
         // The output has no room to grow, so compression stops if it does not make the input
         // smaller.
         let mut out = Vec::with_capacity(input.len());
-        let status = state.compress_vec(input, &mut out, FlushCompress::Finish);
+        let mut start = 0;
+        for end in CHECKPOINTS.into_iter().filter(|end| 2 * end <= input.len()) {
+            state.compress_vec(&input[start..end], &mut out, FlushCompress::Sync).ok()?;
+            if out.len() > end - end / MIN_SAVED_PART {
+                return None;
+            }
+            start = end;
+        }
+        let status = state.compress_vec(&input[start..], &mut out, FlushCompress::Finish);
         (matches!(status, Ok(Status::StreamEnd)) && out.len() < input.len()).then_some(out)
     }
 }
