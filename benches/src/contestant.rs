@@ -17,6 +17,11 @@ pub trait Contestant: Sized {
     /// Starts the child. If it uses a runtime, the runtime has this flavor.
     async fn start(flavor: Flavor) -> Self;
 
+    /// Returns a body of this size in bytes.
+    fn body(bytes: usize) -> Bytes {
+        vec![7; bytes].into()
+    }
+
     /// Sends the bytes and returns the reply. Panics if the call fails: a failed call cannot be
     /// compared.
     async fn echo(&self, data: Bytes) -> Bytes;

@@ -7,6 +7,7 @@ mod capnp;
 mod empty_layers;
 #[cfg(feature = "peers")]
 mod ipc_channel;
+mod noise;
 mod ours;
 mod pooled;
 mod raw_std;
@@ -35,6 +36,7 @@ pub use self::{
     capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, vox::Vox, zbus::Zbus,
 };
 pub use empty_layers::{Depth, Eight, Four, Layered, One};
+pub use noise::Noise;
 pub use ours::{CodecChoice, Ours, Stack};
 pub use pooled::Pooled;
 pub use raw_std::{RawStd, RawStdRecords};

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,18 @@ impl Items {
     pub fn iter(self) -> impl Iterator<Item = Bytes> + Send + 'static {
         let item = Bytes::from(vec![7; self.bytes as usize]);
         (0..self.count).map(move |_| item.clone())
+    }
+
+    /// Takes items until `next` returns `false`. Returns the time of the first one.
+    pub async fn take_all(self, mut next: impl AsyncFnMut() -> bool) -> Instant {
+        assert!(next().await, "a first item arrives");
+        let first = Instant::now();
+        let mut taken = 1;
+        while next().await {
+            taken += 1;
+        }
+        self.assert_all(taken);
+        first
     }
 
     /// Panics unless `taken` items arrived: incomplete streams cannot be compared.

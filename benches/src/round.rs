@@ -90,7 +90,7 @@ pub async fn figure_of<C: Contestant>(contestant: &C, work: Work) -> Measured {
         }
         Work::Throughput { in_flight, calls } => throughput(contestant, in_flight, calls).await,
         Work::Faults { bytes, calls } => {
-            let data = body(bytes);
+            let data = C::body(bytes);
             in_a_row(contestant, &data, calls).await;
             let before = both(usage::faults);
             let made = in_a_row(contestant, &data, calls).await.len();
@@ -103,7 +103,7 @@ pub async fn figure_of<C: Contestant>(contestant: &C, work: Work) -> Measured {
             in_a_row(contestant, &SMALL, 1_000).await;
             at_once(contestant, 256, 20_000, max_series()).await;
             for (bytes, calls) in [(100_000, 100), (1_000_000, 20), (10_000_000, 5), (64, 1_000)] {
-                in_a_row(contestant, &body(bytes), calls).await;
+                in_a_row(contestant, &C::body(bytes), calls).await;
             }
             (usage::resident(contestant.pid()) as f64).into()
         }
@@ -140,7 +140,7 @@ async fn many<C: Contestant>(flavor: Flavor, workers: usize, calls: Option<usize
 
 /// Returns the median time of sequential calls.
 async fn latency<C: Contestant>(contestant: &C, bytes: usize, calls: usize) -> Measured {
-    let data = body(bytes);
+    let data = C::body(bytes);
     in_a_row(contestant, &data, calls.div_ceil(10)).await;
     let cpu = CpuOfBoth::watch(contestant.pid());
     let mut times = in_a_row(contestant, &data, calls).await;
@@ -156,10 +156,6 @@ async fn throughput<C: Contestant>(contestant: &C, in_flight: usize, calls: usiz
     let (made, took) = at_once(contestant, in_flight, calls, max_series()).await;
     // The last calls in flight were answered as well.
     Measured { figure: took.as_secs_f64() / made as f64, cpu: Some(cpu.each(made + in_flight)) }
-}
-
-fn body(bytes: usize) -> Bytes {
-    vec![7; bytes].into()
 }
 
 async fn in_a_row<C: Contestant>(contestant: &C, data: &Bytes, calls: usize) -> Vec<Duration> {

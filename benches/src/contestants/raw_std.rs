@@ -2,7 +2,7 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use bytes::Bytes;
 
@@ -48,11 +48,14 @@ impl Exchange for RecordExchange {
     }
 }
 
-/// Starts this program as a child with `stream` as its standard input.
-pub fn spawn(child: &str, flavor: Flavor, stream: OwnedFd) -> Child {
+/// Starts this program as a child with one end of a pair of sockets as its standard input. Returns
+/// the other end and the child.
+pub fn spawn(child: &str, flavor: Flavor) -> (UnixStream, Child) {
+    let (own, childs) = UnixStream::pair().expect("a pair of sockets");
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
-    command.args([child, flavor.name()]).stdin(Stdio::from(stream)).spawn().expect("a child")
+    command.args([child, flavor.name()]).stdin(OwnedFd::from(childs));
+    (own, command.spawn().expect("a child"))
 }
 
 /// Returns the standard input of a child as a socket.

@@ -83,8 +83,7 @@ impl RemoteHost for LocalHost {
 
 impl Contestant for Remoc {
     async fn start(flavor: Flavor) -> Self {
-        let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-        let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
+        let (own, child) = raw_std::spawn(Self::CHILD, flavor);
         let (reader, writer) = raw_tokio::on_tokio(own).into_split();
         let client = remoc::Connect::io(remoc::Cfg::default(), reader, writer).consume().await;
         Self { client: client.expect("the child hands its client over"), child }
@@ -114,16 +113,7 @@ impl Describe for Remoc {
 impl Streams for Remoc {
     async fn receive(&self, items: Items) -> Instant {
         let (sender, mut received) = mpsc::channel();
-        let take = async {
-            received.recv().await.expect("items").expect("an item");
-            let first = Instant::now();
-            let mut count = 1;
-            while received.recv().await.expect("items").is_some() {
-                count += 1;
-            }
-            items.assert_all(count);
-            first
-        };
+        let take = items.take_all(async || received.recv().await.expect("items").is_some());
         let (answer, first) = tokio::join!(self.client.receive(items, sender), take);
         answer.expect("an answer");
         first

@@ -55,8 +55,7 @@ macro_rules! transport {
 
 impl Contestant for Tarpc {
     async fn start(flavor: Flavor) -> Self {
-        let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-        let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
+        let (own, child) = raw_std::spawn(Self::CHILD, flavor);
         let mut config = Config::default();
         config.max_in_flight_requests = MAX_IN_FLIGHT;
         config.pending_request_buffer = MAX_IN_FLIGHT;

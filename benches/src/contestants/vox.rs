@@ -88,8 +88,7 @@ const MAX_IN_FLIGHT: u32 = 1024;
 
 impl Contestant for Vox {
     async fn start(flavor: Flavor) -> Self {
-        let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-        let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
+        let (own, child) = raw_std::spawn(Self::CHILD, flavor);
         let link = StreamLink::unix(raw_tokio::on_tokio(own));
         let builder = vox::initiator_on(link, TransportMode::Bare).max_concurrent_requests(MAX_IN_FLIGHT);
         let client = builder.on_connection(VoxHostDispatcher::new(LocalHost)).establish().await;
@@ -120,16 +119,7 @@ impl Describe for Vox {
 impl Streams for Vox {
     async fn receive(&self, items: Items) -> Instant {
         let (sender, mut received) = vox::channel::<Vec<u8>>();
-        let take = async {
-            received.recv().await.expect("items").expect("an item");
-            let first = Instant::now();
-            let mut count = 1;
-            while received.recv().await.expect("items").is_some() {
-                count += 1;
-            }
-            items.assert_all(count);
-            first
-        };
+        let take = items.take_all(async || received.recv().await.expect("items").is_some());
         let (answer, first) = tokio::join!(self.client.receive(items, sender), take);
         answer.expect("an answer");
         first

@@ -71,8 +71,7 @@ impl ZbusEcho {
 
 impl Contestant for Zbus {
     async fn start(flavor: Flavor) -> Self {
-        let (own, childs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-        let child = raw_std::spawn(Self::CHILD, flavor, childs.into());
+        let (own, child) = raw_std::spawn(Self::CHILD, flavor);
         let connection = Builder::unix_stream(raw_tokio::on_tokio(own)).p2p().build().await;
         Self { connection: connection.expect("a connection"), child }
     }

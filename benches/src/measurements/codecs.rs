@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use isolated_workers::codec::{Cbor, Compressed, Json, Postcard};
 
-use crate::contestants::{CodecChoice, Records, Stack};
+use crate::contestants::{CodecChoice, Noise, Records, Stack};
 use crate::flavor::Flavor::CurrentThread;
 use crate::measured::Measured;
 use crate::round::round;
@@ -26,7 +26,9 @@ const RECORD: &str = "10 fields, pinned";
 const RECORDS: &str = "10 fields, 256 in flight";
 const VALUES: &str = "10 fields, the values alone";
 
-const ROWS: [Row; 7] = [
+const NOISE: &str = "100 kB of noise, pinned";
+
+const ROWS: [Row; 8] = [
     Row::new(RECORD, Work::Latency { bytes: 0, calls: 10_000 }).pinned().pairs(3).target(1.15),
     Row::new(RECORDS, Work::Throughput { in_flight: 256, calls: 100_000 }),
     Row::new(VALUES, Work::Latency { bytes: 0, calls: VALUES_MADE }),
@@ -34,6 +36,7 @@ const ROWS: [Row; 7] = [
     Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }),
     Row::new("1 kB, pinned", Work::Latency { bytes: 1_000, calls: 10_000 }).pinned(),
     Row::new("100 kB, pinned", Work::Latency { bytes: 100_000, calls: 1_000 }).pinned(),
+    Row::new(NOISE, Work::Latency { bytes: 100_000, calls: 1_000 }).pinned(),
 ];
 
 const VALUES_MADE: usize = 50_000;
@@ -41,6 +44,7 @@ const VALUES_MADE: usize = 50_000;
 fn bytes_or_record<C: CodecChoice>(row: &Row) -> Measured {
     match row.name {
         RECORD | RECORDS => round::<Records<Stack<C>>>(row.work, CurrentThread, row.is_pinned),
+        NOISE => round::<Noise<Stack<C>>>(row.work, CurrentThread, row.is_pinned),
         VALUES => values::<C>().into(),
         _ => round::<Stack<C>>(row.work, CurrentThread, row.is_pinned),
     }
