@@ -2,9 +2,9 @@
 //! The module `unix` contains the cases that only Unix can run.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
-#[path = "../../examples/messagepack.rs"]
+#[path = "../../examples/messagepack/src/main.rs"]
 mod messagepack;
-#[path = "../../examples/custom_codec/sealed.rs"]
+#[path = "../../examples/custom_codec/src/sealed.rs"]
 mod sealed;
 #[path = "../../examples/custom_transport/tcp.rs"]
 mod tcp;

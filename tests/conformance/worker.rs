@@ -1,12 +1,12 @@
 //! Worker of the conformance tests. Arguments: transport, codec, role.
 
 #[allow(dead_code, reason = "its `main` is that of the example")]
-#[path = "../../examples/messagepack.rs"]
+#[path = "../../examples/messagepack/src/main.rs"]
 mod messagepack;
 #[cfg_attr(unix, path = "worker/unix.rs")]
 #[cfg_attr(windows, path = "worker/windows.rs")]
 mod platform;
-#[path = "../../examples/custom_codec/sealed.rs"]
+#[path = "../../examples/custom_codec/src/sealed.rs"]
 mod sealed;
 #[path = "../../examples/custom_transport/tcp.rs"]
 mod tcp;

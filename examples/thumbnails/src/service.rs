@@ -1,5 +1,6 @@
 //! The service and its handler, which work in any process.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
@@ -15,8 +16,10 @@ pub(crate) trait Thumbnailer {
     /// Scales `source` to edges of at most `size` pixels, and writes it to `target` as a PNG.
     ///
     /// Safe to run twice, so it is retried up to three times if its worker crashes.
+    ///
+    /// The paths are `OsString`s, because serde refuses a `PathBuf` that is not UTF-8.
     #[message(retry = 3, timeout = "60s")]
-    async fn scale(&self, source: PathBuf, target: PathBuf, size: u32) -> Result<Thumbnail, ScaleError>;
+    async fn scale(&self, source: OsString, target: OsString, size: u32) -> Result<Thumbnail, ScaleError>;
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,17 +37,18 @@ pub(crate) struct Scaler;
 
 impl Thumbnailer for Scaler {
     /// Blocks the worker's runtime. This is fine, as each worker handles one image at a time.
-    async fn scale(&self, source: PathBuf, target: PathBuf, size: u32) -> Result<Thumbnail, ScaleError> {
-        let mut image = decode(&source)?;
+    async fn scale(&self, source: OsString, target: OsString, size: u32) -> Result<Thumbnail, ScaleError> {
+        let (source, target) = (Path::new(&source), Path::new(&target));
+        let mut image = decode(source)?;
         if image.width().max(image.height()) > size {
             image = image.thumbnail(size, size);
         }
         let mut png = Cursor::new(Vec::new());
         image.write_to(&mut png, ImageFormat::Png).map_err(unwritable)?;
         // Renames the complete file, so that no crash leaves a truncated thumbnail.
-        let partial = partial(&target);
+        let partial = partial(target);
         fs::write(&partial, png.into_inner()).map_err(unwritable)?;
-        fs::rename(&partial, &target).map_err(unwritable)?;
+        fs::rename(&partial, target).map_err(unwritable)?;
         Ok(Thumbnail { width: image.width(), height: image.height() })
     }
 }

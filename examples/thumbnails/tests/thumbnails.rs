@@ -3,11 +3,12 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use isolated_workers_test_support::entries as names;
@@ -34,11 +35,52 @@ fn valid_images_are_written_and_broken_ones_are_named() {
 }
 
 #[test]
-fn without_arguments_exactly_the_broken_samples_fail() {
+fn without_arguments_workers_are_killed_and_no_image_is_lost() {
     let run = run(&mut thumbnails());
     assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
-    let expected = format!("3 failed, as expected: {}\n", BROKEN.join(", "));
-    assert_eq!(run.stdout.matches(&expected).count(), 2, "{}", run.stdout);
+    for expected in [
+        "one thread of this process: 1200 images",
+        "worker processes: 1200 images",
+        "300 files were refused, for three reasons:\n",
+        "100 x bomb.png: the image is too large",
+        "none was lost: 1200 written + 300 refused = 1500\n",
+    ] {
+        assert_eq!(run.stdout.matches(expected).count(), 1, "{expected}: {}", run.stdout);
+    }
+    let killed = run.stdout.split_once(" busy workers were killed").unwrap().0.rsplit('\n').next().unwrap();
+    assert!(killed.parse::<u32>().unwrap() > 0, "{}", run.stdout);
+    assert_eq!(run.stderr, "", "each error is printed once");
+}
+
+#[test]
+fn help_is_printed_on_standard_output() {
+    for option in ["--help", "-h"] {
+        let run = run(thumbnails().arg(option));
+        assert_eq!((run.status.code(), run.stderr.as_str()), (Some(0), ""));
+        assert!(run.stdout.starts_with("usage: thumbnails"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn names_that_are_not_utf8_are_scaled() {
+    let (folder, out) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let name = OsStr::from_bytes(b"\xff.png");
+    fs::copy(samples().join("julia.png"), folder.path().join(name)).unwrap();
+    let run = run(thumbnails().arg(folder.path()).arg(out.path()));
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    assert!(out.path().join(OsStr::from_bytes(b"\xff.png.png")).exists());
+}
+
+#[test]
+fn a_reader_of_the_output_may_go_away() {
+    let out = TempDir::new().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let writers = [writer.try_clone().unwrap(), writer];
+    let [stdout, stderr] = writers.map(Stdio::from);
+    let status = thumbnails().arg(samples()).arg(out.path()).stdout(stdout).stderr(stderr).status().unwrap();
+    assert_eq!(status.code(), Some(1), "the broken samples failed");
+    assert_eq!(names(out.path()).len(), valid_images().len());
 }
 
 #[test]
@@ -101,7 +143,7 @@ fn only_an_image_that_kills_its_workers_is_given_up() {
         let mut command = Command::new("sh");
         // `ulimit -f` counts blocks of 512 bytes.
         command.args(["-c", r#"ulimit -c 0; ulimit -f 100; exec "$@""#, "sh"]);
-        run(command.arg(programs().join("thumbnails")).arg(samples()).arg(out.path()).args(args))
+        run(command.arg(env!("CARGO_BIN_EXE_thumbnails")).arg(samples()).arg(out.path()).args(args))
     };
     let run = limited(&[]);
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
@@ -161,37 +203,12 @@ fn invalid_arguments_exit_with_code_2_and_a_reason() {
     }
 }
 
-/// Folder of the example programs, which are built with the profile of this test.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let [folder, target] = [2, 3].map(|up| test.ancestors().nth(up).unwrap());
-        let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--workspace", "--example", "thumbnails", "--profile", profile])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(repository())
-            .status();
-        assert!(built.unwrap().success(), "could not build the example");
-        folder.join("examples")
-    })
-}
-
 fn thumbnails() -> Command {
-    Command::new(programs().join("thumbnails"))
-}
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_thumbnails"))
 }
 
 fn samples() -> PathBuf {
-    repository().join("examples/images")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("images")
 }
 
 fn valid_images() -> BTreeSet<String> {

@@ -10,10 +10,23 @@ pub(crate) const USAGE: &str = "\
 usage: thumbnails [<folder> <out>] [--size 256] [--workers N] [--in-process]
 
 Scales the images of a folder (png, jpg, jpeg, gif, webp) into another folder.
-Without folders, scales the samples in examples/images.
+Without folders, scales many copies of the sample images, first in one thread
+of this process and then in workers, of which one after the other is killed.
   --size        longest edge of a thumbnail in pixels (default: 256)
   --workers     number of workers (default: number of processors)
-  --in-process  use threads instead of worker processes: one crash ends everything";
+  --in-process  use threads instead of worker processes: one crash ends everything
+  --help        print this text";
+
+/// Number of thumbnails of each sample, enough for some seconds.
+const SAMPLE_COPIES: usize = 100;
+
+pub(crate) enum Command {
+    /// Scales a folder.
+    Scale(Options),
+    /// Scales the samples.
+    Demo(Options),
+    Help,
+}
 
 #[derive(Clone)]
 pub(crate) struct Options {
@@ -22,16 +35,19 @@ pub(crate) struct Options {
     pub(crate) size: u32,
     pub(crate) workers: usize,
     pub(crate) in_process: bool,
-    /// `true` if no folders were passed.
-    pub(crate) is_demo: bool,
+    /// Number of thumbnails of each image.
+    pub(crate) copies: usize,
+    /// `true` if workers are killed on purpose.
+    pub(crate) kills: bool,
 }
 
-impl Options {
+impl Command {
     pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let (mut folders, mut size, mut in_process) = (Vec::new(), 256, false);
         let mut workers = thread::available_parallelism().map_or(1, usize::from);
         while let Some(arg) = args.next() {
             match arg.to_str() {
+                Some("--help" | "-h") => return Ok(Self::Help),
                 Some("--size") => size = number("--size", args.next(), MAX_EDGE_PX)?,
                 Some("--workers") => workers = number("--workers", args.next(), 1024)? as usize,
                 Some("--in-process") => in_process = true,
@@ -39,14 +55,16 @@ impl Options {
                 _ => folders.push(PathBuf::from(arg)),
             }
         }
-        let is_demo = folders.is_empty();
-        if is_demo {
+        let options =
+            |folder, out, copies, kills| Options { folder, out, size, workers, in_process, copies, kills };
+        if folders.is_empty() {
+            let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("images");
             // Beside this program, which is in cargo's target folder.
             let out = env::current_exe().map_err(|error| error.to_string())?.with_file_name("thumbnails-out");
-            folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/images"), out];
+            return Ok(Self::Demo(options(samples, out, SAMPLE_COPIES, true)));
         }
         let [folder, out] = folders.try_into().map_err(|_| "pass two folders, or none")?;
-        Ok(Self { folder, out, size, workers, in_process, is_demo })
+        Ok(Self::Scale(options(folder, out, 1, false)))
     }
 }
 

@@ -2,7 +2,7 @@
 //! XChaCha20-Poly1305. The key is in a file that only this user can read. The host passes the path
 //! to the worker.
 //!
-//! `cargo run --example custom_codec`
+//! `cargo run -p custom_codec`
 
 mod sealed;
 

@@ -1,6 +1,6 @@
 //! A custom codec for a serde format: MessagePack, for which libraries exist in many languages.
 //!
-//! `cargo run --example messagepack`
+//! `cargo run -p messagepack`
 
 use bytes::{BufMut, BytesMut};
 use isolated_workers::codec::{Codec, CodecError, LengthPrefixed};

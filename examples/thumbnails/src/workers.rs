@@ -1,7 +1,7 @@
 //! The pool of workers that scales the images.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use isolated_workers::codec::Postcard;
@@ -18,7 +18,7 @@ use crate::service::{Scaler, Thumbnailer};
 pub(crate) async fn open(
     options: &Options,
     images: usize,
-    attempts: Arc<AtomicU64>,
+    attempts: Arc<AtomicUsize>,
 ) -> Result<Pool<impl Service<Codec = Postcard> + use<>>, Error> {
     let workers = options.workers.min(images);
     // Restarts at once, because crashes are expected here.
@@ -44,7 +44,7 @@ pub(crate) async fn open(
 }
 
 /// Counts attempts, retries included.
-struct CountAttempts(Arc<AtomicU64>);
+struct CountAttempts(Arc<AtomicUsize>);
 
 impl Middleware for CountAttempts {
     async fn handle<S: Service>(&self, request: Request, next: &S) -> Result<Response, Error> {

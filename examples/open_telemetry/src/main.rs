@@ -1,7 +1,7 @@
 //! Exports the spans of a host and its worker to OpenTelemetry, as one trace. This example prints
 //! them to standard output. Use another exporter to send them to a collector.
 //!
-//! `cargo run --example opentelemetry`
+//! `cargo run -p open_telemetry`
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! Makes a folder of images for the example `thumbnails`: valid ones in four formats, and three
 //! that cannot be decoded. Every run makes the same images.
 //!
-//! `cargo run --release --example make_images -- <folder> [count]`
+//! `cargo run --release -p thumbnails --bin make_images -- <folder> [count]`
 //!
-//! Without a count it makes the twelve small images of `examples/images`. With a count it makes as
+//! Without a count it makes the twelve small images of `examples/thumbnails/images`. With a count it makes as
 //! many images of about 1500x1000 pixels, which take noticeable time to scale.
 
 mod bomb;
