@@ -119,7 +119,7 @@ fn answer(definition: &Definition, method: &Method, locals: &Locals) -> TokenStr
             let #service = ::core::clone::Clone::clone(&self.service);
             #take_items
             #krate::service::handler::#respond(#codec, #request, move |#context #module::#fields| {
-                #krate::service::streaming::produce(move |#out| async move {
+                #krate::service::streaming::relay(move |#out| async move {
                     #krate::service::streaming::#forward(#call, #out).await
                 })
             })

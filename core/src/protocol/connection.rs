@@ -280,11 +280,9 @@ impl<T> Connection<T> {
     /// Sends an item of a call, in which this side has `role`. Call it only while
     /// [`sending`](Self::sending) returns [`Sending::Ready`]; otherwise it has no effect.
     pub fn send_item(&mut self, role: Role, id: &TxId, item: Body) {
-        if self.sending(role, id) == Sending::Ready {
-            self.streams.send(role, id, item.len());
-            if role == Role::Caller {
-                self.streams.queue(id, self.outbox.next_number(), self.outbox.popped());
-            }
+        let (number, popped) = (self.outbox.next_number(), self.outbox.popped());
+        let is_held = role == Role::Caller && self.is_call_held(id);
+        if !is_held && self.streams.send(role, id, item.len(), (number, popped)) {
             self.outbox.push(Frame::Item { id: id.clone(), from: role, body: item.into() });
         }
     }
@@ -792,6 +790,12 @@ impl<T> Connection<T> {
             Sending::Ready if role == Role::Caller && self.is_call_held(id) => Sending::Waiting,
             sending => sending,
         }
+    }
+
+    /// Cost of the items that may be sent before [`sending`](Self::sending) must be asked again. The
+    /// last of them may exceed it. 0 unless `sending` returns [`Sending::Ready`].
+    pub fn item_room(&self, role: Role, id: &TxId) -> usize {
+        if role == Role::Caller && self.is_call_held(id) { 0 } else { self.streams.room(role, id) }
     }
 
     /// Returns `true` if items of a call of this side have arrived that the owner has not taken.

@@ -52,6 +52,17 @@ struct Sent {
     queued: VecDeque<u64>,
 }
 
+impl Sent {
+    /// Adds the number of a frame that was queued, and forgets those below `first`, which were
+    /// taken from the queue.
+    fn queue(&mut self, number: u64, first: u64) {
+        while self.queued.front().is_some_and(|&oldest| oldest < first) {
+            self.queued.pop_front();
+        }
+        self.queued.push_back(number);
+    }
+}
+
 /// Remains of the streams of a call that has ended.
 #[derive(Debug, Default)]
 pub(super) struct ClosedStreams {
@@ -270,6 +281,14 @@ impl StreamTable {
         Some(credit as u64)
     }
 
+    /// Cost of the items that may be sent. The last of them may exceed it.
+    pub(super) fn room(&self, role: Role, id: &TxId) -> usize {
+        match self.table(role).get(id).and_then(|call| call.sent.as_ref()) {
+            Some(sent) if !sent.has_ended => self.peer_item_bytes.saturating_sub(sent.used),
+            _ => 0,
+        }
+    }
+
     pub(super) fn sending(&self, role: Role, id: &TxId) -> Sending {
         match self.table(role).get(id).and_then(|call| call.sent.as_ref()) {
             None | Some(Sent { has_ended: true, .. }) => Sending::Ended,
@@ -278,21 +297,24 @@ impl StreamTable {
         }
     }
 
-    /// Records an item to the peer.
-    pub(super) fn send(&mut self, role: Role, id: &TxId, bytes: usize) {
-        if let Some(sent) = self.table_mut(role).get_mut(id).and_then(|call| call.sent.as_mut()) {
-            sent.used += Admission::item_cost(bytes);
+    /// Records an item to the peer. Returns `false` if none may be sent. `queued`: number of its
+    /// frame, and of the first one that is still queued.
+    pub(super) fn send(&mut self, role: Role, id: &TxId, bytes: usize, (number, first): (u64, u64)) -> bool {
+        let max = self.peer_item_bytes;
+        let sent = self.table_mut(role).get_mut(id).and_then(|call| call.sent.as_mut());
+        let Some(sent) = sent.filter(|sent| !sent.has_ended && sent.used < max) else { return false };
+        sent.used += Admission::item_cost(bytes);
+        if role == Role::Caller {
+            sent.queue(number, first);
         }
+        true
     }
 
     /// Records the number of a frame that this side, the caller, has queued. Those below `popped`
     /// were taken from the queue.
     pub(super) fn queue(&mut self, id: &TxId, number: u64, popped: u64) {
         if let Some(sent) = self.calls.get_mut(id).and_then(|call| call.sent.as_mut()) {
-            while sent.queued.front().is_some_and(|&oldest| oldest < popped) {
-                sent.queued.pop_front();
-            }
-            sent.queued.push_back(number);
+            sent.queue(number, popped);
         }
     }
 

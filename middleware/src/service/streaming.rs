@@ -15,6 +15,7 @@ mod encoded_items;
 mod into_items;
 mod produce;
 mod produce_blocking;
+mod relay;
 mod respond;
 mod streaming_reply;
 
@@ -29,8 +30,9 @@ use isolated_workers_core::{Error, ResultStream};
 pub use self::emitter::{Emitter, StreamClosed};
 pub(super) use self::encoded_items::EncodedItems;
 pub use self::into_items::{IntoItems, TryItems, try_items};
-pub use self::produce::{Produced, forward, forward_ok, produce};
+pub use self::produce::{Produced, produce};
 pub use self::produce_blocking::{BlockingEmitter, ProducedBlocking, produce_blocking};
+pub use self::relay::{RelaySlot, Relayed, forward, forward_ok, relay};
 pub use self::respond::{respond_stream, respond_stream_in_context, streaming};
 pub(super) use self::streaming_reply::DecodedReply;
 pub use self::streaming_reply::StreamingReply;

@@ -95,13 +95,14 @@ impl<C: Codec> LinkCalls for Link<C> {
         self.change(|state| state.has_stream(stream).then(|| state.finish_items(stream, cost)))
     }
 
-    fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<bool>> {
+    fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<usize>> {
         let mut waker = Some(cx.waker().clone());
         self.lock().poll_sending(stream, &mut waker)
     }
 
-    fn send_item(&self, stream: StreamRef<'_>, item: Body) -> Result<bool, Body> {
-        self.change(|state| state.send_item(stream, item))
+    fn send_items(&self, stream: StreamRef<'_>, items: &mut Vec<Body>) -> Option<usize> {
+        let runtime = current_runtime();
+        self.change(|state| state.send_items(stream, items, runtime))
     }
 
     fn end_items(&self, call: &StreamCall) -> Option<()> {

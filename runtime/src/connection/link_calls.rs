@@ -41,12 +41,13 @@ pub(crate) trait LinkCalls: Send + Sync {
     /// Records that items of a stream are finished.
     fn finish_items(&self, stream: StreamRef<'_>, cost: usize) -> Option<()>;
 
-    /// Waits until an item may be sent. `Ready(false)`: the call has ended.
-    fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<bool>>;
+    /// Waits until items may be sent. Returns their cost, which the last one may exceed, or 0 if the
+    /// call has ended.
+    fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<usize>>;
 
-    /// Sends an item. Returns `true` if another one may follow at once, and the item if the stream
-    /// is no longer here.
-    fn send_item(&self, stream: StreamRef<'_>, item: Body) -> Result<bool, Body>;
+    /// Sends all `items`, and leaves the vector empty unless the stream is no longer here. Returns
+    /// the cost of the items that may follow at once.
+    fn send_items(&self, stream: StreamRef<'_>, items: &mut Vec<Body>) -> Option<usize>;
 
     /// Ends the items of a call of this side.
     fn end_items(&self, call: &StreamCall) -> Option<()>;

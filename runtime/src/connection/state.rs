@@ -402,10 +402,10 @@ impl<F: Framing> State<F> {
             self.flush(cx).is_ready() && self.writer.is_open()
         } else {
             self.encode();
-            if !is_home {
+            if is_home {
+                self.write_early();
+            } else {
                 self.start_timeouts();
-            } else if self.writer.unwritten() >= EARLY_WRITE_BYTES {
-                let _ = self.flush(cx);
             }
             false
         };
@@ -416,6 +416,14 @@ impl<F: Framing> State<F> {
         };
         if !is_sent || is_timer_late || self.task.spins {
             self.wake_task();
+        }
+    }
+
+    /// Writes what is encoded if it is worth a write. Called on the runtime of the task, which is
+    /// woken in any case, and then registers its own waker.
+    pub(super) fn write_early(&mut self) {
+        if self.writer.unwritten() >= EARLY_WRITE_BYTES {
+            let _ = self.flush(&mut Context::from_waker(Waker::noop()));
         }
     }
 

@@ -15,6 +15,7 @@ use std::task::{Poll, Waker};
 use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::{Event, Sending};
 use isolated_workers_core::{Body, Error, Items, Request, Role, TxId};
+use tokio::runtime::Id;
 
 pub(super) use self::handlers::HandlerStreams;
 pub(crate) use self::item_sender::ItemSender;
@@ -24,7 +25,7 @@ pub(super) use self::streaming_call::{Progress, StreamingCall};
 use super::link_calls::{LinkCalls, StreamCall, StreamRef};
 use super::state::State;
 
-/// Size of the bytes to write, in bytes, above which items wait. Small, because answers and
+/// Size of the bytes to write, in bytes, from which on items wait. Small, because answers and
 /// messages wait behind them.
 const MAX_QUEUED_ITEM_BYTES: usize = 256 << 10;
 
@@ -87,7 +88,7 @@ impl<F: Framing> State<F> {
 
     /// Returns `true` if senders of items wait for space in the queue.
     pub(super) fn is_item_queue_full(&self) -> bool {
-        self.unwritten_bytes() > MAX_QUEUED_ITEM_BYTES
+        self.unwritten_bytes() >= MAX_QUEUED_ITEM_BYTES
     }
 
     /// Stores the end of a call with streams.
@@ -136,21 +137,21 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Returns whether an item may be sent. If not, exchanges `waker` with the one that it
+    /// Returns the cost of the items that may be sent, or 0 if the call has ended. If none may be, exchanges `waker` with the one that it
     /// replaces, to drop it after the mutex is released. A caller's waker is that of its waiter,
     /// which it has polled before.
     pub(super) fn poll_sending(
         &mut self,
         stream: StreamRef<'_>,
         waker: &mut Option<Waker>,
-    ) -> Option<Poll<bool>> {
+    ) -> Option<Poll<usize>> {
         if !self.has_stream(stream) {
             return None;
         }
         match (self.connection.sending(stream.role(), stream.id()), stream) {
-            (Sending::Ended, _) => return Some(Poll::Ready(false)),
+            (Sending::Ended, _) => return Some(Poll::Ready(0)),
             (Sending::Ready, _) if !self.is_item_queue_full() && self.is_open() => {
-                return Some(Poll::Ready(true));
+                return Some(Poll::Ready(self.item_room(stream)));
             }
             (Sending::Ready, _) => self.handler_streams.stall(stream.sender()),
             (Sending::Waiting, _) => {}
@@ -161,18 +162,34 @@ impl<F: Framing> State<F> {
         Some(Poll::Pending)
     }
 
-    pub(super) fn send_item(&mut self, stream: StreamRef<'_>, item: Body) -> Result<bool, Body> {
+    /// Sends items, for a sender on `runtime`. `None`: the stream is no longer here.
+    pub(super) fn send_items(
+        &mut self,
+        stream: StreamRef<'_>,
+        items: &mut Vec<Body>,
+        runtime: Option<Id>,
+    ) -> Option<usize> {
         if !self.has_stream(stream) {
-            return Err(item);
+            return None;
         }
-        let (role, id) = (stream.role(), stream.id());
         if let StreamRef::Call(call) = stream {
             self.release_suspect(call.key);
         }
-        self.connection.send_item(role, id, item);
+        for item in items.drain(..) {
+            self.connection.send_item(stream.role(), stream.id(), item);
+        }
         self.encode();
+        if self.is_home(runtime) {
+            self.write_early();
+        }
         self.wake_task();
-        Ok(self.connection.sending(role, id) == Sending::Ready && !self.is_item_queue_full())
+        Some(self.item_room(stream))
+    }
+
+    /// Cost of the items that may be sent now.
+    fn item_room(&self, stream: StreamRef<'_>) -> usize {
+        let queue = MAX_QUEUED_ITEM_BYTES.saturating_sub(self.unwritten_bytes());
+        self.connection.item_room(stream.role(), stream.id()).min(queue)
     }
 
     /// Handles that a call is not run again after a crash, because the first of its items was sent

@@ -1,10 +1,10 @@
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::{Emitter, next};
+use super::Emitter;
 
 /// Returns the stream of the items that an async function sends. It needs no task: the function
 /// runs while the stream is polled. Its error ends the stream.
@@ -87,32 +87,4 @@ impl<T, E, F: Future<Output = Result<(), E>>> Stream for Produced<T, E, F> {
             }
         }
     }
-}
-
-/// Sends all items of a stream that cannot fail.
-///
-/// # Errors
-/// None. The type is that of [`produce`].
-pub async fn forward_ok<T, E>(items: impl Stream<Item = T>, mut out: Emitter<T>) -> Result<(), E> {
-    let mut items = pin!(items);
-    while let Some(item) = next(&mut items).await {
-        if out.send(item).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Sends all items of a stream. The first error ends it.
-///
-/// # Errors
-/// The error of the stream.
-pub async fn forward<T, E>(items: impl Stream<Item = Result<T, E>>, mut out: Emitter<T>) -> Result<(), E> {
-    let mut items = pin!(items);
-    while let Some(item) = next(&mut items).await {
-        if out.send(item?).await.is_err() {
-            break;
-        }
-    }
-    Ok(())
 }

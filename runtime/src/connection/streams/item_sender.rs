@@ -1,28 +1,42 @@
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
+use isolated_workers_core::protocol::Admission;
 use isolated_workers_core::{Body, Error, Items};
+use tokio::task::yield_now;
 
 use super::super::link_calls::{LinkCalls, StreamCall, StreamRef, StreamRequest};
 
-/// Number of items after which the sender lets other tasks run.
-const MAX_ITEMS_PER_POLL: usize = 128;
+/// Number of items that are sent together, under one lock, if the stream has them at once.
+const MAX_BATCH: usize = 16;
+
+/// Size in bytes of items that are sent without waiting for further ones, so that the peer handles
+/// them meanwhile.
+const MAX_BATCH_BYTES: usize = 4 << 10;
+
+/// Number of batches after which the sender lets other tasks run.
+const MAX_BATCHES: usize = 8;
 
 /// Sends the items of a stream as the peer takes them. No item is taken from the stream before it
 /// may be sent.
 pub(crate) struct ItemSender {
     items: Items,
+    /// Items that were taken from the stream. They stay here only while the connection is handed
+    /// over.
+    batch: Vec<Body>,
+    /// Cost of the items that may be taken from the stream. The last one may exceed it.
+    room: usize,
+    /// End of the stream, until the batch is sent.
+    end: Option<Result<(), Error>>,
     /// `true` once the stream was polled with success: an item of it was taken, or its end.
     has_begun: bool,
-    /// `true` if the last item said that another one may follow at once.
-    may_send: bool,
 }
 
 impl ItemSender {
     pub(crate) fn new(items: Items) -> Self {
-        Self { items, has_begun: false, may_send: false }
+        Self { items, batch: Vec::new(), room: 0, end: None, has_begun: false }
     }
 
     /// Returns the items, to send them with another request. `None` if one was taken.
@@ -38,26 +52,27 @@ impl ItemSender {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         let stream = StreamRef::Request(request);
-        for _ in 0..MAX_ITEMS_PER_POLL {
-            if !self.may_send {
-                let polled = request.on_link(|link| link.poll_sending(stream, cx));
-                if !ready!(polled.unwrap_or(Poll::Ready(false))) {
+        for _ in 0..MAX_BATCHES {
+            if self.room == 0 {
+                let room = request.on_link(|link| link.poll_sending(stream, cx));
+                self.room = ready!(room.unwrap_or(Poll::Ready(0)));
+                if self.room == 0 {
                     return Poll::Ready(Ok(()));
                 }
             }
-            let Some(item) = ready!(self.poll_item(cx)?) else { return Poll::Ready(Ok(())) };
-            let mut item = Some(item);
-            let sent = request.on_link(|link| match link.send_item(stream, item.take()?) {
-                Ok(may_send) => Some(may_send),
-                Err(unsent) => {
-                    item = Some(unsent);
-                    None
-                }
-            });
-            self.may_send = sent == Some(true);
+            let taken = self.poll_batch(cx);
+            if !self.batch.is_empty() {
+                let room = request.on_link(|link| link.send_items(stream, &mut self.batch));
+                // Without the call, nobody wants the items.
+                self.batch.clear();
+                self.room = room.unwrap_or(0);
+            }
+            if let Some(end) = self.end.take() {
+                return Poll::Ready(end);
+            }
+            ready!(taken);
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        yield_to_others(cx)
     }
 
     /// Sends the items of a call of this side, and their end. `Ready`: that is done, the call has
@@ -66,48 +81,62 @@ impl ItemSender {
         &mut self,
         link: &dyn LinkCalls,
         call: &StreamCall,
-        unsent: &mut Option<Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
         let stream = StreamRef::Call(call);
-        for _ in 0..MAX_ITEMS_PER_POLL {
-            if !self.may_send {
-                match link.poll_sending(stream, cx) {
-                    Some(sending) => {
-                        if !ready!(sending) {
-                            return Poll::Ready(Ok(()));
-                        }
-                    }
-                    // The call has ended or moved, which the next poll finds.
-                    None => break,
+        for _ in 0..MAX_BATCHES {
+            if self.room == 0 {
+                // `None`: the call has ended or moved, which the next poll finds.
+                let Some(room) = link.poll_sending(stream, cx) else { break };
+                self.room = ready!(room);
+                if self.room == 0 {
+                    return Poll::Ready(Ok(()));
                 }
             }
-            let item = match unsent.take() {
-                Some(item) => Some(item),
-                None => ready!(self.poll_item(cx)?),
-            };
-            let Some(item) = item else {
-                match link.end_items(call) {
-                    Some(()) => return Poll::Ready(Ok(())),
-                    None => break,
-                }
-            };
-            match link.send_item(stream, item) {
-                Ok(may_send) => self.may_send = may_send,
-                Err(item) => {
-                    self.may_send = false;
-                    *unsent = Some(item);
+            let taken = self.poll_batch(cx);
+            if !self.batch.is_empty() {
+                let room = link.send_items(stream, &mut self.batch);
+                self.room = room.unwrap_or(0);
+                if room.is_none() {
                     break;
                 }
             }
+            match self.end.take() {
+                None => ready!(taken),
+                Some(Ok(())) if link.end_items(call).is_none() => {
+                    (self.end, self.room) = (Some(Ok(())), 0);
+                    break;
+                }
+                Some(end) => return Poll::Ready(end),
+            }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        yield_to_others(cx)
     }
 
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Body>, Error>> {
-        let item = ready!(Pin::new(&mut self.items).poll_next(cx));
-        self.has_begun = true;
-        Poll::Ready(item.transpose())
+    /// Takes items from the stream until the batch is full, or there is no room for further ones.
+    /// `Pending`: the stream has no further item now.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes: usize = self.batch.iter().map(Body::len).sum();
+        while self.end.is_none() && self.room > 0 && self.batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+            let item = ready!(Pin::new(&mut self.items).poll_next(cx));
+            self.has_begun = true;
+            match item {
+                Some(Ok(item)) => {
+                    bytes += item.len();
+                    self.room = self.room.saturating_sub(Admission::item_cost(item.len()));
+                    self.batch.push(item);
+                }
+                Some(Err(error)) => self.end = Some(Err(error)),
+                None => self.end = Some(Ok(())),
+            }
+        }
+        Poll::Ready(())
     }
+}
+
+/// Continues after the other tasks of the runtime, and after the future of its `block_on`. A task
+/// that wakes itself at once runs up to 61 times before that.
+fn yield_to_others<T>(cx: &mut Context<'_>) -> Poll<T> {
+    let _ = pin!(yield_now()).poll(cx);
+    Poll::Pending
 }

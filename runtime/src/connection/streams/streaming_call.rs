@@ -20,8 +20,6 @@ pub(in super::super) struct StreamingCall {
     call: Option<StreamCall>,
     /// Items of the caller that were not sent.
     sender: Option<ItemSender>,
-    /// Item that was taken from the stream while the connection was handed over.
-    unsent: Option<Body>,
     deadline: Option<Box<OwnDeadline>>,
     /// Runtime on which the call was polled last.
     runtime: Option<Id>,
@@ -54,7 +52,6 @@ impl StreamingCall {
             link,
             call: Some(StreamCall { key, id }),
             sender: items.map(ItemSender::new),
-            unsent: None,
             deadline,
             runtime: current_runtime(),
             items: VecDeque::new(),
@@ -85,7 +82,7 @@ impl StreamingCall {
                 }
             }
             if let Some(sender) = &mut self.sender {
-                match sender.poll_call(&*self.link, call, &mut self.unsent, cx) {
+                match sender.poll_call(&*self.link, call, cx) {
                     Poll::Ready(Ok(())) => self.sender = None,
                     Poll::Ready(Err(error)) => {
                         self.cancel();

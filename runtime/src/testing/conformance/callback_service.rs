@@ -127,7 +127,7 @@ fn relay_quotients<C: Codec>(
     dividend: i64,
     divisors: streaming::Streaming<i64>,
 ) -> impl Stream<Item = Result<i64, String>> {
-    streaming::produce(async move |out| {
+    streaming::relay(async move |out| {
         let host = context.host::<C>().map_err(text)?;
         // The callback ends early if the call does.
         let divisors = divisors.filter_map(|divisor| std::future::ready(divisor.ok()));
