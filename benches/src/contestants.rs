@@ -47,7 +47,7 @@ pub use records::Records;
 pub use sealed_memory::Sealed;
 pub use serving_host::ServingHost;
 pub use spliced_pages::Spliced;
-pub use start_options::{DefaultOptions, StartOptions, WithoutHandshake, WithoutStderrCapture};
+pub use start_options::{DefaultOptions, Frugal, StartOptions, WithoutHandshake, WithoutStderrCapture};
 
 #[cfg(feature = "peers")]
 use crate::contestant::Contestant;

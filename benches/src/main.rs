@@ -13,6 +13,8 @@
 //! - `growth`: more calls in flight, larger bodies, more workers.
 //! - `bodies`: large bodies over a socket, in shared memory, and through a pipe.
 //! - `starts`: the time of a start, with and without some of its parts.
+//! - `latency`: the settings of `Latency`, on an idle machine and on a busy one.
+//! - `idle [seconds]`: CPU time and memory of workers that have nothing to do.
 //! - `memory`: the memory of an idle worker and of a call in flight.
 //! - `failures`: the time from the death or the stop of a worker to the error at its callers.
 //! - `pool`: the cost of dispatch, tasks per second next to Python's `ProcessPoolExecutor`, the
@@ -21,7 +23,8 @@
 //!   libraries.
 //! - `round-trips`: a callback and the first item of a stream, relative to a call.
 //! - `profile <contestant> <in flight> <calls> <threads>`: one contestant for a profiler: `ours`,
-//!   `pool`, `raw-tokio` or `raw-std`, on one thread or two.
+//!   `pool`, `raw-tokio` or `raw-std`, on one thread or two. `profile receive <bytes> <items>` and
+//!   `profile send <bytes> <items>`: items of a stream of our stack.
 //! - `calls <layers> <in a row> <at once>`: calls one after the other and calls at once, for a
 //!   profiler. `.ci/instructions` counts their instructions.
 
@@ -47,8 +50,8 @@ use isolated_workers::codec::Postcard;
 use isolated_workers::{Error, is_worker, serve};
 
 use measurements::{
-    all, bodies, calls, codecs, compare, failures, flavors, growth, layers, memory, peers, pool, profile,
-    quick, round_trips, starts, streams,
+    all, bodies, calls, codecs, compare, failures, flavors, growth, idle, latency, layers, memory, peers,
+    pool, profile, quick, round_trips, starts, streams,
 };
 use service::Bench;
 
@@ -78,6 +81,10 @@ fn main() -> Result<(), Error> {
         "flavors" => println!("{}", flavors::measure(number(5))),
         "layers" => println!("{}", layers::measure(number(5))),
         "growth" => growth::measure(number(3)).iter().for_each(|table| println!("{table}\n")),
+        "idle" => idle::measure(number(60)),
+        "latency" => println!("{}", latency::measure(number(3))),
+        // `latency` starts this program with this argument.
+        "busy" => latency::be_busy(),
         "starts" => println!("{}", starts::measure(number(3))),
         "memory" => println!("{}", memory::measure(number(3))),
         // `memory` starts this program with this argument.

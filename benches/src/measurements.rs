@@ -8,6 +8,8 @@ pub mod compare;
 pub mod failures;
 pub mod flavors;
 pub mod growth;
+pub mod idle;
+pub mod latency;
 pub mod layers;
 pub mod memory;
 pub mod peers;

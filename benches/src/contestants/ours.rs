@@ -2,12 +2,12 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use isolated_workers::codec::{Cbor, Codec, Compressed, Json, Postcard};
-use isolated_workers::host::{Builder, Link};
+use isolated_workers::host::{Builder, Latency, Link};
 use isolated_workers::protocol::Limits;
 use isolated_workers::transport::{DefaultTransport, Transport};
 use isolated_workers::{Program, Worker};
 
-use super::{DefaultOptions, StartOptions, WithoutHandshake};
+use super::{DefaultOptions, Frugal, StartOptions, WithoutHandshake};
 use crate::contestant::{Contestant, Describe, PendingCall};
 use crate::flavor::Flavor;
 use crate::service::{self, Bench as _, BenchClient, Record};
@@ -93,18 +93,21 @@ impl PendingCall for Ours {
 
 /// Serves with the codec and the options that the host has named.
 pub async fn serve(codec: Option<&str>, options: Option<&str>) {
-    let has_handshake = options != Some(WithoutHandshake::NAME);
     match codec {
-        Some(Cbor::ARGUMENT) => serve_with::<Cbor>(has_handshake).await,
-        Some(Json::ARGUMENT) => serve_with::<Json>(has_handshake).await,
-        Some(<Compressed<Postcard>>::ARGUMENT) => serve_with::<Compressed<Postcard>>(has_handshake).await,
-        _ => serve_with::<Postcard>(has_handshake).await,
+        Some(Cbor::ARGUMENT) => serve_with::<Cbor>(options).await,
+        Some(Json::ARGUMENT) => serve_with::<Json>(options).await,
+        Some(<Compressed<Postcard>>::ARGUMENT) => serve_with::<Compressed<Postcard>>(options).await,
+        _ => serve_with::<Postcard>(options).await,
     }
 }
 
-async fn serve_with<C: CodecChoice>(has_handshake: bool) {
+async fn serve_with<C: CodecChoice>(options: Option<&str>) {
     let serve =
         isolated_workers::serve(service::BenchWorker.into_service()).codec(C::default()).limits(limits());
-    let serve = if has_handshake { serve } else { serve.without_handshake() };
+    let serve = match options {
+        Some(WithoutHandshake::NAME) => serve.without_handshake(),
+        Some(Frugal::NAME) => serve.latency(Latency::Frugal),
+        _ => serve,
+    };
     serve.await.expect("it serves until its host is gone");
 }

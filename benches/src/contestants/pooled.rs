@@ -14,13 +14,23 @@ pub struct Pooled {
     client: BenchClient<Pool<Dispatch<Postcard>>>,
 }
 
-impl Contestant for Pooled {
-    async fn start(flavor: Flavor) -> Self {
+impl Pooled {
+    /// Starts a pool whose worker gets this number of calls at a time.
+    pub async fn with(flavor: Flavor, max_in_flight: u32) -> Self {
         let program = Program::current_exe().expect("this program").args([Ours::CHILD, flavor.name()]);
-        let pool =
-            Pool::builder(program).codec(Postcard).limits(ours::limits()).workers(1).max_in_flight(1024);
+        let pool = Pool::builder(program)
+            .codec(Postcard)
+            .limits(ours::limits())
+            .workers(1)
+            .max_in_flight(max_in_flight);
         let pool = pool.spawn().await.expect("a pool");
         Self { client: BenchClient::new(pool.clone()), pool }
+    }
+}
+
+impl Contestant for Pooled {
+    async fn start(flavor: Flavor) -> Self {
+        Self::with(flavor, 1024).await
     }
 
     async fn echo(&self, data: Bytes) -> Bytes {

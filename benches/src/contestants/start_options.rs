@@ -1,7 +1,7 @@
 use isolated_workers::Program;
 use isolated_workers::codec::Codec;
 use isolated_workers::driver::Output;
-use isolated_workers::host::Builder;
+use isolated_workers::host::{Builder, Latency};
 
 /// Options that our stack is started with.
 pub trait StartOptions {
@@ -42,5 +42,16 @@ impl StartOptions for WithoutHandshake {
 
     fn builder<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T> {
         builder.without_handshake()
+    }
+}
+
+/// Neither side looks for input before it sleeps.
+pub struct Frugal;
+
+impl StartOptions for Frugal {
+    const NAME: &str = "frugal";
+
+    fn builder<C: Codec, T>(builder: Builder<Program, C, T>) -> Builder<Program, C, T> {
+        builder.latency(Latency::Frugal)
     }
 }

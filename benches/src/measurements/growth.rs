@@ -49,15 +49,16 @@ const fn start(name: &'static str, workers: usize) -> Row {
 }
 
 /// Time per call over all workers, and the time of their start.
-const WORKERS: [Row; 8] = [
+const WORKERS: [Row; 9] = [
     workers("1 worker", 1),
-    workers("2 workers", 2),
     workers("4 workers", 4),
-    workers("8 workers", 8),
     workers("16 workers", 16),
-    workers("32 workers", 32),
+    workers("64 workers", 64),
+    workers("256 workers", 256),
+    workers("1,000 workers", 1_000),
     start("start of 1", 1),
     start("start of 32", 32),
+    start("start of 256", 256),
 ];
 
 pub fn measure(rounds: usize) -> [Table; 3] {

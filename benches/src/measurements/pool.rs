@@ -69,10 +69,16 @@ pub fn dispatch(rounds: usize) -> Table {
     let rows = [
         Row::new("64 B, pinned", Work::Latency { bytes: 64, calls: 3_000 }).pinned(),
         Row::new("256 in flight", Work::Throughput { in_flight: 256, calls: 100_000 }).target(1.05),
+        Row::new(QUEUED, Work::Throughput { in_flight: 256, calls: 50_000 }),
+        Row::new(QUEUED_CPU, Work::Cpu { in_flight: 256, calls: 50_000 }),
     ];
     let columns = ["the worker alone", "a pool of one"];
     Table::measure_together("dispatch", Layout::Spread, &columns, &rows, rounds, turns)
 }
+
+/// Callers that wait for a worker with one call at a time, relative to calls one after the other.
+const QUEUED: &str = "256 callers, one call at a time";
+const QUEUED_CPU: &str = "256 callers, one call at a time: CPU time";
 
 /// Number of turns of each in a round.
 const TURNS: usize = 15;
@@ -80,10 +86,16 @@ const TURNS: usize = 15;
 fn turns(row: &Row) -> Vec<f64> {
     usage::pin(row.is_pinned);
     CurrentThread.runtime().block_on(async {
-        let (alone, pooled) = (Ours::start(CurrentThread).await, Pooled::start(CurrentThread).await);
+        let (work, max_in_flight) = match row.name {
+            QUEUED => (Work::Throughput { in_flight: 1, calls: 20_000 }, 1),
+            QUEUED_CPU => (Work::Cpu { in_flight: 1, calls: 20_000 }, 1),
+            _ => (row.work, 1024),
+        };
+        let (alone, pooled) =
+            (Ours::start(CurrentThread).await, Pooled::with(CurrentThread, max_in_flight).await);
         let mut figures = Vec::new();
         for _ in 0..TURNS {
-            figures.push(figure_of(&alone, row.work).await.figure);
+            figures.push(figure_of(&alone, work).await.figure);
             figures.push(figure_of(&pooled, row.work).await.figure);
         }
         alone.stop().await;

@@ -1,10 +1,11 @@
 //! One contestant alone, for a profiler: time per call and CPU time of both processes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::contestant::Contestant;
-use crate::contestants::{Ours, Pooled, RawStd, RawTokio};
+use crate::contestant::{Contestant, Streams};
+use crate::contestants::{Ours, Pooled, RawStd, RawTokio, ServingHost};
 use crate::flavor::Flavor;
+use crate::items::Items;
 use crate::round::at_once;
 use crate::usage;
 
@@ -15,25 +16,57 @@ pub fn run(name: &str, in_flight: usize, calls: usize, threads: usize) {
         "pool" => of::<Pooled>(flavor, in_flight, calls),
         "raw-tokio" => of::<RawTokio>(flavor, in_flight, calls),
         "raw-std" => of::<RawStd>(flavor, in_flight, calls),
-        _ => panic!("unknown contestant: choose `ours`, `pool`, `raw-tokio` or `raw-std`"),
+        "receive" => receive(flavor, in_flight, calls),
+        "send" => send(flavor, in_flight, calls),
+        _ => panic!("unknown name: choose `ours`, `pool`, `raw-tokio`, `raw-std`, `receive` or `send`"),
     }
 }
 
 fn of<C: Contestant>(flavor: Flavor, in_flight: usize, calls: usize) {
     flavor.runtime().block_on(async {
         let contestant = C::start(flavor).await;
-        let (host, child) = (std::process::id(), contestant.pid());
         at_once(&contestant, in_flight, calls / 10, Duration::MAX).await;
-        let before = (usage::cpu(host), usage::cpu(child));
-        let (_, wall) = at_once(&contestant, in_flight, calls, Duration::MAX).await;
-        let after = (usage::cpu(host), usage::cpu(child));
-        let each = |before, after: Duration| (after - before).as_secs_f64() * 1e6 / calls as f64;
-        println!(
-            "{:.3} µs a call; processor of the host {:.3} µs, of the child {:.3} µs",
-            each(Duration::ZERO, wall),
-            each(before.0, after.0),
-            each(before.1, after.1),
-        );
+        print_each(&contestant, calls, async {
+            _ = at_once(&contestant, in_flight, calls, Duration::MAX).await
+        })
+        .await;
         contestant.stop().await;
     })
+}
+
+/// Items from the child.
+fn receive(flavor: Flavor, bytes: usize, items: usize) {
+    flavor.runtime().block_on(async {
+        let contestant = ServingHost::start(flavor).await;
+        let items = Items { count: items as u32, bytes: bytes as u32 };
+        contestant.receive(items.tenth()).await;
+        print_each(&contestant, items.count as usize, async { _ = contestant.receive(items).await }).await;
+        contestant.stop().await;
+    })
+}
+
+/// Items to the child.
+fn send(flavor: Flavor, bytes: usize, items: usize) {
+    flavor.runtime().block_on(async {
+        let contestant = ServingHost::start(flavor).await;
+        let items = Items { count: items as u32, bytes: bytes as u32 };
+        contestant.send(items.tenth()).await;
+        print_each(&contestant, items.count as usize, contestant.send(items)).await;
+        contestant.stop().await;
+    })
+}
+
+/// Prints the time and the CPU time of this work, divided by `count`.
+async fn print_each<C: Contestant>(contestant: &C, count: usize, work: impl Future<Output = ()>) {
+    let (host, child) = (std::process::id(), contestant.pid());
+    let (start, before) = (Instant::now(), (usage::cpu(host), usage::cpu(child)));
+    work.await;
+    let (wall, after) = (start.elapsed(), (usage::cpu(host), usage::cpu(child)));
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
+    println!(
+        "{:.3} µs each; processor of the host {:.3} µs, of the child {:.3} µs",
+        each(wall),
+        each(after.0 - before.0),
+        each(after.1 - before.1),
+    );
 }
