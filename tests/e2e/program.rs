@@ -1,3 +1,6 @@
+use isolated_workers::ErrorKind;
+use isolated_workers_test_support::assert_error;
+
 use super::*;
 
 async fn client(program: Program) -> FaultsClient<Worker> {
@@ -39,6 +42,51 @@ async fn a_worker_starts_in_the_folder_of_the_host_or_the_given_one() {
     let folder = tempfile::tempdir().unwrap();
     let other = client(Program::new(WORKER).current_dir(folder.path())).await.current_dir().await.unwrap();
     assert_eq!(other, folder.path().canonicalize().unwrap().display().to_string());
+}
+
+/// Value of a field of `/proc/<pid>/status`.
+#[cfg(target_os = "linux")]
+fn status_of(pid: u32, field: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_worker_has_the_niceness_and_the_processors_that_were_set() {
+    let worker = soon(Worker::builder(Program::new(WORKER).nice(7).cpus([0])).spawn()).await.unwrap();
+    let pid = rustix::process::Pid::from_raw(worker.pid().cast_signed());
+    assert_eq!(rustix::process::getpriority_process(pid).unwrap(), 7);
+    assert_eq!(status_of(worker.pid(), "Cpus_allowed_list"), "0");
+
+    let error = soon(Worker::builder(Program::new(WORKER).cpus([1023])).spawn()).await.unwrap_err();
+    let why = "it could not be restricted to the processors [1023], so it was killed";
+    assert_error(&error, ErrorKind::Spawn, &[WORKER, why]);
+}
+
+/// Without the privilege of root, the start is refused.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_worker_runs_as_the_user_that_was_set() {
+    const NOBODY: u32 = 65_534;
+    // The folder of the program may be closed to others.
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    let program = folder.path().join("worker");
+    std::fs::copy(WORKER, &program).unwrap();
+
+    let started = soon(Worker::builder(Program::new(program).user(NOBODY, NOBODY)).spawn()).await;
+    if rustix::process::getuid().is_root() {
+        let worker = started.unwrap();
+        assert_eq!(status_of(worker.pid(), "Uid"), ["65534"; 4].join("\t"));
+        assert_eq!(status_of(worker.pid(), "Groups"), "");
+        FaultsClient::new(worker).current_dir().await.unwrap();
+    } else {
+        let error = started.unwrap_err();
+        assert_error(&error, ErrorKind::Spawn, &["only root may run a program as another user"]);
+    }
 }
 
 /// Runs a copy of the host program, which replaces or removes its own file.

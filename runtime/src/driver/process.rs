@@ -57,7 +57,7 @@ impl Process {
     }
 
     fn supervise(command: &mut Command, program: &Program) -> Result<Self, StartError> {
-        let mut group = ProcessGroup::spawn(command)?;
+        let mut group = ProcessGroup::spawn(command, &program.attributes)?;
         let pid = group.id();
         let sink =
             |output: Output, from| output.sink(from, pid, &program.path).map_err(StartError::Supervision);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use isolated_workers_core::{Error, ErrorKind};
 
 use super::Output;
-use super::system::running_program;
+use super::system::{Attributes, running_program};
 
 /// Driver that runs a program as a child process.
 ///
@@ -29,6 +29,7 @@ pub struct Program {
     pub(super) stdout: Output,
     pub(super) stderr: Output,
     pub(super) inherit_descriptors: bool,
+    pub(super) attributes: Attributes,
 }
 
 impl Program {
@@ -44,6 +45,7 @@ impl Program {
             stdout: Output::Keep,
             stderr: Output::Keep,
             inherit_descriptors: false,
+            attributes: Attributes::default(),
         }
     }
 

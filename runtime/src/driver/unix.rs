@@ -1,3 +1,4 @@
+mod attributes;
 mod errno;
 mod exit;
 pub(super) mod host_stream;
@@ -17,6 +18,7 @@ use isolated_workers_core::ExitReason;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
+pub(super) use self::attributes::Attributes;
 pub(super) use self::errno::refusal;
 #[cfg(not(target_os = "linux"))]
 use self::exit::ChildSignal as ExitWatch;
@@ -42,13 +44,15 @@ pub(super) struct ProcessGroup {
 impl ProcessGroup {
     /// Starts a process in its own group: Ctrl-C at the host's terminal does not reach it, and the
     /// group can be killed as one.
-    pub(super) fn spawn(command: &mut Command) -> Result<Self, StartError> {
+    pub(super) fn spawn(command: &mut Command, attributes: &Attributes) -> Result<Self, StartError> {
+        attributes.prepare(command);
         let leader = command.process_group(0).spawn().map_err(StartError::Program)?;
         // Runs while the program is being loaded. The first call takes a tenth of that time.
         oom::init();
         let id = leader.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let id = id.expect("a child that was not reaped has a pid");
-        match ExitWatch::new(id) {
+        let watched = attributes.apply(id).and_then(|()| ExitWatch::new(id).map_err(StartError::Supervision));
+        match watched {
             Ok(exit) => {
                 let leader = Some(leader);
                 Ok(Self { id, leader, exit, reason: None, is_killed: false, is_released: false })
@@ -56,7 +60,7 @@ impl ProcessGroup {
             Err(error) => {
                 let _ = kill_process_group(id, Signal::KILL);
                 reaper::reap_killed(id, leader);
-                Err(StartError::Supervision(error))
+                Err(error)
             }
         }
     }

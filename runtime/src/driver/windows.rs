@@ -13,6 +13,10 @@ use self::job::Job;
 pub(super) use self::refusal::refusal;
 use super::process::StartError;
 
+/// Attributes of a process that its host sets: none on Windows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attributes;
+
 /// Process group: a child process and the processes that it starts, in a job. The job ends when its
 /// handle is closed, at the latest when this process exits.
 pub(super) struct ProcessGroup {
@@ -33,7 +37,7 @@ impl ProcessGroup {
     /// As the root of a process group, the process does not receive Ctrl-C from the host's console.
     /// It shares that console and can print there. If there is no console, the process gets no
     /// window.
-    pub(super) fn spawn(command: &mut Command) -> Result<Self, StartError> {
+    pub(super) fn spawn(command: &mut Command, _: &Attributes) -> Result<Self, StartError> {
         let job = Job::new().map_err(StartError::Supervision)?;
         let window = if job::has_console() { 0 } else { CREATE_NO_WINDOW };
         let command = command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | window);

@@ -12,9 +12,17 @@ pub(in crate::driver) enum StartError {
     Program(io::Error),
     /// The program ran and was killed, because the host could not supervise it.
     Supervision(io::Error),
+    /// The program ran and was killed, because an attribute of its process could not be set.
+    #[cfg(unix)]
+    Attribute { what: String, error: io::Error },
 }
 
 impl StartError {
+    #[cfg(unix)]
+    pub(in crate::driver) fn attribute(what: String, error: impl Into<io::Error>) -> Self {
+        Self::Attribute { what, error: error.into() }
+    }
+
     /// Error for the caller of `spawn`.
     pub(in crate::driver) fn describe(self, program: &Program) -> Error {
         let attempt = format!("could not start the worker {}", program.path.display());
@@ -25,6 +33,11 @@ impl StartError {
             },
             Self::Supervision(error) => {
                 (format!("{attempt}: the host could not watch its process and killed it"), error)
+            }
+            #[cfg(unix)]
+            Self::Attribute { what, error } => {
+                let remedy = "start the host with that right, or set another value";
+                (format!("{attempt}: {what}, so it was killed; {remedy}"), error)
             }
         };
         Error::with_source(ErrorKind::Spawn, text, error)

@@ -24,6 +24,9 @@ pub(in crate::driver) fn refusal(program: &Program, error: &io::Error) -> Option
     Some(match errno {
         Errno::NOENT | Errno::NOTDIR => not_found(program),
         Errno::ACCESS => not_permitted(program),
+        Errno::PERM if program.attributes.has_user() => {
+            "only root may run a program as another user; start the host as root, or remove `user`".to_owned()
+        }
         Errno::PERM => {
             "the system does not permit it; check the sandbox or security policy of the host".to_owned()
         }
