@@ -65,6 +65,18 @@ async fn a_worker_has_the_niceness_and_the_processors_that_were_set() {
     assert_error(&error, ErrorKind::Spawn, &[WORKER, why]);
 }
 
+/// `prlimit` replaces itself with its command.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_tool_in_front_of_the_worker_sets_its_limits() {
+    let program = Program::new("prlimit").args(["--nofile=61", WORKER]);
+    let worker = soon(Worker::builder(program).spawn()).await.unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", worker.pid())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(open_files.split_whitespace().nth(3), Some("61"));
+    FaultsClient::new(worker).current_dir().await.unwrap();
+}
+
 /// Without the privilege of root, the start is refused.
 #[cfg(target_os = "linux")]
 #[tokio::test]

@@ -27,7 +27,7 @@ mod scale_error;
 mod service;
 mod workers;
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 

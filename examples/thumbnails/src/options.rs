@@ -18,7 +18,7 @@ of this process and then in workers, of which one after the other is killed.
   --help        print this text";
 
 /// Number of thumbnails of each sample, enough for some seconds.
-const SAMPLE_COPIES: usize = 100;
+const SAMPLE_COPIES: usize = 200;
 
 pub(crate) enum Command {
     /// Scales a folder.

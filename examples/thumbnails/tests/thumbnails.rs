@@ -39,11 +39,11 @@ fn without_arguments_workers_are_killed_and_no_image_is_lost() {
     let run = run(&mut thumbnails());
     assert_eq!(run.status.code(), Some(0), "{}{}", run.stdout, run.stderr);
     for expected in [
-        "one thread of this process: 1200 images",
-        "worker processes: 1200 images",
-        "300 files were refused, for three reasons:\n",
-        "100 x bomb.png: the image is too large",
-        "none was lost: 1200 written + 300 refused = 1500\n",
+        "one thread of this process: 2400 images",
+        "worker processes: 2400 images",
+        "600 files were refused, for three reasons:\n",
+        "200 x bomb.png: the image is too large",
+        "none was lost: 2400 written + 600 refused = 3000\n",
     ] {
         assert_eq!(run.stdout.matches(expected).count(), 1, "{expected}: {}", run.stdout);
     }
