@@ -1,6 +1,10 @@
+mod contention;
+
 use std::cell::Cell;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use self::contention::{CONTENTION, Contention};
 use crate::Latency;
 
 /// Time of [`Latency::Balanced`].
@@ -30,6 +34,7 @@ pub(super) struct Spin {
     failures: u32,
     /// Number of requests that had been sent at the last occasion.
     sent: u64,
+    contention: &'static Contention,
 }
 
 enum Wait {
@@ -49,13 +54,14 @@ impl Spin {
             Latency::Spin(limit) => limit,
         };
         let is_adaptive = matches!(latency, Latency::Balanced);
-        Self { limit, is_adaptive, wait: Wait::Asleep, skipped: 0, failures: 0, sent: 0 }
+        let contention = &CONTENTION;
+        Self { limit, is_adaptive, wait: Wait::Asleep, skipped: 0, failures: 0, sent: 0, contention }
     }
 
     /// Returns `true` if the next occasion is used.
     #[inline]
     pub(super) fn is_on(&self) -> bool {
-        !self.limit.is_zero() && self.skipped == 0
+        !self.limit.is_zero() && self.skipped == 0 && !(self.is_adaptive && self.contention.is_paused())
     }
 
     /// Never waits again: the stream can be read only when the runtime reports input.
@@ -97,8 +103,24 @@ impl Spin {
         matches!(self.wait, Wait::Running(_))
     }
 
+    /// Calls `try_read` until it finds something, after a yield to other threads each time, and a
+    /// few times in a row. Once, if another connection waits on this thread, too.
+    pub(super) fn try_often<T>(&mut self, mut try_read: impl FnMut() -> Option<T>) -> Option<T> {
+        let start = self.is_adaptive.then(Instant::now);
+        let read = (0..self.tries()).find_map(|_| {
+            thread::yield_now();
+            try_read()
+        });
+        if let Some(start) = start
+            && self.contention.handle_yields(start.elapsed())
+        {
+            self.wait = Wait::Asleep;
+        }
+        read
+    }
+
     /// Number of reads to try now. 1 if another connection waits on this thread, too.
-    pub(super) fn tries(&self) -> u32 {
+    fn tries(&self) -> u32 {
         let this = std::ptr::from_ref(self).addr();
         if LAST.replace(this) == this { MAX_TRIES } else { 1 }
     }
@@ -123,6 +145,11 @@ impl Spin {
 mod tests {
     use super::*;
 
+    /// Creates a wait that other tests do not pause.
+    fn spin(latency: Latency) -> Spin {
+        Spin { contention: Box::leak(Box::new(Contention::new())), ..Spin::new(latency) }
+    }
+
     /// Waits until the limit has passed. Returns `false` if the task did not wait.
     fn waits_in_vain(spin: &mut Spin) -> bool {
         if !spin.begin(true) {
@@ -137,7 +164,7 @@ mod tests {
 
     #[test]
     fn vain_waits_become_rare_and_one_success_makes_them_usual_again() {
-        let mut spin = Spin::new(Latency::Balanced);
+        let mut spin = self::spin(Latency::Balanced);
         assert!(!waits_in_vain(&mut spin), "nothing was sent, and nothing has arrived");
         let mut waits = 0;
         for _ in 0..1000 {
@@ -154,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_sent_is_an_occasion() {
-        let mut spin = Spin::new(Latency::Spin(Duration::from_micros(1)));
+        let mut spin = self::spin(Latency::Spin(Duration::from_micros(1)));
         for sent in 1..100 {
             spin.handle_sent(sent);
             assert!(waits_in_vain(&mut spin));
@@ -165,22 +192,41 @@ mod tests {
 
     #[test]
     fn frugal_connections_never_wait() {
-        let mut spin = Spin::new(Latency::Frugal);
+        let mut spin = self::spin(Latency::Frugal);
         spin.handle_input();
         assert!(!spin.is_on() && !spin.begin(true));
     }
 
     #[test]
     fn a_wait_ends_without_a_penalty_if_no_input_is_expected_any_more() {
-        let mut spin = Spin::new(Latency::Balanced);
+        let mut spin = self::spin(Latency::Balanced);
         spin.handle_sent(1);
         assert!(spin.begin(true) && !spin.begin(false) && !spin.begin(true));
         assert!(spin.is_on());
     }
 
     #[test]
+    fn a_time_slice_that_was_given_away_pauses_the_waits_of_a_balanced_connection() {
+        let lose_slice = || -> Option<()> {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(1) {}
+            None
+        };
+        for (latency, is_paused) in
+            [(Latency::Balanced, true), (Latency::Spin(Duration::from_millis(10)), false)]
+        {
+            let mut spin = self::spin(latency);
+            spin.handle_input();
+            assert!(spin.begin(true) && spin.try_often(lose_slice).is_none());
+            assert_eq!(spin.begin(true), !is_paused, "{latency:?}");
+            spin.handle_input();
+            assert_eq!(spin.is_on(), !is_paused, "{latency:?}");
+        }
+    }
+
+    #[test]
     fn connections_that_wait_on_one_thread_take_turns() {
-        let (one, other) = (Spin::new(Latency::Balanced), Spin::new(Latency::Balanced));
+        let (one, other) = (spin(Latency::Balanced), spin(Latency::Balanced));
         one.tries();
         assert_eq!((one.tries(), other.tries(), one.tries(), one.tries()), (MAX_TRIES, 1, 1, MAX_TRIES));
     }

@@ -5,7 +5,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -302,16 +301,18 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
         }
         if !has_woken && self.handler.is_idle() {
             self.user_code = READER;
-            for _ in 0..self.spin.tries() {
-                thread::yield_now();
-                match self.reader.try_read() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                        self.spin.disable();
-                        return Poll::Pending;
-                    }
-                    read => return Poll::Ready(self.handle_read(read)),
+            let reader = &mut self.reader;
+            let read = self.spin.try_often(|| match reader.try_read() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                read => Some(read),
+            });
+            match read {
+                Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    self.spin.disable();
+                    return Poll::Pending;
                 }
+                Some(read) => return Poll::Ready(self.handle_read(read)),
+                None => {}
             }
         }
         if self.spin.continues() {
