@@ -19,6 +19,7 @@ pages! {
     middleware: "docs/guides/middleware.md",
     errors: "docs/guides/errors.md",
     timeouts: "docs/guides/timeouts.md",
+    latency: "docs/guides/latency.md",
     callbacks: "docs/guides/callbacks.md",
     streams: "docs/guides/streams.md",
     lifecycle: "docs/guides/lifecycle.md",
@@ -26,6 +27,7 @@ pages! {
     pools: "docs/guides/pools.md",
     security: "docs/guides/security.md",
     interop: "docs/guides/interop.md",
+    recipes: "docs/guides/recipes.md",
 }
 
 #[cfg(feature = "testing")]
