@@ -26,6 +26,7 @@ mod bounds;
 mod connection;
 mod errors;
 mod event;
+mod given_up;
 pub mod handshake;
 mod id_table;
 mod outbox;

@@ -73,7 +73,7 @@ impl<'a> Scene<'a> {
             0 => self.call(),
             1 => {
                 let id = self.id();
-                let token = self.connection.cancel(&id);
+                let token = self.connection.cancel(&id, self.now);
                 self.returned(token);
             }
             2 => {
@@ -193,7 +193,8 @@ impl<'a> Scene<'a> {
         if let Frame::Reply { id, .. } | Frame::Error { id, .. } = &frame {
             *self.owed.get_mut(id).expect("`transmit` has counted this id") += 1;
         }
-        let event = self.connection.handle_encode_error(frame, Error::new(ErrorKind::TooLarge, "too large"));
+        let error = Error::new(ErrorKind::TooLarge, "too large");
+        let event = self.connection.handle_encode_error(frame, error, self.now);
         self.handle_events(event);
     }
 

@@ -200,8 +200,7 @@ impl<C: Codec> Link<C> {
     }
 
     pub(crate) fn permits(&self) -> PermitCounts {
-        let state = self.lock();
-        state.permits.counts(state.connection.sent_requests(), state.is_blocked())
+        self.lock().permit_counts()
     }
 
     /// Number of calls that were given up and that the worker may still run.

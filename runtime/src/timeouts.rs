@@ -30,6 +30,11 @@ pub struct Timeouts {
     /// Time that a worker which is drained, or has announced its end, for example after a SIGTERM,
     /// may take to end once no call is in flight. The host then closes it. Default: 30 s.
     pub drain: Duration,
+    /// Time within which a worker of a pool must have ended a call that was cancelled, because it
+    /// timed out or was dropped. After that, the worker is hung: it gets no more calls, is replaced,
+    /// and is killed once its other calls have ended, which may take up to [`drain`](Self::drain).
+    /// Default: 5 s. A worker that is not in a pool is never taken for hung.
+    pub cancel: Duration,
 }
 
 impl Timeouts {
@@ -64,6 +69,12 @@ impl Timeouts {
         self
     }
 
+    /// Sets the time within which a worker of a pool must have ended a cancelled call.
+    pub const fn cancel(mut self, limit: Duration) -> Self {
+        self.cancel = limit;
+        self
+    }
+
     /// Time for which a disconnected worker lingers, as sent on the wire.
     pub(crate) fn linger(&self) -> Duration {
         if self.disconnected.is_zero() { UNLIMITED } else { self.disconnected }
@@ -71,13 +82,14 @@ impl Timeouts {
 
     /// Checks that each limit is in its valid range.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let Self { startup, message, close, disconnected, drain } = *self;
+        let Self { startup, message, close, disconnected, drain, cancel } = *self;
         for (name, limit) in [
             ("startup", startup),
             ("message", message),
             ("close", close),
             ("disconnected", disconnected),
             ("drain", drain),
+            ("cancel", cancel),
         ] {
             check_duration(&format!("Timeouts::{name}"), limit, Some("no limit"))?;
         }
@@ -107,6 +119,7 @@ impl Default for Timeouts {
             close: Duration::from_secs(5),
             disconnected: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            cancel: Duration::from_secs(5),
         }
     }
 }
@@ -117,7 +130,7 @@ impl Default for Timeouts {
 #[non_exhaustive]
 pub enum OnTimeout {
     /// Cancels the call in the worker: its handler's future is dropped. A handler that never awaits
-    /// continues. The default.
+    /// continues; in a pool, it costs its worker after [`Timeouts::cancel`]. The default.
     #[default]
     Cancel,
     /// Sends nothing: the handler continues to its end.
@@ -147,7 +160,7 @@ pub(crate) async fn elapsed(limit: Duration) {
 const SLICES: u32 = 10;
 
 /// Delay of a timer above which this process, or its runtime, was frozen meanwhile.
-const MAX_TIMER_DELAY: Duration = Duration::from_millis(100);
+pub(crate) const MAX_TIMER_DELAY: Duration = Duration::from_millis(100);
 
 /// Time in which the runtime polls its streams at least once.
 pub(crate) const DRIVER_TURN: Duration = Duration::from_millis(1);

@@ -1,7 +1,7 @@
 //! Errors of every kind, each produced as a user would encounter it.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::poll;
 use isolated_workers::codec::{Codec, Json, Postcard};
@@ -129,7 +129,7 @@ pub(crate) async fn cancelled() -> Error {
     let id = TxId::from(1);
     host.call(id.clone(), request("pi", ""), None, ()).unwrap();
     worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
-    host.cancel(&id).unwrap();
+    host.cancel(&id, Instant::now()).unwrap();
     worker.handle_frame(host.poll_transmit().unwrap()).unwrap();
     worker.answer(&id, Ok(Response::default()));
     match worker.poll_transmit().unwrap() {

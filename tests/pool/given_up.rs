@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use isolated_workers::host::{OnCrash, OnTimeout, Timeouts};
 use isolated_workers::layer::Timeout;
-use isolated_workers::pool::WorkerId;
 use isolated_workers::{ErrorKind, ServiceExt};
 use isolated_workers_test_support::process::PidFd;
 use tokio::spawn;
@@ -13,12 +12,12 @@ use super::jobs::JobsClient;
 use super::stage::Stage;
 use super::*;
 
-fn given_up(stats: &Stats) -> u32 {
+pub(super) fn given_up(stats: &Stats) -> u32 {
     stats.workers.iter().map(|worker| worker.given_up).sum()
 }
 
 /// Waits until this number of calls is given up. Polls, because the pool sends no notification.
-async fn until_given_up(pool: &Pool, calls: u32) {
+pub(super) async fn until_given_up(pool: &Pool, calls: u32) {
     soon(async {
         while given_up(&pool.stats()) != calls {
             tokio::task::yield_now().await;
@@ -30,8 +29,8 @@ async fn until_given_up(pool: &Pool, calls: u32) {
 #[tokio::test]
 async fn a_blocking_handler_keeps_its_permit_until_its_thread_ends() {
     for on_timeout in [OnTimeout::Cancel, OnTimeout::Abandon] {
-        // A queued call is never counted as started, and the pool never replaces the worker.
-        let timeouts = Timeouts::default().close(Duration::ZERO).message(Duration::from_millis(50));
+        // The pool never replaces the worker.
+        let timeouts = Timeouts::default().cancel(Duration::ZERO).message(Duration::from_millis(50));
         let settings = pool(1).timeouts(timeouts).on_timeout(on_timeout);
         let (pool, stage) = (started(settings).await, Stage::new());
         let call = spawn(stage.block(pool.clone(), "timed out"));
@@ -49,7 +48,8 @@ async fn a_blocking_handler_keeps_its_permit_until_its_thread_ends() {
 
 #[tokio::test]
 async fn dropped_blocking_calls_run_one_at_a_time() {
-    let (pool, stage) = (started(pool(1)).await, Stage::new());
+    let timeouts = Timeouts::default().cancel(Duration::ZERO);
+    let (pool, stage) = (started(pool(1).timeouts(timeouts)).await, Stage::new());
     let first = spawn(stage.block(pool.clone(), "first"));
     let held = stage.next().await;
     first.abort();
@@ -87,37 +87,12 @@ async fn a_given_up_call_that_crashes_its_worker_is_not_charged_to_the_next_call
     assert_eq!(soon(JobsClient::new(pool.clone()).echo(1)).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn a_handler_that_never_ends_costs_only_itself() {
-    let timeouts = Timeouts::default().close(Duration::from_millis(500));
-    let (pool, stage) = (started(pool(2).timeouts(timeouts)).await, Stage::new());
-    let client = JobsClient::new(pool.clone());
-    let processes: Vec<_> = pids(&pool).into_iter().map(PidFd::open).collect();
-    // Both workers hang, one after the other.
-    for worker in [WorkerId(0), WorkerId(1)] {
-        let _hanging = stage.hang(pool.on(worker)).await;
-        for number in 0..20 {
-            assert_eq!(soon(client.echo(number)).await.unwrap(), number);
-        }
-    }
-    until(&pool, |stats| stats.restarts() == 2).await;
-    soon(async {
-        while !processes.iter().all(PidFd::has_ended) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    // A drain does not wait for a call that nobody waits for.
-    let _hanging = stage.hang(pool.clone()).await;
-    let _ = soon(pool.drain()).await;
-}
-
 /// Larger than the queue of bytes to write and all buffers between host and worker.
 const LARGE: usize = 4 << 20;
 
-/// Settings with a short timeout of calls and of stuck workers.
+/// Settings with a short timeout of calls and of hung workers.
 fn impatient(max_in_flight: u32) -> PoolBuilder {
-    let timeouts = Timeouts::default().message(Duration::from_millis(100)).close(Duration::from_millis(500));
+    let timeouts = Timeouts::default().message(Duration::from_millis(100)).cancel(Duration::from_millis(500));
     pool(1).max_in_flight(max_in_flight).timeouts(timeouts)
 }
 
@@ -154,7 +129,7 @@ async fn a_worker_that_does_not_read_oneway_messages_is_replaced() {
 /// A layer limits the whole call, also the time in the queue.
 #[tokio::test]
 async fn a_call_that_exceeds_the_limit_of_a_layer_after_it_was_queued_kills_its_worker() {
-    let timeouts = Timeouts::default().close(HANG_TIMEOUT * 10);
+    let timeouts = Timeouts::default().cancel(HANG_TIMEOUT * 10);
     let pool = started(pool(1).timeouts(timeouts).on_timeout(OnTimeout::Kill)).await;
     let stage = Stage::new();
     let first = spawn(stage.hold(pool.clone(), "first"));

@@ -4,6 +4,7 @@ mod chaos;
 mod crash;
 mod dispatch;
 mod given_up;
+mod hung;
 mod jobs;
 mod leak;
 mod leaving;

@@ -77,19 +77,16 @@ impl fmt::Display for Crash {
                 f.write_str(": every worker that ran this call crashed")?;
             }
         }
-        // A worker that overran was killed because of such a call.
-        if self.given_up > 0 && self.reason != ExitReason::Overran {
+        // A worker that overran or was hung was killed because of such a call.
+        if self.given_up > 0 && !matches!(self.reason, ExitReason::Overran | ExitReason::Hung) {
             let plural = if self.given_up == 1 { "" } else { "s" };
             write!(f, "; it was still running {} given-up call{plural}, a possible cause", self.given_up)?;
         }
         if let Some(violation) = &self.violation {
             write!(f, "; {violation}")?;
         }
-        if self.reason == ExitReason::Unresponsive {
-            f.write_str("; move long computations to a thread, or raise `Heartbeat::timeout` of the host")?;
-        }
-        if self.reason == ExitReason::Unknown {
-            f.write_str("; let the host wait only for its own children, and not ignore SIGCHLD")?;
+        if let Some(remedy) = self.reason.remedy() {
+            write!(f, "; {remedy}")?;
         }
         if self.out_of_memory {
             f.write_str(
@@ -134,11 +131,33 @@ pub enum ExitReason {
     /// The worker did not answer a call in time and was killed, because the host enabled that
     /// policy.
     Overran,
+    /// The worker did not end a cancelled call in time and was killed by its pool.
+    Hung,
     /// The worker has not ended: it was detached and keeps running without this host, or it is a
     /// thread that did not end when it was killed.
     Detached,
     /// The worker was killed, because the runtime on which it was spawned was shut down.
     Abandoned,
+}
+
+impl ExitReason {
+    /// Remedy for an end whose cause is known.
+    fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => Some("let the host wait only for its own children, and not ignore SIGCHLD"),
+            Self::Unresponsive => {
+                Some("move long computations to a thread, or raise `Heartbeat::timeout` of the host")
+            }
+            Self::Overran => {
+                Some("raise the timeout of that call, or give each worker one call at a time, as a pool does")
+            }
+            Self::Hung => Some(
+                "let its handlers await, or check `Context::cancelled` if they are `blocking`, or raise \
+                 `Timeouts::cancel` of the host",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for ExitReason {
@@ -159,6 +178,7 @@ impl fmt::Display for ExitReason {
             Self::Violated => f.write_str("broke the protocol"),
             Self::Unresponsive => f.write_str("did not respond to pings and was killed"),
             Self::Overran => f.write_str("did not answer a call in time and was killed"),
+            Self::Hung => f.write_str("did not end a cancelled call in time and was killed"),
             Self::Detached => f.write_str("was detached and keeps running"),
             Self::Abandoned => {
                 f.write_str("was killed, because the runtime on which it was spawned was shut down")
@@ -276,7 +296,7 @@ mod tests {
         let text = "the worker exited with code 3; it was still running 2 given-up calls, a possible cause";
         assert_eq!(crash.to_string(), text);
         crash.reason = ExitReason::Overran;
-        assert_eq!(crash.to_string(), "the worker did not answer a call in time and was killed");
+        assert!(!crash.to_string().contains("given-up"), "{crash}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::errors::{
     timed_out_at_caller, too_many_oneways, too_many_requests, unexpected_item, unexpected_oneway_streams,
     unexpected_streams, unread_answers, unsent, would_deadlock,
 };
+use super::given_up::GivenUpCalls;
 use super::id_table::IdTable;
 use super::outbox::Outbox;
 use super::streams::{Breach, ClosedStreams, Receiving, Sending, StreamTable};
@@ -55,8 +56,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Connection<T> {
     calls: IdTable<Call<T>>,
-    /// Number of calls in `calls` without a token.
-    given_up: usize,
+    /// The calls in `calls` without a token.
+    given_up: GivenUpCalls,
     /// The peer's unanswered requests.
     serving: IdTable<Served>,
     /// Streams of the calls in both tables.
@@ -113,7 +114,7 @@ impl<T> Connection<T> {
         Self {
             streams: StreamTable::new(Admission::UNANNOUNCED, Admission::UNANNOUNCED),
             calls: IdTable::new(),
-            given_up: 0,
+            given_up: GivenUpCalls::default(),
             serving: IdTable::new(),
             cancelled: 0,
             outgoing,
@@ -315,27 +316,22 @@ impl<T> Connection<T> {
     }
 
     /// Cancels a call and returns its token. Returns `None` if no such call is in flight.
-    pub fn cancel(&mut self, id: &TxId) -> Option<T> {
-        let call = self.calls.get_mut(id)?;
-        let token = call.token.take()?;
-        if self.outbox.retract(call.frame) {
-            self.remove_call(id);
-        } else {
-            self.given_up += 1;
-            self.outbox.push(Frame::Cancel { id: id.clone() });
-        }
-        self.end_streams(id);
-        Some(token)
+    pub fn cancel(&mut self, id: &TxId, now: Instant) -> Option<T> {
+        self.give_up(id, Some(now))
     }
 
-    /// Gives up a call without a cancel. If the request was sent, the peer keeps working on it.
-    fn abandon(&mut self, id: &TxId) -> Option<T> {
+    /// Gives up a call. If its request was sent, the peer gets a cancel, or goes on with it if
+    /// there is no time of the cancel.
+    fn give_up(&mut self, id: &TxId, cancelled_at: Option<Instant>) -> Option<T> {
         let call = self.calls.get_mut(id)?;
         let token = call.token.take()?;
         if self.outbox.retract(call.frame) {
             self.remove_call(id);
         } else {
-            self.given_up += 1;
+            self.given_up.add(call.frame, cancelled_at);
+            if cancelled_at.is_some() {
+                self.outbox.push(Frame::Cancel { id: id.clone() });
+            }
         }
         self.end_streams(id);
         Some(token)
@@ -421,7 +417,7 @@ impl<T> Connection<T> {
     pub fn fail(&mut self, mut error: impl FnMut(&str) -> Error) -> Vec<Event<T>> {
         self.failed = true;
         self.serving.clear();
-        (self.given_up, self.cancelled) = (0, 0);
+        (self.given_up, self.cancelled) = (GivenUpCalls::default(), 0);
         self.outgoing.clear();
         self.incoming.clear();
         self.timers = TimerBatches::default();
@@ -535,7 +531,7 @@ impl<T> Connection<T> {
             match call.token.take() {
                 Some(token) => Some(Event::Answered { token, result: result(&call.name) }),
                 None => {
-                    *given_up -= 1;
+                    given_up.remove(call.frame);
                     None
                 }
             }
@@ -600,7 +596,7 @@ impl<T> Connection<T> {
 
     /// Takes back a frame that could not be encoded because of `error`. If it is a request, its
     /// call ends with `error`. If it is an answer, an error frame replaces it.
-    pub fn handle_encode_error(&mut self, frame: Frame, error: Error) -> Option<Event<T>> {
+    pub fn handle_encode_error(&mut self, frame: Frame, error: Error, now: Instant) -> Option<Event<T>> {
         match frame {
             // A oneway message has no call, but its id may equal the id of a call.
             Frame::Request { id, request } if request.is_oneway() => {
@@ -608,15 +604,17 @@ impl<T> Connection<T> {
                 None
             }
             Frame::Request { id, .. } => {
-                let Call { token, .. } = self.remove_call(&id)?;
-                self.given_up -= usize::from(token.is_none());
+                let Call { token, frame, .. } = self.remove_call(&id)?;
+                if token.is_none() {
+                    self.given_up.remove(frame);
+                }
                 let items = self.end_streams(&id);
                 Some(ended(token?, Err(error.with_executed(Executed::No)), items))
             }
             // The call fails. Its peer learns it from a cancel.
             Frame::Item { id, from: Role::Caller, .. } => {
                 let items = self.end_streams(&id);
-                let token = self.cancel(&id)?;
+                let token = self.cancel(&id, now)?;
                 Some(ended(token, Err(error.with_executed(Executed::Maybe)), items))
             }
             // The stream ends, and its handler answers as soon as it has noticed.
@@ -673,7 +671,7 @@ impl<T> Connection<T> {
                 let items = self.end_streams(&id);
                 // The sender of items would wait for credit forever.
                 let cancels = self.cancel_on_timeout || items.is_some();
-                let token = if cancels { self.cancel(&id)? } else { self.abandon(&id)? };
+                let token = self.give_up(&id, cancels.then_some(now))?;
                 let error = match (executed, caller_wait) {
                     (Executed::No, _) => unsent(&name, timeout, Outbox::is_held(frame)),
                     (_, Some(wait)) => timed_out_at_caller(&name, timeout, wait),
@@ -817,7 +815,14 @@ impl<T> Connection<T> {
     /// answer yet. The peer may still run them.
     #[inline]
     pub fn given_up(&self) -> usize {
-        self.given_up
+        self.given_up.len()
+    }
+
+    /// Time of the oldest cancel of this side that has no answer yet. The peer answers once the
+    /// handler has ended.
+    #[inline]
+    pub fn oldest_cancel(&self) -> Option<Instant> {
+        self.given_up.oldest_cancel()
     }
 
     /// Number of requests of the peer that have no answer yet. Includes cancelled requests.

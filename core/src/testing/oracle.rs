@@ -214,6 +214,7 @@ impl Oracle {
             seen: false,
             never: false,
             ended: oneway,
+            cancelled_at: None,
             answer: None,
         });
         if is_held {
@@ -234,26 +235,33 @@ impl Oracle {
     }
 
     /// Records that `end` cancelled a call and got this token back.
-    pub(super) fn cancelled(&mut self, end: Endpoint, id: &TxId, token: Option<usize>) -> Verdict {
+    pub(super) fn cancelled(
+        &mut self,
+        end: Endpoint,
+        id: &TxId,
+        now: Instant,
+        token: Option<usize>,
+    ) -> Verdict {
         let known = self.with_id(self.in_use(end), id);
         let expected = known.filter(|&number| !self.requests[number].ended);
         ensure!(token == expected, "the cancel of {id} returned {token:?}, expected {expected:?}");
         if let Some(number) = token {
             self.summary.cancelled += 1;
-            self.give_up(number);
+            self.give_up(number, now);
         }
         Ok(())
     }
 
     /// Gives up a request. If it was not sent, it is retracted. Otherwise the peer gets a cancel
     /// and the id stays in use.
-    fn give_up(&mut self, number: usize) {
+    fn give_up(&mut self, number: usize, now: Instant) {
         let request = &mut self.requests[number];
         request.ended = true;
         let (from, sent) = (request.from, request.sent);
         self.remove_items(from, Role::Caller, number);
         let request = &mut self.requests[number];
         if sent {
+            request.cancelled_at = Some(now);
             let cancel = QueuedFrame::Cancel(request.id.clone());
             self.ledger_mut(from).outgoing.push_back(cancel);
         } else {
@@ -299,7 +307,7 @@ impl Oracle {
         let late = self.in_use(end).iter().copied().filter(late).collect::<Vec<_>>();
         self.ended_here(events, &late, ErrorKind::Timeout)?;
         self.summary.timed_out += late.len() as u64;
-        late.into_iter().for_each(|number| self.give_up(number));
+        late.into_iter().for_each(|number| self.give_up(number, now));
         Ok(())
     }
 

@@ -111,7 +111,8 @@ impl<T> Pair<T> {
 
     /// Cancels a call of `from`. Returns its token if the call was in flight.
     pub fn cancel(&mut self, from: Endpoint, id: &TxId) -> Option<T> {
-        self.connection_mut(from).cancel(id)
+        let now = self.now;
+        self.connection_mut(from).cancel(id, now)
     }
 
     /// Answers a request that `at` received.
@@ -142,9 +143,10 @@ impl<T> Pair<T> {
     /// Takes the next frame from a connection and reports that it could not be encoded because of
     /// `error`.
     pub fn refuse(&mut self, from: Endpoint, error: Error) -> Option<Event<T>> {
+        let now = self.now;
         let connection = self.connection_mut(from);
         let frame = connection.poll_transmit()?;
-        connection.handle_encode_error(frame, error)
+        connection.handle_encode_error(frame, error, now)
     }
 
     /// Sends a frame that the connection of `from` did not create: a ping, or a frame of a

@@ -125,3 +125,39 @@ fn a_call_is_cancelled_at_most_once() {
     assert!(pair.transmit(Host).is_some());
     assert!(pair.transmit(Host).is_none(), "only one cancel is sent");
 }
+
+#[test]
+fn a_cancel_is_outstanding_until_the_handler_has_ended() {
+    let mut pair = scene();
+    for number in 1..=3 {
+        handled(&mut pair, number, "call");
+    }
+    let first = pair.now();
+    pair.cancel(Host, &id(2));
+    pair.advance(ms(1000));
+    let second = pair.now();
+    pair.cancel(Host, &id(1));
+    assert_eq!(pair.connection(Host).oldest_cancel(), Some(first));
+    pair.settle().unwrap();
+    assert_eq!(pair.connection(Host).oldest_cancel(), Some(first), "no handler has ended");
+    for (number, oldest) in [(3, Some(first)), (2, Some(second)), (1, None)] {
+        pair.answer(Worker, &id(number), reply("done"));
+        pair.settle().unwrap();
+        assert_eq!(pair.connection(Host).oldest_cancel(), oldest);
+    }
+}
+
+#[test]
+fn a_call_that_times_out_without_a_cancel_leaves_none_outstanding() {
+    for cancels in [true, false] {
+        let mut pair = scene();
+        pair.connection_mut(Host).set_cancel_on_timeout(cancels);
+        let timeout = ms(1000);
+        pair.call(Host, id(1), request(""), Some(timeout), "call").unwrap();
+        pair.settle().unwrap();
+        pair.advance(timeout);
+        assert_eq!(pair.expire(Host).len(), 1);
+        assert_eq!(pair.connection(Host).oldest_cancel(), cancels.then_some(pair.now()));
+        assert_eq!(pair.connection(Host).given_up(), 1);
+    }
+}

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isolated_workers_core::protocol::{Admission, Connection, Receiving, Sending};
 use isolated_workers_core::testing::Endpoint::{Host, Worker};
@@ -397,7 +397,7 @@ fn calls_that_end_while_a_long_queue_has_their_items_are_retracted_without_a_sea
             host.end_items(&id(number));
         }
         for number in 0..CALLS {
-            assert!(host.cancel(&id(number)).is_some());
+            assert!(host.cancel(&id(number), Instant::now()).is_some());
         }
         let _ = ended.send((host.poll_transmit().is_none(), host.in_flight()));
     });

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use isolated_workers_codec::{FrameError, Framing};
@@ -122,7 +123,7 @@ impl<F: Framing> FrameWriter<F> {
             }
             if let Err(error) = self.encode_frame(&frame) {
                 let error = unsendable(connection, &frame, error);
-                refused.extend(connection.handle_encode_error(frame, error));
+                refused.extend(connection.handle_encode_error(frame, error, Instant::now()));
             }
         }
     }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::Waker;
+use std::time::Instant;
 
 /// Concurrency limit of one worker, for a pool that distributes calls among several workers.
 ///
@@ -22,9 +23,9 @@ pub(super) struct Permits {
     /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
-    /// Number of requests that had been sent when a call timed out because the peer did not read or
-    /// answer earlier ones.
-    blocked_at: Option<u64>,
+    /// Time at which a call timed out because the peer did not read or answer earlier ones, and the
+    /// number of requests sent by then.
+    blocked_at: Option<(Instant, u64)>,
     /// Number of available permits, readable without the mutex.
     available: Arc<AtomicU32>,
     listener: Option<Listener>,
@@ -43,11 +44,9 @@ pub(crate) struct PermitCounts {
     /// Number of permits that were acquired, including those of calls in flight, without those of
     /// calls that were not sent.
     pub(crate) acquired: u64,
-    /// Number of requests and oneway messages that were sent to the worker.
-    pub(crate) sent: u64,
-    /// `true` if a call has timed out before it could be sent, because the worker does not read or
-    /// answer earlier ones, and no request was sent since.
-    pub(crate) is_blocked: bool,
+    /// Time since which the worker owes the answer to a cancel, or since which a call has timed out
+    /// because the worker does not read, and no request was sent.
+    pub(crate) unanswered_since: Option<Instant>,
 }
 
 /// Owner of the permits, which is told of permits that are free again.
@@ -105,14 +104,13 @@ impl Permits {
         self.taken
     }
 
-    pub(super) fn counts(&self, sent: u64, is_blocked: bool) -> PermitCounts {
+    pub(super) fn counts(&self, unanswered_since: Option<Instant>) -> PermitCounts {
         PermitCounts {
             is_open: self.is_open,
             in_flight: self.taken,
             given_up: self.given_up,
             acquired: self.acquired,
-            sent,
-            is_blocked,
+            unanswered_since,
         }
     }
 
@@ -151,13 +149,15 @@ impl Permits {
     /// Records that a call has timed out because the peer did not read or answer earlier ones.
     /// `sent`: number of requests sent so far. Returns the listener.
     pub(super) fn call_blocked(&mut self, sent: u64) -> Option<Waker> {
-        self.blocked_at = Some(sent);
+        if self.blocked_since(sent).is_none() {
+            self.blocked_at = Some((Instant::now(), sent));
+        }
         self.listener()
     }
 
-    /// Returns `true` if a call was blocked and no request was sent since.
-    pub(super) fn is_blocked(&self, sent: u64) -> bool {
-        self.blocked_at == Some(sent)
+    /// Time since which calls are blocked and no request was sent.
+    pub(super) fn blocked_since(&self, sent: u64) -> Option<Instant> {
+        self.blocked_at.filter(|(_, sent_then)| *sent_then == sent).map(|(at, _)| at)
     }
 
     #[inline]

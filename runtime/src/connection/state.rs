@@ -16,7 +16,7 @@ use super::availability::{Availability, abandoned};
 use super::frame_writer::FrameWriter;
 use super::parked::{CallKind, CallTimeout, Parked, ParkedCalls, WaitReason};
 use super::peer_services::PeerServices;
-use super::permits::Permits;
+use super::permits::{PermitCounts, Permits};
 use super::streams::HandlerStreams;
 use super::task::CloseReason;
 use super::user_code;
@@ -176,11 +176,13 @@ impl<F: Framing> State<F> {
         self.has_suspect
     }
 
-    /// Returns `true` if a call has timed out because the peer does not read or answer earlier
-    /// ones, and no request was sent since.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.permits.is_blocked(self.connection.sent_requests())
-            && (!self.is_written() || self.connection.has_max_oneways())
+    /// Counts of the permits of the peer.
+    pub(super) fn permit_counts(&self) -> PermitCounts {
+        let blocked_since = self
+            .permits
+            .blocked_since(self.connection.sent_requests())
+            .filter(|_| !self.is_written() || self.connection.has_max_oneways());
+        self.permits.counts(self.connection.oldest_cancel().into_iter().chain(blocked_since).min())
     }
 
     /// Takes a permit for a call that can start now. Returns `false` if none is available.
@@ -434,7 +436,7 @@ impl<F: Framing> State<F> {
         self.handler_streams.remove_stalled(waiter);
         if let Waiter::Waiting(_, held) = removed {
             let given_up = self.connection.given_up();
-            self.connection.cancel(id);
+            self.connection.cancel(id, Instant::now());
             if held.permit && self.connection.given_up() == given_up {
                 self.permits.uncount();
             }

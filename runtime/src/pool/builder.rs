@@ -98,9 +98,9 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     /// taken. A call in a loop over a stream of the same pool may therefore wait for that stream.
     ///
     /// A call that is dropped or times out counts until its handler has ended, because a handler
-    /// that blocks or computes cannot be stopped. A worker that runs such a handler and has started
-    /// no other call for [`Timeouts::close`](crate::Timeouts::close) is replaced, in the same way
-    /// as by [`recycle_after`](Self::recycle_after). Oneway messages do not count.
+    /// that blocks or computes cannot be stopped. A worker whose handler has not ended
+    /// [`Timeouts::cancel`](crate::Timeouts::cancel) after the cancel is hung, and is killed and
+    /// replaced. Oneway messages do not count.
     pub fn max_in_flight(mut self, calls: u32) -> Self {
         self.options.max_in_flight = calls;
         self
@@ -213,8 +213,10 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     }
 
     /// Sets the policy for timeouts, as [`Builder::on_timeout`] does. [`OnTimeout::Kill`] replaces
-    /// the worker in which the call timed out. Without it, a handler that never yields also blocks
-    /// later calls in its worker.
+    /// the worker in which the call timed out at once. [`OnTimeout::Cancel`], the default, gives its
+    /// handler [`Timeouts::cancel`](crate::Timeouts::cancel) to end. With [`OnTimeout::Abandon`],
+    /// the handler may take as long as it likes, and the call counts towards
+    /// [`max_in_flight`](Self::max_in_flight) until then.
     pub fn on_timeout(self, policy: OnTimeout) -> Self {
         Self { worker: self.worker.on_timeout(policy), ..self }
     }
@@ -354,7 +356,8 @@ impl PoolOptions {
             spawn_rate: self.spawn_rate.unwrap_or((workers.saturating_mul(2).max(8), Duration::from_secs(1))),
             on_crash: worker.on_crash,
             idle_timeout: self.idle_timeout,
-            given_up_limit: worker.timeouts.close,
+            cancel_timeout: worker.timeouts.cancel,
+            hung_timeout: worker.timeouts.drain,
             recycle: self.recycle,
         }
     }

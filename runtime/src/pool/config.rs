@@ -54,9 +54,10 @@ pub(crate) struct PoolConfig {
     pub(crate) on_crash: OnCrash,
     /// Time after which an idle worker above the minimum ends. Zero means never.
     pub(crate) idle_timeout: Duration,
-    /// Time after which a worker that runs a given-up call and starts no other is replaced. Zero
-    /// means never.
-    pub(crate) given_up_limit: Duration,
+    /// Time after which a worker that owes the answer to a cancel is hung. Zero means never.
+    pub(crate) cancel_timeout: Duration,
+    /// Time that the other calls of a hung worker have to end. Zero means no limit.
+    pub(crate) hung_timeout: Duration,
     pub(crate) recycle: RecycleLimits,
 }
 

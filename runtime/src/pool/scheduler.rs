@@ -5,6 +5,8 @@
 //! worker's [permits](WorkerPermits). A call that finds a permit itself is not reported, unless the
 //! scheduler [is contended](Scheduler::is_contended).
 
+mod hang_check;
+mod hung_workers;
 mod lifecycle;
 mod queue;
 mod rate_window;
@@ -23,7 +25,7 @@ pub(crate) use self::lifecycle::EndCause;
 use self::queue::{Queue, QueuedCall};
 use self::rate_window::RateWindow;
 use self::respawn_backoff::RespawnBackoff;
-use self::slot::{Instance, Slot, has_lost_calls};
+use self::slot::{Instance, RequestedEnd, Slot};
 pub(crate) use self::worker_permits::{PermitCounts, WorkerPermits};
 use super::config::PoolConfig;
 
@@ -85,6 +87,8 @@ pub(crate) enum Action<W> {
     Start(InstanceId),
     /// Close a worker that has no calls in flight, and report its end with [`Scheduler::ended`].
     Retire(InstanceId),
+    /// Kill a hung worker, and report its end with [`Scheduler::ended`]. Its calls in flight fail.
+    Kill(InstanceId),
 }
 
 /// Snapshot of a slot, for statistics.
@@ -218,17 +222,12 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// Handles the release of a permit in this slot, of the active worker or a retiring one.
     pub(crate) fn permit_released(&mut self, slot: usize) {
         self.wants_poll |= self.phase == Phase::Draining;
-        let Slot { active, retiring, .. } = &mut self.slots[slot];
-        if let Some(instance) = active {
-            self.wants_poll |= instance.has_reached_recycle_calls()
-                || has_lost_calls(instance.permits.counts())
-                || instance.stuck_since.is_some();
+        if let Some(instance) = &self.slots[slot].active {
+            self.wants_poll |= instance.has_reached_recycle_calls();
         }
-        for instance in retiring {
-            if !instance.is_closing && instance.permits.in_flight() == 0 {
-                instance.is_closing = true;
-                self.actions.push_back(Action::Retire(instance.id));
-            }
+        self.wants_poll |= self.slots[slot].instances().any(Instance::owes_answer);
+        for instance in &mut self.slots[slot].retiring {
+            self.actions.extend(instance.end_if_idle());
         }
         self.fill(slot);
     }
@@ -239,7 +238,9 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// The owner must also treat the pool as contended while it submits a call. Then a permit that
     /// was released before is found here, and a permit that is released later is reported.
     pub(crate) fn is_contended(&self) -> bool {
-        let is_retiring = |slot: &Slot<W>| slot.retiring.iter().any(|instance| !instance.is_closing);
+        let is_retiring = |slot: &Slot<W>| {
+            slot.retiring.iter().any(|instance| instance.requested_end == RequestedEnd::None)
+        };
         self.queue.len() > 0 || self.phase != Phase::Open || self.slots.iter().any(is_retiring)
     }
 

@@ -82,6 +82,7 @@ pub(super) struct PoolState<C: Codec> {
 pub(super) enum SupervisorCommand {
     Start(InstanceId),
     Retire(InstanceId),
+    Kill(InstanceId),
 }
 
 impl<C: Codec> PoolShared<C> {
@@ -256,6 +257,7 @@ impl<C: Codec> PoolState<C> {
                 }
                 Action::Start(id) => self.commands.push(SupervisorCommand::Start(id)),
                 Action::Retire(id) => self.commands.push(SupervisorCommand::Retire(id)),
+                Action::Kill(id) => self.commands.push(SupervisorCommand::Kill(id)),
             }
         }
     }

@@ -116,12 +116,6 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
             } else {
                 unsent_until = None;
             }
-            let wake = async {
-                match wake {
-                    Some(at) => sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 Ok(()) = self.stop.changed() => {
@@ -135,7 +129,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                 Some((id, link, result)) = self.starting.next() => self.started(id, link, result),
                 () = self.shared.notify.notified() => {}
                 _ = memory_check.tick(), if self.checks_memory => self.check_memory(),
-                () = wake => {}
+                () = woken_at(wake) => {}
             }
         }
         self.close().await;
@@ -163,6 +157,15 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     if let Some(worker) = self.workers.get(&id) {
                         // Drain instead of close: sent oneway messages may still be unread.
                         worker.control.stop(StopRequest::Drain);
+                    }
+                }
+                SupervisorCommand::Kill(id) => {
+                    if let Some(RunningWorker { pid, control }) = self.workers.get(&id) {
+                        tracing::warn!(
+                            pid,
+                            "killing a worker of a pool that did not end a cancelled call in time"
+                        );
+                        control.stop(StopRequest::KillHung);
                     }
                 }
             }
@@ -211,7 +214,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         self.killed += usize::from(ending.killed_after_grace);
         let cause = match ending.reason {
             ExitReason::Exited(0) => EndCause::Normal,
-            ExitReason::Overran => EndCause::Overran,
+            ExitReason::Overran | ExitReason::Hung => EndCause::Overran,
             _ => EndCause::Crashed,
         };
         if let Some(crash) = &ending.crash {
@@ -246,16 +249,27 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         loop {
             let stop = (*self.stop.borrow_and_update()).max(StopRequest::Drain);
             self.workers.values().for_each(|worker| worker.control.stop(stop));
+            // A worker that drains may be hung.
+            let wake = self.run_commands();
             tokio::select! {
                 ended = self.ending.next() => match ended {
                     Some((id, ending)) => self.ended(id, ending),
                     None => break,
                 },
                 Ok(()) = self.stop.changed() => {}
+                () = self.shared.notify.notified() => {}
+                () = woken_at(wake) => {}
             }
         }
         self.shared.end.send_replace(Some(PoolEnd::Closed { killed: self.killed }));
         self.shared.stats.send_replace(self.shared.stats());
+    }
+}
+
+async fn woken_at(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Checks of the frames that leave an endpoint, and of their effect on the other endpoint.
 
 use super::{
-    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Ledger, Oracle, QueuedFrame, Role,
-    TxId, Verdict, ensure, payload, rest_of,
+    Answer, Body, Endpoint, Error, ErrorKind, Event, Executed, Frame, Instant, Ledger, Oracle, QueuedFrame,
+    Role, TxId, Verdict, ensure, payload, rest_of,
 };
 
 impl Oracle {
@@ -62,6 +62,7 @@ impl Oracle {
         &mut self,
         from: Endpoint,
         kind: ErrorKind,
+        now: Instant,
         event: Option<Event<usize>>,
     ) -> Verdict {
         self.summary.refused_frame += 1;
@@ -90,7 +91,7 @@ impl Oracle {
                 let expected = if ended { &[][..] } else { &[number] };
                 self.ended_here(event.as_slice(), expected, kind)?;
                 if !ended {
-                    self.give_up(number);
+                    self.give_up(number, now);
                 }
                 Ok(())
             }

@@ -14,6 +14,10 @@ impl Oracle {
         let is_given_up = |number: &&usize| self.requests[**number].ended;
         let (is, must) = (connection.given_up(), ledger.in_use.iter().filter(is_given_up).count());
         ensure!(is == must, "{end}: given_up() is {is}, not {must}");
+        let cancels = ledger.in_use.iter().filter(is_given_up).map(|&number| &self.requests[number]);
+        let (is, must) =
+            (connection.oldest_cancel(), cancels.filter_map(|request| request.cancelled_at).min());
+        ensure!(is == must, "{end}: oldest_cancel() is {is:?}, not {must:?}");
         let is_cancelled =
             |number: &&usize| matches!(self.requests[**number].answer, Some(Answer::Cancelled));
         let (is, must) = (connection.cancelled(), ledger.serving.iter().filter(is_cancelled).count());

@@ -26,6 +26,8 @@ pub(super) struct Tracked {
     pub(super) never: bool,
     /// `true` if the owner got the result or gave up the call. Always `true` for a oneway message.
     pub(super) ended: bool,
+    /// Time of the cancel, if one was sent.
+    pub(super) cancelled_at: Option<Instant>,
     pub(super) answer: Option<Answer>,
 }
 

@@ -141,7 +141,7 @@ impl World<'_> {
         self.step(|| format!("{from} cancels id {id}"));
         let token = self.pair.cancel(from, &id);
         self.trace.outcome(|| format!("{token:?}"));
-        self.oracle.cancelled(from, &id, token)?;
+        self.oracle.cancelled(from, &id, self.pair.now(), token)?;
         self.check()
     }
 
@@ -204,7 +204,7 @@ impl World<'_> {
         self.step(|| format!("{from} cannot encode its frame of #{number}: {kind:?}"));
         let event = self.pair.refuse(from, Error::new(kind, format!("could not encode #{number}")));
         self.trace.outcome(|| format!("{event:?}"));
-        self.oracle.refused(from, kind, event)?;
+        self.oracle.refused(from, kind, self.pair.now(), event)?;
         self.check_ready()
     }
 

@@ -18,6 +18,9 @@ pub(crate) enum StopRequest {
     None,
     Drain,
     Close,
+    /// Kills a worker that is hung. Its calls in flight fail as after a crash.
+    KillHung,
+    /// Kills the worker. Its calls in flight fail because it was closed.
     Kill,
 }
 

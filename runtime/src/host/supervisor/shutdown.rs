@@ -128,9 +128,13 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
         request: StopRequest,
         stop: &mut watch::Receiver<StopRequest>,
     ) -> WorkerExit {
-        if request == StopRequest::Kill {
-            self.link.fail(Availability::Closed, worker_closed);
-            return self.kill(false).await;
+        match request {
+            StopRequest::Kill => {
+                self.link.fail(Availability::Closed, worker_closed);
+                return self.kill(false).await;
+            }
+            StopRequest::KillHung => return self.kill_hung(stop).await,
+            StopRequest::None | StopRequest::Drain | StopRequest::Close => {}
         }
         self.link.close(GoAway::End, worker_closed);
         match self.ending(StopRequest::Kill, stop).await {
@@ -138,6 +142,14 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
             Ending::Requested(_) => self.kill(false).await,
             Ending::Late => self.kill_after_grace(stop).await,
         }
+    }
+
+    async fn kill_hung(&mut self, stop: &mut watch::Receiver<StopRequest>) -> WorkerExit {
+        self.kill(false).await;
+        let reason = self.end_after(ProcessEvent::Exited(ExitReason::Hung), stop).await;
+        let crash = self.crash(reason).await;
+        self.fail_calls(&crash, Availability::Closed);
+        WorkerExit { crash: Some(crash), ..WorkerExit::new(reason) }
     }
 
     async fn kill_after_grace(&mut self, stop: &watch::Receiver<StopRequest>) -> WorkerExit {

@@ -125,8 +125,7 @@ mod tests {
                 in_flight: u32::from(*self.0.0.lock().unwrap()),
                 given_up: 0,
                 acquired: 0,
-                sent: 0,
-                is_blocked: false,
+                unanswered_since: None,
             }
         }
     }
@@ -151,7 +150,8 @@ mod tests {
                 spawn_rate: (1, Duration::from_secs(1)),
                 on_crash: OnCrash::reject(),
                 idle_timeout: Duration::ZERO,
-                given_up_limit: Duration::ZERO,
+                cancel_timeout: Duration::ZERO,
+                hung_timeout: Duration::ZERO,
                 recycle: RecycleLimits::default(),
             };
             let worker = LoomWorker(Arc::new((Mutex::new(false), AtomicU32::new(0))));

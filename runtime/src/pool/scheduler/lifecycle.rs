@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::hang_check::HangCheck;
+use super::slot::RequestedEnd;
 use super::{
     Action, Instance, InstanceId, Phase, Refusal, Scheduler, Slot, Ticket, WorkerPermits, rendezvous_hash,
 };
@@ -14,7 +16,8 @@ pub(crate) enum EndCause {
     /// The worker exited with code 0.
     Normal,
     Crashed,
-    /// The worker was killed because a call timed out. This does not count as a crash.
+    /// The worker was killed because a call timed out, or because it was hung. This does not count
+    /// as a crash.
     Overran,
 }
 
@@ -33,14 +36,14 @@ impl<W: WorkerPermits> Scheduler<W> {
         let instance = Instance {
             id,
             permits,
-            is_closing: false,
+            requested_end: RequestedEnd::None,
             since: now,
             recycle_calls: self.jittered_limit(recycle.calls).min(max_calls),
             max_calls,
             expires_at: (!recycle.age.is_zero()).then(|| now + self.jittered(recycle.age)),
             max_memory_bytes: self.jittered_limit(recycle.memory_bytes),
             resident_bytes: None,
-            stuck_since: None,
+            hang: HangCheck::default(),
             idle_since: None,
         };
         instance.permits.open(self.config.max_in_flight, instance.recycle_calls, max_calls);
@@ -136,7 +139,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     }
 
     /// Refuses queued calls that wait for workers that keep crashing.
-    fn refuse_hopeless(&mut self) {
+    pub(super) fn refuse_hopeless(&mut self) {
         if self.is_broken() {
             let is_hopeless = |slot| self.is_hopeless(slot);
             let calls: Vec<_> = self
@@ -222,14 +225,15 @@ impl<W: WorkerPermits> Scheduler<W> {
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
         self.wants_poll = false;
         if self.phase == Phase::Closed {
-            return None;
+            return self.end_hung(now);
         }
         // Uses permits whose release is not yet reported, so that no needed worker is retired.
         self.fill_all();
         self.retire_exhausted();
+        let checked = self.end_hung(now);
         let started = self.start_missing(now);
         let replaced = self.replace_one(now);
-        earliest(earliest(started, replaced), self.retire_idle(now))
+        [checked, started, replaced, self.retire_idle(now)].into_iter().flatten().min()
     }
 
     /// Retires workers that may start no more calls, which makes room for others.
@@ -285,28 +289,17 @@ impl<W: WorkerPermits> Scheduler<W> {
 
     /// Starts a replacement for the oldest worker that needs one, unless one is being replaced.
     fn replace_one(&mut self, now: Instant) -> Option<Instant> {
-        let given_up_limit = self.config.given_up_limit;
-        let instances = self.slots.iter_mut().filter_map(|slot| slot.active.as_mut());
-        instances.for_each(|instance| instance.check_stuck(now));
-        // While the pool drains, only queued calls need a replacement. A broken pool starts one
-        // worker at a time, and replaces only workers that could not take queued calls otherwise.
-        let is_needed = self.phase == Phase::Open || self.queue.len() > 0;
-        let is_broken = self.is_broken();
-        let is_busy = |slot: &Slot<W>| slot.is_replacing() || (is_broken && slot.starting.is_some());
-        if !is_needed || self.slots.iter().any(is_busy) {
+        // A broken pool starts one worker at a time, and keeps those that it has.
+        let is_replaced = self.phase == Phase::Open && !self.is_broken();
+        if !is_replaced || self.slots.iter().any(Slot::is_replacing) {
             return None;
         }
-        let ends_at = |instance: &Instance<W>| {
-            let expires_at = instance.expires_at.filter(|_| !is_broken);
-            earliest(expires_at, instance.stuck_until(given_up_limit))
-        };
         let is_due = |instance: &&Instance<W>| {
-            ends_at(instance).is_some_and(|end| end <= now)
-                || (!is_broken && instance.needs_replacement(self.reload_from))
+            instance.expires_at.is_some_and(|end| end <= now) || instance.needs_replacement(self.reload_from)
         };
         let active = self.slots.iter().filter_map(|slot| slot.active.as_ref());
         let oldest = active.clone().filter(is_due).min_by_key(|instance| instance.id.number);
-        let Some(oldest) = oldest else { return active.filter_map(ends_at).min() };
+        let Some(oldest) = oldest else { return active.filter_map(|instance| instance.expires_at).min() };
         let slot = oldest.id.slot;
         let allowed = self.starts.next(now);
         let bounds = [self.slots[slot].backoff_until, self.backoff.broken_until(), Some(allowed)];
@@ -355,12 +348,9 @@ impl<W: WorkerPermits> Scheduler<W> {
         wake
     }
 
-    fn retire(&mut self, mut instance: Instance<W>) {
+    pub(super) fn retire(&mut self, mut instance: Instance<W>) {
         instance.permits.close();
-        if instance.permits.in_flight() == 0 {
-            instance.is_closing = true;
-            self.actions.push_back(Action::Retire(instance.id));
-        }
+        self.actions.extend(instance.end_if_idle());
         self.slots[instance.id.slot].retiring.push(instance);
     }
 
@@ -384,7 +374,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     }
 }
 
-fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -1,8 +1,10 @@
 //! Slots of a pool, and the workers in them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{InstanceId, PermitCounts, WorkerPermits};
+use super::hang_check::HangCheck;
+use super::{Action, InstanceId, WorkerPermits};
+use crate::pool::config::PoolConfig;
 
 /// Slot for one worker at a time. A key belongs to a slot, so it stays there if the worker is
 /// replaced.
@@ -56,13 +58,21 @@ impl<W> Slot<W> {
     }
 }
 
+/// End of a worker that the owner of the scheduler was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestedEnd {
+    None,
+    Close,
+    Kill,
+}
+
 /// A worker that has come up.
 #[derive(Debug)]
 pub(super) struct Instance<W> {
     pub(super) id: InstanceId,
     pub(super) permits: W,
-    /// `true` if the supervisor was asked to close the worker.
-    pub(super) is_closing: bool,
+    /// End that the supervisor was asked for.
+    pub(super) requested_end: RequestedEnd,
     /// Time at which the worker came up.
     pub(super) since: Instant,
     /// Number of calls after which the worker is replaced.
@@ -74,8 +84,7 @@ pub(super) struct Instance<W> {
     /// Resident memory in bytes above which the worker is replaced.
     pub(super) max_memory_bytes: u64,
     pub(super) resident_bytes: Option<u64>,
-    /// Time since which the worker has been stuck, and the number of requests sent by then.
-    pub(super) stuck_since: Option<(Instant, u64)>,
+    pub(super) hang: HangCheck,
     /// Time since which the worker has started no call, and the number of calls started by then.
     pub(super) idle_since: Option<(Instant, u64)>,
 }
@@ -87,17 +96,6 @@ impl<W: WorkerPermits> Instance<W> {
         counts.acquired.saturating_sub(counts.in_flight.into())
     }
 
-    /// Updates the time since which the worker is stuck: a given-up call keeps a permit, or calls
-    /// time out because the worker does not read, and meanwhile no request was sent to it.
-    pub(super) fn check_stuck(&mut self, now: Instant) {
-        let counts = self.permits.counts();
-        self.stuck_since = match self.stuck_since {
-            _ if !has_lost_calls(counts) => None,
-            Some(since) if since.1 == counts.sent => Some(since),
-            _ => Some((now, counts.sent)),
-        };
-    }
-
     pub(super) fn has_reached_recycle_calls(&self) -> bool {
         self.permits.counts().acquired >= self.recycle_calls
     }
@@ -107,12 +105,6 @@ impl<W: WorkerPermits> Instance<W> {
         self.permits.counts().acquired >= self.max_calls
     }
 
-    /// Returns the time at which the worker has been stuck for too long. A limit of zero is no
-    /// limit.
-    pub(super) fn stuck_until(&self, given_up_limit: Duration) -> Option<Instant> {
-        self.stuck_since.filter(|_| !given_up_limit.is_zero()).map(|(since, _)| since + given_up_limit)
-    }
-
     /// Returns `true` if the worker must be replaced, whatever the time. Instances with numbers
     /// below `reload_from` are outdated.
     pub(super) fn needs_replacement(&self, reload_from: u64) -> bool {
@@ -120,10 +112,30 @@ impl<W: WorkerPermits> Instance<W> {
             || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
             || self.id.number < reload_from
     }
-}
 
-/// Returns `true` if a call has timed out, or was dropped, and the worker may be stuck because of
-/// it.
-pub(super) fn has_lost_calls(counts: PermitCounts) -> bool {
-    counts.given_up > 0 || counts.is_blocked
+    /// Returns `true` if the worker has not answered a cancel yet.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.permits.counts().unanswered_since.is_some()
+    }
+
+    /// Checks if the worker is hung. Returns the time of the next check.
+    pub(super) fn check_hang(&mut self, now: Instant, config: &PoolConfig) -> Option<Instant> {
+        let unanswered_since = self.permits.counts().unanswered_since;
+        self.hang.update(unanswered_since, now, config.cancel_timeout, config.hung_timeout)
+    }
+
+    /// Returns the action that ends a worker which takes no more calls, if none is in flight and
+    /// the action was not returned before.
+    pub(super) fn end_if_idle(&mut self) -> Option<Action<W>> {
+        if self.permits.in_flight() > 0 { None } else { self.end() }
+    }
+
+    /// Returns the action that ends a worker which takes no more calls, unless it was returned
+    /// before.
+    pub(super) fn end(&mut self) -> Option<Action<W>> {
+        let requested = if self.hang.is_hung() { RequestedEnd::Kill } else { RequestedEnd::Close };
+        let is_new = std::mem::replace(&mut self.requested_end, requested) != requested;
+        let action = if requested == RequestedEnd::Kill { Action::Kill } else { Action::Retire };
+        is_new.then(|| action(self.id))
+    }
 }

@@ -47,6 +47,9 @@ counts! {
     reload_failed,
     given_up,
     given_up_ended,
+    hung,
+    killed,
+    killed_late,
     exhausted,
     abandoned,
 }

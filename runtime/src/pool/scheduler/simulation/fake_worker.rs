@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::super::{InstanceId, PermitCounts, WorkerPermits};
 
@@ -16,7 +17,8 @@ pub(super) struct FakeWorker {
 struct FakePermits {
     max_in_flight: u32,
     in_flight: u32,
-    given_up: u32,
+    /// Times at which calls were given up, the oldest first.
+    given_up: Vec<Instant>,
     started: u64,
     recycle_calls: u64,
     max_calls: u64,
@@ -25,7 +27,7 @@ struct FakePermits {
 
 impl FakePermits {
     fn available(&self) -> u32 {
-        let free = self.max_in_flight - self.in_flight - self.given_up;
+        let free = self.max_in_flight - self.in_flight - self.given_up.len() as u32;
         let is_exhausted = self.started >= self.max_calls;
         if self.is_open && !is_exhausted { free } else { 0 }
     }
@@ -45,19 +47,21 @@ impl FakeWorker {
     }
 
     /// Gives up a call, which still runs.
-    pub(super) fn give_up_call(&self) -> bool {
-        self.permits.borrow_mut().given_up += 1;
+    pub(super) fn give_up_call(&self, now: Instant) -> bool {
+        self.permits.borrow_mut().given_up.push(now);
         self.end_call()
     }
 
-    /// Ends a given-up call.
-    pub(super) fn end_given_up(&self) {
-        self.permits.borrow_mut().given_up -= 1;
+    /// Ends a call that was given up at this time.
+    pub(super) fn end_given_up(&self, since: Instant) {
+        let given_up = &mut self.permits.borrow_mut().given_up;
+        let at = given_up.iter().position(|other| *other == since).expect("the call was given up");
+        given_up.remove(at);
     }
 
     /// Ends all given-up calls, because the worker has ended.
     pub(super) fn forget_given_up(&self) {
-        self.permits.borrow_mut().given_up = 0;
+        self.permits.borrow_mut().given_up.clear();
     }
 }
 
@@ -90,8 +94,8 @@ impl WorkerPermits for FakeWorker {
     }
 
     fn counts(&self) -> PermitCounts {
-        let FakePermits { is_open, in_flight, given_up, started, .. } = *self.permits.borrow();
-        let (acquired, sent) = (started, started);
-        PermitCounts { is_open, in_flight, given_up, acquired, sent, is_blocked: false }
+        let FakePermits { is_open, in_flight, ref given_up, started: acquired, .. } = *self.permits.borrow();
+        let (unanswered_since, given_up) = (given_up.first().copied(), given_up.len() as u32);
+        PermitCounts { is_open, in_flight, given_up, acquired, unanswered_since }
     }
 }

@@ -17,8 +17,8 @@ pub(super) struct Model {
     /// Calls in `inside` that were made again. They count toward the limit and may exceed it.
     again: HashSet<Ticket>,
     pub(super) running: Vec<RunningCall>,
-    /// Workers of the calls that were given up and still run.
-    pub(super) given_up: Vec<InstanceId>,
+    /// Calls that were given up and still run: their workers, and the time of each.
+    pub(super) given_up: Vec<(InstanceId, Instant)>,
     /// For each worker, the number of calls that it started.
     started: HashMap<InstanceId, u64>,
     pub(super) starting: Vec<InstanceId>,
@@ -29,6 +29,9 @@ pub(super) struct Model {
     pub(super) lost: HashSet<InstanceId>,
     /// Workers that were asked to close.
     pub(super) closing: HashSet<InstanceId>,
+    /// Workers that are hung, and the time since which they are.
+    hung: HashMap<InstanceId, Instant>,
+    killed: HashSet<InstanceId>,
     starts: VecDeque<Instant>,
     /// Times at which workers were lost, if they are to be replaced.
     losses: VecDeque<Instant>,
@@ -76,6 +79,8 @@ impl Model {
             retiring: HashSet::new(),
             lost: HashSet::new(),
             closing: HashSet::new(),
+            hung: HashMap::new(),
+            killed: HashSet::new(),
             losses: VecDeque::new(),
             failed_starts: 0,
             is_broken: false,
@@ -178,7 +183,7 @@ impl Model {
 
     /// Number of calls that run in a worker, including those that were given up.
     fn in_worker(&self, id: InstanceId) -> usize {
-        let running = self.running.iter().map(|call| call.id).chain(self.given_up.iter().copied());
+        let running = self.running.iter().map(|call| call.id).chain(self.given_up.iter().map(|(id, _)| *id));
         running.filter(|running| *running == id).count()
     }
 
@@ -211,6 +216,34 @@ impl Model {
         } else {
             assert!(self.retiring.remove(&id), "{id:?} was not retiring");
         }
+    }
+
+    /// Records that a worker takes no more calls because it is hung. Returns `true` if that is new.
+    pub(super) fn hang(&mut self, id: InstanceId, now: Instant) -> bool {
+        if self.hung.contains_key(&id) {
+            return false;
+        }
+        let timeout = self.config.cancel_timeout;
+        let is_late = |given_up: &(InstanceId, Instant)| given_up.0 == id && given_up.1 + timeout <= now;
+        assert!(!timeout.is_zero() && self.given_up.iter().any(is_late), "{id:?} is taken for hung");
+        self.hung.insert(id, now);
+        if self.active[id.slot] == Some(id) {
+            self.active[id.slot] = None;
+            self.retiring.insert(id);
+        }
+        true
+    }
+
+    /// Returns `true` if calls are in flight in the worker, which then has exceeded its time.
+    pub(super) fn kill(&mut self, id: InstanceId, now: Instant) -> bool {
+        assert!(!self.is_abandoned, "a worker is killed without an owner");
+        assert!(self.killed.insert(id), "a worker is killed twice");
+        assert!(self.retiring.remove(&id) || self.closing.contains(&id), "{id:?} takes calls");
+        let is_busy = self.running.iter().any(|call| call.id == id);
+        let timeout = self.config.hung_timeout;
+        let has_had_time = !timeout.is_zero() && self.hung[&id] + timeout <= now;
+        assert!(!is_busy || has_had_time, "{id:?} is killed with a call in flight");
+        is_busy
     }
 
     /// Forgets all workers.

@@ -112,10 +112,10 @@ impl World {
             37..40 => self.resubmit(),
             40..45 => self.cancel(),
             45..60 => self.end_call(),
-            60..62 => self.give_up_call(),
-            62..63 => self.end_given_up(),
-            63..65 => self.report_released(),
-            65..75 => self.finish_start(),
+            60..64 => self.give_up_call(),
+            64..65 => self.end_given_up(),
+            65..67 => self.report_released(),
+            67..75 => self.finish_start(),
             75..78 => self.end_worker(),
             78..79 => self.leave(),
             79..80 => {
@@ -326,8 +326,8 @@ impl World {
             self.counts.given_up += 1;
             let at = self.rng.below(self.model.running.len() as u64) as usize;
             let id = self.model.running.swap_remove(at).id;
-            self.model.given_up.push(id);
-            self.workers[&id].give_up_call();
+            self.model.given_up.push((id, self.now));
+            self.workers[&id].give_up_call(self.now);
             self.scheduler.permit_released(id.slot);
         }
     }
@@ -336,8 +336,8 @@ impl World {
         if !self.model.given_up.is_empty() {
             self.counts.given_up_ended += 1;
             let at = self.rng.below(self.model.given_up.len() as u64) as usize;
-            let id = self.model.given_up.swap_remove(at);
-            self.workers[&id].end_given_up();
+            let (id, since) = self.model.given_up.swap_remove(at);
+            self.workers[&id].end_given_up(since);
             self.scheduler.permit_released(id.slot);
         }
     }
@@ -432,8 +432,17 @@ impl World {
         }
     }
 
+    /// Follows hung workers, which leave their slots without an action if calls are in flight in
+    /// them.
+    fn follow_hung(&mut self) {
+        let retiring = self.scheduler.slots.iter().flat_map(|slot| &slot.retiring);
+        for worker in retiring.filter(|worker| worker.hang.is_hung()) {
+            self.counts.hung += u64::from(self.model.hang(worker.id, self.now));
+        }
+    }
+
     fn forget_given_up(&mut self, id: InstanceId) {
-        self.model.given_up.retain(|given_up| *given_up != id);
+        self.model.given_up.retain(|(given_up, _)| *given_up != id);
         self.workers[&id].forget_given_up();
     }
 
@@ -451,6 +460,7 @@ impl World {
         }
         self.follow_moves();
         self.follow_exhausted();
+        self.follow_hung();
         self.model.check_queue_limit(self.scheduler.queue.inside(), self.scheduler.queued());
         if self.released.is_empty() {
             self.model.check_no_permit_is_unused();
@@ -501,15 +511,27 @@ impl World {
             }
             Action::Start(id) => {
                 self.follow_exhausted();
+                self.follow_hung();
                 self.model.start(id, self.now, self.scheduler.is_broken());
             }
             Action::Retire(id) => {
                 self.counts.retired += 1;
                 self.follow_exhausted();
+                self.follow_hung();
                 self.model.retire(id);
                 if self.rng.chance(50) {
                     self.forget_given_up(id);
                     self.scheduler.ended(id, EndCause::Normal, self.now);
+                }
+            }
+            Action::Kill(id) => {
+                self.counts.killed += 1;
+                self.follow_exhausted();
+                self.follow_hung();
+                self.counts.killed_late += u64::from(self.model.kill(id, self.now));
+                if self.rng.chance(50) {
+                    self.forget_given_up(id);
+                    self.scheduler.ended(id, EndCause::Overran, self.now);
                 }
             }
         }
@@ -535,8 +557,8 @@ impl World {
                 0 => self.end_call(),
                 1 => self.finish_start(),
                 3 => self.resubmit(),
-                // With a limit, a worker whose calls never end is replaced.
-                2 if self.config.given_up_limit.is_zero() => self.end_given_up(),
+                // With a timeout, a worker whose calls never end is replaced.
+                2 if self.config.cancel_timeout.is_zero() => self.end_given_up(),
                 _ => self.now = self.wake.map_or(self.now, |wake| wake.max(self.now)),
             }
             self.settle();
@@ -561,7 +583,8 @@ fn random_config(rng: &mut Rng) -> PoolConfig {
         spawn_rate: (1 + rng.below(6) as u32, Duration::from_millis(1 + rng.below(1000))),
         on_crash: OnCrash::reject().backoff(Duration::from_millis(10), Duration::from_secs(1)),
         idle_timeout: Duration::from_millis(limit(rng, 1000)),
-        given_up_limit: Duration::from_millis(limit(rng, 1000)),
+        cancel_timeout: Duration::from_millis(if rng.chance(70) { 1 + rng.below(300) } else { 0 }),
+        hung_timeout: Duration::from_millis(if rng.chance(70) { 1 + rng.below(50) } else { 0 }),
         recycle: RecycleLimits {
             calls: limit(rng, 8),
             max_calls: limit(rng, 8),
