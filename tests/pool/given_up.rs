@@ -121,6 +121,8 @@ async fn a_worker_that_does_not_read_oneway_messages_is_replaced() {
         let client = JobsClient::new(pool.clone());
         soon(client.spin_forever()).await.unwrap();
         soon(client.length_note("x".repeat(LARGE))).await.unwrap();
+        let error = soon(client.length_note("x".repeat(LARGE))).await.unwrap_err();
+        assert_eq!(error.to_string().contains("was killed"), on_timeout == OnTimeout::Kill, "{error}");
         until_answered(&client).await;
         assert_eq!(pool.stats().restarts(), 1);
     }

@@ -17,6 +17,7 @@ mod settings;
 mod shutdown;
 mod stage;
 mod starting;
+mod stats;
 mod streams;
 mod unpolled;
 mod unsent;

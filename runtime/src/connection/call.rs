@@ -15,7 +15,7 @@ use self::parked_call::ParkedCall;
 pub(crate) use self::target::CallTarget;
 use super::link_calls::LinkCalls;
 use super::parked::{CallKind, CallTimeout, WaitReason};
-use super::state::current_runtime;
+use super::state::{add_kill, current_runtime};
 use super::streams::{Progress, StreamingCall};
 use super::waiters::{Held, Polled};
 use super::{Link, user_code, wake_all};
@@ -333,9 +333,11 @@ impl<T: CallTarget> Call<T> {
             alarm.poll(cx).is_ready()
         });
         if has_timed_out {
-            let error = parked.timed_out(reason);
+            let mut error = parked.timed_out(reason);
             self.state = CallState::Done;
-            self.unpark(key, Some(reason));
+            if self.unpark(key, Some(reason)) {
+                add_kill(&mut error);
+            }
             return Poll::Ready(Err(error));
         }
         Poll::Pending
@@ -368,21 +370,21 @@ impl<T: CallTarget> Call<T> {
     }
 
     /// Ends the wait of a parked call, and releases its permit. `timed_out`: reason of the wait, if
-    /// it has taken too long.
+    /// it has taken too long. Returns `true` if the worker is killed because of that.
     #[cold]
-    fn unpark(&mut self, key: u64, timed_out: Option<WaitReason>) {
+    fn unpark(&mut self, key: u64, timed_out: Option<WaitReason>) -> bool {
         self.has_permit = false;
         // Its waker is dropped after the mutex is released.
-        let _removed = self.link().change(|state| {
-            let removed = state.remove_parked(key)?;
-            if let Some(reason) = timed_out {
-                state.parked_call_timed_out(reason);
-            }
-            if removed.has_permit {
+        let (_removed, is_killed) = self.link().change(|state| {
+            let removed = state.remove_parked(key);
+            let timed_out = timed_out.filter(|_| removed.is_some());
+            let is_killed = timed_out.is_some_and(|reason| state.parked_call_timed_out(reason));
+            if removed.as_ref().is_some_and(|removed| removed.has_permit) {
                 state.release_unused_permit();
             }
-            Some(removed)
+            (removed, is_killed)
         });
+        is_killed
     }
 
     /// Polls a call that has moved to another link with its connection.

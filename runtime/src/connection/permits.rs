@@ -23,6 +23,8 @@ pub(super) struct Permits {
     /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
+    /// Number of calls that timed out since the last `open`.
+    timeouts: u64,
     /// Time at which a call timed out because the peer did not read or answer earlier ones, and the
     /// number of requests sent by then.
     blocked_at: Option<(Instant, u64)>,
@@ -44,6 +46,8 @@ pub(crate) struct PermitCounts {
     /// Number of permits that were acquired, including those of calls in flight, without those of
     /// calls that were not sent.
     pub(crate) acquired: u64,
+    /// Number of calls that timed out.
+    pub(crate) timeouts: u64,
     /// Time since which the worker owes the answer to a cancel, or since which a call has timed out
     /// because the worker does not read, and no request was sent.
     pub(crate) unanswered_since: Option<Instant>,
@@ -65,7 +69,7 @@ impl Permits {
 
     /// Opens `max` permits, of which `max_acquired` can be acquired in all, one after the other.
     pub(super) fn open(&mut self, max: u32, due_acquired: u64, max_acquired: u64) {
-        (self.max, self.acquired, self.is_open) = (max, 0, true);
+        (self.max, self.acquired, self.timeouts, self.is_open) = (max, 0, 0, true);
         (self.due_acquired, self.max_acquired) = (due_acquired, max_acquired);
         self.blocked_at = None;
         self.publish();
@@ -110,6 +114,7 @@ impl Permits {
             in_flight: self.taken,
             given_up: self.given_up,
             acquired: self.acquired,
+            timeouts: self.timeouts,
             unanswered_since,
         }
     }
@@ -144,6 +149,10 @@ impl Permits {
     #[cold]
     pub(super) fn uncount(&mut self) {
         self.acquired = self.acquired.saturating_sub(1);
+    }
+
+    pub(super) fn add_timeouts(&mut self, calls: usize) {
+        self.timeouts += calls as u64;
     }
 
     /// Records that a call has timed out because the peer did not read or answer earlier ones.

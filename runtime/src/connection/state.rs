@@ -263,18 +263,20 @@ impl<F: Framing> State<F> {
         self.parked.remove(key)
     }
 
-    /// Handles the timeout of a parked call.
+    /// Handles the timeout of a parked call. Returns `true` if the worker is killed because of it.
     #[cold]
-    pub(super) fn parked_call_timed_out(&mut self, reason: WaitReason) {
+    pub(super) fn parked_call_timed_out(&mut self, reason: WaitReason) -> bool {
         if let WaitReason::Restart | WaitReason::Suspect = reason {
-            return;
+            return false;
         }
+        self.permits.add_timeouts(1);
         self.call_blocked();
         if self.on_timeout == OnTimeout::Kill && !self.overran {
             self.overran = true;
             self.permits.close();
             self.wake_task();
         }
+        self.overran
     }
 
     /// Records that a call has timed out because the peer does not read or answer earlier ones.
@@ -582,14 +584,20 @@ impl<F: Framing> State<F> {
         self.start_timeouts();
         if let Some(until) = until {
             let is_queue_full = self.is_item_queue_full();
-            let expired = self.connection.handle_timeout(until);
+            let mut expired = self.connection.handle_timeout(until);
+            self.permits.add_timeouts(expired.len());
             self.update_given_up();
             if expired.iter().any(is_unsent) {
                 self.call_blocked();
             }
             // A full queue keeps the caller from sending its items: the worker does not read.
-            let is_overrun = |event| is_queue_full || !waited_for_caller(event);
-            self.overran |= self.on_timeout == OnTimeout::Kill && expired.iter().any(is_overrun);
+            let is_overrun = |event: &&mut Event<usize>| is_queue_full || !waited_for_caller(event);
+            if self.on_timeout == OnTimeout::Kill {
+                for event in expired.iter_mut().filter(is_overrun) {
+                    self.overran = true;
+                    error_mut(event).into_iter().for_each(add_kill);
+                }
+            }
             self.complete_all(expired);
             if self.overran {
                 self.permits.close();
@@ -833,6 +841,23 @@ fn is_unsent(event: &Event<usize>) -> bool {
         _ => return false,
     };
     matches!(result, Err(error) if error.executed() == Executed::No)
+}
+
+/// Error with which a call has ended.
+#[cold]
+fn error_mut(event: &mut Event<usize>) -> Option<&mut Error> {
+    match event {
+        Event::Answered { result, .. } => result.as_mut().err(),
+        Event::StreamEnded { end, .. } => end.result.as_mut().err(),
+        _ => None,
+    }
+}
+
+/// Adds to the error of a call that has timed out that its worker is killed because of that.
+#[cold]
+pub(super) fn add_kill(error: &mut Error) {
+    let text = format!("{error}; its worker was killed because of that, as set by `OnTimeout::Kill`");
+    *error = Error::new(error.kind(), text).with_executed(error.executed()).of_call();
 }
 
 /// Returns `true` if a call with streams has timed out while it waited for its own caller.

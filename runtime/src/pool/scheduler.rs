@@ -25,6 +25,7 @@ pub(crate) use self::lifecycle::EndCause;
 use self::queue::{Queue, QueuedCall};
 use self::rate_window::RateWindow;
 use self::respawn_backoff::RespawnBackoff;
+pub(crate) use self::slot::SlotTotals;
 use self::slot::{Instance, RequestedEnd, Slot};
 pub(crate) use self::worker_permits::{PermitCounts, WorkerPermits};
 use super::config::PoolConfig;
@@ -100,9 +101,7 @@ pub(crate) struct SlotSnapshot<'a, W> {
     pub(crate) in_flight: u32,
     pub(crate) given_up: u32,
     pub(crate) retiring: usize,
-    pub(crate) done: u64,
-    pub(crate) crashes: u64,
-    pub(crate) starts: u64,
+    pub(crate) totals: SlotTotals,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,9 +269,10 @@ impl<W: WorkerPermits> Scheduler<W> {
             in_flight: slot.instances().map(|instance| instance.permits.in_flight()).sum(),
             given_up: slot.instances().map(|instance| instance.permits.counts().given_up).sum(),
             retiring: slot.retiring.len(),
-            done: slot.done + slot.instances().map(Instance::done).sum::<u64>(),
-            crashes: slot.crashes,
-            starts: slot.starts,
+            totals: slot.instances().fold(slot.totals, |mut totals, instance| {
+                totals.add_calls(instance.permits.counts());
+                totals
+            }),
         })
     }
 

@@ -76,6 +76,8 @@ pub(super) struct PoolState<C: Codec> {
     pub(super) queue_stats: QueueStats,
     /// Error of the last worker that ended unexpectedly or did not come up.
     pub(super) last_failure: Option<Error>,
+    /// The same for each slot.
+    pub(super) last_errors: HashMap<usize, Error>,
 }
 
 /// Command to the pool's supervisor.
@@ -99,6 +101,7 @@ impl<C: Codec> PoolShared<C> {
             commands: Vec::new(),
             queue_stats: QueueStats::default(),
             last_failure: None,
+            last_errors: HashMap::new(),
         };
         Self {
             codec: starter.codec.clone(),
@@ -214,6 +217,12 @@ fn with_memory(mut stats: Stats) -> Stats {
 }
 
 impl<C: Codec> PoolState<C> {
+    /// Records that a worker of this slot has ended unexpectedly, or did not come up.
+    pub(super) fn failed(&mut self, slot: usize, error: Error) {
+        self.last_errors.insert(slot, error.clone());
+        self.last_failure = Some(error);
+    }
+
     fn stats(&self) -> Stats {
         let worker = |(at, slot): (usize, SlotSnapshot<'_, WorkerHandle<C>>)| WorkerStats {
             id: WorkerId(at),
@@ -226,9 +235,13 @@ impl<C: Codec> PoolState<C> {
             in_flight: slot.in_flight,
             given_up: slot.given_up,
             retiring: slot.retiring,
-            done: slot.done,
-            crashes: slot.crashes,
-            restarts: slot.starts.saturating_sub(1),
+            done: slot.totals.done,
+            timeouts: slot.totals.timeouts,
+            crashes: slot.totals.crashes,
+            killed: slot.totals.killed,
+            hung: slot.totals.hung,
+            restarts: slot.totals.starts.saturating_sub(1),
+            last_error: self.last_errors.get(&at).cloned(),
             memory: None,
             age: slot.active.map_or(Duration::ZERO, |(_, since)| since.elapsed()),
         };

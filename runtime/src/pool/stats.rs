@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use isolated_workers_core::Error;
+
 use super::WorkerId;
 use crate::Status;
 
 /// Snapshot of a pool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Stats {
     /// Statistics of each slot, in the order of the worker ids.
@@ -24,7 +26,8 @@ impl Stats {
     pub(super) fn workers_changed(&self, now: &Self) -> bool {
         let lives = |stats: &Self| {
             let life = |worker: &WorkerStats| {
-                (worker.status, worker.pid, worker.restarts, worker.crashes, worker.retiring)
+                let WorkerStats { status, pid, restarts, crashes, killed, hung, retiring, .. } = *worker;
+                (status, pid, restarts, crashes, killed, hung, retiring)
             };
             stats.workers.iter().map(life).collect::<Vec<_>>()
         };
@@ -34,6 +37,21 @@ impl Stats {
     /// Returns the number of workers that were started to replace earlier workers, for any reason.
     pub fn restarts(&self) -> u64 {
         self.workers.iter().map(|worker| worker.restarts).sum()
+    }
+
+    /// Returns the number of calls that timed out in a worker.
+    pub fn timeouts(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.timeouts).sum()
+    }
+
+    /// Returns the number of workers that were [killed](WorkerStats::killed).
+    pub fn killed(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.killed).sum()
+    }
+
+    /// Returns the number of workers that were [hung](WorkerStats::hung).
+    pub fn hung(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.hung).sum()
     }
 }
 
@@ -58,7 +76,7 @@ impl QueueStats {
 }
 
 /// Snapshot of a worker of a pool, with totals that include its predecessors in the same slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerStats {
     /// Id of the worker, which its successors keep.
@@ -76,8 +94,22 @@ pub struct WorkerStats {
     pub retiring: usize,
     /// Number of calls that have ended, including those of predecessors.
     pub done: u64,
+    /// Number of calls that timed out after the worker had got them. Calls that were dropped do not
+    /// count, and neither do those that timed out in the queue.
+    pub timeouts: u64,
     /// Number of workers that crashed or did not come up.
     pub crashes: u64,
+    /// Number of workers that were killed because a call timed out
+    /// ([`OnTimeout::Kill`](crate::OnTimeout)), because they were [hung](Self::hung), or because
+    /// they answered no ping ([`Heartbeat`](crate::Heartbeat)). Only the last count as crashes,
+    /// too.
+    pub killed: u64,
+    /// Number of workers that were hung: they did not end a cancelled call within
+    /// [`Timeouts::cancel`](crate::Timeouts::cancel), or answered no ping.
+    pub hung: u64,
+    /// Error of the last worker that crashed, was killed or did not come up. Its
+    /// [`crash`](Error::crash) has the details. `None` if there was none.
+    pub last_error: Option<Error>,
     /// Number of workers that came up after the first one in this slot.
     pub restarts: u64,
     /// Resident memory of the process in bytes. Only on Linux.

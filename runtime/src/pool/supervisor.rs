@@ -202,7 +202,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     let _ = ready.send(Err(error.clone()));
                 }
                 self.shared.update(|state| {
-                    state.last_failure = Some(error);
+                    state.failed(id.slot, error);
                     state.scheduler.start_failed(id, now);
                 });
             }
@@ -215,6 +215,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         let cause = match ending.reason {
             ExitReason::Exited(0) => EndCause::Normal,
             ExitReason::Overran | ExitReason::Hung => EndCause::Overran,
+            ExitReason::Unresponsive => EndCause::Unresponsive,
             _ => EndCause::Crashed,
         };
         if let Some(crash) = &ending.crash {
@@ -224,7 +225,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         }
         self.shared.update(|state| {
             if let Some(crash) = ending.crash {
-                state.last_failure = Some(Error::crashed(crash));
+                state.failed(id.slot, Error::crashed(crash));
             }
             state.scheduler.ended(id, cause, Instant::now());
         });

@@ -125,6 +125,7 @@ mod tests {
                 in_flight: u32::from(*self.0.0.lock().unwrap()),
                 given_up: 0,
                 acquired: 0,
+                timeouts: 0,
                 unanswered_since: None,
             }
         }

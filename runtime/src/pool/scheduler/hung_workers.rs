@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::lifecycle::earliest;
-use super::slot::RequestedEnd;
+use super::slot::{RequestedEnd, Slot};
 use super::{Scheduler, WorkerPermits};
 
 impl<W: WorkerPermits> Scheduler<W> {
@@ -12,17 +12,16 @@ impl<W: WorkerPermits> Scheduler<W> {
     pub(super) fn end_hung(&mut self, now: Instant) -> Option<Instant> {
         let mut wake = None;
         for at in 0..self.slots.len() {
-            let slot = &mut self.slots[at];
-            let check = slot.active.as_mut().and_then(|active| active.check_hang(now, &self.config));
+            let Slot { active, totals, .. } = &mut self.slots[at];
+            let check = active.as_mut().and_then(|active| active.check_hang(now, &self.config, totals));
             wake = earliest(wake, check);
-            if let Some(hung) = slot.active.take_if(|active| active.hang.is_hung()) {
+            if let Some(hung) = active.take_if(|active| active.hang.is_hung()) {
                 self.retire(hung);
                 self.refuse_hopeless();
             }
-            for instance in
-                self.slots[at].retiring.iter_mut().filter(|it| it.requested_end != RequestedEnd::Kill)
-            {
-                let check = instance.check_hang(now, &self.config);
+            let Slot { retiring, totals, .. } = &mut self.slots[at];
+            for instance in retiring.iter_mut().filter(|it| it.requested_end != RequestedEnd::Kill) {
+                let check = instance.check_hang(now, &self.config, totals);
                 if instance.hang.is_kill_due(now) {
                     self.actions.extend(instance.end());
                 } else if instance.hang.is_hung() {

@@ -16,9 +16,21 @@ pub(crate) enum EndCause {
     /// The worker exited with code 0.
     Normal,
     Crashed,
+    /// The worker was killed because it answered no ping.
+    Unresponsive,
     /// The worker was killed because a call timed out, or because it was hung. This does not count
     /// as a crash.
     Overran,
+}
+
+impl EndCause {
+    fn is_crash(self) -> bool {
+        matches!(self, Self::Crashed | Self::Unresponsive)
+    }
+
+    fn is_kill(self) -> bool {
+        matches!(self, Self::Unresponsive | Self::Overran)
+    }
 }
 
 impl<W: WorkerPermits> Scheduler<W> {
@@ -28,7 +40,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if slot.starting.take_if(|starting| *starting == id).is_none() {
             return;
         }
-        slot.starts += 1;
+        slot.totals.starts += 1;
         self.backoff.started();
         self.wants_poll = true;
         let recycle = self.config.recycle;
@@ -59,7 +71,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if slot.starting.take_if(|starting| *starting == id).is_none() {
             return;
         }
-        slot.crashes += 1;
+        slot.totals.crashes += 1;
         slot.early_deaths = slot.early_deaths.saturating_add(1);
         // Aborts a reload: the workers that are up stay.
         self.reload_from = 0;
@@ -70,17 +82,19 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// Handles the end of a worker. Its calls in flight still release their permits.
     pub(crate) fn ended(&mut self, id: InstanceId, cause: EndCause, now: Instant) {
         let slot = &mut self.slots[id.slot];
+        slot.totals.killed += u64::from(cause.is_kill());
+        slot.totals.hung += u64::from(cause == EndCause::Unresponsive);
         for instance in slot.retiring.extract_if(.., |instance| instance.id == id) {
-            slot.done += instance.permits.counts().acquired;
+            slot.totals.add_ended_worker(instance.permits.counts());
         }
         let Some(instance) = slot.active.take_if(|instance| instance.id == id) else { return };
         instance.permits.close();
-        slot.done += instance.permits.counts().acquired;
+        slot.totals.add_ended_worker(instance.permits.counts());
         self.wants_poll = true;
         if cause == EndCause::Overran {
             return self.refuse_hopeless();
         }
-        slot.crashes += u64::from(cause == EndCause::Crashed);
+        slot.totals.crashes += u64::from(cause.is_crash());
         self.vacated(&instance, cause, now);
     }
 
@@ -100,7 +114,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         slot.early_deaths = if ended_early { slot.early_deaths.saturating_add(1) } else { 0 };
         let is_replaced = match self.config.restart {
             Restart::Permanent => true,
-            Restart::Transient => cause == EndCause::Crashed,
+            Restart::Transient => cause.is_crash(),
             Restart::Temporary => false,
         };
         self.lost(instance.id.slot, is_replaced, now);
@@ -215,7 +229,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             slot.starting = None;
             for instance in slot.active.take().into_iter().chain(slot.retiring.drain(..)) {
                 instance.permits.close();
-                slot.done += instance.permits.counts().acquired;
+                slot.totals.add_ended_worker(instance.permits.counts());
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::hang_check::HangCheck;
-use super::{Action, InstanceId, WorkerPermits};
+use super::{Action, InstanceId, PermitCounts, WorkerPermits};
 use crate::pool::config::PoolConfig;
 
 /// Slot for one worker at a time. A key belongs to a slot, so it stays there if the worker is
@@ -22,10 +22,37 @@ pub(super) struct Slot<W> {
     pub(super) backoff_until: Option<Instant>,
     /// `true` if the slot's worker ended and is not replaced.
     pub(super) is_gone: bool,
-    /// Number of calls that ended in workers that are gone.
-    pub(super) done: u64,
-    pub(super) crashes: u64,
-    pub(super) starts: u64,
+    pub(super) totals: SlotTotals,
+}
+
+/// Totals of all workers that a slot has had.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SlotTotals {
+    /// Number of workers that came up.
+    pub(crate) starts: u64,
+    /// Number of workers that crashed or did not come up.
+    pub(crate) crashes: u64,
+    /// Number of workers that were killed because of a timeout or because they were hung.
+    pub(crate) killed: u64,
+    /// Number of workers that were hung.
+    pub(crate) hung: u64,
+    /// Number of calls that ended.
+    pub(crate) done: u64,
+    /// Number of calls that timed out.
+    pub(crate) timeouts: u64,
+}
+
+impl SlotTotals {
+    /// Adds the calls of a worker that runs.
+    pub(super) fn add_calls(&mut self, counts: PermitCounts) {
+        self.done += counts.acquired.saturating_sub(counts.in_flight.into());
+        self.timeouts += counts.timeouts;
+    }
+
+    /// Adds the calls of a worker that has ended. Those in flight end with it.
+    pub(super) fn add_ended_worker(&mut self, counts: PermitCounts) {
+        self.add_calls(PermitCounts { in_flight: 0, ..counts });
+    }
 }
 
 impl<W> Default for Slot<W> {
@@ -37,9 +64,7 @@ impl<W> Default for Slot<W> {
             early_deaths: 0,
             backoff_until: None,
             is_gone: false,
-            done: 0,
-            crashes: 0,
-            starts: 0,
+            totals: SlotTotals::default(),
         }
     }
 }
@@ -90,12 +115,6 @@ pub(super) struct Instance<W> {
 }
 
 impl<W: WorkerPermits> Instance<W> {
-    /// Returns the number of calls that have ended.
-    pub(super) fn done(&self) -> u64 {
-        let counts = self.permits.counts();
-        counts.acquired.saturating_sub(counts.in_flight.into())
-    }
-
     pub(super) fn has_reached_recycle_calls(&self) -> bool {
         self.permits.counts().acquired >= self.recycle_calls
     }
@@ -118,10 +137,17 @@ impl<W: WorkerPermits> Instance<W> {
         self.permits.counts().unanswered_since.is_some()
     }
 
-    /// Checks if the worker is hung. Returns the time of the next check.
-    pub(super) fn check_hang(&mut self, now: Instant, config: &PoolConfig) -> Option<Instant> {
-        let unanswered_since = self.permits.counts().unanswered_since;
-        self.hang.update(unanswered_since, now, config.cancel_timeout, config.hung_timeout)
+    /// Checks if the worker is hung, and counts it if so. Returns the time of the next check.
+    pub(super) fn check_hang(
+        &mut self,
+        now: Instant,
+        config: &PoolConfig,
+        totals: &mut SlotTotals,
+    ) -> Option<Instant> {
+        let (unanswered_since, was_hung) = (self.permits.counts().unanswered_since, self.hang.is_hung());
+        let next = self.hang.update(unanswered_since, now, config.cancel_timeout, config.hung_timeout);
+        totals.hung += u64::from(self.hang.is_hung() && !was_hung);
+        next
     }
 
     /// Returns the action that ends a worker which takes no more calls, if none is in flight and

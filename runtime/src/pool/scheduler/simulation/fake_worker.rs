@@ -96,6 +96,6 @@ impl WorkerPermits for FakeWorker {
     fn counts(&self) -> PermitCounts {
         let FakePermits { is_open, in_flight, ref given_up, started: acquired, .. } = *self.permits.borrow();
         let (unanswered_since, given_up) = (given_up.first().copied(), given_up.len() as u32);
-        PermitCounts { is_open, in_flight, given_up, acquired, unanswered_since }
+        PermitCounts { is_open, in_flight, given_up, acquired, timeouts: 0, unanswered_since }
     }
 }

@@ -393,15 +393,16 @@ impl World {
     }
 
     fn end_unexpectedly(&mut self, id: InstanceId) {
-        let cause = match self.rng.below(4) {
+        let cause = match self.rng.below(5) {
             0 => EndCause::Normal,
             1 => EndCause::Overran,
+            2 => EndCause::Unresponsive,
             _ => EndCause::Crashed,
         };
         *match cause {
             EndCause::Normal => &mut self.counts.ended,
             EndCause::Overran => &mut self.counts.overran,
-            EndCause::Crashed => &mut self.counts.crashed,
+            EndCause::Crashed | EndCause::Unresponsive => &mut self.counts.crashed,
         } += 1;
         self.forget_given_up(id);
         self.model.retiring.remove(&id);
@@ -409,7 +410,7 @@ impl World {
             self.model.active[id.slot] = None;
             let is_replaced = match self.config.restart {
                 Restart::Permanent => true,
-                Restart::Transient => cause == EndCause::Crashed,
+                Restart::Transient => cause != EndCause::Normal,
                 Restart::Temporary => false,
             };
             if is_replaced && cause != EndCause::Overran {
