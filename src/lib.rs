@@ -90,7 +90,7 @@
 //!
 //! # Features
 //!
-//! - `macros` (default): [`service`](macro@service) and [`main`](macro@main).
+//! - `macros` (default): [`service`](macro@service), [`main`](macro@main) and [`test`](macro@test).
 //! - `json` (default), `postcard`, `cbor`: one codec each. Without `json` there is no default
 //!   codec, and every builder needs `.codec(..)`.
 //! - `compression`: `codec::Compressed`, which compresses the frames of any codec with zlib.
@@ -121,7 +121,7 @@ pub mod worker;
 
 pub use isolated_workers_core::{CallError, Error, ErrorKind, Message};
 #[cfg(feature = "macros")]
-pub use isolated_workers_macros::{main, service};
+pub use isolated_workers_macros::{main, service, test};
 pub use isolated_workers_middleware::{Service, ServiceExt};
 #[cfg(feature = "pool")]
 pub use isolated_workers_runtime::Pool;
@@ -149,6 +149,6 @@ pub mod prelude {
 pub mod __private {
     pub use isolated_workers_codec::zero_copy_bytes::maybe_bytes;
     pub use isolated_workers_middleware::arguments;
-    pub use isolated_workers_runtime::run_worker;
+    pub use isolated_workers_runtime::{TestEntry, run_worker};
     pub use serde;
 }

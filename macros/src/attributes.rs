@@ -127,7 +127,7 @@ impl MainOptions {
     pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
         let mut options = Self::default();
         let parser = syn::meta::parser(|key| match name(&key.path).as_str() {
-            "codec" => set(&mut options.codec, &key, value(&key, "an expression, as in `codec = Postcard`")?),
+            "codec" => set(&mut options.codec, &key, value(&key, CODEC)?),
             "crate" => set(&mut options.krate, &key, value(&key, CRATE)?),
             _ => Err(unknown(&key, &["codec", "crate"])),
         });
@@ -140,6 +140,34 @@ impl MainOptions {
     }
 }
 
+/// Options of a test: `#[test(serve = expression, codec = expression, crate = path)]`.
+#[derive(Default)]
+pub(crate) struct TestOptions {
+    pub(crate) serve: Option<Expr>,
+    pub(crate) codec: Option<Expr>,
+    krate: Option<Path>,
+}
+
+impl TestOptions {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        const SERVE: &str = "the handler of the worker, as in `serve = MyCalculator.into_service()`";
+        let mut options = Self::default();
+        let parser = syn::meta::parser(|key| match name(&key.path).as_str() {
+            "serve" => set(&mut options.serve, &key, value(&key, SERVE)?),
+            "codec" => set(&mut options.codec, &key, value(&key, CODEC)?),
+            "crate" => set(&mut options.krate, &key, value(&key, CRATE)?),
+            _ => Err(unknown(&key, &["serve", "codec", "crate"])),
+        });
+        parser.parse2(tokens)?;
+        Ok(options)
+    }
+
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(facade)
+    }
+}
+
+const CODEC: &str = "an expression, as in `codec = Postcard`";
 const CRATE: &str = "the path of isolated-workers, as in `crate = ::isolated_workers`";
 
 fn facade() -> Path {

@@ -1,7 +1,8 @@
 //! Macros of isolated-workers: [`macro@service`] turns a trait into typed messages with a client
-//! and a handler, and [`macro@main`] turns a program into a worker.
+//! and a handler, [`macro@main`] turns a program into a worker, and [`macro@test`] turns a test into
+//! one whose worker is the test program itself.
 //!
-//! Use them through the `isolated-workers` crate, which re-exports both. Generated code refers to
+//! Use them through the `isolated-workers` crate, which re-exports them. Generated code refers to
 //! that crate, and is ordinary code that you can also write by hand.
 
 use proc_macro::TokenStream;
@@ -27,6 +28,7 @@ mod scope;
 mod service;
 mod service_trait;
 mod signature;
+mod test_fn;
 mod token_text;
 mod type_check;
 
@@ -259,4 +261,52 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::expand(options.into(), item.into()).unwrap_or_else(|error| main_fn::failed(&error)).into()
+}
+
+/// Turns an `async fn` into a test whose worker is a process of the test program itself.
+///
+/// No other program has to be built. The worker can crash, hang and be killed, as in production.
+///
+/// ```ignore
+/// #[isolated_workers::test(serve = MyCalculator.into_service())]
+/// async fn adds(worker: Worker) -> Result<(), Error> {
+///     let calculator = CalculatorClient::new(worker);
+///     assert_eq!(calculator.add(2, 3).await?, 5);
+///     Ok(())
+/// }
+/// ```
+///
+/// The test runs on a current-thread runtime, as with `#[tokio::test]`. A panic fails it, and so
+/// does an `Err`. Other attributes, such as `#[ignore]` and `#[should_panic]`, work as with
+/// `#[test]`.
+///
+/// # Argument
+///
+/// - `worker: Worker` is a worker that is ready. The test fails if it does not start. A worker that
+///   the test does not close is killed at its end.
+/// - `pool: Pool` is a pool of such workers.
+/// - `program: Program` starts the worker with your own settings:
+///   `Worker::builder(program).on_crash(..).spawn()`, or several workers.
+///
+/// A test without an argument and without `serve` starts no worker.
+///
+/// # Options
+///
+/// - `serve = expression`: handler of the worker, or a handler with options, such as
+///   `serve(MyCalculator.into_service()).layer(Auth::check(..))`. Evaluated only in the worker. It
+///   may await.
+/// - `codec = expression`: codec of the handler, and of an argument that is ready. Default: the
+///   default of `serve`. A handler with options has its own codec.
+/// - `crate = path`: path of isolated-workers. Default: `::isolated_workers`.
+///
+/// # Test programs
+///
+/// With the harness of `cargo test`, the worker is this program with the arguments that select the
+/// one test. cargo-nextest works in the same way.
+///
+/// A function that is called `main` is no `#[test]`, but the `main` of its program: use it with
+/// `harness = false`, and in documentation tests, which have no harness.
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    test_fn::expand(options.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
 }

@@ -2,6 +2,7 @@
 //!
 //! Drivers write this data (a [`Launch`]), workers read it ([`is_worker`], [`Inherited`]).
 
+mod entry;
 mod inherited;
 #[cfg_attr(unix, path = "launch/unix.rs")]
 #[cfg_attr(windows, path = "launch/windows.rs")]
@@ -16,6 +17,7 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{CHANNEL_VARIABLE, Inheritance, Transport};
 
+pub(crate) use self::entry::{ENTRY_VARIABLE, entry};
 pub(crate) use self::inherited::{AnyChannel, AnyReader, AnyWriter, Inherited};
 
 /// `true` once this process has begun to serve as a worker.
@@ -64,13 +66,18 @@ pub fn is_worker() -> bool {
 /// # Errors
 /// `Config` if this process was started as a worker and has not begun to serve.
 pub(crate) fn check_may_start(program: &str) -> Result<(), Error> {
-    if process_host().is_none() || HAS_BEGUN.load(Ordering::Acquire) {
+    if !must_serve() {
         return Ok(());
     }
     let cause = "this process was itself started as a worker, and has not begun to serve";
     let remedy = "begin `main` with `if is_worker() { return serve(..).await; }`";
     let text = format!("could not start the worker {program}: {cause}; {remedy}");
     Err(Error::new(ErrorKind::Config, text))
+}
+
+/// Returns `true` if this process was started as a worker and has not begun to serve.
+pub(crate) fn must_serve() -> bool {
+    process_host().is_some() && !HAS_BEGUN.load(Ordering::Acquire)
 }
 
 fn variable(transport: &str, codec: &str, address: &str, handshake: bool) -> (&'static str, String) {

@@ -15,7 +15,7 @@
 //! 4. `driver`: starts workers; `worker`: serves in a worker
 //! 5. `host`: builder, supervisor and handle of a worker
 //! 6. `pool`: many workers behind one service
-//! 7. `testing`
+//! 7. `test_entry`: tests that are their own worker; `testing`
 
 // Only a pool uses a connection's permits.
 #[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
@@ -30,6 +30,7 @@ mod lifecycle;
 mod poll_on_wake;
 #[cfg(feature = "pool")]
 mod pool;
+mod test_entry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timeouts;
@@ -49,5 +50,7 @@ pub use pool::{
     Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, Stats, WhenFull,
     WorkerId, WorkerStats,
 };
+#[doc(hidden)]
+pub use test_entry::{FromProgram, ServeInTest, TestEntry};
 pub use timeouts::{OnTimeout, Timeouts};
 pub use worker::{FromStartupData, MakeHandler, Serve, Server, run_worker, serve, serve_with};

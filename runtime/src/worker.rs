@@ -125,7 +125,8 @@ fn host_gone(error: std::io::Error) -> Error {
     Error::with_source(ErrorKind::Crashed, "the connection to the host broke", error)
 }
 
-/// Runs `main` on a current-thread runtime. `#[isolated_workers::main]` expands to it.
+/// Runs `main` on a current-thread runtime. `#[isolated_workers::main]` and
+/// `#[isolated_workers::test]` use it.
 #[doc(hidden)]
 pub fn run_worker<F: Future>(main: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()

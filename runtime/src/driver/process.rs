@@ -13,7 +13,7 @@ pub(super) use self::start_error::StartError;
 use super::output::{Output, OutputReader, StandardStream};
 use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
-use crate::launch;
+use crate::launch::{self, ENTRY_VARIABLE};
 
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
@@ -47,6 +47,10 @@ impl Process {
         if let Some(path) = &program.current_dir {
             command.current_dir(path);
         }
+        match program.entry {
+            Some(entry) => command.env(ENTRY_VARIABLE, entry),
+            None => command.env_remove(ENTRY_VARIABLE),
+        };
         // Listed last, to leave other threads little time to open a descriptor that the list lacks.
         let strays = if program.inherit_descriptors { None } else { stray_descriptors() };
         match strays {

@@ -30,6 +30,8 @@ pub struct Program {
     pub(super) stderr: Output,
     pub(super) inherit_descriptors: bool,
     pub(super) attributes: Attributes,
+    /// Function that the worker runs, in a program that has several.
+    pub(super) entry: Option<&'static str>,
 }
 
 impl Program {
@@ -46,6 +48,7 @@ impl Program {
             stderr: Output::Keep,
             inherit_descriptors: false,
             attributes: Attributes::default(),
+            entry: None,
         }
     }
 
@@ -123,6 +126,12 @@ impl Program {
     /// and its channel. Has no effect on Windows.
     pub fn inherit_descriptors(mut self) -> Self {
         self.inherit_descriptors = true;
+        self
+    }
+
+    /// Sets the entry that the worker runs: see [`entry`](crate::launch::entry).
+    pub(crate) fn entry(mut self, entry: &'static str) -> Self {
+        self.entry = Some(entry);
         self
     }
 
