@@ -154,7 +154,7 @@ fn the_cap_holds_on_both_sides() {
 
 #[test]
 fn the_ratio_holds_on_both_sides() {
-    let zeros = reply(vec![0; 1 << 20]);
+    let zeros = reply(vec![0; 4 << 20]);
     let codec = Compressed::new(Postcard);
     assert_eq!(encoded(framing(&codec), &zeros)[4], 0, "sent uncompressed, so that the peer accepts it");
     let wire = encoded(framing(&codec.ratio(2000)), &zeros);
