@@ -30,6 +30,11 @@ pages! {
     recipes: "docs/guides/recipes.md",
 }
 
+#[cfg(feature = "offload")]
+pages! {
+    offload: "docs/guides/offload.md",
+}
+
 #[cfg(feature = "testing")]
 pages! {
     testing: "docs/guides/testing.md",

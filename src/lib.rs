@@ -95,6 +95,8 @@
 //!   codec, and every builder needs `.codec(..)`.
 //! - `compression`: `codec::Compressed`, which compresses the frames of any codec with zlib.
 //! - `pool` (default): [`Pool`] and the module [`pool`].
+//! - `offload`: [`offload`](macro@offload), which lets a function run in worker processes of its
+//!   own program, and the module [`offload`](mod@offload).
 //! - `metrics`: the layer `layer::Metrics`, which reports through the crate `metrics`.
 //! - `tower`: `layer::tower_layer` adds layers of the crate `tower` to workers.
 //!   `layer::TowerService` makes a worker a `tower` service.
@@ -112,6 +114,8 @@ pub mod driver;
 pub mod error;
 pub mod host;
 pub mod layer;
+#[cfg(feature = "offload")]
+pub mod offload;
 #[cfg(feature = "pool")]
 pub mod pool;
 pub mod protocol;
@@ -120,6 +124,8 @@ pub mod transport;
 pub mod worker;
 
 pub use isolated_workers_core::{CallError, Error, ErrorKind, Message};
+#[cfg(feature = "offload")]
+pub use isolated_workers_macros::offload;
 #[cfg(feature = "macros")]
 pub use isolated_workers_macros::{main, service, test};
 pub use isolated_workers_middleware::{Service, ServiceExt};
@@ -149,6 +155,26 @@ pub mod prelude {
 pub mod __private {
     pub use isolated_workers_codec::zero_copy_bytes::maybe_bytes;
     pub use isolated_workers_middleware::arguments;
-    pub use isolated_workers_runtime::{TestEntry, run_worker};
+    pub use isolated_workers_runtime::{TestEntry, run_test, run_test_with_worker, run_worker};
+    #[cfg(feature = "offload")]
+    pub use isolated_workers_runtime::{inventory, offload};
     pub use serde;
+}
+
+/// Makes a test the entry of workers for offloaded functions. Not public API.
+#[cfg(feature = "offload")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register_test_entry {
+    ($entry:expr) => {
+        $crate::__private::inventory::submit!($entry);
+    };
+}
+
+/// Makes a test the entry of workers for offloaded functions. Not public API.
+#[cfg(not(feature = "offload"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register_test_entry {
+    ($entry:expr) => {};
 }

@@ -116,6 +116,32 @@ impl MessageOptions {
     }
 }
 
+/// Options of a function:
+/// `#[offload(timeout = "60s", idempotent, retry = 3, crate = path)]`.
+#[derive(Default)]
+pub(crate) struct OffloadOptions {
+    /// Options of the message, of which only those are set.
+    pub(crate) message: MessageOptions,
+    krate: Option<Path>,
+}
+
+impl OffloadOptions {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let mut options = Self::default();
+        let parser = syn::meta::parser(|key| match name(&key.path).as_str() {
+            "timeout" | "idempotent" | "retry" => options.message.set(&key),
+            "crate" => set(&mut options.krate, &key, value(&key, CRATE)?),
+            _ => Err(unknown(&key, &["timeout", "idempotent", "retry", "crate"])),
+        });
+        parser.parse2(tokens)?;
+        Ok(options)
+    }
+
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(facade)
+    }
+}
+
 /// Options of a program: `#[main(codec = expression, crate = path)]`.
 #[derive(Default)]
 pub(crate) struct MainOptions {

@@ -1,6 +1,7 @@
 //! Macros of isolated-workers: [`macro@service`] turns a trait into typed messages with a client
-//! and a handler, [`macro@main`] turns a program into a worker, and [`macro@test`] turns a test into
-//! one whose worker is the test program itself.
+//! and a handler, [`macro@main`] turns a program into a worker, and [`macro@test`] turns a test
+//! into one whose worker is the test program itself. [`macro@offload`] lets a function run in
+//! worker processes of its program.
 //!
 //! Use them through the `isolated-workers` crate, which re-exports them. Generated code refers to
 //! that crate, and is ordinary code that you can also write by hand.
@@ -23,6 +24,7 @@ mod message_serde;
 mod method;
 mod module;
 mod names;
+mod offload;
 mod request_enum;
 mod scope;
 mod service;
@@ -309,4 +311,77 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     test_fn::expand(options.into(), item.into()).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Adds calls in worker processes to a function, which stays an ordinary function.
+///
+/// ```ignore
+/// #[offload]
+/// fn count_primes(below: u64) -> u64 {
+///     // ..
+/// }
+///
+/// count_primes(100);                          // in this process
+/// count_primes::blocking(100)?;               // in a worker of the default pool
+/// count_primes::run(100).await?;              // the same, without blocking the thread
+/// count_primes::on(&pool, 100).await?;        // in a worker of your own pool
+/// pool.map(1..=100, count_primes::task);      // for many arguments
+/// ```
+///
+/// The worker is this program, whose `main` calls `isolated_workers::offload::init()` first.
+/// See the module `isolated_workers::offload` for the whole picture.
+///
+/// # Generated calls
+///
+/// The calls have the visibility of the function. If it returns `T`, they return
+/// `Result<T, Error>`. If it returns `Result<T, E>`, they return `Result<T, CallError<E>>`.
+/// Dropping a future cancels its call.
+///
+/// - `f::on(&service, arguments..)`: calls the function in a pool or a worker that was started with
+///   `offload::program()`, or whose handler is or contains `offload::Functions`.
+/// - `f::run(arguments..)`: the same in the default pool, `offload::pool()`.
+/// - `f::blocking(arguments..)`: the same, on any thread, with or without a runtime.
+/// - `f::task(service, item)`: the same as `on`, for `Pool::map`. The item is the argument, or a
+///   tuple of the arguments.
+///
+/// `on` encodes the arguments at once, and the others when their future is first polled. In the
+/// worker, a function that is not async runs on a blocking thread.
+///
+/// # Functions
+///
+/// Arguments and results own their data and implement serde's `Serialize` and `Deserialize`. The
+/// error of a `Result` also implements `Display` and `Debug`. Write a `Result` with both of its
+/// types: the macro cannot see the error type of an alias.
+///
+/// Generic functions, methods with `self`, unsafe functions and more than 12 arguments are refused.
+/// A function inside another function is allowed. No type or module in the same scope may have the
+/// name of the function, because the calls belong to an enum of that name.
+///
+/// # Options
+///
+/// - `timeout = "60s"`: time limit of a call, in `ms`, `s`, `m` or `h`; `"none"` or `"0"` for no
+///   limit. Default: the default timeout of the worker, 5 minutes.
+/// - `idempotent`, `retry = 3`: the call may run again if its worker crashes, as in
+///   `#[message(..)]`.
+/// - `crate = path`: path of isolated-workers. Default: `::isolated_workers`.
+#[proc_macro_attribute]
+pub fn offload(options: TokenStream, item: TokenStream) -> TokenStream {
+    offload::expand(options.into(), item.into()).into()
+}
+
+/// Turns a closure that captures nothing into one that runs in a worker.
+///
+/// ```ignore
+/// let square = offload::closure!(&pool, |n: u64| -> u64 { n * n });
+/// assert_eq!(square(12).await?, 144);
+/// ```
+///
+/// The first argument is a pool or a worker that serves offloaded functions, or a reference to it.
+/// It is cloned for each call. The closure may be `async`, and names the types of its arguments and
+/// of its result, for which the rules of `#[offload]` apply. It cannot use the variables around it,
+/// which exist only in this process: pass them as arguments. A function that is passed as a value
+/// may need a path, such as `self::square`, because the macro takes a plain name for a variable.
+#[proc_macro]
+pub fn closure(tokens: TokenStream) -> TokenStream {
+    offload::closure::expand(tokens.into()).into()
 }

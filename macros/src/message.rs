@@ -164,7 +164,7 @@ fn implementation(definition: &Definition, method: &Method, scope: &mut Scope) -
 }
 
 /// Generates the constants that differ from their default.
-fn constants(options: &MessageOptions) -> TokenStream {
+pub(crate) fn constants(options: &MessageOptions) -> TokenStream {
     let oneway = options.oneway.iter().map(|_| {
         quote! { const ONEWAY: ::core::primitive::bool = true; }
     });

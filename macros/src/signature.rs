@@ -222,7 +222,7 @@ fn argument(input: &FnArg, errors: &mut Errors) -> Option<Argument> {
 }
 
 /// Reads the return type.
-fn output(output: &ReturnType, errors: &mut Errors) -> Output {
+pub(crate) fn output(output: &ReturnType, errors: &mut Errors) -> Output {
     let ReturnType::Type(_, ty) = output else {
         return Output { ty: parse_quote!(()), reply: parse_quote!(()), error: None, item: None };
     };

@@ -74,9 +74,9 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
             let serve = quote_spanned!(generated_at(serve.span())=> || async { #serve });
             let (ty, span, worker) = (&argument.ty, generated_at(argument.ty.span()), local("worker"));
             let test = quote_spanned!(span=> |#worker: #ty| #ident(#worker));
-            quote!(run_with_worker(#serve, #codec, #test))
+            quote!(run_test_with_worker(ENTRY, #serve, #codec, #test))
         }
-        _ => quote!(run(#ident)),
+        _ => quote!(run_test(ENTRY, #ident)),
     };
     quote! {
         #(#attrs)*
@@ -85,10 +85,11 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
             #[allow(clippy::unused_async)]
             #sig #block
 
-            #krate::__private::TestEntry::#entry(
+            const ENTRY: #krate::__private::TestEntry = #krate::__private::TestEntry::#entry(
                 ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident))
-            )
-            .#run
+            );
+            #krate::__register_test_entry!(ENTRY);
+            #krate::__private::#run
         }
     }
 }
@@ -120,7 +121,10 @@ mod tests {
         let text = expanded("serve = s", "#[ignore] async fn a(w: Worker) -> Result<(), E> { b }").unwrap();
         let signature = "#[ignore]#[::core::prelude::v1::test]fn a()->Result<(), E>{";
         assert!(text.starts_with(signature), "{text}");
-        assert!(text.contains("run_with_worker(||async{s}") && text.contains("|__worker:Worker|"), "{text}");
+        assert!(
+            text.contains("run_test_with_worker(ENTRY, ||async{s}") && text.contains("|__worker:Worker|"),
+            "{text}"
+        );
     }
 
     #[test]

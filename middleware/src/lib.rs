@@ -52,7 +52,7 @@ pub use self::service::{
     streaming,
 };
 #[doc(hidden)]
-pub use self::service::{Served, arguments, call_chain};
+pub use self::service::{LimitedCodec, Served, arguments, call_chain};
 #[doc(hidden)]
 pub use self::support::guarded_items::guard_items;
 #[doc(hidden)]

@@ -33,6 +33,8 @@ pub use self::context::Context;
 pub(crate) use self::encoding::{Part, encode, undecodable};
 pub use self::handler::Handler;
 pub use self::host_service::HostService;
+#[doc(hidden)]
+pub use self::limited_codec::LimitedCodec;
 pub use self::local::Local;
 #[doc(hidden)]
 pub use self::local::Served;

@@ -5,6 +5,7 @@ mod into_driver;
 mod output;
 mod process;
 mod program;
+mod test_entry;
 mod thread;
 
 #[cfg(unix)]
@@ -20,6 +21,8 @@ pub use self::into_driver::IntoDriver;
 pub use self::output::{Captured, Output};
 pub use self::process::Process;
 pub use self::program::Program;
+#[doc(hidden)]
+pub use self::test_entry::TestEntry;
 pub use self::thread::{NoPid, RunningThread, Thread};
 #[cfg(unix)]
 use self::unix as system;

@@ -15,7 +15,8 @@
 //! 4. `driver`: starts workers; `worker`: serves in a worker
 //! 5. `host`: builder, supervisor and handle of a worker
 //! 6. `pool`: many workers behind one service
-//! 7. `test_entry`: tests that are their own worker; `testing`
+//! 7. `offload`: functions that run in workers of the same program; `testing`
+//! 8. `test_run`: tests whose worker is the test program
 
 // Only a pool uses a connection's permits.
 #[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
@@ -27,21 +28,28 @@ mod host;
 mod latency;
 mod launch;
 mod lifecycle;
+#[cfg(feature = "offload")]
+pub mod offload;
 mod poll_on_wake;
 #[cfg(feature = "pool")]
 mod pool;
-mod test_entry;
+mod test_run;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timeouts;
 mod worker;
 
 pub use connection::Link;
+#[doc(hidden)]
+pub use driver::TestEntry;
 pub use driver::{
     Address, Attach, Attached, Captured, Detach, Dial, Driver, IntoDriver, NoPid, Output, Process, ProcessId,
     Program, Running, RunningThread, Thread,
 };
 pub use host::{Builder, Heartbeat, HostHandler, NoCallbacks, OnCrash, Status, Worker};
+#[cfg(feature = "offload")]
+#[doc(hidden)]
+pub use inventory;
 pub use latency::Latency;
 pub use launch::{Launch, is_worker};
 pub use lifecycle::Lifecycle;
@@ -51,6 +59,6 @@ pub use pool::{
     WorkerId, WorkerStats,
 };
 #[doc(hidden)]
-pub use test_entry::{FromProgram, ServeInTest, TestEntry};
+pub use test_run::{FromProgram, ServeInTest, run_test, run_test_with_worker};
 pub use timeouts::{OnTimeout, Timeouts};
 pub use worker::{FromStartupData, MakeHandler, Serve, Server, run_worker, serve, serve_with};

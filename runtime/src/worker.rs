@@ -4,6 +4,7 @@ mod event_thread;
 mod exit;
 mod make_handler;
 mod orphan_guard;
+mod own_process;
 #[cfg_attr(unix, path = "worker/parent/unix.rs")]
 #[cfg_attr(not(unix), path = "worker/parent/other.rs")]
 mod parent;
@@ -23,6 +24,7 @@ use isolated_workers_middleware::Handler;
 use serde::de::DeserializeOwned;
 
 pub use self::make_handler::{FromStartupData, MakeHandler};
+pub(crate) use self::own_process::serve_and_exit;
 pub use self::serve::Serve;
 use self::serve::ServeOptions;
 pub use self::server::Server;

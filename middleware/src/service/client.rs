@@ -58,7 +58,25 @@ where
     M: Message,
     E: From<CallError<M::Error>>,
 {
-    let mut request = Request::of::<M>(Body::empty());
+    send_request(service, Request::of::<M>(Body::empty()), message)
+}
+
+/// Like [`send`], with a request for the message that has no payload yet.
+///
+/// # Errors
+/// Same as [`send`].
+#[doc(hidden)]
+#[inline]
+pub fn send_request<'a, S, M, E>(
+    service: &'a S,
+    mut request: Request,
+    message: M,
+) -> impl Future<Output = Result<M::Reply, E>> + Send + use<'a, S, M, E>
+where
+    S: Service + ?Sized,
+    M: Message,
+    E: From<CallError<M::Error>>,
+{
     let encoded = encode_message(service, &mut request, message);
     SendFuture {
         codec: service.codec(),

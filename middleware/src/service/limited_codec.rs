@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 /// Codec of a connection for its handlers: encoding stops at the limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LimitedCodec<C> {
+pub struct LimitedCodec<C> {
     pub(super) codec: C,
     pub(super) limit: BodyLimit,
 }
 
+#[diagnostic::do_not_recommend]
 impl<C: Codec> Codec for LimitedCodec<C> {
     const ID: &'static str = C::ID;
     type Framing = C::Framing;

@@ -68,6 +68,13 @@ impl Program {
         Ok(Self { is_current_exe: true, ..Self::new(path) })
     }
 
+    /// Opens the file of the current program. On Linux, that is the running one even if its file
+    /// was replaced or removed.
+    #[cfg(feature = "offload")]
+    pub(crate) fn open_current_exe() -> std::io::Result<std::fs::File> {
+        running_program::open()
+    }
+
     /// Adds an argument. Other users of the machine may be able to read it, so pass no secrets.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());

@@ -1,5 +1,7 @@
 //! The program of this process, even if its file was replaced or removed.
 
+#[cfg(feature = "offload")]
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
@@ -15,6 +17,17 @@ pub(in crate::driver) fn path() -> io::Result<PathBuf> {
         return Ok(replaced);
     }
     Ok(path)
+}
+
+/// Opens the file of the program.
+#[cfg(feature = "offload")]
+pub(in crate::driver) fn open() -> io::Result<File> {
+    let path = std::env::current_exe()?;
+    #[cfg(target_os = "linux")]
+    if linux::replaced(&path).is_some() {
+        return File::open(linux::RUNNING);
+    }
+    File::open(path)
 }
 
 /// Returns a command that runs the program.
