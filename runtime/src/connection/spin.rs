@@ -1,10 +1,10 @@
-mod contention;
+mod busy_cores;
 
 use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::contention::{CONTENTION, Contention};
+use self::busy_cores::{BUSY_CORES, BusyCores};
 use crate::Latency;
 
 /// Time of [`Latency::Balanced`].
@@ -34,7 +34,7 @@ pub(super) struct Spin {
     failures: u32,
     /// Number of requests that had been sent at the last occasion.
     sent: u64,
-    contention: &'static Contention,
+    cores: &'static BusyCores,
 }
 
 enum Wait {
@@ -54,14 +54,14 @@ impl Spin {
             Latency::Spin(limit) => limit,
         };
         let is_adaptive = matches!(latency, Latency::Balanced);
-        let contention = &CONTENTION;
-        Self { limit, is_adaptive, wait: Wait::Asleep, skipped: 0, failures: 0, sent: 0, contention }
+        let cores = &BUSY_CORES;
+        Self { limit, is_adaptive, wait: Wait::Asleep, skipped: 0, failures: 0, sent: 0, cores }
     }
 
     /// Returns `true` if the next occasion is used.
     #[inline]
     pub(super) fn is_on(&self) -> bool {
-        !self.limit.is_zero() && self.skipped == 0 && !(self.is_adaptive && self.contention.is_paused())
+        !self.limit.is_zero() && self.skipped == 0 && !(self.is_adaptive && self.cores.is_paused())
     }
 
     /// Never waits again: the stream can be read only when the runtime reports input.
@@ -112,7 +112,7 @@ impl Spin {
             try_read()
         });
         if let Some(start) = start
-            && self.contention.handle_yields(start.elapsed())
+            && self.cores.handle_yields(start.elapsed())
         {
             self.wait = Wait::Asleep;
         }
@@ -147,7 +147,7 @@ mod tests {
 
     /// Creates a wait that other tests do not pause.
     fn spin(latency: Latency) -> Spin {
-        Spin { contention: Box::leak(Box::new(Contention::new())), ..Spin::new(latency) }
+        Spin { cores: Box::leak(Box::new(BusyCores::new())), ..Spin::new(latency) }
     }
 
     /// Waits until the limit has passed. Returns `false` if the task did not wait.
