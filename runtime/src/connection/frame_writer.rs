@@ -66,6 +66,12 @@ impl<F: Framing> FrameWriter<F> {
         self.pieces_len + self.buffer.len() - self.written
     }
 
+    /// Returns `true` if the stream has not accepted all that it was offered.
+    #[inline]
+    pub(super) fn is_stalled(&self) -> bool {
+        self.offered > 0
+    }
+
     /// Returns `true` if neither `connection` nor this writer has anything left to write.
     #[inline]
     pub(super) fn is_written<T>(&self, connection: &Connection<T>) -> bool {
