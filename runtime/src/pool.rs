@@ -41,7 +41,7 @@ pub use self::map::{Map, MapProgress};
 use self::scoped::CallOptions;
 pub use self::scoped::ScopedPool;
 use self::state::{PoolEnd, PoolShared};
-pub use self::stats::{QueueStats, Stats, WorkerStats};
+pub use self::stats::{QueueStats, SpareStats, Stats, WorkerStats};
 use crate::Lifecycle;
 use crate::driver::{Driver, IntoDriver};
 use crate::host::attempts::Attempts;

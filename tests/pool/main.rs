@@ -15,6 +15,7 @@ mod recycle;
 mod script;
 mod settings;
 mod shutdown;
+mod spare;
 mod stage;
 mod starting;
 mod stats;

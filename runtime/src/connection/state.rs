@@ -583,28 +583,33 @@ impl<F: Framing> State<F> {
     pub(super) fn handle_timeout(&mut self, until: Option<Instant>) -> Option<Instant> {
         self.start_timeouts();
         if let Some(until) = until {
-            let is_queue_full = self.is_item_queue_full();
-            let mut expired = self.connection.handle_timeout(until);
-            self.permits.add_timeouts(expired.len());
-            self.update_given_up();
-            if expired.iter().any(is_unsent) {
-                self.call_blocked();
-            }
-            // A full queue keeps the caller from sending its items: the worker does not read.
-            let is_overrun = |event: &&mut Event<usize>| is_queue_full || !waited_for_caller(event);
-            if self.on_timeout == OnTimeout::Kill {
-                for event in expired.iter_mut().filter(is_overrun) {
-                    self.overran = true;
-                    error_mut(event).into_iter().for_each(add_kill);
-                }
-            }
-            self.complete_all(expired);
-            if self.overran {
-                self.permits.close();
-            }
+            self.end_expired(until);
         }
         self.task.timer = self.connection.poll_timeout();
         self.task.timer
+    }
+
+    #[cold]
+    fn end_expired(&mut self, until: Instant) {
+        let is_queue_full = self.is_item_queue_full();
+        let mut expired = self.connection.handle_timeout(until);
+        self.permits.add_timeouts(expired.len());
+        self.update_given_up();
+        if expired.iter().any(is_unsent) {
+            self.call_blocked();
+        }
+        // A full queue keeps the caller from sending its items: the worker does not read.
+        let is_overrun = |event: &&mut Event<usize>| is_queue_full || !waited_for_caller(event);
+        if self.on_timeout == OnTimeout::Kill {
+            for event in expired.iter_mut().filter(is_overrun) {
+                self.overran = true;
+                error_mut(event).into_iter().for_each(add_kill);
+            }
+        }
+        self.complete_all(expired);
+        if self.overran {
+            self.permits.close();
+        }
     }
 
     /// Returns the deadline of a call if its caller, which runs on `runtime`, does not run on that

@@ -45,6 +45,7 @@ const MAX_WORKERS: usize = 10_000;
 struct PoolOptions {
     min: usize,
     max: usize,
+    spares: usize,
     max_in_flight: u32,
     queue: (usize, WhenFull),
     queue_timeout: Duration,
@@ -61,6 +62,7 @@ impl<D: Driver> PoolBuilder<D, DefaultCodec, D::Transport> {
         let options = PoolOptions {
             min: workers,
             max: workers,
+            spares: 0,
             max_in_flight: 1,
             queue: (1024, WhenFull::default()),
             queue_timeout: Duration::ZERO,
@@ -88,6 +90,23 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     /// been idle for [`idle_timeout`](Self::idle_timeout).
     pub fn size(mut self, size: RangeInclusive<usize>) -> Self {
         (self.options.min, self.options.max) = (*size.start(), *size.end());
+        self
+    }
+
+    /// Keeps this number of warm workers beside the others. Default: 0. The maximum is 10,000.
+    ///
+    /// A spare has come up and takes no calls. It takes the place of a worker that crashed, was
+    /// killed or hung, is replaced, or is started because calls wait, so that nothing waits for a
+    /// start. Another spare is then started, within the limits of all starts.
+    ///
+    /// Spares do not count towards the [`size`](Self::size), do not end because they are idle, and
+    /// are replaced at their [`max_age`](Self::max_age) and by
+    /// [`Pool::reload`](crate::Pool::reload). They are started once the other workers are up:
+    /// [`spawn`](Self::spawn) does not wait for them. A spare that ends or does not come up counts
+    /// towards the [`restart_limit`](Self::restart_limit), and is replaced whatever [`Restart`]
+    /// says.
+    pub fn spare(mut self, workers: usize) -> Self {
+        self.options.spares = workers;
         self
     }
 
@@ -143,8 +162,8 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     }
 
     /// Sets the number of workers that may be started within `period`, for any reason. At least 1.
-    /// Default: twice the maximum number of workers and at least 8, within 1 s. A `period` of zero
-    /// sets no limit.
+    /// Default: twice the maximum number of workers, spares included, and at least 8, within 1 s. A
+    /// `period` of zero sets no limit.
     pub fn spawn_rate(mut self, starts: u32, period: Duration) -> Self {
         self.options.spawn_rate = Some((starts, period));
         self
@@ -213,10 +232,10 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
     }
 
     /// Sets the policy for timeouts, as [`Builder::on_timeout`] does. [`OnTimeout::Kill`] replaces
-    /// the worker in which the call timed out at once. [`OnTimeout::Cancel`], the default, gives its
-    /// handler [`Timeouts::cancel`](crate::Timeouts::cancel) to end. With [`OnTimeout::Abandon`],
-    /// the handler may take as long as it likes, and the call counts towards
-    /// [`max_in_flight`](Self::max_in_flight) until then.
+    /// the worker in which the call timed out at once. [`OnTimeout::Cancel`], the default, gives
+    /// its handler [`Timeouts::cancel`](crate::Timeouts::cancel) to end. With
+    /// [`OnTimeout::Abandon`], the handler may take as long as it likes, and the call counts
+    /// towards [`max_in_flight`](Self::max_in_flight) until then.
     pub fn on_timeout(self, policy: OnTimeout) -> Self {
         Self { worker: self.worker.on_timeout(policy), ..self }
     }
@@ -283,8 +302,8 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers, H: HostHandler> PoolBuilder<D
     /// # Errors
     /// - [`Config`](ErrorKind::Config) if a setting is not in its valid range: the number of
     ///   workers, `max_in_flight` or the number of starts in `spawn_rate` is 0, the number of
-    ///   workers is above 10,000 or its minimum above its maximum, or a duration is longer than ten
-    ///   years.
+    ///   workers or spares is above 10,000 or its minimum above its maximum, or a duration is
+    ///   longer than ten years.
     /// - The error of [`Builder::spawn`] for the first worker that does not come up. All other
     ///   workers are then ended.
     ///
@@ -323,6 +342,8 @@ impl PoolOptions {
                  minimum",
                 self.min, self.max
             )
+        } else if self.spares > MAX_WORKERS {
+            format!("invalid `spare` of {} workers: the maximum is {MAX_WORKERS}", self.spares)
         } else if self.max_in_flight == 0 {
             "`max_in_flight` is 0: no call would ever run; set it to at least 1".to_owned()
         } else if self.spawn_rate.is_some_and(|(starts, _)| starts == 0) {
@@ -344,16 +365,20 @@ impl PoolOptions {
 
     fn resolve(&self, worker: &HostSettings) -> PoolConfig {
         let workers = u32::try_from(self.max).unwrap_or(u32::MAX);
+        let with_spares = workers.saturating_add(u32::try_from(self.spares).unwrap_or(u32::MAX));
         let (queue, when_full) = self.queue;
         PoolConfig {
             min: self.min,
             max: self.max,
+            spares: self.spares,
             max_in_flight: self.max_in_flight,
             queue,
             when_full,
             restart: self.restart,
             restart_limit: self.restart_limit.unwrap_or((workers.saturating_mul(5), Duration::from_secs(10))),
-            spawn_rate: self.spawn_rate.unwrap_or((workers.saturating_mul(2).max(8), Duration::from_secs(1))),
+            spawn_rate: self
+                .spawn_rate
+                .unwrap_or((with_spares.saturating_mul(2).max(8), Duration::from_secs(1))),
             on_crash: worker.on_crash,
             idle_timeout: self.idle_timeout,
             cancel_timeout: worker.timeouts.cancel,

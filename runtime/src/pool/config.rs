@@ -40,6 +40,8 @@ pub(crate) struct PoolConfig {
     pub(crate) min: usize,
     /// Maximum number of workers, and number of slots.
     pub(crate) max: usize,
+    /// Number of warm workers beside those of the slots.
+    pub(crate) spares: usize,
     /// Number of permits of a worker.
     pub(crate) max_in_flight: u32,
     /// Number of calls that fit into the queue.

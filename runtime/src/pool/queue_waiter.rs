@@ -69,8 +69,8 @@ impl<C: Codec> PoolShared<C> {
             (Ok(Submitted::Queued(ticket)), _) => {
                 Ok(Admission::Wait(QueueWaiter { shared: self, ticket: Some(ticket), name, deadline }))
             }
-            (Ok(Submitted::Run(id, worker)), Some(request)) => {
-                Ok(Admission::Run(Route::assigned(self, id, &worker), request))
+            (Ok(Submitted::Run(worker)), Some(request)) => {
+                Ok(Admission::Run(Route::assigned(self, &worker), request))
             }
             (Ok(Submitted::Run(..)), None) => unreachable!("only a queued call leaves its request"),
             (Err(refusal), _) => Err(refused(self, name.as_str(), refusal)),

@@ -5,6 +5,7 @@
 //! worker's [permits](WorkerPermits). A call that finds a permit itself is not reported, unless the
 //! scheduler [is contended](Scheduler::is_contended).
 
+mod end_cause;
 mod hang_check;
 mod hung_workers;
 mod lifecycle;
@@ -15,27 +16,27 @@ mod respawn_backoff;
 #[cfg(test)]
 mod simulation;
 mod slot;
+mod spares;
+mod upkeep;
 mod worker_permits;
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-pub(crate) use self::lifecycle::EndCause;
+pub(crate) use self::end_cause::EndCause;
 use self::queue::{Queue, QueuedCall};
 use self::rate_window::RateWindow;
 use self::respawn_backoff::RespawnBackoff;
 pub(crate) use self::slot::SlotTotals;
 use self::slot::{Instance, RequestedEnd, Slot};
+use self::spares::Spares;
 pub(crate) use self::worker_permits::{PermitCounts, WorkerPermits};
 use super::config::PoolConfig;
 
-/// Id of a worker from its start to its end: its slot, and a number that no other worker has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct InstanceId {
-    pub(crate) slot: usize,
-    pub(crate) number: u64,
-}
+/// Number of a worker from its start to its end. Later workers have higher numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct InstanceId(pub(crate) u64);
 
 /// Id of a queued call. Older calls have lower numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +55,7 @@ pub(crate) enum Target {
 /// Result of submitting a call.
 #[derive(Debug)]
 pub(crate) enum Submitted<W> {
-    Run(InstanceId, W),
+    Run(W),
     Queued(Ticket),
 }
 
@@ -83,6 +84,8 @@ pub(crate) enum Action<W> {
     /// Run the queued call. It holds a permit.
     Run(Ticket, W),
     Fail(Ticket, Refusal),
+    /// Let calls find the permits of this worker, which is now the one of this slot.
+    Activate(usize, W),
     /// Start a worker, and report the result with [`Scheduler::started`] or
     /// [`Scheduler::start_failed`].
     Start(InstanceId),
@@ -117,6 +120,7 @@ enum Phase {
 pub(crate) struct Scheduler<W> {
     config: PoolConfig,
     slots: Vec<Slot<W>>,
+    spares: Spares<W>,
     queue: Queue,
     actions: VecDeque<Action<W>>,
     starts: RateWindow,
@@ -136,6 +140,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         let slots = config.max;
         Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
+            spares: Spares::new(config.spares),
             queue: Queue::new(config.queue, config.when_full, slots),
             actions: VecDeque::new(),
             starts: RateWindow::new(config.spawn_rate),
@@ -200,8 +205,8 @@ impl<W: WorkerPermits> Scheduler<W> {
             Some(slot) => self.acquire_in(slot),
             None => self.acquire_any(),
         };
-        if let Some((id, worker)) = acquired {
-            return Ok(Submitted::Run(id, worker));
+        if let Some(worker) = acquired {
+            return Ok(Submitted::Run(worker));
         }
         if self.is_hopeless(slot) {
             return Err(Refusal::Broken);
@@ -287,6 +292,13 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.slots.iter().enumerate().filter(move |(_, slot)| live(slot)).map(|(at, _)| at)
     }
 
+    /// Returns the slot of a worker. `None` if it is a spare, or is gone.
+    pub(crate) fn slot_of(&self, id: InstanceId) -> Option<usize> {
+        let is_in =
+            |slot: &Slot<W>| slot.starting == Some(id) || slot.instances().any(|instance| instance.id == id);
+        self.slots.iter().position(is_in)
+    }
+
     fn resolve(&self, target: Target) -> Result<Option<usize>, Refusal> {
         let there = || (0..self.slots.len()).filter(|slot| !self.slots[*slot].is_gone);
         match target {
@@ -301,7 +313,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     }
 
     /// Acquires a permit of the worker with the most free permits.
-    fn acquire_any(&self) -> Option<(InstanceId, W)> {
+    fn acquire_any(&self) -> Option<W> {
         let free =
             |slot: &usize| self.slots[*slot].active.as_ref().map_or(0, |worker| worker.permits.available());
         let mut slots = 0..self.slots.len();
@@ -311,9 +323,9 @@ impl<W: WorkerPermits> Scheduler<W> {
     }
 
     /// Acquires a permit of the worker in this slot.
-    fn acquire_in(&self, slot: usize) -> Option<(InstanceId, W)> {
+    fn acquire_in(&self, slot: usize) -> Option<W> {
         let instance = self.slots[slot].active.as_ref()?;
-        instance.permits.try_acquire().then(|| (instance.id, instance.permits.clone()))
+        instance.permits.try_acquire().then(|| instance.permits.clone())
     }
 
     /// Assigns free permits of the worker in this slot to queued calls.
@@ -321,7 +333,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         // `available` may be outdated. Then the call that releases the permit reports it.
         while self.queue.has_any_for(slot)
             && self.slots[slot].active.as_ref().is_some_and(|worker| worker.permits.available() > 0)
-            && let Some((_, worker)) = self.acquire_in(slot)
+            && let Some(worker) = self.acquire_in(slot)
             && let Some(ticket) = self.queue.take(slot)
         {
             self.actions.push_back(Action::Run(ticket, worker));
@@ -336,6 +348,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// come up.
     fn is_hopeless(&self, slot: Option<usize>) -> bool {
         self.is_broken()
+            && !self.spares.has_ready()
             && match slot {
                 Some(slot) => self.slots[slot].active.is_none(),
                 None => self.slots.iter().all(|slot| slot.active.is_none()),

@@ -16,7 +16,7 @@ use super::fast_path::{Contention, LinkTable, WorkerHandle};
 use super::resident_memory::resident_bytes;
 use super::scheduler::{Action, InstanceId, Scheduler, SlotSnapshot, Ticket, WorkerPermits};
 use super::waiting_call::{AssignedCall, QueueOutcome, QueuedRequest, WaitState};
-use super::{QueueStats, Stats, WorkerId, WorkerStats};
+use super::{QueueStats, SpareStats, Stats, WorkerId, WorkerStats};
 use crate::connection::wake_all;
 use crate::driver::Driver;
 use crate::host::crash_policy::random;
@@ -143,7 +143,7 @@ impl<C: Codec> PoolShared<C> {
             return outcome;
         }
         let mut refused = Vec::new();
-        state.forward_actions(&mut refused);
+        state.forward_actions(&self.links, &mut refused);
         let has_supervisor_work = state.scheduler.has_work() || !state.commands.is_empty();
         let starts_calls =
             !state.assigned.is_empty() && !std::mem::replace(&mut state.is_starting_calls, true);
@@ -217,9 +217,12 @@ fn with_memory(mut stats: Stats) -> Stats {
 }
 
 impl<C: Codec> PoolState<C> {
-    /// Records that a worker of this slot has ended unexpectedly, or did not come up.
-    pub(super) fn failed(&mut self, slot: usize, error: Error) {
-        self.last_errors.insert(slot, error.clone());
+    /// Records that a worker has ended unexpectedly, or did not come up. `slot`: its slot, unless
+    /// it was a spare.
+    pub(super) fn failed(&mut self, slot: Option<usize>, error: Error) {
+        if let Some(slot) = slot {
+            self.last_errors.insert(slot, error.clone());
+        }
         self.last_failure = Some(error);
     }
 
@@ -245,7 +248,14 @@ impl<C: Codec> PoolState<C> {
             memory: None,
             age: slot.active.map_or(Duration::ZERO, |(_, since)| since.elapsed()),
         };
+        let spares = self.scheduler.spares();
         Stats {
+            spares: SpareStats {
+                pids: spares.ready.iter().filter_map(|worker| worker.pid).collect(),
+                ready: spares.ready.len(),
+                starting: spares.starting,
+                crashes: spares.crashes,
+            },
             workers: self.scheduler.snapshots().enumerate().map(worker).collect(),
             queued: self.scheduler.queued(),
             waits: self.queue_stats,
@@ -253,9 +263,10 @@ impl<C: Codec> PoolState<C> {
         }
     }
 
-    /// Forwards the scheduler's actions: to queued calls, or to the supervisor. The requests and
-    /// wakers of refused calls go to `refused`, and are dropped after the lock is released.
-    fn forward_actions(&mut self, refused: &mut Vec<QueuedRequest>) {
+    /// Forwards the scheduler's actions: to queued calls, to the fast path, or to the supervisor.
+    /// The requests and wakers of refused calls go to `refused`, and are dropped after the lock is
+    /// released.
+    fn forward_actions(&mut self, links: &LinkTable<C>, refused: &mut Vec<QueuedRequest>) {
         while let Some(action) = self.scheduler.next_action() {
             match action {
                 Action::Run(ticket, worker) => match self.end_wait(ticket, WaitState::Starting(None)) {
@@ -268,6 +279,7 @@ impl<C: Codec> PoolState<C> {
                     let queued = self.end_wait(ticket, WaitState::Ended(QueueOutcome::Refused(refusal)));
                     refused.extend(queued);
                 }
+                Action::Activate(slot, worker) => links.set_worker(slot, worker.index),
                 Action::Start(id) => self.commands.push(SupervisorCommand::Start(id)),
                 Action::Retire(id) => self.commands.push(SupervisorCommand::Retire(id)),
                 Action::Kill(id) => self.commands.push(SupervisorCommand::Kill(id)),

@@ -13,6 +13,9 @@ use crate::Status;
 pub struct Stats {
     /// Statistics of each slot, in the order of the worker ids.
     pub workers: Vec<WorkerStats>,
+    /// Workers that wait to take the place of another. See
+    /// [`PoolBuilder::spare`](crate::PoolBuilder::spare).
+    pub spares: SpareStats,
     /// Number of calls that wait for a worker.
     pub queued: usize,
     /// Waiting times of calls.
@@ -31,7 +34,7 @@ impl Stats {
             };
             stats.workers.iter().map(life).collect::<Vec<_>>()
         };
-        self.is_broken != now.is_broken || lives(self) != lives(now)
+        self.is_broken != now.is_broken || self.spares != now.spares || lives(self) != lives(now)
     }
 
     /// Returns the number of workers that were started to replace earlier workers, for any reason.
@@ -53,6 +56,20 @@ impl Stats {
     pub fn hung(&self) -> u64 {
         self.workers.iter().map(|worker| worker.hung).sum()
     }
+}
+
+/// Snapshot of the spares of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpareStats {
+    /// Number of spares that have come up and wait.
+    pub ready: usize,
+    /// Number of spares that are starting.
+    pub starting: usize,
+    /// Process ids of the spares that wait, the oldest first, if they are processes.
+    pub pids: Vec<u32>,
+    /// Number of spares that crashed while they waited, or did not come up.
+    pub crashes: u64,
 }
 
 /// Waiting times of calls that did not get a worker immediately.

@@ -3,6 +3,7 @@
 //! If the task is dropped with its runtime, or panics, it ends all calls and workers of the pool.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 use std::time::{Duration, Instant};
@@ -40,17 +41,18 @@ type StartFuture<D, C> =
 type LeaveFuture = Pin<Box<dyn Future<Output = Option<InstanceId>> + Send>>;
 type EndFuture = Pin<Box<dyn Future<Output = (InstanceId, WorkerExit)> + Send>>;
 
-/// Reports to the scheduler that permits of the workers of a slot were released, or that calls were
-/// given up or have ended.
+/// Reports to the scheduler that permits of a worker were released, or that calls were given up or
+/// have ended.
 struct PermitListener<C: Codec> {
     shared: Weak<PoolShared<C>>,
-    slot: usize,
+    /// Slot of the worker, once it takes calls.
+    slot: Arc<AtomicUsize>,
 }
 
 impl<C: Codec> Wake for PermitListener<C> {
     fn wake(self: Arc<Self>) {
         if let Some(shared) = self.shared.upgrade() {
-            shared.permit_released(self.slot);
+            shared.permit_released(self.slot.load(Ordering::Acquire));
         }
     }
 }
@@ -147,7 +149,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
             match command {
                 SupervisorCommand::Start(id) => {
                     let (starter, ids) = (Arc::clone(&self.starter), Arc::clone(&self.ids));
-                    let (index, link) = self.shared.links.unused(id.slot, || starter.link(ids));
+                    let (index, link) = self.shared.links.unused(|| starter.link(ids));
                     self.starting.push(Box::pin(async move {
                         let result = launch(&starter, link.clone()).await;
                         (id, (index, link), result)
@@ -185,13 +187,14 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     status.wait_for(|status| *status == Status::Closing).await.ok().map(|_| id)
                 }));
                 self.ending.push(Box::pin(async move { (id, control.exit().await) }));
-                let listener = PermitListener { shared: Arc::downgrade(&self.shared), slot: id.slot };
+                let slot = Arc::default();
+                let listener =
+                    PermitListener { shared: Arc::downgrade(&self.shared), slot: Arc::clone(&slot) };
                 link.set_permit_listener(Arc::new(listener).into(), self.shared.contention.flag());
                 let active = self.shared.update(|state| {
-                    state.scheduler.started(id, WorkerHandle { link, index, pid }, now);
+                    state.scheduler.started(id, WorkerHandle { link, index, pid, slot }, now);
                     state.scheduler.active()
                 });
-                self.shared.links.set_latest(id.slot, index);
                 if let Some((_, ready)) = self.ready.take_if(|(min, _)| *min <= active) {
                     let _ = ready.send(Ok(()));
                 }
@@ -202,7 +205,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     let _ = ready.send(Err(error.clone()));
                 }
                 self.shared.update(|state| {
-                    state.failed(id.slot, error);
+                    state.failed(state.scheduler.slot_of(id), error);
                     state.scheduler.start_failed(id, now);
                 });
             }
@@ -225,7 +228,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         }
         self.shared.update(|state| {
             if let Some(crash) = ending.crash {
-                state.failed(id.slot, Error::crashed(crash));
+                state.failed(state.scheduler.slot_of(id), Error::crashed(crash));
             }
             state.scheduler.ended(id, cause, Instant::now());
         });

@@ -101,7 +101,7 @@ mod tests {
     }
 
     impl WorkerPermits for LoomWorker {
-        fn open(&self, _: u32, _: u64, _: u64) {
+        fn open(&self, _: usize, _: u32, _: u64, _: u64) {
             self.0.1.store(1, Ordering::Relaxed);
         }
 
@@ -143,6 +143,7 @@ mod tests {
             let config = PoolConfig {
                 min: 1,
                 max: 1,
+                spares: 0,
                 max_in_flight: 1,
                 queue: 10,
                 when_full: WhenFull::Wait,
@@ -160,6 +161,7 @@ mod tests {
             scheduler.poll(Instant::now());
             let Some(Action::Start(id)) = scheduler.next_action() else { panic!("the pool needs a worker") };
             scheduler.started(id, worker.clone(), Instant::now());
+            assert!(matches!(scheduler.next_action(), Some(Action::Activate(0, _))));
             let contention = Contention::new(AtomicBool::new(scheduler.is_contended()));
             Self { contention, worker, scheduler: Mutex::new(scheduler) }
         }

@@ -5,7 +5,6 @@ use isolated_workers_codec::Codec;
 use crate::Link;
 use crate::connection::CallTarget;
 use crate::pool::fast_path::WorkerHandle;
-use crate::pool::scheduler::InstanceId;
 use crate::pool::state::PoolShared;
 
 /// Route of one call: the worker that the call chooses, or that the scheduler assigned.
@@ -22,12 +21,8 @@ impl<'a, C: Codec> Route<'a, C> {
     }
 
     /// Creates a route to an assigned worker, for a call that holds a permit.
-    pub(in crate::pool) fn assigned(
-        shared: &'a PoolShared<C>,
-        id: InstanceId,
-        worker: &WorkerHandle<C>,
-    ) -> Self {
-        Self { shared, link: Some(shared.links.get(id.slot, worker.index)) }
+    pub(in crate::pool) fn assigned(shared: &'a PoolShared<C>, worker: &WorkerHandle<C>) -> Self {
+        Self { shared, link: Some(shared.links.get(worker.index)) }
     }
 }
 

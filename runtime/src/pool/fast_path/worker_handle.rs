@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use isolated_workers_codec::Codec;
 
 use crate::Link;
@@ -6,19 +9,22 @@ use crate::pool::scheduler::{PermitCounts, WorkerPermits};
 /// Handle by which the scheduler knows a worker.
 pub(in crate::pool) struct WorkerHandle<C: Codec> {
     pub(in crate::pool) link: Link<C>,
-    /// Index of the link in its slot.
+    /// Index of the link in the [table](super::LinkTable).
     pub(in crate::pool) index: usize,
     pub(in crate::pool) pid: Option<u32>,
+    /// Slot of the worker, which the listener of its permits reads.
+    pub(in crate::pool) slot: Arc<AtomicUsize>,
 }
 
 impl<C: Codec> Clone for WorkerHandle<C> {
     fn clone(&self) -> Self {
-        Self { link: self.link.clone(), ..*self }
+        Self { link: self.link.clone(), slot: Arc::clone(&self.slot), ..*self }
     }
 }
 
 impl<C: Codec> WorkerPermits for WorkerHandle<C> {
-    fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64) {
+    fn open(&self, slot: usize, max_in_flight: u32, recycle_calls: u64, max_calls: u64) {
+        self.slot.store(slot, Ordering::Release);
         self.link.open_permits(max_in_flight, recycle_calls, max_calls);
     }
 

@@ -16,7 +16,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             let check = active.as_mut().and_then(|active| active.check_hang(now, &self.config, totals));
             wake = earliest(wake, check);
             if let Some(hung) = active.take_if(|active| active.hang.is_hung()) {
-                self.retire(hung);
+                self.retire(at, hung);
                 self.refuse_hopeless();
             }
             let Slot { retiring, totals, .. } = &mut self.slots[at];

@@ -1,87 +1,82 @@
-//! Lifecycle of a pool's workers: when they are started, replaced and retired.
+//! Lifecycle of a pool's workers: their start, their end and what follows from it.
 
 use std::time::{Duration, Instant};
 
+use super::end_cause::EndCause;
 use super::hang_check::HangCheck;
 use super::slot::RequestedEnd;
+use super::spares::WarmWorker;
 use super::{
     Action, Instance, InstanceId, Phase, Refusal, Scheduler, Slot, Ticket, WorkerPermits, rendezvous_hash,
 };
 use crate::host::crash_policy::MIN_STABLE_UPTIME;
-use crate::pool::config::{PoolConfig, Restart};
-
-/// Cause of a worker's unexpected end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EndCause {
-    /// The worker exited with code 0.
-    Normal,
-    Crashed,
-    /// The worker was killed because it answered no ping.
-    Unresponsive,
-    /// The worker was killed because a call timed out, or because it was hung. This does not count
-    /// as a crash.
-    Overran,
-}
-
-impl EndCause {
-    fn is_crash(self) -> bool {
-        matches!(self, Self::Crashed | Self::Unresponsive)
-    }
-
-    fn is_kill(self) -> bool {
-        matches!(self, Self::Unresponsive | Self::Overran)
-    }
-}
+use crate::pool::config::Restart;
 
 impl<W: WorkerPermits> Scheduler<W> {
-    /// Handles a worker that came up. The previous worker of its slot finishes its calls in flight.
+    /// Handles a worker that came up.
     pub(crate) fn started(&mut self, id: InstanceId, permits: W, now: Instant) {
-        let slot = &mut self.slots[id.slot];
-        if slot.starting.take_if(|starting| *starting == id).is_none() {
-            return;
+        let age = self.config.recycle.age;
+        let expires_at = (!age.is_zero()).then(|| now + self.jittered(age));
+        let worker = WarmWorker { id, permits, since: now, expires_at };
+        if let Err(worker) = self.spares.started(worker) {
+            let Some(slot) = self.slot_of(id) else { return };
+            self.slots[slot].starting = None;
+            self.activate(slot, worker, now);
         }
-        slot.totals.starts += 1;
         self.backoff.started();
         self.wants_poll = true;
+    }
+
+    /// Lets a worker take calls in a slot. The previous worker of the slot finishes its calls in
+    /// flight.
+    pub(super) fn activate(&mut self, at: usize, worker: WarmWorker<W>, now: Instant) {
+        let WarmWorker { id, permits, since, expires_at } = worker;
         let recycle = self.config.recycle;
         let max_calls = if recycle.max_calls == 0 { u64::MAX } else { recycle.max_calls };
         let instance = Instance {
             id,
             permits,
             requested_end: RequestedEnd::None,
-            since: now,
+            since,
+            active_since: now,
             recycle_calls: self.jittered_limit(recycle.calls).min(max_calls),
             max_calls,
-            expires_at: (!recycle.age.is_zero()).then(|| now + self.jittered(recycle.age)),
+            expires_at,
             max_memory_bytes: self.jittered_limit(recycle.memory_bytes),
             resident_bytes: None,
             hang: HangCheck::default(),
             idle_since: None,
         };
-        instance.permits.open(self.config.max_in_flight, instance.recycle_calls, max_calls);
-        if let Some(old) = self.slots[id.slot].active.replace(instance) {
-            self.retire(old);
+        instance.permits.open(at, self.config.max_in_flight, instance.recycle_calls, max_calls);
+        self.actions.push_back(Action::Activate(at, instance.permits.clone()));
+        let slot = &mut self.slots[at];
+        slot.totals.starts += 1;
+        if let Some(old) = slot.active.replace(instance) {
+            self.retire(at, old);
         }
-        self.fill(id.slot);
+        self.fill(at);
     }
 
     /// Handles a worker that did not come up.
     pub(crate) fn start_failed(&mut self, id: InstanceId, now: Instant) {
-        let slot = &mut self.slots[id.slot];
-        if slot.starting.take_if(|starting| *starting == id).is_none() {
-            return;
-        }
+        let Some(at) = self.slot_of(id) else { return self.spare_failed(id, now) };
+        let slot = &mut self.slots[at];
+        slot.starting = None;
         slot.totals.crashes += 1;
         slot.early_deaths = slot.early_deaths.saturating_add(1);
         // Aborts a reload: the workers that are up stay.
         self.reload_from = 0;
         self.backoff.start_failed();
-        self.lost(id.slot, self.config.restart != Restart::Temporary, now);
+        self.lost(at, self.config.restart != Restart::Temporary, now);
     }
 
     /// Handles the end of a worker. Its calls in flight still release their permits.
     pub(crate) fn ended(&mut self, id: InstanceId, cause: EndCause, now: Instant) {
-        let slot = &mut self.slots[id.slot];
+        let Some(at) = self.slot_of(id) else {
+            self.spare_ended(id, cause, now);
+            return;
+        };
+        let slot = &mut self.slots[at];
         slot.totals.killed += u64::from(cause.is_kill());
         slot.totals.hung += u64::from(cause == EndCause::Unresponsive);
         for instance in slot.retiring.extract_if(.., |instance| instance.id == id) {
@@ -95,29 +90,35 @@ impl<W: WorkerPermits> Scheduler<W> {
             return self.refuse_hopeless();
         }
         slot.totals.crashes += u64::from(cause.is_crash());
-        self.vacated(&instance, cause, now);
+        self.vacated(at, &instance, cause, now);
     }
 
     /// Handles a worker that has announced its end. It finishes its calls in flight, and its
     /// replacement starts meanwhile.
     pub(crate) fn leaving(&mut self, id: InstanceId, now: Instant) {
-        let active = &mut self.slots[id.slot].active;
+        let Some(at) = self.slot_of(id) else {
+            if self.spare_ended(id, EndCause::Normal, now) {
+                self.actions.push_back(Action::Retire(id));
+            }
+            return;
+        };
+        let active = &mut self.slots[at].active;
         let Some(instance) = active.take_if(|instance| instance.id == id) else { return };
-        self.vacated(&instance, EndCause::Normal, now);
-        self.retire(instance);
+        self.vacated(at, &instance, EndCause::Normal, now);
+        self.retire(at, instance);
     }
 
     /// Handles a slot whose active worker takes no more calls.
-    fn vacated(&mut self, instance: &Instance<W>, cause: EndCause, now: Instant) {
-        let ended_early = now.duration_since(instance.since) < MIN_STABLE_UPTIME;
-        let slot = &mut self.slots[instance.id.slot];
+    fn vacated(&mut self, at: usize, instance: &Instance<W>, cause: EndCause, now: Instant) {
+        let ended_early = now.duration_since(instance.active_since) < MIN_STABLE_UPTIME;
+        let slot = &mut self.slots[at];
         slot.early_deaths = if ended_early { slot.early_deaths.saturating_add(1) } else { 0 };
         let is_replaced = match self.config.restart {
             Restart::Permanent => true,
             Restart::Transient => cause.is_crash(),
             Restart::Temporary => false,
         };
-        self.lost(instance.id.slot, is_replaced, now);
+        self.lost(at, is_replaced, now);
     }
 
     /// Handles the loss of a worker. Its slot is gone unless the worker `is_replaced`.
@@ -127,6 +128,8 @@ impl<W: WorkerPermits> Scheduler<W> {
         let slot = &mut self.slots[at];
         if is_replaced {
             slot.backoff_until = Some(self.backoff.lost(slot.early_deaths, now, random));
+            // A spare that takes the slot needs no start. The start of the next one is delayed.
+            self.spares.backoff_until = self.spares.backoff_until.max(slot.backoff_until);
         } else if slot.active.is_none() && slot.starting.is_none() {
             slot.is_gone = true;
             self.move_calls_from(at);
@@ -173,7 +176,8 @@ impl<W: WorkerPermits> Scheduler<W> {
 
     /// Handles a measurement of a worker's resident memory.
     pub(crate) fn memory_measured(&mut self, id: InstanceId, bytes: u64) {
-        if let Some(instance) = self.slots[id.slot].active.as_mut().filter(|instance| instance.id == id) {
+        let active = self.slots.iter_mut().filter_map(|slot| slot.active.as_mut());
+        for instance in active.filter(|instance| instance.id == id) {
             instance.resident_bytes = Some(bytes);
             self.wants_poll |= bytes > instance.max_memory_bytes;
         }
@@ -195,7 +199,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             return Some(false);
         }
         let is_stale = |slot: &Slot<W>| {
-            slot.instances().map(|instance| instance.id).chain(slot.starting).any(|id| id.number < from)
+            slot.instances().map(|instance| instance.id).chain(slot.starting).any(|id| id.0 < from)
         };
         (!self.slots.iter().any(is_stale)).then_some(true)
     }
@@ -232,140 +236,7 @@ impl<W: WorkerPermits> Scheduler<W> {
                 slot.totals.add_ended_worker(instance.permits.counts());
             }
         }
-    }
-
-    /// Starts, replaces and retires workers. Returns the time of the next poll, unless an event
-    /// happens earlier.
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Instant> {
-        self.wants_poll = false;
-        if self.phase == Phase::Closed {
-            return self.end_hung(now);
-        }
-        // Uses permits whose release is not yet reported, so that no needed worker is retired.
-        self.fill_all();
-        self.retire_exhausted();
-        let checked = self.end_hung(now);
-        let started = self.start_missing(now);
-        let replaced = self.replace_one(now);
-        [checked, started, replaced, self.retire_idle(now)].into_iter().flatten().min()
-    }
-
-    /// Retires workers that may start no more calls, which makes room for others.
-    fn retire_exhausted(&mut self) {
-        for at in 0..self.slots.len() {
-            let exhausted = self.slots[at].active.take_if(|instance| instance.is_exhausted());
-            if let Some(instance) = exhausted {
-                self.retire(instance);
-                self.refuse_hopeless();
-            }
-        }
-    }
-
-    /// Starts a worker in each slot that needs one.
-    fn start_missing(&mut self, now: Instant) -> Option<Instant> {
-        let mut wake = None;
-        let mut coming =
-            self.slots.iter().filter(|slot| slot.starting.is_some() && slot.active.is_none()).count();
-        let mut live = self.live().count();
-        for at in 0..self.slots.len() {
-            if !self.slots[at].is_vacant() {
-                continue;
-            }
-            let room = coming.saturating_mul(self.config.max_in_flight as usize);
-            let is_needed = (self.phase == Phase::Open && live < self.config.min)
-                || self.queue.waiting_for(at) > 0
-                || self.queue.waiting_for_any() > room
-                || (self.phase == Phase::Open && self.is_broken() && live == 0);
-            // A broken pool starts one worker at a time.
-            if !is_needed || (self.is_broken() && coming > 0) {
-                continue;
-            }
-            let allowed = self.starts.next(now);
-            let bounds = [self.slots[at].backoff_until, self.backoff.broken_until(), Some(allowed)];
-            match bounds.into_iter().flatten().max().filter(|after| *after > now) {
-                Some(after) => wake = earliest(wake, Some(after)),
-                None => {
-                    self.start(at, now);
-                    (coming, live) = (coming + 1, live + 1);
-                }
-            }
-        }
-        wake
-    }
-
-    fn start(&mut self, slot: usize, now: Instant) {
-        self.last_number += 1;
-        let id = InstanceId { slot, number: self.last_number };
-        self.starts.record(now);
-        self.slots[slot].starting = Some(id);
-        self.actions.push_back(Action::Start(id));
-    }
-
-    /// Starts a replacement for the oldest worker that needs one, unless one is being replaced.
-    fn replace_one(&mut self, now: Instant) -> Option<Instant> {
-        // A broken pool starts one worker at a time, and keeps those that it has.
-        let is_replaced = self.phase == Phase::Open && !self.is_broken();
-        if !is_replaced || self.slots.iter().any(Slot::is_replacing) {
-            return None;
-        }
-        let is_due = |instance: &&Instance<W>| {
-            instance.expires_at.is_some_and(|end| end <= now) || instance.needs_replacement(self.reload_from)
-        };
-        let active = self.slots.iter().filter_map(|slot| slot.active.as_ref());
-        let oldest = active.clone().filter(is_due).min_by_key(|instance| instance.id.number);
-        let Some(oldest) = oldest else { return active.filter_map(|instance| instance.expires_at).min() };
-        let slot = oldest.id.slot;
-        let allowed = self.starts.next(now);
-        let bounds = [self.slots[slot].backoff_until, self.backoff.broken_until(), Some(allowed)];
-        if let Some(after) = bounds.into_iter().flatten().max().filter(|after| *after > now) {
-            return Some(after);
-        }
-        self.start(slot, now);
-        None
-    }
-
-    /// Retires workers above the minimum that have been idle for the idle timeout.
-    fn retire_idle(&mut self, now: Instant) -> Option<Instant> {
-        let PoolConfig { min, max, idle_timeout, .. } = self.config;
-        if self.phase != Phase::Open || idle_timeout.is_zero() || min == max {
-            return None;
-        }
-        let mut spare = self.slots.iter().filter(|slot| slot.active.is_some()).count().saturating_sub(min);
-        let mut wake = None;
-        for at in (0..self.slots.len()).rev() {
-            let slot = &mut self.slots[at];
-            if spare == 0 {
-                break;
-            }
-            let Some(instance) = &mut slot.active else { continue };
-            let counts = instance.permits.counts();
-            // If the permits are closed, the worker has ended. Its end is reported soon, and calls
-            // may wait for that.
-            if slot.starting.is_some() || !counts.is_open {
-                continue;
-            }
-            let is_free = counts.in_flight + counts.given_up == 0;
-            let (since, _) = match instance.idle_since {
-                Some(idle) if is_free && idle.1 == counts.acquired => idle,
-                _ => *instance.idle_since.insert((now, counts.acquired)),
-            };
-            let end = since + idle_timeout;
-            if is_free && end <= now {
-                spare -= 1;
-                self.slots[at].active.take().into_iter().for_each(|instance| self.retire(instance));
-            } else {
-                // A busy worker is checked again at the earliest time at which it can have been
-                // idle for the timeout.
-                wake = earliest(wake, Some(end));
-            }
-        }
-        wake
-    }
-
-    pub(super) fn retire(&mut self, mut instance: Instance<W>) {
-        instance.permits.close();
-        self.actions.extend(instance.end_if_idle());
-        self.slots[instance.id.slot].retiring.push(instance);
+        self.spares.clear();
     }
 
     /// Returns a limit up to a tenth lower, so that workers that started together do not end
@@ -382,7 +253,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     }
 
     /// Returns a number from 0 to 1.
-    fn random(&mut self) -> f64 {
+    pub(super) fn random(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         rendezvous_hash::mix(self.random) as f64 / u64::MAX as f64
     }

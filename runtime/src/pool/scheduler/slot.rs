@@ -100,6 +100,8 @@ pub(super) struct Instance<W> {
     pub(super) requested_end: RequestedEnd,
     /// Time at which the worker came up.
     pub(super) since: Instant,
+    /// Time since which the worker takes calls.
+    pub(super) active_since: Instant,
     /// Number of calls after which the worker is replaced.
     pub(super) recycle_calls: u64,
     /// Number of calls that the worker may start.
@@ -129,7 +131,7 @@ impl<W: WorkerPermits> Instance<W> {
     pub(super) fn needs_replacement(&self, reload_from: u64) -> bool {
         self.has_reached_recycle_calls()
             || self.resident_bytes.is_some_and(|resident| resident > self.max_memory_bytes)
-            || self.id.number < reload_from
+            || self.id.0 < reload_from
     }
 
     /// Returns `true` if the worker has not answered a cancel yet.

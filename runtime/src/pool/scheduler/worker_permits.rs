@@ -7,9 +7,9 @@ pub(crate) use crate::connection::PermitCounts;
 /// Calls acquire and release permits themselves, on other threads. So a value that is read here may
 /// be outdated, but an acquired permit is certain.
 pub(crate) trait WorkerPermits: Clone {
-    /// Opens `max_in_flight` permits for `max_calls` calls in all. After `recycle_calls` calls,
-    /// each release is reported.
-    fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64);
+    /// Opens `max_in_flight` permits for `max_calls` calls in all, for the worker of this slot.
+    /// After `recycle_calls` calls, each release is reported.
+    fn open(&self, slot: usize, max_in_flight: u32, recycle_calls: u64, max_calls: u64);
 
     /// Stops handing out permits.
     fn close(&self);

@@ -51,5 +51,13 @@ counts! {
     killed,
     killed_late,
     exhausted,
+    spare_started,
+    spare_failed,
+    spare_used,
+    spare_used_early,
+    spare_exchanged,
+    spare_ended,
+    spare_left,
+    spare_retired,
     abandoned,
 }

@@ -66,7 +66,7 @@ impl FakeWorker {
 }
 
 impl WorkerPermits for FakeWorker {
-    fn open(&self, max_in_flight: u32, recycle_calls: u64, max_calls: u64) {
+    fn open(&self, _slot: usize, max_in_flight: u32, recycle_calls: u64, max_calls: u64) {
         let (is_open, new) = (true, FakePermits::default());
         *self.permits.borrow_mut() = FakePermits { max_in_flight, recycle_calls, max_calls, is_open, ..new };
     }

@@ -21,7 +21,12 @@ pub(super) struct Model {
     pub(super) given_up: Vec<(InstanceId, Instant)>,
     /// For each worker, the number of calls that it started.
     started: HashMap<InstanceId, u64>,
-    pub(super) starting: Vec<InstanceId>,
+    /// Workers that are starting, each with its slot, unless it is a spare.
+    pub(super) starting: Vec<(InstanceId, Option<usize>)>,
+    /// Spares that have come up, and take no calls.
+    pub(super) spares: HashSet<InstanceId>,
+    /// Slots of the workers that take calls, or took them.
+    slots: HashMap<InstanceId, usize>,
     /// For each slot, the worker that takes calls.
     pub(super) active: Vec<Option<InstanceId>>,
     pub(super) retiring: HashSet<InstanceId>,
@@ -76,6 +81,8 @@ impl Model {
             given_up: Vec::new(),
             started: HashMap::new(),
             starting: Vec::new(),
+            spares: HashSet::new(),
+            slots: HashMap::new(),
             retiring: HashSet::new(),
             lost: HashSet::new(),
             closing: HashSet::new(),
@@ -89,6 +96,16 @@ impl Model {
             settled: HashSet::new(),
             is_abandoned: false,
         }
+    }
+
+    /// Slot of a worker that takes calls, or took them.
+    pub(super) fn slot(&self, id: InstanceId) -> usize {
+        self.slots[&id]
+    }
+
+    /// Slot in which the worker takes calls. `None` if it takes none.
+    pub(super) fn active_slot(&self, id: InstanceId) -> Option<usize> {
+        self.slots.get(&id).copied().filter(|slot| self.active[*slot] == Some(id))
     }
 
     pub(super) fn queued(&mut self, ticket: Ticket, call: ModelCall) {
@@ -145,8 +162,9 @@ impl Model {
     pub(super) fn assigned(&mut self, ticket: Ticket, id: InstanceId) {
         assert!(self.settled.insert(ticket), "a call is assigned after it was assigned or refused");
         let call = self.waiting[&ticket];
-        assert!(call.slot.is_none_or(|slot| slot == id.slot), "{call:?} runs in {id:?}");
-        let is_eligible = |(_, call): &(_, &ModelCall)| call.slot.is_none_or(|slot| slot == id.slot);
+        let at = self.slot(id);
+        assert!(call.slot.is_none_or(|slot| slot == at), "{call:?} runs in {id:?}");
+        let is_eligible = |(_, call): &(_, &ModelCall)| call.slot.is_none_or(|slot| slot == at);
         let mut eligible: Vec<_> = self.waiting.iter().filter(is_eligible).collect();
         if eligible.iter().any(|(ticket, _)| self.inside.contains(ticket)) {
             eligible.retain(|(ticket, _)| self.inside.contains(ticket));
@@ -154,7 +172,7 @@ impl Model {
         let oldest = *eligible[0].0;
         let best = eligible.into_iter().max_by_key(|(ticket, call)| (call.priority, Reverse(**ticket)));
         let best = *best.expect("the call itself waits").0;
-        let overtakes = self.overtakes.entry(id.slot).or_default();
+        let overtakes = self.overtakes.entry(at).or_default();
         assert!(*overtakes <= MAX_OVERTAKES, "the oldest call starves");
         let next = if *overtakes == MAX_OVERTAKES { oldest } else { best };
         assert_eq!(ticket, next, "another call is next");
@@ -165,7 +183,7 @@ impl Model {
 
     pub(super) fn run(&mut self, call: RunningCall) {
         let id = call.id;
-        assert_eq!(self.active[id.slot], Some(id), "a call goes to a worker that is not active");
+        assert!(self.active_slot(id).is_some(), "a call goes to a worker that is not active");
         assert!(!self.lost.contains(&id), "a call goes to a worker that is lost");
         self.running.push(call);
         *self.started.entry(id).or_default() += 1;
@@ -187,30 +205,59 @@ impl Model {
         running.filter(|running| *running == id).count()
     }
 
-    pub(super) fn start(&mut self, id: InstanceId, now: Instant, is_broken: bool) {
+    /// Records the start of a worker, for a slot or as a spare. Workers with lower numbers than
+    /// `reload_from` run an outdated program.
+    pub(super) fn start(
+        &mut self,
+        id: InstanceId,
+        slot: Option<usize>,
+        now: Instant,
+        (is_broken, reload_from): (bool, u64),
+    ) {
         assert!(!self.is_abandoned, "a worker is started without an owner");
         let (max, period) = self.config.spawn_rate;
         self.starts.retain(|start| now.duration_since(*start) < period);
         self.starts.push_back(now);
         assert!(self.starts.len() <= max as usize, "{} starts within {period:?}", self.starts.len());
-        assert!(self.starting.iter().all(|other| other.slot != id.slot), "two starts in a slot");
-        self.starting.push(id);
-        if self.active[id.slot].is_some() {
-            let replaced = self.starting.iter().filter(|id| self.active[id.slot].is_some()).count();
-            assert_eq!(replaced, 1, "two workers are replaced at once");
-        } else if is_broken {
-            let first = self.starting.iter().filter(|id| self.active[id.slot].is_none()).count();
-            assert_eq!(first, 1, "a broken pool starts several workers at once");
+        let in_slots = self.starting.iter().filter_map(|(_, slot)| *slot);
+        let spares = self.starting.iter().filter(|(id, slot)| slot.is_none() && id.0 >= reload_from).count();
+        match slot {
+            None => {
+                assert_eq!(in_slots.count(), 0, "a spare is started before the worker of a slot");
+                let all = self.starting.len() + self.spares.len() + 1;
+                assert!(all <= self.config.spares, "{all} spares");
+                assert!(!is_broken || spares == 0, "a broken pool starts several spares at once");
+            }
+            Some(slot) => {
+                assert!(self.spares.is_empty() && spares == 0, "a worker is started beside a spare");
+                assert!(in_slots.clone().all(|other| other != slot), "two starts in a slot");
+                let is_like = |other: &usize| self.active[*other].is_some() == self.active[slot].is_some();
+                let is_first = in_slots.filter(is_like).count() == 0;
+                assert!(is_first || self.active[slot].is_none(), "two workers are replaced at once");
+                assert!(is_first || !is_broken, "a broken pool starts several workers at once");
+            }
         }
+        self.starting.push((id, slot));
+    }
+
+    /// Records that a worker takes calls in a slot. Returns `true` if it was a spare.
+    pub(super) fn activate(&mut self, id: InstanceId, slot: usize) -> bool {
+        assert!(!self.is_abandoned, "a worker takes calls without an owner");
+        self.slots.insert(id, slot);
+        self.retiring.extend(self.active[slot].replace(id));
+        self.spares.remove(&id)
     }
 
     pub(super) fn retire(&mut self, id: InstanceId) {
         assert!(!self.is_abandoned, "a worker is retired without an owner");
         assert!(self.running.iter().all(|call| call.id != id), "a worker is retired with a call in flight");
         assert!(self.closing.insert(id), "a worker is retired twice");
-        if self.active[id.slot] == Some(id) {
+        if self.spares.remove(&id) {
+            return;
+        }
+        if let Some(slot) = self.active_slot(id) {
             // The worker was idle. A replaced worker is not active any more.
-            self.active[id.slot] = None;
+            self.active[slot] = None;
             let left = self.active.iter().flatten().count();
             assert!(left >= self.config.min, "{left} workers are left of at least {}", self.config.min);
         } else {
@@ -227,8 +274,8 @@ impl Model {
         let is_late = |given_up: &(InstanceId, Instant)| given_up.0 == id && given_up.1 + timeout <= now;
         assert!(!timeout.is_zero() && self.given_up.iter().any(is_late), "{id:?} is taken for hung");
         self.hung.insert(id, now);
-        if self.active[id.slot] == Some(id) {
-            self.active[id.slot] = None;
+        if let Some(slot) = self.active_slot(id) {
+            self.active[slot] = None;
             self.retiring.insert(id);
         }
         true
@@ -249,6 +296,7 @@ impl Model {
     /// Forgets all workers.
     pub(super) fn abandon(&mut self) {
         self.starting.clear();
+        self.spares.clear();
         self.active.fill(None);
         self.retiring.clear();
         self.is_abandoned = true;
@@ -259,9 +307,9 @@ impl Model {
         self.is_broken = false;
     }
 
-    pub(super) fn start_failed(&mut self, now: Instant) {
+    pub(super) fn start_failed(&mut self, now: Instant, is_spare: bool) {
         self.failed_starts += 1;
-        if self.config.restart != Restart::Temporary {
+        if is_spare || self.config.restart != Restart::Temporary {
             self.lost_one(now);
         }
     }
@@ -285,11 +333,26 @@ impl Model {
         );
     }
 
+    /// Checks that no spare waits while a slot needs a worker.
+    pub(super) fn check_no_spare_is_unused(&self, is_open: bool, is_gone: impl Fn(usize) -> bool) {
+        if self.spares.is_empty() {
+            return;
+        }
+        let is_starting = |slot: usize| self.starting.iter().any(|(_, other)| *other == Some(slot));
+        let is_vacant = |slot: usize| self.active[slot].is_none() && !is_starting(slot) && !is_gone(slot);
+        let vacant: Vec<_> = (0..self.config.max).filter(|slot| is_vacant(*slot)).collect();
+        let is_needed = |call: &ModelCall| call.slot.is_some_and(|slot| vacant.contains(&slot));
+        assert!(!self.waiting.values().any(is_needed), "a call waits for a slot, and a spare waits, too");
+        let live = (0..self.config.max).filter(|slot| self.active[*slot].is_some() || is_starting(*slot));
+        let is_small = is_open && !vacant.is_empty() && live.count() < self.config.min;
+        assert!(!is_small, "the pool is below its minimum, and a spare waits");
+    }
+
     /// Checks that no worker has a free permit while a call for it waits.
     pub(super) fn check_no_permit_is_unused(&self) {
         for id in self.active.iter().flatten().filter(|id| !self.lost.contains(id)) {
             let in_flight = self.in_worker(*id);
-            let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == id.slot);
+            let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == self.slot(*id));
             let has_permit = in_flight < self.config.max_in_flight as usize && !self.is_exhausted(*id);
             let is_unused = has_permit && self.waiting.values().any(is_eligible);
             assert!(!is_unused, "{id:?} has a free permit, and a call for it waits");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use isolated_workers_core::testing::Rng;
 
 use super::super::{
-    Action, EndCause, InstanceId, Refusal, Scheduler, Submitted, Target, Ticket, WorkerPermits,
+    Action, EndCause, InstanceId, Phase, Refusal, Scheduler, Submitted, Target, Ticket, WorkerPermits,
 };
 use super::event_counts::EventCounts;
 use super::fake_worker::FakeWorker;
@@ -115,17 +115,17 @@ impl World {
             60..64 => self.give_up_call(),
             64..65 => self.end_given_up(),
             65..67 => self.report_released(),
-            67..75 => self.finish_start(),
-            75..78 => self.end_worker(),
-            78..79 => self.leave(),
-            79..80 => {
+            67..76 => self.finish_start(),
+            76..79 => self.end_worker(),
+            79..81 => self.leave(),
+            81..82 => {
                 if let Some(id) = self.random_active() {
                     self.counts.lost += 1;
                     self.model.lost.insert(id);
                     self.workers[&id].close();
                 }
             }
-            80..85 => {
+            82..85 => {
                 let bytes = self.rng.below(200);
                 if let Some(id) = self.random_active() {
                     self.scheduler.memory_measured(id, bytes);
@@ -181,8 +181,7 @@ impl World {
     fn resubmit(&mut self) {
         let is_gone = |call: &RunningCall| {
             self.model.lost.contains(&call.id)
-                || (self.model.active[call.id.slot] != Some(call.id)
-                    && !self.model.retiring.contains(&call.id))
+                || (self.model.active_slot(call.id).is_none() && !self.model.retiring.contains(&call.id))
         };
         let gone: Vec<_> =
             (0..self.model.running.len()).filter(|at| is_gone(&self.model.running[*at])).collect();
@@ -190,7 +189,7 @@ impl World {
         let RunningCall { id, target, priority, ticket } = self.model.running.swap_remove(at);
         self.workers[&id].release();
         if self.scheduler.is_contended() {
-            self.scheduler.permit_released(id.slot);
+            self.scheduler.permit_released(self.model.slot(id));
         }
         self.counts.resubmitted += 1;
         if self.rng.chance(10) {
@@ -239,9 +238,9 @@ impl World {
             .partition::<Vec<_>, _>(|action| matches!(action, Action::Run(..)));
         run.into_iter().for_each(|action| self.carry_out(action));
         match submitted {
-            Ok(Submitted::Run(id, ref worker)) => {
-                assert_eq!(id, worker.id);
-                self.check_home(target, Some(id.slot));
+            Ok(Submitted::Run(ref worker)) => {
+                let id = worker.id;
+                self.check_home(target, Some(self.model.slot(id)));
                 self.counts.at_once += 1;
                 self.model.run(RunningCall { id, target, priority, ticket: None });
             }
@@ -309,7 +308,7 @@ impl World {
             let id = self.model.running.swap_remove(at).id;
             let is_due = self.workers[&id].end_call();
             if is_due || self.scheduler.is_contended() {
-                self.released.push(id.slot);
+                self.released.push(self.model.slot(id));
                 // Other calls may reach the scheduler before the report.
                 if self.rng.chance(70) {
                     self.report_released();
@@ -328,7 +327,7 @@ impl World {
             let id = self.model.running.swap_remove(at).id;
             self.model.given_up.push((id, self.now));
             self.workers[&id].give_up_call(self.now);
-            self.scheduler.permit_released(id.slot);
+            self.scheduler.permit_released(self.model.slot(id));
         }
     }
 
@@ -338,7 +337,7 @@ impl World {
             let at = self.rng.below(self.model.given_up.len() as u64) as usize;
             let (id, since) = self.model.given_up.swap_remove(at);
             self.workers[&id].end_given_up(since);
-            self.scheduler.permit_released(id.slot);
+            self.scheduler.permit_released(self.model.slot(id));
         }
     }
 
@@ -347,18 +346,20 @@ impl World {
     }
 
     fn finish_start(&mut self) {
-        let Some(id) = self.rng.pick(&self.model.starting) else { return };
-        self.model.starting.retain(|starting| *starting != id);
+        let Some((id, slot)) = self.rng.pick(&self.model.starting) else { return };
+        self.model.starting.retain(|(starting, _)| *starting != id);
+        let is_spare = slot.is_none();
         if self.rng.chance(if self.starts_fail { 70 } else { 10 }) {
             self.counts.start_failed += 1;
-            self.model.start_failed(self.now);
+            self.counts.spare_failed += u64::from(is_spare);
+            self.model.start_failed(self.now, is_spare);
             return self.scheduler.start_failed(id, self.now);
         }
         self.counts.started += 1;
         self.model.came_up();
-        if let Some(old) = self.model.active[id.slot].replace(id) {
-            self.counts.replaced += 1;
-            self.model.retiring.insert(old);
+        if is_spare {
+            self.counts.spare_started += 1;
+            self.model.spares.insert(id);
         }
         let worker = FakeWorker::new(id);
         self.workers.insert(id, worker.clone());
@@ -367,14 +368,30 @@ impl World {
 
     /// Lets a random worker announce its end.
     fn leave(&mut self) {
+        let spares: Vec<_> = self.sorted_spares();
+        if let Some(id) = self.rng.pick(&spares) {
+            self.counts.spare_left += 1;
+            self.model.spares.remove(&id);
+            self.model.retiring.insert(id);
+            self.model.lost_one(self.now);
+            return self.scheduler.leaving(id, self.now);
+        }
         let Some(id) = self.random_active() else { return };
         self.counts.left += 1;
-        self.model.active[id.slot] = None;
+        let slot = self.model.slot(id);
+        self.model.active[slot] = None;
         self.model.retiring.insert(id);
         if self.config.restart == Restart::Permanent {
             self.model.lost_one(self.now);
         }
         self.scheduler.leaving(id, self.now);
+    }
+
+    /// Spares that have come up, in an order that does not differ between processes.
+    fn sorted_spares(&self) -> Vec<InstanceId> {
+        let mut spares: Vec<_> = self.model.spares.iter().copied().collect();
+        spares.sort();
+        spares
     }
 
     fn random_active(&mut self) -> Option<InstanceId> {
@@ -385,8 +402,8 @@ impl World {
     /// Ends a random worker unexpectedly. Its calls end later.
     fn end_worker(&mut self) {
         let mut workers: Vec<_> = self.model.active.iter().flatten().copied().collect();
-        workers.extend(&self.model.retiring);
-        workers.sort_by_key(|id| id.number);
+        workers.extend(self.model.retiring.iter().chain(&self.model.spares));
+        workers.sort();
         if let Some(id) = self.rng.pick(&workers) {
             self.end_unexpectedly(id);
         }
@@ -406,8 +423,11 @@ impl World {
         } += 1;
         self.forget_given_up(id);
         self.model.retiring.remove(&id);
-        if self.model.active[id.slot] == Some(id) {
-            self.model.active[id.slot] = None;
+        if self.model.spares.remove(&id) {
+            self.counts.spare_ended += 1;
+            self.model.lost_one(self.now);
+        } else if let Some(slot) = self.model.active_slot(id) {
+            self.model.active[slot] = None;
             let is_replaced = match self.config.restart {
                 Restart::Permanent => true,
                 Restart::Transient => cause != EndCause::Normal,
@@ -442,6 +462,16 @@ impl World {
         }
     }
 
+    /// Follows spares that are starting and that slots have taken, and workers that became spares.
+    fn follow_spares(&mut self) {
+        for (id, slot) in &mut self.model.starting {
+            let now_in = self.scheduler.slot_of(*id);
+            self.counts.spare_used_early += u64::from(slot.is_none() && now_in.is_some());
+            self.counts.spare_exchanged += u64::from(slot.is_some() && now_in.is_none());
+            *slot = now_in;
+        }
+    }
+
     fn forget_given_up(&mut self, id: InstanceId) {
         self.model.given_up.retain(|(given_up, _)| *given_up != id);
         self.workers[&id].forget_given_up();
@@ -462,6 +492,9 @@ impl World {
         self.follow_moves();
         self.follow_exhausted();
         self.follow_hung();
+        self.follow_spares();
+        let is_open = self.scheduler.phase == Phase::Open;
+        self.model.check_no_spare_is_unused(is_open, |slot| self.scheduler.slots[slot].is_gone);
         self.model.check_queue_limit(self.scheduler.queue.inside(), self.scheduler.queued());
         if self.released.is_empty() {
             self.model.check_no_permit_is_unused();
@@ -487,12 +520,12 @@ impl World {
         self.follow_moves();
         match action {
             Action::Run(ticket, worker) => {
-                let id = worker.id;
+                let (id, slot) = (worker.id, self.model.slot(worker.id));
                 if let Some(call) = self.model.waiting.get_mut(&ticket)
                     && let Target::Key(_) = call.target
                 {
-                    call.slot = Some(id.slot);
-                    self.check_home(self.model.waiting[&ticket].target, Some(id.slot));
+                    call.slot = Some(slot);
+                    self.check_home(self.model.waiting[&ticket].target, Some(slot));
                 }
                 self.counts.assigned += 1;
                 self.model.assigned(ticket, id);
@@ -510,13 +543,24 @@ impl World {
                 } += 1;
                 self.model.failed(ticket, why);
             }
+            Action::Activate(slot, worker) => {
+                self.follow_exhausted();
+                self.follow_hung();
+                self.counts.replaced += u64::from(self.model.active[slot].is_some());
+                self.counts.spare_used += u64::from(self.model.activate(worker.id, slot));
+            }
             Action::Start(id) => {
                 self.follow_exhausted();
                 self.follow_hung();
-                self.model.start(id, self.now, self.scheduler.is_broken());
+                self.follow_spares();
+                let scheduler = &self.scheduler;
+                let slot = scheduler.slot_of(id);
+                let state = (scheduler.is_broken(), scheduler.reload_from);
+                self.model.start(id, slot, self.now, state);
             }
             Action::Retire(id) => {
                 self.counts.retired += 1;
+                self.counts.spare_retired += u64::from(self.model.spares.contains(&id));
                 self.follow_exhausted();
                 self.follow_hung();
                 self.model.retire(id);
@@ -574,6 +618,7 @@ fn random_config(rng: &mut Rng) -> PoolConfig {
     PoolConfig {
         min: rng.below(max as u64 + 1) as usize,
         max,
+        spares: rng.below(6) as usize,
         max_in_flight: 1 + rng.below(3) as u32,
         queue: rng.below(30) as usize,
         when_full: rng.pick(&[WhenFull::Wait, WhenFull::Reject, WhenFull::DropOldest]).expect("one of three"),
