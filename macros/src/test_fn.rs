@@ -63,7 +63,7 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
     let (krate, ident, output) = (options.krate(), &sig.ident, &sig.output);
     let is_main = ident == "main";
     let attribute = (!is_main).then(|| quote!(#[::core::prelude::v1::test]));
-    let entry = if is_main { quote!(of_main) } else { quote!(of_test) };
+    let (entry, kind) = (local("ENTRY"), if is_main { quote!(of_main) } else { quote!(of_test) });
     let run = match (&options.serve, sig.inputs.first()) {
         (Some(serve), Some(FnArg::Typed(argument))) => {
             let codec = options.codec.as_ref().map_or_else(
@@ -74,9 +74,9 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
             let serve = quote_spanned!(generated_at(serve.span())=> || async { #serve });
             let (ty, span, worker) = (&argument.ty, generated_at(argument.ty.span()), local("worker"));
             let test = quote_spanned!(span=> |#worker: #ty| #ident(#worker));
-            quote!(run_test_with_worker(ENTRY, #serve, #codec, #test))
+            quote!(run_test_with_worker(#entry, #serve, #codec, #test))
         }
-        _ => quote!(run_test(ENTRY, #ident)),
+        _ => quote!(run_test(#entry, #ident)),
     };
     quote! {
         #(#attrs)*
@@ -85,10 +85,10 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
             #[allow(clippy::unused_async)]
             #sig #block
 
-            const ENTRY: #krate::__private::TestEntry = #krate::__private::TestEntry::#entry(
+            const #entry: #krate::__private::TestEntry = #krate::__private::TestEntry::#kind(
                 ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#ident))
             );
-            #krate::__register_test_entry!(ENTRY);
+            #krate::__register_test_entry!(#entry);
             #krate::__private::#run
         }
     }
@@ -122,7 +122,7 @@ mod tests {
         let signature = "#[ignore]#[::core::prelude::v1::test]fn a()->Result<(), E>{";
         assert!(text.starts_with(signature), "{text}");
         assert!(
-            text.contains("run_test_with_worker(ENTRY, ||async{s}") && text.contains("|__worker:Worker|"),
+            text.contains("run_test_with_worker(__ENTRY, ||async{s}") && text.contains("|__worker:Worker|"),
             "{text}"
         );
     }

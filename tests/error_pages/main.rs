@@ -35,7 +35,7 @@ fn errors() -> Cases {
 fn troubleshooting() -> Cases {
     cases! {
         troubleshooting:
-        not_executable not_in_path never_serves alone not_a_worker other_transport no_startup_data
+        not_executable not_in_path never_serves alone no_init not_a_worker other_transport no_startup_data
         startup_data_declined startup_data_of_another_type startup_data_unread config_pool config_heartbeat
         no_frames hangs overran stubborn disconnected_twice never_disconnected queue_full
         queue_too_long keeps_crashing pool_closed rate

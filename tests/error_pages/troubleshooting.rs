@@ -10,7 +10,7 @@ use isolated_workers::pool::{PoolBuilder, WhenFull};
 use isolated_workers::protocol::{Request, Response, Schema};
 use isolated_workers::service::{Handler, handler};
 use isolated_workers::transport::{Stdio, UnixSocket};
-use isolated_workers::{Error, Pool, Program, Worker, serve};
+use isolated_workers::{Error, Pool, Program, Worker, offload, serve};
 
 use crate::errors::{SHORT_TIMEOUT, WORKER, refused, started, worker};
 use crate::service::CalculatorClient;
@@ -44,6 +44,11 @@ impl Handler for Nothing {
 /// Error of a worker program that is started by hand.
 pub(crate) async fn alone() -> Error {
     serve(Nothing).await.unwrap_err()
+}
+
+/// Error of a program whose `main` does not prepare its workers.
+pub(crate) async fn no_init() -> Error {
+    offload::program().unwrap_err()
 }
 
 pub(crate) async fn not_a_worker() -> Error {

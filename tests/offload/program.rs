@@ -1,5 +1,5 @@
-//! Program with offloaded functions: `call` calls one in the default pool, `call-other <path>` in
-//! the program at a path, and `serve` serves any host.
+//! Program with offloaded functions: `call` calls one in the default pool, `print` one that prints,
+//! `call-other <path>` one in the program at a path, and `serve` serves any host.
 
 use isolated_workers::offload;
 use isolated_workers::prelude::*;
@@ -8,6 +8,12 @@ use isolated_workers_test_library::numbers::{double, pid};
 #[offload]
 fn describe(pid: u32) -> String {
     if pid == std::process::id() { "this process".into() } else { "another process".into() }
+}
+
+#[offload]
+fn print() {
+    println!("printed");
+    eprintln!("twice");
 }
 
 fn main() -> Result<(), Error> {
@@ -19,6 +25,7 @@ fn main() -> Result<(), Error> {
             assert_ne!(pid::blocking()?, std::process::id());
             Ok(())
         }
+        ["print"] => print::blocking(),
         ["call-other", path] => runtime().block_on(async {
             let worker = Worker::builder(Program::new(path).arg("serve")).spawn().await?;
             println!("{}", double::on(&worker, 21).await?);

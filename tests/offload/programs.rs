@@ -23,6 +23,11 @@ fn a_program_without_a_runtime_offloads() {
 }
 
 #[test]
+fn no_output_is_lost_when_the_program_ends() {
+    assert_eq!(run(PROGRAM, &["print"]), (Some(0), "printed\ntwice\n".to_owned()));
+}
+
+#[test]
 fn a_program_with_a_runtime_offloads() {
     assert_eq!(run(TOKIO, &[]), (Some(0), "42 and 42\n".to_owned()));
 }

@@ -7,7 +7,7 @@ use isolated_workers_core::{Error, ErrorKind};
 use super::{Functions, build_id};
 use crate::driver::TestEntry;
 use crate::worker::serve_and_exit;
-use crate::{Program, launch, serve};
+use crate::{Output, Program, launch, serve};
 
 /// Entry of a worker that calls offloaded functions.
 const ENTRY: &str = "offload";
@@ -42,6 +42,9 @@ pub(super) fn is_started_for_functions() -> bool {
 /// Returns this program as a worker that serves [`Functions`], for a pool or a worker with settings
 /// of its own: `Pool::builder(offload::program()?)`.
 ///
+/// The worker prints to the standard streams of this process ([`Output::Inherit`]). With
+/// `.stderr(Output::Keep)`, the error of a crash has the last lines that it has printed.
+///
 /// In a test program with at least one `#[isolated_workers::test]`, the harness takes the place of
 /// a `main` that calls [`init`].
 ///
@@ -50,7 +53,8 @@ pub(super) fn is_started_for_functions() -> bool {
 /// host does. `Spawn` if the path of this program cannot be determined.
 pub fn program() -> Result<Program, Error> {
     let program = if IS_INITIALIZED.load(Ordering::Acquire) {
-        Program::current_exe()?
+        // Output that went through this process would be lost at its end.
+        Program::current_exe()?.stdout(Output::Inherit).stderr(Output::Inherit)
     } else if let Some(test) = inventory::iter::<TestEntry>.into_iter().next() {
         test.program()?
     } else {
