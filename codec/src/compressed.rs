@@ -12,9 +12,9 @@ use crate::{BodyLimit, Codec, CodecError, Pieces};
 /// Codec `C` with its large frames compressed with zlib.
 ///
 /// A frame is compressed if it reaches the threshold and gets smaller. If its first KiB, or its
-/// first 16, do not get a sixteenth smaller, the rest is not tried. Compression pays off on a stream
-/// that is slower than memory, or if the bytes are stored. Between two processes on one machine it
-/// usually costs more than it saves.
+/// first 16, do not get a sixteenth smaller, the rest is not tried. Compression pays off on a
+/// stream that is slower than memory, or if the bytes are stored. Between two processes on one
+/// machine it usually costs more than it saves.
 ///
 /// Both sides must use it. They may differ in [`threshold`](Self::threshold) and
 /// [`level`](Self::level).

@@ -31,9 +31,10 @@ pub struct Timeouts {
     /// may take to end once no call is in flight. The host then closes it. Default: 30 s.
     pub drain: Duration,
     /// Time within which a worker of a pool must have ended a call that was cancelled, because it
-    /// timed out or was dropped. After that, the worker is hung: it gets no more calls, is replaced,
-    /// and is killed once its other calls have ended, which may take up to [`drain`](Self::drain).
-    /// Default: 5 s. A worker that is not in a pool is never taken for hung.
+    /// timed out or was dropped. After that, the worker is hung: it gets no more calls, is
+    /// replaced, and is killed once its other calls have ended, which may take up to
+    /// [`drain`](Self::drain). Default: 5 s. A worker that is not in a pool is never taken for
+    /// hung.
     pub cancel: Duration,
 }
 

@@ -28,8 +28,8 @@ enum Endless {
 impl Endless {
     const ALL: [Self; 2] = [Self::Blocking, Self::NonAwaiting];
 
-    /// Makes a call of the handler on a worker and gives it up. The handler runs until the held call
-    /// is dropped, or for ever.
+    /// Makes a call of the handler on a worker and gives it up. The handler runs until the held
+    /// call is dropped, or for ever.
     async fn give_up(self, pool: &Pool, worker: WorkerId, stage: &Stage) -> HeldCall {
         let held = match self {
             Self::NonAwaiting => stage.hang(pool.on(worker)).await,

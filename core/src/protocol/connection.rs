@@ -790,8 +790,8 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Cost of the items that may be sent before [`sending`](Self::sending) must be asked again. The
-    /// last of them may exceed it. 0 unless `sending` returns [`Sending::Ready`].
+    /// Cost of the items that may be sent before [`sending`](Self::sending) must be asked again.
+    /// The last of them may exceed it. 0 unless `sending` returns [`Sending::Ready`].
     pub fn item_room(&self, role: Role, id: &TxId) -> usize {
         if role == Role::Caller && self.is_call_held(id) { 0 } else { self.streams.room(role, id) }
     }

@@ -41,8 +41,8 @@ pub(crate) trait LinkCalls: Send + Sync {
     /// Records that items of a stream are finished.
     fn finish_items(&self, stream: StreamRef<'_>, cost: usize) -> Option<()>;
 
-    /// Waits until items may be sent. Returns their cost, which the last one may exceed, or 0 if the
-    /// call has ended.
+    /// Waits until items may be sent. Returns their cost, which the last one may exceed, or 0 if
+    /// the call has ended.
     fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<usize>>;
 
     /// Sends all `items`, and leaves the vector empty unless the stream is no longer here. Returns

@@ -423,8 +423,9 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Writes what is encoded if it is worth a write, and the stream is not known to be full. Called
-    /// on the runtime of the task, which is woken in any case, and then registers its own waker.
+    /// Writes what is encoded if it is worth a write, and the stream is not known to be full.
+    /// Called on the runtime of the task, which is woken in any case, and then registers its own
+    /// waker.
     pub(super) fn write_early(&mut self) {
         if self.writer.unwritten() >= EARLY_WRITE_BYTES && !self.writer.is_stalled() {
             let _ = self.flush(&mut Context::from_waker(Waker::noop()));

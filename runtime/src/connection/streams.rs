@@ -33,8 +33,8 @@ const MAX_QUEUED_ITEM_BYTES: usize = 256 << 10;
 /// quarter of what this side takes, so that the peer seldom waits.
 const CREDIT_BYTES: usize = 64 << 10;
 
-/// Size of items, in bytes, from which on the task writes them, several with one write. Writing each
-/// of them early takes a third more time if both processes share a core.
+/// Size of items, in bytes, from which on the task writes them, several with one write. Writing
+/// each of them early takes a third more time if both processes share a core.
 const LARGE_BATCH_BYTES: usize = 16 << 10;
 
 impl StreamRef<'_> {
@@ -141,9 +141,9 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Returns the cost of the items that may be sent, or 0 if the call has ended. If none may be, exchanges `waker` with the one that it
-    /// replaces, to drop it after the mutex is released. A caller's waker is that of its waiter,
-    /// which it has polled before.
+    /// Returns the cost of the items that may be sent, or 0 if the call has ended. If none may be,
+    /// exchanges `waker` with the one that it replaces, to drop it after the mutex is released. A
+    /// caller's waker is that of its waiter, which it has polled before.
     pub(super) fn poll_sending(
         &mut self,
         stream: StreamRef<'_>,

@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release -p thumbnails --bin make_images -- <folder> [count]`
 //!
-//! Without a count it makes the twelve small images of `examples/thumbnails/images`. With a count it makes as
-//! many images of about 1500x1000 pixels, which take noticeable time to scale.
+//! Without a count it makes the twelve small images of `examples/thumbnails/images`. With a count
+//! it makes as many images of about 1500x1000 pixels, which take noticeable time to scale.
 
 mod bomb;
 mod scenes;
