@@ -18,7 +18,9 @@ pub(crate) enum StopRequest {
     None,
     Drain,
     Close,
-    /// Kills a worker that is hung. Its calls in flight fail as after a crash.
+    /// Kills a worker that is hung. Its calls in flight fail as after a crash. Only a pool knows
+    /// that.
+    #[cfg_attr(not(feature = "pool"), allow(dead_code))]
     KillHung,
     /// Kills the worker. Its calls in flight fail because it was closed.
     Kill,
