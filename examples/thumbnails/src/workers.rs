@@ -22,7 +22,7 @@ pub(crate) async fn open(
 ) -> Result<Pool<impl Service<Codec = Postcard> + use<>>, Error> {
     let workers = options.workers.min(images);
     // Restarts at once, because crashes are expected here.
-    let on_crash = OnCrash::reject().backoff(Duration::ZERO, Duration::from_millis(100));
+    let on_crash = OnCrash::reject().backoff(Duration::ZERO, Duration::ZERO);
     if options.in_process {
         let thread = Thread::new(|| async { serve(Scaler.into_service()).codec(Postcard).await });
         return Pool::builder(thread)
@@ -39,6 +39,8 @@ pub(crate) async fn open(
     pool.on_timeout(OnTimeout::Kill)
         .on_crash(on_crash)
         .restart_limit(1000, Duration::from_secs(1))
+        // A warm worker takes the place of one that was killed.
+        .spare(1)
         .spawn()
         .await
 }

@@ -15,7 +15,7 @@ use super::process::StartError;
 
 /// Attributes of a process that its host sets: none on Windows.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Attributes;
+pub(super) struct Attributes {}
 
 /// Process group: a child process and the processes that it starts, in a job. The job ends when its
 /// handle is closed, at the latest when this process exits.
