@@ -83,7 +83,10 @@ async fn scale(options: Options) -> Result<u8, String> {
 /// Scales the samples in one thread, and then in workers while one after the other is killed.
 /// Returns the exit code.
 async fn demo(options: Options) -> Result<u8, String> {
-    let alone = Options { workers: 1, in_process: true, ..options.clone() };
+    // New files: replacing one takes the file system longer than a thumbnail.
+    let _ = std::fs::remove_dir_all(&options.out);
+    let alone = Options { workers: 1, in_process: true, out: options.out.join("thread"), ..options.clone() };
+    let options = Options { out: options.out.join("workers"), ..options };
     let thread = job::run(&alone).await?;
     print(format_args!("one thread of this process: {}", line(&thread)));
     if !is_as_expected(&thread, &alone) {
