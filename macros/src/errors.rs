@@ -47,3 +47,15 @@ pub(crate) fn listed(error: syn::Error) -> Vec<(String, String)> {
         .map(|error| (error.span().source_text().unwrap_or_default(), error.to_string()))
         .collect()
 }
+
+/// Asserts the errors of `result`: the source text at the span of each, and a part of its message.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn assert_refused<T>(result: syn::Result<T>, expected: &[(&str, &str)]) {
+    let errors = listed(result.err().expect("an error"));
+    assert_eq!(errors.len(), expected.len(), "{errors:?}");
+    for ((at, message), (expected_at, part)) in errors.iter().zip(expected) {
+        assert_eq!(at, expected_at, "{message}");
+        assert!(message.contains(part), "{message}");
+    }
+}

@@ -158,7 +158,7 @@ fn with_data(data: &Type, output: &MainOutput, options: &MainOptions) -> TokenSt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errors::listed;
+    use crate::errors::assert_refused;
 
     fn expanded(options: &str, item: &str) -> syn::Result<String> {
         let parse = |text: &str| text.parse::<TokenStream>().expect("tokens");
@@ -167,13 +167,7 @@ mod tests {
 
     #[track_caller]
     fn refused(options: &str, item: &str, expected: &[(&str, &str)]) {
-        let errors = expanded(options, item).map_err(listed).expect_err("an error");
-        let found: Vec<_> = errors.iter().map(|(at, message)| (at.as_str(), message.as_str())).collect();
-        assert_eq!(found.len(), expected.len(), "{found:?}");
-        for ((at, message), (expected_at, part)) in found.iter().zip(expected) {
-            assert_eq!(at, expected_at, "{message}");
-            assert!(message.contains(part), "{message}");
-        }
+        assert_refused(expanded(options, item), expected);
     }
 
     #[test]

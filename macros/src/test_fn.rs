@@ -97,7 +97,7 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errors::listed;
+    use crate::errors::assert_refused;
     use crate::token_text;
 
     fn expanded(options: &str, item: &str) -> syn::Result<String> {
@@ -107,13 +107,7 @@ mod tests {
 
     #[track_caller]
     fn refused(options: &str, item: &str, expected: &[(&str, &str)]) {
-        let errors = expanded(options, item).map_err(listed).expect_err("an error");
-        let found: Vec<_> = errors.iter().map(|(at, message)| (at.as_str(), message.as_str())).collect();
-        assert_eq!(found.len(), expected.len(), "{found:?}");
-        for ((at, message), (expected_at, part)) in found.iter().zip(expected) {
-            assert_eq!(at, expected_at, "{message}");
-            assert!(message.contains(part), "{message}");
-        }
+        assert_refused(expanded(options, item), expected);
     }
 
     #[test]

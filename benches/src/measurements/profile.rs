@@ -16,8 +16,8 @@ pub fn run(name: &str, in_flight: usize, calls: usize, threads: usize) {
         "pool" => of::<Pooled>(flavor, in_flight, calls),
         "raw-tokio" => of::<RawTokio>(flavor, in_flight, calls),
         "raw-std" => of::<RawStd>(flavor, in_flight, calls),
-        "receive" => receive(flavor, in_flight, calls),
-        "send" => send(flavor, in_flight, calls),
+        "receive" => items(flavor, in_flight, calls, true),
+        "send" => items(flavor, in_flight, calls, false),
         _ => panic!("unknown name: choose `ours`, `pool`, `raw-tokio`, `raw-std`, `receive` or `send`"),
     }
 }
@@ -34,24 +34,17 @@ fn of<C: Contestant>(flavor: Flavor, in_flight: usize, calls: usize) {
     })
 }
 
-/// Items from the child.
-fn receive(flavor: Flavor, bytes: usize, items: usize) {
+/// Items from the child, or to it.
+fn items(flavor: Flavor, bytes: usize, count: usize, is_received: bool) {
     flavor.runtime().block_on(async {
         let contestant = ServingHost::start(flavor).await;
-        let items = Items { count: items as u32, bytes: bytes as u32 };
-        contestant.receive(items.tenth()).await;
-        print_each(&contestant, items.count as usize, async { _ = contestant.receive(items).await }).await;
-        contestant.stop().await;
-    })
-}
-
-/// Items to the child.
-fn send(flavor: Flavor, bytes: usize, items: usize) {
-    flavor.runtime().block_on(async {
-        let contestant = ServingHost::start(flavor).await;
-        let items = Items { count: items as u32, bytes: bytes as u32 };
-        contestant.send(items.tenth()).await;
-        print_each(&contestant, items.count as usize, contestant.send(items)).await;
+        let items = Items { count: count as u32, bytes: bytes as u32 };
+        let pass = async |items: Items| match is_received {
+            true => _ = contestant.receive(items).await,
+            false => contestant.send(items).await,
+        };
+        pass(items.tenth()).await;
+        print_each(&contestant, count, pass(items)).await;
         contestant.stop().await;
     })
 }

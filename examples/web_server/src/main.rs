@@ -2,7 +2,7 @@
 //! its worker gets an error, and the others are answered.
 //!
 //! ```text
-//! cargo run -p web_server                       # makes four requests and ends
+//! cargo run -p web_server                       # makes five requests and ends
 //! cargo run -p web_server -- 127.0.0.1:8080     # serves until Ctrl-C
 //! curl --data '1 + 2' http://127.0.0.1:8080/sum
 //! ```

@@ -1,7 +1,7 @@
 //! Each mistake is refused, with an error at the right tokens that names a remedy.
 
 use super::*;
-use crate::errors::listed;
+use crate::errors::assert_refused;
 
 fn parsed(options: &str, item: &str) -> syn::Result<Definition> {
     let parse = |text: &str| text.parse::<TokenStream>().expect("tokens");
@@ -17,12 +17,7 @@ fn refused(body: &str, expected: &[(&str, &str)]) {
 
 #[track_caller]
 fn refused_item(options: &str, item: &str, expected: &[(&str, &str)]) {
-    let errors = parsed(options, item).err().map(listed).unwrap_or_default();
-    assert_eq!(errors.len(), expected.len(), "{errors:?}");
-    for ((at, message), (expected_at, part)) in errors.iter().zip(expected) {
-        assert_eq!(at, expected_at, "{message}");
-        assert!(message.contains(part), "{message}");
-    }
+    assert_refused(parsed(options, item), expected);
 }
 
 #[test]

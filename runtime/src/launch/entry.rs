@@ -6,7 +6,7 @@ use super::process_host;
 /// worker of a worker does not inherit it.
 pub(crate) const ENTRY_VARIABLE: &str = "ISOLATED_WORKERS_ENTRY";
 
-/// Returns the entry that the host of this process has named. `None` in a process that is no
+/// Returns the entry that the host of this process has named. `None` in a process that is not a
 /// worker.
 pub(crate) fn entry() -> Option<String> {
     process_host().and_then(|_| std::env::var(ENTRY_VARIABLE).ok())

@@ -37,7 +37,7 @@ impl<C: Codec> LinkTable<C> {
         &self.links[index]
     }
 
-    /// Lets later calls find the link of the worker in this slot.
+    /// Publishes the link of the worker in this slot to later calls.
     pub(in crate::pool) fn set_worker(&self, slot: usize, index: usize) {
         self.slots[slot].store(index + 1, Ordering::Release);
     }

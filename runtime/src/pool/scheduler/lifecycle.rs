@@ -27,7 +27,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         self.wants_poll = true;
     }
 
-    /// Lets a worker take calls in a slot. The previous worker of the slot finishes its calls in
+    /// Activates a worker in a slot. The previous worker of the slot finishes its calls in
     /// flight.
     pub(super) fn activate(&mut self, at: usize, worker: WarmWorker<W>, now: Instant) {
         let WarmWorker { id, permits, since, expires_at } = worker;

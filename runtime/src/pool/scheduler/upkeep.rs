@@ -153,7 +153,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         wake
     }
 
-    /// Lets a worker that was in this slot finish its calls in flight, and end.
+    /// Retires a worker of this slot: it finishes its calls in flight, and ends.
     pub(super) fn retire(&mut self, slot: usize, mut instance: Instance<W>) {
         instance.permits.close();
         self.actions.extend(instance.end_if_idle());
