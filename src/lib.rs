@@ -95,6 +95,7 @@
 //!   codec, and every builder needs `.codec(..)`.
 //! - `compression`: `codec::Compressed`, which compresses the frames of any codec with zlib.
 //! - `pool` (default): [`Pool`] and the module [`pool`].
+//! - `blocking`: the module [`blocking`], for programs without a runtime.
 //! - `offload`: [`offload`](macro@offload), which lets a function run in worker processes of its
 //!   own program, and the module [`offload`](mod@offload).
 //! - `metrics`: the layer `layer::Metrics`, which reports through the crate `metrics`.
@@ -109,6 +110,8 @@
 #[cfg(doctest)]
 mod book;
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod codec;
 pub mod driver;
 pub mod error;

@@ -81,6 +81,10 @@ impl Definition {
         self.ident_with("Client")
     }
 
+    pub(crate) fn blocking_client(&self) -> Ident {
+        self.ident_with("BlockingClient")
+    }
+
     pub(crate) fn handler(&self) -> Ident {
         self.ident_with("Service")
     }
@@ -124,7 +128,7 @@ impl Definition {
 
     /// Adds an error if the module has the name of another generated item.
     fn check_module(&self, errors: &mut Errors) {
-        let taken = [self.ident().clone(), self.client(), self.handler()];
+        let taken = [self.ident().clone(), self.client(), self.blocking_client(), self.handler()];
         if let Some(taken) = taken.iter().find(|taken| taken.unraw() == self.module.unraw()) {
             let problem = format!("the module of messages cannot have the name `{taken}`, which is taken");
             errors.at(taken, format!("{problem}: choose another with `#[service(module = name)]`"));
@@ -135,8 +139,10 @@ impl Definition {
     fn reserve_names(&mut self) {
         let Self { item, methods, module, derives, krate, .. } = &*self;
         let messages = methods.iter().map(|method| &method.message);
-        let (trait_, client, handler) = (&item.ident, self.client(), self.handler());
-        let names = quote!(#trait_ #client #handler #module #krate #(#derives)* #(#messages)*);
+        let (client, blocking_client) = (self.client(), self.blocking_client());
+        let (trait_, handler) = (&item.ident, self.handler());
+        let names =
+            quote!(#trait_ #client #blocking_client #handler #module #krate #(#derives)* #(#messages)*);
         self.generic_names.reserve(names);
     }
 }

@@ -68,13 +68,13 @@ impl Method {
     }
 
     /// Returns the signature that callers see, without the context: `add(&self, a: i64, b: i64)`.
-    /// `into_items`: trait of the items of the caller.
-    pub(crate) fn call(&self, into_items: &TokenStream) -> TokenStream {
+    /// `items_trait`: trait of the items of the caller.
+    pub(crate) fn call(&self, items_trait: &TokenStream) -> TokenStream {
         let mut ident = self.ident.clone();
         ident.set_span(self.span());
         let parameters = self.parameters(Argument::ident, |items| {
             let (name, item) = (items.ident(), &items.item);
-            quote!(#name: impl #into_items<#item>)
+            quote!(#name: impl #items_trait<#item>)
         });
         quote!(#ident(&self #(, #parameters)*))
     }

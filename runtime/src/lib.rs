@@ -15,9 +15,12 @@
 //! 4. `driver`: starts workers; `worker`: serves in a worker
 //! 5. `host`: builder, supervisor and handle of a worker
 //! 6. `pool`: many workers behind one service
-//! 7. `offload`: functions that run in workers of the same program; `testing`
-//! 8. `test_run`: tests whose worker is the test program
+//! 7. `blocking`: workers, pools and calls for programs without a runtime
+//! 8. `offload`: functions that run in workers of the same program; `testing`
+//! 9. `test_run`: tests whose worker is the test program
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 // Only a pool uses a connection's permits.
 #[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
 mod connection;

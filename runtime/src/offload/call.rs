@@ -1,9 +1,5 @@
 //! Calls of offloaded functions, on both sides. `#[offload]` expands to these functions.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use isolated_workers_codec::DefaultCodec;
@@ -15,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::function::FunctionCodec;
 use super::functions::{FUNCTION_KEY, SERVICE};
 use super::{Arguments, Offloaded, build_id, default_pool};
+use crate::blocking::background;
 
 /// Service that carries calls of offloaded functions.
 #[diagnostic::on_unimplemented(
@@ -115,33 +112,14 @@ where
 /// deadlock on a thread of another runtime.
 ///
 /// # Errors
-/// The same as [`run`].
+/// The same as [`run`], and those of [`block_on`](crate::blocking::block_on).
 pub fn blocking<F, const COUNT: usize, E>(arguments: F::Arguments) -> Result<F::Reply, E>
 where
     F: Offloaded<COUNT>,
     E: From<CallError<F::Error>>,
 {
-    let _context = default_pool::runtime().map_err(CallError::Call)?.enter();
-    block_on(run::<F, COUNT, E>(arguments))
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
+    background::wait(|| format!("call `{}`", F::NAME), run::<F, COUNT, E>(arguments))
+        .unwrap_or_else(|error| Err(CallError::Call(error).into()))
 }
 
 /// Answers a request with a function that awaits.

@@ -1,16 +1,14 @@
 //! Pool for calls that name no other.
 
-use std::future::pending;
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
-use std::sync::OnceLock;
 use std::thread;
 
 use isolated_workers_core::{Error, ErrorKind};
-use tokio::runtime::{Builder, Handle};
 use tokio::sync::OnceCell;
 
 use super::program::{is_started_for_functions, program};
+use crate::blocking::background;
 use crate::{OnTimeout, Pool};
 
 /// Returns the default pool of offloaded functions, which `run` and `blocking` call. The first use
@@ -22,7 +20,7 @@ use crate::{OnTimeout, Pool};
 /// cannot be cancelled. Other settings are the defaults of [`PoolBuilder`](crate::PoolBuilder). For
 /// other settings, build a pool of [`program`](super::program), and call its functions with `on`.
 ///
-/// It runs on a thread of its own, and ends with the process. Once it was drained or closed, calls
+/// It runs on a thread of the library, and ends with the process. Once it was drained or closed, calls
 /// fail with [`Closed`](ErrorKind::Closed). Cancel-safe: if the future is dropped, the next use
 /// starts the pool.
 ///
@@ -37,7 +35,7 @@ pub async fn pool() -> Result<Pool, Error> {
         let size = size();
         let builder = Pool::builder(program).size(size).on_timeout(OnTimeout::Kill);
         // Its tasks run on the runtime of this task.
-        match runtime()?.spawn(builder.spawn()).await {
+        match background::handle("use the default pool")?.spawn(builder.spawn()).await {
             Ok(started) => started,
             Err(error) => resume_unwind(error.into_panic()),
         }
@@ -57,27 +55,4 @@ fn program_of_host() -> Result<crate::Program, Error> {
         "this process is itself a worker for offloaded functions, and each would start others without end";
     let text = format!("could not use the default pool: {cause}; call the function directly, as `f(..)`");
     Err(Error::new(ErrorKind::Config, text))
-}
-
-/// Returns the runtime of the default pool. The first use starts its thread.
-///
-/// # Errors
-/// `Spawn` if the system refuses the thread.
-pub(super) fn runtime() -> Result<&'static Handle, Error> {
-    static RUNTIME: OnceLock<Result<Handle, Error>> = OnceLock::new();
-    let start = || {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        let run = move || runtime.block_on(pending::<()>());
-        thread::Builder::new().name("offload".to_owned()).spawn(run)?;
-        Ok(handle)
-    };
-    let started = RUNTIME.get_or_init(|| {
-        start().map_err(|error: std::io::Error| {
-            let text =
-                "could not start the thread of the default pool; raise the limit of threads (`ulimit -u`)";
-            Error::with_source(ErrorKind::Spawn, text, error)
-        })
-    });
-    started.as_ref().map_err(Error::clone)
 }

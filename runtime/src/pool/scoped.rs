@@ -1,5 +1,6 @@
 //! Pool handle with options for its calls.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use isolated_workers_codec::BodyLimit;
@@ -13,7 +14,6 @@ use super::{Pool, WorkerId};
 ///
 /// Created by [`Pool::with_key`], [`Pool::with_priority`] and [`Pool::on`]. It is cheap to create,
 /// even for each call.
-#[derive(Debug)]
 pub struct ScopedPool<S: Service> {
     pool: Pool<S>,
     options: CallOptions,
@@ -76,5 +76,11 @@ impl<S: Service> Service for ScopedPool<S> {
 impl<S: Service> Clone for ScopedPool<S> {
     fn clone(&self) -> Self {
         Self { pool: self.pool.clone(), options: self.options }
+    }
+}
+
+impl<S: Service> fmt::Debug for ScopedPool<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedPool").field("pool", &self.pool).field("options", &self.options).finish()
     }
 }

@@ -23,8 +23,8 @@ impl<T: 'static, S: Stream<Item = T> + Send + 'static> IntoItems<T> for S {
     }
 }
 
-/// Sends the items of a stream that can fail, such as the bytes of a file. Its first error ends the
-/// call.
+/// Sends the items of a stream, or of an iterator for a blocking client, that can fail, such as the
+/// bytes of a file. Its first error ends the call.
 ///
 /// The caller gets an error of the kind [`Cancelled`](ErrorKind::Cancelled), with the error of the
 /// stream as its source. The callee gets an error as its last item, and not the end of the items.
@@ -42,10 +42,10 @@ pub fn try_items<S>(items: S) -> TryItems<S> {
     TryItems(items)
 }
 
-/// Items of a stream that can fail, made by [`try_items`].
+/// Items that can fail, made by [`try_items`].
 #[derive(Debug)]
 #[must_use = "pass it to the method of a client"]
-pub struct TryItems<S>(S);
+pub struct TryItems<S>(pub(super) S);
 
 impl<T, E, S> IntoItems<T> for TryItems<S>
 where

@@ -1,0 +1,30 @@
+//! Workers, pools and calls for programs without a runtime.
+//!
+//! One thread of the process, the [`background`] runtime, has all I/O and tasks of blocking workers
+//! and pools. A call is polled by the thread that waits for it.
+
+pub(crate) mod background;
+mod client;
+#[cfg(feature = "pool")]
+mod map;
+#[cfg(feature = "pool")]
+mod pool;
+mod reply_items;
+mod run;
+#[cfg(feature = "pool")]
+mod scoped_pool;
+mod service;
+mod worker;
+
+pub use self::background::block_on;
+pub use self::client::{send, send_items, stream, stream_items};
+#[cfg(feature = "pool")]
+pub use self::map::Map;
+#[cfg(feature = "pool")]
+pub use self::pool::Pool;
+pub use self::reply_items::ReplyItems;
+pub use self::run::run;
+#[cfg(feature = "pool")]
+pub use self::scoped_pool::ScopedPool;
+pub use self::service::BlockingService;
+pub use self::worker::Worker;
