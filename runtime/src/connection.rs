@@ -31,6 +31,8 @@ mod peer_services;
 mod permits;
 mod request_handler;
 #[cfg(test)]
+mod reconnect_tests;
+#[cfg(test)]
 mod runtime_tests;
 mod spin;
 #[cfg(test)]

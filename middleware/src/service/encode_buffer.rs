@@ -40,7 +40,8 @@ struct LargeBuffer {
 /// Fills the empty `body` with the bytes that `encode` appends, and returns the result of `encode`.
 /// `encode` may call this function again.
 pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) -> T {
-    let mut buffer = ENCODE_BUFFER.take().unwrap_or_default();
+    // A thread that ends may have dropped its buffer.
+    let mut buffer = ENCODE_BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
     // A large payload is usually followed by another. It reuses the memory if the previous payload
     // was dropped.
     let result = match buffer.large.as_mut().and_then(LargeBuffer::ready) {
@@ -54,7 +55,7 @@ pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) 
             let result = encode(&mut buffer.block);
             if body.fill(&buffer.block) {
                 buffer.block.clear();
-                ENCODE_BUFFER.set(Some(buffer));
+                keep(buffer);
                 return result;
             }
             let bytes = buffer.block.split().freeze();
@@ -70,8 +71,13 @@ pub(crate) fn fill<T>(body: &mut Body, encode: impl FnOnce(&mut BytesMut) -> T) 
         .large
         .take()
         .filter(|large| large.size <= MAX_KEPT_BYTES && large.small_payloads < MAX_SMALL_PAYLOADS);
-    ENCODE_BUFFER.set(Some(buffer));
+    keep(buffer);
     result
+}
+
+/// Keeps the buffer for the next payload, unless the thread is ending.
+fn keep(buffer: Box<EncodeBuffer>) {
+    let _ = ENCODE_BUFFER.try_with(|kept| kept.set(Some(buffer)));
 }
 
 impl LargeBuffer {

@@ -127,15 +127,39 @@ impl<F: Framing> State<F> {
         terms: Terms,
         writer: Box<dyn AsyncWrite + Send + Unpin>,
     ) -> FrameWriter<F> {
-        self.connection = terms.connection();
-        self.services = PeerServices::new(terms.peer_services);
+        // Each field is named: a new one of an earlier stream must not stay by mistake.
+        let Self {
+            connection,
+            services,
+            writer: old_writer,
+            home,
+            task,
+            overran,
+            shutdown,
+            availability,
+            handler_streams,
+            woken,
+            // Of the callers, who may outlive a stream. The counts of `permits` follow below.
+            waiters: _,
+            permits: _,
+            parked: _,
+            unsent: _,
+            has_suspect: _,
+            on_timeout: _,
+            respawns: _,
+        } = self;
+        *connection = terms.connection();
+        *services = PeerServices::new(terms.peer_services);
+        *home = current_runtime();
+        task.timer = None;
+        (*overran, *shutdown, *availability) = (false, None, Availability::Connected);
+        woken.extend(handler_streams.take_all());
+        let old_writer = std::mem::replace(old_writer, FrameWriter::new(framing, writer));
         self.set_policy(self.on_timeout, self.respawns);
-        self.home = current_runtime();
-        self.task.timer = None;
-        self.overran = false;
-        self.availability = Availability::Connected;
+        // The old stream may have ended without a failure, and with calls that were given up.
+        self.update_given_up();
         self.unpark();
-        std::mem::replace(&mut self.writer, FrameWriter::new(framing, writer))
+        old_writer
     }
 
     /// Closes the stream. Returns the writer. Drop it after the mutex is released.
