@@ -45,14 +45,12 @@ impl ProcessGroup {
     /// Starts a process in its own group: Ctrl-C at the host's terminal does not reach it, and the
     /// group can be killed as one.
     pub(super) fn spawn(command: &mut Command, attributes: &Attributes) -> Result<Self, StartError> {
-        attributes.prepare(command);
-        let leader = command.process_group(0).spawn().map_err(StartError::Program)?;
+        let leader = attributes.spawn(command.process_group(0))?;
         // Runs while the program is being loaded. The first call takes a tenth of that time.
         oom::init();
         let id = leader.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let id = id.expect("a child that was not reaped has a pid");
-        let watched = attributes.apply(id).and_then(|()| ExitWatch::new(id).map_err(StartError::Supervision));
-        match watched {
+        match ExitWatch::new(id) {
             Ok(exit) => {
                 let leader = Some(leader);
                 Ok(Self { id, leader, exit, reason: None, is_killed: false, is_released: false })
@@ -60,7 +58,7 @@ impl ProcessGroup {
             Err(error) => {
                 let _ = kill_process_group(id, Signal::KILL);
                 reaper::reap_killed(id, leader);
-                Err(error)
+                Err(StartError::Supervision(error))
             }
         }
     }

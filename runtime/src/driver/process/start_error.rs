@@ -12,7 +12,7 @@ pub(in crate::driver) enum StartError {
     Program(io::Error),
     /// The program ran and was killed, because the host could not supervise it.
     Supervision(io::Error),
-    /// The program ran and was killed, because an attribute of its process could not be set.
+    /// An attribute of its process could not be set.
     #[cfg(unix)]
     Attribute { what: String, error: io::Error },
 }
@@ -37,7 +37,7 @@ impl StartError {
             #[cfg(unix)]
             Self::Attribute { what, error } => {
                 let remedy = "start the host with that right, or set another value";
-                (format!("{attempt}: {what}, so it was killed; {remedy}"), error)
+                (format!("{attempt}: {what}; {remedy}"), error)
             }
         };
         Error::with_source(ErrorKind::Spawn, text, error)

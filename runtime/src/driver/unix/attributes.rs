@@ -1,5 +1,5 @@
 use rustix::process::{Pid, setpriority_process};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::driver::Program;
 use crate::driver::process::StartError;
@@ -14,36 +14,74 @@ pub(in crate::driver) struct Attributes {
 }
 
 impl Attributes {
-    /// Sets what the process has before it loads the program.
-    pub(in crate::driver) fn prepare(&self, command: &mut Command) {
+    /// Starts a process with these attributes.
+    pub(in crate::driver) fn spawn(&self, command: &mut Command) -> Result<Child, StartError> {
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
+        self.spawn_as_user(command)
     }
 
-    /// Sets the attributes of a process that was just started. It has one thread, and its later
-    /// threads and children inherit them.
-    pub(in crate::driver) fn apply(&self, pid: Pid) -> Result<(), StartError> {
-        if let Some(niceness) = self.niceness {
-            setpriority_process(Some(pid), niceness).map_err(|error| {
-                StartError::attribute(format!("its niceness could not be set to {niceness}"), error)
-            })?;
+    /// Niceness and processors belong to threads, and a process inherits those of the thread that
+    /// starts it. If they were set later, threads that it has started by then would lack them.
+    #[cfg(target_os = "linux")]
+    fn spawn_as_user(&self, command: &mut Command) -> Result<Child, StartError> {
+        use std::panic::resume_unwind;
+        use std::thread;
+
+        use tokio::runtime::Handle;
+
+        if self.niceness.is_none() && self.cpus.is_empty() {
+            return command.spawn().map_err(StartError::Program);
         }
-        #[cfg(target_os = "linux")]
-        if !self.cpus.is_empty() {
-            self.pin(pid).map_err(|error| {
+        let runtime = Handle::current();
+        let start = || {
+            let _context = runtime.enter();
+            self.set_niceness(None)?;
+            self.pin_this_thread().map_err(|error| {
                 let cpus = &self.cpus;
                 StartError::attribute(format!("it could not be restricted to the processors {cpus:?}"), error)
             })?;
+            command.spawn().map_err(StartError::Program)
+        };
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().name("iw-start".to_owned()).spawn_scoped(scope, start);
+            thread.map_err(StartError::Program)?.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// Niceness belongs to processes.
+    #[cfg(not(target_os = "linux"))]
+    fn spawn_as_user(&self, command: &mut Command) -> Result<Child, StartError> {
+        let child = command.spawn().map_err(StartError::Program)?;
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        match self.set_niceness(pid) {
+            Ok(()) => Ok(child),
+            Err(error) => {
+                let id = pid.expect("a child that was not reaped has a pid");
+                let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+                super::reaper::reap_killed(id, child);
+                Err(error)
+            }
         }
-        Ok(())
+    }
+
+    /// Sets the niceness of a process, or of this thread.
+    fn set_niceness(&self, pid: Option<Pid>) -> Result<(), StartError> {
+        let Some(niceness) = self.niceness else { return Ok(()) };
+        setpriority_process(pid, niceness).map_err(|error| {
+            StartError::attribute(format!("its niceness could not be set to {niceness}"), error)
+        })
     }
 
     #[cfg(target_os = "linux")]
-    fn pin(&self, pid: Pid) -> rustix::io::Result<()> {
+    fn pin_this_thread(&self) -> rustix::io::Result<()> {
         use rustix::io::Errno;
         use rustix::thread::{CpuSet, sched_setaffinity};
 
+        if self.cpus.is_empty() {
+            return Ok(());
+        }
         let mut set = CpuSet::new();
         for cpu in &self.cpus {
             if *cpu >= CpuSet::MAX_CPU {
@@ -51,7 +89,7 @@ impl Attributes {
             }
             set.set(*cpu);
         }
-        sched_setaffinity(Some(pid), &set)
+        sched_setaffinity(None, &set)
     }
 
     pub(in crate::driver) fn has_user(&self) -> bool {
