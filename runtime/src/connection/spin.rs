@@ -40,7 +40,7 @@ pub(super) struct Spin {
 enum Wait {
     /// Input has arrived or a request was sent: an occasion to wait.
     Armed,
-    /// Waits. Holds the time after the first tries.
+    /// Waits. Holds the time of the first try.
     Running(Option<Instant>),
     /// Sleeps until the next occasion.
     Asleep,
@@ -103,17 +103,25 @@ impl Spin {
         matches!(self.wait, Wait::Running(_))
     }
 
-    /// Calls `try_read` until it finds something, after a yield to other threads each time, and a
-    /// few times in a row. Once, if another connection waits on this thread, too.
+    /// Calls `try_read` until it finds something or the limit has passed, after a yield to other
+    /// threads each time, and a few times in a row. Once, if another connection waits on this
+    /// thread, too.
     pub(super) fn try_often<T>(&mut self, mut try_read: impl FnMut() -> Option<T>) -> Option<T> {
-        let start = self.is_adaptive.then(Instant::now);
-        let read = (0..self.tries()).find_map(|_| {
+        let start = Instant::now();
+        if let Wait::Running(since) = &mut self.wait {
+            since.get_or_insert(start);
+        }
+        let mut tries = self.tries();
+        let (read, took) = loop {
             thread::yield_now();
-            try_read()
-        });
-        if let Some(start) = start
-            && self.cores.handle_yields(start.elapsed())
-        {
+            let (read, took) = (try_read(), start.elapsed());
+            tries -= 1;
+            // A yield may give away a whole time slice, so the time is read after each.
+            if read.is_some() || tries == 0 || took >= self.limit {
+                break (read, took);
+            }
+        };
+        if self.is_adaptive && self.cores.handle_yields(took) {
             self.wait = Wait::Asleep;
         }
         read
@@ -222,6 +230,22 @@ mod tests {
             spin.handle_input();
             assert_eq!(spin.is_on(), !is_paused, "{latency:?}");
         }
+    }
+
+    #[test]
+    fn the_tries_end_when_the_time_has_passed() {
+        let mut spin = self::spin(Latency::Spin(Duration::from_millis(1)));
+        spin.handle_input();
+        assert!(spin.begin(true) && spin.tries() == 1 && spin.tries() == MAX_TRIES);
+        let mut tries = 0;
+        let lose_slice = || -> Option<()> {
+            tries += 1;
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(2) {}
+            None
+        };
+        assert!(spin.try_often(lose_slice).is_none());
+        assert!(tries == 1 && !spin.continues() && !spin.begin(true), "{tries}");
     }
 
     #[test]
