@@ -48,8 +48,8 @@
 //! of a callback that is an `async fn` runs on the thread of the library. There, a method that
 //! waits fails with [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock).
 
-#[cfg(feature = "pool")]
-pub use isolated_workers_runtime::blocking::{Map, Pool, ScopedPool};
 pub use isolated_workers_runtime::blocking::{
     BlockingService, ReplyItems, Worker, block_on, run, send, send_items, stream, stream_items,
 };
+#[cfg(feature = "pool")]
+pub use isolated_workers_runtime::blocking::{Map, Pool, ScopedPool};

@@ -30,6 +30,11 @@ pages! {
     recipes: "docs/guides/recipes.md",
 }
 
+#[cfg(feature = "blocking")]
+pages! {
+    blocking: "docs/guides/blocking.md",
+}
+
 #[cfg(feature = "offload")]
 pages! {
     offload: "docs/guides/offload.md",

@@ -101,8 +101,7 @@ impl Client<'_> {
         let reply = &method.output.reply;
         let (call, fields) = (method.call(&self.items_trait), method.fields());
         let links = [("Self::into_service", format!("{}::into_service", definition.ident().unraw()))];
-        let attributes =
-            method.client_attributes().map(|attribute| doc_links::relocate(attribute, &links));
+        let attributes = method.client_attributes().map(|attribute| doc_links::relocate(attribute, &links));
         let error = match &method.output.error {
             Some(error) => quote!(#krate::CallError<#error>),
             None => quote!(#krate::Error),

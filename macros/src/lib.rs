@@ -87,6 +87,8 @@ mod type_check;
 /// - `CalculatorClient<S>`, with one method for each method of the trait. A method that returns `T`
 ///   in the trait returns `Result<T, Error>` here. A method that returns `Result<T, E>` returns
 ///   `Result<T, CallError<E>>`.
+/// - With the feature `blocking`: `CalculatorBlockingClient<S>`, with the same methods as plain
+///   functions that wait, over a blocking worker or pool. A stream is an iterator there.
 /// - `CalculatorService<T>`, a `Handler` that answers each message with the method of the same
 ///   name.
 /// - `mod calculator`, with a message for each method (`calculator::Add { a, b }`). It also

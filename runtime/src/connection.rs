@@ -29,9 +29,9 @@ mod owner;
 mod parked;
 mod peer_services;
 mod permits;
-mod request_handler;
 #[cfg(test)]
 mod reconnect_tests;
+mod request_handler;
 #[cfg(test)]
 mod runtime_tests;
 mod spin;

@@ -8,9 +8,9 @@ mod streams;
 #[cfg(target_os = "linux")]
 mod unusual_hosts_tests;
 
+use isolated_workers::blocking;
 use isolated_workers::host::Builder;
 use isolated_workers::prelude::*;
-use isolated_workers::blocking;
 use service::NumbersBlockingClient;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_blocking-program");

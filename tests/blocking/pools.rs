@@ -58,7 +58,8 @@ fn calls_are_for_a_key_a_worker_or_all_workers() {
 #[test]
 fn a_pool_is_reloaded_and_closed() {
     let pool = blocking::Pool::spawn(builder()).unwrap();
-    let pids = |pool: &blocking::Pool| pool.stats().workers.iter().map(|worker| worker.pid).collect::<Vec<_>>();
+    let pids =
+        |pool: &blocking::Pool| pool.stats().workers.iter().map(|worker| worker.pid).collect::<Vec<_>>();
     let before = pids(&pool);
     pool.reload().unwrap();
     assert!(pids(&pool).iter().all(|pid| !before.contains(pid)));

@@ -41,10 +41,12 @@ impl<T, E> Iterator for ReplyItems<'_, T, E> {
             return None;
         }
         let name = self.name;
-        background::wait(|| format!("receive an item of `{name}`"), self.items.next()).unwrap_or_else(|error| {
-            self.is_refused = true;
-            Some(Err((self.from_error)(error)))
-        })
+        background::wait(|| format!("receive an item of `{name}`"), self.items.next()).unwrap_or_else(
+            |error| {
+                self.is_refused = true;
+                Some(Err((self.from_error)(error)))
+            },
+        )
     }
 }
 
