@@ -5,6 +5,6 @@
 //! [`Map`] returns the results of concurrent calls.
 
 pub use isolated_workers_runtime::{
-    Dispatch, Map, MapProgress, PoolBuilder, QueueStats, Restart, ScopedPool, SpareStats, Stats, WhenFull,
-    WorkerId, WorkerStats,
+    Checkout, Dispatch, Map, MapProgress, PoolBuilder, QueueStats, Restart, ScopedPool, SpareStats, Stats,
+    WhenFull, WorkerId, WorkerStats,
 };

@@ -201,6 +201,28 @@ impl<C: Codec> Link<C> {
         drop(state);
     }
 
+    /// Takes all permits for a session. Returns `false` if the worker is not idle.
+    pub(crate) fn check_out(&self) -> bool {
+        self.lock().check_out()
+    }
+
+    /// Number of the last session, with which its calls take permits.
+    pub(crate) fn session(&self) -> u64 {
+        self.lock().permits.session()
+    }
+
+    /// Takes a permit for a call of a session. Returns `false` if the session or the worker has
+    /// ended.
+    pub(crate) fn acquire_in_session(&self, session: u64) -> bool {
+        self.lock().acquire_in_session(session)
+    }
+
+    /// Ends the session. Its permits are free once its calls have ended. Wakes no listener, because
+    /// the owner itself ends it. `is_unused`: no call was made, and the session does not count.
+    pub(crate) fn end_session(&self, is_unused: bool) {
+        self.lock().permits.end_session(is_unused);
+    }
+
     pub(crate) fn permits(&self) -> PermitCounts {
         self.lock().permit_counts()
     }

@@ -58,8 +58,8 @@ pub use launch::{Launch, is_worker};
 pub use lifecycle::Lifecycle;
 #[cfg(feature = "pool")]
 pub use pool::{
-    Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, SpareStats, Stats,
-    WhenFull, WorkerId, WorkerStats,
+    Checkout, Dispatch, Map, MapProgress, Pool, PoolBuilder, QueueStats, Restart, ScopedPool, SpareStats,
+    Stats, WhenFull, WorkerId, WorkerStats,
 };
 #[doc(hidden)]
 pub use test_run::{FromProgram, ServeInTest, run_test, run_test_with_worker};

@@ -6,14 +6,19 @@
 
 mod builder;
 mod call_errors;
+mod call_options;
+mod checkout;
+mod checkout_state;
 mod config;
 mod dispatch;
 mod fast_path;
 mod map;
 mod queue_waiter;
+mod queued_checkout;
 mod resident_memory;
 mod scheduler;
 mod scoped;
+mod session;
 mod state;
 mod stats;
 mod supervisor;
@@ -35,10 +40,11 @@ use tokio::sync::watch;
 
 pub use self::builder::PoolBuilder;
 use self::call_errors::pool_ended;
+use self::call_options::CallOptions;
+pub use self::checkout::Checkout;
 pub use self::config::{Restart, WhenFull};
 pub use self::dispatch::Dispatch;
 pub use self::map::{Map, MapProgress};
-use self::scoped::CallOptions;
 pub use self::scoped::ScopedPool;
 use self::state::{PoolEnd, PoolShared};
 pub use self::stats::{QueueStats, SpareStats, Stats, WorkerStats};
@@ -143,8 +149,64 @@ impl<S: Service> Pool<S> {
         ScopedPool::new(self).on(worker)
     }
 
+    /// Checks out a worker for a session with state: all calls of the returned handle run in this
+    /// worker, and no other call does until it is given back.
+    ///
+    /// A checkout waits in the queue as a call does, with the age and priority of a call, and gets a
+    /// worker that has no calls in flight. If
+    /// [`max_in_flight`](crate::PoolBuilder::max_in_flight) is above 1, a busy worker is reserved
+    /// when the turn of the checkout has come: it takes no other call until it is idle.
+    ///
+    /// A session counts as one call, for [`max_calls`](crate::PoolBuilder::max_calls) and
+    /// [`recycle_after`](crate::PoolBuilder::recycle_after), too. While workers are checked out, the
+    /// pool has fewer for other calls: calls with a key, calls [on](Self::on) a worker and
+    /// [broadcasts](Self::broadcast) wait for their worker. [`drain`](Self::drain) waits for
+    /// sessions up to [`Timeouts::drain`](crate::Timeouts::drain), and then kills their workers.
+    ///
+    /// Cancel-safe: a dropped checkout leaves the queue, and a worker that it got goes back.
+    ///
+    /// ```no_run
+    /// # use isolated_workers_runtime::{Checkout, Pool};
+    /// # use isolated_workers_core::{CallError, Message, Never};
+    /// # use isolated_workers_middleware::ServiceExt;
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Load(String);
+    /// # impl Message for Load {
+    /// #     const NAME: &'static str = "load";
+    /// #     type Reply = ();
+    /// #     type Error = Never;
+    /// # }
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Evaluate(String);
+    /// # impl Message for Evaluate {
+    /// #     const NAME: &'static str = "evaluate";
+    /// #     type Reply = f64;
+    /// #     type Error = Never;
+    /// # }
+    /// # async fn example(pool: Pool) -> Result<f64, CallError<Never>> {
+    /// let session: Checkout = pool.checkout().await?;
+    /// // With a client from `#[service]`: `ModelClient::new(session.clone())`.
+    /// session.send(Load("model.bin".into())).await?;
+    /// let result = session.send(Evaluate("x + 1".into())).await?;
+    /// session.give_back();
+    /// # Ok(result)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of a call that does not run: [`Overloaded`](ErrorKind::Overloaded) if the queue is full
+    /// and [`WhenFull`] refuses it, [`Timeout`](ErrorKind::Timeout) after the
+    /// [`queue_timeout`](crate::PoolBuilder::queue_timeout) or the deadline of a callback in which
+    /// it waits, [`Crashed`](ErrorKind::Crashed) if the workers keep crashing,
+    /// [`Closed`](ErrorKind::Closed) if the pool is closed or draining, and
+    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock) in a handler of a callback of this pool if no
+    /// worker is idle.
+    pub async fn checkout(&self) -> Result<Checkout<S>, Error> {
+        Checkout::new(self, CallOptions::default()).await
+    }
+
     /// Sends a message to all active and starting workers concurrently. Returns each worker's reply
-    /// or error. The message is encoded on this thread, whatever its size.
+    /// or error. A worker that is [checked out](Self::checkout) gets it when it is given back. The message is encoded on this thread, whatever its size.
     pub async fn broadcast<M: Message>(
         &self,
         message: &M,
@@ -223,7 +285,8 @@ impl<S: Service> Pool<S> {
     /// Replaces all workers, one at a time, with the current version of the program.
     ///
     /// Each new worker is up before the old one is drained, so no call fails. Cancel-safe: the
-    /// reload continues if the future is dropped.
+    /// reload continues if the future is dropped. It waits for workers that are
+    /// [checked out](Self::checkout): each ends when its session has ended.
     ///
     /// # Errors
     /// Error of the new worker that failed to start. Workers that are not replaced by then keep
@@ -250,7 +313,8 @@ impl<S: Service> Pool<S> {
     }
 
     /// Drains the pool: stops accepting calls, finishes queued calls and calls in flight, and
-    /// closes the workers.
+    /// closes the workers. Sessions have [`Timeouts::drain`](crate::Timeouts::drain) to end, and
+    /// their workers are then killed. Zero means no limit.
     ///
     /// Returns when the workers are gone. Cancel-safe: draining continues if the future is dropped.
     ///

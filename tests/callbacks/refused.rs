@@ -165,3 +165,30 @@ async fn a_refused_nested_call_never_runs() {
         soon(other).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_checkout_that_would_wait_for_its_own_call_is_refused() {
+    let host = Host::new().0;
+    let pool = Pool::builder(painter()).workers(1).serve(host.clone().into_service());
+    let pool = soon(pool.spawn()).await.unwrap();
+    let checkouts = pool.clone();
+    let check_out: WaitForCalls = Box::new(move || {
+        let pool = checkouts.clone();
+        Box::pin(async move { pool.checkout().await.map(|session| session.give_back()) })
+    });
+    assert!(host.waits_for_calls.set(vec![check_out]).is_ok());
+    let assert_refused = |refused: Vec<Refused>| {
+        assert_eq!(refused[0].code, "IW_WOULD_DEADLOCK", "{refused:?}");
+        assert!(refused[0].text.contains("could not check out a worker"), "{refused:?}");
+    };
+    assert_refused(soon(PainterClient::new(pool.clone()).wait_for_calls()).await.unwrap());
+    assert_eq!(pool.stats().queued, 0);
+
+    // In a session, too. Its own worker it may call.
+    let session = soon(pool.checkout()).await.unwrap();
+    let painter = PainterClient::new(session.clone());
+    let _ = host.painter.set(PainterClient::new(BoxService::new(session.clone())));
+    assert_refused(soon(painter.wait_for_calls()).await.unwrap());
+    assert_eq!(soon(painter.descend(3)).await.unwrap(), 4);
+    session.give_back();
+}

@@ -61,6 +61,8 @@ pub(crate) trait Jobs {
     async fn patient(&self, number: u64) -> u64;
     /// Allocates this number of bytes and never frees them.
     async fn grow(&self, bytes: usize);
+    /// Keeps `number` in the worker. Returns all numbers that it has kept.
+    async fn remember(&self, number: u64) -> Vec<u64>;
     /// Returns the first argument of the program.
     async fn version(&self) -> String;
     /// Sends the numbers below `before`, connects like `hold`, and sends `after` more when the test

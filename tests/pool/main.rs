@@ -1,6 +1,7 @@
 //! Pools of workers: dispatch, queueing, crashes, recycling and shutdown.
 
 mod chaos;
+mod checkout;
 mod crash;
 mod dispatch;
 mod given_up;

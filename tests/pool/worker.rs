@@ -18,6 +18,7 @@ use tokio::net::UnixStream;
 #[derive(Default)]
 struct Worker {
     allocated: Mutex<Vec<Vec<u8>>>,
+    remembered: Mutex<Vec<u64>>,
 }
 
 impl Jobs for Worker {
@@ -108,6 +109,11 @@ impl Jobs for Worker {
     }
     async fn grow(&self, bytes: usize) {
         self.allocated.lock().unwrap().push(vec![1; bytes]);
+    }
+    async fn remember(&self, number: u64) -> Vec<u64> {
+        let mut remembered = self.remembered.lock().unwrap();
+        remembered.push(number);
+        remembered.clone()
     }
     async fn version(&self) -> String {
         std::env::args().nth(1).unwrap_or_default()

@@ -10,9 +10,15 @@ use std::time::Instant;
 ///
 /// A call that is dropped or times out returns its permit, but its handler may still run. Until the
 /// worker has answered it, one permit is kept for it.
+///
+/// A session has all permits: the worker is checked out. It counts as one call. The calls of the
+/// session take permits beyond the maximum, which no other call gets.
 #[derive(Debug, Default)]
 pub(super) struct Permits {
+    /// Number of permits of calls outside of a session. 0 while the worker is checked out.
     max: u32,
+    /// The same while the worker is not checked out.
+    max_outside: u32,
     taken: u32,
     /// Number of permits kept for calls that were given up, because the worker may still run them.
     given_up: u32,
@@ -23,6 +29,13 @@ pub(super) struct Permits {
     /// Number of permits that can be acquired in all.
     max_acquired: u64,
     is_open: bool,
+    /// `true` from the start of a session until its last call has ended.
+    is_checked_out: bool,
+    /// Number of the last session. It is never used again, so that an old handle reaches no later
+    /// session.
+    session: u64,
+    /// `true` while the session may start calls.
+    has_session: bool,
     /// Number of calls that timed out since the last `open`.
     timeouts: u64,
     /// Time at which a call timed out because the peer did not read or answer earlier ones, and the
@@ -38,7 +51,7 @@ pub(super) struct Permits {
 pub(crate) struct PermitCounts {
     /// `true` if permits are handed out.
     pub(crate) is_open: bool,
-    /// Number of calls in flight.
+    /// Number of calls in flight. A session and its calls count as one.
     pub(crate) in_flight: u32,
     /// Number of calls that were given up, each of which keeps a permit until the worker has
     /// answered it.
@@ -70,6 +83,7 @@ impl Permits {
     /// Opens `max` permits, of which `max_acquired` can be acquired in all, one after the other.
     pub(super) fn open(&mut self, max: u32, due_acquired: u64, max_acquired: u64) {
         (self.max, self.acquired, self.timeouts, self.is_open) = (max, 0, 0, true);
+        (self.max_outside, self.is_checked_out, self.has_session) = (max, false, false);
         (self.due_acquired, self.max_acquired) = (due_acquired, max_acquired);
         self.blocked_at = None;
         self.publish();
@@ -94,6 +108,7 @@ impl Permits {
             return None;
         }
         self.given_up = calls;
+        self.end_check_out();
         self.publish();
         self.listener()
     }
@@ -111,7 +126,7 @@ impl Permits {
     pub(super) fn counts(&self, unanswered_since: Option<Instant>) -> PermitCounts {
         PermitCounts {
             is_open: self.is_open,
-            in_flight: self.taken,
+            in_flight: if self.is_checked_out { self.taken.min(1) } else { self.taken },
             given_up: self.given_up,
             acquired: self.acquired,
             timeouts: self.timeouts,
@@ -138,6 +153,9 @@ impl Permits {
     #[inline]
     pub(super) fn release(&mut self) -> Option<Waker> {
         self.taken -= 1;
+        if self.is_checked_out {
+            return self.released_in_session();
+        }
         self.publish();
         let listener = self.listener.as_ref()?;
         let is_due = self.is_open && self.acquired >= self.due_acquired;
@@ -148,7 +166,64 @@ impl Permits {
     /// next.
     #[cold]
     pub(super) fn uncount(&mut self) {
-        self.acquired = self.acquired.saturating_sub(1);
+        // The calls of a session are not counted.
+        if !self.is_checked_out {
+            self.acquired = self.acquired.saturating_sub(1);
+        }
+    }
+
+    /// Takes all permits for a session. Returns `false` if a call is in flight, or was given up and
+    /// is not answered.
+    pub(super) fn check_out(&mut self) -> bool {
+        let is_idle = self.is_open && self.taken == 0 && self.given_up == 0 && self.free() > 0;
+        if is_idle {
+            self.taken = 1;
+            self.acquired += 1;
+            self.max = 0;
+            (self.is_checked_out, self.has_session) = (true, true);
+            self.session += 1;
+            self.publish();
+        }
+        is_idle
+    }
+
+    /// Number of the last session.
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Takes a permit for a call of this session. Returns `false` if the session has ended.
+    pub(super) fn acquire_in_session(&mut self, session: u64) -> bool {
+        let is_open = self.has_session && self.session == session;
+        self.taken += u32::from(is_open);
+        is_open
+    }
+
+    /// Ends the session. Its permits are free once its calls have ended. `is_unused`: no call was
+    /// made, and the session does not count.
+    pub(super) fn end_session(&mut self, is_unused: bool) {
+        if std::mem::take(&mut self.has_session) {
+            self.acquired -= u64::from(is_unused);
+            self.taken -= 1;
+            self.end_check_out();
+            self.publish();
+        }
+    }
+
+    /// Handles the end of a call of a session. Returns the listener if it was the last one.
+    #[cold]
+    fn released_in_session(&mut self) -> Option<Waker> {
+        self.end_check_out();
+        self.publish();
+        if self.taken == 0 { self.listener() } else { None }
+    }
+
+    /// Ends the exclusive use of the worker if the session and its calls have ended.
+    fn end_check_out(&mut self) {
+        if self.is_checked_out && self.taken == 0 && self.given_up == 0 {
+            self.is_checked_out = false;
+            self.max = self.max_outside;
+        }
     }
 
     pub(super) fn add_timeouts(&mut self, calls: usize) {

@@ -214,6 +214,17 @@ impl<F: Framing> State<F> {
         self.is_connected() && self.permits.acquire()
     }
 
+    /// Takes all permits for a session. Returns `false` if the worker is not idle.
+    pub(super) fn check_out(&mut self) -> bool {
+        self.is_connected() && self.permits.check_out()
+    }
+
+    /// Takes a permit for a call of a session. Returns `false` if the session or the worker has
+    /// ended.
+    pub(super) fn acquire_in_session(&mut self, session: u64) -> bool {
+        self.is_connected() && self.permits.acquire_in_session(session)
+    }
+
     /// Returns `true` if the queue of bytes to write is full.
     pub(super) fn is_full(&self) -> bool {
         self.unwritten_bytes() > MAX_QUEUED_BYTES

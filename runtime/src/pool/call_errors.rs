@@ -1,13 +1,36 @@
 //! Errors of calls that a pool does not run.
 
+use std::fmt;
+
 use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind, Executed};
 
 use super::scheduler::Refusal;
 use super::state::{PoolEnd, PoolShared};
 
+/// Action that a pool did not take.
+#[derive(Clone, Copy)]
+pub(super) enum AttemptedAction<'a> {
+    /// Call with this message.
+    Call(&'a str),
+    CheckOut,
+}
+
+impl fmt::Display for AttemptedAction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(name) => write!(f, "call `{name}`"),
+            Self::CheckOut => f.write_str("check out a worker"),
+        }
+    }
+}
+
 #[cold]
-pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Refusal) -> Error {
+pub(super) fn refused<C: Codec>(
+    shared: &PoolShared<C>,
+    attempt: AttemptedAction<'_>,
+    refusal: Refusal,
+) -> Error {
     let subject = &shared.subject;
     let last_failure = || {
         let state = shared.lock();
@@ -58,7 +81,7 @@ pub(super) fn refused<C: Codec>(shared: &PoolShared<C>, name: &str, refusal: Ref
             (ErrorKind::Closed, format!("its pool ({subject}) {}", no_longer_open(shared)))
         }
     };
-    Error::new(kind, format!("could not call `{name}`: {cause}")).with_executed(Executed::No).of_call()
+    Error::new(kind, format!("could not {attempt}: {cause}")).with_executed(Executed::No).of_call()
 }
 
 /// Error of a call that was in flight when the pool lost its supervisor.
@@ -91,9 +114,9 @@ fn no_longer_open<C: Codec>(shared: &PoolShared<C>) -> &'static str {
 }
 
 #[cold]
-pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
+pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, attempt: AttemptedAction<'_>) -> Error {
     let text = format!(
-        "could not call `{name}`: no worker of its pool ({}) was free within {:?}; send fewer calls, or give \
+        "could not {attempt}: no worker of its pool ({}) was free within {:?}; send fewer calls, or give \
          the pool more workers or a longer `queue_timeout`",
         shared.subject, shared.queue_timeout
     );
@@ -101,11 +124,40 @@ pub(super) fn queue_timed_out<C: Codec>(shared: &PoolShared<C>, name: &str) -> E
 }
 
 #[cold]
-pub(super) fn deadline_passed<C: Codec>(shared: &PoolShared<C>, name: &str) -> Error {
+pub(super) fn deadline_passed<C: Codec>(shared: &PoolShared<C>, attempt: AttemptedAction<'_>) -> Error {
     let text = format!(
-        "could not call `{name}`: no worker of its pool ({}) was free before its deadline; send fewer calls, or \
+        "could not {attempt}: no worker of its pool ({}) was free before its deadline; send fewer calls, or \
          give the pool more workers or the call more time",
         shared.subject
     );
     Error::new(ErrorKind::Timeout, text).with_executed(Executed::No).of_call()
+}
+
+/// Error of a call whose session has ended. `crash`: crash of its worker, if it is known.
+#[cold]
+pub(super) fn session_ended<C: Codec>(
+    shared: &PoolShared<C>,
+    name: &str,
+    is_given_back: bool,
+    crash: Option<&Error>,
+) -> Error {
+    let cause = match crash {
+        _ if is_given_back => {
+            "its session has ended, because its worker was given back; check out a worker again".to_owned()
+        }
+        Some(crash) => format!(
+            "the worker of its session has ended, and the state of the session is lost: {crash:#}; check out \
+             another worker"
+        ),
+        None if shared.end().is_some() => {
+            format!("the pool of its session ({}) {}", shared.subject, no_longer_open(shared))
+        }
+        None => {
+            "the worker of its session has ended or is ending, and the state of the session is lost; check \
+                 out another worker"
+                .to_owned()
+        }
+    };
+    let text = format!("could not call `{name}`: {cause}");
+    Error::new(ErrorKind::Closed, text).with_executed(Executed::No).of_call()
 }

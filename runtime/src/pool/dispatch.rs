@@ -9,9 +9,10 @@ use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
+use super::call_options::CallOptions;
 use super::fast_path::Route;
 use super::queue_waiter::{Admission, Attempt};
-use super::scoped::CallOptions;
+use super::session::PoolSession;
 use super::state::PoolShared;
 use crate::connection::{Call, Unsent};
 
@@ -42,6 +43,12 @@ impl<C: Codec> Service for Dispatch<C> {
                 let state = DispatchState::Calling(Call::new(Route::any(shared), request));
                 DispatchFuture { shared, options: None, state }
             }
+            Some(options) if options.in_session => {
+                let session = request.extensions().get::<Arc<PoolSession<C>>>().map(Arc::clone);
+                let session = session.expect("a call in a session has one");
+                let call = Box::pin(async move { session.call(request).await });
+                DispatchFuture { shared, options: None, state: DispatchState::Waiting(call) }
+            }
             Some(options) => {
                 let options = Some(Box::new(*options));
                 DispatchFuture { shared, options, state: DispatchState::AskScheduler(Some(request)) }
@@ -60,14 +67,14 @@ struct DispatchFuture<'a, C: Codec> {
     state: DispatchState<'a, C>,
 }
 
-/// Waits until a queued call has ended.
+/// Waits until a queued call, or a call of a session, has ended.
 type WaitFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
 
 enum DispatchState<'a, C: Codec> {
     Calling(Call<Route<'a, C>>),
     /// Ask the scheduler for a worker.
     AskScheduler(Option<Request>),
-    /// The call was queued.
+    /// The call was queued, or belongs to a session.
     Waiting(WaitFuture<'a>),
 }
 

@@ -8,10 +8,10 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, Name, Request, Response};
 use isolated_workers_middleware::call_chain;
 
-use super::call_errors::{deadline_passed, queue_timed_out, refused};
+use super::call_errors::{AttemptedAction, deadline_passed, queue_timed_out, refused};
+use super::call_options::CallOptions;
 use super::fast_path::Route;
 use super::scheduler::{Submitted, Ticket};
-use super::scoped::CallOptions;
 use super::state::PoolShared;
 use super::waiting_call::{AssignedCall, QueueOutcome, QueuedRequest, StartedCall, WaitState};
 use crate::connection::{Call, Suspect, catch_panic, passed, wake_all};
@@ -73,7 +73,7 @@ impl<C: Codec> PoolShared<C> {
                 Ok(Admission::Run(Route::assigned(self, &worker), request))
             }
             (Ok(Submitted::Run(..)), None) => unreachable!("only a queued call leaves its request"),
-            (Err(refusal), _) => Err(refused(self, name.as_str(), refusal)),
+            (Err(refusal), _) => Err(refused(self, AttemptedAction::Call(name.as_str()), refusal)),
         }
     }
 
@@ -126,19 +126,21 @@ impl<C: Codec> PoolShared<C> {
             // Needs no timers of the caller's runtime, which may have none.
             () = passed(queue_limit) => {
                 if waiter.leave_queue() {
-                    return Err(queue_timed_out(self, waiter.name.as_str()));
+                    return Err(queue_timed_out(self, AttemptedAction::Call(waiter.name.as_str())));
                 }
                 poll_fn(|cx| waiter.poll(cx)).await
             }
             () = passed(deadline) => {
                 if waiter.leave_queue() {
-                    return Err(deadline_passed(self, waiter.name.as_str()));
+                    return Err(deadline_passed(self, AttemptedAction::Call(waiter.name.as_str())));
                 }
                 poll_fn(|cx| waiter.poll(cx)).await
             }
         };
         match outcome {
-            QueueOutcome::Refused(refusal) => Err(refused(self, waiter.name.as_str(), refusal)),
+            QueueOutcome::Refused(refusal) => {
+                Err(refused(self, AttemptedAction::Call(waiter.name.as_str()), refusal))
+            }
             outcome => Ok(outcome),
         }
     }

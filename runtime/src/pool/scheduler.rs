@@ -5,6 +5,7 @@
 //! worker's [permits](WorkerPermits). A call that finds a permit itself is not reported, unless the
 //! scheduler [is contended](Scheduler::is_contended).
 
+mod checkouts;
 mod end_cause;
 mod hang_check;
 mod hung_workers;
@@ -24,6 +25,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use self::checkouts::Reservations;
 pub(crate) use self::end_cause::EndCause;
 use self::queue::{Queue, QueuedCall};
 use self::rate_window::RateWindow;
@@ -83,7 +85,13 @@ pub(crate) enum Refusal {
 pub(crate) enum Action<W> {
     /// Run the queued call. It holds a permit.
     Run(Ticket, W),
+    /// Start the session of the queued checkout. It holds all permits.
+    CheckOut(Ticket, W),
     Fail(Ticket, Refusal),
+    /// The worker of this slot takes no other call until it is idle and runs this checkout. `None`:
+    /// it takes calls again. Only the simulation follows this.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the owner has nothing to do"))]
+    Reserve(usize, Option<Ticket>),
     /// Let calls find the permits of this worker, which is now the one of this slot.
     Activate(usize, W),
     /// Start a worker, and report the result with [`Scheduler::started`] or
@@ -93,6 +101,9 @@ pub(crate) enum Action<W> {
     Retire(InstanceId),
     /// Kill a hung worker, and report its end with [`Scheduler::ended`]. Its calls in flight fail.
     Kill(InstanceId),
+    /// Kill a worker whose session was not given back, and report its end with
+    /// [`Scheduler::ended`].
+    Discard(InstanceId),
 }
 
 /// Snapshot of a slot, for statistics.
@@ -104,6 +115,8 @@ pub(crate) struct SlotSnapshot<'a, W> {
     pub(crate) in_flight: u32,
     pub(crate) given_up: u32,
     pub(crate) retiring: usize,
+    /// Number of workers, also retiring ones, that are checked out.
+    pub(crate) checked_out: usize,
     pub(crate) totals: SlotTotals,
 }
 
@@ -122,10 +135,13 @@ pub(crate) struct Scheduler<W> {
     slots: Vec<Slot<W>>,
     spares: Spares<W>,
     queue: Queue,
+    reservations: Reservations,
     actions: VecDeque<Action<W>>,
     starts: RateWindow,
     backoff: RespawnBackoff,
     phase: Phase,
+    /// Time at which the workers of the sessions that are left are killed, while the pool drains.
+    sessions_until: Option<Instant>,
     /// Workers with lower numbers run an older program and are replaced.
     reload_from: u64,
     last_number: u64,
@@ -142,10 +158,12 @@ impl<W: WorkerPermits> Scheduler<W> {
             slots: (0..slots).map(|_| Slot::default()).collect(),
             spares: Spares::new(config.spares),
             queue: Queue::new(config.queue, config.when_full, slots),
+            reservations: Reservations::default(),
             actions: VecDeque::new(),
             starts: RateWindow::new(config.spawn_rate),
             backoff: RespawnBackoff::new(&config),
             phase: Phase::Open,
+            sessions_until: None,
             reload_from: 0,
             last_number: 0,
             random: seed,
@@ -159,7 +177,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if self.phase != Phase::Open {
             return Err(Refusal::Closed);
         }
-        self.place(target, priority, Queue::push)
+        self.place(target, priority, false, Queue::push)
     }
 
     /// Submits a call again that had a permit and was not sent. Its admission is not decided again:
@@ -174,7 +192,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             return Err(Refusal::Closed);
         }
         self.wants_poll |= self.phase == Phase::Draining;
-        self.place(target, priority, |queue, call| Ok((queue.push_again(ticket, call), None)))
+        self.place(target, priority, false, |queue, call| Ok((queue.push_again(ticket, call), None)))
     }
 
     /// Submits a call that must not wait. It never enters the queue, because a queued call may get
@@ -189,21 +207,22 @@ impl<W: WorkerPermits> Scheduler<W> {
             return Err(Refusal::Closed);
         }
         self.wants_poll |= self.phase == Phase::Draining;
-        self.place(target, 0, |_, _| Err(Refusal::WouldWait))
+        self.place(target, 0, false, |_, _| Err(Refusal::WouldWait))
     }
 
     fn place(
         &mut self,
         target: Target,
         priority: i32,
+        is_checkout: bool,
         push: impl FnOnce(&mut Queue, QueuedCall) -> Result<(Ticket, Option<Ticket>), Refusal>,
     ) -> Result<Submitted<W>, Refusal> {
         let slot = self.resolve(target)?;
         // Permits may have been released since the last check, and queued calls go first.
         self.fill_all();
         let acquired = match slot {
-            Some(slot) => self.acquire_in(slot),
-            None => self.acquire_any(),
+            Some(slot) => self.acquire_in(slot, is_checkout),
+            None => self.acquire_any(is_checkout),
         };
         if let Some(worker) = acquired {
             return Ok(Submitted::Run(worker));
@@ -211,7 +230,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         if self.is_hopeless(slot) {
             return Err(Refusal::Broken);
         }
-        let (ticket, dropped) = push(&mut self.queue, QueuedCall { target, priority, slot })?;
+        let (ticket, dropped) = push(&mut self.queue, QueuedCall { target, priority, slot, is_checkout })?;
         self.actions.extend(dropped.map(|ticket| Action::Fail(ticket, Refusal::Dropped)));
         self.wants_poll |= self.lacks_workers(slot);
         Ok(Submitted::Queued(ticket))
@@ -219,8 +238,17 @@ impl<W: WorkerPermits> Scheduler<W> {
 
     /// Removes a cancelled call from the queue.
     pub(crate) fn cancel(&mut self, ticket: Ticket) {
-        self.queue.remove(ticket);
+        self.remove(ticket);
         self.wants_poll |= self.phase == Phase::Draining;
+    }
+
+    /// Removes a call from the queue.
+    fn remove(&mut self, ticket: Ticket) {
+        self.queue.remove(ticket);
+        // Calls for the worker that was reserved may wait.
+        if let Some(slot) = self.reservations.remove(ticket) {
+            self.fill(slot);
+        }
     }
 
     /// Handles the release of a permit in this slot, of the active worker or a retiring one.
@@ -242,9 +270,10 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// The owner must also treat the pool as contended while it submits a call. Then a permit that
     /// was released before is found here, and a permit that is released later is reported.
     pub(crate) fn is_contended(&self) -> bool {
-        let is_retiring = |slot: &Slot<W>| {
-            slot.retiring.iter().any(|instance| instance.requested_end == RequestedEnd::None)
-        };
+        // The end of a session is always reported.
+        let must_report =
+            |instance: &Instance<W>| instance.requested_end == RequestedEnd::None && !instance.is_checked_out;
+        let is_retiring = |slot: &Slot<W>| slot.retiring.iter().any(must_report);
         self.queue.len() > 0 || self.phase != Phase::Open || self.slots.iter().any(is_retiring)
     }
 
@@ -274,6 +303,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             in_flight: slot.instances().map(|instance| instance.permits.in_flight()).sum(),
             given_up: slot.instances().map(|instance| instance.permits.counts().given_up).sum(),
             retiring: slot.retiring.len(),
+            checked_out: slot.instances().filter(|instance| instance.is_checked_out).count(),
             totals: slot.instances().fold(slot.totals, |mut totals, instance| {
                 totals.add_calls(instance.permits.counts());
                 totals
@@ -312,18 +342,26 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
     }
 
-    /// Acquires a permit of the worker with the most free permits.
-    fn acquire_any(&self) -> Option<W> {
+    /// Acquires a permit of the worker with the most free permits, or all permits of an idle worker
+    /// for a checkout.
+    fn acquire_any(&mut self, is_checkout: bool) -> Option<W> {
         let free =
             |slot: &usize| self.slots[*slot].active.as_ref().map_or(0, |worker| worker.permits.available());
         let mut slots = 0..self.slots.len();
         let most_free = slots.clone().min_by_key(|slot| Reverse(free(slot)))?;
         // The numbers may be outdated, so workers without a free permit are also asked.
-        self.acquire_in(most_free).or_else(|| slots.find_map(|slot| self.acquire_in(slot)))
+        self.acquire_in(most_free, is_checkout)
+            .or_else(|| slots.find_map(|slot| self.acquire_in(slot, is_checkout)))
     }
 
-    /// Acquires a permit of the worker in this slot.
-    fn acquire_in(&self, slot: usize) -> Option<W> {
+    /// Acquires a permit of the worker in this slot, or all permits for a checkout.
+    fn acquire_in(&mut self, slot: usize, is_checkout: bool) -> Option<W> {
+        if self.reservations.of_slot(slot).is_some() {
+            return None;
+        }
+        if is_checkout {
+            return self.check_out_in(slot);
+        }
         let instance = self.slots[slot].active.as_ref()?;
         instance.permits.try_acquire().then(|| instance.permits.clone())
     }
@@ -332,11 +370,21 @@ impl<W: WorkerPermits> Scheduler<W> {
     fn fill(&mut self, slot: usize) {
         // `available` may be outdated. Then the call that releases the permit reports it.
         while self.queue.has_any_for(slot)
-            && self.slots[slot].active.as_ref().is_some_and(|worker| worker.permits.available() > 0)
-            && let Some(worker) = self.acquire_in(slot)
-            && let Some(ticket) = self.queue.take(slot)
+            && let Some(free) = self.slots[slot].active.as_ref().map(|worker| worker.permits.available())
+            && free > 0
         {
-            self.actions.push_back(Action::Run(ticket, worker));
+            let is_idle = free >= self.config.max_in_flight;
+            let Some((ticket, is_checkout)) = self.next_for(slot, is_idle) else { return };
+            if is_checkout {
+                let Some(worker) = self.check_out_in(slot) else { return self.reserve(slot, ticket) };
+                self.take(slot, ticket, is_idle);
+                self.actions.push_back(Action::CheckOut(ticket, worker));
+                self.cancel_reservation_elsewhere(slot, ticket);
+            } else {
+                let Some(worker) = self.acquire_in(slot, false) else { return };
+                self.take(slot, ticket, is_idle);
+                self.actions.push_back(Action::Run(ticket, worker));
+            }
         }
     }
 

@@ -7,8 +7,9 @@ use isolated_workers_codec::BodyLimit;
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
+use super::call_options::CallOptions;
 use super::scheduler::Target;
-use super::{Pool, WorkerId};
+use super::{Checkout, Pool, WorkerId};
 
 /// Handle to a pool that sets the worker or the priority of its calls.
 ///
@@ -17,16 +18,6 @@ use super::{Pool, WorkerId};
 pub struct ScopedPool<S: Service> {
     pool: Pool<S>,
     options: CallOptions,
-}
-
-/// Options of one call. They travel as an extension of the request, through the middleware.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CallOptions {
-    pub(super) target: Target,
-    pub(super) priority: i32,
-    /// `true` if the call was in flight when a worker crashed. It then runs in a worker without
-    /// other suspect calls.
-    pub(super) is_suspect: bool,
 }
 
 impl<S: Service> ScopedPool<S> {
@@ -53,6 +44,15 @@ impl<S: Service> ScopedPool<S> {
     pub fn on(mut self, worker: WorkerId) -> Self {
         self.options.target = Target::Slot(worker.0);
         self
+    }
+
+    /// Checks out a worker, as [`Pool::checkout`] does: the worker of the key or the id, and with
+    /// the priority in the queue, if they are set.
+    ///
+    /// # Errors
+    /// Those of [`Pool::checkout`].
+    pub async fn checkout(&self) -> Result<Checkout<S>, Error> {
+        Checkout::new(&self.pool, self.options).await
     }
 }
 

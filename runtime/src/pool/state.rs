@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -11,6 +12,7 @@ use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::Error;
 use tokio::sync::{Notify, watch};
 
+use super::checkout_state::{QueuedCheckout, SessionCrash};
 use super::config::PoolConfig;
 use super::fast_path::{Contention, LinkTable, WorkerHandle};
 use super::resident_memory::resident_bytes;
@@ -67,6 +69,10 @@ pub(super) enum PoolEnd {
 pub(super) struct PoolState<C: Codec> {
     pub(super) scheduler: Scheduler<WorkerHandle<C>>,
     pub(super) waiting: HashMap<Ticket, WaitState<C>>,
+    /// Checkouts that wait in the queue, or whose callers have not taken the outcome.
+    pub(super) checkouts: HashMap<Ticket, QueuedCheckout<C>>,
+    /// Workers of the sessions, which learn of their crashes.
+    pub(super) sessions: HashMap<InstanceId, Arc<SessionCrash>>,
     /// Queued calls that got a permit and are to be started.
     pub(super) assigned: VecDeque<AssignedCall<C>>,
     /// `true` while a thread starts them, one after the other.
@@ -85,6 +91,7 @@ pub(super) enum SupervisorCommand {
     Start(InstanceId),
     Retire(InstanceId),
     Kill(InstanceId),
+    Discard(InstanceId),
 }
 
 impl<C: Codec> PoolShared<C> {
@@ -96,6 +103,8 @@ impl<C: Codec> PoolShared<C> {
         let state = PoolState {
             scheduler: Scheduler::new(config.clone(), random()),
             waiting: HashMap::new(),
+            checkouts: HashMap::new(),
+            sessions: HashMap::new(),
             assigned: VecDeque::new(),
             is_starting_calls: false,
             commands: Vec::new(),
@@ -142,13 +151,14 @@ impl<C: Codec> PoolShared<C> {
         if !state.scheduler.has_work() {
             return outcome;
         }
-        let mut refused = Vec::new();
-        state.forward_actions(&self.links, &mut refused);
+        let (mut refused, mut woken) = (Vec::new(), Vec::new());
+        state.forward_actions(&self.links, &mut refused, &mut woken);
         let has_supervisor_work = state.scheduler.has_work() || !state.commands.is_empty();
         let starts_calls =
             !state.assigned.is_empty() && !std::mem::replace(&mut state.is_starting_calls, true);
         drop(state);
         wake_all(refused.into_iter().map(|queued| queued.waker));
+        wake_all(woken);
         if has_supervisor_work {
             self.notify.notify_one();
         }
@@ -238,6 +248,7 @@ impl<C: Codec> PoolState<C> {
             in_flight: slot.in_flight,
             given_up: slot.given_up,
             retiring: slot.retiring,
+            checked_out: slot.checked_out,
             done: slot.totals.done,
             timeouts: slot.totals.timeouts,
             crashes: slot.totals.crashes,
@@ -264,9 +275,14 @@ impl<C: Codec> PoolState<C> {
     }
 
     /// Forwards the scheduler's actions: to queued calls, to the fast path, or to the supervisor.
-    /// The requests and wakers of refused calls go to `refused`, and are dropped after the lock is
-    /// released.
-    fn forward_actions(&mut self, links: &LinkTable<C>, refused: &mut Vec<QueuedRequest>) {
+    /// The requests and wakers of refused calls go to `refused`, and the wakers of checkouts to
+    /// `woken`. They are dropped after the lock is released.
+    fn forward_actions(
+        &mut self,
+        links: &LinkTable<C>,
+        refused: &mut Vec<QueuedRequest>,
+        woken: &mut Vec<Waker>,
+    ) {
         while let Some(action) = self.scheduler.next_action() {
             match action {
                 Action::Run(ticket, worker) => match self.end_wait(ticket, WaitState::Starting(None)) {
@@ -275,16 +291,33 @@ impl<C: Codec> PoolState<C> {
                     }
                     None => worker.release(),
                 },
+                Action::CheckOut(ticket, worker) => {
+                    match self.end_checkout(ticket, QueuedCheckout::CheckedOut(worker.clone())) {
+                        Some(waker) => woken.push(waker),
+                        None => self.scheduler.give_back(worker.id, &worker, true),
+                    }
+                }
                 Action::Fail(ticket, refusal) => {
+                    woken.extend(self.end_checkout(ticket, QueuedCheckout::Refused(refusal)));
                     let queued = self.end_wait(ticket, WaitState::Ended(QueueOutcome::Refused(refusal)));
                     refused.extend(queued);
                 }
+                Action::Reserve(..) => {}
                 Action::Activate(slot, worker) => links.set_worker(slot, worker.index),
                 Action::Start(id) => self.commands.push(SupervisorCommand::Start(id)),
                 Action::Retire(id) => self.commands.push(SupervisorCommand::Retire(id)),
                 Action::Kill(id) => self.commands.push(SupervisorCommand::Kill(id)),
+                Action::Discard(id) => self.commands.push(SupervisorCommand::Discard(id)),
             }
         }
+    }
+
+    /// Ends the wait of a checkout in the queue. Returns the waker of its caller.
+    fn end_checkout(&mut self, ticket: Ticket, next: QueuedCheckout<C>) -> Option<Waker> {
+        let entry = self.checkouts.get_mut(&ticket)?;
+        let QueuedCheckout::Waiting { since, waker } = std::mem::replace(entry, next) else { return None };
+        self.queue_stats.add(since.elapsed());
+        Some(waker)
     }
 
     /// Ends the wait of a call in the queue. Returns its request.

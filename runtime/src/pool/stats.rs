@@ -16,7 +16,7 @@ pub struct Stats {
     /// Workers that wait to take the place of another. See
     /// [`PoolBuilder::spare`](crate::PoolBuilder::spare).
     pub spares: SpareStats,
-    /// Number of calls that wait for a worker.
+    /// Number of calls and checkouts that wait for a worker.
     pub queued: usize,
     /// Waiting times of calls.
     pub waits: QueueStats,
@@ -40,6 +40,11 @@ impl Stats {
     /// Returns the number of workers that were started to replace earlier workers, for any reason.
     pub fn restarts(&self) -> u64 {
         self.workers.iter().map(|worker| worker.restarts).sum()
+    }
+
+    /// Returns the number of workers that are [checked out](crate::Pool::checkout).
+    pub fn checked_out(&self) -> usize {
+        self.workers.iter().map(|worker| worker.checked_out).sum()
     }
 
     /// Returns the number of calls that timed out in a worker.
@@ -102,13 +107,15 @@ pub struct WorkerStats {
     pub status: Status,
     /// Process id, if the worker is a process.
     pub pid: Option<u32>,
-    /// Number of calls in flight.
+    /// Number of calls in flight. A session counts as one call, whatever it calls.
     pub in_flight: u32,
     /// Number of calls that were given up, because they timed out or were dropped, and whose
     /// handlers have not ended. Each keeps its permit.
     pub given_up: u32,
     /// Number of replaced workers that still finish their calls.
     pub retiring: usize,
+    /// Number of workers, also replaced ones, that are [checked out](crate::Pool::checkout).
+    pub checked_out: usize,
     /// Number of calls that have ended, including those of predecessors.
     pub done: u64,
     /// Number of calls that timed out after the worker had got them. Calls that were dropped do not

@@ -122,7 +122,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                 biased;
                 Ok(()) = self.stop.changed() => {
                     stop = *self.stop.borrow_and_update();
-                    self.shared.update(|state| state.scheduler.drain());
+                    self.shared.update(|state| state.scheduler.drain(Instant::now()));
                 }
                 Some((id, ending)) = self.ending.next() => self.ended(id, ending),
                 Some(left) = self.leaving.next() => if let Some(id) = left {
@@ -161,6 +161,12 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                         worker.control.stop(StopRequest::Drain);
                     }
                 }
+                SupervisorCommand::Discard(id) => {
+                    if let Some(RunningWorker { pid, control }) = self.workers.get(&id) {
+                        tracing::debug!(pid, "killing a worker of a pool whose session was not given back");
+                        control.stop(StopRequest::Kill);
+                    }
+                }
                 SupervisorCommand::Kill(id) => {
                     if let Some(RunningWorker { pid, control }) = self.workers.get(&id) {
                         tracing::warn!(
@@ -192,7 +198,7 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
                     PermitListener { shared: Arc::downgrade(&self.shared), slot: Arc::clone(&slot) };
                 link.set_permit_listener(Arc::new(listener).into(), self.shared.contention.flag());
                 let active = self.shared.update(|state| {
-                    state.scheduler.started(id, WorkerHandle { link, index, pid, slot }, now);
+                    state.scheduler.started(id, WorkerHandle { id, link, index, pid, slot }, now);
                     state.scheduler.active()
                 });
                 if let Some((_, ready)) = self.ready.take_if(|(min, _)| *min <= active) {
@@ -228,7 +234,11 @@ impl<D: Driver, C: Codec, T: Transport> PoolSupervisor<D, C, T> {
         }
         self.shared.update(|state| {
             if let Some(crash) = ending.crash {
-                state.failed(state.scheduler.slot_of(id), Error::crashed(crash));
+                let error = Error::crashed(crash);
+                if let Some(session) = state.sessions.get(&id) {
+                    session.set(&error);
+                }
+                state.failed(state.scheduler.slot_of(id), error);
             }
             state.scheduler.ended(id, cause, Instant::now());
         });

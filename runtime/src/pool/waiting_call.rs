@@ -102,9 +102,15 @@ impl QueuedRequest {
     }
 }
 
-/// Route of a queued call to the worker that the scheduler assigned. It borrows nothing, because
-/// the pool itself starts the call.
+/// Route of a queued call, or of a call of a session, to the worker that the scheduler assigned. It
+/// borrows nothing, because the pool itself starts a queued call.
 pub(super) struct AssignedRoute<C: Codec>(Link<C>);
+
+impl<C: Codec> AssignedRoute<C> {
+    pub(super) fn new(link: Link<C>) -> Self {
+        Self(link)
+    }
+}
 
 impl<C: Codec> CallTarget for AssignedRoute<C> {
     type Codec = C;

@@ -115,6 +115,14 @@ mod tests {
             assert!(self.set_taken(false), "the permit was not taken");
         }
 
+        fn try_check_out(&self) -> bool {
+            self.try_acquire()
+        }
+
+        fn end_session(&self, _: bool) {
+            self.release();
+        }
+
         fn available(&self) -> u32 {
             self.0.1.load(Ordering::Relaxed)
         }

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use isolated_workers_codec::Codec;
 
 use crate::Link;
-use crate::pool::scheduler::{PermitCounts, WorkerPermits};
+use crate::pool::scheduler::{InstanceId, PermitCounts, WorkerPermits};
 
 /// Handle by which the scheduler knows a worker.
 pub(in crate::pool) struct WorkerHandle<C: Codec> {
+    pub(in crate::pool) id: InstanceId,
     pub(in crate::pool) link: Link<C>,
     /// Index of the link in the [table](super::LinkTable).
     pub(in crate::pool) index: usize,
@@ -38,6 +39,14 @@ impl<C: Codec> WorkerPermits for WorkerHandle<C> {
 
     fn release(&self) {
         self.link.release_permit();
+    }
+
+    fn try_check_out(&self) -> bool {
+        self.link.check_out()
+    }
+
+    fn end_session(&self, is_unused: bool) {
+        self.link.end_session(is_unused);
     }
 
     fn available(&self) -> u32 {

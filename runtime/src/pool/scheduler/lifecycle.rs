@@ -37,6 +37,8 @@ impl<W: WorkerPermits> Scheduler<W> {
             id,
             permits,
             requested_end: RequestedEnd::None,
+            is_checked_out: false,
+            is_discarded: false,
             since,
             active_since: now,
             recycle_calls: self.jittered_limit(recycle.calls).min(max_calls),
@@ -76,6 +78,7 @@ impl<W: WorkerPermits> Scheduler<W> {
             self.spare_ended(id, cause, now);
             return;
         };
+        self.cancel_reservation_of(id, at);
         let slot = &mut self.slots[at];
         slot.totals.killed += u64::from(cause.is_kill());
         slot.totals.hung += u64::from(cause == EndCause::Unresponsive);
@@ -104,6 +107,7 @@ impl<W: WorkerPermits> Scheduler<W> {
         };
         let active = &mut self.slots[at].active;
         let Some(instance) = active.take_if(|instance| instance.id == id) else { return };
+        self.cancel_reservation(at);
         self.vacated(at, &instance, EndCause::Normal, now);
         self.retire(at, instance);
     }
@@ -169,9 +173,9 @@ impl<W: WorkerPermits> Scheduler<W> {
         }
     }
 
-    fn refuse(&mut self, ticket: Ticket, refusal: Refusal) {
-        self.queue.remove(ticket);
+    pub(super) fn refuse(&mut self, ticket: Ticket, refusal: Refusal) {
         self.actions.push_back(Action::Fail(ticket, refusal));
+        self.remove(ticket);
     }
 
     /// Handles a measurement of a worker's resident memory.
@@ -204,10 +208,13 @@ impl<W: WorkerPermits> Scheduler<W> {
         (!self.slots.iter().any(is_stale)).then_some(true)
     }
 
-    /// Stops accepting calls. Queued calls and calls in flight are finished.
-    pub(crate) fn drain(&mut self) {
+    /// Stops accepting calls. Queued calls and calls in flight are finished. Sessions have the
+    /// drain timeout to end.
+    pub(crate) fn drain(&mut self, now: Instant) {
         if self.phase == Phase::Open {
             self.phase = Phase::Draining;
+            self.sessions_until =
+                Some(self.config.hung_timeout).filter(|time| !time.is_zero()).map(|time| now + time);
             self.wants_poll = true;
         }
     }
@@ -221,6 +228,7 @@ impl<W: WorkerPermits> Scheduler<W> {
     /// Stops accepting calls and starting workers, and refuses all queued calls.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Closed;
+        self.cancel_reservations();
         let calls: Vec<_> = self.queue.iter().map(|(ticket, _)| ticket).collect();
         calls.into_iter().for_each(|ticket| self.refuse(ticket, Refusal::Closed));
     }

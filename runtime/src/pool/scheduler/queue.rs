@@ -37,6 +37,14 @@ pub(super) struct QueuedCall {
     pub(super) priority: i32,
     /// The only slot in which the call can run, or `None` for any.
     pub(super) slot: Option<usize>,
+    /// `true` if it is a checkout, which needs an idle worker.
+    pub(super) is_checkout: bool,
+}
+
+impl QueuedCall {
+    fn is_checkout_for_any(&self) -> bool {
+        self.is_checkout && self.slot.is_none()
+    }
 }
 
 impl Queue {
@@ -85,24 +93,48 @@ impl Queue {
         Ticket(self.last_ticket)
     }
 
-    /// Removes and returns the next call for a worker in this slot.
-    pub(super) fn take(&mut self, slot: usize) -> Option<Ticket> {
-        let lanes = if self.inside.has_any_for(slot) { &self.inside } else { &self.outside };
-        let oldest = lanes.oldest(slot)?;
+    /// Returns the next call for a worker in this slot, without the skipped ones. `true`: it is a
+    /// checkout.
+    pub(super) fn next(&self, slot: usize, is_skipped: impl Fn(Ticket) -> bool) -> Option<(Ticket, bool)> {
+        let lanes = self.lanes(slot, &is_skipped)?;
+        let ticket = if self.overtakes[slot] >= MAX_OVERTAKES {
+            lanes.oldest(slot, &is_skipped)?
+        } else {
+            lanes.highest_priority(slot, &is_skipped)?
+        };
+        Some((ticket, lanes.calls.get(&ticket)?.is_checkout))
+    }
+
+    /// Removes a call that a worker in this slot takes. The skipped ones are not overtaken.
+    pub(super) fn take(&mut self, slot: usize, ticket: Ticket, is_skipped: impl Fn(Ticket) -> bool) {
+        let oldest = self.lanes(slot, &is_skipped).and_then(|lanes| lanes.oldest(slot, &is_skipped));
         let overtakes = &mut self.overtakes[slot];
-        let ticket = if *overtakes >= MAX_OVERTAKES { oldest } else { lanes.highest_priority(slot)? };
-        *overtakes = if ticket == oldest { 0 } else { *overtakes + 1 };
+        // A call that is made again may become the oldest after a worker was reserved for this one.
+        *overtakes = if oldest == Some(ticket) { 0 } else { (*overtakes + 1).min(MAX_OVERTAKES) };
         self.remove(ticket);
-        Some(ticket)
+    }
+
+    /// Lanes from which a worker in this slot takes its next call.
+    fn lanes(&self, slot: usize, is_skipped: impl Fn(Ticket) -> bool) -> Option<&Lanes> {
+        [&self.inside, &self.outside].into_iter().find(|lanes| lanes.oldest(slot, &is_skipped).is_some())
+    }
+
+    /// Keeps a call from being dropped to make room.
+    pub(super) fn keep(&mut self, ticket: Ticket) {
+        for lanes in [&mut self.inside, &mut self.outside] {
+            if let Some(call) = lanes.calls.get(&ticket) {
+                lanes.droppable.remove((Reverse(call.priority), ticket));
+            }
+        }
     }
 
     /// Removes a call. Returns `None` if it is not queued.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<QueuedCall> {
         let removed = self.inside.remove(ticket).or_else(|| self.outside.remove(ticket));
         while self.inside.len() < self.limit
-            && let Some((ticket, call)) = self.outside.pop_oldest()
+            && let Some((ticket, call, is_droppable)) = self.outside.pop_oldest()
         {
-            self.inside.insert(ticket, call);
+            self.inside.insert_as(ticket, call, is_droppable);
         }
         removed
     }
@@ -113,11 +145,7 @@ impl Queue {
             let is_droppable = lanes.droppable.by_age.contains(&ticket);
             if let Some(call) = lanes.remove(ticket) {
                 let call = QueuedCall { slot: Some(slot), ..call };
-                if is_droppable {
-                    lanes.insert(ticket, call);
-                } else {
-                    lanes.insert_kept(ticket, call);
-                }
+                lanes.insert_as(ticket, call, is_droppable);
             }
         }
     }
@@ -137,9 +165,12 @@ impl Queue {
         self.inside.own[slot].by_age.len() + self.outside.own[slot].by_age.len()
     }
 
-    /// Returns the number of calls that can run in any slot.
-    pub(super) fn waiting_for_any(&self) -> usize {
-        self.inside.any.by_age.len() + self.outside.any.by_age.len()
+    /// Returns the number of permits that the calls need which can run in any slot. A checkout
+    /// needs those of a whole worker.
+    pub(super) fn permits_for_any(&self, max_in_flight: usize) -> usize {
+        let calls = self.inside.any.by_age.len() + self.outside.any.by_age.len();
+        let checkouts = self.inside.checkouts_for_any + self.outside.checkouts_for_any;
+        calls.saturating_add(checkouts.saturating_mul(max_in_flight - 1))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -161,6 +192,8 @@ struct Lanes {
     droppable: Lane,
     any: Lane,
     own: Vec<Lane>,
+    /// Number of checkouts in `any`.
+    checkouts_for_any: usize,
 }
 
 /// Tickets by priority and by age.
@@ -172,8 +205,8 @@ struct Lane {
 
 impl Lanes {
     fn new(slots: usize) -> Self {
-        let calls = BTreeMap::new();
-        Self { calls, droppable: Lane::default(), any: Lane::default(), own: vec![Lane::default(); slots] }
+        let (calls, own) = (BTreeMap::new(), vec![Lane::default(); slots]);
+        Self { calls, droppable: Lane::default(), any: Lane::default(), own, checkouts_for_any: 0 }
     }
 
     fn len(&self) -> usize {
@@ -188,7 +221,13 @@ impl Lanes {
     }
 
     fn insert(&mut self, ticket: Ticket, call: QueuedCall) {
-        self.droppable.insert((Reverse(call.priority), ticket));
+        self.insert_as(ticket, call, true);
+    }
+
+    fn insert_as(&mut self, ticket: Ticket, call: QueuedCall, is_droppable: bool) {
+        if is_droppable {
+            self.droppable.insert((Reverse(call.priority), ticket));
+        }
         self.insert_kept(ticket, call);
     }
 
@@ -196,6 +235,7 @@ impl Lanes {
     fn insert_kept(&mut self, ticket: Ticket, call: QueuedCall) {
         let rank = (Reverse(call.priority), ticket);
         self.lane(call.slot).insert(rank);
+        self.checkouts_for_any += usize::from(call.is_checkout_for_any());
         self.calls.insert(ticket, call);
     }
 
@@ -204,25 +244,29 @@ impl Lanes {
         let rank = (Reverse(call.priority), ticket);
         self.droppable.remove(rank);
         self.lane(call.slot).remove(rank);
+        self.checkouts_for_any -= usize::from(call.is_checkout_for_any());
         Some(call)
     }
 
-    fn pop_oldest(&mut self) -> Option<(Ticket, QueuedCall)> {
+    /// Removes and returns the oldest call. `true`: it may be dropped to make room.
+    fn pop_oldest(&mut self) -> Option<(Ticket, QueuedCall, bool)> {
         let (&ticket, _) = self.calls.first_key_value()?;
-        Some((ticket, self.remove(ticket)?))
+        let is_droppable = self.droppable.by_age.contains(&ticket);
+        Some((ticket, self.remove(ticket)?, is_droppable))
     }
 
     fn has_any_for(&self, slot: usize) -> bool {
         !self.any.by_age.is_empty() || !self.own[slot].by_age.is_empty()
     }
 
-    fn oldest(&self, slot: usize) -> Option<Ticket> {
-        [&self.any, &self.own[slot]].into_iter().filter_map(|lane| lane.by_age.first()).min().copied()
+    fn oldest(&self, slot: usize, is_skipped: impl Fn(Ticket) -> bool) -> Option<Ticket> {
+        let first = |lane: &Lane| lane.by_age.iter().copied().find(|ticket| !is_skipped(*ticket));
+        [&self.any, &self.own[slot]].into_iter().filter_map(first).min()
     }
 
-    fn highest_priority(&self, slot: usize) -> Option<Ticket> {
-        let lanes = [&self.any, &self.own[slot]];
-        lanes.into_iter().filter_map(|lane| lane.by_priority.first()).min().map(|(_, ticket)| *ticket)
+    fn highest_priority(&self, slot: usize, is_skipped: impl Fn(Ticket) -> bool) -> Option<Ticket> {
+        let first = |lane: &Lane| lane.by_priority.iter().copied().find(|(_, ticket)| !is_skipped(*ticket));
+        [&self.any, &self.own[slot]].into_iter().filter_map(first).min().map(|(_, ticket)| ticket)
     }
 
     /// Returns the oldest call with the lowest priority, unless that priority is higher than

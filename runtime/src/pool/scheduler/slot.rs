@@ -98,6 +98,10 @@ pub(super) struct Instance<W> {
     pub(super) permits: W,
     /// End that the supervisor was asked for.
     pub(super) requested_end: RequestedEnd,
+    /// `true` while a session has the worker.
+    pub(super) is_checked_out: bool,
+    /// `true` if a session has left its state in the worker, which no other call may see.
+    pub(super) is_discarded: bool,
     /// Time at which the worker came up.
     pub(super) since: Instant,
     /// Time since which the worker takes calls.
@@ -161,9 +165,14 @@ impl<W: WorkerPermits> Instance<W> {
     /// Returns the action that ends a worker which takes no more calls, unless it was returned
     /// before.
     pub(super) fn end(&mut self) -> Option<Action<W>> {
-        let requested = if self.hang.is_hung() { RequestedEnd::Kill } else { RequestedEnd::Close };
+        let (requested, action): (_, fn(InstanceId) -> Action<W>) = if self.is_discarded {
+            (RequestedEnd::Kill, Action::Discard)
+        } else if self.hang.is_hung() {
+            (RequestedEnd::Kill, Action::Kill)
+        } else {
+            (RequestedEnd::Close, Action::Retire)
+        };
         let is_new = std::mem::replace(&mut self.requested_end, requested) != requested;
-        let action = if requested == RequestedEnd::Kill { Action::Kill } else { Action::Retire };
         is_new.then(|| action(self.id))
     }
 }

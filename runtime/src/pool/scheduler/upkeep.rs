@@ -14,10 +14,12 @@ impl<W: WorkerPermits> Scheduler<W> {
         if self.phase == Phase::Closed {
             return self.end_hung(now);
         }
+        let late_sessions = self.discard_late_sessions(now);
         // Uses permits whose release is not yet reported, so that no needed worker is retired.
         self.fill_all();
         self.retire_exhausted();
         let steps = [
+            late_sessions,
             self.end_hung(now),
             self.retire_old_spares(now),
             self.start_missing(now),
@@ -50,10 +52,11 @@ impl<W: WorkerPermits> Scheduler<W> {
             if !self.slots[at].is_vacant() {
                 continue;
             }
-            let room = coming.saturating_mul(self.config.max_in_flight as usize);
+            let max_in_flight = self.config.max_in_flight as usize;
+            let room = coming.saturating_mul(max_in_flight);
             let is_needed = (self.phase == Phase::Open && live < self.config.min)
                 || self.queue.waiting_for(at) > 0
-                || self.queue.waiting_for_any() > room
+                || self.queue.permits_for_any(max_in_flight) > room
                 || (self.phase == Phase::Open && self.is_broken() && live == 0);
             if !is_needed {
                 continue;
@@ -155,6 +158,7 @@ impl<W: WorkerPermits> Scheduler<W> {
 
     /// Retires a worker of this slot: it finishes its calls in flight, and ends.
     pub(super) fn retire(&mut self, slot: usize, mut instance: Instance<W>) {
+        self.cancel_reservation(slot);
         instance.permits.close();
         self.actions.extend(instance.end_if_idle());
         self.slots[slot].retiring.push(instance);

@@ -20,6 +20,13 @@ pub(crate) trait WorkerPermits: Clone {
     /// Releases an acquired permit that was not used.
     fn release(&self);
 
+    /// Acquires all permits for a session. Returns `false` if the worker is not idle.
+    fn try_check_out(&self) -> bool;
+
+    /// Ends a session. Its permits are free once its calls have ended. `is_unused`: no call was
+    /// made, and the session does not count.
+    fn end_session(&self, is_unused: bool);
+
     /// Returns the number of free permits.
     fn available(&self) -> u32;
 

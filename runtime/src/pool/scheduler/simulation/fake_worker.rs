@@ -23,10 +23,17 @@ struct FakePermits {
     recycle_calls: u64,
     max_calls: u64,
     is_open: bool,
+    /// `true` while a session has all permits. It is also in flight.
+    has_session: bool,
+    /// `true` from the start of a session until its last call has ended.
+    is_checked_out: bool,
 }
 
 impl FakePermits {
     fn available(&self) -> u32 {
+        if self.is_checked_out {
+            return 0;
+        }
         let free = self.max_in_flight - self.in_flight - self.given_up.len() as u32;
         let is_exhausted = self.started >= self.max_calls;
         if self.is_open && !is_exhausted { free } else { 0 }
@@ -54,14 +61,30 @@ impl FakeWorker {
 
     /// Ends a call that was given up at this time.
     pub(super) fn end_given_up(&self, since: Instant) {
-        let given_up = &mut self.permits.borrow_mut().given_up;
-        let at = given_up.iter().position(|other| *other == since).expect("the call was given up");
-        given_up.remove(at);
+        let mut permits = self.permits.borrow_mut();
+        let at = permits.given_up.iter().position(|other| *other == since).expect("the call was given up");
+        permits.given_up.remove(at);
+        drop(permits);
+        self.end_check_out();
     }
 
     /// Ends all given-up calls, because the worker has ended.
     pub(super) fn forget_given_up(&self) {
         self.permits.borrow_mut().given_up.clear();
+        self.end_check_out();
+    }
+
+    /// Gives up a call of a session, which still runs.
+    pub(super) fn give_up_in_session(&self, now: Instant) {
+        assert!(self.permits.borrow().has_session);
+        self.permits.borrow_mut().given_up.push(now);
+    }
+
+    fn end_check_out(&self) {
+        let mut permits = self.permits.borrow_mut();
+        if !permits.has_session && permits.given_up.is_empty() {
+            permits.is_checked_out = false;
+        }
     }
 }
 
@@ -87,6 +110,25 @@ impl WorkerPermits for FakeWorker {
         let mut permits = self.permits.borrow_mut();
         permits.in_flight = permits.in_flight.checked_sub(1).expect("the permit was acquired");
         permits.started -= 1;
+    }
+
+    fn try_check_out(&self) -> bool {
+        let mut permits = self.permits.borrow_mut();
+        let is_idle = permits.available() == permits.max_in_flight && permits.max_in_flight > 0;
+        permits.has_session |= is_idle;
+        permits.is_checked_out |= is_idle;
+        permits.in_flight += u32::from(is_idle);
+        permits.started += u64::from(is_idle);
+        is_idle
+    }
+
+    fn end_session(&self, is_unused: bool) {
+        let mut permits = self.permits.borrow_mut();
+        assert!(std::mem::take(&mut permits.has_session), "the worker was checked out");
+        permits.in_flight -= 1;
+        permits.started -= u64::from(is_unused);
+        drop(permits);
+        self.end_check_out();
     }
 
     fn available(&self) -> u32 {

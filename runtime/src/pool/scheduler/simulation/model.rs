@@ -17,6 +17,14 @@ pub(super) struct Model {
     /// Calls in `inside` that were made again. They count toward the limit and may exceed it.
     again: HashSet<Ticket>,
     pub(super) running: Vec<RunningCall>,
+    /// Workers of the sessions that have not ended. The workers may be gone.
+    pub(super) sessions: Vec<InstanceId>,
+    /// Workers whose session has ended before all of its calls.
+    leftover: HashSet<InstanceId>,
+    /// Workers whose session has left its state.
+    pub(super) discarded: HashSet<InstanceId>,
+    /// For each slot whose worker is reserved, the checkout for which it is.
+    reserved: BTreeMap<usize, Ticket>,
     /// Calls that were given up and still run: their workers, and the time of each.
     pub(super) given_up: Vec<(InstanceId, Instant)>,
     /// For each worker, the number of calls that it started.
@@ -67,6 +75,7 @@ pub(super) struct ModelCall {
     /// Slot for which the call waits, as the scheduler reports it. The world checks that a key
     /// keeps its slot.
     pub(super) slot: Option<usize>,
+    pub(super) is_checkout: bool,
 }
 
 impl Model {
@@ -78,6 +87,10 @@ impl Model {
             inside: HashSet::new(),
             again: HashSet::new(),
             running: Vec::new(),
+            sessions: Vec::new(),
+            leftover: HashSet::new(),
+            discarded: HashSet::new(),
+            reserved: BTreeMap::new(),
             given_up: Vec::new(),
             started: HashMap::new(),
             starting: Vec::new(),
@@ -143,6 +156,7 @@ impl Model {
         self.waiting.remove(&ticket).expect("the call waits");
         self.inside.remove(&ticket);
         self.again.remove(&ticket);
+        self.reserved.retain(|_, reserved| *reserved != ticket);
         if self.inside.len() < self.config.queue {
             let next = self.waiting.keys().find(|ticket| !self.inside.contains(ticket));
             self.inside.extend(next.copied());
@@ -158,33 +172,98 @@ impl Model {
         self.remove(ticket);
     }
 
-    /// Checks that this call is the next one for this worker.
-    pub(super) fn assigned(&mut self, ticket: Ticket, id: InstanceId) {
+    /// Checks that this call is the next one for this worker. Returns `true` if it is a checkout.
+    pub(super) fn assigned(&mut self, ticket: Ticket, id: InstanceId) -> bool {
         assert!(self.settled.insert(ticket), "a call is assigned after it was assigned or refused");
         let call = self.waiting[&ticket];
         let at = self.slot(id);
         assert!(call.slot.is_none_or(|slot| slot == at), "{call:?} runs in {id:?}");
-        let is_eligible = |(_, call): &(_, &ModelCall)| call.slot.is_none_or(|slot| slot == at);
+        let (next, oldest) = self.next(at, id);
+        assert_eq!(ticket, next, "another call is next");
+        let is_reserved = self.reserved.get(&at) == Some(&ticket);
+        let overtakes = self.overtakes.entry(at).or_default();
+        // A call that is made again may become the oldest after the worker was reserved.
+        let is_late = is_reserved && *overtakes == MAX_OVERTAKES;
+        *overtakes = if Some(ticket) == oldest { 0 } else { *overtakes + u32::from(!is_late) };
+        assert!(*overtakes <= MAX_OVERTAKES, "the oldest call starves");
+        self.remove(ticket);
+        if call.is_checkout {
+            self.check_out(id);
+        } else {
+            let ticket = Some(ticket);
+            self.run(RunningCall { id, target: call.target, priority: call.priority, ticket });
+        }
+        call.is_checkout
+    }
+
+    /// Returns the next call for this worker, and the oldest one.
+    fn next(&self, at: usize, id: InstanceId) -> (Ticket, Option<Ticket>) {
+        let is_idle = self.is_idle(id);
+        let is_elsewhere =
+            |ticket: &Ticket| self.reserved.iter().any(|(slot, reserved)| *slot != at && reserved == ticket);
+        let is_eligible = |(ticket, call): &(&Ticket, &ModelCall)| {
+            call.slot.is_none_or(|slot| slot == at) && (is_idle || !is_elsewhere(ticket))
+        };
         let mut eligible: Vec<_> = self.waiting.iter().filter(is_eligible).collect();
         if eligible.iter().any(|(ticket, _)| self.inside.contains(ticket)) {
             eligible.retain(|(ticket, _)| self.inside.contains(ticket));
         }
         let oldest = *eligible[0].0;
+        if let Some(reserved) = self.reserved.get(&at) {
+            return (*reserved, Some(oldest));
+        }
         let best = eligible.into_iter().max_by_key(|(ticket, call)| (call.priority, Reverse(**ticket)));
         let best = *best.expect("the call itself waits").0;
-        let overtakes = self.overtakes.entry(at).or_default();
-        assert!(*overtakes <= MAX_OVERTAKES, "the oldest call starves");
-        let next = if *overtakes == MAX_OVERTAKES { oldest } else { best };
-        assert_eq!(ticket, next, "another call is next");
-        *overtakes = if ticket == oldest { 0 } else { *overtakes + 1 };
-        self.remove(ticket);
-        self.run(RunningCall { id, target: call.target, priority: call.priority, ticket: Some(ticket) });
+        let is_due = self.overtakes.get(&at).is_some_and(|overtakes| *overtakes >= MAX_OVERTAKES);
+        (if is_due { oldest } else { best }, Some(oldest))
+    }
+
+    /// Records that the worker of a slot is reserved for a checkout, or not anymore. Returns `true`
+    /// if it was reserved in vain.
+    pub(super) fn reserve(&mut self, slot: usize, ticket: Option<Ticket>) -> bool {
+        let Some(ticket) = ticket else { return self.reserved.remove(&slot).is_some() };
+        let id = self.active[slot].expect("the slot has a worker");
+        assert!(self.waiting[&ticket].is_checkout, "a worker is reserved for a call");
+        assert!(!self.is_idle(id), "an idle worker is reserved");
+        assert!(!self.is_checked_out(id), "a worker is reserved while it is checked out");
+        assert_eq!(self.next(slot, id).0, ticket, "a worker is reserved before the turn of the checkout");
+        assert!(self.reserved.values().all(|reserved| *reserved != ticket), "two workers are reserved");
+        assert!(self.reserved.insert(slot, ticket).is_none(), "a worker is reserved twice");
+        false
+    }
+
+    /// Records that a session has this worker.
+    pub(super) fn check_out(&mut self, id: InstanceId) {
+        assert!(self.active_slot(id).is_some(), "a worker that is not active is checked out");
+        assert!(!self.lost.contains(&id), "a worker that is lost is checked out");
+        assert!(self.is_idle(id), "a worker that has calls is checked out");
+        self.sessions.push(id);
+        *self.started.entry(id).or_default() += 1;
+    }
+
+    /// Records the end of a session.
+    pub(super) fn end_session(&mut self, id: InstanceId, is_unused: bool) {
+        self.sessions.retain(|session| *session != id);
+        self.leftover.insert(id);
+        *self.started.get_mut(&id).expect("the session has started") -= u64::from(is_unused);
+    }
+
+    /// Returns `true` if a session, or what is left of one, has the worker.
+    fn is_checked_out(&self, id: InstanceId) -> bool {
+        let is_left = || self.given_up.iter().any(|(given_up, _)| *given_up == id);
+        self.sessions.contains(&id) || (self.leftover.contains(&id) && is_left())
+    }
+
+    fn is_idle(&self, id: InstanceId) -> bool {
+        self.in_worker(id) == 0 && !self.is_checked_out(id) && !self.is_exhausted(id)
     }
 
     pub(super) fn run(&mut self, call: RunningCall) {
         let id = call.id;
         assert!(self.active_slot(id).is_some(), "a call goes to a worker that is not active");
         assert!(!self.lost.contains(&id), "a call goes to a worker that is lost");
+        assert!(!self.is_checked_out(id), "a call goes to a worker that is checked out");
+        self.leftover.remove(&id);
         self.running.push(call);
         *self.started.entry(id).or_default() += 1;
         let (started, max) = (self.started[&id], self.config.recycle.max_calls);
@@ -251,6 +330,7 @@ impl Model {
     pub(super) fn retire(&mut self, id: InstanceId) {
         assert!(!self.is_abandoned, "a worker is retired without an owner");
         assert!(self.running.iter().all(|call| call.id != id), "a worker is retired with a call in flight");
+        assert!(!self.sessions.contains(&id), "a worker is retired with a session");
         assert!(self.closing.insert(id), "a worker is retired twice");
         if self.spares.remove(&id) {
             return;
@@ -286,11 +366,24 @@ impl Model {
         assert!(!self.is_abandoned, "a worker is killed without an owner");
         assert!(self.killed.insert(id), "a worker is killed twice");
         assert!(self.retiring.remove(&id) || self.closing.contains(&id), "{id:?} takes calls");
-        let is_busy = self.running.iter().any(|call| call.id == id);
+        let is_busy = self.running.iter().any(|call| call.id == id) || self.sessions.contains(&id);
         let timeout = self.config.hung_timeout;
         let has_had_time = !timeout.is_zero() && self.hung[&id] + timeout <= now;
         assert!(!is_busy || has_had_time, "{id:?} is killed with a call in flight");
         is_busy
+    }
+
+    /// Records that a worker is killed because its session was not given back.
+    pub(super) fn discard(&mut self, id: InstanceId) {
+        assert!(!self.is_abandoned, "a worker is killed without an owner");
+        assert!(self.discarded.remove(&id), "{id:?} is killed although its session was given back");
+        if let Some(slot) = self.active_slot(id) {
+            self.active[slot] = None;
+        } else {
+            self.retiring.remove(&id);
+        }
+        self.closing.insert(id);
+        self.killed.insert(id);
     }
 
     /// Forgets all workers.
@@ -351,9 +444,16 @@ impl Model {
     /// Checks that no worker has a free permit while a call for it waits.
     pub(super) fn check_no_permit_is_unused(&self) {
         for id in self.active.iter().flatten().filter(|id| !self.lost.contains(id)) {
-            let in_flight = self.in_worker(*id);
-            let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == self.slot(*id));
-            let has_permit = in_flight < self.config.max_in_flight as usize && !self.is_exhausted(*id);
+            let at = self.slot(*id);
+            let has_permit = self.in_worker(*id) < self.config.max_in_flight as usize
+                && !self.is_exhausted(*id)
+                && !self.is_checked_out(*id);
+            let is_idle = self.is_idle(*id);
+            assert!(!is_idle || !self.reserved.contains_key(&at), "an idle worker is reserved");
+            let may_run = |call: &ModelCall| {
+                if call.is_checkout { is_idle } else { !self.reserved.contains_key(&at) }
+            };
+            let is_eligible = |call: &ModelCall| call.slot.is_none_or(|slot| slot == at) && may_run(call);
             let is_unused = has_permit && self.waiting.values().any(is_eligible);
             assert!(!is_unused, "{id:?} has a free permit, and a call for it waits");
         }

@@ -34,6 +34,8 @@ pub(super) struct World {
     starts_fail: bool,
     /// `true` if the pool was closed, and does not drain.
     is_closed: bool,
+    /// Time at which a pool that drains ends its sessions.
+    sessions_until: Option<Instant>,
 }
 
 impl World {
@@ -56,12 +58,13 @@ impl World {
             reload: None,
             starts_fail,
             is_closed: false,
+            sessions_until: None,
         }
     }
 
     pub(super) fn run(mut self) -> EventCounts {
         self.settle();
-        for _ in 0..20 + self.rng.below(150) {
+        for _ in 0..20 + self.rng.below(210) {
             if self.rng.below(500) == 0 {
                 return self.abandon();
             }
@@ -69,14 +72,25 @@ impl World {
             self.settle();
         }
         self.heal();
+        for _ in 0..self.rng.below(9) {
+            if self.rng.chance(50) {
+                self.submit()
+            } else {
+                self.check_out()
+            }
+            self.settle();
+        }
         if self.rng.chance(50) {
-            self.scheduler.drain();
+            self.scheduler.drain(self.now);
+            let time = self.config.hung_timeout;
+            self.sessions_until = (!time.is_zero()).then(|| self.now + time);
         } else {
             self.is_closed = true;
             self.scheduler.close();
         }
-        let refused = self.scheduler.submit(Target::Any, 0);
-        assert!(matches!(refused, Err(Refusal::Closed)), "{refused:?}");
+        for refused in [self.scheduler.submit(Target::Any, 0), self.scheduler.check_out(Target::Any, 0)] {
+            assert!(matches!(refused, Err(Refusal::Closed)), "{refused:?}");
+        }
         self.counts.closed += 1;
         self.heal();
         assert!(self.scheduler.is_idle(), "the pool does not drain");
@@ -99,6 +113,10 @@ impl World {
         }
         self.report_released();
         self.settle();
+        while !self.model.sessions.is_empty() {
+            self.end_session();
+            self.settle();
+        }
         let late = self.scheduler.submit(Target::Any, 0);
         assert!(matches!(late, Err(Refusal::Closed)), "{late:?}");
         assert!(self.scheduler.is_idle() && self.scheduler.live().next().is_none());
@@ -106,7 +124,10 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.rng.below(100) {
+        match self.rng.below(115) {
+            100..103 => self.check_out(),
+            103..112 => self.end_session(),
+            112..115 => self.give_up_in_session(),
             0..10 => self.call_on_fast_path(),
             10..37 => self.submit(),
             37..40 => self.resubmit(),
@@ -151,21 +172,70 @@ impl World {
         }
     }
 
-    fn submit(&mut self) {
+    fn check_out(&mut self) {
+        let (target, priority) = self.random_target();
+        if self.rng.chance(10) {
+            let submitted = self.scheduler.check_out_without_waiting(target);
+            self.submitted_without_waiting(target, true, submitted, false);
+            return;
+        }
+        let submitted = self.scheduler.check_out(target, priority);
+        let refused = self.submitted(target, priority, true, submitted, None);
+        self.refused_new(refused);
+    }
+
+    /// Ends a random session: its worker is given back, or killed.
+    fn end_session(&mut self) {
+        let Some(id) = self.rng.pick(&self.model.sessions) else { return };
+        let worker = self.workers[&id].clone();
+        let is_used = self.model.given_up.iter().any(|(given_up, _)| *given_up == id) || self.rng.chance(80);
+        if is_used && self.rng.chance(40) {
+            self.counts.session_dropped += 1;
+            self.model.end_session(id, false);
+            self.model.discarded.insert(id);
+            return self.scheduler.discard(id, &worker);
+        }
+        *(if is_used { &mut self.counts.given_back } else { &mut self.counts.unused }) += 1;
+        self.model.end_session(id, !is_used);
+        self.scheduler.give_back(id, &worker, !is_used);
+    }
+
+    /// Gives up a call of a random session.
+    fn give_up_in_session(&mut self) {
+        let is_up = |id: &InstanceId| self.scheduler.slot_of(*id).is_some() && !self.model.lost.contains(id);
+        let sessions: Vec<_> = self.model.sessions.iter().copied().filter(is_up).collect();
+        if let Some(id) = self.rng.pick(&sessions) {
+            self.counts.given_up_in_session += 1;
+            self.model.given_up.push((id, self.now));
+            self.workers[&id].give_up_in_session(self.now);
+            self.scheduler.permit_released(self.model.slot(id));
+        }
+    }
+
+    fn random_target(&mut self) -> (Target, i32) {
         let slots = self.config.max as u64;
         let target = match self.rng.below(10) {
             0..5 => Target::Any,
             5..8 => Target::Key(self.rng.below(8)),
             _ => Target::Slot(self.rng.below(slots + 1) as usize),
         };
-        let priority = if self.rng.chance(50) { 0 } else { self.rng.below(5) as i32 - 2 };
+        (target, if self.rng.chance(50) { 0 } else { self.rng.below(5) as i32 - 2 })
+    }
+
+    fn submit(&mut self) {
+        let (target, priority) = self.random_target();
         if self.rng.chance(10) {
             let submitted = self.scheduler.submit_without_waiting(target, false);
-            self.submitted_without_waiting(target, submitted, false);
+            self.submitted_without_waiting(target, false, submitted, false);
             return;
         }
         let submitted = self.scheduler.submit(target, priority);
-        let refused = self.submitted(target, priority, submitted, None);
+        let refused = self.submitted(target, priority, false, submitted, None);
+        self.refused_new(refused);
+    }
+
+    /// Follows the refusal of a call that was not made before.
+    fn refused_new(&mut self, refused: Option<Refusal>) {
         match refused {
             Some(Refusal::Full) => {
                 assert_ne!(self.config.when_full, WhenFull::Wait);
@@ -194,11 +264,11 @@ impl World {
         self.counts.resubmitted += 1;
         if self.rng.chance(10) {
             let submitted = self.scheduler.submit_without_waiting(target, true);
-            self.submitted_without_waiting(target, submitted, true);
+            self.submitted_without_waiting(target, false, submitted, true);
             return;
         }
         let submitted = self.scheduler.resubmit(target, priority, ticket);
-        if let Some(refusal) = self.submitted(target, priority, submitted, Some(ticket)) {
+        if let Some(refusal) = self.submitted(target, priority, false, submitted, Some(ticket)) {
             assert_ne!(refusal, Refusal::Full, "a call that was admitted before is refused");
             if refusal == Refusal::Closed {
                 assert!(self.is_closed, "a pool that drains takes the calls that it has admitted");
@@ -212,11 +282,12 @@ impl World {
     fn submitted_without_waiting(
         &mut self,
         target: Target,
+        is_checkout: bool,
         submitted: Result<Submitted<FakeWorker>, Refusal>,
         is_again: bool,
     ) {
         assert!(!matches!(submitted, Ok(Submitted::Queued(_))), "{submitted:?}");
-        match self.submitted(target, 0, submitted, is_again.then_some(None)) {
+        match self.submitted(target, 0, is_checkout, submitted, is_again.then_some(None)) {
             Some(Refusal::WouldWait) => self.counts.would_wait += 1,
             Some(Refusal::Closed) => assert!(self.is_closed || !is_again),
             Some(refusal) => self.refused(refusal),
@@ -230,24 +301,32 @@ impl World {
         &mut self,
         target: Target,
         priority: i32,
+        is_checkout: bool,
         submitted: Result<Submitted<FakeWorker>, Refusal>,
         again: Option<Option<Ticket>>,
     ) -> Option<Refusal> {
         // Calls that waited got their permits before this one.
-        let (run, other) = std::iter::from_fn(|| self.scheduler.next_action())
-            .partition::<Vec<_>, _>(|action| matches!(action, Action::Run(..)));
+        let (run, other) =
+            std::iter::from_fn(|| self.scheduler.next_action()).partition::<Vec<_>, _>(|action| {
+                matches!(action, Action::Run(..) | Action::CheckOut(..) | Action::Reserve(..))
+            });
         run.into_iter().for_each(|action| self.carry_out(action));
         match submitted {
             Ok(Submitted::Run(ref worker)) => {
                 let id = worker.id;
                 self.check_home(target, Some(self.model.slot(id)));
-                self.counts.at_once += 1;
-                self.model.run(RunningCall { id, target, priority, ticket: None });
+                if is_checkout {
+                    self.counts.checked_out_at_once += 1;
+                    self.model.check_out(id);
+                } else {
+                    self.counts.at_once += 1;
+                    self.model.run(RunningCall { id, target, priority, ticket: None });
+                }
             }
             Ok(Submitted::Queued(ticket)) => {
                 let (_, call) =
                     self.scheduler.queue.iter().find(|(there, _)| *there == ticket).expect("the call waits");
-                let call = ModelCall { target, priority, slot: call.slot };
+                let call = ModelCall { target, priority, slot: call.slot, is_checkout };
                 self.check_home(target, call.slot);
                 self.counts.queued += 1;
                 match again {
@@ -519,7 +598,11 @@ impl World {
     fn carry_out(&mut self, action: Action<FakeWorker>) {
         self.follow_moves();
         match action {
-            Action::Run(ticket, worker) => {
+            Action::Reserve(slot, ticket) => {
+                self.counts.reserved += u64::from(ticket.is_some());
+                self.counts.reserved_in_vain += u64::from(self.model.reserve(slot, ticket));
+            }
+            Action::Run(ticket, worker) | Action::CheckOut(ticket, worker) => {
                 let (id, slot) = (worker.id, self.model.slot(worker.id));
                 if let Some(call) = self.model.waiting.get_mut(&ticket)
                     && let Target::Key(_) = call.target
@@ -528,7 +611,7 @@ impl World {
                     self.check_home(self.model.waiting[&ticket].target, Some(slot));
                 }
                 self.counts.assigned += 1;
-                self.model.assigned(ticket, id);
+                self.counts.checked_out += u64::from(self.model.assigned(ticket, id));
             }
             Action::Fail(ticket, why) => {
                 *match why {
@@ -569,6 +652,21 @@ impl World {
                     self.scheduler.ended(id, EndCause::Normal, self.now);
                 }
             }
+            Action::Discard(id) => {
+                self.counts.discarded += 1;
+                self.follow_exhausted();
+                self.follow_hung();
+                if self.model.sessions.contains(&id) {
+                    self.counts.session_late += 1;
+                    assert!(self.sessions_until.is_some_and(|until| until <= self.now), "{id:?} is in use");
+                    self.model.discarded.insert(id);
+                }
+                self.model.discard(id);
+                if self.rng.chance(50) {
+                    self.forget_given_up(id);
+                    self.scheduler.ended(id, EndCause::Crashed, self.now);
+                }
+            }
             Action::Kill(id) => {
                 self.counts.killed += 1;
                 self.follow_exhausted();
@@ -594,11 +692,14 @@ impl World {
         for _ in 0..10_000 {
             self.report_released();
             self.settle();
-            let is_still = self.model.running.is_empty() && self.model.starting.is_empty();
+            let is_still = self.model.running.is_empty()
+                && self.model.starting.is_empty()
+                && self.model.sessions.iter().all(|id| self.scheduler.slot_of(*id).is_none());
             if is_still && self.model.waiting.is_empty() {
                 return;
             }
-            match self.rng.below(5) {
+            match self.rng.below(6) {
+                5 => self.end_session(),
                 0 => self.end_call(),
                 1 => self.finish_start(),
                 3 => self.resubmit(),
