@@ -1,5 +1,5 @@
 //! Several workers behind one client: a batch that survives a poison call, calls routed to the same
-//! worker by key, and a reload without a failed call.
+//! worker by key, a session with a worker of its own, and a reload without a failed call.
 //!
 //! `cargo run --example pool`
 
@@ -62,6 +62,11 @@ async fn main() -> Result<(), Error> {
     let ada = KitchenClient::new(pool.with_key("Ada"));
     let same = ada.process().await? == ada.process().await?;
     println!("same key, same worker: {same}");
+    let session = pool.checkout().await?;
+    let own = KitchenClient::new(session.clone()).process().await?;
+    let other = KitchenClient::new(pool.clone()).process().await?;
+    println!("a session has a worker of its own: {}", own != other);
+    session.give_back();
     let before = ada.process().await?;
     pool.reload().await?;
     println!("reload started a new process: {}", ada.process().await? != before);
