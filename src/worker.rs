@@ -6,4 +6,4 @@
 //! the data that the host passed to [`Builder::startup_data`](crate::host::Builder::startup_data).
 //! [`MakeHandler`] is implemented for both kinds of source: a handler, or such a function.
 
-pub use isolated_workers_runtime::{FromStartupData, Latency, MakeHandler, Serve, Server};
+pub use isolated_workers_runtime::{FromStartupData, Latency, MakeHandler, Serve, Server, scratch_dir};

@@ -5,6 +5,7 @@ mod into_driver;
 mod output;
 mod process;
 mod program;
+mod scratch_dir;
 mod test_entry;
 mod thread;
 

@@ -2,8 +2,12 @@
 //!
 //! Drivers write this data (a [`Launch`]), workers read it ([`is_worker`], [`Inherited`]).
 
+#[cfg_attr(unix, path = "launch/unix/dir_lock.rs")]
+#[cfg_attr(windows, path = "launch/windows/dir_lock.rs")]
+mod dir_lock;
 mod entry;
 mod inherited;
+mod scratch_dir;
 #[cfg_attr(unix, path = "launch/unix.rs")]
 #[cfg_attr(windows, path = "launch/windows.rs")]
 mod system;
@@ -17,8 +21,11 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{CHANNEL_VARIABLE, Inheritance, Transport};
 
+pub(crate) use self::dir_lock::DirLock;
 pub(crate) use self::entry::{ENTRY_VARIABLE, entry};
 pub(crate) use self::inherited::{AnyChannel, AnyReader, AnyWriter, Inherited};
+pub(crate) use self::scratch_dir::SCRATCH_DIR_VARIABLE;
+pub use self::scratch_dir::scratch_dir;
 
 /// `true` once this process has begun to serve as a worker.
 static HAS_BEGUN: AtomicBool = AtomicBool::new(false);

@@ -54,7 +54,7 @@ pub use host::{Builder, Heartbeat, HostHandler, NoCallbacks, OnCrash, Status, Wo
 #[doc(hidden)]
 pub use inventory;
 pub use latency::Latency;
-pub use launch::{Launch, is_worker};
+pub use launch::{Launch, is_worker, scratch_dir};
 pub use lifecycle::Lifecycle;
 #[cfg(feature = "pool")]
 pub use pool::{

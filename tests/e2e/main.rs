@@ -33,6 +33,7 @@ mod services {
     pub(crate) mod faults;
     pub(crate) mod life;
 }
+mod scratch_dir;
 mod signals;
 mod startup;
 mod startup_data;

@@ -8,12 +8,14 @@ use std::process::Stdio;
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use isolated_workers_transport::{DefaultTransport, STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 use tokio::process::Command;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 pub(super) use self::start_error::StartError;
 use super::output::{Output, OutputReader, StandardStream};
+use super::scratch_dir::ScratchDir;
 use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
-use crate::launch::{self, ENTRY_VARIABLE};
+use crate::launch::{self, ENTRY_VARIABLE, SCRATCH_DIR_VARIABLE};
 
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
@@ -21,10 +23,26 @@ pub struct Process {
     group: ProcessGroup,
     stdout: Option<OutputReader>,
     stderr: Option<OutputReader>,
+    scratch_dir: Option<ScratchDir>,
+    /// Removal of the scratch directory.
+    removal: Option<JoinHandle<()>>,
 }
 
 impl Process {
     pub(super) fn spawn(program: &Program, launch: Launch) -> Result<Self, Error> {
+        let Some(folder) = &program.scratch_parent else { return Self::spawn_in(program, launch, None) };
+        let dir = ScratchDir::create(folder, &program.attributes)
+            .map_err(|error| StartError::ScratchDir(folder.clone(), error).describe(program))?;
+        let mut program = program.clone();
+        program.current_dir = Some(dir.path().to_owned());
+        // A relative path would start at the new working directory. A bare name is found in `PATH`.
+        if program.path.components().nth(1).is_some() {
+            program.path = std::path::absolute(&program.path).unwrap_or(program.path);
+        }
+        Self::spawn_in(&program, launch, Some(dir))
+    }
+
+    fn spawn_in(program: &Program, launch: Launch, scratch_dir: Option<ScratchDir>) -> Result<Self, Error> {
         let Launch { variable: (key, value), inheritance } = launch;
         let mut command = running_program::command(program);
         if program.clear_env {
@@ -51,13 +69,19 @@ impl Process {
             Some(entry) => command.env(ENTRY_VARIABLE, entry),
             None => command.env_remove(ENTRY_VARIABLE),
         };
+        match &scratch_dir {
+            Some(dir) => command.env(SCRATCH_DIR_VARIABLE, dir.path()),
+            None => command.env_remove(SCRATCH_DIR_VARIABLE),
+        };
         // Listed last, to leave other threads little time to open a descriptor that the list lacks.
         let strays = if program.inherit_descriptors { None } else { stray_descriptors() };
         match strays {
             Some(list) => command.env(STRAY_DESCRIPTORS_VARIABLE, list),
             None => command.env_remove(STRAY_DESCRIPTORS_VARIABLE),
         };
-        Self::supervise(&mut command, program).map_err(|error| error.describe(program))
+        let mut process = Self::supervise(&mut command, program).map_err(|error| error.describe(program))?;
+        process.scratch_dir = scratch_dir;
+        Ok(process)
     }
 
     fn supervise(command: &mut Command, program: &Program) -> Result<Self, StartError> {
@@ -74,7 +98,7 @@ impl Process {
             Some(stderr) => Some(OutputReader::new(stderr, sink(program.stderr, StandardStream::Error)?)),
             None => None,
         };
-        Ok(Self { group, stdout, stderr })
+        Ok(Self { group, stdout, stderr, scratch_dir: None, removal: None })
     }
 
     /// Reads the rest of the output. The group was killed, so only a process outside it can hold
@@ -86,6 +110,29 @@ impl Process {
             }
         };
         tokio::join!(finish(&mut self.stdout), finish(&mut self.stderr));
+    }
+
+    /// Removes the scratch directory of a process that has ended. Cancel-safe.
+    async fn remove_scratch_dir(&mut self) {
+        if let Some(dir) = self.scratch_dir.take() {
+            self.removal = Some(spawn_blocking(|| dir.remove()));
+        }
+        if let Some(removal) = &mut self.removal {
+            let _ = removal.await;
+            self.removal = None;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let Some(dir) = self.scratch_dir.take() else { return };
+        if self.group.is_released() {
+            dir.leave();
+        } else {
+            self.group.kill();
+            dir.remove_in_background();
+        }
     }
 }
 
@@ -99,6 +146,7 @@ impl Running for Process {
     async fn wait(&mut self) -> ExitReason {
         let reason = self.group.wait().await;
         self.finish_output().await;
+        self.remove_scratch_dir().await;
         reason
     }
 

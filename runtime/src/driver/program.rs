@@ -26,6 +26,8 @@ pub struct Program {
     pub(super) env: Vec<(OsString, Option<OsString>)>,
     pub(super) clear_env: bool,
     pub(super) current_dir: Option<PathBuf>,
+    /// Folder in which each process gets a private directory.
+    pub(super) scratch_parent: Option<PathBuf>,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
     pub(super) inherit_descriptors: bool,
@@ -44,6 +46,7 @@ impl Program {
             env: Vec::new(),
             clear_env: false,
             current_dir: None,
+            scratch_parent: None,
             stdout: Output::Keep,
             stderr: Output::Keep,
             inherit_descriptors: false,
@@ -106,9 +109,45 @@ impl Program {
         self
     }
 
-    /// Sets the working directory. Default: the host's.
+    /// Sets the working directory. Default: the host's. Replaces
+    /// [`scratch_dir`](Self::scratch_dir).
     pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.current_dir = Some(path.into());
+        self.scratch_parent = None;
+        self
+    }
+
+    /// Gives each process a fresh private directory as its working directory, and removes it with
+    /// its contents after the process.
+    ///
+    /// The directory is in the folder for temporary files, and on Unix only the user of the process
+    /// can read it (mode 0700). The worker finds its path in
+    /// [`worker::scratch_dir`](crate::scratch_dir), and a worker in another language in the
+    /// environment variable `ISOLATED_WORKERS_SCRATCH_DIR`. A process that takes the place of
+    /// another has a directory of its own. A relative path of the program still starts at the
+    /// working directory of the host. Replaces [`current_dir`](Self::current_dir).
+    ///
+    /// The directory is removed before the end of the worker is reported, however the worker ended,
+    /// and in the background if the worker is dropped with its runtime. Symbolic links are not
+    /// followed. A directory that cannot be removed stays, and the host logs a warning.
+    ///
+    /// # Leftovers
+    /// If the host is killed, or exits while it removes a directory, the directory stays. On Unix,
+    /// the next worker that a host of the same user starts with a scratch directory in the same
+    /// folder removes it: each host and each worker of this library locks its directory as long as
+    /// it runs. So the directory of a [detached](crate::Worker::detach) worker stays until the
+    /// worker has ended, and is then removed in this way. A worker in another language holds no
+    /// lock: do not detach it. On Windows, and for a worker that runs as
+    /// another user, what a killed host leaves stays.
+    pub fn scratch_dir(self) -> Self {
+        self.scratch_dir_in(std::env::temp_dir())
+    }
+
+    /// Like [`scratch_dir`](Self::scratch_dir), in this folder, which must exist. Use it for a
+    /// certain disk.
+    pub fn scratch_dir_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch_parent = Some(folder.into());
+        self.current_dir = None;
         self
     }
 

@@ -10,7 +10,9 @@ mod pidfd_info;
 mod reaper;
 pub(super) mod running_program;
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -146,6 +148,10 @@ impl ProcessGroup {
         Ok(())
     }
 
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released
+    }
+
     /// Takes back a released group.
     pub(super) fn reclaim(&mut self) {
         self.is_released = false;
@@ -169,6 +175,11 @@ impl Drop for ProcessGroup {
             }
         }
     }
+}
+
+/// Permissions of a directory that only its user can use.
+pub(super) fn private_permissions() -> Option<Permissions> {
+    Some(Permissions::from_mode(0o700))
 }
 
 fn reason(status: ExitStatus) -> ExitReason {

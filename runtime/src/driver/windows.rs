@@ -3,7 +3,9 @@ mod job;
 mod refusal;
 pub(super) mod running_program;
 
+use std::fs::Permissions;
 use std::io;
+use std::path::Path;
 
 use isolated_workers_core::ExitReason;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -16,6 +18,20 @@ use super::process::StartError;
 /// Attributes of a process that its host sets: none on Windows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attributes {}
+
+impl Attributes {
+    /// Gives a directory to the user of the process, who is that of the host.
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "the signature is that of Unix")]
+    pub(super) fn give(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns `None`: a directory inherits its permissions, and the folder for temporary files belongs
+/// to its user.
+pub(super) fn private_permissions() -> Option<Permissions> {
+    None
+}
 
 /// Process group: a child process and the processes that it starts, in a job. The job ends when its
 /// handle is closed, at the latest when this process exits.
@@ -99,6 +115,10 @@ impl ProcessGroup {
         self.job.release()?;
         self.is_released = true;
         Ok(())
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        self.is_released
     }
 
     /// Takes back released processes. If the system refuses, they still end with their handle.

@@ -7,6 +7,7 @@ use isolated_workers_core::{Error, ErrorKind};
 use isolated_workers_transport::{Channel, InMemory, Incoming, Transport, TryRead};
 use tokio::io::AsyncWrite;
 
+use super::scratch_dir::lock_scratch_dir;
 use super::{HAS_BEGUN, HostInfo, Launch, THREAD_LAUNCH, process_host, system};
 use crate::timeouts::elapsed;
 
@@ -36,6 +37,9 @@ impl Inherited {
             let text = format!("this program is a worker and was not started by a host; {remedy}");
             Err(Error::new(ErrorKind::Startup, text))
         })?;
+        if is_process {
+            lock_scratch_dir();
+        }
         Ok(Self { host, local, is_process })
     }
 

@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use isolated_workers_core::{Error, ErrorKind};
 
@@ -8,6 +9,8 @@ use crate::driver::Program;
 /// Failed step of starting a process.
 #[derive(Debug)]
 pub(in crate::driver) enum StartError {
+    /// The private directory of the process could not be created in this folder.
+    ScratchDir(PathBuf, io::Error),
     /// The system did not run the program.
     Program(io::Error),
     /// The program ran and was killed, because the host could not supervise it.
@@ -27,6 +30,14 @@ impl StartError {
     pub(in crate::driver) fn describe(self, program: &Program) -> Error {
         let attempt = format!("could not start the worker {}", program.path.display());
         let (text, error) = match self {
+            Self::ScratchDir(folder, error) => {
+                let remedy = "name a folder that exists and is writable with `Program::scratch_dir_in`";
+                let folder = folder.display();
+                (
+                    format!("{attempt}: its private directory could not be created in {folder}; {remedy}"),
+                    error,
+                )
+            }
             Self::Program(error) => match system::refusal(program, &error) {
                 Some(cause) => (format!("{attempt}: {cause}"), error),
                 None => (attempt, error),

@@ -1,3 +1,7 @@
+use std::io;
+use std::os::unix::fs::chown;
+use std::path::Path;
+
 use rustix::process::{Pid, setpriority_process};
 use tokio::process::{Child, Command};
 
@@ -72,6 +76,14 @@ impl Attributes {
         setpriority_process(pid, niceness).map_err(|error| {
             StartError::attribute(format!("its niceness could not be set to {niceness}"), error)
         })
+    }
+
+    /// Gives a directory to the user of the process.
+    pub(in crate::driver) fn give(&self, path: &Path) -> io::Result<()> {
+        match self.user {
+            Some((user, group)) => chown(path, Some(user), Some(group)),
+            None => Ok(()),
+        }
     }
 
     #[cfg(target_os = "linux")]
