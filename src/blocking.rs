@@ -49,7 +49,7 @@
 //! waits fails with [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock).
 
 pub use isolated_workers_runtime::blocking::{
-    BlockingService, ReplyItems, Worker, block_on, run, send, send_items, stream, stream_items,
+    BlockingService, ReplyIter, Worker, block_on, run, send, send_items, stream, stream_items,
 };
 #[cfg(feature = "pool")]
-pub use isolated_workers_runtime::blocking::{Map, Pool, ScopedPool};
+pub use isolated_workers_runtime::blocking::{Checkout, Map, Pool, ScopedPool};

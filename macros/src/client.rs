@@ -19,7 +19,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         bound: quote!(#krate::Service),
         functions: quote!(#krate::service::client),
         items_trait: quote!(#krate::service::streaming::IntoItems),
-        reply_items: quote!(#krate::service::StreamingReply),
+        reply_iter: quote!(#krate::service::StreamingReply),
         is_blocking: false,
     };
     let blocking = cfg!(feature = "blocking").then(|| Client {
@@ -28,7 +28,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         bound: quote!(#krate::blocking::BlockingService),
         functions: quote!(#krate::blocking),
         items_trait: quote!(#krate::service::streaming::IterItems),
-        reply_items: quote!(#krate::blocking::ReplyItems),
+        reply_iter: quote!(#krate::blocking::ReplyIter),
         is_blocking: true,
     });
     [client].iter().chain(&blocking).map(Client::generate).collect()
@@ -44,7 +44,7 @@ struct Client<'a> {
     /// Trait of the items of the caller.
     items_trait: TokenStream,
     /// Type of the items of the callee.
-    reply_items: TokenStream,
+    reply_iter: TokenStream,
     is_blocking: bool,
 }
 
@@ -96,7 +96,7 @@ impl Client<'_> {
     }
 
     fn method(&self, method: &Method) -> TokenStream {
-        let Self { definition, functions, reply_items, .. } = self;
+        let Self { definition, functions, reply_iter, .. } = self;
         let Definition { krate, module, .. } = definition;
         let reply = &method.output.reply;
         let (call, fields) = (method.call(&self.items_trait), method.fields());
@@ -110,7 +110,7 @@ impl Client<'_> {
         let errors = errors(definition, method);
         let items = method.items.as_ref().map(ItemsArgument::ident);
         let returns = match &method.output.item {
-            Some(item) => quote!(#reply_items<'_, #item, #error>),
+            Some(item) => quote!(#reply_iter<'_, #item, #error>),
             None if self.is_blocking => quote!(::core::result::Result<#reply, #error>),
             None => quote! {
                 impl ::core::future::Future<Output = ::core::result::Result<#reply, #error>>

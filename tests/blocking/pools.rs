@@ -56,6 +56,22 @@ fn calls_are_for_a_key_a_worker_or_all_workers() {
 }
 
 #[test]
+fn a_session_has_its_worker() {
+    let pool = blocking::Pool::spawn(builder()).unwrap();
+    let sessions = [pool.checkout().unwrap(), pool.with_priority(1).checkout().unwrap()];
+    let pids = sessions.clone().map(|session| session.pid().unwrap());
+    assert_ne!(pids[0], pids[1]);
+    for session in &sessions {
+        assert_eq!(NumbersBlockingClient::new(session).add(2, 3).unwrap(), 5);
+    }
+    sessions[0].give_back();
+    // It runs in the only worker that is in no session.
+    assert_eq!(NumbersBlockingClient::new(&pool).add(2, 3).unwrap(), 5);
+    drop(sessions);
+    pool.drain().unwrap();
+}
+
+#[test]
 fn a_pool_is_reloaded_and_closed() {
     let pool = blocking::Pool::spawn(builder()).unwrap();
     let pids =

@@ -5,7 +5,7 @@ use isolated_workers_core::{CallError, Message, ReplyStream, RequestStream};
 use isolated_workers_middleware::client;
 use isolated_workers_middleware::streaming::IterItems;
 
-use super::{BlockingService, ReplyItems, background};
+use super::{BlockingService, ReplyIter, background};
 
 /// Sends a message and waits on this thread for its reply.
 ///
@@ -43,13 +43,13 @@ where
 }
 
 /// Sends a message that is answered with items. The request is sent when the first item is taken.
-pub fn stream<'a, S, M, E>(service: &'a S, message: M) -> ReplyItems<'a, M::Item, E>
+pub fn stream<'a, S, M, E>(service: &'a S, message: M) -> ReplyIter<'a, M::Item, E>
 where
     S: BlockingService + ?Sized,
     M: ReplyStream,
     E: From<CallError<M::Error>> + 'a,
 {
-    ReplyItems::new(M::NAME, client::stream(service, message), |error| CallError::Call(error).into())
+    ReplyIter::new(M::NAME, client::stream(service, message), |error| CallError::Call(error).into())
 }
 
 /// Sends a message and its items, for a message that is answered with items. The iterator is run
@@ -58,14 +58,14 @@ pub fn stream_items<'a, S, M, E>(
     service: &'a S,
     message: M,
     items: impl IterItems<<M as RequestStream>::Item>,
-) -> ReplyItems<'a, <M as ReplyStream>::Item, E>
+) -> ReplyIter<'a, <M as ReplyStream>::Item, E>
 where
     S: BlockingService + ?Sized,
     M: RequestStream + ReplyStream,
     E: From<CallError<M::Error>> + 'a,
 {
     let reply = client::stream_items(service, message, items.into_items());
-    ReplyItems::new(M::NAME, reply, |error| CallError::Call(error).into())
+    ReplyIter::new(M::NAME, reply, |error| CallError::Call(error).into())
 }
 
 fn wait<M, E, F>(call: F) -> Result<M::Reply, E>

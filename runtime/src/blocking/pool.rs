@@ -6,7 +6,7 @@ use isolated_workers_core::{CallError, Error, Message, Request, Response};
 use isolated_workers_middleware::{BoxService, Layers, Service};
 use isolated_workers_transport::Transport;
 
-use super::{BlockingService, Map, ScopedPool, background};
+use super::{BlockingService, Checkout, Map, ScopedPool, background};
 use crate::driver::Driver;
 use crate::pool::{Dispatch, Stats, WorkerId};
 use crate::{HostHandler, PoolBuilder};
@@ -73,6 +73,15 @@ impl<S: Service> Pool<S> {
     /// [`on`](crate::Pool::on) of the async handle.
     pub fn on(&self, worker: WorkerId) -> ScopedPool<S> {
         ScopedPool(self.0.on(worker))
+    }
+
+    /// Checks out a worker for a session with state, and waits until one is idle. See
+    /// [`checkout`](crate::Pool::checkout) of the async handle.
+    ///
+    /// # Errors
+    /// Those of the async handle. `WouldDeadlock` in a handler of a callback that is an `async fn`.
+    pub fn checkout(&self) -> Result<Checkout<S>, Error> {
+        wait("check out a worker of the pool", self.0.checkout())?.map(Checkout)
     }
 
     /// Sends a message to all active and starting workers concurrently. Returns each worker's reply

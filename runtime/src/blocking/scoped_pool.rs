@@ -5,7 +5,7 @@ use isolated_workers_codec::BodyLimit;
 use isolated_workers_core::{Error, Request, Response};
 use isolated_workers_middleware::Service;
 
-use super::BlockingService;
+use super::{BlockingService, Checkout, background};
 use crate::pool::WorkerId;
 
 /// Handle to a blocking pool that sets the worker or the priority of its calls.
@@ -27,6 +27,15 @@ impl<S: Service> ScopedPool<S> {
     /// Sets the worker, as [`Pool::on`](super::Pool::on) does.
     pub fn on(self, worker: WorkerId) -> Self {
         Self(self.0.on(worker))
+    }
+
+    /// Checks out a worker, as [`Pool::checkout`](super::Pool::checkout) does.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn checkout(&self) -> Result<Checkout<S>, Error> {
+        let attempt = || "check out a worker of the pool".to_owned();
+        background::wait(attempt, self.0.checkout())?.map(Checkout)
     }
 }
 

@@ -15,14 +15,14 @@ use super::background;
 /// Items wait in this process until they are taken, at most 256 KiB and one more. Then the callee
 /// waits.
 #[must_use = "the call starts when the first item is taken"]
-pub struct ReplyItems<'a, T, E = Error> {
+pub struct ReplyIter<'a, T, E = Error> {
     name: &'static str,
     items: StreamingReply<'a, T, E>,
     from_error: fn(Error) -> E,
     is_refused: bool,
 }
 
-impl<'a, T, E> ReplyItems<'a, T, E> {
+impl<'a, T, E> ReplyIter<'a, T, E> {
     /// `name`: name of the message.
     pub(super) fn new(
         name: &'static str,
@@ -33,7 +33,7 @@ impl<'a, T, E> ReplyItems<'a, T, E> {
     }
 }
 
-impl<T, E> Iterator for ReplyItems<'_, T, E> {
+impl<T, E> Iterator for ReplyIter<'_, T, E> {
     type Item = Result<T, E>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -50,11 +50,11 @@ impl<T, E> Iterator for ReplyItems<'_, T, E> {
     }
 }
 
-impl<T, E> FusedIterator for ReplyItems<'_, T, E> {}
+impl<T, E> FusedIterator for ReplyIter<'_, T, E> {}
 
-impl<T, E> fmt::Debug for ReplyItems<'_, T, E> {
+impl<T, E> fmt::Debug for ReplyIter<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplyItems")
+        f.debug_struct("ReplyIter")
             .field("name", &self.name)
             .field("has_ended", &(self.is_refused || self.items.is_terminated()))
             .finish()
