@@ -53,6 +53,7 @@ impl Worker {
     ///
     /// # Errors
     /// Those of [`Builder::spawn`](crate::Builder::spawn) and [`block_on`](super::block_on).
+    #[allow(clippy::type_complexity)]
     pub fn spawn<D, C, T, L, H>(
         builder: Builder<D, C, T, L, H>,
     ) -> Result<Worker<L::Service<Link<C>>, T, D>, Error>
