@@ -2,6 +2,7 @@
 //! `scm_rights` are shared by several of them.
 
 mod blocking;
+mod blocking_client;
 #[cfg(feature = "peers")]
 mod capnp;
 mod empty_layers;
@@ -35,6 +36,7 @@ mod zbus;
 pub use self::{
     capnp::Capnp, ipc_channel::IpcChannel, remoc::Remoc, tarpc::Tarpc, tonic::Tonic, vox::Vox, zbus::Zbus,
 };
+pub use blocking_client::BlockingClient;
 pub use empty_layers::{Depth, Eight, Four, Layered, One};
 pub use noise::Noise;
 pub use ours::{CodecChoice, Ours, Stack};

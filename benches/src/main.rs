@@ -10,6 +10,7 @@
 //! - `compare`: our stack relative to a hand-written tokio connection, with targets.
 //! - `peers`: other libraries, with calls in flight and bodies of each size.
 //! - `codecs`, `flavors`, `layers`: the cost of a codec, of tokio's flavor, of empty middleware.
+//! - `blocking`: the blocking client, next to the async one.
 //! - `growth`: more calls in flight, larger bodies, more workers.
 //! - `bodies`: large bodies over a socket, in shared memory, and through a pipe.
 //! - `starts`: the time of a start, with and without some of its parts.
@@ -50,8 +51,8 @@ use isolated_workers::codec::Postcard;
 use isolated_workers::{Error, is_worker, serve};
 
 use measurements::{
-    all, bodies, calls, codecs, compare, failures, flavors, growth, idle, latency, layers, memory, peers,
-    pool, profile, quick, round_trips, starts, streams,
+    all, blocking, bodies, calls, codecs, compare, failures, flavors, growth, idle, latency, layers, memory,
+    peers, pool, profile, quick, round_trips, starts, streams,
 };
 use service::Bench;
 
@@ -76,6 +77,7 @@ fn main() -> Result<(), Error> {
         "compare" => println!("{}", compare::measure(number(5))),
         "quick" => quick::measure(number(1)),
         "peers" => peers::measure(number(3)).iter().for_each(|table| println!("{table}\n")),
+        "blocking" => println!("{}", blocking::measure(number(5))),
         "bodies" => println!("{}", bodies::measure(number(3))),
         "codecs" => println!("{}", codecs::measure(number(5))),
         "flavors" => println!("{}", flavors::measure(number(5))),

@@ -1,6 +1,7 @@
 //! The measurements, one file for each argument of the command line.
 
 pub mod all;
+pub mod blocking;
 pub mod bodies;
 pub mod calls;
 pub mod codecs;

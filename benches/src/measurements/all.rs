@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{
-    bodies, codecs, compare, flavors, growth, latency, layers, memory, peers, pool, round_trips, starts,
-    streams,
+    blocking, bodies, codecs, compare, flavors, growth, latency, layers, memory, peers, pool, round_trips,
+    starts, streams,
 };
 #[cfg(feature = "peers")]
 use crate::chart;
@@ -42,7 +42,8 @@ pub fn measure(rounds: usize, json: Option<PathBuf>) -> io::Result<()> {
 fn tables(rounds: usize) -> Vec<Table> {
     let mut tables = vec![compare::measure(rounds)];
     tables.extend(peers::measure(rounds));
-    tables.extend([codecs::measure(rounds), flavors::measure(rounds), layers::measure(rounds)]);
+    tables.extend([codecs::measure(rounds), flavors::measure(rounds), blocking::measure(rounds)]);
+    tables.push(layers::measure(rounds));
     tables.push(latency::measure(rounds));
     tables.extend(growth::measure(rounds));
     tables.extend([starts::measure(rounds), bodies::measure(rounds), memory::measure(rounds)]);
