@@ -145,6 +145,10 @@ pub enum OnTimeout {
 /// Time that a process may take to exit after its connection has ended, before it is killed.
 pub(crate) const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Time that a killed process may take to end after its connection was closed, before it counts as
+/// one that cannot be killed.
+pub(crate) const KILL_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Time for which the connection of a process that has exited is still read. It normally ends with
 /// the process, unless a child of the process holds it open.
 pub(crate) const FINAL_READ_TIMEOUT: Duration = Duration::from_millis(20);

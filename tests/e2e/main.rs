@@ -14,6 +14,7 @@ mod drain;
 mod dropped_calls;
 mod flood_frames;
 mod floods;
+mod forbidden_signals;
 mod frozen;
 mod hang_detection;
 mod held_transport;

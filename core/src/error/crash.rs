@@ -133,6 +133,9 @@ pub enum ExitReason {
     Overran,
     /// The worker did not end a cancelled call in time and was killed by its pool.
     Hung,
+    /// The worker has not ended although it was killed, and its connection was closed. The host may
+    /// not signal it, for example because it runs as another user, or the system cannot end it.
+    Survived,
     /// The worker has not ended: it was detached and keeps running without this host, or it is a
     /// thread that did not end when it was killed.
     Detached,
@@ -155,6 +158,7 @@ impl ExitReason {
                 "let its handlers await, or check `Context::cancelled` if they are `blocking`, or raise \
                  `Timeouts::cancel` of the host",
             ),
+            Self::Survived => Some("run the host as root or as the user of the worker"),
             _ => None,
         }
     }
@@ -179,6 +183,7 @@ impl fmt::Display for ExitReason {
             Self::Unresponsive => f.write_str("did not respond to pings and was killed"),
             Self::Overran => f.write_str("did not answer a call in time and was killed"),
             Self::Hung => f.write_str("did not end a cancelled call in time and was killed"),
+            Self::Survived => f.write_str("did not end when it was killed"),
             Self::Detached => f.write_str("was detached and keeps running"),
             Self::Abandoned => {
                 f.write_str("was killed, because the runtime on which it was spawned was shut down")

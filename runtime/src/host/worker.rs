@@ -217,6 +217,9 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         let exit = self.shared.supervisor.exit().await;
         let cause = match exit.reason {
             ExitReason::Abandoned => supervisor::ABANDONED,
+            ExitReason::Survived => {
+                "it did not end when it was killed; run the host as root or as the user of the worker"
+            }
             _ if exit.killed_after_grace => {
                 "it did not end in time and was killed; raise `Timeouts::close` to give it longer"
             }
@@ -234,6 +237,9 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
     }
 
     /// Waits until the worker has ended, and returns the reason. Cancel-safe.
+    ///
+    /// If the host may not signal a worker that was killed, its connection is closed after a second,
+    /// and the reason is [`Survived`](ExitReason::Survived) if it runs on 4 s later.
     pub async fn closed(&self) -> ExitReason {
         self.shared.supervisor.exit().await.reason
     }

@@ -64,6 +64,7 @@ async fn main() -> Result<(), Error> {
         "floods" => return floods(worker, end).await,
         "prints-much" | "prints-locked" => return prints_much(worker, state == "prints-locked").await,
         "updates" => return updates(end).await,
+        "may-not-signal" => return may_not_signal(worker, end == "stopped").await,
         "terminal" => return terminal(worker, end).await,
         "answered" | "pinged" => return calls(worker, (state == "answered").then_some(end)).await,
         _ => {}
@@ -248,4 +249,22 @@ async fn terminal(worker: &str, command: &str) -> Result<(), Error> {
     let (code, stderr) = client.shell(command.to_owned()).await?;
     println!("code {code:?}: {stderr}");
     worker.close().await
+}
+
+/// Kills a worker after this host has lost the right to signal it. Prints the id of the worker, the
+/// reason of its end, and the error of `close`.
+async fn may_not_signal(worker: &str, is_stopped: bool) -> Result<(), Error> {
+    let worker = Worker::builder(Program::new(worker)).spawn().await?;
+    println!("{}", worker.pid());
+    if is_stopped {
+        let pid = Pid::from_raw(worker.pid().cast_signed()).expect("a process id");
+        kill_process(pid, Signal::STOP).expect("a signal");
+    }
+    let nobody = rustix::process::Uid::from_raw(65534);
+    // Of this thread only, which sends all signals.
+    rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("rights of root");
+    worker.kill();
+    println!("{}", worker.closed().await);
+    println!("{}", worker.close().await.map_or_else(|error| error.to_string(), |()| "closed".into()));
+    Ok(())
 }

@@ -18,7 +18,7 @@ use crate::connection::{Availability, CloseReason, Link};
 use crate::driver::{Driver, Running};
 use crate::host::starter::{Started, Starter};
 use crate::poll_on_wake::PollOnWake;
-use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
+use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, KILL_TIMEOUT, silent_for};
 
 /// One process of a worker, with its connection. A worker that is respawned has several, one after
 /// the other. One that drains continues beside its successor.
@@ -231,7 +231,23 @@ impl<D: Driver, C: Codec, T: Transport> Incarnation<D, C, T> {
 
     pub(super) async fn kill(&mut self, killed_after_grace: bool) -> WorkerExit {
         self.running.kill();
-        WorkerExit { killed_after_grace, ..WorkerExit::new(self.running.wait().await) }
+        let reason = match timeout(EXIT_TIMEOUT, self.running.wait()).await {
+            Ok(reason) => reason,
+            Err(_) => self.kill_by_hangup().await,
+        };
+        WorkerExit { killed_after_grace, ..WorkerExit::new(reason) }
+    }
+
+    /// Closes the connection of a worker that did not end when it was killed, maybe because the
+    /// host may not signal it. A worker of this library then ends.
+    async fn kill_by_hangup(&mut self) -> ExitReason {
+        tracing::warn!(
+            pid = self.pid(),
+            "closing the connection of a worker that did not end when it was killed"
+        );
+        self.connection = None;
+        self.link.close_stream();
+        timeout(KILL_TIMEOUT, self.running.wait()).await.unwrap_or(ExitReason::Survived)
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
