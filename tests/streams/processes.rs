@@ -15,6 +15,7 @@ use isolated_workers::{Error, ErrorKind, Program, Worker};
 use isolated_workers_test_support::process::{PidFd, kill};
 use isolated_workers_test_support::{HANG_TIMEOUT, soon};
 use rustix::process::Signal;
+use tokio::io::AsyncWriteExt;
 
 use crate::services::NumbersClient;
 use crate::steps::{OpenCall, Step, reach};
@@ -49,6 +50,20 @@ async fn failed(call: OpenCall<'_>, taken: u64) -> (Option<ErrorKind>, String) {
         assert_eq!(error.executed(), Executed::Maybe);
     }
     (Some(error.kind()), format!("{:?}: {error}", error.kind()))
+}
+
+#[tokio::test]
+async fn each_item_that_takes_long_to_compute_is_sent_before_the_next_one() {
+    let worker = started().await;
+    let numbers = NumbersClient::new(worker.clone());
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let mut items = numbers.compute(listener.local_addr().unwrap().port());
+    assert_eq!(soon(items.next()).await.unwrap().unwrap(), 0);
+    let (mut handler, _) = soon(listener.accept()).await.unwrap();
+    handler.write_all(&[0]).await.unwrap();
+    assert_eq!(soon(items.next()).await.unwrap().unwrap(), 1);
+    let error = soon(items.next()).await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.items()), (ErrorKind::Crashed, Some(2)), "{error}");
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ pub(crate) trait Numbers {
     /// Outcome of the last upload.
     async fn last_upload(&self) -> Result<(u64, u64), Failed>;
     async fn add(&self, a: u64, b: u64) -> u64;
+    /// Computes each of three items without awaiting. Before the second one, it waits on its thread
+    /// until it can read a byte from this port of the host. Before the third one, it aborts.
+    fn compute(&self, port: u16) -> impl Stream<Item = u64>;
 }
 
 /// Way in which bytes become items.
@@ -309,6 +312,23 @@ impl Numbers for Counter {
 
     async fn add(&self, a: u64, b: u64) -> u64 {
         a + b
+    }
+
+    fn compute(&self, port: u16) -> impl Stream<Item = u64> {
+        stream::iter(0..3).inspect(move |item| {
+            let start = std::time::Instant::now();
+            while start.elapsed() < Duration::from_millis(30) {
+                std::hint::spin_loop();
+            }
+            match item {
+                0 => {}
+                1 => {
+                    let mut host = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+                    io::Read::read_exact(&mut host, &mut [0]).unwrap();
+                }
+                _ => std::process::abort(),
+            }
+        })
     }
 }
 

@@ -100,9 +100,9 @@ impl<C: Codec> LinkCalls for Link<C> {
         self.lock().poll_sending(stream, &mut waker)
     }
 
-    fn send_items(&self, stream: StreamRef<'_>, items: &mut Vec<Body>) -> Option<usize> {
+    fn send_items(&self, stream: StreamRef<'_>, items: &mut Vec<Body>, at_once: bool) -> Option<usize> {
         let runtime = current_runtime();
-        self.change(|state| state.send_items(stream, items, runtime))
+        self.change(|state| state.send_items(stream, items, at_once, runtime))
     }
 
     fn end_items(&self, call: &StreamCall) -> Option<()> {

@@ -46,8 +46,9 @@ pub(crate) trait LinkCalls: Send + Sync {
     fn poll_sending(&self, stream: StreamRef<'_>, cx: &Context<'_>) -> Option<Poll<usize>>;
 
     /// Sends all `items`, and leaves the vector empty unless the stream is no longer here. Returns
-    /// the cost of the items that may follow at once.
-    fn send_items(&self, stream: StreamRef<'_>, items: &mut Vec<Body>) -> Option<usize>;
+    /// the cost of the items that may follow at once. `at_once`: `true` if the caller may compute for
+    /// long before the connection task runs, so that the items are written here.
+    fn send_items(&self, stream: StreamRef<'_>, items: &mut Vec<Body>, at_once: bool) -> Option<usize>;
 
     /// Ends the items of a call of this side.
     fn end_items(&self, call: &StreamCall) -> Option<()>;

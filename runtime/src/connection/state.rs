@@ -28,7 +28,7 @@ const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// Number of encoded bytes at which a caller writes them itself instead of leaving the batch to the
 /// task. The peer can then process them in the meantime.
-const EARLY_WRITE_BYTES: usize = 4 << 10;
+pub(super) const EARLY_WRITE_BYTES: usize = 4 << 10;
 
 /// State guarded by the connection's mutex.
 pub(super) struct State<F> {
@@ -442,7 +442,7 @@ impl<F: Framing> State<F> {
         } else {
             self.encode();
             if is_home {
-                self.write_early();
+                self.write_early(EARLY_WRITE_BYTES);
             } else {
                 self.start_timeouts();
             }
@@ -458,11 +458,11 @@ impl<F: Framing> State<F> {
         }
     }
 
-    /// Writes what is encoded if it is worth a write, and the stream is not known to be full.
+    /// Writes what is encoded if that is `min_bytes`, and the stream is not known to be full.
     /// Called on the runtime of the task, which is woken in any case, and then registers its own
     /// waker.
-    pub(super) fn write_early(&mut self) {
-        if self.writer.unwritten() >= EARLY_WRITE_BYTES && !self.writer.is_stalled() {
+    pub(super) fn write_early(&mut self, min_bytes: usize) {
+        if self.writer.unwritten() >= min_bytes && !self.writer.is_stalled() {
             let _ = self.flush(&mut Context::from_waker(Waker::noop()));
         }
     }

@@ -3,6 +3,7 @@
 //! The state machine holds the items that have arrived. Whoever polls a stream takes all of them
 //! under one lock, and gives back their credit as they are used up.
 
+mod coarse_time;
 mod handlers;
 mod item_sender;
 mod request_items;
@@ -23,7 +24,7 @@ use self::request_items::RequestItems;
 use self::stalled_senders::Sender;
 pub(super) use self::streaming_call::{Progress, StreamingCall};
 use super::link_calls::{LinkCalls, StreamCall, StreamRef};
-use super::state::State;
+use super::state::{EARLY_WRITE_BYTES, State};
 
 /// Size of the bytes to write, in bytes, from which on items wait. Small, because answers and
 /// messages wait behind them.
@@ -171,6 +172,7 @@ impl<F: Framing> State<F> {
         &mut self,
         stream: StreamRef<'_>,
         items: &mut Vec<Body>,
+        at_once: bool,
         runtime: Option<Id>,
     ) -> Option<usize> {
         if !self.has_stream(stream) {
@@ -185,8 +187,8 @@ impl<F: Framing> State<F> {
             self.connection.send_item(stream.role(), stream.id(), item);
         }
         self.encode();
-        if bytes < LARGE_BATCH_BYTES && self.is_home(runtime) {
-            self.write_early();
+        if (at_once || bytes < LARGE_BATCH_BYTES) && self.is_home(runtime) {
+            self.write_early(if at_once { 1 } else { EARLY_WRITE_BYTES });
         }
         self.wake_task();
         Some(self.item_room(stream))

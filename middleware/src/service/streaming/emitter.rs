@@ -50,8 +50,9 @@ impl<T> Emitter<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends an item, and waits until the connection has taken it. If the future is dropped, the
-    /// item was sent or not; it is never sent in part.
+    /// Sends an item, and waits until the stream's reader has taken it. The connection sends it
+    /// later, with the items that follow at once, so a crash may lose it. If the future is dropped,
+    /// the item was sent or not; it is never sent in part.
     ///
     /// # Errors
     /// The caller takes no more items. Within the future of [`produce`](super::produce) that cannot

@@ -8,6 +8,7 @@ use isolated_workers_core::{Body, Error, Items};
 use tokio::task::yield_now;
 
 use super::super::link_calls::{LinkCalls, StreamCall, StreamRef, StreamRequest};
+use super::coarse_time::CoarseTime;
 
 /// Number of items that are sent together, under one lock, if the stream has them at once.
 const MAX_BATCH: usize = 16;
@@ -30,13 +31,16 @@ pub(crate) struct ItemSender {
     room: usize,
     /// End of the stream, until the batch is sent.
     end: Option<Result<(), Error>>,
+    /// `true` if the last item took its stream so long that it is sent at once, and the other tasks
+    /// of the runtime then get their turn.
+    is_slow: bool,
     /// `true` once the stream was polled with success: an item of it was taken, or its end.
     has_begun: bool,
 }
 
 impl ItemSender {
     pub(crate) fn new(items: Items) -> Self {
-        Self { items, batch: Vec::new(), room: 0, end: None, has_begun: false }
+        Self { items, batch: Vec::new(), room: 0, end: None, is_slow: false, has_begun: false }
     }
 
     /// Returns the items, to send them with another request. `None` if one was taken.
@@ -62,7 +66,7 @@ impl ItemSender {
             }
             let taken = self.poll_batch(cx);
             if !self.batch.is_empty() {
-                let room = request.on_link(|link| link.send_items(stream, &mut self.batch));
+                let room = request.on_link(|link| link.send_items(stream, &mut self.batch, self.is_slow));
                 // Without the call, nobody wants the items.
                 self.batch.clear();
                 self.room = room.unwrap_or(0);
@@ -71,6 +75,9 @@ impl ItemSender {
                 return Poll::Ready(end);
             }
             ready!(taken);
+            if self.is_slow {
+                break;
+            }
         }
         yield_to_others(cx)
     }
@@ -95,7 +102,7 @@ impl ItemSender {
             }
             let taken = self.poll_batch(cx);
             if !self.batch.is_empty() {
-                let room = link.send_items(stream, &mut self.batch);
+                let room = link.send_items(stream, &mut self.batch, self.is_slow);
                 self.room = room.unwrap_or(0);
                 if room.is_none() {
                     break;
@@ -109,15 +116,25 @@ impl ItemSender {
                 }
                 Some(end) => return Poll::Ready(end),
             }
+            if self.is_slow {
+                break;
+            }
         }
         yield_to_others(cx)
     }
 
-    /// Takes items from the stream until the batch is full, or there is no room for further ones.
-    /// `Pending`: the stream has no further item now.
+    /// Takes items from the stream until the batch is full, there is no room for further ones, or an
+    /// item has taken long. `Pending`: the stream has no further item now.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let before = CoarseTime::now();
+        self.is_slow = false;
         let mut bytes: usize = self.batch.iter().map(Body::len).sum();
-        while self.end.is_none() && self.room > 0 && self.batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+        while self.end.is_none()
+            && self.room > 0
+            && self.batch.len() < MAX_BATCH
+            && bytes < MAX_BATCH_BYTES
+            && !self.is_slow
+        {
             let item = ready!(Pin::new(&mut self.items).poll_next(cx));
             self.has_begun = true;
             match item {
@@ -125,6 +142,7 @@ impl ItemSender {
                     bytes += item.len();
                     self.room = self.room.saturating_sub(Admission::item_cost(item.len()));
                     self.batch.push(item);
+                    self.is_slow = before.has_passed();
                 }
                 Some(Err(error)) => self.end = Some(Err(error)),
                 None => self.end = Some(Ok(())),
