@@ -1,6 +1,6 @@
 //! Workers, pools and calls for programs without a runtime.
 //!
-//! One thread of the process, the [`background`] runtime, has all I/O and tasks of blocking workers
+//! One thread of the process, the background runtime, has all I/O and tasks of blocking workers
 //! and pools. A call is polled by the thread that waits for it.
 
 pub(crate) mod background;
