@@ -194,7 +194,7 @@ impl<S: Service> Pool<S> {
     /// ```
     ///
     /// # Errors
-    /// Those of a call that does not run: [`Overloaded`](ErrorKind::Overloaded) if the queue is full
+    /// Errors of a call that does not run: [`Overloaded`](ErrorKind::Overloaded) if the queue is full
     /// and [`WhenFull`] refuses it, [`Timeout`](ErrorKind::Timeout) after the
     /// [`queue_timeout`](crate::PoolBuilder::queue_timeout) or the deadline of a callback in which
     /// it waits, [`Crashed`](ErrorKind::Crashed) if the workers keep crashing,

@@ -2,6 +2,7 @@
 //! and ends with the process.
 
 use std::cell::Cell;
+use std::fmt;
 use std::future::pending;
 use std::io;
 use std::pin::pin;
@@ -56,17 +57,17 @@ impl Wake for Unpark {
 /// - [`Closed`](ErrorKind::Closed) in a process that was forked after the first use, and if this
 ///   thread is ending: in an exit handler, or in the destructor of a thread-local variable.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
-    wait(|| "wait for a future".to_owned(), future)
+    wait("wait for a future", future)
 }
 
 /// Like [`block_on`]. `attempt`: what the program does, such as "call `add`".
 ///
 /// # Errors
 /// The same as [`block_on`].
-pub(crate) fn wait<F: Future>(attempt: impl FnOnce() -> String, future: F) -> Result<F::Output, Error> {
+pub(crate) fn wait<F: Future>(attempt: impl fmt::Display, future: F) -> Result<F::Output, Error> {
     let runtime = match runtime_to_wait_for() {
         Ok(runtime) => runtime,
-        Err(obstacle) => return Err(obstacle.error(&attempt())),
+        Err(obstacle) => return Err(obstacle.error(&attempt)),
     };
     let _context = runtime.enter();
     // The thread may be ending, and have dropped its variables.
@@ -105,7 +106,7 @@ fn runtime_to_wait_for() -> Result<&'static Handle, Obstacle> {
 
 impl Obstacle {
     #[cold]
-    fn error(self, attempt: &str) -> Error {
+    fn error(self, attempt: &dyn fmt::Display) -> Error {
         let (kind, cause, remedy) = match self {
             Self::NotStarted(error) => return not_started(attempt, error),
             Self::Background => (
@@ -129,7 +130,7 @@ impl Obstacle {
 }
 
 #[cold]
-fn not_started(attempt: &str, error: io::Error) -> Error {
+fn not_started(attempt: &dyn fmt::Display, error: io::Error) -> Error {
     let remedy = "raise the limits of threads and descriptors (`ulimit -u`, `ulimit -n`)";
     let text = format!("could not {attempt}: the thread for blocking calls could not be started; {remedy}");
     Error::with_source(ErrorKind::Spawn, text, error).with_executed(Executed::No)
@@ -168,5 +169,5 @@ fn runtime() -> io::Result<&'static Runtime> {
 /// `Spawn` if the system refuses its thread.
 #[cfg(feature = "offload")]
 pub(crate) fn handle(attempt: &str) -> Result<&'static Handle, Error> {
-    runtime().map(|runtime| &runtime.handle).map_err(|error| not_started(attempt, error))
+    runtime().map(|runtime| &runtime.handle).map_err(|error| not_started(&attempt, error))
 }

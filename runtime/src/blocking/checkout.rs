@@ -1,10 +1,7 @@
-use std::fmt;
-
-use isolated_workers_codec::{BodyLimit, DefaultCodec};
-use isolated_workers_core::{Error, Request, Response};
+use isolated_workers_codec::DefaultCodec;
 use isolated_workers_middleware::Service;
 
-use super::BlockingService;
+use super::service::delegate_to_handle;
 use crate::pool::{Dispatch, WorkerId};
 
 /// One worker of a blocking pool for a session: all calls of this handle run in that worker, and no
@@ -31,33 +28,4 @@ impl<S: Service> Checkout<S> {
     }
 }
 
-impl<S: Service> BlockingService for Checkout<S> {}
-
-impl<S: Service> Service for Checkout<S> {
-    type Codec = S::Codec;
-    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
-
-    fn codec(&self) -> &S::Codec {
-        self.0.codec()
-    }
-
-    fn body_limit(&self) -> BodyLimit {
-        self.0.body_limit()
-    }
-
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.call(request)
-    }
-}
-
-impl<S: Service> Clone for Checkout<S> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<S: Service> fmt::Debug for Checkout<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+delegate_to_handle!([S: Service] [S: Service] Checkout<S> => crate::Checkout<S>);

@@ -74,6 +74,6 @@ where
     E: From<CallError<M::Error>>,
     F: Future<Output = Result<M::Reply, E>>,
 {
-    background::wait(|| format!("call `{}`", M::NAME), call)
+    background::wait(format_args!("call `{}`", M::NAME), call)
         .unwrap_or_else(|error| Err(CallError::Call(error).into()))
 }

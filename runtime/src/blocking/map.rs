@@ -37,7 +37,7 @@ impl<'a, R: 'a> Iterator for Map<'a, R> {
     type Item = R;
 
     fn next(&mut self) -> Option<R> {
-        let next = background::wait(|| "wait for a result of `map`".to_owned(), self.0.next());
+        let next = background::wait("wait for a result of `map`", self.0.next());
         next.unwrap_or_else(|error: Error| panic!("{error}"))
     }
 }

@@ -1,12 +1,12 @@
-use std::fmt;
 use std::hash::Hash;
 
-use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
-use isolated_workers_core::{CallError, Error, Message, Request, Response};
+use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_core::{CallError, Error, Message};
 use isolated_workers_middleware::{BoxService, Layers, Service};
 use isolated_workers_transport::Transport;
 
-use super::{BlockingService, Checkout, Map, ScopedPool, background};
+use super::service::delegate_to_handle;
+use super::{Checkout, Map, ScopedPool, background};
 use crate::driver::Driver;
 use crate::pool::{Dispatch, Stats, WorkerId};
 use crate::{HostHandler, PoolBuilder};
@@ -35,7 +35,7 @@ impl Pool {
     /// is that of [`Pool::builder`](crate::Pool::builder).
     ///
     /// # Errors
-    /// Those of [`PoolBuilder::spawn`] and [`block_on`](super::block_on).
+    /// Errors of [`PoolBuilder::spawn`] and [`block_on`](super::block_on).
     pub fn spawn<D, C, T, L, H>(
         builder: PoolBuilder<D, C, T, L, H>,
     ) -> Result<Pool<L::Service<Dispatch<C>>>, Error>
@@ -46,7 +46,7 @@ impl Pool {
         L: Layers,
         H: HostHandler,
     {
-        wait("start a pool", builder.spawn())?.map(Pool)
+        background::wait("start a pool", builder.spawn())?.map(Pool)
     }
 }
 
@@ -79,9 +79,9 @@ impl<S: Service> Pool<S> {
     /// [`checkout`](crate::Pool::checkout) of the async handle.
     ///
     /// # Errors
-    /// Those of the async handle. `WouldDeadlock` in a handler of a callback that is an `async fn`.
+    /// Errors of the async handle. `WouldDeadlock` in a handler of a callback that is an `async fn`.
     pub fn checkout(&self) -> Result<Checkout<S>, Error> {
-        wait("check out a worker of the pool", self.0.checkout())?.map(Checkout)
+        background::wait("check out a worker of the pool", self.0.checkout())?.map(Checkout)
     }
 
     /// Sends a message to all active and starting workers concurrently. Returns each worker's reply
@@ -94,7 +94,7 @@ impl<S: Service> Pool<S> {
         &self,
         message: &M,
     ) -> Result<Vec<(WorkerId, Result<M::Reply, CallError<M::Error>>)>, Error> {
-        wait("send a message to all workers", self.0.broadcast(message))
+        background::wait("send a message to all workers", self.0.broadcast(message))
     }
 
     /// Runs `f` with the async pool for each item, with bounded concurrency, and returns the
@@ -142,9 +142,9 @@ impl<S: Service> Pool<S> {
     /// Replaces all workers, one at a time, with the current version of the program. No call fails.
     ///
     /// # Errors
-    /// Those of [`reload`](crate::Pool::reload) of the async handle.
+    /// Errors of [`reload`](crate::Pool::reload) of the async handle.
     pub fn reload(&self) -> Result<(), Error> {
-        wait("reload the pool", self.0.reload())?
+        background::wait("reload the pool", self.0.reload())?
     }
 
     /// Drains the pool: finishes queued calls and calls in flight, and closes the workers.
@@ -153,7 +153,7 @@ impl<S: Service> Pool<S> {
     /// `Closed` if a worker did not end in time and was killed. `WouldDeadlock` in a handler of a
     /// callback.
     pub fn drain(&self) -> Result<(), Error> {
-        wait("drain the pool", self.0.drain())?
+        background::wait("drain the pool", self.0.drain())?
     }
 
     /// Closes the pool: queued calls and calls in flight fail, and workers that do not end in time
@@ -163,7 +163,7 @@ impl<S: Service> Pool<S> {
     /// `Closed` if a worker did not end in time and was killed. `WouldDeadlock` in a handler of a
     /// callback that is an `async fn`.
     pub fn close(&self) -> Result<(), Error> {
-        wait("close the pool", self.0.close())?
+        background::wait("close the pool", self.0.close())?
     }
 
     /// Kills all workers at once, without waiting.
@@ -176,7 +176,7 @@ impl<S: Service> Pool<S> {
     /// # Errors
     /// `WouldDeadlock` in a handler of a callback that is an `async fn`.
     pub fn closed(&self) -> Result<(), Error> {
-        wait("wait for the end of the pool", self.0.closed())
+        background::wait("wait for the end of the pool", self.0.closed())
     }
 
     /// Erases the layers from the type, so that the pool can be stored in a field:
@@ -189,37 +189,4 @@ impl<S: Service> Pool<S> {
     }
 }
 
-fn wait<F: Future>(attempt: &str, future: F) -> Result<F::Output, Error> {
-    background::wait(|| attempt.to_owned(), future)
-}
-
-impl<S: Service> BlockingService for Pool<S> {}
-
-impl<S: Service> Service for Pool<S> {
-    type Codec = S::Codec;
-    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
-
-    fn codec(&self) -> &S::Codec {
-        self.0.codec()
-    }
-
-    fn body_limit(&self) -> BodyLimit {
-        self.0.body_limit()
-    }
-
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.call(request)
-    }
-}
-
-impl<S: Service> Clone for Pool<S> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<S: Service> fmt::Debug for Pool<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+delegate_to_handle!([S: Service] [S: Service] Pool<S> => crate::Pool<S>);

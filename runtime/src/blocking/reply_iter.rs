@@ -41,7 +41,7 @@ impl<T, E> Iterator for ReplyIter<'_, T, E> {
             return None;
         }
         let name = self.name;
-        background::wait(|| format!("receive an item of `{name}`"), self.items.next()).unwrap_or_else(
+        background::wait(format_args!("receive an item of `{name}`"), self.items.next()).unwrap_or_else(
             |error| {
                 self.is_refused = true;
                 Some(Err((self.from_error)(error)))

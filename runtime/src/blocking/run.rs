@@ -19,7 +19,7 @@ use crate::run_worker;
 /// ```
 ///
 /// # Errors
-/// Those of serving: see [`serve`](crate::serve).
+/// Errors of serving: see [`serve`](crate::serve).
 ///
 /// # Panics
 /// If the system refuses the descriptors of a runtime, and within an async runtime.

@@ -1,11 +1,10 @@
-use std::fmt;
 use std::hash::Hash;
 
-use isolated_workers_codec::BodyLimit;
-use isolated_workers_core::{Error, Request, Response};
+use isolated_workers_core::Error;
 use isolated_workers_middleware::Service;
 
-use super::{BlockingService, Checkout, background};
+use super::service::delegate_to_handle;
+use super::{Checkout, background};
 use crate::pool::WorkerId;
 
 /// Handle to a blocking pool that sets the worker or the priority of its calls.
@@ -34,38 +33,8 @@ impl<S: Service> ScopedPool<S> {
     /// # Errors
     /// The same.
     pub fn checkout(&self) -> Result<Checkout<S>, Error> {
-        let attempt = || "check out a worker of the pool".to_owned();
-        background::wait(attempt, self.0.checkout())?.map(Checkout)
+        background::wait("check out a worker of the pool", self.0.checkout())?.map(Checkout)
     }
 }
 
-impl<S: Service> BlockingService for ScopedPool<S> {}
-
-impl<S: Service> Service for ScopedPool<S> {
-    type Codec = S::Codec;
-    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
-
-    fn codec(&self) -> &S::Codec {
-        self.0.codec()
-    }
-
-    fn body_limit(&self) -> BodyLimit {
-        self.0.body_limit()
-    }
-
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.call(request)
-    }
-}
-
-impl<S: Service> Clone for ScopedPool<S> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<S: Service> fmt::Debug for ScopedPool<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+delegate_to_handle!([S: Service] [S: Service] ScopedPool<S> => crate::ScopedPool<S>);

@@ -1,11 +1,10 @@
-use std::fmt;
-
-use isolated_workers_codec::{BodyLimit, Codec, DefaultCodec};
-use isolated_workers_core::{Error, ExitReason, Request, Response};
+use isolated_workers_codec::{Codec, DefaultCodec};
+use isolated_workers_core::{Error, ExitReason};
 use isolated_workers_middleware::{BoxService, Layers, Service};
 use isolated_workers_transport::{DefaultTransport, Reconnect, Transport};
 
-use super::{BlockingService, background};
+use super::background;
+use super::service::delegate_to_handle;
 use crate::driver::{Driver, ProcessId, Running};
 use crate::{Builder, HostHandler, Link, Program, Status};
 
@@ -52,7 +51,7 @@ impl Worker {
     /// wait or compute as `#[message(blocking)]`.
     ///
     /// # Errors
-    /// Those of [`Builder::spawn`](crate::Builder::spawn) and [`block_on`](super::block_on).
+    /// Errors of [`Builder::spawn`](crate::Builder::spawn) and [`block_on`](super::block_on).
     #[allow(clippy::type_complexity)]
     pub fn spawn<D, C, T, L, H>(
         builder: Builder<D, C, T, L, H>,
@@ -64,7 +63,7 @@ impl Worker {
         L: Layers,
         H: HostHandler,
     {
-        wait("start a worker", builder.spawn())?.map(Worker)
+        background::wait("start a worker", builder.spawn())?.map(Worker)
     }
 }
 
@@ -130,7 +129,7 @@ impl<S: Service, T: Send + Sync, D: Driver> Worker<S, T, D> {
     /// # Errors
     /// `Closed` if the worker had to be killed. `WouldDeadlock` in a handler of a callback.
     pub fn drain(&self) -> Result<(), Error> {
-        wait("drain the worker", self.0.drain())?
+        background::wait("drain the worker", self.0.drain())?
     }
 
     /// Shuts the worker down and waits until its process has ended. Calls in flight fail. See
@@ -140,7 +139,7 @@ impl<S: Service, T: Send + Sync, D: Driver> Worker<S, T, D> {
     /// `Closed` if the worker had to be killed. `WouldDeadlock` in a handler of a callback that is
     /// an `async fn`.
     pub fn close(&self) -> Result<(), Error> {
-        wait("close the worker", self.0.close())?
+        background::wait("close the worker", self.0.close())?
     }
 
     /// Kills the worker and all processes of its group at once, without waiting.
@@ -153,63 +152,33 @@ impl<S: Service, T: Send + Sync, D: Driver> Worker<S, T, D> {
     /// # Errors
     /// `WouldDeadlock` in a handler of a callback that is an `async fn`.
     pub fn closed(&self) -> Result<ExitReason, Error> {
-        wait("wait for the end of the worker", self.0.closed())
+        background::wait("wait for the end of the worker", self.0.closed())
     }
 
     /// Ends the connection and keeps the worker running, with its state.
     ///
     /// # Errors
-    /// Those of [`disconnect`](crate::Worker::disconnect) of the async handle.
+    /// Errors of [`disconnect`](crate::Worker::disconnect) of the async handle.
     pub fn disconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
     {
-        wait("disconnect the worker", self.0.disconnect())?
+        background::wait("disconnect the worker", self.0.disconnect())?
     }
 
     /// Reconnects to a disconnected worker.
     ///
     /// # Errors
-    /// Those of [`reconnect`](crate::Worker::reconnect) of the async handle.
+    /// Errors of [`reconnect`](crate::Worker::reconnect) of the async handle.
     pub fn reconnect(&self) -> Result<(), Error>
     where
         T: Reconnect,
     {
-        wait("reconnect to the worker", self.0.reconnect())?
+        background::wait("reconnect to the worker", self.0.reconnect())?
     }
 }
 
-fn wait<F: Future>(attempt: &str, future: F) -> Result<F::Output, Error> {
-    background::wait(|| attempt.to_owned(), future)
-}
-
-impl<S: Service, T: Send + Sync, D: Driver> BlockingService for Worker<S, T, D> {}
-
-impl<S: Service, T: Send + Sync, D: Driver> Service for Worker<S, T, D> {
-    type Codec = S::Codec;
-    const CATCHES_PANICS: bool = S::CATCHES_PANICS;
-
-    fn codec(&self) -> &S::Codec {
-        self.0.codec()
-    }
-
-    fn body_limit(&self) -> BodyLimit {
-        self.0.body_limit()
-    }
-
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send {
-        self.0.call(request)
-    }
-}
-
-impl<S: Service, T, D: Driver> Clone for Worker<S, T, D> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<S: Service, T, D: Driver> fmt::Debug for Worker<S, T, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+delegate_to_handle!(
+    [S: Service, T: Send + Sync, D: Driver] [S: Service, T, D: Driver]
+    Worker<S, T, D> => crate::Worker<S, T, D>
+);

@@ -58,8 +58,7 @@ impl ProcessGroup {
                 Ok(Self { id, leader, exit, reason: None, is_killed: false, is_released: false })
             }
             Err(error) => {
-                let _ = kill_process_group(id, Signal::KILL);
-                reaper::reap_killed(id, leader);
+                kill_started(id, leader);
                 Err(StartError::Supervision(error))
             }
         }
@@ -175,6 +174,12 @@ impl Drop for ProcessGroup {
             }
         }
     }
+}
+
+/// Kills the group of a process that was just started, and reaps it.
+fn kill_started(id: Pid, leader: Child) {
+    let _ = kill_process_group(id, Signal::KILL);
+    reaper::reap_killed(id, leader);
 }
 
 /// Permissions of a directory that only its user can use.

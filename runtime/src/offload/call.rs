@@ -118,7 +118,7 @@ where
     F: Offloaded<COUNT>,
     E: From<CallError<F::Error>>,
 {
-    background::wait(|| format!("call `{}`", F::NAME), run::<F, COUNT, E>(arguments))
+    background::wait(format_args!("call `{}`", F::NAME), run::<F, COUNT, E>(arguments))
         .unwrap_or_else(|error| Err(CallError::Call(error).into()))
 }
 

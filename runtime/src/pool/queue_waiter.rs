@@ -45,7 +45,7 @@ impl<C: Codec> PoolShared<C> {
         if let Attempt::Again(_) = attempt {
             call_chain::restore(&mut request);
         }
-        let waits_for_itself = self.chain_id.as_deref().is_some_and(|id| call_chain::waits_in(&request, id));
+        let waits_for_itself = self.waits_for_itself(&request);
         let (name, deadline) = (request.to_name(), request.deadline());
         let (submitted, request) = self.update(|state| {
             let CallOptions { target, priority, .. } = options;
@@ -115,11 +115,20 @@ impl<C: Codec> PoolShared<C> {
         }
     }
 
+    /// Returns `true` if a call of this pool waits for `request`.
+    pub(super) fn waits_for_itself(&self, request: &Request) -> bool {
+        self.chain_id.as_deref().is_some_and(|id| call_chain::waits_in(request, id))
+    }
+
+    /// Time at which a call or checkout that is queued now leaves the queue. `None`: no limit.
+    pub(super) fn queue_limit(&self) -> Option<Instant> {
+        let limit = self.queue_timeout;
+        (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten()
+    }
+
     /// Waits until a queued call was started or has ended.
     async fn outcome(&self, mut waiter: QueueWaiter<'_, C>) -> Result<QueueOutcome<C>, Error> {
-        let limit = self.queue_timeout;
-        let queue_limit = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
-        let deadline = waiter.deadline;
+        let (queue_limit, deadline) = (self.queue_limit(), waiter.deadline);
         let outcome = tokio::select! {
             biased;
             outcome = poll_fn(|cx| waiter.poll(cx)) => outcome,

@@ -25,7 +25,7 @@ impl<C: Codec> PoolShared<C> {
         // A checkout in a handler of a callback belongs to the chain of its call.
         let mut chain = Request::new(Name::from_static("checkout"), Body::empty());
         call_chain::inherit(&mut chain);
-        let waits_for_itself = self.chain_id.as_deref().is_some_and(|id| call_chain::waits_in(&chain, id));
+        let waits_for_itself = self.waits_for_itself(&chain);
         let submitted = self.update(|state| {
             let submitted = if waits_for_itself {
                 state.scheduler.check_out_without_waiting(target)
@@ -58,8 +58,7 @@ struct CheckoutWaiter<'a, C: Codec> {
 
 impl<C: Codec> CheckoutWaiter<'_, C> {
     async fn wait(self, deadline: Option<Instant>) -> Result<WorkerHandle<C>, Error> {
-        let limit = self.shared.queue_timeout;
-        let queue_limit = (!limit.is_zero()).then(|| Instant::now().checked_add(limit)).flatten();
+        let queue_limit = self.shared.queue_limit();
         let outcome = tokio::select! {
             biased;
             outcome = poll_fn(|cx| self.poll(cx)) => outcome,

@@ -50,7 +50,7 @@ impl<S: Service> ScopedPool<S> {
     /// the priority in the queue, if they are set.
     ///
     /// # Errors
-    /// Those of [`Pool::checkout`].
+    /// Errors of [`Pool::checkout`].
     pub async fn checkout(&self) -> Result<Checkout<S>, Error> {
         Checkout::new(&self.pool, self.options).await
     }

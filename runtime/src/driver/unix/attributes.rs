@@ -63,8 +63,7 @@ impl Attributes {
             Ok(()) => Ok(child),
             Err(error) => {
                 let id = pid.expect("a child that was not reaped has a pid");
-                let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
-                super::reaper::reap_killed(id, child);
+                super::kill_started(id, child);
                 Err(error)
             }
         }
