@@ -57,12 +57,12 @@ async fn strangers_that_send_half_a_hello_do_not_keep_the_host_waiting() {
 }
 
 #[tokio::test]
-async fn only_sixteen_connections_without_a_hello_are_kept() {
+async fn only_sixty_four_connections_without_a_hello_are_kept() {
     let (_, address) = detached().await;
     let path = socket(&address);
     let mut oldest = stranger(&path, HALF_A_HELLO).await;
     let mut newer = Vec::new();
-    for _ in 0..15 {
+    for _ in 0..63 {
         newer.push(stranger(&path, HALF_A_HELLO).await);
     }
     let mut byte = [0];
@@ -71,6 +71,21 @@ async fn only_sixteen_connections_without_a_hello_are_kept() {
     assert_eq!(soon(oldest.read(&mut byte)).await.unwrap_or(0), 0, "it is closed");
     assert!(futures_util::poll!(Box::pin(newer[0].read(&mut byte))).is_pending());
     let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+}
+
+/// The worker does not accept all at once, because each has time for its hello.
+#[tokio::test]
+async fn many_strangers_at_once_do_not_push_the_host_out() {
+    let (_, address) = detached().await;
+    let path = socket(&address);
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        // The backlog may be full.
+        strangers.push(std::os::unix::net::UnixStream::connect(&path).unwrap());
+    }
+    let worker = soon(Worker::builder(Attach::new(address)).spawn()).await.unwrap();
+    assert_eq!(soon(FaultsClient::new(worker.clone()).count()).await.unwrap(), 2);
     soon(worker.close()).await.unwrap();
 }
 

@@ -2,12 +2,19 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use crate::handshake::{Greeting, HandshakeError};
 use crate::launch::{AnyReader, AnyWriter};
 
 /// Maximum number of connections whose hello has not arrived.
-const MAX_PENDING: usize = 16;
+const MAX_PENDING: usize = 64;
+
+/// Time for a hello to arrive before its connection is closed in favor of a newer one. A host sends
+/// its hello at once, but its process may be busy.
+const HELLO_GRACE: Duration = Duration::from_millis(100);
 
 /// Connection to a host whose hello has arrived.
 pub(super) struct Heard<'a> {
@@ -22,14 +29,26 @@ pub(super) struct Heard<'a> {
 
 type PendingHello<'a> = Pin<Box<dyn Future<Output = Result<Heard<'a>, HandshakeError>> + Send + 'a>>;
 
-/// Connections whose hello has not arrived, oldest first. A peer that sends nothing does not keep
-/// the others waiting.
+/// Connections whose hello has not arrived, oldest first, with the times at which they were
+/// accepted. A peer that sends nothing does not keep the others waiting.
 #[derive(Default)]
-pub(super) struct PendingHandshakes<'a>(VecDeque<PendingHello<'a>>);
+pub(super) struct PendingHandshakes<'a>(VecDeque<(Instant, PendingHello<'a>)>);
 
 impl<'a> PendingHandshakes<'a> {
+    /// Returns a future that ends when [`push`](Self::push) closes no connection that may still
+    /// send its hello. Poll [`next`](Self::next) meanwhile: the result does not change with it.
+    pub(super) fn room(&self) -> impl Future<Output = ()> + use<> {
+        let oldest = self.0.front().filter(|_| self.0.len() == MAX_PENDING);
+        let grace_ends = oldest.map(|(accepted, _)| *accepted + HELLO_GRACE);
+        async move {
+            if let Some(grace_ends) = grace_ends {
+                sleep_until(grace_ends).await;
+            }
+        }
+    }
+
     /// Adds a connection. If there are too many, closes the oldest. A host sends its hello at once,
-    /// so the oldest is the least likely to be one.
+    /// so the oldest is the least likely to be one. Wait for [`room`](Self::room) before.
     pub(super) fn push(
         &mut self,
         handshake: impl Future<Output = Result<Heard<'a>, HandshakeError>> + Send + 'a,
@@ -38,7 +57,7 @@ impl<'a> PendingHandshakes<'a> {
             tracing::warn!("closed a connection without a hello: {MAX_PENDING} newer ones wait");
             self.0.pop_front();
         }
-        self.0.push_back(Box::pin(handshake));
+        self.0.push_back((Instant::now(), Box::pin(handshake)));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -49,11 +68,12 @@ impl<'a> PendingHandshakes<'a> {
     /// Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Heard<'a>, HandshakeError> {
         poll_fn(|cx| {
-            let ended =
-                self.0.iter_mut().enumerate().find_map(|(at, handshake)| match handshake.as_mut().poll(cx) {
-                    Poll::Ready(heard) => Some((at, heard)),
-                    Poll::Pending => None,
-                });
+            let handshakes = self.0.iter_mut().enumerate();
+            let mut ended = handshakes.filter_map(|(at, (_, handshake))| match handshake.as_mut().poll(cx) {
+                Poll::Ready(heard) => Some((at, heard)),
+                Poll::Pending => None,
+            });
+            let ended = ended.next();
             match ended {
                 Some((at, heard)) => {
                     drop(self.0.remove(at));
@@ -63,5 +83,24 @@ impl<'a> PendingHandshakes<'a> {
             }
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_connection_is_closed_before_it_had_time_for_its_hello() {
+        let mut handshakes = PendingHandshakes::default();
+        let started = Instant::now();
+        for _ in 0..=MAX_PENDING {
+            handshakes.room().await;
+            handshakes.push(pending());
+        }
+        assert!(started.elapsed() >= HELLO_GRACE);
+        assert_eq!(handshakes.0.len(), MAX_PENDING);
     }
 }

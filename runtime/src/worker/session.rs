@@ -112,7 +112,7 @@ impl<C: Codec> Session<C> {
             tokio::select! {
                 // First, so that a failure counts only if no other connection waits.
                 biased;
-                next = incoming.accept() => pending.push(self.hear_again(next?, None)),
+                next = accept_after(pending.room(), incoming) => pending.push(self.hear_again(next?, None)),
                 heard = pending.next() => match heard {
                     Err(failure) if !pending.is_empty() => refused(failure),
                     heard => return heard,
@@ -179,7 +179,7 @@ impl<C: Codec> Session<C> {
         let mut late = pin!(sleep(linger));
         loop {
             let heard = tokio::select! {
-                next = incoming.accept() => {
+                next = accept_after(pending.room(), incoming) => {
                     pending.push(self.hear_again(next.map_err(host_gone)?, token.cloned()));
                     continue;
                 }
@@ -393,6 +393,15 @@ async fn accept(greeting: Option<Greeting<'_>>, writer: &mut AnyWriter) -> Resul
         Some(greeting) => greeting.accept(writer).await,
         None => Ok(BytesMut::new()),
     }
+}
+
+/// Accepts a connection once there is room. Until then it waits in the queue of the listener.
+async fn accept_after(
+    room: impl Future<Output = ()>,
+    incoming: &mut Incoming<AnyReader, AnyWriter>,
+) -> io::Result<AnyChannel> {
+    room.await;
+    incoming.accept().await
 }
 
 /// Waits until the parent has ended. Never returns if `parent` is `None`.

@@ -4,8 +4,10 @@ use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
+use tokio::time::sleep;
 
 use super::stream::acceptor::{Acceptor, accept};
 use super::stream::socket::{SocketReader, SocketWriter};
@@ -15,6 +17,12 @@ use super::sys::socket_path::SocketPath;
 use super::sys::{scm_rights, socket_file};
 use crate::error::with_context;
 use crate::{Bound, Cleanup, DeferredListener, Incoming, Inheritance, Reconnect, Transport};
+
+/// Time for which a host tries to connect while the backlog of the worker's socket is full.
+const FULL_BACKLOG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Interval at which it tries.
+const FULL_BACKLOG_RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A pair of connected Unix domain sockets, and a third socket that starts to listen when the
 /// worker is to be [reached again](Reconnect).
@@ -201,7 +209,17 @@ impl Bound for UnixSocketBound {
 }
 
 async fn dial(path: &SocketPath) -> io::Result<SocketChannel> {
-    let stream = UnixStream::connect(path.path()).await.map_err(|error| unreachable(path, error))?;
+    let gives_up = Instant::now() + FULL_BACKLOG_TIMEOUT;
+    let stream = loop {
+        match UnixStream::connect(path.path()).await {
+            Ok(stream) => break stream,
+            // A worker that hears many strangers accepts further connections slowly.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < gives_up => {
+                sleep(FULL_BACKLOG_RETRY_INTERVAL).await;
+            }
+            Err(error) => return Err(unreachable(path, error)),
+        }
+    };
     let stream = stream.into_std()?;
     check_peer_user(&stream)?;
     Ok(host_channel(stream)?.cleanup(socket_file::cleanup(path)?))
