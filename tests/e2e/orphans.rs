@@ -32,6 +32,10 @@ fn host(state: &str, end: &str) -> Host {
             Ok(pid) => workers.extend(PidFd::try_open(pid)),
             Err(_) => break,
         }
+        // Nothing tells when such workers are ready but their ids.
+        if state == "stays" && workers.len() == 2 {
+            break;
+        }
     }
     Host { process: host, workers, folder }
 }
@@ -212,6 +216,17 @@ fn no_stopped_worker_outlives_its_host() {
             host.assert_no_worker_outlives("stopped");
         }
     });
+}
+
+/// A shell is the parent of the worker. The worker has ended the connection, so only the end of the
+/// host's process can end it.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_worker_behind_a_shell_that_stays_outlives_its_host() {
+    let host = host("stays", "wait");
+    assert_eq!(host.workers.len(), 2);
+    PidFd::open(host.process.id()).signal(Signal::KILL);
+    host.assert_no_worker_outlives("stays");
 }
 
 #[test]

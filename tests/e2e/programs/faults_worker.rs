@@ -350,6 +350,13 @@ fn main() -> Result<(), Error> {
             BLOCKS_EXIT.with(|_| ());
             runtime(false).block_on(async { serve(worker).await })
         }
+        "stays" => {
+            runtime(false).block_on(async { serve(worker).await })?;
+            println!("{}", std::process::id());
+            loop {
+                std::thread::park();
+            }
+        }
         "drops-runtime" => {
             let serving = runtime(true);
             serving.spawn(async { serve(worker).await });

@@ -7,8 +7,9 @@
 //!   `lingers` (disconnected without a limit), `detached-late` (confirms a detach too late),
 //!   `detach-unseen` (the host has not seen that they are ready to be detached), `given-up-ready`
 //!   and `given-up-detached` (the host has given up the detach, and not seen that they are ready,
-//!   or detached), `detached` (prints each address), or `nowhere` (prints the error of
-//!   `disconnect`).
+//!   or detached), `detached` (prints each address), `nowhere` (prints the error of `disconnect`),
+//!   or `stays` (started by a shell, has ended the connection and never ends; prints its id
+//!   itself).
 //! - End of the host: `exit`, `return`, `panic`, `abort`, or `wait`.
 //!
 //! With `updates` as the state, the third argument is `replaced` or `removed`: it happens to the
@@ -89,6 +90,10 @@ async fn main() -> Result<(), Error> {
         if state == "blocks-exit" {
             program = program.arg("blocks-exit");
         }
+        if state == "stays" {
+            program = Program::new("sh").args(["-c", "\"$0\" stays; true", worker]);
+            program = program.stdout(Output::Inherit).stderr(Output::Discard);
+        }
         let unlimited = Timeouts::default().disconnected(Duration::ZERO);
         let timeouts = if state == "lingers" { unlimited } else { Timeouts::default() };
         let worker = Worker::builder(program).timeouts(timeouts).spawn().await?;
@@ -115,6 +120,11 @@ async fn main() -> Result<(), Error> {
                 // Waits for the confirmation.
                 let _ = worker.disconnect().await;
             }
+            "stays" => {
+                client.shell("kill -TERM $PPID".into()).await?;
+                workers.push(worker);
+                continue;
+            }
             "nowhere" => {
                 println!("{}", worker.disconnect().await.unwrap_err());
                 println!("count {}", client.count().await?);
@@ -124,8 +134,10 @@ async fn main() -> Result<(), Error> {
         println!("{}", worker.pid());
         workers.push(worker);
     }
-    println!("ready");
-    std::io::stdout().flush().unwrap();
+    if state != "stays" {
+        println!("ready");
+        std::io::stdout().flush().unwrap();
+    }
     match end.as_str() {
         "exit" => std::process::exit(0),
         "return" => Ok(()),

@@ -12,15 +12,16 @@ const NEW_PARENT_TIMEOUT: Duration = Duration::from_millis(20);
 /// Interval at which the parent is queried meanwhile.
 const NEW_PARENT_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Host of this worker, if the host is the parent process.
+/// Host of this worker, if the host is the parent process, or on Linux any ancestor: a program such
+/// as a shell may have started the worker for it.
 #[derive(Clone, Copy)]
 pub(in crate::worker) struct ParentProcess(Pid);
 
 impl ParentProcess {
-    /// Returns `None` if the process `host` is not the parent of this process.
+    /// Returns `None` if the process `host` is no ancestor of this process.
     pub(in crate::worker) fn of(host: u32) -> Option<Self> {
-        let host = Pid::from_raw(host.cast_signed())?;
-        (getppid() == Some(host)).then_some(Self(host))
+        let host = Self(Pid::from_raw(host.cast_signed())?);
+        host.is_parent().then_some(host)
     }
 
     /// Waits until the parent has ended.
@@ -48,8 +49,8 @@ impl ParentProcess {
             return true;
         }
         #[cfg(target_os = "linux")]
-        if let Some(is_exiting) = flags::is_exiting(self.0) {
-            return is_exiting;
+        if let Some(stat) = stat::read(self.0) {
+            return stat.is_exiting;
         }
         let started = Instant::now();
         while is_connection_lost && self.is_parent() && started.elapsed() < NEW_PARENT_TIMEOUT {
@@ -59,27 +60,40 @@ impl ParentProcess {
     }
 
     fn is_parent(self) -> bool {
-        getppid() == Some(self.0)
+        let parent = getppid();
+        #[cfg(target_os = "linux")]
+        if parent != Some(self.0) {
+            let mut ancestors = std::iter::successors(parent, |pid| stat::read(*pid)?.parent);
+            return ancestors.any(|ancestor| ancestor == self.0);
+        }
+        parent == Some(self.0)
     }
 }
 
 #[cfg(target_os = "linux")]
-mod flags {
+mod stat {
     use rustix::process::Pid;
 
     /// Flag of the kernel for a process that is ending (`PF_EXITING`). It is set before the process
     /// closes its descriptors.
     const EXITING: u32 = 4;
 
-    /// Position of the flags in `/proc/PID/stat` after the name of the program, which may contain
-    /// any character.
-    const POSITION: usize = 6;
+    /// Fields of `/proc/PID/stat`.
+    pub(super) struct Stat {
+        /// `None` for a process that has no parent in this namespace.
+        pub(super) parent: Option<Pid>,
+        pub(super) is_exiting: bool,
+    }
 
     /// Returns `None` if `/proc` does not tell.
-    pub(super) fn is_exiting(pid: Pid) -> Option<bool> {
+    pub(super) fn read(pid: Pid) -> Option<Stat> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let flags: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(POSITION)?.parse().ok()?;
-        Some(flags & EXITING != 0)
+        // The name of the program may contain any character. Then follow the state, the parent,
+        // four other fields and the flags.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(1);
+        let parent = Pid::from_raw(fields.next()?.parse().ok()?);
+        let flags: u32 = fields.nth(4)?.parse().ok()?;
+        Some(Stat { parent, is_exiting: flags & EXITING != 0 })
     }
 }
 
@@ -110,11 +124,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_parent_is_accepted() {
+    fn only_ancestors_are_accepted() {
         assert!(ParentProcess::of(std::process::id()).is_none());
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("the program runs");
+        assert!(ParentProcess::of(child.id()).is_none());
+        child.kill().and_then(|()| child.wait()).expect("the child was killed");
         let parent = getppid().expect("a test has a parent");
         let host = ParentProcess(parent);
         assert!(!host.is_ending(false) && !host.is_ending(true));
         assert!(ParentProcess::of(parent.as_raw_pid().cast_unsigned()).is_some());
+        #[cfg(target_os = "linux")]
+        if let Some(grandparent) = stat::read(parent).and_then(|stat| stat.parent) {
+            assert!(ParentProcess::of(grandparent.as_raw_pid().cast_unsigned()).is_some());
+        }
     }
 }
