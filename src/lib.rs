@@ -96,6 +96,8 @@
 //! - `compression`: `codec::Compressed`, which compresses the frames of any codec with zlib.
 //! - `pool` (default): [`Pool`] and the module [`pool`].
 //! - `blocking`: the module [`blocking`], for programs without a runtime.
+//! - `events`: `worker::init_tracing`, which makes the `tracing` events of a worker events of its
+//!   host.
 //! - `offload`: [`offload`](macro@offload), which lets a function run in worker processes of its
 //!   own program, and the module [`offload`](mod@offload).
 //! - `metrics`: the layer `layer::Metrics`, which reports through the crate `metrics`.

@@ -6,4 +6,6 @@
 //! the data that the host passed to [`Builder::startup_data`](crate::host::Builder::startup_data).
 //! [`MakeHandler`] is implemented for both kinds of source: a handler, or such a function.
 
+#[cfg(feature = "events")]
+pub use isolated_workers_runtime::{EventLayer, init_tracing};
 pub use isolated_workers_runtime::{FromStartupData, Latency, MakeHandler, Serve, Server, scratch_dir};

@@ -46,6 +46,8 @@ pub use self::stack::{Layered, Layers, NoLayers, Stack};
 pub use self::timeout::Timeout;
 #[cfg(feature = "tower")]
 pub use self::tower::{TowerInner, TowerLayer, TowerRequest, TowerService, tower_layer};
+#[doc(hidden)]
+pub use self::trace::open_spans;
 pub use self::trace::{Propagator, Trace, TraceContext, TraceWith};
 pub use self::validate::Validate;
 use crate::Service;

@@ -39,6 +39,8 @@ mod support;
 
 #[cfg(feature = "metrics")]
 pub use self::layer::Metrics;
+#[doc(hidden)]
+pub use self::layer::open_spans;
 pub use self::layer::{
     Auth, BoxMiddleware, ConcurrencyLimit, Deadline, ForMessage, FromFn, Hook, Layered, Layers, LoadShed,
     Middleware, MiddlewareFn, Next, NoHook, NoLayers, OnRequest, OnRequestAsync, OnResponse, OnResponseAsync,

@@ -11,6 +11,7 @@ mod scratch_dir;
 #[cfg_attr(unix, path = "launch/unix.rs")]
 #[cfg_attr(windows, path = "launch/windows.rs")]
 mod system;
+mod worker_event;
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -26,6 +27,9 @@ pub(crate) use self::entry::{ENTRY_VARIABLE, entry};
 pub(crate) use self::inherited::{AnyChannel, AnyReader, AnyWriter, Inherited};
 pub(crate) use self::scratch_dir::SCRATCH_DIR_VARIABLE;
 pub use self::scratch_dir::scratch_dir;
+#[cfg(feature = "events")]
+pub(crate) use self::worker_event::Fields;
+pub(crate) use self::worker_event::{EVENTS_VARIABLE, FieldValue, MAX_LINE_BYTES, WorkerEvent};
 
 /// `true` once this process has begun to serve as a worker.
 static HAS_BEGUN: AtomicBool = AtomicBool::new(false);

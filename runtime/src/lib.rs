@@ -64,4 +64,6 @@ pub use pool::{
 #[doc(hidden)]
 pub use test_run::{FromProgram, ServeInTest, run_test, run_test_with_worker};
 pub use timeouts::{OnTimeout, Timeouts};
+#[cfg(feature = "events")]
+pub use worker::{EventLayer, init_tracing};
 pub use worker::{FromStartupData, MakeHandler, Serve, Server, run_worker, serve, serve_with};

@@ -1,5 +1,7 @@
 //! The worker's side: serves the host's calls.
 
+#[cfg(feature = "events")]
+mod event_layer;
 mod event_thread;
 mod exit;
 mod make_handler;
@@ -23,6 +25,8 @@ use isolated_workers_core::{BoxError, Error, ErrorKind};
 use isolated_workers_middleware::Handler;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "events")]
+pub use self::event_layer::{EventLayer, init_tracing};
 pub use self::make_handler::{FromStartupData, MakeHandler};
 pub(crate) use self::own_process::serve_and_exit;
 pub use self::serve::Serve;

@@ -12,6 +12,7 @@ mod decode_limits;
 mod detach;
 mod drain;
 mod dropped_calls;
+mod events;
 mod flood_frames;
 mod floods;
 mod forbidden_signals;

@@ -1,3 +1,5 @@
+#[doc(hidden)]
+pub mod open_spans;
 mod w3c;
 
 use std::pin::Pin;
@@ -7,6 +9,7 @@ use futures_core::Stream;
 use isolated_workers_core::{Body, Error, Items, Metadata, Request, Response, Role};
 use tracing::{Instrument, Level, Span, field};
 
+use self::open_spans::OpenSpan;
 pub use self::w3c::TraceContext;
 use crate::{Middleware, Service};
 
@@ -98,13 +101,21 @@ async fn traced<S: Service>(
         return next.call(request).await;
     }
     let span = span(&request);
+    let is_caller = request.role() == Role::Caller;
     let context = join(&span, &mut request);
+    let open_span = context.filter(|_| is_caller).and_then(|context| OpenSpan::new(context.span_id(), &span));
     let call = async {
         let mut result = next.call(request).await;
+        if open_span.is_some() {
+            // The worker wrote its last events before the answer. Let them be read within the span.
+            tokio::task::yield_now().await;
+        }
         match &mut result {
             Ok(response) if response.has_items() => {
                 let span = Span::current();
-                response.change_items(|items| Items::new(TracedItems { items, span, count: 0 }));
+                response.change_items(|items| {
+                    Items::new(TracedItems { items, span, _open_span: open_span, count: 0 })
+                });
             }
             Ok(response) => tracing::debug!(bytes = response.body().len(), "answered"),
             Err(error) => tracing::warn!(kind = ?error.kind(), "failed: {error:#}"),
@@ -122,6 +133,7 @@ async fn traced<S: Service>(
 struct TracedItems {
     items: Items,
     span: Span,
+    _open_span: Option<OpenSpan>,
     count: u64,
 }
 

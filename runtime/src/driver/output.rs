@@ -1,4 +1,6 @@
 mod captured;
+mod event;
+mod event_callsite;
 mod host_stream;
 mod line_logger;
 mod reader;
@@ -50,6 +52,12 @@ pub enum Output {
     /// `isolated_workers::worker`. The fields are `pid`, `name` (the program's file name) and
     /// `stream` (`stdout` or `stderr`). A line longer than 8 KiB is cut, and its event says so.
     /// Bytes that are not UTF-8 become `\u{fffd}`.
+    ///
+    /// A worker that logs with `tracing` can send its events instead, with their levels, targets
+    /// and fields: see `worker::init_tracing`, with the feature `events`. They are emitted here with
+    /// the additional fields `pid`, `name` and, if the worker was in spans of its own, `spans`. With
+    /// the layer [`Trace`](isolated_workers_middleware::Trace) on both sides, they belong to the
+    /// span of the call.
     Trace,
 }
 

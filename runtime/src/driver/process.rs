@@ -9,13 +9,14 @@ use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason};
 use isolated_workers_transport::{DefaultTransport, STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 use tokio::process::Command;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::level_filters::LevelFilter;
 
 pub(super) use self::start_error::StartError;
 use super::output::{Output, OutputReader, StandardStream};
 use super::scratch_dir::ScratchDir;
 use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
-use crate::launch::{self, ENTRY_VARIABLE, SCRATCH_DIR_VARIABLE};
+use crate::launch::{self, ENTRY_VARIABLE, EVENTS_VARIABLE, SCRATCH_DIR_VARIABLE};
 
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
@@ -45,6 +46,7 @@ impl Process {
     fn spawn_in(program: &Program, launch: Launch, scratch_dir: Option<ScratchDir>) -> Result<Self, Error> {
         let Launch { variable: (key, value), inheritance } = launch;
         let mut command = running_program::command(program);
+        let events = events(program, inheritance.stdout.is_none());
         if program.clear_env {
             command.env_clear();
         }
@@ -72,6 +74,10 @@ impl Process {
         match &scratch_dir {
             Some(dir) => command.env(SCRATCH_DIR_VARIABLE, dir.path()),
             None => command.env_remove(SCRATCH_DIR_VARIABLE),
+        };
+        match events {
+            Some(events) => command.env(EVENTS_VARIABLE, events),
+            None => command.env_remove(EVENTS_VARIABLE),
         };
         // Listed last, to leave other threads little time to open a descriptor that the list lacks.
         let strays = if program.inherit_descriptors { None } else { stray_descriptors() };
@@ -122,6 +128,17 @@ impl Process {
             self.removal = None;
         }
     }
+}
+
+/// Returns the stream that takes a worker's `tracing` events, and their maximum level.
+/// `has_stdout`: `false` if the standard output is the connection.
+fn events(program: &Program, has_stdout: bool) -> Option<String> {
+    let stream = match (program.stderr, program.stdout) {
+        (Output::Trace, _) => "stderr",
+        (_, Output::Trace) if has_stdout => "stdout",
+        _ => return None,
+    };
+    Some(format!("{stream}:{}", LevelFilter::current()))
 }
 
 impl Drop for Process {

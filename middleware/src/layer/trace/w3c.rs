@@ -58,6 +58,10 @@ impl TraceContext {
         valid.then_some(Self { trace, span: span as u64, flags: flags as u8 })
     }
 
+    pub(super) fn span_id(self) -> u64 {
+        self.span
+    }
+
     pub(super) async fn scope<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }

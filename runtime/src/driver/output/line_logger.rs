@@ -1,11 +1,11 @@
 use std::path::Path;
 
 use super::StandardStream;
+use super::event::{self, Origin};
+use crate::launch::{MAX_LINE_BYTES, WorkerEvent};
 
-/// Number of bytes after which a line is cut.
-const MAX_LINE_BYTES: usize = 8 << 10;
-
-/// Emits a worker's output as `tracing` events, one for each line.
+/// Emits a worker's output as `tracing` events, one for each line. A line that is an event of the
+/// worker is emitted as that event.
 ///
 /// A line is assembled as bytes before it becomes text, so that a character split across two reads
 /// stays whole.
@@ -22,6 +22,7 @@ pub(in crate::driver) struct LineLogger {
 impl LineLogger {
     pub(super) fn new(from: StandardStream, pid: u32, program: &Path) -> Self {
         let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
+        isolated_workers_middleware::open_spans::track();
         Self { from, pid, name, line: Vec::new(), is_cut: false }
     }
 
@@ -41,6 +42,20 @@ impl LineLogger {
     }
 
     fn emit(&mut self) {
+        if !self.emit_event() {
+            self.emit_text();
+        }
+        self.line.clear();
+        self.is_cut = false;
+    }
+
+    /// Returns `false` if the line is other text.
+    fn emit_event(&self) -> bool {
+        let origin = Origin { pid: self.pid, name: &self.name };
+        !self.is_cut && WorkerEvent::parse(&self.line).is_some_and(|event| event::emit(&event, origin))
+    }
+
+    fn emit_text(&self) {
         let Self { pid, name, .. } = self;
         let line = if self.is_cut {
             // The cut may split a character.
@@ -59,8 +74,6 @@ impl LineLogger {
                 tracing::warn!(target: "isolated_workers::worker", pid, name, stream = "stderr", "{line}");
             }
         }
-        self.line.clear();
-        self.is_cut = false;
     }
 }
 
