@@ -76,7 +76,9 @@ async fn sum(State(app): State<App>, text: String) -> Result<String, (StatusCode
                 ErrorKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            Err((status, format!("{error}\n")))
+            // The details, such as paths and process ids, are for the log and not for a client.
+            eprintln!("{error}");
+            Err((status, format!("{status}\n")))
         }
     }
 }

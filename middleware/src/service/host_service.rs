@@ -60,7 +60,10 @@ impl<C: Codec> HostService<C> {
             Error::new(ErrorKind::Config, text).of_call()
         };
         let (host, ended) = host.ok_or_else(|| {
-            refused("the host serves nothing; pass a handler to `Worker::builder(..).serve(..)`")
+            refused(
+                "the host serves nothing; pass a handler to `Worker::builder(..).serve(..)`, or a service to \
+                 `Local::with_host`",
+            )
         })?;
         let service = host.downcast_ref::<BoxService<C>>().ok_or_else(|| {
             refused(&format!(
