@@ -5,4 +5,6 @@
 //! worker ended. [`RemoteError`] is the source of an error that a worker sent. A method's own error
 //! type implements [`ServiceError`]. [`Never`] is the error type of a method that returns no error.
 
-pub use isolated_workers_core::{BoxError, Crash, Executed, ExitReason, Never, RemoteError, ServiceError};
+pub use isolated_workers_core::{
+    BoxError, Crash, Executed, ExitReason, Never, RemoteError, SandboxEnd, ServiceError,
+};

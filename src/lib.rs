@@ -100,6 +100,7 @@
 //!   host.
 //! - `offload`: [`offload`](macro@offload), which lets a function run in worker processes of its
 //!   own program, and the module [`offload`](mod@offload).
+//! - `sandbox`: the module [`sandbox`], which confines worker processes.
 //! - `metrics`: the layer `layer::Metrics`, which reports through the crate `metrics`.
 //! - `tower`: `layer::tower_layer` adds layers of the crate `tower` to workers.
 //!   `layer::TowerService` makes a worker a `tower` service.
@@ -124,6 +125,8 @@ pub mod offload;
 #[cfg(feature = "pool")]
 pub mod pool;
 pub mod protocol;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod service;
 pub mod transport;
 pub mod worker;

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use self::crash::{Crash, ExitReason, split_backtrace};
+pub use self::crash::{Crash, ExitReason, SandboxEnd, split_backtrace};
 pub use self::kind::{ErrorKind, Executed};
 pub use self::remote::RemoteError;
 

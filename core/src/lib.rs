@@ -29,7 +29,9 @@ mod value;
 pub use body::Body;
 pub use budget::Budget;
 pub use call_error::CallError;
-pub use error::{BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError, split_backtrace};
+pub use error::{
+    BoxError, Crash, Error, ErrorKind, Executed, ExitReason, RemoteError, SandboxEnd, split_backtrace,
+};
 pub use extensions::Extensions;
 pub use frame::{Frame, GoAway};
 #[doc(hidden)]

@@ -1,6 +1,8 @@
 //! Drivers start a worker, report its exit and kill it.
 
 mod attach;
+#[cfg(feature = "sandbox")]
+mod confinement;
 mod into_driver;
 mod output;
 mod process;
@@ -100,6 +102,13 @@ pub trait Running: Send + 'static {
     /// Output that [`Worker::stdout`](crate::Worker::stdout) and `stderr` return. Default: none.
     fn captured(&self) -> Captured {
         Captured::default()
+    }
+
+    /// Report of the confinement that the driver has set up, as
+    /// [`Launch::sandbox`](crate::Launch) asks. Default: `None`, the driver cannot confine workers.
+    #[cfg(feature = "sandbox")]
+    fn sandbox(&self) -> Option<crate::sandbox::Report> {
+        None
     }
 
     /// Adds details to a crash beyond its exit reason. Called once, after the exit. Default: adds

@@ -64,7 +64,10 @@ pub(crate) fn worker<C: Codec>(
     limits: Limits,
     host_services: Services,
 ) -> Identity<'_> {
-    identity::<C>(transport, services, limits, Admission::WORKER, host_services)
+    let identity = identity::<C>(transport, services, limits, Admission::WORKER, host_services);
+    #[cfg(all(feature = "sandbox", target_os = "linux"))]
+    let identity = Identity { sandbox: crate::sandbox::announcement(), ..identity };
+    identity
 }
 
 fn identity<C: Codec>(
@@ -75,7 +78,17 @@ fn identity<C: Codec>(
     host_services: Services,
 ) -> Identity<'_> {
     let (pid, features) = (std::process::id(), Features::default());
-    Identity { codec: C::ID, transport, services, pid, limits, admission, features, host_services }
+    Identity {
+        codec: C::ID,
+        transport,
+        services,
+        pid,
+        limits,
+        admission,
+        features,
+        host_services,
+        sandbox: None,
+    }
 }
 
 /// Services that one side requires of the other, in the order in which they were set. `of`: the

@@ -3,6 +3,8 @@
 pub(crate) mod attempts;
 pub(crate) mod builder;
 pub(crate) mod callbacks;
+#[cfg(feature = "sandbox")]
+mod confinement;
 pub(crate) mod crash_policy;
 mod heartbeat;
 pub(crate) mod settings;

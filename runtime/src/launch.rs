@@ -47,12 +47,21 @@ pub struct Launch {
     pub variable: (&'static str, String),
     /// Streams and values that the worker starts with.
     pub inheritance: Inheritance,
+    /// Confinement of the worker. A driver that cannot confine its workers returns no report in
+    /// [`Running::sandbox`](crate::Running::sandbox), and the start fails.
+    #[cfg(feature = "sandbox")]
+    pub sandbox: Option<crate::sandbox::Sandbox>,
 }
 
 impl Launch {
     pub(crate) fn new<T: Transport, C: Codec>(inheritance: Inheritance, handshake: bool) -> Self {
         let variable = variable(T::NAME, C::ID, &inheritance.address, handshake);
-        Self { variable, inheritance }
+        Self {
+            variable,
+            inheritance,
+            #[cfg(feature = "sandbox")]
+            sandbox: None,
+        }
     }
 
     /// Makes this the launch of the worker on the current thread.

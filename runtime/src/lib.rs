@@ -8,7 +8,7 @@
 //! # Layout
 //! A module uses only modules listed above it:
 //!
-//! 1. `timeouts`, `latency`, `lifecycle`, `poll_on_wake`
+//! 1. `timeouts`, `latency`, `lifecycle`, `poll_on_wake`; `sandbox`: confinement of processes
 //! 2. `launch`: data that a driver passes to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
 //! 3. `handlers`: the running handlers of a connection
@@ -36,6 +36,8 @@ pub mod offload;
 mod poll_on_wake;
 #[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod test_run;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -19,6 +19,8 @@ pub struct Crash {
     /// `true` if the OOM killer probably killed the worker: it got a SIGKILL that its host did not
     /// send, and the kernel counted an OOM kill. Always `false` on systems other than Linux.
     pub out_of_memory: bool,
+    /// Limit of its sandbox that ended the worker, if any.
+    pub sandbox: Option<SandboxEnd>,
     /// Violation of the protocol by the worker, if any.
     pub violation: Option<String>,
     /// Number of this attempt, starting at 1.
@@ -45,6 +47,7 @@ impl Crash {
             stderr: String::new(),
             panic: None,
             out_of_memory: false,
+            sandbox: None,
             violation: None,
             attempt: 1,
             max_attempts: 1,
@@ -93,10 +96,66 @@ impl fmt::Display for Crash {
                 "; it was probably killed by the OOM killer; raise the memory limit, or lower what the worker holds at once",
             )?;
         }
+        if let Some(end) = &self.sandbox {
+            write!(f, "; {end}")?;
+        }
         match (&self.panic, last_statement(&self.stderr)) {
             (Some(panic), _) => write!(f, "; it panicked: {panic}"),
             (None, Some(line)) => write!(f, "; its last output: {line}"),
             (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Limit of a sandbox that ended its worker. `Display` writes a sentence with a remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SandboxEnd {
+    /// The worker made a system call that its sandbox refuses, and the host wishes that to end it.
+    SystemCall {
+        /// Name of the call, or its number if it has no known name. `None` if the program has not
+        /// reported it: only the system's log then names it.
+        name: Option<String>,
+    },
+    /// The worker has used up its processor time.
+    CpuTime {
+        /// The limit in seconds.
+        seconds: u64,
+    },
+    /// The worker could not allocate memory within its limit. Known from its standard error.
+    Memory {
+        /// The limit in bytes.
+        bytes: u64,
+    },
+    /// The worker wrote a file beyond the limit.
+    FileSize {
+        /// The limit in bytes.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for SandboxEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SystemCall { name: Some(name) } => {
+                write!(
+                    f,
+                    "its sandbox refuses the system call {name}; allow it, or treat the input as hostile"
+                )
+            }
+            Self::SystemCall { name: None } => f.write_str(
+                "its sandbox refuses a system call that the system's audit log names; allow it, or treat the \
+                 input as hostile",
+            ),
+            Self::CpuTime { seconds } => {
+                write!(f, "it used up the {seconds} s of processor time of its sandbox; raise `cpu_time`")
+            }
+            Self::Memory { bytes } => {
+                write!(f, "it reached the {bytes} bytes of memory of its sandbox; raise `memory`")
+            }
+            Self::FileSize { bytes } => {
+                write!(f, "it wrote a file beyond the {bytes} bytes of its sandbox; raise `file_size`")
+            }
         }
     }
 }

@@ -46,6 +46,8 @@ kinds! {
     /// The worker was started but did not become ready: it exited, declined to start, or did not
     /// answer within the startup timeout.
     Startup = "IW_STARTUP", No;
+    /// The worker could not be confined as its host asked, or is not confined. It was not used.
+    Sandbox = "IW_SANDBOX", No;
     /// Host and worker do not match: their protocols, codecs, transports or services differ. Also:
     /// the host does not know the worker's token, or the peer speaks another protocol.
     Handshake = "IW_HANDSHAKE", No;

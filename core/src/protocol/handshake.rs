@@ -23,6 +23,7 @@
 //!     admission,
 //!     features,
 //!     host_services: Services::default(),
+//!     sandbox: None,
 //! };
 //! let worker = Identity { pid: 2, admission: Admission::WORKER, ..host.clone() };
 //!
@@ -78,6 +79,9 @@ pub struct Identity<'a> {
     pub features: Features,
     /// Services that a host offers to its worker, or that a worker requires of its host.
     pub host_services: Services,
+    /// Protections that confine a worker, as its host wrote them. `None` on a host, and in a worker
+    /// that is not confined.
+    pub sandbox: Option<&'a str>,
 }
 
 /// Rules that both sides of a connection keep, from their announcements in the handshake.
@@ -94,6 +98,8 @@ pub struct Terms {
     pub peer_features: Features,
     /// Services that the peer serves. Empty if it has announced none.
     pub peer_services: Services,
+    /// Protections that the peer has announced, of up to 1 KiB. The peer may lie.
+    pub peer_sandbox: Option<String>,
 }
 
 impl From<Limits> for Terms {
@@ -105,6 +111,7 @@ impl From<Limits> for Terms {
             peer_admission: None,
             peer_features: Features::default(),
             peer_services: Services::default(),
+            peer_sandbox: None,
         }
     }
 }
@@ -189,6 +196,7 @@ mod tests {
             admission: Admission::WORKER,
             features: Features::default(),
             host_services: Services::default(),
+            sandbox: None,
         }
     }
 

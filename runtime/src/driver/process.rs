@@ -12,6 +12,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::level_filters::LevelFilter;
 
 pub(super) use self::start_error::StartError;
+#[cfg(feature = "sandbox")]
+use super::confinement::{self, Confinement};
 use super::output::{Output, OutputReader, StandardStream};
 use super::scratch_dir::ScratchDir;
 use super::system::{ProcessGroup, running_program};
@@ -27,6 +29,8 @@ pub struct Process {
     scratch_dir: Option<ScratchDir>,
     /// Removal of the scratch directory.
     removal: Option<JoinHandle<()>>,
+    #[cfg(feature = "sandbox")]
+    confinement: Option<Confinement>,
 }
 
 impl Process {
@@ -44,7 +48,15 @@ impl Process {
     }
 
     fn spawn_in(program: &Program, launch: Launch, scratch_dir: Option<ScratchDir>) -> Result<Self, Error> {
-        let Launch { variable: (key, value), inheritance } = launch;
+        let Launch { variable: (key, value), inheritance, .. } = launch;
+        #[cfg(feature = "sandbox")]
+        let confinement = launch.sandbox.map(|sandbox| Confinement::plan(program, sandbox)).transpose()?;
+        #[cfg(feature = "sandbox")]
+        let mut command = match &confinement {
+            Some(confinement) => confinement.command(program),
+            None => running_program::command(program),
+        };
+        #[cfg(not(feature = "sandbox"))]
         let mut command = running_program::command(program);
         let events = events(program, inheritance.stdout.is_none());
         if program.clear_env {
@@ -79,6 +91,11 @@ impl Process {
             Some(events) => command.env(EVENTS_VARIABLE, events),
             None => command.env_remove(EVENTS_VARIABLE),
         };
+        #[cfg(feature = "sandbox")]
+        match &confinement {
+            Some(it) => it.pass(&mut command, program, scratch_dir.as_ref().map(ScratchDir::path))?,
+            None => confinement::forget(&mut command),
+        }
         // Listed last, to leave other threads little time to open a descriptor that the list lacks.
         let strays = if program.inherit_descriptors { None } else { stray_descriptors() };
         match strays {
@@ -87,6 +104,10 @@ impl Process {
         };
         let mut process = Self::supervise(&mut command, program).map_err(|error| error.describe(program))?;
         process.scratch_dir = scratch_dir;
+        #[cfg(feature = "sandbox")]
+        {
+            process.confinement = confinement;
+        }
         Ok(process)
     }
 
@@ -104,7 +125,15 @@ impl Process {
             Some(stderr) => Some(OutputReader::new(stderr, sink(program.stderr, StandardStream::Error)?)),
             None => None,
         };
-        Ok(Self { group, stdout, stderr, scratch_dir: None, removal: None })
+        Ok(Self {
+            group,
+            stdout,
+            stderr,
+            scratch_dir: None,
+            removal: None,
+            #[cfg(feature = "sandbox")]
+            confinement: None,
+        })
     }
 
     /// Reads the rest of the output. The group was killed, so only a process outside it can hold
@@ -180,6 +209,11 @@ impl Running for Process {
         Captured { stdout: tail(&self.stdout), stderr: tail(&self.stderr) }
     }
 
+    #[cfg(feature = "sandbox")]
+    fn sandbox(&self) -> Option<crate::sandbox::Report> {
+        self.confinement.as_ref().map(|confinement| confinement.report().clone())
+    }
+
     async fn last_words(&mut self) -> String {
         last_words::of(&self.captured().stderr()).to_owned()
     }
@@ -188,6 +222,10 @@ impl Running for Process {
         crash.stderr = self.last_words().await;
         crash.panic = panic_report::find(&self.captured().stderr(), crash.reason);
         crash.out_of_memory = self.group.was_oom_killed(crash.reason);
+        #[cfg(feature = "sandbox")]
+        if let Some(confinement) = &self.confinement {
+            confinement.explain(crash, &self.captured().stderr());
+        }
     }
 }
 

@@ -93,6 +93,12 @@ impl Driver for Thread {
     }
 
     fn start(&self, launch: Launch) -> Result<RunningThread, Error> {
+        #[cfg(feature = "sandbox")]
+        if launch.sandbox.is_some() {
+            let why = "it is a thread of its host; use a `Program`, or remove `.sandbox(..)`";
+            let text = format!("could not confine the worker {}: {why}", self.subject());
+            return Err(Error::new(ErrorKind::Sandbox, text));
+        }
         let (kill, killed) = oneshot::channel();
         let (end, ended) = watch::channel(None);
         let main = Arc::clone(&self.main);

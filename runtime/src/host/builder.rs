@@ -49,6 +49,8 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
             heartbeat: None,
             latency: Latency::default(),
             handshake: true,
+            #[cfg(feature = "sandbox")]
+            sandbox: None,
             startup: None,
         };
         let transport = driver.transport();
@@ -169,6 +171,16 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
         self
     }
 
+    /// Confines each process of the worker. Default: a worker has all rights of its user.
+    ///
+    /// [`spawn`](Self::spawn) fails with [`Sandbox`](ErrorKind::Sandbox) if a protection cannot be
+    /// had. With [`Attach`](crate::Attach), the worker must announce the protections already.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: crate::sandbox::Sandbox) -> Self {
+        self.settings.sandbox = Some(sandbox);
+        self
+    }
+
     /// Sets the generator of call ids. Default: [`SequentialIds`].
     pub fn ids(mut self, ids: impl TxIdGenerator) -> Self {
         self.ids = Arc::new(ids);
@@ -236,6 +248,11 @@ fn check(settings: &HostSettings) -> Result<(), Error> {
     settings.latency.check()?;
     if let Some(heartbeat) = settings.heartbeat {
         heartbeat.check()?;
+    }
+    #[cfg(feature = "sandbox")]
+    if settings.sandbox.is_some() && !settings.handshake {
+        let why = "the handshake shows if it is confined, and `without_handshake` skips that; remove one of the two";
+        return Err(Error::new(ErrorKind::Config, format!("could not confine the worker: {why}")));
     }
     if let (Some(service), false) = (settings.services.default_service(), settings.handshake) {
         let why = "the handshake carries it, and `without_handshake` skips that; remove one of the two";

@@ -14,6 +14,9 @@ pub(crate) struct HostSettings {
     pub(crate) on_timeout: OnTimeout,
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) latency: Latency,
+    /// Confinement of each process.
+    #[cfg(feature = "sandbox")]
+    pub(crate) sandbox: Option<crate::sandbox::Sandbox>,
     /// Encoded startup data, sent to each process.
     pub(crate) startup: Option<Bytes>,
 }

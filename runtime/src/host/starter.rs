@@ -17,6 +17,8 @@ use crate::connection::Link;
 use crate::driver::{Address, Driver, Running, in_parentheses};
 use crate::handshake::{self, HandshakeError};
 use crate::host::callbacks::Callbacks;
+#[cfg(feature = "sandbox")]
+use crate::host::confinement;
 use crate::host::settings::HostSettings;
 use crate::launch::Launch;
 use crate::timeouts::{EXIT_TIMEOUT, FINAL_READ_TIMEOUT, silent_for};
@@ -38,6 +40,8 @@ pub(crate) struct Started<P, T: Transport> {
     pub(crate) deferred_listener: Option<DeferredListener>,
     pub(crate) cleanup: Option<Cleanup>,
     pub(crate) address: Address,
+    #[cfg(feature = "sandbox")]
+    pub(crate) sandbox: crate::sandbox::Report,
 }
 
 /// Connection whose handshake has succeeded.
@@ -72,7 +76,10 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         let inheritance = bound.inheritance();
         let token = driver.token().map_or_else(|| RandomIds.next_id().to_string(), str::to_owned);
         let address = Address { place: inheritance.address.clone(), token };
-        let mut running = driver.start(Launch::new::<T, C>(inheritance, settings.handshake))?;
+        let launch = Launch::new::<T, C>(inheritance, settings.handshake);
+        #[cfg(feature = "sandbox")]
+        let launch = Launch { sandbox: settings.sandbox.clone(), ..launch };
+        let mut running = driver.start(launch)?;
         let token = address.token.clone();
         let connect = async move {
             let mut channel = bound.establish().await?;
@@ -92,9 +99,15 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
             () = silent_for(limit) => return Err(startup_timed_out(driver, running, limit).await),
         };
         match connected {
-            Ok((stream, deferred_listener, cleanup)) => {
-                Ok(Started { running, stream, deferred_listener, cleanup, address })
-            }
+            Ok((stream, deferred_listener, cleanup)) => Ok(Started {
+                #[cfg(feature = "sandbox")]
+                sandbox: confinement::confirm(driver, &running, settings.sandbox.as_ref(), &stream.terms)?,
+                running,
+                stream,
+                deferred_listener,
+                cleanup,
+                address,
+            }),
             Err(HandshakeError::Refused(error)) => Err(error),
             Err(HandshakeError::Declined(why)) => {
                 let pid = in_parentheses(running.pid());
@@ -169,7 +182,7 @@ async fn startup_timed_out<D: Driver>(driver: &D, mut running: D::Running, limit
         "was not ready within {limit:?} and was killed; it must call `serve`, or perform the handshake \
          in its language; `Timeouts::startup` sets the limit"
     );
-    startup_failed(driver, running, &why).await
+    startup_failed(driver, running, ErrorKind::Startup, &why).await
 }
 
 /// The connection ended before the handshake, so the process has exited or is about to.
@@ -185,19 +198,24 @@ async fn exited_during_startup<D: Driver>(
         );
         return Error::with_source(ErrorKind::Startup, text, error);
     }
-    let how = match timeout(EXIT_TIMEOUT, running.wait()).await {
-        Ok(ExitReason::Exited(0)) => "exited with code 0, probably without a call of `serve`,".to_owned(),
-        Ok(reason) => reason.to_string(),
-        Err(_) => ExitReason::Disconnected.to_string(),
+    let reason = timeout(EXIT_TIMEOUT, running.wait()).await.ok();
+    let how = match reason {
+        Some(ExitReason::Exited(0)) => "exited with code 0, probably without a call of `serve`,".to_owned(),
+        Some(reason) => reason.to_string(),
+        None => ExitReason::Disconnected.to_string(),
     };
-    startup_failed(driver, running, &format!("{how} before it was ready")).await
+    #[cfg(feature = "sandbox")]
+    let kind = confinement::kind_of_exit(running.sandbox().is_some(), reason);
+    #[cfg(not(feature = "sandbox"))]
+    let kind = ErrorKind::Startup;
+    startup_failed(driver, running, kind, &format!("{how} before it was ready")).await
 }
 
-async fn startup_failed<D: Driver>(driver: &D, mut running: D::Running, why: &str) -> Error {
+async fn startup_failed<D: Driver>(driver: &D, mut running: D::Running, kind: ErrorKind, why: &str) -> Error {
     let pid = in_parentheses(running.pid());
     let words = match running.last_words().await {
         words if words.is_empty() => String::new(),
         words => format!("; its last output:\n{words}"),
     };
-    Error::new(ErrorKind::Startup, format!("the worker {}{pid} {why}{words}", driver.subject()))
+    Error::new(kind, format!("the worker {}{pid} {why}{words}", driver.subject()))
 }

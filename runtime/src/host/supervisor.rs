@@ -53,6 +53,8 @@ pub(crate) async fn launch<D: Driver, C: Codec, T: Transport>(
         pid: started.running.pid(),
         address: started.address.clone(),
         captured: started.running.captured(),
+        #[cfg(feature = "sandbox")]
+        sandbox: started.sandbox.clone(),
     }));
     let first = Incarnation::new(starter, link.clone(), started);
     status.send_replace(Status::Active);

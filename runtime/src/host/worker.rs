@@ -64,6 +64,7 @@ impl<D: Driver, C: Codec, T: Transport, L: Layers, H: HostHandler> Builder<D, C,
     /// - `Startup`: the process exited, was not ready within the startup timeout, or could not use
     ///   its startup data.
     /// - `Handshake`: host and worker differ in protocol, codec, transport or service.
+    /// - `Sandbox`: the worker cannot be confined as its sandbox asks.
     pub async fn spawn(self) -> Result<Worker<L::Service<Link<C>>, T, D>, Error> {
         let (starter, layers, ids) = self.into_parts()?;
         let link = starter.link(ids);
@@ -140,6 +141,14 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         Pid<D>: ProcessId,
     {
         self.shared.supervisor.identity().captured.stderr()
+    }
+
+    /// Report of what confines the worker, as its [sandbox](crate::Builder::sandbox) asks. Without
+    /// one, all protections are disabled. For an [attached](crate::Attach) worker, it says what the
+    /// worker announces.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(&self) -> crate::sandbox::Report {
+        self.shared.supervisor.identity().sandbox
     }
 
     /// Watches the worker's lifecycle state:

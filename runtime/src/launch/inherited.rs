@@ -23,7 +23,7 @@ impl Inherited {
     /// `Startup` if no host started this process or thread as a worker.
     pub(crate) fn take() -> Result<Self, Error> {
         let (host, local, is_process) = match THREAD_LAUNCH.take() {
-            Some(Launch { variable: (variable, value), inheritance }) => {
+            Some(Launch { variable: (variable, value), inheritance, .. }) => {
                 let host = system::host_info(variable, &value).or_else(|| HostInfo::parse(&value).map(Ok));
                 (host, inheritance.local, false)
             }

@@ -240,6 +240,12 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
         Self { worker: self.worker.on_timeout(policy), ..self }
     }
 
+    /// Confines each worker, as [`Builder::sandbox`] does.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(self, sandbox: crate::sandbox::Sandbox) -> Self {
+        Self { worker: self.worker.sandbox(sandbox), ..self }
+    }
+
     /// Sets the heartbeat of each worker, as [`Builder::heartbeat`] does.
     pub fn heartbeat(self, heartbeat: Heartbeat) -> Self {
         Self { worker: self.worker.heartbeat(heartbeat), ..self }

@@ -13,6 +13,7 @@ use std::os::fd::AsRawFd;
 use super::sys::channel_ends::{self, Streams, has_id};
 use super::sys::stray_descriptors;
 use super::{NamedPipe, SocketPair, Stdio, UnixSocket, named_pipe, stdio, unix_socket};
+use crate::started::{self, LAUNCHER_VARIABLE};
 use crate::{CHANNEL_VARIABLE, STRAY_DESCRIPTORS_VARIABLE, Transport};
 
 // SAFETY: this section holds functions that the loader calls one after the other. It passes
@@ -26,6 +27,13 @@ use crate::{CHANNEL_VARIABLE, STRAY_DESCRIPTORS_VARIABLE, Transport};
 static PREPARE: extern "C" fn() = prepare;
 
 extern "C" fn prepare() {
+    if variable(LAUNCHER_VARIABLE).is_some() {
+        // Another program gets the channel.
+        started::set();
+        close_strays();
+        leave_terminal();
+        return;
+    }
     let Some(channel) = variable(CHANNEL_VARIABLE) else { return };
     let Some((transport, address)) = channel.split_once(':') else { return };
     let streams = match transport {
@@ -36,14 +44,19 @@ extern "C" fn prepare() {
         _ => return,
     };
     channel_ends::capture(address, streams);
+    started::set();
     // The variable stays set: removing it would race with other threads if this library is loaded
     // late. A process that the worker starts ignores it, because it has not inherited the channel.
-    if let Some(list) = variable(STRAY_DESCRIPTORS_VARIABLE) {
-        stray_descriptors::close_listed(&list);
-    }
+    close_strays();
     leave_terminal();
     #[cfg(target_os = "linux")]
     continue_when_orphaned();
+}
+
+fn close_strays() {
+    if let Some(list) = variable(STRAY_DESCRIPTORS_VARIABLE) {
+        stray_descriptors::close_listed(&list);
+    }
 }
 
 /// Gives up the controlling terminal. The host starts a worker in a background process group, which

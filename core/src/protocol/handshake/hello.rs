@@ -12,6 +12,9 @@ use crate::{Error, ErrorKind, Limits, Schema, Services};
 /// Version of the protocol. It changes only with an incompatible change.
 const PROTOCOL: u32 = 1;
 
+/// Longest announcement of a sandbox. A longer one counts as none.
+const MAX_SANDBOX_BYTES: usize = 1 << 10;
+
 /// Hello line of one side. A receiver ignores unknown keys.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Hello<'a> {
@@ -56,6 +59,9 @@ pub(super) struct Hello<'a> {
     /// Further services of the same kind. Ignored without `host_service`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     host_services: Vec<Schema>,
+    /// Protections that confine the worker.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    sandbox: Option<Cow<'a, str>>,
     /// Length in bytes of the startup data that follows the host's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) startup: Option<usize>,
@@ -86,6 +92,7 @@ impl<'a> Hello<'a> {
             features: identity.features.names().map(Cow::from).collect(),
             host_service,
             host_services,
+            sandbox: identity.sandbox.map(Cow::from),
             startup: None,
             declined: None,
             messages: None,
@@ -117,6 +124,11 @@ impl<'a> Hello<'a> {
             peer_admission: self.admission.map(Admission::at_least_one),
             peer_features: Features::of(self.features.iter().map(AsRef::as_ref)),
             peer_services: services,
+            peer_sandbox: self
+                .sandbox
+                .as_deref()
+                .filter(|it| it.len() <= MAX_SANDBOX_BYTES)
+                .map(str::to_owned),
         }
     }
 

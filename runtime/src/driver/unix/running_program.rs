@@ -41,6 +41,9 @@ pub(in crate::driver) fn command(program: &Program) -> Command {
     Command::new(&program.path)
 }
 
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
+pub(in crate::driver) use linux::RUNNING;
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::ffi::OsStr;
@@ -48,8 +51,8 @@ mod linux {
     use std::path::{Path, PathBuf};
 
     /// Link to the running program. The new process resolves it before it replaces its own program.
-    /// Used only if the file is gone: under an emulator or Valgrind, it links to that.
-    pub(super) const RUNNING: &str = "/proc/self/exe";
+    /// Used only in a sandbox or if the file is gone: under an emulator or Valgrind, it links to that.
+    pub(in crate::driver) const RUNNING: &str = "/proc/self/exe";
 
     /// Returns the path of a file that was replaced or removed. The kernel marks it.
     pub(super) fn replaced(path: &Path) -> Option<PathBuf> {

@@ -88,6 +88,8 @@ pub(crate) struct Identity<I> {
     pub(crate) pid: I,
     pub(crate) address: Address,
     pub(crate) captured: Captured,
+    #[cfg(feature = "sandbox")]
+    pub(crate) sandbox: crate::sandbox::Report,
 }
 
 /// Handle of a supervisor task.

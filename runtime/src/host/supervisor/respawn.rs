@@ -69,7 +69,13 @@ impl<D: Driver, C: Codec, T: Transport> Supervisor<D, C, T> {
     /// Continues with a new process.
     fn install(&mut self, started: Started<D::Running, T>) -> Incarnation<D, C, T> {
         let (pid, captured) = (started.running.pid(), started.running.captured());
-        let identity = Identity { pid, address: started.address.clone(), captured };
+        let identity = Identity {
+            pid,
+            address: started.address.clone(),
+            captured,
+            #[cfg(feature = "sandbox")]
+            sandbox: started.sandbox.clone(),
+        };
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
         // The status changes before the waiting calls continue: a caller that received an answer
         // must see that the worker is active.

@@ -1,0 +1,291 @@
+//! The filter of system calls for a policy.
+
+use std::collections::BTreeMap;
+
+use seccompiler::sock_filter;
+
+use super::assembler::{Condition, Refusal, Verdict, assemble, coalesce};
+use super::calls::{self, Call};
+use super::policy_text::Policy;
+use crate::sandbox::protection::Protection;
+
+/// Protections that a filter enforces, at least in part.
+pub(super) const FILTERED: &[Protection] = &[
+    Protection::FileRead,
+    Protection::FileWrite,
+    Protection::Execute,
+    Protection::NewCode,
+    Protection::Tcp,
+    Protection::Udp,
+    Protection::AbstractSockets,
+    Protection::PathSockets,
+    Protection::Signals,
+    Protection::Ptrace,
+    Protection::Processes,
+    Protection::Memory,
+    Protection::Namespaces,
+    Protection::KernelSurface,
+];
+
+pub(super) const NETWORK: &[Protection] =
+    &[Protection::Tcp, Protection::Udp, Protection::AbstractSockets, Protection::PathSockets];
+
+/// Time at which a filter is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// In the program of the worker, which is loaded.
+    Whole,
+    /// Before a launcher executes the program of the worker, which must be loaded.
+    BeforeExec,
+    /// In the program of the worker, after a launcher has executed it.
+    AfterExec,
+}
+
+const PROT_WRITE: u32 = 2;
+const PROT_EXEC: u32 = 4;
+const CLONE_THREAD: u32 = 0x0001_0000;
+/// The flags of `clone` for namespaces: time, mount, cgroup, UTS, IPC, user, PID and network.
+const CLONE_NAMESPACES: u32 = 0x7e02_0080;
+const SIGSYS: u32 = 31;
+const SOCK_STREAM: u32 = 1;
+const SOCK_TYPE: u32 = 0xf;
+const AF_UNIX: u32 = 1;
+const AF_INET: u32 = 2;
+const AF_INET6: u32 = 10;
+const AF_NETLINK: u32 = 16;
+const PR_SET_DUMPABLE: u32 = 4;
+const PR_SET_MM: u32 = 35;
+const PR_SET_PTRACER: u32 = 0x5961_6d61;
+/// Commands of `ioctl` that type into a terminal, name a process for signals, or change a file:
+/// `TIOCSTI`, `TIOCLINUX`, `FIOSETOWN`, `SIOCSPGRP`, `FS_IOC_SETFLAGS`, `FS_IOC_FSSETXATTR`.
+const REFUSED_IOCTLS: [u32; 6] = [0x5412, 0x541c, 0x8901, 0x8902, 0x4008_6602, 0x401c_5820];
+/// Commands of `fcntl` that name a process for signals: `F_SETOWN`, `F_SETSIG`, `F_SETOWN_EX`.
+const REFUSED_FCNTLS: [u32; 3] = [8, 10, 15];
+
+/// Returns the filter for the process `pid`. `None` if the policy needs none, or this processor has
+/// no list of system calls.
+pub(super) fn build(policy: &Policy, stage: Stage, pid: u32) -> Option<Vec<sock_filter>> {
+    let architecture = calls::ARCHITECTURE?;
+    if !FILTERED.iter().any(|&protection| policy.has(protection)) {
+        return None;
+    }
+    let rules = Rules { policy, stage, pid, verdicts: BTreeMap::new() };
+    let refusal = if policy.kills { Refusal::Trap } else { Refusal::Errno };
+    Some(assemble(architecture, &rules.verdicts(), refusal))
+}
+
+/// Builder of the verdicts of a filter.
+struct Rules<'a> {
+    policy: &'a Policy,
+    stage: Stage,
+    pid: u32,
+    verdicts: BTreeMap<u32, Verdict>,
+}
+
+impl Rules<'_> {
+    /// Verdicts by number, without neighbors that are equal.
+    fn verdicts(mut self) -> Vec<(u32, Verdict)> {
+        let is_listed_only = self.policy.has(Protection::KernelSurface) && self.stage != Stage::AfterExec;
+        if self.stage != Stage::AfterExec {
+            self.add_lists();
+            self.add_processes();
+            self.add_sockets();
+            self.add_descriptors();
+        }
+        self.add_code();
+        let (other, newer) = match is_listed_only {
+            true => (Verdict::Refuse, Verdict::Unknown),
+            false => (Verdict::Allow, Verdict::Allow),
+        };
+        let known = (0..=calls::MAX_NUMBER)
+            .map(|number| (number, self.verdicts.remove(&number).unwrap_or_else(|| other.clone())));
+        coalesce(known.chain([(calls::MAX_NUMBER + 1, newer)]))
+    }
+
+    fn set(&mut self, number: i64, verdict: Verdict) {
+        if let Ok(number) = u32::try_from(number) {
+            self.verdicts.insert(number, verdict);
+        }
+    }
+
+    fn set_all(&mut self, lists: &[&[Call]], verdict: &Verdict) {
+        for (_, number) in lists.iter().copied().flatten() {
+            self.set(*number, verdict.clone());
+        }
+    }
+
+    /// Refuses these calls if the policy has the protection.
+    fn refuse_for(&mut self, protection: Protection, lists: &[&[Call]]) {
+        let verdict = if self.policy.has(protection) { Verdict::Refuse } else { Verdict::Allow };
+        self.set_all(lists, &verdict);
+    }
+
+    fn add_lists(&mut self) {
+        self.set_all(&[calls::ORDINARY, calls::ORDINARY_X86], &Verdict::Allow);
+        self.refuse_for(Protection::FileWrite, &[calls::FILE_CHANGES, calls::FILE_CHANGES_X86]);
+        self.refuse_for(Protection::FileRead, &[calls::FILE_WATCHES, calls::FILE_WATCHES_X86]);
+        self.refuse_for(Protection::Ptrace, &[calls::PTRACE]);
+        self.refuse_for(Protection::Namespaces, &[calls::NAMESPACES]);
+        self.refuse_for(Protection::Capabilities, &[calls::CREDENTIALS]);
+        self.refuse_for(Protection::Memory, &[calls::MEMORY_FILES]);
+        // Loads the program of the worker.
+        self.set_all(&[calls::EXECUTE], &Verdict::Allow);
+    }
+
+    /// Processes and signals. The process has no children if it may start none, and may then signal
+    /// and change itself alone. If it may, Landlock confines its signals.
+    fn add_processes(&mut self) {
+        let policy = self.policy;
+        let (no_processes, no_namespaces) =
+            (policy.has(Protection::Processes), policy.has(Protection::Namespaces));
+        self.refuse_for(Protection::Processes, &[calls::FORK_X86]);
+        let mut flags = Vec::new();
+        if no_processes {
+            flags.push(Condition::bits(0, CLONE_THREAD, CLONE_THREAD));
+        }
+        if no_namespaces {
+            flags.push(Condition::bits(0, CLONE_NAMESPACES, 0));
+        }
+        self.set(libc::SYS_clone, Verdict::AllowIf(vec![flags]));
+        // Its flags are in memory, which a filter cannot read. The C library then uses `clone`.
+        let clone3 = if no_processes || no_namespaces { Verdict::Unknown } else { Verdict::Allow };
+        self.set(libc::SYS_clone3, clone3);
+
+        let is_itself_only = policy.has(Protection::Signals) && no_processes;
+        let itself = |argument, others: &[u32]| {
+            let ids = others.iter().copied().chain([self.pid]);
+            Verdict::AllowIf(ids.map(|id| vec![Condition::is(argument, id)]).collect())
+        };
+        let group = self.pid.wrapping_neg();
+        let by_process = [
+            (libc::SYS_kill, itself(0, &[0, group])),
+            (libc::SYS_tgkill, itself(0, &[])),
+            (libc::SYS_rt_sigqueueinfo, itself(0, &[])),
+            (libc::SYS_rt_tgsigqueueinfo, itself(0, &[])),
+            (libc::SYS_prlimit64, itself(0, &[0])),
+            (libc::SYS_sched_setaffinity, itself(0, &[0])),
+            (libc::SYS_sched_setattr, itself(0, &[0])),
+            (libc::SYS_sched_setparam, itself(0, &[0])),
+            (libc::SYS_sched_setscheduler, itself(0, &[0])),
+            (libc::SYS_setpriority, self.itself_of_kind(0)),
+            (libc::SYS_ioprio_set, self.itself_of_kind(1)),
+            (libc::SYS_ioprio_get, Verdict::Allow),
+        ];
+        for (number, verdict) in by_process {
+            self.set(number, if is_itself_only { verdict } else { Verdict::Allow });
+        }
+        self.set_all(&[calls::SIGNALS], if is_itself_only { &Verdict::Refuse } else { &Verdict::Allow });
+        if policy.has(Protection::Signals) && !no_processes {
+            // Landlock does not confine these, and they need no permission between processes of a user.
+            for number in [libc::SYS_prlimit64, libc::SYS_setpriority, libc::SYS_ioprio_set] {
+                let verdict = match number {
+                    libc::SYS_prlimit64 => Verdict::AllowIf(vec![vec![Condition::is(0, 0)]]),
+                    _ => Verdict::Refuse,
+                };
+                self.set(number, verdict);
+            }
+            for number in [
+                libc::SYS_sched_setaffinity,
+                libc::SYS_sched_setattr,
+                libc::SYS_sched_setparam,
+                libc::SYS_sched_setscheduler,
+            ] {
+                self.set(number, Verdict::AllowIf(vec![vec![Condition::is(0, 0)]]));
+            }
+        }
+    }
+
+    /// Verdict of a call that names the kind of an id first: `kind` means a process.
+    fn itself_of_kind(&self, kind: u32) -> Verdict {
+        let id = |id| vec![Condition::is(0, kind), Condition::is(1, id)];
+        Verdict::AllowIf(vec![id(0), id(self.pid)])
+    }
+
+    fn add_sockets(&mut self) {
+        let policy = self.policy;
+        let is_offline = NETWORK.iter().all(|&protection| policy.has(protection));
+        self.set_all(&[calls::CONNECT], if is_offline { &Verdict::Refuse } else { &Verdict::Allow });
+        let stream = Condition::bits(1, SOCK_TYPE, SOCK_STREAM);
+        let mut allowed = Vec::new();
+        for family in [AF_INET, AF_INET6] {
+            if !policy.has(Protection::Tcp) {
+                allowed.push(vec![Condition::is(0, family), stream]);
+            }
+            if !policy.has(Protection::Udp) {
+                allowed.push(vec![Condition::is(0, family), Condition { is_equal: false, ..stream }]);
+            }
+        }
+        if !policy.has(Protection::Udp) {
+            allowed.push(vec![Condition::is(0, AF_NETLINK)]);
+        }
+        let no_named = [Protection::AbstractSockets, Protection::PathSockets].map(|it| policy.has(it));
+        if no_named != [true; 2] {
+            allowed.push(vec![Condition::is(0, AF_UNIX)]);
+        }
+        let socket = match NETWORK.iter().any(|&protection| policy.has(protection)) {
+            true => Verdict::AllowIf(allowed),
+            false => Verdict::Allow,
+        };
+        self.set(libc::SYS_socket, socket);
+        // A datagram socket of a pair can send to any other one.
+        let pair = vec![Condition::is(0, AF_UNIX), stream];
+        let pair = if no_named == [false; 2] { Verdict::Allow } else { Verdict::AllowIf(vec![pair]) };
+        self.set(libc::SYS_socketpair, pair);
+    }
+
+    fn add_descriptors(&mut self) {
+        let refused = |argument, values: &[u32]| {
+            Verdict::AllowIf(vec![values.iter().map(|&value| Condition::is_not(argument, value)).collect()])
+        };
+        let (terminals, files) = REFUSED_IOCTLS.split_at(4);
+        let mut ioctls = Vec::new();
+        if self.policy.has(Protection::Signals) {
+            ioctls.extend(terminals);
+        }
+        if self.policy.has(Protection::FileWrite) {
+            ioctls.extend(files);
+        }
+        self.set(libc::SYS_ioctl, refused(1, &ioctls));
+        let fcntls: &[u32] = if self.policy.has(Protection::Signals) { &REFUSED_FCNTLS } else { &[] };
+        self.set(libc::SYS_fcntl, refused(1, fcntls));
+    }
+
+    /// Executable memory, programs, and what a filter of the program itself adds.
+    fn add_code(&mut self) {
+        let policy = self.policy;
+        let is_loaded = self.stage != Stage::BeforeExec;
+        if policy.has(Protection::NewCode) {
+            let data = vec![Condition::bits(2, PROT_EXEC, 0)];
+            let file_code = vec![Condition::bits(2, PROT_WRITE, 0)];
+            let mmap = if is_loaded { vec![data.clone()] } else { vec![data.clone(), file_code] };
+            self.set(libc::SYS_mmap, Verdict::AllowIf(mmap));
+            for number in [libc::SYS_mprotect, libc::SYS_pkey_mprotect] {
+                self.set(number, Verdict::AllowIf(vec![data.clone()]));
+            }
+            // `READ_IMPLIES_EXEC` would make all memory executable.
+            let unchanged = [0, u32::MAX].map(|persona| vec![Condition::is(0, persona)]);
+            self.set(libc::SYS_personality, Verdict::AllowIf(unchanged.to_vec()));
+        } else {
+            for number in [libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_pkey_mprotect] {
+                self.set(number, Verdict::Allow);
+            }
+        }
+        if is_loaded && policy.has(Protection::Execute) && !policy.may_execute() {
+            self.set_all(&[calls::EXECUTE], &Verdict::Refuse);
+        }
+        let mut prctls = vec![Condition::is_not(0, PR_SET_MM)];
+        if policy.has(Protection::Ptrace) {
+            prctls.push(Condition::is_not(0, PR_SET_PTRACER));
+        }
+        if is_loaded && policy.has(Protection::CoreDumps) {
+            prctls.push(Condition::is_not(0, PR_SET_DUMPABLE));
+        }
+        self.set(libc::SYS_prctl, Verdict::AllowIf(vec![prctls]));
+        // The handler that names the refused call stays.
+        let handlers = match is_loaded && policy.kills {
+            true => Verdict::AllowIf(vec![vec![Condition::is_not(0, SIGSYS)]]),
+            false => Verdict::Allow,
+        };
+        self.set(libc::SYS_rt_sigaction, handlers);
+    }
+}

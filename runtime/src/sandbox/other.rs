@@ -1,0 +1,10 @@
+//! Systems without a sandbox. Every protection that is asked for is unavailable.
+
+use std::convert::Infallible;
+
+use super::plan::unavailable;
+use super::{Report, Sandbox, Way};
+
+pub(super) fn plan(sandbox: &Sandbox, _: Way) -> Report {
+    unavailable(sandbox, "this library can confine workers only on Linux")
+}
