@@ -13,4 +13,4 @@
 //! # }
 //! ```
 
-pub use isolated_workers_runtime::sandbox::{Protection, Report, Row, Sandbox, State};
+pub use isolated_workers_runtime::sandbox::{Protection, ProtectionState, Report, Row, Sandbox};

@@ -16,6 +16,8 @@ mod policy;
 mod protection;
 mod report;
 
+use isolated_workers_core::Error;
+
 #[cfg(target_os = "linux")]
 use self::linux as system;
 #[cfg(target_os = "linux")]
@@ -29,7 +31,7 @@ pub(crate) use self::plan::{announced, confirm, unconfined};
 pub(crate) use self::policy::Limits;
 pub use self::policy::Sandbox;
 pub use self::protection::Protection;
-pub use self::report::{Report, Row, State};
+pub use self::report::{ProtectionState, Report, Row};
 
 /// Way in which a process is confined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +43,19 @@ pub(crate) enum Way {
 }
 
 impl Sandbox {
+    /// Returns the report of a worker that is the program of this process, without starting it.
+    ///
+    /// # Errors
+    /// `Sandbox` if a protection that this sandbox asks for cannot be had.
+    pub fn check(&self) -> Result<Report, Error> {
+        self.planned(Way::Own, "a worker")
+    }
+
     /// Plans the protections of a worker, and checks that it has those that must be had.
     ///
     /// # Errors
     /// `Sandbox`, which names what is missing.
-    pub(crate) fn planned(&self, way: Way, subject: &str) -> Result<Report, isolated_workers_core::Error> {
+    pub(crate) fn planned(&self, way: Way, subject: &str) -> Result<Report, Error> {
         let report = system::plan(self, way);
         plan::check(self, &report, subject)?;
         Ok(report)

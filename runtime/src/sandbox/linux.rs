@@ -21,7 +21,7 @@ pub(crate) use self::pre_main::{EXIT_CODE, announcement};
 pub(super) use self::rows::plan;
 pub(crate) use self::verify::verify;
 use super::Sandbox;
-use crate::sandbox::report::{Report, State};
+use crate::sandbox::report::{ProtectionState, Report};
 
 /// Returns the policy of a process, as the report plans it. `program` is executed by a launcher, and
 /// `scratch_dir` is the private directory of the process.
@@ -43,9 +43,9 @@ pub(crate) fn policy(
     };
     for row in report.rows() {
         match row.state {
-            State::Active => policy.protections.insert(row.protection),
-            State::Degraded => policy.partly.insert(row.protection),
-            State::Disabled | State::Unavailable => {}
+            ProtectionState::Active => policy.protections.insert(row.protection),
+            ProtectionState::Degraded => policy.partly.insert(row.protection),
+            ProtectionState::Disabled | ProtectionState::Unavailable => {}
         }
     }
     let interpreters = program.map(interpreter::all).unwrap_or_default();

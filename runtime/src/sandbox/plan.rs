@@ -3,7 +3,7 @@
 use isolated_workers_core::{Error, ErrorKind};
 
 use super::protection::{Protection, ProtectionSet};
-use super::report::{Report, Row, State};
+use super::report::{ProtectionState, Report, Row};
 use super::{Sandbox, announcement};
 
 /// Protection that a program adds itself after it was executed by a launcher.
@@ -15,10 +15,10 @@ pub(super) const ADDED_BY_PROGRAM: Protection = Protection::NewCode;
 /// `Sandbox`, which names what is missing.
 pub(super) fn check(sandbox: &Sandbox, planned: &Report, subject: &str) -> Result<(), Error> {
     let is_missing = |row: &&Row| {
-        matches!(row.state, State::Degraded | State::Unavailable)
+        matches!(row.state, ProtectionState::Degraded | ProtectionState::Unavailable)
             && sandbox.is_required(row.protection)
             // Decided by the handshake.
-            && !(row.protection == ADDED_BY_PROGRAM && row.state == State::Degraded)
+            && !(row.protection == ADDED_BY_PROGRAM && row.state == ProtectionState::Degraded)
     };
     missing(planned.rows().iter().filter(is_missing), subject)
 }
@@ -41,12 +41,13 @@ pub(crate) fn confirm(
 ) -> Result<Report, Error> {
     let Some(mut report) = planned else {
         let report = self::announced(announced);
-        let lacking = |row: &&Row| row.state != State::Active && sandbox.is_required(row.protection);
+        let lacking =
+            |row: &&Row| row.state != ProtectionState::Active && sandbox.is_required(row.protection);
         missing(report.rows().iter().filter(lacking), subject)?;
         return Ok(report);
     };
     let announced = announced.map(announcement::read);
-    let is_launched = report.state(ADDED_BY_PROGRAM) == State::Degraded;
+    let is_launched = report.state(ADDED_BY_PROGRAM) == ProtectionState::Degraded;
     match announced {
         Some(announced) => {
             if is_launched && announced.contains(ADDED_BY_PROGRAM) {
@@ -60,7 +61,7 @@ pub(crate) fn confirm(
         None if is_launched => {}
         None => return Err(unconfined(subject, "its program has not confined itself")),
     }
-    let lacking = |row: &&Row| row.state == State::Degraded && sandbox.is_required(row.protection);
+    let lacking = |row: &&Row| row.state == ProtectionState::Degraded && sandbox.is_required(row.protection);
     missing(report.rows().iter().filter(lacking), subject)?;
     Ok(report)
 }

@@ -2,10 +2,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use isolated_workers_core::Error;
-
 use super::protection::{Protection, ProtectionSet};
-use super::{Report, Way, plan, system};
 
 /// Confinement of a worker process, set by `Worker::builder(..).sandbox(..)` or that of a pool.
 ///
@@ -203,16 +200,6 @@ impl Sandbox {
     pub fn kill_on_violation(mut self) -> Self {
         self.kills = true;
         self
-    }
-
-    /// Returns the report of a worker that is the program of this process, without starting it.
-    ///
-    /// # Errors
-    /// `Sandbox` if a protection that this sandbox asks for cannot be had.
-    pub fn check(&self) -> Result<Report, Error> {
-        let report = system::plan(self, Way::Own);
-        plan::check(self, &report, "a worker")?;
-        Ok(report)
     }
 
     /// Protections that are asked for and must be had.

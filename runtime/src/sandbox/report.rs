@@ -21,18 +21,18 @@ pub struct Report {
 pub struct Row {
     /// The protection.
     pub protection: Protection,
-    /// State of the protection.
-    pub state: State,
+    /// ProtectionState of the protection.
+    pub state: ProtectionState,
     /// Mechanism of the system that enforces it. Empty if none does.
     pub by: Cow<'static, str>,
     /// Reason for any other state than `Active`. Otherwise empty.
     pub why: Cow<'static, str>,
 }
 
-/// State of a protection.
+/// ProtectionState of a protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum State {
+pub enum ProtectionState {
     /// The system enforces it.
     Active,
     /// The system enforces a part of it.
@@ -43,7 +43,7 @@ pub enum State {
     Unavailable,
 }
 
-impl State {
+impl ProtectionState {
     /// Name in the table.
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for ProtectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -63,7 +63,7 @@ impl fmt::Display for State {
 
 impl Row {
     pub(super) fn active(protection: Protection, by: impl Into<Cow<'static, str>>) -> Self {
-        Self { protection, state: State::Active, by: by.into(), why: Cow::Borrowed("") }
+        Self { protection, state: ProtectionState::Active, by: by.into(), why: Cow::Borrowed("") }
     }
 
     pub(super) fn degraded(
@@ -71,15 +71,15 @@ impl Row {
         by: impl Into<Cow<'static, str>>,
         why: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { protection, state: State::Degraded, by: by.into(), why: why.into() }
+        Self { protection, state: ProtectionState::Degraded, by: by.into(), why: why.into() }
     }
 
     pub(super) fn disabled(protection: Protection, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { protection, state: State::Disabled, by: Cow::Borrowed(""), why: why.into() }
+        Self { protection, state: ProtectionState::Disabled, by: Cow::Borrowed(""), why: why.into() }
     }
 
     pub(super) fn unavailable(protection: Protection, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { protection, state: State::Unavailable, by: Cow::Borrowed(""), why: why.into() }
+        Self { protection, state: ProtectionState::Unavailable, by: Cow::Borrowed(""), why: why.into() }
     }
 }
 
@@ -108,14 +108,14 @@ impl Report {
         &self.rows
     }
 
-    /// State of a protection.
-    pub fn state(&self, protection: Protection) -> State {
+    /// ProtectionState of a protection.
+    pub fn state(&self, protection: Protection) -> ProtectionState {
         self.rows[protection as usize].state
     }
 
     /// Returns `true` if the system enforces the protection as a whole.
     pub fn is_active(&self, protection: Protection) -> bool {
-        self.state(protection) == State::Active
+        self.state(protection) == ProtectionState::Active
     }
 
     pub(super) fn row_mut(&mut self, protection: Protection) -> &mut Row {
@@ -124,7 +124,7 @@ impl Report {
 
     /// Protections that are active.
     pub(crate) fn active(&self) -> ProtectionSet {
-        let active = self.rows.iter().filter(|row| row.state == State::Active);
+        let active = self.rows.iter().filter(|row| row.state == ProtectionState::Active);
         ProtectionSet::of(&active.map(|row| row.protection).collect::<Vec<_>>())
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Condition {
 
 /// Action of the kernel for refused calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RefusedCalls {
     Errno,
     Trap,
 }
@@ -56,7 +56,11 @@ const ARGUMENTS_AT: u32 = 16;
 
 /// Assembles a filter for one architecture. `verdicts` are sorted by the numbers from which they
 /// apply, up to the next one, and begin with 0. A call of another architecture ends the process.
-pub(super) fn assemble(architecture: u32, verdicts: &[(u32, Verdict)], refusal: Refusal) -> Vec<sock_filter> {
+pub(super) fn assemble(
+    architecture: u32,
+    verdicts: &[(u32, Verdict)],
+    refusal: RefusedCalls,
+) -> Vec<sock_filter> {
     let mut filter = vec![
         instruction(LOAD, 0, 0, ARCHITECTURE_AT),
         instruction(JUMP_IF_EQUAL, 1, 0, architecture),
@@ -78,7 +82,7 @@ pub(super) fn coalesce(verdicts: impl Iterator<Item = (u32, Verdict)>) -> Vec<(u
     ranges
 }
 
-fn tree(verdicts: &[(u32, Verdict)], refusal: Refusal) -> Vec<sock_filter> {
+fn tree(verdicts: &[(u32, Verdict)], refusal: RefusedCalls) -> Vec<sock_filter> {
     if let [(_, verdict)] = verdicts {
         return leaf(verdict, refusal);
     }
@@ -92,10 +96,10 @@ fn tree(verdicts: &[(u32, Verdict)], refusal: Refusal) -> Vec<sock_filter> {
     branch
 }
 
-fn leaf(verdict: &Verdict, refusal: Refusal) -> Vec<sock_filter> {
+fn leaf(verdict: &Verdict, refusal: RefusedCalls) -> Vec<sock_filter> {
     let refuse = match refusal {
-        Refusal::Errno => ERRNO | EPERM,
-        Refusal::Trap => TRAP,
+        RefusedCalls::Errno => ERRNO | EPERM,
+        RefusedCalls::Trap => TRAP,
     };
     let code = match verdict {
         Verdict::Allow => ALLOW,
@@ -202,7 +206,7 @@ pub(super) mod tests {
             _ => even.clone(),
         };
         let verdicts = coalesce((0..600).map(|number| (number, verdict(number))));
-        for (refusal, refused) in [(Refusal::Errno, ERRNO | EPERM), (Refusal::Trap, TRAP)] {
+        for (refusal, refused) in [(RefusedCalls::Errno, ERRNO | EPERM), (RefusedCalls::Trap, TRAP)] {
             let filter = assemble(7, &verdicts, refusal);
             assert!(filter.len() < 4096, "the kernel accepts no longer filter");
             for number in 0..600 {

@@ -88,7 +88,7 @@ pub(super) fn restrict(policy: &Policy, program: Option<&Path>) -> Result<(), St
     let abi = ABIS[usize::from(policy.landlock.min(MAX_LANDLOCK)) - 1];
     let rights = Rights::of(policy, abi);
     let ruleset = rights.ruleset(policy, abi).map_err(|error| failed("prepare Landlock", &error))?;
-    let mut rules = Rules { ruleset: Some(ruleset), rights };
+    let mut rules = PathRules { ruleset: Some(ruleset), rights };
     for path in READABLE {
         rules.add_if_present(path, Access::Read)?;
     }
@@ -157,13 +157,13 @@ impl Rights {
     }
 }
 
-struct Rules {
+struct PathRules {
     /// `None` while a rule is added.
     ruleset: Option<RulesetCreated>,
     rights: Rights,
 }
 
-impl Rules {
+impl PathRules {
     fn add_if_present(&mut self, path: &str, access: Access) -> Result<(), String> {
         match PathFd::new(path) {
             Ok(descriptor) => self.add_descriptor(Path::new(path), descriptor, access),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use seccompiler::sock_filter;
 
-use super::assembler::{Condition, Refusal, Verdict, assemble, coalesce};
+use super::assembler::{Condition, RefusedCalls, Verdict, assemble, coalesce};
 use super::calls::{self, Call};
 use super::policy_text::Policy;
 use crate::sandbox::protection::Protection;
@@ -69,20 +69,20 @@ pub(super) fn build(policy: &Policy, stage: Stage, pid: u32) -> Option<Vec<sock_
     if !FILTERED.iter().any(|&protection| policy.has(protection)) {
         return None;
     }
-    let rules = Rules { policy, stage, pid, verdicts: BTreeMap::new() };
-    let refusal = if policy.kills { Refusal::Trap } else { Refusal::Errno };
+    let rules = FilterRules { policy, stage, pid, verdicts: BTreeMap::new() };
+    let refusal = if policy.kills { RefusedCalls::Trap } else { RefusedCalls::Errno };
     Some(assemble(architecture, &rules.verdicts(), refusal))
 }
 
 /// Builder of the verdicts of a filter.
-struct Rules<'a> {
+struct FilterRules<'a> {
     policy: &'a Policy,
     stage: Stage,
     pid: u32,
     verdicts: BTreeMap<u32, Verdict>,
 }
 
-impl Rules<'_> {
+impl FilterRules<'_> {
     /// Verdicts by number, without neighbors that are equal.
     fn verdicts(mut self) -> Vec<(u32, Verdict)> {
         let is_listed_only = self.policy.has(Protection::KernelSurface) && self.stage != Stage::AfterExec;
