@@ -15,6 +15,11 @@ use serde_json::json;
 /// Size of the pieces of a stream. It is even, so that the frames are not compressed.
 const PIECE_BYTES: u8 = 6;
 
+/// A policy with every kind of line.
+const SANDBOX_POLICY: &str = "isolated-workers-sandbox 1\nprotect file-read\nprotect kernel-surface\npartly \
+new-code\nlandlock 6\nmemory 536870912\ncpu-time 60\nopen-files 256\nfile-size 0\nread /usr/share/a%20b\nwrite \
+/tmp/%ff\nexecute /bin/sh\nload /lib64/ld-linux-x86-64.so.2\nlaunched\nkill-on-violation";
+
 fn main() -> io::Result<()> {
     let [json, binary] = page::frames();
     for (name, frame) in &json {
@@ -40,6 +45,7 @@ fn main() -> io::Result<()> {
     for (name, line) in page::blocks("json", "hello") {
         put("handshake", &name, line.as_bytes())?;
     }
+    put("sandbox_policy", "all", SANDBOX_POLICY.as_bytes())?;
     values(&Json, 0)?;
     values(&Postcard, 1)?;
     values(&Cbor, 2)
