@@ -49,7 +49,10 @@ pub use records::Records;
 pub use sealed_memory::Sealed;
 pub use serving_host::ServingHost;
 pub use spliced_pages::Spliced;
-pub use start_options::{DefaultOptions, Frugal, StartOptions, WithoutHandshake, WithoutStderrCapture};
+pub use start_options::{
+    Confined, ConfinedByLauncher, CrashOnly, DefaultOptions, Frugal, StartOptions, WithoutHandshake,
+    WithoutStderrCapture,
+};
 
 #[cfg(feature = "peers")]
 use crate::contestant::Contestant;

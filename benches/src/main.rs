@@ -14,6 +14,7 @@
 //! - `growth`: more calls in flight, larger bodies, more workers.
 //! - `bodies`: large bodies over a socket, in shared memory, and through a pipe.
 //! - `starts`: the time of a start, with and without some of its parts.
+//! - `sandbox`: the start of a confined worker, and its calls.
 //! - `latency`: the settings of `Latency`, on an idle machine and on a busy one.
 //! - `idle [seconds]`: CPU time and memory of workers that have nothing to do.
 //! - `memory`: the memory of an idle worker and of a call in flight.
@@ -52,7 +53,7 @@ use isolated_workers::{Error, is_worker, serve};
 
 use measurements::{
     all, blocking, bodies, calls, codecs, compare, failures, flavors, growth, idle, latency, layers, memory,
-    peers, pool, profile, quick, round_trips, starts, streams,
+    peers, pool, profile, quick, round_trips, sandbox, starts, streams,
 };
 use service::Bench;
 
@@ -87,6 +88,7 @@ fn main() -> Result<(), Error> {
         "latency" => println!("{}", latency::measure(number(3))),
         // `latency` starts this program with this argument.
         "busy" => latency::be_busy(),
+        "sandbox" => println!("{}", sandbox::measure(number(3))),
         "starts" => println!("{}", starts::measure(number(3))),
         "memory" => println!("{}", memory::measure(number(3))),
         // `memory` starts this program with this argument.

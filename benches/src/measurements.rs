@@ -18,5 +18,6 @@ pub mod pool;
 pub mod profile;
 pub mod quick;
 pub mod round_trips;
+pub mod sandbox;
 pub mod starts;
 pub mod streams;

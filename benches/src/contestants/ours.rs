@@ -48,8 +48,7 @@ impl Ours {
 
 impl<C: CodecChoice, T: Transport + Default, W: StartOptions> Stack<C, T, W> {
     fn builder(flavor: Flavor) -> Builder<Program, C, T> {
-        let program = Program::current_exe().expect("this program");
-        let program = W::program(program.args([Ours::CHILD, flavor.name(), C::ARGUMENT, W::NAME]));
+        let program = W::program(W::child().args([Ours::CHILD, flavor.name(), C::ARGUMENT, W::NAME]));
         let builder = Worker::builder(program).transport(T::default()).codec(C::default());
         W::builder(builder.limits(limits()))
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     blocking, bodies, codecs, compare, flavors, growth, latency, layers, memory, peers, pool, round_trips,
-    starts, streams,
+    sandbox, starts, streams,
 };
 #[cfg(feature = "peers")]
 use crate::chart;
@@ -46,7 +46,12 @@ fn tables(rounds: usize) -> Vec<Table> {
     tables.push(layers::measure(rounds));
     tables.push(latency::measure(rounds));
     tables.extend(growth::measure(rounds));
-    tables.extend([starts::measure(rounds), bodies::measure(rounds), memory::measure(rounds)]);
+    tables.extend([
+        starts::measure(rounds),
+        sandbox::measure(rounds),
+        bodies::measure(rounds),
+        memory::measure(rounds),
+    ]);
     tables.extend([pool::dispatch(rounds), streams::measure(rounds), round_trips::measure(rounds)]);
     tables
 }
