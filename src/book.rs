@@ -25,9 +25,13 @@ pages! {
     lifecycle: "docs/guides/lifecycle.md",
     crashes: "docs/guides/crashes.md",
     pools: "docs/guides/pools.md",
-    security: "docs/guides/security.md",
     interop: "docs/guides/interop.md",
     recipes: "docs/guides/recipes.md",
+}
+
+#[cfg(feature = "sandbox")]
+pages! {
+    security: "docs/guides/security.md",
 }
 
 #[cfg(feature = "blocking")]

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::poll;
 use isolated_workers::codec::{Codec, Json, Postcard};
+use isolated_workers::driver::Thread;
 use isolated_workers::error::Never;
 use isolated_workers::host::{Builder, OnCrash, Timeouts};
 use isolated_workers::layer::{LoadShed, Validate, tower_layer};
 use isolated_workers::protocol::{Connection, Frame, Limits, Name, Request, Response, Schema, TxId};
+use isolated_workers::sandbox::Sandbox;
 use isolated_workers::service::{Handler, ReplyStream, client};
 use isolated_workers::{CallError, Error, Message, Pool, Program, Service, ServiceExt, Worker};
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,15 @@ pub(crate) async fn startup_exit() -> Error {
 pub(crate) async fn startup_silent() -> Error {
     let program = Program::new(WORKER).arg("sleep");
     refused(Worker::builder(program).timeouts(Timeouts::default().startup(4 * SHORT_TIMEOUT))).await
+}
+
+pub(crate) async fn sandbox_processes() -> Error {
+    refused(worker().sandbox(Sandbox::deny_all().processes(2))).await
+}
+
+pub(crate) async fn sandbox_thread() -> Error {
+    let thread = Thread::new(async || Ok(()));
+    Worker::builder(thread).sandbox(Sandbox::crash_only()).spawn().await.unwrap_err()
 }
 
 pub(crate) async fn handshake_codec() -> Error {

@@ -25,7 +25,7 @@ fn errors() -> Cases {
     cases! {
         errors:
         config_limit config_timeout config_detach spawn_program spawn_folder startup_exit startup_silent
-        handshake_codec handshake_service handshake_missing closed_in_flight closed_before closed_disconnected crashed
+        sandbox_processes sandbox_thread handshake_codec handshake_service handshake_missing closed_in_flight closed_before closed_disconnected crashed
         crashed_each_time timeout timeout_starting cancelled remote panicked unknown_message unknown_service encode
         decode_message decode_reply too_large_to_send too_large_to_decode protocol duplicate_id overloaded
         would_deadlock unsupported denied invalid nameless middleware

@@ -1,8 +1,11 @@
 //! Worker that tries to escape, and the host that confines it.
 //!
 //! `sandbox-program host <way> <scenario>` runs a scenario and prints its outcome. The way is
-//! `own`, `launched` or `free`: without a sandbox.
+//! `own`, `launched` or `free`: without a sandbox. `sandbox-program without <lack> host …` does that
+//! on a system that lacks something.
 
+mod broken_system;
+mod early_thread;
 #[allow(dead_code, reason = "the test reads the rest")]
 mod escapes;
 mod scene;
@@ -24,6 +27,11 @@ async fn main() -> HostResult {
         return Ok(serve(Prisoner.into_service()).await?);
     }
     let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [without, lack, rest @ ..] = &arguments[..]
+        && without == "without"
+    {
+        return Err(broken_system::execute(lack, rest).into());
+    }
     let [role, way, scenario] = &arguments[..] else { panic!("usage: host <way> <scenario>") };
     assert_eq!(role, "host");
     let stage = Stage::set();
@@ -36,14 +44,17 @@ async fn main() -> HostResult {
         "lenient" => lenient(way).await,
         "respawn" => respawn(&stage, way).await,
         "reconnect" => reconnect(&stage, way).await,
+        "thread" => thread(way).await,
+        "crash-only" => crash_only(&stage, way).await,
         other => panic!("unknown scenario {other}"),
     }
 }
 
-fn program(way: &str) -> Program {
+fn program(way: &str) -> Result<Program, Error> {
     match way {
-        "launched" => Program::new(std::env::current_exe().unwrap()),
-        _ => Program::current_exe().unwrap(),
+        "launched" => Ok(Program::new(std::env::args_os().next().unwrap())),
+        "free" => Ok(Program::current_exe()?.inherit_descriptors()),
+        _ => Program::current_exe(),
     }
 }
 
@@ -54,10 +65,12 @@ fn sandbox(stage: &Stage) -> Sandbox {
 
 macro_rules! spawn {
     ($way:expr, $sandbox:expr) => {{
-        let builder = Worker::builder(program($way)).on_crash(OnCrash::respawn());
-        match $way {
-            "free" => builder.spawn().await,
-            _ => builder.sandbox($sandbox).spawn().await,
+        match ($way, program($way)) {
+            (_, Err(error)) => Err(error),
+            ("free", Ok(program)) => Worker::builder(program).on_crash(OnCrash::respawn()).spawn().await,
+            (_, Ok(program)) => {
+                Worker::builder(program).on_crash(OnCrash::respawn()).sandbox($sandbox).spawn().await
+            }
         }
     }};
 }
@@ -97,7 +110,7 @@ async fn exhaust(stage: &Stage, way: &str) -> HostResult {
 async fn violation(stage: &Stage, way: &str) -> HostResult {
     let worker = spawn!(way, sandbox(stage).kill_on_violation())?;
     let escapee = EscapeeClient::new(worker.clone());
-    for name in ["trace the host", "connect to the host by TCP", "execute another program", "fork"] {
+    for name in ["trace the host", "connect to the host by TCP", "fork"] {
         let number = escapes::ALL.iter().position(|escape| escape.name == name).unwrap();
         let error = escapee.attempt(number, stage.scene.clone()).await.unwrap_err();
         println!("{}: {error}", error.kind().code());
@@ -149,7 +162,7 @@ async fn respawn(stage: &Stage, way: &str) -> HostResult {
 async fn reconnect(stage: &Stage, way: &str) -> HostResult {
     use isolated_workers::driver::{Attach, Output};
 
-    let program = program(way).stderr(Output::Inherit).stdout(Output::Inherit);
+    let program = program(way)?.stderr(Output::Inherit).stdout(Output::Inherit);
     let worker = Worker::builder(program).sandbox(sandbox(stage)).spawn().await?;
     worker.disconnect().await?;
     worker.reconnect().await?;
@@ -159,4 +172,24 @@ async fn reconnect(stage: &Stage, way: &str) -> HostResult {
     println!("{}", EscapeeClient::new(attached.clone()).attempt(0, stage.scene.clone()).await?);
     println!("{}", attached.sandbox());
     Ok(attached.close().await?)
+}
+
+/// Prints the error of a worker in which a thread runs before it is confined.
+async fn thread(way: &str) -> HostResult {
+    let program = program(way)?.env("SANDBOX_TEST_THREAD", "1");
+    let error = Worker::builder(program).sandbox(Sandbox::deny_all()).spawn().await.unwrap_err();
+    println!("start {}: {error:#}", error.kind().code());
+    Ok(())
+}
+
+/// Prints the report of the default proposal, and does in it what a sandbox would refuse.
+async fn crash_only(stage: &Stage, way: &str) -> HostResult {
+    let worker = Worker::builder(program(way)?).sandbox(Sandbox::crash_only()).spawn().await?;
+    println!("{}", worker.sandbox());
+    let escapee = EscapeeClient::new(worker.clone());
+    for name in ["read a file of the host", "connect to the host by TCP", "start a shell"] {
+        let number = escapes::ALL.iter().position(|escape| escape.name == name).unwrap();
+        println!("{name}: {:?}", escapee.attempt(number, stage.scene.clone()).await?);
+    }
+    Ok(worker.close().await?)
 }
