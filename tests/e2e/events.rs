@@ -213,6 +213,22 @@ async fn a_host_that_reads_no_events_gets_text() {
     assert!(!text.contains("iw-event"), "{text}");
 }
 
+/// Its environment is clean.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn events_arrive_from_a_confined_worker() {
+    use isolated_workers::sandbox::{Protection, Sandbox};
+
+    let recorder = Recorder::default();
+    let subscriber = tracing_subscriber::registry().with(recorder.clone()).with(LevelFilter::INFO);
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let sandbox = Sandbox::deny_all().may_lack(Protection::NewCode);
+    let worker = soon(Worker::builder(program()).sandbox(sandbox).spawn()).await.unwrap();
+    soon(JournalClient::new(worker.clone()).levels()).await.unwrap();
+    soon(worker.close()).await.unwrap();
+    assert_eq!(recorder.messages().len(), 3, "{:?}", recorder.seen());
+}
+
 /// Lines that only look like events are text, and a worker cannot make its host keep names without
 /// end.
 #[tokio::test]
