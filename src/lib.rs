@@ -163,7 +163,10 @@ pub mod prelude {
 pub mod __private {
     pub use isolated_workers_codec::zero_copy_bytes::maybe_bytes;
     pub use isolated_workers_middleware::arguments;
-    pub use isolated_workers_runtime::{TestEntry, run_test, run_test_with_worker, run_worker};
+    pub use isolated_workers_runtime::{
+        TestEntry, run_blocking_test, run_blocking_test_with_worker, run_test, run_test_with_worker,
+        run_worker,
+    };
     #[cfg(feature = "offload")]
     pub use isolated_workers_runtime::{inventory, offload};
     pub use serde;

@@ -267,7 +267,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     main_fn::expand(options.into(), item.into()).unwrap_or_else(|error| main_fn::failed(&error)).into()
 }
 
-/// Turns an `async fn` into a test whose worker is a process of the test program itself.
+/// Turns a function into a test whose worker is a process of the test program itself.
 ///
 /// No other program has to be built. The worker can crash, hang and be killed, as in production.
 ///
@@ -280,8 +280,8 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The test runs on a current-thread runtime, as with `#[tokio::test]`. A panic fails it, and so
-/// does an `Err`. Other attributes, such as `#[ignore]` and `#[should_panic]`, work as with
+/// An `async fn` runs on a current-thread runtime, as with `#[tokio::test]`, and a plain `fn` without
+/// one. A panic fails it, and so does an `Err`. Other attributes, such as `#[ignore]` and `#[should_panic]`, work as with
 /// `#[test]`.
 ///
 /// # Argument
@@ -289,6 +289,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `worker: Worker` is a worker that is ready. The test fails if it does not start. A worker that
 ///   the test does not close is killed at its end.
 /// - `pool: Pool` is a pool of such workers.
+/// - In a plain `fn`, `blocking::Worker` and `blocking::Pool` take their places.
 /// - `program: Program` starts the worker with your own settings:
 ///   `Worker::builder(program).on_crash(..).spawn()`, or several workers.
 ///

@@ -1,4 +1,4 @@
-//! `#[test]`: generates a test from an `async fn` whose worker is the test program itself.
+//! `#[test]`: generates a test from a function whose worker is the test program itself.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -12,7 +12,7 @@ use crate::names::{generated_at, local};
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let test: ItemFn = syn::parse2(item).map_err(|error| {
-        syn::Error::new(error.span(), "`#[isolated_workers::test]` belongs on an `async fn`")
+        syn::Error::new(error.span(), "`#[isolated_workers::test]` belongs on a function")
     })?;
     let mut errors = Errors::default();
     let options = errors.or_default(TestOptions::parse(options));
@@ -28,10 +28,6 @@ fn check(test: &ItemFn, options: &TestOptions, errors: &mut Errors) {
     let is_test = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "test");
     for attribute in attrs.iter().filter(|attribute| is_test(attribute.path())) {
         errors.at(attribute, "`#[isolated_workers::test]` makes this a test: remove the other attribute");
-    }
-    if sig.asyncness.is_none() {
-        let advice = format!("write `async fn {}`, or put `#[test]` above it", sig.ident);
-        errors.at(sig.fn_token, format!("a test of a worker awaits its calls: {advice}"));
     }
     if !sig.generics.params.is_empty() {
         errors.at(&sig.generics, "a test cannot have generic parameters: remove them");
@@ -74,9 +70,15 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
             let serve = quote_spanned!(generated_at(serve.span())=> || async { #serve });
             let (ty, span, worker) = (&argument.ty, generated_at(argument.ty.span()), local("worker"));
             let test = quote_spanned!(span=> |#worker: #ty| #ident(#worker));
-            quote!(run_test_with_worker(#entry, #serve, #codec, #test))
+            let run = if sig.asyncness.is_some() {
+                quote!(run_test_with_worker)
+            } else {
+                quote!(run_blocking_test_with_worker)
+            };
+            quote!(#run(#entry, #serve, #codec, #test))
         }
-        _ => quote!(run_test(#entry, #ident)),
+        _ if sig.asyncness.is_some() => quote!(run_test(#entry, #ident)),
+        _ => quote!(run_blocking_test(#entry, #ident)),
     };
     quote! {
         #(#attrs)*
@@ -122,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_function_runs_without_a_runtime() {
+        let text = expanded("serve = s", "fn a(w: Worker) { b }").unwrap();
+        assert!(text.contains("run_blocking_test_with_worker(__ENTRY, ||async{s}"), "{text}");
+        let text = expanded("", "fn a() { b }").unwrap();
+        assert!(text.contains("run_blocking_test(__ENTRY, a)"), "{text}");
+    }
+
+    #[test]
     fn a_main_is_no_test() {
         let text = expanded("crate = iw", "async fn main() {}").unwrap();
         assert!(
@@ -134,7 +144,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_refused() {
-        refused("", "struct Test;", &[("struct", "belongs on an `async fn`")]);
+        refused("", "struct Test;", &[("struct", "belongs on a function")]);
         refused("", "async fn a(w: Worker) {}", &[("w: Worker", "`#[isolated_workers::test(serve = ")]);
         refused("serve = s", "async fn a() {}", &[("s", "as in `a(worker: Worker)`")]);
         refused("serve = s", "async fn a(&self) {}", &[("&self", "move it out of the `impl`")]);
@@ -144,7 +154,6 @@ mod tests {
             &[
                 ("workers", "unknown key `workers`: use one of `serve`, `codec`, `crate`"),
                 ("#[tokio::test]", "remove the other attribute"),
-                ("fn", "write `async fn a`"),
                 ("<T>", "remove them"),
                 ("b: T, c: T", "at most one argument, the `Program`"),
             ],

@@ -64,7 +64,10 @@ pub use pool::{
     Stats, WhenFull, WorkerId, WorkerStats,
 };
 #[doc(hidden)]
-pub use test_run::{FromProgram, ServeInTest, run_test, run_test_with_worker};
+pub use test_run::{
+    FromProgram, ServeInTest, run_blocking_test, run_blocking_test_with_worker, run_test,
+    run_test_with_worker,
+};
 pub use timeouts::{OnTimeout, Timeouts};
 #[cfg(feature = "events")]
 pub use worker::{EventLayer, init_tracing};

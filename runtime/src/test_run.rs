@@ -5,6 +5,8 @@ use isolated_workers_codec::Codec;
 use isolated_workers_core::Error;
 use isolated_workers_middleware::{Handler, Layers};
 
+#[cfg(feature = "blocking")]
+use crate::blocking;
 use crate::driver::TestEntry;
 use crate::worker::{MakeHandler, run_worker, serve_and_exit};
 #[cfg(feature = "pool")]
@@ -20,6 +22,17 @@ use crate::{Link, Program, Serve, Worker, launch, serve};
 )]
 pub trait FromProgram<C: Codec>: Sized {
     fn from_program(program: Program, codec: C) -> impl Future<Output = Result<Self, Error>>;
+}
+
+/// Argument of a test without a runtime, made from the program that starts its worker.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the argument of a test that is a plain `fn`",
+    label = "needs to be made from the program of a worker",
+    note = "take the `Program` itself, or a `blocking::Worker` or a `blocking::Pool` (feature `blocking`); for a `Worker` or a `Pool`, make the test an `async fn`"
+)]
+pub trait FromProgramBlocking<C: Codec>: Sized {
+    fn from_program_blocking(program: Program, codec: C) -> Result<Self, Error>;
 }
 
 /// Value of the option `serve` of a test.
@@ -57,17 +70,63 @@ where
     H: Future<Output: ServeInTest<C>>,
     F: Future,
 {
-    if launch::must_serve() && launch::entry().as_deref() == Some(entry.path) {
-        serve_and_exit(async || handler().await.serve(codec).await);
-    }
-    serve_other_entry(entry);
+    let codec = serve_if_started(entry, handler, codec);
     run_worker(async {
         let argument = async { A::from_program(entry.program()?.entry(entry.path), codec).await };
         match argument.await {
             Ok(argument) => test(argument).await,
-            Err(error) => panic!("could not start the worker of the test `{}`: {error:#}", entry.path),
+            Err(error) => not_started(entry, &error),
         }
     })
+}
+
+/// Runs a test without a worker and without a runtime.
+#[doc(hidden)]
+pub fn run_blocking_test<T>(entry: TestEntry, test: impl FnOnce() -> T) -> T {
+    serve_other_entry(entry);
+    test()
+}
+
+/// [`run_test_with_worker`] for a test without a runtime.
+///
+/// # Panics
+/// Panics if the argument cannot be made.
+#[doc(hidden)]
+pub fn run_blocking_test_with_worker<A, C, H, T>(
+    entry: TestEntry,
+    handler: impl FnOnce() -> H + Send,
+    codec: C,
+    test: impl FnOnce(A) -> T,
+) -> T
+where
+    A: FromProgramBlocking<C>,
+    C: Codec,
+    H: Future<Output: ServeInTest<C>>,
+{
+    let codec = serve_if_started(entry, handler, codec);
+    let argument =
+        entry.program().and_then(|program| A::from_program_blocking(program.entry(entry.path), codec));
+    match argument {
+        Ok(argument) => test(argument),
+        Err(error) => not_started(entry, &error),
+    }
+}
+
+/// Serves and ends the process if it was started as the worker of this test. Returns the codec.
+fn serve_if_started<C, H>(entry: TestEntry, handler: impl FnOnce() -> H + Send, codec: C) -> C
+where
+    C: Codec,
+    H: Future<Output: ServeInTest<C>>,
+{
+    if launch::must_serve() && launch::entry().as_deref() == Some(entry.path) {
+        serve_and_exit(async || handler().await.serve(codec).await);
+    }
+    serve_other_entry(entry);
+    codec
+}
+
+fn not_started(entry: TestEntry, error: &Error) -> ! {
+    panic!("could not start the worker of the test `{}`: {error:#}", entry.path)
 }
 
 /// Ends a worker that was not started for this test. It must not run as a test in this process.
@@ -92,6 +151,26 @@ impl<C: Codec> FromProgram<C> for Program {
 impl<C: Codec> FromProgram<C> for Worker<Link<C>> {
     async fn from_program(program: Program, codec: C) -> Result<Self, Error> {
         Worker::builder(program).codec(codec).spawn().await
+    }
+}
+
+impl<C: Codec> FromProgramBlocking<C> for Program {
+    fn from_program_blocking(program: Program, _: C) -> Result<Self, Error> {
+        Ok(program)
+    }
+}
+
+#[cfg(feature = "blocking")]
+impl<C: Codec> FromProgramBlocking<C> for blocking::Worker<Link<C>> {
+    fn from_program_blocking(program: Program, codec: C) -> Result<Self, Error> {
+        blocking::Worker::spawn(Worker::builder(program).codec(codec))
+    }
+}
+
+#[cfg(all(feature = "blocking", feature = "pool"))]
+impl<C: Codec> FromProgramBlocking<C> for blocking::Pool<Dispatch<C>> {
+    fn from_program_blocking(program: Program, codec: C) -> Result<Self, Error> {
+        blocking::Pool::spawn(Pool::builder(program).codec(codec))
     }
 }
 

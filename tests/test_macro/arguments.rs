@@ -1,5 +1,6 @@
 //! Arguments and options of the attribute.
 
+use isolated_workers::blocking;
 use isolated_workers::codec::Postcard;
 use isolated_workers::host::Link;
 use isolated_workers::layer::Middleware;
@@ -7,7 +8,7 @@ use isolated_workers::prelude::*;
 use isolated_workers::protocol::{Request, Response};
 use isolated_workers::transport::Stdio;
 
-use crate::probe::{MyProbe, Probe, ProbeClient, probe};
+use crate::probe::{MyProbe, Probe, ProbeBlockingClient, ProbeClient, probe};
 
 #[isolated_workers::test]
 async fn a_test_without_a_worker_only_awaits() {
@@ -79,5 +80,32 @@ async fn the_output_of_the_harness_is_not_on_the_connection(program: Program) ->
     let probe = ProbeClient::new(&worker);
     probe.print("printed".to_owned()).await?;
     assert_eq!(probe.pid().await?, worker.pid());
+    Ok(())
+}
+
+#[isolated_workers::test]
+fn a_plain_test_without_a_worker_has_no_runtime() {
+    assert!(tokio::runtime::Handle::try_current().is_err());
+}
+
+#[isolated_workers::test(serve = MyProbe.into_service(), codec = Postcard)]
+fn a_plain_test_has_a_blocking_worker(worker: blocking::Worker<Link<Postcard>>) -> Result<(), Error> {
+    assert!(tokio::runtime::Handle::try_current().is_err());
+    let pid = ProbeBlockingClient::new(&worker).pid()?;
+    assert_eq!(pid, worker.pid());
+    assert_ne!(pid, std::process::id());
+    worker.close()
+}
+
+#[isolated_workers::test(serve = serve(MyProbe.into_service()).layer(Deny))]
+fn a_plain_test_has_a_blocking_pool(pool: blocking::Pool) {
+    let error = ProbeBlockingClient::new(&pool).pid().expect_err("a refusal");
+    assert_eq!(error.kind(), ErrorKind::Denied);
+}
+
+#[isolated_workers::test(serve = MyProbe.into_service())]
+fn a_plain_test_starts_a_program(program: Program) -> Result<(), Error> {
+    let worker = blocking::Worker::spawn(Worker::builder(program).service(probe::SCHEMA))?;
+    assert_eq!(ProbeBlockingClient::new(&worker).pid()?, worker.pid());
     Ok(())
 }
