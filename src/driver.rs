@@ -7,5 +7,5 @@
 
 pub use isolated_workers_runtime::{
     Attach, Attached, Captured, Detach, Dial, Driver, IntoDriver, Launch, NoPid, Output, Process, ProcessId,
-    Running, RunningThread, Thread,
+    Running, RunningThread, Thread, Wrapper,
 };

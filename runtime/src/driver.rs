@@ -10,6 +10,7 @@ mod program;
 mod scratch_dir;
 mod test_entry;
 mod thread;
+mod wrapper;
 
 #[cfg(unix)]
 mod unix;
@@ -31,6 +32,7 @@ pub use self::thread::{NoPid, RunningThread, Thread};
 use self::unix as system;
 #[cfg(windows)]
 use self::windows as system;
+pub use self::wrapper::Wrapper;
 use crate::launch::Launch;
 
 /// Starts workers. A [`Program`] runs as a child process, a [`Thread`] in this process.

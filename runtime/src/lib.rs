@@ -49,7 +49,7 @@ pub use connection::Link;
 pub use driver::TestEntry;
 pub use driver::{
     Address, Attach, Attached, Captured, Detach, Dial, Driver, IntoDriver, NoPid, Output, Process, ProcessId,
-    Program, Running, RunningThread, Thread,
+    Program, Running, RunningThread, Thread, Wrapper,
 };
 pub use host::{Builder, Heartbeat, HostHandler, NoCallbacks, OnCrash, Status, Worker};
 #[cfg(feature = "offload")]

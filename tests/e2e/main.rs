@@ -28,6 +28,7 @@ mod panics;
 mod process_group;
 mod program;
 mod reconnect;
+mod remote;
 mod respawn;
 mod runtime_dropped;
 mod runtimes;

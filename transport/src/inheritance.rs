@@ -6,6 +6,11 @@ use std::process::Stdio;
 /// [`Transport::NAME`](crate::Transport::NAME), a colon, [`Inheritance::address`].
 pub const CHANNEL_VARIABLE: &str = "ISOLATED_WORKERS_CHANNEL";
 
+/// Address of the transport [`Stdio`](crate::Stdio) for a worker whose standard streams another
+/// program has connected with those of its host, such as `ssh`. On Unix, such a worker takes the
+/// streams that it has.
+pub const REMOTE_STDIO: &str = "remote";
+
 /// Address and descriptors that a worker is started with, to reach its host.
 #[non_exhaustive]
 pub struct Inheritance {

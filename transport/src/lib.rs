@@ -70,7 +70,7 @@ pub use channel::{Channel, Incoming};
 pub use cleanup::Cleanup;
 pub use deferred_listener::DeferredListener;
 pub use in_memory::{InMemory, InMemoryBound, InMemoryReader, InMemoryWriter};
-pub use inheritance::{CHANNEL_VARIABLE, Inheritance};
+pub use inheritance::{CHANNEL_VARIABLE, Inheritance, REMOTE_STDIO};
 pub use started::{LAUNCHER_VARIABLE, is_started_by_host};
 pub use stray_descriptors::{STRAY_DESCRIPTORS_VARIABLE, stray_descriptors};
 pub use transport::{Bound, Reconnect, Transport};

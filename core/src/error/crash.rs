@@ -19,6 +19,8 @@ pub struct Crash {
     /// `true` if the OOM killer probably killed the worker: it got a SIGKILL that its host did not
     /// send, and the kernel counted an OOM kill. Always `false` on systems other than Linux.
     pub out_of_memory: bool,
+    /// `true` if the worker ran through `ssh`, and `ssh` ended as it does for its own failures.
+    pub ssh: bool,
     /// Limit of its sandbox that ended the worker, if any.
     pub sandbox: Option<SandboxEnd>,
     /// Violation of the protocol by the worker, if any.
@@ -47,6 +49,7 @@ impl Crash {
             stderr: String::new(),
             panic: None,
             out_of_memory: false,
+            ssh: false,
             sandbox: None,
             violation: None,
             attempt: 1,
@@ -94,6 +97,12 @@ impl fmt::Display for Crash {
         if self.out_of_memory {
             f.write_str(
                 "; it was probably killed by the OOM killer; raise the memory limit, or lower what the worker holds at once",
+            )?;
+        }
+        if self.ssh {
+            f.write_str(
+                "; `ssh` ends in this way if its connection fails or a signal ends the worker: try the same \
+                 command in a shell",
             )?;
         }
         if let Some(end) = &self.sandbox {

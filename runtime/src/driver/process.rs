@@ -20,6 +20,9 @@ use super::system::{ProcessGroup, running_program};
 use super::{Captured, Detach, Driver, Launch, Program, Running};
 use crate::launch::{self, ENTRY_VARIABLE, EVENTS_VARIABLE, SCRATCH_DIR_VARIABLE};
 
+/// Exit code of `ssh` for its own failures.
+const SSH_FAILURE: i32 = 255;
+
 /// Handle of a child process and the processes of its group. They are killed when this value is
 /// dropped or the child exits, unless it was detached.
 pub struct Process {
@@ -29,12 +32,20 @@ pub struct Process {
     scratch_dir: Option<ScratchDir>,
     /// Removal of the scratch directory.
     removal: Option<JoinHandle<()>>,
+    /// `true` if the process is `ssh`, and the worker is on another machine.
+    is_ssh: bool,
     #[cfg(feature = "sandbox")]
     confinement: Option<Confinement>,
 }
 
 impl Process {
     pub(super) fn spawn(program: &Program, launch: Launch) -> Result<Self, Error> {
+        if let Some(wrapper) = &program.wrapper {
+            let outer = wrapper.outer(program, &launch, events(program, false))?;
+            let mut process = Self::spawn_in(&outer, launch, None)?;
+            process.is_ssh = wrapper.is_ssh();
+            return Ok(process);
+        }
         let Some(folder) = &program.scratch_parent else { return Self::spawn_in(program, launch, None) };
         let dir = ScratchDir::create(folder, &program.attributes)
             .map_err(|error| StartError::ScratchDir(folder.clone(), error).describe(program))?;
@@ -131,6 +142,7 @@ impl Process {
             stderr,
             scratch_dir: None,
             removal: None,
+            is_ssh: false,
             #[cfg(feature = "sandbox")]
             confinement: None,
         })
@@ -222,6 +234,7 @@ impl Running for Process {
         crash.stderr = self.last_words().await;
         crash.panic = panic_report::find(&self.captured().stderr(), crash.reason);
         crash.out_of_memory = self.group.was_oom_killed(crash.reason);
+        crash.ssh = self.is_ssh && crash.reason == ExitReason::Exited(SSH_FAILURE);
         #[cfg(feature = "sandbox")]
         if let Some(confinement) = &self.confinement {
             confinement.explain(crash, &self.captured().stderr());

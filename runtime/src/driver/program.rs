@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use isolated_workers_core::{Error, ErrorKind};
 
-use super::Output;
 use super::system::{Attributes, running_program};
+use super::{Output, Wrapper};
 
 /// Driver that runs a program as a child process.
 ///
@@ -34,6 +34,8 @@ pub struct Program {
     pub(super) attributes: Attributes,
     /// Function that the worker runs, in a program that has several.
     pub(super) entry: Option<&'static str>,
+    /// Program that runs this one elsewhere.
+    pub(super) wrapper: Option<Wrapper>,
 }
 
 impl Program {
@@ -52,7 +54,23 @@ impl Program {
             inherit_descriptors: false,
             attributes: Attributes::default(),
             entry: None,
+            wrapper: None,
         }
+    }
+
+    /// Uses a program on another machine, which `ssh` runs: `Program::ssh("user@host").program(..)`.
+    ///
+    /// `ssh` never asks for a password or an unknown key (`BatchMode`), and ends about a minute after
+    /// it has lost its connection. [`Crash::ssh`](isolated_workers_core::Crash) tells its own
+    /// failures.
+    pub fn ssh(destination: impl Into<OsString>) -> Wrapper {
+        Wrapper::ssh(destination.into())
+    }
+
+    /// Uses a program that another one runs elsewhere, such as
+    /// `Program::through("docker").args(["run", "-i", "image"]).program(..)`.
+    pub fn through(wrapper: impl Into<PathBuf>) -> Wrapper {
+        Wrapper::new(wrapper.into())
     }
 
     /// Uses the current program. Its `main` calls [`is_worker`](crate::is_worker) to distinguish

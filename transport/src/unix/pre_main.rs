@@ -14,7 +14,7 @@ use super::sys::channel_ends::{self, Streams, has_id};
 use super::sys::stray_descriptors;
 use super::{NamedPipe, SocketPair, Stdio, UnixSocket, named_pipe, stdio, unix_socket};
 use crate::started::{self, LAUNCHER_VARIABLE};
-use crate::{CHANNEL_VARIABLE, STRAY_DESCRIPTORS_VARIABLE, Transport};
+use crate::{CHANNEL_VARIABLE, REMOTE_STDIO, STRAY_DESCRIPTORS_VARIABLE, Transport};
 
 // SAFETY: this section holds functions that the loader calls one after the other. It passes
 // arguments, which a C function may ignore. `prepare` uses nothing that the standard library sets
@@ -36,6 +36,14 @@ extern "C" fn prepare() {
     }
     let Some(channel) = variable(CHANNEL_VARIABLE) else { return };
     let Some((transport, address)) = channel.split_once(':') else { return };
+    let own;
+    let address = if transport == Stdio::NAME && address == REMOTE_STDIO {
+        let Some(found) = adopt_standard_streams() else { return };
+        own = found;
+        own.as_str()
+    } else {
+        address
+    };
     let streams = match transport {
         Stdio::NAME if stdio::are_standard_streams(address) => Streams::StdinAndStdout,
         UnixSocket::NAME if unix_socket::is_standard_input(address) => Streams::Stdin,
@@ -51,6 +59,19 @@ extern "C" fn prepare() {
     leave_terminal();
     #[cfg(target_os = "linux")]
     continue_when_orphaned();
+}
+
+/// Makes the standard streams the channel, and puts their address in place of [`REMOTE_STDIO`]. A
+/// process that the worker starts then ignores the variable: it has other streams. Returns `None`
+/// if they are closed.
+fn adopt_standard_streams() -> Option<String> {
+    let address = stdio::own_address().ok()?;
+    let name = CString::new(CHANNEL_VARIABLE).ok()?;
+    let value = CString::new(format!("{}:{address}", Stdio::NAME)).ok()?;
+    // SAFETY: both are terminated by a zero, and are copied. A host starts this process in this way
+    // only as a program of its own, so that it has one thread at this point.
+    let is_set = unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) } == 0;
+    is_set.then_some(address)
 }
 
 fn close_strays() {

@@ -46,9 +46,15 @@ impl Transport for Stdio {
     }
 }
 
+/// Returns the address of the standard streams of this process, which a program such as `ssh` has
+/// connected with those of the host.
+pub(super) fn own_address() -> io::Result<String> {
+    address(rustix::stdio::stdin(), rustix::stdio::stdout())
+}
+
 /// Returns `true` if the standard streams are the pipes at `expected`.
 pub(super) fn are_standard_streams(expected: &str) -> bool {
-    address(rustix::stdio::stdin(), rustix::stdio::stdout()).is_ok_and(|found| found == expected)
+    own_address().is_ok_and(|found| found == expected)
 }
 
 fn address(reader: impl AsFd, writer: impl AsFd) -> io::Result<String> {
