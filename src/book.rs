@@ -26,6 +26,7 @@ pages! {
     crashes: "docs/guides/crashes.md",
     pools: "docs/guides/pools.md",
     interop: "docs/guides/interop.md",
+    remote: "docs/guides/remote.md",
     recipes: "docs/guides/recipes.md",
 }
 

@@ -1,7 +1,8 @@
 //! Drivers, which start workers.
 //!
 //! [`Program`](crate::Program) starts a child process, and [`Thread`] starts a thread of this
-//! process. [`Attach`] connects to a worker that is already running.
+//! process. [`Attach`] connects to a worker that is already running, and a [`Wrapper`] runs one
+//! elsewhere.
 //!
 //! To add a driver, implement [`Driver`] and [`Running`].
 
