@@ -1,5 +1,6 @@
 mod last_words;
 mod panic_report;
+mod remote;
 mod start_error;
 
 use std::fmt;
@@ -41,9 +42,9 @@ pub struct Process {
 impl Process {
     pub(super) fn spawn(program: &Program, launch: Launch) -> Result<Self, Error> {
         if let Some(wrapper) = &program.wrapper {
-            let outer = wrapper.outer(program, &launch, events(program, false))?;
+            let outer = remote::outer_program(wrapper, program, &launch, events(program, false))?;
             let mut process = Self::spawn_in(&outer, launch, None)?;
-            process.is_ssh = wrapper.is_ssh();
+            process.is_ssh = wrapper.is_ssh;
             return Ok(process);
         }
         let Some(folder) = &program.scratch_parent else { return Self::spawn_in(program, launch, None) };

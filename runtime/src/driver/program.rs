@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 
 use isolated_workers_core::{Error, ErrorKind};
 
+use super::Output;
 use super::system::{Attributes, running_program};
-use super::{Output, Wrapper};
+use super::wrapper::Wrapper;
 
 /// Driver that runs a program as a child process.
 ///
@@ -202,5 +203,12 @@ impl Program {
     /// Path of the program.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Wrapper {
+    /// Returns the program that the wrapper runs. The path is one of the other machine.
+    pub fn program(self, path: impl Into<PathBuf>) -> Program {
+        Program { wrapper: Some(self), ..Program::new(path) }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct WorkerEvent {
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-struct Line<E> {
+struct EventLine<E> {
     #[serde(rename = "iw-event")]
     event: E,
 }
@@ -49,7 +49,7 @@ impl WorkerEvent {
         if !line.starts_with(PREFIX) {
             return None;
         }
-        serde_json::from_slice::<Line<Self>>(line).ok().map(|line| line.event)
+        serde_json::from_slice::<EventLine<Self>>(line).ok().map(|line| line.event)
     }
 
     /// Returns the event as a line. If it is too long, cuts its texts, and then leaves out all
@@ -72,7 +72,7 @@ impl WorkerEvent {
 
     #[cfg(feature = "events")]
     fn line(&self) -> String {
-        serde_json::to_string(&Line { event: self }).expect("keys and values are representable") + "\n"
+        serde_json::to_string(&EventLine { event: self }).expect("keys and values are representable") + "\n"
     }
 }
 
