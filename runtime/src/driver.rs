@@ -3,6 +3,7 @@
 mod attach;
 #[cfg(feature = "sandbox")]
 mod confinement;
+mod interpreter;
 mod into_driver;
 mod output;
 mod process;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use isolated_workers_core::{Error, ErrorKind};
 
 use super::Output;
+use super::interpreter::Interpreter;
 use super::system::{Attributes, running_program};
 use super::wrapper::Wrapper;
 
@@ -37,6 +38,8 @@ pub struct Program {
     pub(super) entry: Option<&'static str>,
     /// Program that runs this one elsewhere.
     pub(super) wrapper: Option<Wrapper>,
+    /// Set if the program is an interpreter.
+    pub(super) interpreter: Option<Interpreter>,
 }
 
 impl Program {
@@ -56,6 +59,7 @@ impl Program {
             attributes: Attributes::default(),
             entry: None,
             wrapper: None,
+            interpreter: None,
         }
     }
 

@@ -38,7 +38,7 @@ impl StartError {
                     error,
                 )
             }
-            Self::Program(error) => match system::refusal(program, &error) {
+            Self::Program(error) => match refusal(program, &error) {
                 Some(cause) => (format!("{attempt}: {cause}"), error),
                 None => (attempt, error),
             },
@@ -53,4 +53,10 @@ impl StartError {
         };
         Error::with_source(ErrorKind::Spawn, text, error)
     }
+}
+
+/// Explains why the program could not be started.
+fn refusal(program: &Program, error: &io::Error) -> Option<String> {
+    let interpreter = program.interpreter.and_then(|interpreter| interpreter.refusal(program, error));
+    interpreter.or_else(|| system::refusal(program, error))
 }
