@@ -4,8 +4,6 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Program;
-
 /// Language of a script, for the error if its interpreter is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interpreter {
@@ -21,45 +19,10 @@ const PYTHON_IN_ENVIRONMENT: &str = if cfg!(windows) { "Scripts/python.exe" } el
 
 const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
-impl Program {
-    /// Runs a script in Python. The guide "Other languages" shows the client that it imports.
-    ///
-    /// The interpreter is that of the first of these:
-    /// 1. the active virtual environment, which the variable `VIRTUAL_ENV` names;
-    /// 2. the virtual environment `.venv` or `venv` in the folder of the script, or in the working
-    ///    directory of the host;
-    /// 3. `python3` in `PATH` (`python` on Windows).
-    ///
-    /// Modules are therefore found as in a terminal. What the script prints is UTF-8 and not
-    /// buffered. To run another interpreter, or a module, use
-    /// `Program::new("python3.12").args(["-m", "my_worker"])`.
-    ///
-    /// ```
-    /// use isolated_workers_runtime::Program;
-    ///
-    /// let program = Program::python("workers/model.py").arg("--fast");
-    /// ```
-    pub fn python(script: impl Into<PathBuf>) -> Self {
-        let script = script.into();
-        let active = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
-        let python =
-            python_of(active, script.parent(), env::current_dir().ok()).unwrap_or_else(|| PYTHON.into());
-        let program = Self::new(python).arg(script).env("PYTHONUNBUFFERED", "1").env("PYTHONUTF8", "1");
-        Self { interpreter: Some(Interpreter::Python), ..program }
-    }
-
-    /// Runs a script in Node.js: the program `node` in `PATH`. The guide "Other languages" shows the
-    /// client that it imports. To run another program, use
-    /// `Program::new("/opt/node/bin/node").arg("worker.mjs")`.
-    ///
-    /// ```
-    /// use isolated_workers_runtime::Program;
-    ///
-    /// let program = Program::node("workers/render.mjs");
-    /// ```
-    pub fn node(script: impl Into<PathBuf>) -> Self {
-        Self { interpreter: Some(Interpreter::Node), ..Self::new("node").arg(script.into()) }
-    }
+/// Returns the interpreter for a Python script.
+pub(super) fn python(script: &Path) -> PathBuf {
+    let active = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    python_of(active, script.parent(), env::current_dir().ok()).unwrap_or_else(|| PYTHON.into())
 }
 
 /// Returns the interpreter of a virtual environment, if there is one. Folders further up are not
@@ -76,17 +39,21 @@ fn python_of(active: Option<PathBuf>, beside: Option<&Path>, current: Option<Pat
 
 impl Interpreter {
     /// Explains why it could not be started. `None` if the cause is another one.
-    pub(super) fn refusal(self, program: &Program, error: &io::Error) -> Option<String> {
-        let is_folder = program.current_dir.as_deref().is_none_or(Path::is_dir);
-        if error.kind() != io::ErrorKind::NotFound || !is_folder || program.path.components().nth(1).is_some()
-        {
+    pub(super) fn refusal(
+        self,
+        path: &Path,
+        current_dir: Option<&Path>,
+        error: &io::Error,
+    ) -> Option<String> {
+        let is_folder = current_dir.is_none_or(Path::is_dir);
+        if error.kind() != io::ErrorKind::NotFound || !is_folder || path.components().nth(1).is_some() {
             return None;
         }
         let remedy = match self {
             Self::Python => "install Python 3.10 or later, or create a virtual environment beside the script",
             Self::Node => "install Node.js 18.14 or later",
         };
-        Some(format!("there is no `{}` in PATH; {remedy}", program.path.display()))
+        Some(format!("there is no `{}` in PATH; {remedy}", path.display()))
     }
 }
 
@@ -122,11 +89,10 @@ mod tests {
     #[test]
     fn a_missing_interpreter_is_named_with_its_version() {
         let error = io::Error::from(io::ErrorKind::NotFound);
-        let refusal = |program: &Program| program.interpreter.unwrap().refusal(program, &error);
-        let node = Program::node("worker.mjs");
-        assert_eq!(refusal(&node).unwrap(), "there is no `node` in PATH; install Node.js 18.14 or later");
-        assert_eq!(refusal(&node.current_dir("/no/such/folder")), None);
-        let python = Program { path: PYTHON.into(), ..Program::python("worker.py") };
-        assert!(refusal(&python).unwrap().ends_with("create a virtual environment beside the script"));
+        let node = |folder| Interpreter::Node.refusal(Path::new("node"), folder, &error);
+        assert_eq!(node(None).unwrap(), "there is no `node` in PATH; install Node.js 18.14 or later");
+        assert_eq!(node(Some(Path::new("/no/such/folder"))), None);
+        let python = Interpreter::Python.refusal(Path::new(PYTHON), None, &error);
+        assert!(python.unwrap().ends_with("create a virtual environment beside the script"));
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use isolated_workers_core::{Error, ErrorKind};
 
 use super::Output;
-use super::interpreter::Interpreter;
+use super::interpreter::{self, Interpreter};
 use super::system::{Attributes, running_program};
 use super::wrapper::Wrapper;
 
@@ -92,6 +92,43 @@ impl Program {
             Error::with_source(ErrorKind::Spawn, text, error)
         })?;
         Ok(Self { is_current_exe: true, ..Self::new(path) })
+    }
+
+    /// Runs a script in Python. The guide "Other languages" shows the client that it imports.
+    ///
+    /// The interpreter is that of the first of these:
+    /// 1. the active virtual environment, which the variable `VIRTUAL_ENV` names;
+    /// 2. the virtual environment `.venv` or `venv` in the folder of the script, or in the working
+    ///    directory of the host;
+    /// 3. `python3` in `PATH` (`python` on Windows).
+    ///
+    /// Modules are therefore found as in a terminal. What the script prints is UTF-8 and not
+    /// buffered. To run another interpreter, or a module, use
+    /// `Program::new("python3.12").args(["-m", "my_worker"])`.
+    ///
+    /// ```
+    /// use isolated_workers_runtime::Program;
+    ///
+    /// let program = Program::python("workers/model.py").arg("--fast");
+    /// ```
+    pub fn python(script: impl Into<PathBuf>) -> Self {
+        let script = script.into();
+        let python = interpreter::python(&script);
+        let program = Self::new(python).arg(script).env("PYTHONUNBUFFERED", "1").env("PYTHONUTF8", "1");
+        Self { interpreter: Some(Interpreter::Python), ..program }
+    }
+
+    /// Runs a script in Node.js: the program `node` in `PATH`. The guide "Other languages" shows the
+    /// client that it imports. To run another program, use
+    /// `Program::new("/opt/node/bin/node").arg("worker.mjs")`.
+    ///
+    /// ```
+    /// use isolated_workers_runtime::Program;
+    ///
+    /// let program = Program::node("workers/render.mjs");
+    /// ```
+    pub fn node(script: impl Into<PathBuf>) -> Self {
+        Self { interpreter: Some(Interpreter::Node), ..Self::new("node").arg(script.into()) }
     }
 
     /// Opens the file of the current program. On Linux, that is the running one even if its file

@@ -57,6 +57,7 @@ impl StartError {
 
 /// Explains why the program could not be started.
 fn refusal(program: &Program, error: &io::Error) -> Option<String> {
-    let interpreter = program.interpreter.and_then(|interpreter| interpreter.refusal(program, error));
+    let current_dir = program.current_dir.as_deref();
+    let interpreter = program.interpreter.and_then(|it| it.refusal(&program.path, current_dir, error));
     interpreter.or_else(|| system::refusal(program, error))
 }
