@@ -1,32 +1,23 @@
-// A worker in Node.js: JSON lines on a Unix socket. See docs/wire.md.
-import { createServer } from 'node:net';
-import { env } from 'node:process';
-import { createInterface } from 'node:readline';
+// A worker in Node.js. Run it with a host: `cargo run --example node_worker`.
+// With the client installed (`npm install isolated-workers-client`), import that name instead.
+import { CallError, serve } from '../clients/node/dist/index.js';
 
-const handlers = {
-  greet: ({ name }) => `Good evening, ${name}.`,
-  sum: ({ numbers }) => numbers.reduce((a, b) => a + b, 0),
-  fail() {
-    throw Object.assign(new RangeError('not today'), { code: 'E_TODAY' });
+await serve({
+  greet({ name }) {
+    console.log('Printing is harmless.');
+    return `Good evening, ${name}.`;
   },
-};
-
-async function answer({ type, payload, tx }) {
-  try {
-    if (!Object.hasOwn(handlers, type)) throw new Error(`Unknown message type: ${type}`);
-    return { tx, type: `${type}Result`, payload: await handlers[type](payload) };
-  } catch ({ message, name, stack, code }) {
-    return { tx, type: `${type}Error`, payload: { message, name, stack, code } };
-  }
-}
-
-const server = createServer((socket) => {
-  // Accepts one host. The process ends when that connection closes.
-  server.close();
-  createInterface({ input: socket }).on('line', async (line) => {
-    const message = line.trim() === '' ? {} : JSON.parse(line);
-    // Ignores control frames, which have no type.
-    if (message.type) socket.write(JSON.stringify(await answer(message)) + '\n');
-  });
+  *squares({ below }) {
+    for (let number = 0; number < below; number++) yield number * number;
+  },
+  async mean(_, { items }) {
+    let [count, sum] = [0, 0];
+    for await (const number of items) [count, sum] = [count + 1, sum + number];
+    if (count === 0) throw new CallError('there are no numbers', { name: 'EmptyError', code: 'E_EMPTY' });
+    return sum / count;
+  },
+  async render({ pages }, context) {
+    for (let page = 1; page <= pages; page++) await context.call('progress', { done: page, of: pages });
+    return 'rendered';
+  },
 });
-server.listen(JSON.parse(env.ISOLATED_WORKERS_STARTUP_DATA).socketPath);

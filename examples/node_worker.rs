@@ -1,40 +1,55 @@
-//! A worker in another language: calls `node_worker.mjs`, beside this file, like any other worker.
+//! A worker in Node.js: calls `node_worker.mjs`, beside this file, with streams and callbacks.
 //!
-//! `cargo run --example node_worker` (needs `node` in `PATH`)
+//! `cargo run --example node_worker` (needs Node.js 18.14 or later, and the client: `npm install &&
+//! npm run build` in `clients/node`)
 
-use isolated_workers::CallError;
+use futures_util::{Stream, TryStreamExt, stream};
 use isolated_workers::prelude::*;
-use isolated_workers::transport::UnixSocket;
+use isolated_workers::service::Streaming;
 
+/// Service of the worker, with the names and arguments of the functions in JavaScript.
 #[service]
-trait Greeter {
+trait Renderer {
     async fn greet(&self, name: String) -> String;
-    async fn sum(&self, numbers: Vec<f64>) -> f64;
-    async fn fail(&self) -> Result<(), String>;
+    fn squares(&self, below: u32) -> impl Stream<Item = u32>;
+    async fn mean(&self, numbers: Streaming<f64>) -> f64;
+    async fn render(&self, pages: u32) -> String;
+}
+
+/// Service of the host, which the worker calls.
+#[service]
+trait Screen {
+    async fn progress(&self, done: u32, of: u32);
+}
+
+struct Terminal;
+
+impl Screen for Terminal {
+    async fn progress(&self, done: u32, of: u32) {
+        println!("page {done} of {of}");
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/node_worker.mjs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     if std::process::Command::new("node").arg("--version").output().is_err() {
-        println!("skipped: could not find `node` in PATH");
+        println!("skipped: there is no `node` in PATH");
         return Ok(());
     }
-    let worker = Worker::builder(Program::new("node").arg(script))
-        // Node.js cannot listen on an inherited socket, and the script has no handshake.
-        .transport(UnixSocket::bound_by_worker())
-        .without_handshake()
-        .spawn()
-        .await?;
-    let greeter = GreeterClient::new(worker.clone());
-
-    println!("{}", greeter.greet("Ada".into()).await?);
-    println!("the sum is {}", greeter.sum(vec![1.5, 2.5]).await?);
-    match greeter.fail().await {
-        Err(CallError::Call(error)) => {
-            println!("{error}; code: {:?}", error.remote_error().and_then(|remote| remote.code.as_deref()))
-        }
-        other => println!("unexpected: {other:?}"),
+    if !folder.join("clients/node/dist/index.js").exists() {
+        println!("skipped: the client is not built; run `npm install && npm run build` in clients/node");
+        return Ok(());
     }
+    let program = Program::node(folder.join("examples/node_worker.mjs"));
+    let worker = Worker::builder(program).serve(Terminal.into_service()).spawn().await?;
+    let renderer = RendererClient::new(worker.clone());
+
+    println!("{}", renderer.greet("Ada".into()).await?);
+    println!("squares: {:?}", renderer.squares(5).try_collect::<Vec<_>>().await?);
+    println!("the mean is {}", renderer.mean(stream::iter([1.5, 2.5])).await?);
+    let error = renderer.mean(stream::iter([])).await.unwrap_err();
+    println!("{error}; code: {:?}", error.remote_error().and_then(|remote| remote.code.as_deref()));
+    println!("{}", renderer.render(2).await?);
     worker.close().await
 }
