@@ -32,6 +32,10 @@ impl Screen for Terminal {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    if cfg!(windows) {
+        println!("skipped: the clients need Unix");
+        return Ok(());
+    }
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     if std::process::Command::new("node").arg("--version").output().is_err() {
         println!("skipped: there is no `node` in PATH");

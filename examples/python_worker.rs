@@ -32,6 +32,10 @@ impl Screen for Terminal {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    if cfg!(windows) {
+        println!("skipped: the clients need Unix");
+        return Ok(());
+    }
     let is_new = ["-c", "import sys; sys.exit(sys.version_info < (3, 10))"];
     if !std::process::Command::new("python3").args(is_new).status().is_ok_and(|status| status.success()) {
         println!("skipped: there is no `python3` of version 3.10 or later in PATH");

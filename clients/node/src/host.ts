@@ -13,6 +13,7 @@ import { type Hello, ITEM_BYTES, check, decode, encode, hello } from './wire.ts'
 import { CHANNEL, STARTUP_DATA } from './worker.ts';
 
 const OUTPUT_BYTES = 4096; // Kept of what a worker prints.
+const MAX_PATH_BYTES = 103; // Of the address of a socket, on macOS. Linux takes 107.
 const TRANSPORT = 'worker-socket';
 
 export interface SpawnOptions {
@@ -63,6 +64,11 @@ export class Worker {
     const folder = mkdtempSync(join(tmpdir(), 'iw-'));
     const socketPath = join(folder, 'worker.sock');
     const limit = options.startTimeout ?? 10_000;
+    if (Buffer.byteLength(socketPath) > MAX_PATH_BYTES) {
+      rmSync(folder, { recursive: true });
+      const cause = `the path of its socket is too long: ${socketPath}; set TMPDIR to a shorter folder`;
+      throw new CallError(`could not start the worker ${program}: ${cause}`, { code: 'IW_SPAWN' });
+    }
     const data = { driver: 'child_process', socketPath, serializer: 'JsonSerializer', serverConnectTimeout: limit, handshake: true };
     const environment: NodeJS.ProcessEnv = { ...env, ...options.env, [STARTUP_DATA]: JSON.stringify(data) };
     delete environment[CHANNEL];

@@ -98,7 +98,9 @@ function onGoAway(connection: Connection, payload: unknown): void {
 
 /** A signal: the host answers the go-away when no request is on its way. */
 function stop(connection: Connection, hasHandshake: boolean): void {
-  if (hasHandshake) {
+  if (hasHandshake && Object.keys(connection.handlers).length === 0) {
+    connection.end(); // It is not ready, and the host expects its line first.
+  } else if (hasHandshake) {
     connection.isStopping = true;
     connection.goAway();
   } else {

@@ -107,6 +107,12 @@ async def run_cases() -> None:
             print(f"FAILED {case['name']}: {error!r}")
     print(f"{len(cases) - failed} of {len(cases)} cases of a host passed: Python")
     assert not failed
+    # The stream ends with `serve`, although the process goes on.
+    goes_on = "import isolated_workers, threading; isolated_workers.serve({}); threading.Event().wait()"
+    worker = await Worker.spawn(sys.executable, "-c", goes_on, env={"PYTHONPATH": str(ROOT / "python" / "src")})
+    worker._connection.go_away("drain")
+    await asyncio.wait_for(asyncio.shield(worker._connection.ended), 20)
+    assert worker.process.returncode is None
 
 
 async def run_worker(*command: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
 from collections import deque
@@ -423,6 +424,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._has_gone = True
         self.close()
+        stream = self._writer.get_extra_info("socket") if self._writer is not None else None
+        if stream is not None:
+            try:
+                stream.shutdown(socket.SHUT_RDWR)  # Ends it, even if another thread still watches it.
+            except OSError:
+                pass  # The other side was first.
         for context in list(self._serving.values()):
             context._cancel()
         if not self.ended.done():

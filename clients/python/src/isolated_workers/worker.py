@@ -109,7 +109,9 @@ def _on_go_away(connection: Connection, payload: Any) -> None:
 
 def _stop(connection: Connection, has_handshake: bool) -> None:
     """A signal: the host answers the go-away when no request is on its way."""
-    if has_handshake:
+    if has_handshake and not connection.methods:
+        connection.end()  # It is not ready, and the host expects its line first.
+    elif has_handshake:
         connection.is_stopping = True
         connection.go_away()
     else:
