@@ -12,7 +12,7 @@ use isolated_workers_test_support::{KILLED, assert_error, soon};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::interpreters::Language;
+use super::interpreters::{Language, has_python};
 use super::service::{Boom, PeerClient, PeerHost};
 
 #[derive(Default)]
@@ -191,4 +191,17 @@ async fn startup_data_arrive_and_can_be_refused(program: Program) {
     assert_eq!(soon(client.started()).await.unwrap(), Some(json!({"key": 1})));
     let error: Error = soon(Worker::builder(program).startup_data("refuse").spawn()).await.unwrap_err();
     assert_error(&error, ErrorKind::Startup, &["this key is refused"]);
+}
+
+#[tokio::test]
+async fn a_missing_module_is_named_by_the_error_of_the_start() {
+    if !has_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("worker.py");
+    std::fs::write(&script, "import no_such_module\n").unwrap();
+    let error = soon(Worker::builder(Program::python(script)).spawn()).await.unwrap_err();
+    let module = "ModuleNotFoundError: No module named 'no_such_module'";
+    assert_error(&error, ErrorKind::Startup, &["exited with code 1 before it was ready", module]);
 }

@@ -125,6 +125,8 @@ export class Context {
 export class Connection {
   /** Line of the other side. */
   peer: Hello | undefined;
+  /** Requests of the other side at once. */
+  takesRequests = MAX_REQUESTS;
   /** The other side answers requests. */
   mayCall = false;
   /** No further call of this side starts. */
@@ -296,7 +298,7 @@ export class Connection {
     if (!isKnown || (items && (isOneway || this.#itemBytes === 0))) {
       throw new Refused(`could not accept \`${name}\`: this side or the other one takes no items`);
     }
-    if (!isOneway && (this.#serving.has(tx) || this.#serving.size >= MAX_REQUESTS)) {
+    if (!isOneway && (this.#serving.has(tx) || this.#serving.size >= this.takesRequests)) {
       throw new Refused(`could not accept \`${name}\`: the id ${tx} is in use, or too many requests are`);
     }
     if (typeof (timeout ?? 0) !== 'number') throw new Refused(`could not accept \`${name}\`: its timeout is no number`);

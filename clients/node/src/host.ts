@@ -14,6 +14,7 @@ import { CHANNEL, STARTUP_DATA } from './worker.ts';
 
 const OUTPUT_BYTES = 4096; // Kept of what a worker prints.
 const MAX_PATH_BYTES = 103; // Of the address of a socket, on macOS. Linux takes 107.
+const CALLBACKS = 64; // Taken from a worker at once.
 const TRANSPORT = 'worker-socket';
 
 export interface SpawnOptions {
@@ -118,6 +119,7 @@ export class Worker {
       connection.close(); // The worker ends. No request is on its way.
       connection.goAway();
     };
+    connection.takesRequests = CALLBACKS;
     this.#connection = connection;
     socket.on('data', (data) => connection.receive(data)).on('error', () => connection.lost());
     socket.on('end', () => connection.lost()).on('close', () => connection.lost());
@@ -125,7 +127,7 @@ export class Worker {
     const own = hello(TRANSPORT, {
       token: randomUUID(),
       features: options.serve ? ['callbacks'] : [],
-      admission: { requests: 64, item_bytes: ITEM_BYTES },
+      admission: { requests: CALLBACKS, item_bytes: ITEM_BYTES },
       ...(startup === '' ? {} : { startup: Buffer.byteLength(startup) }),
     });
     connection.flush(`${JSON.stringify(own)}\n${startup}`);

@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.on_go_away: Callable[[Any], None] = lambda payload: None
         self.error: CallError | None = None  # Why this side has ended the connection.
+        self.takes_requests = MAX_REQUESTS  # Requests of the other side at once.
         self.may_call = False  # The other side answers requests.
         self.is_closed = False  # No further call of this side starts.
         self.refuses = False  # No further request of the other side is run.
@@ -182,7 +183,7 @@ class Connection(asyncio.Protocol):
             raise Refused("could not read a request: it has no `type`, or its `meta` is not up to 256 texts")
         if items not in (None, "caller", "callee", "both") or items and (is_oneway or not self.item_bytes):
             raise Refused(f"could not accept `{name}`: this side or the other one takes no items")
-        if not is_oneway and (tx in self._serving or len(self._serving) >= MAX_REQUESTS):
+        if not is_oneway and (tx in self._serving or len(self._serving) >= self.takes_requests):
             raise Refused(f"could not accept `{name}`: the id {tx} is in use, or too many requests are")
         timeout = frame.get("timeout") or 0
         deadline = time.monotonic() + timeout / 1e3 if 0 < timeout < 1e15 else None

@@ -16,6 +16,7 @@ from .wire import ITEM_BYTES, check, decode, encode, hello
 from .worker import CHANNEL, STARTUP_DATA, _identity
 
 OUTPUT_BYTES = 4096  # Kept of what a worker prints.
+CALLBACKS = 64  # Taken from a worker at once.
 NOTHING: Any = object()
 
 
@@ -60,12 +61,13 @@ class Worker:
             return 0
 
         connection = Connection(methods(serve or {}), on_hello)
+        connection.takes_requests = CALLBACKS
         self = cls(process, connection, timeout)
         self._watch(on_output)
         await connection.loop.create_connection(lambda: connection, sock=own)
         data = b"" if startup is NOTHING else encode(startup).encode()
         line = hello("socket-pair", token=str(uuid.uuid4()), features=["callbacks"] if serve else [],
-                     admission={"requests": 64, "item_bytes": ITEM_BYTES})
+                     admission={"requests": CALLBACKS, "item_bytes": ITEM_BYTES})
         if data:
             line["startup"] = len(data)
         connection.flush(encode(line).encode() + b"\n" + data)
