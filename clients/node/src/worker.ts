@@ -123,7 +123,8 @@ function ownChannel(): { transport: string; address: string } | undefined {
     const isOwn =
       transport === 'unix-socket' ? !address.startsWith('pair:') || address === `pair:${identity(0)}`
       : transport === 'socket-pair' ? address === identity(0)
-      : transport === 'stdio' ? address === `${identity(0)},${identity(1)}`
+      // `remote`: a program such as ssh has connected the streams of this process.
+      : transport === 'stdio' ? address === 'remote' || address === `${identity(0)},${identity(1)}`
       : transport === 'named-pipe' && address.startsWith(`${identity(0)}:`);
     return isOwn ? { transport, address } : undefined;
   } catch {

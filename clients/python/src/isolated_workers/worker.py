@@ -145,6 +145,8 @@ def _own_channel() -> tuple[str, str] | None:
         "unix-socket": "pair:" + _identity(0), "socket-pair": _identity(0),
         "stdio": f"{_identity(0)},{_identity(1)}", "named-pipe": _identity(0),
     }.get(transport)
+    if (transport, address) == ("stdio", "remote"):
+        own = address  # A program such as ssh has connected the streams of this process.
     if transport == "unix-socket" and not address.startswith("pair:"):
         with socket.socket(fileno=os.dup(0)) as listener:
             own = listener.getsockname() if listener.family == socket.AF_UNIX else None
