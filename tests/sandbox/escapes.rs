@@ -150,7 +150,7 @@ escapes! {
     Execute: "execute a file that it has written", |scene| {
         let path = scene.writable.join("program");
         let _ = fs::remove_file(&path);
-        let mut file = OpenOptions::new().write(true).create(true).mode(0o755).open(&path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(&path)?;
         file.write_all(b"#!/bin/sh\n")?;
         drop(file);
         execute(path.to_str().unwrap())

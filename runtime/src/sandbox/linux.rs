@@ -37,7 +37,7 @@ pub(crate) fn policy(
     let mut policy = Policy {
         is_launched: program.is_some(),
         kills: sandbox.kills,
-        landlock: files::supported(),
+        landlock: rows::landlock(),
         limits: sandbox.limits,
         ..Policy::default()
     };

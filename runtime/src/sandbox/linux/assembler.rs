@@ -61,13 +61,20 @@ pub(super) fn assemble(
     verdicts: &[(u32, Verdict)],
     refusal: RefusedCalls,
 ) -> Vec<sock_filter> {
-    let mut filter = vec![
+    let mut filter = Vec::with_capacity(512);
+    filter.extend([
         instruction(LOAD, 0, 0, ARCHITECTURE_AT),
         instruction(JUMP_IF_EQUAL, 1, 0, architecture),
         instruction(RETURN, 0, 0, KILL_PROCESS),
         instruction(LOAD, 0, 0, NUMBER_AT),
-    ];
-    filter.extend(tree(verdicts, refusal));
+    ]);
+    let returns = Returns {
+        refuse: match refusal {
+            RefusedCalls::Errno => ERRNO | EPERM,
+            RefusedCalls::Trap => TRAP,
+        },
+    };
+    append(&mut filter, verdicts, &returns);
     filter
 }
 
@@ -82,57 +89,143 @@ pub(super) fn coalesce(verdicts: impl Iterator<Item = (u32, Verdict)>) -> Vec<(u
     ranges
 }
 
-fn tree(verdicts: &[(u32, Verdict)], refusal: RefusedCalls) -> Vec<sock_filter> {
-    if let [(_, verdict)] = verdicts {
-        return leaf(verdict, refusal);
+/// Most instructions of a block, so that each can jump to the returns behind it, across at most 255.
+const MAX_BLOCK: usize = 240;
+
+/// Results of a filter.
+struct Returns {
+    refuse: u32,
+}
+
+impl Returns {
+    /// Result of a verdict that does not depend on arguments.
+    fn of(&self, verdict: &Verdict) -> Option<u32> {
+        match verdict {
+            Verdict::Allow => Some(ALLOW),
+            Verdict::Refuse => Some(self.refuse),
+            Verdict::Unknown => Some(ERRNO | ENOSYS),
+            Verdict::AllowIf(_) => None,
+        }
+    }
+}
+
+/// Appends the decision between verdicts: one block, or a branch between two halves.
+fn append(filter: &mut Vec<sock_filter>, verdicts: &[(u32, Verdict)], returns: &Returns) {
+    let lengths = verdicts.iter().map(|(_, verdict)| 1 + verdict.max_length());
+    if lengths.sum::<usize>() <= MAX_BLOCK || verdicts.len() < 2 {
+        let mut block = Block { filter, jumps: Vec::with_capacity(MAX_BLOCK) };
+        block.append(verdicts, returns);
+        return block.finish();
     }
     let (low, high) = verdicts.split_at(verdicts.len() / 2);
-    let Some((start, _)) = high.first() else { return leaf(&Verdict::Refuse, refusal) };
-    let (low, high) = (tree(low, refusal), tree(high, refusal));
-    let length = u32::try_from(low.len()).expect("a filter is short");
-    let mut branch = vec![instruction(JUMP_IF_AT_LEAST, 0, 1, *start), instruction(JUMP, 0, 0, length)];
-    branch.extend(low);
-    branch.extend(high);
-    branch
+    filter.push(instruction(JUMP_IF_AT_LEAST, 0, 1, high[0].0));
+    let jump = filter.len();
+    filter.push(instruction(JUMP, 0, 0, 0));
+    append(filter, low, returns);
+    filter[jump].k = u32::try_from(filter.len() - jump - 1).expect("a filter is short");
+    append(filter, high, returns);
 }
 
-fn leaf(verdict: &Verdict, refusal: RefusedCalls) -> Vec<sock_filter> {
-    let refuse = match refusal {
-        RefusedCalls::Errno => ERRNO | EPERM,
-        RefusedCalls::Trap => TRAP,
-    };
-    let code = match verdict {
-        Verdict::Allow => ALLOW,
-        Verdict::Refuse => refuse,
-        Verdict::Unknown => ERRNO | ENOSYS,
-        Verdict::AllowIf(alternatives) => {
-            let mut code: Vec<_> =
-                alternatives.iter().flat_map(|conditions| alternative(conditions)).collect();
-            code.push(instruction(RETURN, 0, 0, refuse));
-            return code;
-        }
-    };
-    vec![instruction(RETURN, 0, 0, code)]
+/// Instructions that share the returns behind them.
+struct Block<'a> {
+    filter: &'a mut Vec<sock_filter>,
+    /// Jumps to returns: the place of the instruction, `true` if it is taken if the condition is met,
+    /// and the result.
+    jumps: Vec<(usize, bool, u32)>,
 }
 
-/// Allows the call if all conditions are met, and continues behind these instructions otherwise.
-fn alternative(conditions: &[Condition]) -> Vec<sock_filter> {
-    let lengths: usize = conditions.iter().map(|condition| condition.length()).sum();
-    let mut left = lengths;
-    let mut code = Vec::with_capacity(lengths + 1);
-    for condition in conditions {
-        left -= condition.length();
-        code.push(instruction(LOAD, 0, 0, ARGUMENTS_AT + 8 * u32::from(condition.argument)));
-        if condition.mask != u32::MAX {
-            code.push(instruction(AND, 0, 0, condition.mask));
+impl Block<'_> {
+    /// Appends the decision, which is entered at its first instruction.
+    fn append(&mut self, verdicts: &[(u32, Verdict)], returns: &Returns) {
+        match verdicts {
+            [] => {}
+            [(_, Verdict::AllowIf(alternatives))] => self.append_alternatives(alternatives, returns),
+            [(_, verdict)] => {
+                let result = returns.of(verdict).unwrap_or(returns.refuse);
+                self.filter.push(instruction(RETURN, 0, 0, result));
+            }
+            _ => {
+                let (low, high) = verdicts.split_at(verdicts.len() / 2);
+                let at = self.filter.len();
+                self.filter.push(instruction(JUMP_IF_AT_LEAST, 0, 0, high[0].0));
+                match (low, returns.of(&low[0].1)) {
+                    ([_], Some(result)) => self.jumps.push((at, false, result)),
+                    _ => self.append(low, returns),
+                }
+                match (high, returns.of(&high[0].1)) {
+                    ([_], Some(result)) => self.jumps.push((at, true, result)),
+                    _ => {
+                        self.filter[at].jt = distance(at, self.filter.len());
+                        self.append(high, returns);
+                    }
+                }
+            }
         }
-        // Past the other conditions and the return.
-        let failed = u8::try_from(left + 1).expect("few conditions");
-        let (met, differs) = if condition.is_equal { (0, failed) } else { (failed, 0) };
-        code.push(instruction(JUMP_IF_EQUAL, met, differs, condition.value));
     }
-    code.push(instruction(RETURN, 0, 0, ALLOW));
-    code
+
+    /// Allows the call if all conditions of one list are met.
+    fn append_alternatives(&mut self, alternatives: &[Vec<Condition>], returns: &Returns) {
+        let mut loaded = None;
+        for conditions in alternatives {
+            let mut failing = Vec::with_capacity(conditions.len());
+            for condition in conditions {
+                let value = (condition.argument, condition.mask);
+                // An earlier alternative may have failed after any of its loads.
+                let is_loaded = loaded == Some(Some(value));
+                if !is_loaded {
+                    loaded = if loaded.is_none() { Some(Some(value)) } else { Some(None) };
+                    let at = ARGUMENTS_AT + 8 * u32::from(condition.argument);
+                    self.filter.push(instruction(LOAD, 0, 0, at));
+                    if condition.mask != u32::MAX {
+                        self.filter.push(instruction(AND, 0, 0, condition.mask));
+                    }
+                }
+                failing.push((self.filter.len(), !condition.is_equal));
+                self.filter.push(instruction(JUMP_IF_EQUAL, 0, 0, condition.value));
+            }
+            self.filter.push(instruction(RETURN, 0, 0, ALLOW));
+            let next = self.filter.len();
+            for (at, is_met) in failing {
+                let jump = &mut self.filter[at];
+                *(if is_met { &mut jump.jt } else { &mut jump.jf }) = distance(at, next);
+            }
+        }
+        self.filter.push(instruction(RETURN, 0, 0, returns.refuse));
+    }
+
+    /// Appends the returns that are jumped to.
+    fn finish(self) {
+        let mut places: Vec<(u32, usize)> = Vec::with_capacity(4);
+        for (at, is_met, result) in self.jumps {
+            let place = match places.iter().find(|(other, _)| *other == result) {
+                Some((_, place)) => *place,
+                None => {
+                    self.filter.push(instruction(RETURN, 0, 0, result));
+                    places.push((result, self.filter.len() - 1));
+                    self.filter.len() - 1
+                }
+            };
+            let jump = &mut self.filter[at];
+            *(if is_met { &mut jump.jt } else { &mut jump.jf }) = distance(at, place);
+        }
+    }
+}
+
+/// Number of instructions between a jump and its target.
+fn distance(from: usize, to: usize) -> u8 {
+    u8::try_from(to - from - 1).expect("a block is short")
+}
+
+impl Verdict {
+    /// Upper bound of its instructions.
+    fn max_length(&self) -> usize {
+        match self {
+            Self::AllowIf(alternatives) => {
+                1 + alternatives.iter().map(|conditions| 1 + 3 * conditions.len()).sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
 }
 
 impl Condition {
@@ -147,11 +240,6 @@ impl Condition {
     /// The bits of `mask` have this value.
     pub(super) fn bits(argument: u8, mask: u32, value: u32) -> Self {
         Self { mask, ..Self::is(argument, value) }
-    }
-
-    /// Number of its instructions.
-    fn length(self) -> usize {
-        if self.mask == u32::MAX { 2 } else { 3 }
     }
 }
 

@@ -17,26 +17,21 @@ const ABIS: [ABI; MAX_LANDLOCK as usize] = [ABI::V1, ABI::V2, ABI::V3, ABI::V4, 
 
 /// Files and folders that every program needs, and may read.
 const READABLE: &[&str] = &[
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib32",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.preload",
-    "/etc/locale.alias",
     "/usr/share/locale",
+    "/etc/locale.alias",
     "/usr/share/zoneinfo",
     "/etc/localtime",
-    "/etc/timezone",
     "/dev/random",
     "/dev/urandom",
     "/proc/self",
     "/sys/devices/system/cpu",
 ];
+
+/// Folders of shared libraries, which a backtrace reads, too.
+const LIBRARIES: &[&str] = &["/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"];
+
+/// Files of the loader, if the process may still load libraries.
+const LOADER: &[&str] = &["/etc/ld.so.cache", "/etc/ld.so.preload"];
 
 /// Devices that every program may read and write.
 const WRITABLE: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
@@ -91,6 +86,18 @@ pub(super) fn restrict(policy: &Policy, program: Option<&Path>) -> Result<(), St
     let mut rules = PathRules { ruleset: Some(ruleset), rights };
     for path in READABLE {
         rules.add_if_present(path, Access::Read)?;
+    }
+    for path in LIBRARIES {
+        // On most systems, `/lib` leads to `/usr/lib`.
+        let is_below_usr = std::fs::read_link(path).is_ok_and(|target| target.starts_with("usr"));
+        if !is_below_usr {
+            rules.add_if_present(path, Access::Read)?;
+        }
+    }
+    if program.is_some() || !policy.protections.contains(Protection::NewCode) {
+        for path in LOADER {
+            rules.add_if_present(path, Access::Read)?;
+        }
     }
     for path in WRITABLE {
         rules.add_if_present(path, Access::Write)?;
@@ -180,12 +187,12 @@ impl PathRules {
     fn add_descriptor(&mut self, path: &Path, descriptor: PathFd, access: Access) -> Result<(), String> {
         let attempt = || format!("allow {}", path.display());
         let stat = rustix::fs::fstat(&descriptor).map_err(|error| failed(&attempt(), &error))?;
+        let is_dir = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
         let rights = match access {
             Access::Read => self.rights.read,
             Access::Write => self.rights.write,
             Access::Execute | Access::Load => self.rights.execute,
         };
-        let is_dir = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
         // The kernel accepts no right of a folder for a file.
         let rights = if is_dir { rights } else { rights & AccessFs::from_file(ABIS[ABIS.len() - 1]) };
         if rights.is_empty() {

@@ -1,7 +1,5 @@
 //! The filter of system calls for a policy.
 
-use std::collections::BTreeMap;
-
 use seccompiler::sock_filter;
 
 use super::assembler::{Condition, RefusedCalls, Verdict, assemble, coalesce};
@@ -69,7 +67,8 @@ pub(super) fn build(policy: &Policy, stage: Stage, pid: u32) -> Option<Vec<sock_
     if !FILTERED.iter().any(|&protection| policy.has(protection)) {
         return None;
     }
-    let rules = FilterRules { policy, stage, pid, verdicts: BTreeMap::new() };
+    let count = usize::try_from(calls::MAX_NUMBER).expect("a small number") + 1;
+    let rules = FilterRules { policy, stage, pid, verdicts: vec![None; count] };
     let refusal = if policy.kills { RefusedCalls::Trap } else { RefusedCalls::Errno };
     Some(assemble(architecture, &rules.verdicts(), refusal))
 }
@@ -79,7 +78,8 @@ struct FilterRules<'a> {
     policy: &'a Policy,
     stage: Stage,
     pid: u32,
-    verdicts: BTreeMap<u32, Verdict>,
+    /// Verdicts by number. `None`: the call is on no list.
+    verdicts: Vec<Option<Verdict>>,
 }
 
 impl FilterRules<'_> {
@@ -97,14 +97,14 @@ impl FilterRules<'_> {
             true => (Verdict::Refuse, Verdict::Unknown),
             false => (Verdict::Allow, Verdict::Allow),
         };
-        let known = (0..=calls::MAX_NUMBER)
-            .map(|number| (number, self.verdicts.remove(&number).unwrap_or_else(|| other.clone())));
+        let known = (0..).zip(self.verdicts.into_iter().map(|it| it.unwrap_or_else(|| other.clone())));
         coalesce(known.chain([(calls::MAX_NUMBER + 1, newer)]))
     }
 
     fn set(&mut self, number: i64, verdict: Verdict) {
-        if let Ok(number) = u32::try_from(number) {
-            self.verdicts.insert(number, verdict);
+        let slot = usize::try_from(number).ok().and_then(|number| self.verdicts.get_mut(number));
+        if let Some(slot) = slot {
+            *slot = Some(verdict);
         }
     }
 

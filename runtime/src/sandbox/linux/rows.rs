@@ -1,6 +1,7 @@
 //! The rows of a report: what this system can enforce, and how.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use rustix::thread::secure_computing_mode;
 
@@ -13,14 +14,41 @@ use crate::sandbox::{Sandbox, Way};
 
 /// Plans the protections of a worker.
 pub(in crate::sandbox) fn plan(sandbox: &Sandbox, way: Way) -> Report {
-    if let Err(why) = find_proc().and_then(|()| find_pre_main()) {
-        return unavailable(sandbox, why);
-    }
-    let system = System { landlock: files::supported(), seccomp: seccomp(), sandbox, way };
+    let mechanisms = match mechanisms() {
+        Ok(mechanisms) => mechanisms,
+        Err(why) => return unavailable(sandbox, why),
+    };
+    let system = System { mechanisms, sandbox, way };
     Report::new(|protection| match sandbox.asked.contains(protection) {
         true => system.row(protection),
         false => disabled(protection, sandbox.asked),
     })
+}
+
+/// Mechanisms of this system.
+#[derive(Clone, Copy)]
+struct Mechanisms {
+    /// ABI of Landlock. Zero: the kernel has none.
+    landlock: u8,
+    /// `Ok` if the kernel has filters of system calls, and this library knows the processor.
+    seccomp: Result<(), &'static str>,
+}
+
+/// Newest ABI of Landlock that both the kernel and this library know. Zero: none.
+pub(super) fn landlock() -> u8 {
+    mechanisms().map_or(0, |mechanisms| mechanisms.landlock)
+}
+
+/// Looks for the mechanisms once, because every start needs them. If one is lost later, the process
+/// that sets up its sandbox fails.
+fn mechanisms() -> Result<Mechanisms, &'static str> {
+    static FOUND: OnceLock<Mechanisms> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(*found);
+    }
+    find_proc()?;
+    find_pre_main()?;
+    Ok(*FOUND.get_or_init(|| Mechanisms { landlock: files::supported(), seccomp: seccomp() }))
 }
 
 /// The worker counts its threads there, and the host looks at the worker there.
@@ -50,7 +78,6 @@ fn find_pre_main() -> Result<(), &'static str> {
     }
 }
 
-/// `Ok` if the kernel has filters of system calls, and this library knows the processor.
 fn seccomp() -> Result<(), &'static str> {
     if calls::ARCHITECTURE.is_none() {
         return Err("this library has no list of system calls for this processor");
@@ -58,11 +85,9 @@ fn seccomp() -> Result<(), &'static str> {
     secure_computing_mode().map(drop).map_err(|_| "the kernel has no seccomp")
 }
 
-/// Mechanisms of this system.
+/// A system, and what is asked of it.
 struct System<'a> {
-    /// Zero: the kernel has no Landlock.
-    landlock: u8,
-    seccomp: Result<(), &'static str>,
+    mechanisms: Mechanisms,
     sandbox: &'a Sandbox,
     way: Way,
 }
@@ -79,7 +104,7 @@ impl System<'_> {
                 Row::degraded(protection, "seccomp", why)
             }),
             Protection::Tcp | Protection::Udp => self.filtered(|| Row::active(protection, "seccomp")),
-            Protection::AbstractSockets => match self.landlock {
+            Protection::AbstractSockets => match self.mechanisms.landlock {
                 6.. => self.filtered(|| Row::active(protection, "seccomp, Landlock")),
                 _ => self.named_sockets(protection),
             },
@@ -87,7 +112,7 @@ impl System<'_> {
             Protection::Signals if self.sandbox.max_processes == 0 && asks(Protection::Processes) => {
                 self.filtered(|| Row::active(protection, "seccomp"))
             }
-            Protection::Signals => match self.landlock {
+            Protection::Signals => match self.mechanisms.landlock {
                 6.. => self.filtered(|| Row::active(protection, "seccomp, Landlock")),
                 _ => Row::unavailable(
                     protection,
@@ -119,7 +144,7 @@ impl System<'_> {
     /// Row of a protection that needs a filter.
     fn filtered(&self, row: impl FnOnce() -> Row) -> Row {
         let row = row();
-        match self.seccomp {
+        match self.mechanisms.seccomp {
             Ok(()) => row,
             Err(why) => Row::unavailable(row.protection, why),
         }
@@ -127,11 +152,11 @@ impl System<'_> {
 
     /// Row of a protection that needs Landlock, of the version `full` for all of it.
     fn files(&self, protection: Protection, full: u8, lacks: &str) -> Row {
-        if let Err(why) = self.seccomp {
+        if let Err(why) = self.mechanisms.seccomp {
             return Row::unavailable(protection, why);
         }
-        let by = format!("Landlock ABI {}, seccomp", self.landlock);
-        match self.landlock {
+        let by = format!("Landlock ABI {}, seccomp", self.mechanisms.landlock);
+        match self.mechanisms.landlock {
             0 => Row::unavailable(protection, "the kernel has no Landlock, or does not enable it"),
             abi if abi < full => Row::degraded(protection, by, format!("Landlock ABI {abi}: {lacks}")),
             _ => Row::active(protection, by),
@@ -142,7 +167,7 @@ impl System<'_> {
     fn execute(&self) -> Row {
         let protection = Protection::Execute;
         let is_closed = self.way == Way::Own && self.sandbox.executes.is_empty();
-        match self.landlock {
+        match self.mechanisms.landlock {
             0 if is_closed => self.filtered(|| Row::active(protection, "seccomp")),
             _ => self.files(protection, 1, ""),
         }
