@@ -1,5 +1,6 @@
 //! Makes thumbnails of untrusted images. Each image is decoded in a worker process, so a file that
-//! crashes or hangs its worker does not affect the others.
+//! crashes or hangs its worker does not affect the others. On Linux, the workers are confined to the
+//! two folders: a file that takes its decoder over gets nothing else.
 //!
 //! ```text
 //! # many copies of the samples in examples/thumbnails/images, while workers are killed

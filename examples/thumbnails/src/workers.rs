@@ -10,6 +10,8 @@ use isolated_workers::host::{OnCrash, OnTimeout};
 use isolated_workers::layer::Middleware;
 use isolated_workers::prelude::*;
 use isolated_workers::protocol::{Request, Response};
+#[cfg(target_os = "linux")]
+use isolated_workers::sandbox::Sandbox;
 
 use crate::options::Options;
 use crate::service::{Scaler, Thumbnailer};
@@ -35,6 +37,9 @@ pub(crate) async fn open(
     // This program: its `main` detects that it is a worker.
     let program = Program::current_exe()?;
     let pool = Pool::builder(program).codec(Postcard).workers(workers).layer(CountAttempts(attempts));
+    // An image may attack its decoder. The worker reads and writes only in these two folders.
+    #[cfg(target_os = "linux")]
+    let pool = pool.sandbox(Sandbox::deny_all().read(&options.folder).write(&options.out));
     // The handler does not await, so only a kill stops an image that takes too long.
     pool.on_timeout(OnTimeout::Kill)
         .on_crash(on_crash)
