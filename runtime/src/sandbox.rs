@@ -2,7 +2,7 @@
 //! confines it.
 //!
 //! The host plans the protections, passes a policy to the process, and starts it. The process
-//! confines itself before its `main` ([`linux`]), and announces what it has set up in the handshake.
+//! confines itself before its `main`, and announces what it has set up in the handshake.
 //! The host compares that with its plan, and looks at the process from outside before the first
 //! call. A process that fails one of these steps is ended.
 
@@ -27,7 +27,9 @@ pub use self::linux::check_policy_text;
 pub(crate) use self::linux::{EXIT_CODE, VARIABLE, announcement, find_program, policy, refused_call, verify};
 #[cfg(not(target_os = "linux"))]
 use self::other as system;
-pub(crate) use self::plan::{announced, confirm, unconfined};
+#[cfg(target_os = "linux")]
+pub(crate) use self::plan::unconfined;
+pub(crate) use self::plan::{announced, confirm};
 pub(crate) use self::policy::Limits;
 pub use self::policy::Sandbox;
 pub use self::protection::Protection;

@@ -14,6 +14,7 @@ pub(crate) fn execute(lack: &str, arguments: &[String]) -> io::Error {
         "landlock" => refuse(&[444, 445, 446], libc::ENOSYS),
         // Landlock and its limits stay, and the filter fails.
         "seccomp" => refuse(&[libc::SYS_seccomp, libc::SYS_prctl], libc::EINVAL),
+        "limits" => lower_limits(),
         "proc" => hide_proc(),
         "root" => become_nobody(),
         "user-namespace" => become_nobody().and_then(|()| enter_user_namespace()),
@@ -50,6 +51,16 @@ fn hide_proc() -> io::Result<()> {
     mount("none", "/proc", "tmpfs", 0)?;
     let arguments: Vec<_> = std::env::args().skip(3).collect();
     Err(Command::new(program).args(arguments).exec())
+}
+
+/// Takes core dumps and all but 100 descriptors from this process and its children.
+fn lower_limits() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    for (resource, limit) in [(Resource::Core, 0), (Resource::Nofile, 100)] {
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
+    become_nobody()
 }
 
 fn become_nobody() -> io::Result<()> {

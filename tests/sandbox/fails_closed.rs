@@ -89,6 +89,16 @@ fn an_unprivileged_user_has_the_same_sandbox() {
 }
 
 #[test]
+fn lower_limits_of_the_host_are_kept() {
+    if is_root() {
+        for way in WAYS {
+            let printed = run(&["without", "limits", "host", way, "strict"]);
+            assert!(printed.starts_with("started as "), "{printed}");
+        }
+    }
+}
+
+#[test]
 fn a_thread_that_runs_before_the_sandbox_fails_the_start() {
     for way in WAYS {
         let printed = run(&["host", way, "thread"]);

@@ -1,7 +1,5 @@
 //! Systems without a sandbox. Every protection that is asked for is unavailable.
 
-use std::convert::Infallible;
-
 use super::plan::unavailable;
 use super::{Report, Sandbox, Way};
 

@@ -6,7 +6,8 @@ use super::protection::{Protection, ProtectionSet};
 use super::report::{ProtectionState, Report, Row};
 use super::{Sandbox, announcement};
 
-/// Protection that a program adds itself after it was executed by a launcher.
+/// Protection that a program adds itself after it was executed by a launcher. One that only says so
+/// gains nothing: it hardens a program against its input, and code of the program itself runs anyway.
 pub(super) const ADDED_BY_PROGRAM: Protection = Protection::NewCode;
 
 /// Checks that a planned sandbox has all protections that must be had.
@@ -51,7 +52,8 @@ pub(crate) fn confirm(
     match announced {
         Some(announced) => {
             if is_launched && announced.contains(ADDED_BY_PROGRAM) {
-                *report.row_mut(ADDED_BY_PROGRAM) = Row::active(ADDED_BY_PROGRAM, "seccomp");
+                *report.row_mut(ADDED_BY_PROGRAM) =
+                    Row::active(ADDED_BY_PROGRAM, "seccomp, as its program says");
             }
             let differs = report.active().iter().find(|&active| !announced.contains(active));
             if let Some(differs) = differs {

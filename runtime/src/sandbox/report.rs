@@ -66,6 +66,7 @@ impl Row {
         Self { protection, state: ProtectionState::Active, by: by.into(), why: Cow::Borrowed("") }
     }
 
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(super) fn degraded(
         protection: Protection,
         by: impl Into<Cow<'static, str>>,

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getpid, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getpid, getrlimit, set_dumpable_behavior, setrlimit,
+};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 use super::filter::{self, Stage};
@@ -64,8 +66,11 @@ fn forbid_dumps(policy: &Policy) -> Result<(), String> {
 }
 
 fn set_limits(policy: &Policy) -> Result<(), String> {
-    let set = |resource, soft, hard, what: &str| {
-        let limit = Rlimit { current: Some(soft), maximum: Some(hard) };
+    let set = |resource, soft: u64, hard: u64, what: &str| {
+        // The host may have lower limits, which it must not raise.
+        let old = getrlimit(resource);
+        let lower = |new: u64, old: Option<u64>| Some(old.map_or(new, |old| old.min(new)));
+        let limit = Rlimit { current: lower(soft, old.maximum), maximum: lower(hard, old.maximum) };
         setrlimit(resource, limit).map_err(failed(what))
     };
     if policy.has(Protection::CoreDumps) {

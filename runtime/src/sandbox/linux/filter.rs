@@ -7,6 +7,9 @@ use super::calls::{self, Call};
 use super::policy_text::Policy;
 use crate::sandbox::protection::Protection;
 
+/// Name of the mechanism in reports.
+pub(super) const FILTER: &str = "seccomp";
+
 /// Protections that a filter enforces, at least in part.
 pub(super) const FILTERED: &[Protection] = &[
     Protection::FileRead,
@@ -21,6 +24,7 @@ pub(super) const FILTERED: &[Protection] = &[
     Protection::Ptrace,
     Protection::Processes,
     Protection::Memory,
+    Protection::Capabilities,
     Protection::Namespaces,
     Protection::KernelSurface,
 ];

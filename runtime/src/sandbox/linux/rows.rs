@@ -110,7 +110,8 @@ impl System<'_> {
             },
             Protection::PathSockets => self.named_sockets(protection),
             Protection::Signals if self.sandbox.max_processes == 0 && asks(Protection::Processes) => {
-                self.filtered(|| Row::active(protection, "seccomp"))
+                let by = if self.mechanisms.landlock >= 6 { "seccomp, Landlock" } else { "seccomp" };
+                self.filtered(|| Row::active(protection, by))
             }
             Protection::Signals => match self.mechanisms.landlock {
                 6.. => self.filtered(|| Row::active(protection, "seccomp, Landlock")),

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::confine::CORE_BYTES;
+use super::filter::FILTER;
 use crate::sandbox::policy::Limits;
 use crate::sandbox::protection::Protection;
 use crate::sandbox::report::Report;
@@ -36,7 +37,7 @@ fn check_status(status: &str, report: &Report) -> Result<(), String> {
         let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         line.map_or("", str::trim)
     };
-    let is_filtered = report.is_active(Protection::KernelSurface) || report.is_active(Protection::Processes);
+    let is_filtered = report.rows().iter().any(|row| row.by.contains(FILTER));
     for (protection, key, expected) in [
         (Protection::NewPrivileges, "NoNewPrivs", "1"),
         (Protection::Capabilities, "CapPrm", "0000000000000000"),
@@ -78,7 +79,7 @@ mod tests {
     use crate::sandbox::report::Row;
 
     fn report() -> Report {
-        Report::new(|protection| Row::active(protection, "a test"))
+        Report::new(|protection| Row::active(protection, FILTER))
     }
 
     const STATUS: &str =
