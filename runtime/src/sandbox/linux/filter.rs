@@ -293,3 +293,139 @@ impl FilterRules<'_> {
         self.set(libc::SYS_rt_sigaction, handlers);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::assembler::tests::run;
+    use super::*;
+    use crate::sandbox::protection::ProtectionSet;
+
+    const PID: u32 = 4711;
+    const ALLOWED: u32 = 0x7fff_0000;
+    const REFUSED: u32 = 0x0005_0001;
+    const UNKNOWN: u32 = 0x0005_0026;
+
+    /// Result of a call in a process with this filter.
+    fn result(policy: &Policy, stage: Stage, number: i64, arguments: [u64; 6]) -> u32 {
+        let filter = build(policy, stage, PID).unwrap();
+        run(&filter, calls::ARCHITECTURE.unwrap(), u32::try_from(number).unwrap(), arguments)
+    }
+
+    fn everything() -> Policy {
+        Policy { protections: ProtectionSet::of(Protection::ALL), ..Policy::default() }
+    }
+
+    #[test]
+    fn lists_are_allowed_or_refused_as_a_whole() {
+        let policy = everything();
+        let whole = |number| result(&policy, Stage::Whole, number, [0; 6]);
+        for (name, number) in [calls::ORDINARY, calls::ORDINARY_X86].concat() {
+            assert_eq!(whole(number), ALLOWED, "{name}");
+        }
+        let refused = [
+            calls::FILE_CHANGES,
+            calls::FILE_WATCHES,
+            calls::EXECUTE,
+            calls::CONNECT,
+            calls::FORK_X86,
+            calls::SIGNALS,
+            calls::PTRACE,
+            calls::NAMESPACES,
+            calls::CREDENTIALS,
+            calls::MEMORY_FILES,
+            calls::KERNEL_SURFACE_X86,
+        ];
+        for (name, number) in refused.concat() {
+            assert_eq!(whole(number), REFUSED, "{name}");
+        }
+        let by_arguments = ["personality", "rt_sigqueueinfo"];
+        let surface = calls::KERNEL_SURFACE.iter().filter(|(name, _)| !by_arguments.contains(name));
+        for (name, number) in surface {
+            assert_eq!(whole(*number), REFUSED, "{name}");
+        }
+        assert_eq!(whole(i64::from(calls::MAX_NUMBER) + 1), UNKNOWN);
+        assert_eq!(whole(libc::SYS_clone3), UNKNOWN);
+    }
+
+    #[test]
+    fn calls_are_told_apart_by_their_arguments() {
+        let policy = everything();
+        let whole = |number, arguments| result(&policy, Stage::Whole, number, arguments);
+        let thread = u64::from(CLONE_THREAD);
+        let own = u64::from(PID);
+        for (number, arguments, expected) in [
+            (libc::SYS_clone, [thread, 0, 0, 0, 0, 0], ALLOWED),
+            (libc::SYS_clone, [thread | 0x1000_0000, 0, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_clone, [17, 0, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_kill, [own, 9, 0, 0, 0, 0], ALLOWED),
+            (libc::SYS_kill, [own + 1, 9, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_kill, [u64::from(u32::MAX), 9, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_tgkill, [own, 5, 6, 0, 0, 0], ALLOWED),
+            (libc::SYS_prlimit64, [0, 0, 0, 0, 0, 0], ALLOWED),
+            (libc::SYS_prlimit64, [1, 0, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_setpriority, [0, own, 1, 0, 0, 0], ALLOWED),
+            (libc::SYS_setpriority, [2, own, 1, 0, 0, 0], REFUSED),
+            (libc::SYS_mmap, [0, 4096, 3, 0, 0, 0], ALLOWED),
+            (libc::SYS_mmap, [0, 4096, 5, 0, 0, 0], REFUSED),
+            (libc::SYS_mprotect, [0, 4096, 4, 0, 0, 0], REFUSED),
+            (libc::SYS_socketpair, [1, 0x80801, 0, 0, 0, 0], ALLOWED),
+            (libc::SYS_socketpair, [1, 2, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_socket, [1, 1, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_ioctl, [0, 0x5401, 0, 0, 0, 0], ALLOWED),
+            (libc::SYS_ioctl, [0, 0x5412, 0, 0, 0, 0], REFUSED),
+            // The kernel reads the low half of the command.
+            (libc::SYS_ioctl, [0, 1 << 32 | 0x5412, 0, 0, 0, 0], REFUSED),
+            (libc::SYS_fcntl, [0, 1, 0, 0, 0, 0], ALLOWED),
+            (libc::SYS_fcntl, [0, 8, 0, 0, 0, 0], REFUSED),
+        ] {
+            assert_eq!(whole(number, arguments), expected, "{:?} {arguments:x?}", calls::name(number));
+        }
+    }
+
+    #[test]
+    fn a_launcher_can_execute_and_load_its_program() {
+        let policy = everything();
+        let code = [0, 4096, 5, 0, 0, 0];
+        for (stage, execute, load) in [
+            (Stage::BeforeExec, ALLOWED, ALLOWED),
+            (Stage::AfterExec, REFUSED, REFUSED),
+            (Stage::Whole, REFUSED, REFUSED),
+        ] {
+            assert_eq!(result(&policy, stage, libc::SYS_execve, [0; 6]), execute, "{stage:?}");
+            assert_eq!(result(&policy, stage, libc::SYS_mmap, code), load, "{stage:?}");
+        }
+        let writable_code = [0, 4096, 7, 0, 0, 0];
+        assert_eq!(result(&policy, Stage::BeforeExec, libc::SYS_mmap, writable_code), REFUSED);
+    }
+
+    #[test]
+    fn a_protection_that_is_off_allows_its_calls() {
+        let without = |protection| {
+            let mut policy = everything();
+            policy.protections.remove(protection);
+            policy
+        };
+        for (protection, number, arguments) in [
+            (Protection::Tcp, libc::SYS_socket, [2, 1, 0, 0, 0, 0]),
+            (Protection::Tcp, libc::SYS_connect, [0; 6]),
+            (Protection::Udp, libc::SYS_socket, [10, 2, 0, 0, 0, 0]),
+            (Protection::PathSockets, libc::SYS_socket, [1, 1, 0, 0, 0, 0]),
+            (Protection::Processes, libc::SYS_clone, [17, 0, 0, 0, 0, 0]),
+            (Protection::Ptrace, libc::SYS_ptrace, [0; 6]),
+            (Protection::NewCode, libc::SYS_mmap, [0, 4096, 7, 0, 0, 0]),
+            (Protection::Execute, libc::SYS_execve, [0; 6]),
+            (Protection::FileWrite, libc::SYS_fchmod, [0; 6]),
+            (Protection::KernelSurface, libc::SYS_bpf, [0; 6]),
+        ] {
+            assert_eq!(
+                result(&without(protection), Stage::Whole, number, arguments),
+                ALLOWED,
+                "{protection}"
+            );
+            assert_eq!(result(&everything(), Stage::Whole, number, arguments), REFUSED, "{protection}");
+        }
+        let udp = [2, 2, 0, 0, 0, 0];
+        assert_eq!(result(&without(Protection::Tcp), Stage::Whole, libc::SYS_socket, udp), REFUSED);
+        assert!(build(&Policy::default(), Stage::Whole, PID).is_none());
+    }
+}
