@@ -46,7 +46,7 @@ fn identity(is_host: bool, requires: bool) -> Identity<'static> {
         admission,
         features,
         host_services,
-        sandbox: (!is_host).then_some("1 file-read"),
+        sandbox: (!is_host).then_some("1 file-read tcp"),
     }
 }
 
