@@ -16,6 +16,9 @@ use isolated_workers_test_support::process::{self, PidFd};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+/// Time after which a run counts as hanging. The longest takes 25 s on two idle cores.
+const HANG_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Samples that no decoder accepts.
 const BROKEN: [&str; 3] = ["bomb.png", "broken.png", "not-an-image.jpg"];
 
@@ -107,7 +110,7 @@ fn a_kill_every_100_ms_loses_no_image() {
     // be killed until its attempts are used up.
     let mut last_kill: Option<(Instant, usize)> = None;
     let mut kills = 0;
-    let end = within(Duration::from_secs(60), "the end", || {
+    let end = within(HANG_TIMEOUT, "the end", || {
         let written = names(out.path()).len();
         let is_time = match last_kill {
             Some((at, before)) => at.elapsed() > KILL_INTERVAL && written > before + 20,
@@ -165,9 +168,9 @@ fn ctrl_c_leaves_nothing_behind() {
         command.arg(folder.path()).arg(out.path()).args(args).env("TMPDIR", temporary.path());
         let mut host = Host::start(&mut command);
         let begun = || (names(out.path()).len() > 2).then_some(());
-        within(Duration::from_secs(60), "the first thumbnails", begun);
+        within(HANG_TIMEOUT, "the first thumbnails", begun);
         PidFd::open(host.0.id()).signal(Signal::INT);
-        let end = within(Duration::from_secs(60), "the end after Ctrl-C", || host.0.try_wait().unwrap());
+        let end = within(HANG_TIMEOUT, "the end after Ctrl-C", || host.0.try_wait().unwrap());
 
         let run = host.output(end);
         assert_eq!(end.code(), Some(130), "{}{}", run.stdout, run.stderr);
@@ -254,7 +257,7 @@ impl Run {
 
 fn run(command: &mut Command) -> Run {
     let mut host = Host::start(command);
-    let end = within(Duration::from_secs(60), "the end", || host.0.try_wait().unwrap());
+    let end = within(HANG_TIMEOUT, "the end", || host.0.try_wait().unwrap());
     host.output(end)
 }
 
