@@ -1,9 +1,11 @@
 //! Bare calls, for a profiler.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use isolated_workers::codec::Postcard;
-use isolated_workers::host::Latency;
+use isolated_workers::host::{Latency, Timeouts};
 use isolated_workers::layer::NoLayers;
 use isolated_workers::{Error, Program, Service, Worker};
 
@@ -36,7 +38,9 @@ pub async fn calls(layers: usize, in_a_row: usize, at_once: usize) -> Result<(),
 async fn through<L: Depth>(in_a_row: usize, at_once: usize) -> Result<(), Error> {
     // Waiting before sleep takes a number of instructions that varies.
     let program = Program::current_exe()?.env(FRUGAL, "");
-    let builder = Worker::builder(program).codec(Postcard).latency(Latency::Frugal);
+    // A profiler is slow to start and to end a process.
+    let timeouts = Timeouts::default().startup(Duration::from_secs(120)).close(Duration::from_secs(120));
+    let builder = Worker::builder(program).codec(Postcard).latency(Latency::Frugal).timeouts(timeouts);
     let worker = L::around(builder).spawn().await?;
     let client = BenchClient::new(worker.clone());
     one_after_another(&client, in_a_row).await?;
