@@ -43,6 +43,9 @@ pub(super) enum Stage {
     AfterExec,
 }
 
+/// First number of the x32 calls of an x86-64 kernel. They do the same as others, under numbers that
+/// no list has.
+const X32_CALLS: u32 = 0x4000_0000;
 const PROT_WRITE: u32 = 2;
 const PROT_EXEC: u32 = 4;
 const CLONE_THREAD: u32 = 0x0001_0000;
@@ -102,7 +105,7 @@ impl FilterRules<'_> {
             false => (Verdict::Allow, Verdict::Allow),
         };
         let known = (0..).zip(self.verdicts.into_iter().map(|it| it.unwrap_or_else(|| other.clone())));
-        coalesce(known.chain([(calls::MAX_NUMBER + 1, newer)]))
+        coalesce(known.chain([(calls::MAX_NUMBER + 1, newer), (X32_CALLS, Verdict::Unknown)]))
     }
 
     fn set(&mut self, number: i64, verdict: Verdict) {
@@ -226,11 +229,13 @@ impl FilterRules<'_> {
         if no_named != [true; 2] {
             allowed.push(vec![Condition::is(0, AF_UNIX)]);
         }
-        let socket = match NETWORK.iter().any(|&protection| policy.has(protection)) {
-            true => Verdict::AllowIf(allowed),
-            false => Verdict::Allow,
-        };
-        self.set(libc::SYS_socket, socket);
+        if NETWORK.iter().any(|&protection| policy.has(protection)) {
+            self.set(libc::SYS_socket, Verdict::AllowIf(allowed));
+            // It opens and connects sockets by requests in memory, which no filter sees.
+            self.set(libc::SYS_io_uring_setup, Verdict::Refuse);
+        } else {
+            self.set(libc::SYS_socket, Verdict::Allow);
+        }
         // A datagram socket of a pair can send to any other one.
         let pair = vec![Condition::is(0, AF_UNIX), stream];
         let pair = if no_named == [false; 2] { Verdict::Allow } else { Verdict::AllowIf(vec![pair]) };
@@ -424,6 +429,11 @@ mod tests {
             );
             assert_eq!(result(&everything(), Stage::Whole, number, arguments), REFUSED, "{protection}");
         }
+        // Neither x32 calls nor a ring lead around the filter of sockets.
+        let policy = without(Protection::KernelSurface);
+        let x32_socket = i64::from(X32_CALLS) + libc::SYS_socket;
+        assert_eq!(result(&policy, Stage::Whole, x32_socket, [2, 1, 0, 0, 0, 0]), UNKNOWN);
+        assert_eq!(result(&policy, Stage::Whole, libc::SYS_io_uring_setup, [0; 6]), REFUSED);
         let udp = [2, 2, 0, 0, 0, 0];
         assert_eq!(result(&without(Protection::Tcp), Stage::Whole, libc::SYS_socket, udp), REFUSED);
         assert!(build(&Policy::default(), Stage::Whole, PID).is_none());
