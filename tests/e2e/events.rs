@@ -120,7 +120,10 @@ async fn fields_keep_their_types_and_the_spans_of_the_worker_are_text() {
     let [seen] = &recorder.seen()[..] else { panic!("{:?}", recorder.seen()) };
     assert_eq!(seen.target, "decoder");
     let mut fields = seen.fields.clone();
-    assert!(fields.remove("pid").is_some());
+    assert!(
+        fields.remove("pid").is_some()
+            && fields.remove("name").is_some_and(|name| name == "\"events-worker\"")
+    );
     let _ = fields.remove("span_id");
     let expected = [
         ("message", "decoded 18446744073709551615"),
@@ -131,7 +134,7 @@ async fn fields_keep_their_types_and_the_spans_of_the_worker_are_text() {
         ("negative", "-2"),
         ("infinite", "inf"),
         ("ok", "true"),
-        ("name", "\"own\""),
+        ("worker.name", "\"own\""),
         ("spans", "load{file=\"a.png\" size=7}:parse"),
     ];
     assert_eq!(fields, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());

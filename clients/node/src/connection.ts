@@ -381,7 +381,12 @@ export class Connection {
       try {
         this.write(answer);
       } catch (error) {
-        this.write(this.#error(context, error));
+        try {
+          this.write(this.#error(context, error));
+        } catch (refused) {
+          // Not even an error fits: its peer would wait forever.
+          this.fail(refused as CallError);
+        }
       }
     }
     this.endIfDrained();

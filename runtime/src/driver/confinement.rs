@@ -1,5 +1,6 @@
 //! Start of a program in a sandbox, and the explanation of its end.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use isolated_workers_core::{Crash, Error, ErrorKind, ExitReason, SandboxEnd};
@@ -35,7 +36,18 @@ impl Confinement {
     /// `Sandbox` if the system lacks a protection that must be had.
     pub(super) fn plan(program: &Program, sandbox: Sandbox) -> Result<Self, Error> {
         let way = if program.is_current_exe { Way::Own } else { Way::Launched };
-        let report = sandbox.planned(way, &format!("the worker {}", program.path.display()))?;
+        let subject = format!("the worker {}", program.path.display());
+        if way == Way::Launched
+            && let Some((name, _)) =
+                program.env.iter().find(|(name, value)| value.is_some() && acts_on_loader(name))
+        {
+            let cause =
+                format!("the variable {} would act on the launcher, before it is confined", name.display());
+            let remedy = "set it in a script around the program, or link the program with a run path";
+            let text = format!("could not confine {subject}: {cause}; {remedy}");
+            return Err(Error::new(ErrorKind::Sandbox, text));
+        }
+        let report = sandbox.planned(way, &subject)?;
         Ok(Self { sandbox, way, report })
     }
 
@@ -123,6 +135,12 @@ impl Confinement {
             _ => None,
         };
     }
+}
+
+/// Returns `true` if the dynamic loader or the C library obeys this variable before any other code
+/// runs.
+fn acts_on_loader(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"LD_") || name == "GLIBC_TUNABLES"
 }
 
 /// Removes what a host that is itself confined would pass on.

@@ -1,6 +1,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// Number of the last arguments of `ssh`: `--` and the destination.
+const SSH_TARGET_ARGS: usize = 2;
+
 /// Program that runs a worker elsewhere: on another machine, or in a container. Created by
 /// [`Program::ssh`](crate::Program::ssh) and [`Program::through`](crate::Program::through).
 ///
@@ -45,14 +48,14 @@ impl Wrapper {
     pub(super) fn ssh(destination: OsString) -> Self {
         // Without a terminal, a question for a password would never be answered.
         let args = ["-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15"].map(OsString::from);
-        let args = args.into_iter().chain([destination]).collect();
+        let args = args.into_iter().chain(["--".into(), destination]).collect();
         Self { path: "ssh".into(), args, is_ssh: true }
     }
 
     /// Adds an argument of the wrapper. For `ssh`, it is an option, such as `-p2222`, and stands
     /// before the destination.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
-        let end = self.args.len() - usize::from(self.is_ssh);
+        let end = self.args.len() - if self.is_ssh { SSH_TARGET_ARGS } else { 0 };
         self.args.insert(end, arg.into());
         self
     }

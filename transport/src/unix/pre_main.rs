@@ -27,6 +27,9 @@ use crate::{CHANNEL_VARIABLE, REMOTE_STDIO, STRAY_DESCRIPTORS_VARIABLE, Transpor
 static PREPARE: extern "C" fn() = prepare;
 
 extern "C" fn prepare() {
+    if has_foreign_rights() {
+        return;
+    }
     if variable(LAUNCHER_VARIABLE).is_some() {
         // Another program gets the channel.
         started::set();
@@ -72,6 +75,17 @@ fn adopt_standard_streams() -> Option<String> {
     // only as a program of its own, so that it has one thread at this point.
     let is_set = unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) } == 0;
     is_set.then_some(address)
+}
+
+/// Returns `true` in a program with the set-user-ID bit or the like, which must not obey the
+/// environment of the user who has started it.
+fn has_foreign_rights() -> bool {
+    // SAFETY: takes at most a number.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    // SAFETY: takes no argument.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return unsafe { libc::issetugid() } != 0;
 }
 
 fn close_strays() {

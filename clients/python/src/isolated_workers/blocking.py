@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any, Coroutine, Iterable, Iterator, TypeVar
 
+from .errors import CallError
 from .host import Worker
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ class BlockingWorker:
     """A worker that any thread may call. The arguments are those of `Worker.spawn`."""
 
     def __init__(self, *command: str, **options: Any) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._is_closed = asyncio.new_event_loop(), False
         threading.Thread(target=self._loop.run_forever, daemon=True, name="isolated-workers").start()
         try:
             self.worker: Worker = self._run(Worker.spawn(*command, **options))
@@ -24,6 +25,9 @@ class BlockingWorker:
             raise
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._is_closed:
+            coroutine.close()
+            raise CallError("could not call the worker: it was closed", code="IW_CLOSED")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def call(self, name: str, payload: Any = None, *, items: Iterable[Any] | None = None, **options: Any) -> Any:
@@ -43,8 +47,13 @@ class BlockingWorker:
         self._run(self.worker.send(name, payload))
 
     def close(self) -> None:
-        self._run(self.worker.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Ends the worker. Does nothing the second time."""
+        if not self._is_closed:
+            try:
+                self._run(self.worker.close())
+            finally:
+                self._is_closed = True
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
     def __enter__(self) -> BlockingWorker:
         return self

@@ -286,7 +286,11 @@ class Connection(asyncio.Protocol):
             try:
                 self.write(answer)
             except CallError as error:
-                self.write(self._error(context, error))
+                try:
+                    self.write(self._error(context, error))
+                except CallError as refused:
+                    # Not even an error fits: its peer would wait forever.
+                    self.fail(refused)
         self.end_if_drained()
 
     # Calls out.

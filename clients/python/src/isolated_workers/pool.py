@@ -30,13 +30,13 @@ class Pool:
             worker = await self._take()
             try:
                 answer = await worker.call(name, payload, **options)
-            except (CallError, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) or error.code == "IW_TIMEOUT":
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) or getattr(error, "code", None) == "IW_TIMEOUT":
                     worker.kill()
                     await asyncio.shield(worker.closed())
                     self._workers.discard(worker)
-                    raise
-                self._give_back(worker)
+                else:
+                    self._give_back(worker)
                 raise
             self._give_back(worker)
             return answer

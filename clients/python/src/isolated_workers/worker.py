@@ -141,6 +141,8 @@ def _identity(descriptor: int) -> str:
 def _own_channel() -> tuple[str, str] | None:
     """Transport and address, if they are those of this process: a child inherits the variable, too."""
     transport, _, address = os.environ.get(CHANNEL, "").partition(":")
+    if not transport:
+        return None
     own = {
         "unix-socket": "pair:" + _identity(0), "socket-pair": _identity(0),
         "stdio": f"{_identity(0)},{_identity(1)}", "named-pipe": _identity(0),

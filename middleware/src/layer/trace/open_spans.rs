@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tracing::Span;
 
 /// `true` once this process reads events of workers.
 static IS_TRACKED: AtomicBool = AtomicBool::new(false);
 
-static SPANS: LazyLock<Mutex<HashMap<u64, Span>>> = LazyLock::new(Mutex::default);
+/// Shared, because a subscriber may run code when a span is cloned, which must not hold the lock.
+static SPANS: LazyLock<Mutex<HashMap<u64, Arc<Span>>>> = LazyLock::new(Mutex::default);
 
 /// Keeps the spans of calls that start from now on, until the calls have ended.
 pub fn track() {
@@ -17,12 +18,12 @@ pub fn track() {
 }
 
 /// Finds the span of a call in progress by its id in the trace, in hexadecimal.
-pub fn find(id: &str) -> Option<Span> {
+pub fn find(id: &str) -> Option<Arc<Span>> {
     let id = u64::from_str_radix(id, 16).ok()?;
     spans().get(&id).cloned()
 }
 
-fn spans() -> MutexGuard<'static, HashMap<u64, Span>> {
+fn spans() -> MutexGuard<'static, HashMap<u64, Arc<Span>>> {
     SPANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -33,7 +34,8 @@ impl OpenSpan {
     /// Registers the span of a call. `None` if nobody would search for it.
     pub(super) fn new(id: u64, span: &Span) -> Option<Self> {
         IS_TRACKED.load(Ordering::Relaxed).then(|| {
-            spans().insert(id, span.clone());
+            let span = Arc::new(span.clone());
+            spans().insert(id, span);
             Self(id)
         })
     }

@@ -22,7 +22,7 @@ const MAX_FIELDS: usize = 32;
 /// Origin of events with the same level, target and fields.
 pub(super) struct EventCallsite {
     metadata: OnceLock<Metadata<'static>>,
-    /// `false` if no subscriber takes any of the events.
+    /// `false` once it is known that no subscriber takes any of the events.
     has_interest: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl EventCallsite {
         let names: Vec<&'static str> = key.fields.iter().map(|name| &*name.clone().leak()).collect();
         let target: &'static str = key.target.clone().leak();
         let new: &'static Self =
-            Box::leak(Box::new(Self { metadata: OnceLock::new(), has_interest: AtomicBool::new(false) }));
+            Box::leak(Box::new(Self { metadata: OnceLock::new(), has_interest: AtomicBool::new(true) }));
         let fields = FieldSet::new(names.leak(), Identifier(new));
         new.metadata.get_or_init(|| {
             Metadata::new("event of a worker", target, level, None, None, None, fields, Kind::EVENT)

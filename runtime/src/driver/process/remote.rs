@@ -1,6 +1,6 @@
 //! Command of a worker that another program runs elsewhere.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use isolated_workers_core::{Error, ErrorKind};
@@ -43,6 +43,13 @@ pub(super) fn outer_program(
             "a sandbox would confine the wrapper; confine the worker by the wrapper, such as a container",
         ));
     }
+    if inner.path.as_os_str().as_encoded_bytes().contains(&b'=') {
+        return Err(refused("`env` takes a path with `=` for a variable; rename the program"));
+    }
+    let is_invalid = |name: &OsStr| matches!(name.as_encoded_bytes(), [] | [b'-', ..]);
+    if let Some((name, _)) = inner.env.iter().find(|(name, _)| is_invalid(name)) {
+        return Err(refused(&format!("`env` takes no variable `{}`; rename it", name.display())));
+    }
     let command = command(inner, events);
     let mut args = wrapper.args.clone();
     if wrapper.is_ssh {
@@ -70,9 +77,16 @@ fn command(inner: &Program, events: Option<String>) -> Vec<OsString> {
         word.push(value);
         word
     };
-    let removed = inner.env.iter().filter(|(_, value)| value.is_none());
+    // The last entry of a name counts.
+    let last = inner
+        .env
+        .iter()
+        .enumerate()
+        .filter(|(at, (name, _))| inner.env[at + 1..].iter().all(|(later, _)| later != name));
+    let last: Vec<_> = last.map(|(_, entry)| entry).collect();
+    let removed = last.iter().filter(|(_, value)| value.is_none());
     words.extend(removed.flat_map(|(name, _)| ["-u".into(), name.clone()]));
-    for (name, value) in &inner.env {
+    for (name, value) in last {
         words.extend(value.clone().map(|value| set(name.as_ref(), value)));
     }
     words.push(set(CHANNEL_VARIABLE.as_ref(), format!("{}:{REMOTE_STDIO}", Stdio::NAME).into()));

@@ -1,5 +1,7 @@
 //! Lists of system calls, for x86-64 and 64-bit Arm.
 
+use crate::sandbox::protection::Protection;
+
 /// A system call: its name and its number.
 pub(super) type Call = (&'static str, i64);
 
@@ -74,9 +76,7 @@ pub(super) const ORDINARY: &[Call] = calls![
     libc::SYS_truncate, ftruncate => libc::SYS_ftruncate, fallocate => libc::SYS_fallocate, fadvise64 => libc::SYS_fadvise64,
     readahead => libc::SYS_readahead, sync => libc::SYS_sync, fsync => libc::SYS_fsync, fdatasync => libc::SYS_fdatasync, syncfs =>
     libc::SYS_syncfs, sync_file_range => libc::SYS_sync_file_range, sendfile => libc::SYS_sendfile, splice => libc::SYS_splice, tee
-    => libc::SYS_tee, copy_file_range => libc::SYS_copy_file_range, flock => libc::SYS_flock, getxattr => libc::SYS_getxattr,
-    lgetxattr => libc::SYS_lgetxattr, fgetxattr => libc::SYS_fgetxattr, listxattr => libc::SYS_listxattr, llistxattr =>
-    libc::SYS_llistxattr, flistxattr => libc::SYS_flistxattr, recvfrom => libc::SYS_recvfrom, recvmsg => libc::SYS_recvmsg, recvmmsg
+    => libc::SYS_tee, copy_file_range => libc::SYS_copy_file_range, flock => libc::SYS_flock, fgetxattr => libc::SYS_fgetxattr, flistxattr => libc::SYS_flistxattr, recvfrom => libc::SYS_recvfrom, recvmsg => libc::SYS_recvmsg, recvmmsg
     => libc::SYS_recvmmsg, sendto => libc::SYS_sendto, sendmsg => libc::SYS_sendmsg, sendmmsg => libc::SYS_sendmmsg, accept =>
     libc::SYS_accept, accept4 => libc::SYS_accept4, shutdown => libc::SYS_shutdown, getsockname => libc::SYS_getsockname,
     getpeername => libc::SYS_getpeername, getsockopt => libc::SYS_getsockopt, setsockopt => libc::SYS_setsockopt, wait4 =>
@@ -221,6 +221,17 @@ mod no_older_forms {
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use no_older_forms::*;
 
+/// Attributes of files by their path, which Landlock does not check.
+pub(super) const FILE_ATTRIBUTES: &[Call] = calls![
+    getxattr => libc::SYS_getxattr, lgetxattr => libc::SYS_lgetxattr, listxattr => libc::SYS_listxattr,
+    llistxattr => libc::SYS_llistxattr,
+];
+
+/// Protections for which files in memory are refused: they hold data beyond the limit of the address
+/// space, and can be executed and loaded, since Landlock does not check them.
+pub(super) const MEMORY_FILES_FOR: [Protection; 3] =
+    [Protection::Memory, Protection::Execute, Protection::NewCode];
+
 /// Calls that are allowed or refused by their arguments.
 pub(super) const BY_ARGUMENTS: &[Call] = calls![
     clone => libc::SYS_clone, clone3 => libc::SYS_clone3, kill => libc::SYS_kill, tgkill => libc::SYS_tgkill,
@@ -242,6 +253,7 @@ pub(super) fn name(number: i64) -> Option<&'static str> {
         FILE_CHANGES_X86,
         FILE_WATCHES,
         FILE_WATCHES_X86,
+        FILE_ATTRIBUTES,
         EXECUTE,
         CONNECT,
         FORK_X86,

@@ -188,6 +188,9 @@ impl PathRules {
         let attempt = || format!("allow {}", path.display());
         let stat = rustix::fs::fstat(&descriptor).map_err(|error| failed(&attempt(), &error))?;
         let is_dir = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
+        if is_dir && access == Access::Load {
+            return Err(format!("could not {}: a program cannot be loaded by a folder", attempt()));
+        }
         let rights = match access {
             Access::Read => self.rights.read,
             Access::Write => self.rights.write,

@@ -130,21 +130,45 @@ impl FilterRules<'_> {
     fn add_lists(&mut self) {
         self.set_all(&[calls::ORDINARY, calls::ORDINARY_X86], &Verdict::Allow);
         self.refuse_for(Protection::FileWrite, &[calls::FILE_CHANGES, calls::FILE_CHANGES_X86]);
-        self.refuse_for(Protection::FileRead, &[calls::FILE_WATCHES, calls::FILE_WATCHES_X86]);
+        let reads = [calls::FILE_WATCHES, calls::FILE_WATCHES_X86, calls::FILE_ATTRIBUTES];
+        self.refuse_for(Protection::FileRead, &reads);
         self.refuse_for(Protection::Ptrace, &[calls::PTRACE]);
         self.refuse_for(Protection::Namespaces, &[calls::NAMESPACES]);
         self.refuse_for(Protection::Capabilities, &[calls::CREDENTIALS]);
-        self.refuse_for(Protection::Memory, &[calls::MEMORY_FILES]);
+        let memory_files = match calls::MEMORY_FILES_FOR.iter().any(|&protection| self.policy.has(protection))
+        {
+            true => Verdict::Refuse,
+            false => Verdict::Allow,
+        };
+        self.set_all(&[calls::MEMORY_FILES], &memory_files);
+        self.add_ways_around();
         // Loads the program of the worker.
         self.set_all(&[calls::EXECUTE], &Verdict::Allow);
+    }
+
+    /// Calls of the kernel surface that lead around other protections. They matter if the surface is
+    /// open.
+    fn add_ways_around(&mut self) {
+        for (protection, number) in [
+            (Protection::NewCode, libc::SYS_shmat),
+            (Protection::Memory, libc::SYS_shmat),
+            (Protection::FileRead, libc::SYS_fanotify_init),
+            (Protection::FileWrite, libc::SYS_io_uring_setup),
+            (Protection::Capabilities, libc::SYS_unshare),
+        ] {
+            if self.policy.has(protection) {
+                self.set(number, Verdict::Refuse);
+            }
+        }
     }
 
     /// Processes and signals. The process has no children if it may start none, and may then signal
     /// and change itself alone. If it may, Landlock confines its signals.
     fn add_processes(&mut self) {
         let policy = self.policy;
-        let (no_processes, no_namespaces) =
-            (policy.has(Protection::Processes), policy.has(Protection::Namespaces));
+        let no_processes = policy.has(Protection::Processes);
+        // A user namespace gives all capabilities in it.
+        let no_namespaces = policy.has(Protection::Namespaces) || policy.has(Protection::Capabilities);
         self.refuse_for(Protection::Processes, &[calls::FORK_X86]);
         let mut flags = Vec::new();
         if no_processes {
@@ -330,6 +354,7 @@ mod tests {
         let refused = [
             calls::FILE_CHANGES,
             calls::FILE_WATCHES,
+            calls::FILE_ATTRIBUTES,
             calls::EXECUTE,
             calls::CONNECT,
             calls::FORK_X86,

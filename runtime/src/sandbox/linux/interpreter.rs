@@ -14,6 +14,9 @@ const MAX_DEPTH: usize = 5;
 /// Largest table of segments that is read, in bytes.
 const MAX_TABLE_BYTES: usize = 64 << 10;
 
+/// Part of the first line of a script that the kernel reads, without `#!`, in bytes.
+const MAX_LINE_BYTES: usize = 254;
+
 /// Longest path of a loader in bytes.
 const MAX_PATH_BYTES: u64 = 4096;
 
@@ -22,28 +25,47 @@ const MAX_PATH_BYTES: u64 = 4096;
 pub(super) fn all(program: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut next = of(program);
-    while let Some(path) = next.filter(|path| found.len() < MAX_DEPTH && !found.contains(path)) {
+    while let Some(file) = next {
+        let path = match file {
+            Needed::Interpreter(path) => path,
+            // The kernel reads no name of a loader in a loader.
+            Needed::Loader(path) => {
+                found.extend(Some(path).filter(|path| path.is_file()));
+                break;
+            }
+        };
+        if found.len() == MAX_DEPTH || found.contains(&path) || !path.is_file() {
+            break;
+        }
         next = of(&path);
         found.push(path);
     }
     found
 }
 
-fn of(program: &Path) -> Option<PathBuf> {
-    let file = File::open(program).ok()?;
+/// File that the kernel opens for another one.
+enum Needed {
+    /// Of a script.
+    Interpreter(PathBuf),
+    /// Of a program.
+    Loader(PathBuf),
+}
+
+fn of(program: &Path) -> Option<Needed> {
+    let file = File::open(program).ok().filter(|file| file.metadata().is_ok_and(|file| file.is_file()))?;
     let mut start = Vec::new();
     (&file).take(4096).read_to_end(&mut start).ok()?;
-    let path = match start.strip_prefix(b"#!") {
-        Some(line) => script(line)?.to_vec(),
-        None => loader(&file, &start)?,
-    };
-    Some(PathBuf::from(OsStr::from_bytes(&path))).filter(|path| path.is_absolute())
+    let path = |bytes: &[u8]| Some(PathBuf::from(OsStr::from_bytes(bytes))).filter(|path| path.is_absolute());
+    match start.strip_prefix(b"#!") {
+        Some(line) => path(script(line)?).map(Needed::Interpreter),
+        None => path(&loader(&file, &start)?).map(Needed::Loader),
+    }
 }
 
 /// Interpreter in the first line of a script, behind `#!`.
 fn script(line: &[u8]) -> Option<&[u8]> {
-    let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
-    line.split(|byte| matches!(byte, b' ' | b'\t')).next().filter(|path| !path.is_empty())
+    let line = line[..line.len().min(MAX_LINE_BYTES)].split(|byte| *byte == b'\n').next()?;
+    line.split(|byte| matches!(byte, b' ' | b'\t')).find(|path| !path.is_empty())
 }
 
 /// Dynamic loader that a 64-bit ELF file of this machine's byte order names (`PT_INTERP`).
@@ -98,6 +120,34 @@ mod tests {
         assert!(found.len() <= 3 && found[2..].iter().all(|path| path.is_file()), "{found:?}");
     }
 
+    /// Otherwise a program could name any folder as the loader of its loader.
+    #[test]
+    fn a_loader_has_no_loader_and_is_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, loader: &Path| {
+            let mut bytes = vec![0; 64 + 56];
+            bytes[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+            bytes[32] = 64;
+            bytes[54] = 56;
+            bytes[56] = 1;
+            bytes[64] = 3;
+            bytes[64 + 8] = 120;
+            let loader = loader.as_os_str().as_bytes();
+            bytes[64 + 32] = u8::try_from(loader.len() + 1).unwrap();
+            bytes.extend(loader);
+            bytes.push(0);
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        if cfg!(target_endian = "big") {
+            return;
+        }
+        let loader = file("loader", Path::new("/"));
+        assert_eq!(all(&file("program", &loader)), [loader]);
+        assert_eq!(all(&file("other", Path::new("/"))), Vec::<PathBuf>::new());
+    }
+
     #[test]
     fn files_without_an_interpreter_have_none() {
         let dir = tempfile::tempdir().unwrap();
@@ -110,6 +160,6 @@ mod tests {
         }
         let circle = dir.path().join("circle");
         std::fs::write(&circle, format!("#!{}", circle.display())).unwrap();
-        assert_eq!(all(&circle), [circle]);
+        assert_eq!(all(&circle), std::slice::from_ref(&circle));
     }
 }
