@@ -281,8 +281,8 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// An `async fn` runs on a current-thread runtime, as with `#[tokio::test]`, and a plain `fn` without
-/// one. A panic fails it, and so does an `Err`. Other attributes, such as `#[ignore]` and `#[should_panic]`, work as with
-/// `#[test]`.
+/// one. A panic fails it, and so does an `Err`. Other attributes, such as `#[ignore]` and
+/// `#[should_panic]`, work as with `#[test]`.
 ///
 /// # Argument
 ///

@@ -60,6 +60,10 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
     let is_main = ident == "main";
     let attribute = (!is_main).then(|| quote!(#[::core::prelude::v1::test]));
     let (entry, kind) = (local("ENTRY"), if is_main { quote!(of_main) } else { quote!(of_test) });
+    let (run, run_with_worker) = match sig.asyncness {
+        Some(_) => (quote!(run_test), quote!(run_test_with_worker)),
+        None => (quote!(run_blocking_test), quote!(run_blocking_test_with_worker)),
+    };
     let run = match (&options.serve, sig.inputs.first()) {
         (Some(serve), Some(FnArg::Typed(argument))) => {
             let codec = options.codec.as_ref().map_or_else(
@@ -70,15 +74,9 @@ fn generate(test: &ItemFn, options: &TestOptions) -> TokenStream {
             let serve = quote_spanned!(generated_at(serve.span())=> || async { #serve });
             let (ty, span, worker) = (&argument.ty, generated_at(argument.ty.span()), local("worker"));
             let test = quote_spanned!(span=> |#worker: #ty| #ident(#worker));
-            let run = if sig.asyncness.is_some() {
-                quote!(run_test_with_worker)
-            } else {
-                quote!(run_blocking_test_with_worker)
-            };
-            quote!(#run(#entry, #serve, #codec, #test))
+            quote!(#run_with_worker(#entry, #serve, #codec, #test))
         }
-        _ if sig.asyncness.is_some() => quote!(run_test(#entry, #ident)),
-        _ => quote!(run_blocking_test(#entry, #ident)),
+        _ => quote!(#run(#entry, #ident)),
     };
     quote! {
         #(#attrs)*

@@ -15,7 +15,7 @@ use std::process::Command;
 use isolated_workers::sandbox::Protection;
 use serde::{Deserialize, Serialize};
 
-/// What the attempts aim at, in the host and on its disk.
+/// Targets of the attempts, in the host and on its disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Scene {
     pub(crate) host: u32,

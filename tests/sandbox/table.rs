@@ -14,7 +14,7 @@ fn outcomes(way: &str) -> BTreeMap<usize, String> {
     attempts.map(|(number, outcome)| (number.parse().unwrap(), outcome.to_owned())).collect()
 }
 
-/// What refuses an attempt, from its error. Panics if it was not refused.
+/// Mechanism that refuses an attempt, from its error. Panics if it was not refused.
 fn refused_by(escape: &Escape, outcome: &str) -> &'static str {
     match (outcome, escape.protection) {
         ("EPERM", _) => "seccomp (`EPERM`)",

@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::protection::{Protection, ProtectionSet};
 
-/// What confines a worker. `Display` writes a table with a row for each protection.
+/// Protections of a worker and their states. `Display` writes a table with a row for each protection.
 ///
 /// ```text
 /// protection        state        by                 why

@@ -31,7 +31,8 @@ class Pool:
             try:
                 answer = await worker.call(name, payload, **options)
             except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) or getattr(error, "code", None) == "IW_TIMEOUT":
+                is_timeout = isinstance(error, CallError) and error.code == "IW_TIMEOUT"
+                if is_timeout or isinstance(error, asyncio.CancelledError):
                     worker.kill()
                     await asyncio.shield(worker.closed())
                     self._workers.discard(worker)

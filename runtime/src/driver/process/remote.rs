@@ -1,5 +1,6 @@
 //! Command of a worker that another program runs elsewhere.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -78,17 +79,10 @@ fn command(inner: &Program, events: Option<String>) -> Vec<OsString> {
         word
     };
     // The last entry of a name counts.
-    let last = inner
-        .env
-        .iter()
-        .enumerate()
-        .filter(|(at, (name, _))| inner.env[at + 1..].iter().all(|(later, _)| later != name));
-    let last: Vec<_> = last.map(|(_, entry)| entry).collect();
-    let removed = last.iter().filter(|(_, value)| value.is_none());
+    let variables: BTreeMap<_, _> = inner.env.iter().cloned().collect();
+    let removed = variables.iter().filter(|(_, value)| value.is_none());
     words.extend(removed.flat_map(|(name, _)| ["-u".into(), name.clone()]));
-    for (name, value) in last {
-        words.extend(value.clone().map(|value| set(name.as_ref(), value)));
-    }
+    words.extend(variables.into_iter().filter_map(|(name, value)| Some(set(name.as_ref(), value?))));
     words.push(set(CHANNEL_VARIABLE.as_ref(), format!("{}:{REMOTE_STDIO}", Stdio::NAME).into()));
     words.extend(events.map(|events| set(EVENTS_VARIABLE.as_ref(), events.into())));
     words.push(inner.path.clone().into());

@@ -1,7 +1,5 @@
 //! Lists of system calls, for x86-64 and 64-bit Arm.
 
-use crate::sandbox::protection::Protection;
-
 /// A system call: its name and its number.
 pub(super) type Call = (&'static str, i64);
 
@@ -226,11 +224,6 @@ pub(super) const FILE_ATTRIBUTES: &[Call] = calls![
     getxattr => libc::SYS_getxattr, lgetxattr => libc::SYS_lgetxattr, listxattr => libc::SYS_listxattr,
     llistxattr => libc::SYS_llistxattr,
 ];
-
-/// Protections for which files in memory are refused: they hold data beyond the limit of the address
-/// space, and can be executed and loaded, since Landlock does not check them.
-pub(super) const MEMORY_FILES_FOR: [Protection; 3] =
-    [Protection::Memory, Protection::Execute, Protection::NewCode];
 
 /// Calls that are allowed or refused by their arguments.
 pub(super) const BY_ARGUMENTS: &[Call] = calls![

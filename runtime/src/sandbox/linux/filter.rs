@@ -32,6 +32,10 @@ pub(super) const FILTERED: &[Protection] = &[
 pub(super) const NETWORK: &[Protection] =
     &[Protection::Tcp, Protection::Udp, Protection::AbstractSockets, Protection::PathSockets];
 
+/// Protections for which files in memory are refused: they hold data beyond the limit of the address
+/// space, and can be executed and loaded, since Landlock does not check them.
+const MEMORY_FILES_FOR: &[Protection] = &[Protection::Memory, Protection::Execute, Protection::NewCode];
+
 /// Time at which a filter is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -123,8 +127,13 @@ impl FilterRules<'_> {
 
     /// Refuses these calls if the policy has the protection.
     fn refuse_for(&mut self, protection: Protection, lists: &[&[Call]]) {
-        let verdict = if self.policy.has(protection) { Verdict::Refuse } else { Verdict::Allow };
-        self.set_all(lists, &verdict);
+        self.refuse_for_any(&[protection], lists);
+    }
+
+    /// Refuses these calls if the policy has one of the protections.
+    fn refuse_for_any(&mut self, protections: &[Protection], lists: &[&[Call]]) {
+        let is_refused = protections.iter().any(|&protection| self.policy.has(protection));
+        self.set_all(lists, if is_refused { &Verdict::Refuse } else { &Verdict::Allow });
     }
 
     fn add_lists(&mut self) {
@@ -135,12 +144,7 @@ impl FilterRules<'_> {
         self.refuse_for(Protection::Ptrace, &[calls::PTRACE]);
         self.refuse_for(Protection::Namespaces, &[calls::NAMESPACES]);
         self.refuse_for(Protection::Capabilities, &[calls::CREDENTIALS]);
-        let memory_files = match calls::MEMORY_FILES_FOR.iter().any(|&protection| self.policy.has(protection))
-        {
-            true => Verdict::Refuse,
-            false => Verdict::Allow,
-        };
-        self.set_all(&[calls::MEMORY_FILES], &memory_files);
+        self.refuse_for_any(MEMORY_FILES_FOR, &[calls::MEMORY_FILES]);
         self.add_ways_around();
         // Loads the program of the worker.
         self.set_all(&[calls::EXECUTE], &Verdict::Allow);
