@@ -44,6 +44,7 @@ async fn main() -> HostResult {
         "lenient" => lenient(way).await,
         "respawn" => respawn(&stage, way).await,
         "reconnect" => reconnect(&stage, way).await,
+        "pool" => pool(&stage, way).await,
         "thread" => thread(way).await,
         "crash-only" => crash_only(&stage, way).await,
         other => panic!("unknown scenario {other}"),
@@ -156,6 +157,21 @@ async fn respawn(stage: &Stage, way: &str) -> HostResult {
     }
     println!("{}", escapee.attempt(0, stage.scene.clone()).await?);
     Ok(worker.close().await?)
+}
+
+/// Prints outcomes of attempts in both workers of a pool, and again after one of them has crashed.
+async fn pool(stage: &Stage, way: &str) -> HostResult {
+    let pool = Pool::builder(program(way)?).workers(2).sandbox(sandbox(stage)).spawn().await?;
+    for _ in 0..2 {
+        let sessions = [pool.checkout().await?, pool.checkout().await?];
+        for session in &sessions {
+            println!("{}", EscapeeClient::new(session.clone()).attempt(0, stage.scene.clone()).await?);
+        }
+        let escapee = EscapeeClient::new(sessions[0].clone());
+        let crashed = escapee.exhaust(Exhausted::Core, stage.scene.clone()).await.unwrap_err();
+        assert!(crashed.crash().is_some(), "{crashed}");
+    }
+    Ok(pool.close().await?)
 }
 
 /// Disconnects and reconnects, detaches and attaches, and prints the report of the attached worker.

@@ -5,7 +5,7 @@ use isolated_workers::sandbox::{Protection, Sandbox};
 use isolated_workers::transport;
 use isolated_workers_test_support::soon;
 
-use crate::run;
+use crate::{is_root, run};
 
 #[test]
 fn a_respawned_worker_is_confined_as_its_predecessor() {
@@ -73,6 +73,10 @@ async fn a_program_that_does_not_know_its_policy_is_confined() {
     assert!(report.contains("file-read         active"), "{report}");
     assert!(outcome.contains("Permission denied"), "{outcome}");
 
+    let (started, outcome) = stranger(Some(Sandbox::deny_all().without(Protection::NewCode))).await;
+    assert!(started.unwrap().contains("new-code          disabled"));
+    assert!(outcome.contains("Permission denied"), "{outcome}");
+
     let (started, outcome) = stranger(None).await;
     assert!(started.unwrap().contains("file-read         disabled"));
     assert_eq!(outcome, "read");
@@ -92,4 +96,38 @@ async fn a_script_is_confined_before_its_first_line() {
     let text = error.to_string();
     assert!(text.contains("Permission denied") || text.contains("fork"), "{text}");
     assert!(!text.contains("root:"), "{text}");
+}
+
+#[tokio::test]
+async fn a_protection_that_rests_on_one_that_is_off_is_degraded() {
+    let check = |sandbox: Sandbox| sandbox.check().map_err(|error| error.to_string());
+    let no_writes = check(Sandbox::deny_all().without(Protection::FileWrite));
+    match is_root() {
+        true => {
+            let error = no_writes.unwrap_err();
+            assert!(error.contains("new-code cannot be had: a worker of root can write to"), "{error}");
+        }
+        false => assert!(no_writes.unwrap().is_active(Protection::NewCode)),
+    }
+    let without_landlock = [
+        Protection::FileRead,
+        Protection::FileWrite,
+        Protection::Execute,
+        Protection::AbstractSockets,
+        Protection::Signals,
+        Protection::NewCode,
+        Protection::PathSockets,
+    ];
+    let open = without_landlock.iter().fold(Sandbox::deny_all(), |it, &protection| it.without(protection));
+    let error = check(open.clone()).unwrap_err();
+    assert!(error.contains("ptrace cannot be had: the worker can open the memory"), "{error}");
+    check(open.without(Protection::Ptrace)).unwrap();
+}
+
+#[test]
+fn each_worker_of_a_pool_is_confined_also_a_replacement() {
+    for way in ["own", "launched"] {
+        let printed = run(&["host", way, "pool"]);
+        assert_eq!(printed.matches("EACCES").count(), 4, "{printed}");
+    }
 }

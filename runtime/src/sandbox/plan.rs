@@ -6,8 +6,8 @@ use super::protection::{Protection, ProtectionSet};
 use super::report::{ProtectionState, Report, Row};
 use super::{Sandbox, announcement};
 
-/// Protection that a program adds itself after it was executed by a launcher. One that only says so
-/// gains nothing: it hardens a program against its input, and code of the program itself runs anyway.
+/// Protection that a launched program can only have after it was loaded.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(super) const ADDED_BY_PROGRAM: Protection = Protection::NewCode;
 
 /// Checks that a planned sandbox has all protections that must be had.
@@ -19,7 +19,7 @@ pub(super) fn check(sandbox: &Sandbox, planned: &Report, subject: &str) -> Resul
         matches!(row.state, ProtectionState::Degraded | ProtectionState::Unavailable)
             && sandbox.is_required(row.protection)
             // Decided by the handshake.
-            && !(row.protection == ADDED_BY_PROGRAM && row.state == ProtectionState::Degraded)
+            && planned.added_by_program != Some(row.protection)
     };
     missing(planned.rows().iter().filter(is_missing), subject)
 }
@@ -48,19 +48,19 @@ pub(crate) fn confirm(
         return Ok(report);
     };
     let announced = announced.map(announcement::read);
-    let is_launched = report.state(ADDED_BY_PROGRAM) == ProtectionState::Degraded;
     match announced {
         Some(announced) => {
-            if is_launched && announced.contains(ADDED_BY_PROGRAM) {
-                *report.row_mut(ADDED_BY_PROGRAM) =
-                    Row::active(ADDED_BY_PROGRAM, "seccomp, as its program says");
+            // A program that only says so gains nothing: the protection hardens it against its input,
+            // and code of the program itself runs anyway.
+            if let Some(added) = report.added_by_program.filter(|&added| announced.contains(added)) {
+                *report.row_mut(added) = Row::active(added, "seccomp, as its program says");
             }
             let differs = report.active().iter().find(|&active| !announced.contains(active));
             if let Some(differs) = differs {
                 return Err(unconfined(subject, &format!("its program has not set up {differs}")));
             }
         }
-        None if is_launched => {}
+        None if report.is_launched => {}
         None => return Err(unconfined(subject, "its program has not confined itself")),
     }
     let lacking = |row: &&Row| row.state == ProtectionState::Degraded && sandbox.is_required(row.protection);

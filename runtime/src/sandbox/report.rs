@@ -13,6 +13,10 @@ use super::protection::{Protection, ProtectionSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     rows: Vec<Row>,
+    /// `true` if a launcher executes the program, which may not know this library.
+    pub(super) is_launched: bool,
+    /// Protection that such a program adds once it is loaded. The handshake shows if it did.
+    pub(super) added_by_program: Option<Protection>,
 }
 
 /// Row of a [`Report`].
@@ -87,7 +91,8 @@ impl Row {
 impl Report {
     /// `row` returns the row of each protection.
     pub(super) fn new(row: impl FnMut(Protection) -> Row) -> Self {
-        Self { rows: Protection::ALL.iter().copied().map(row).collect() }
+        let rows = Protection::ALL.iter().copied().map(row).collect();
+        Self { rows, is_launched: false, added_by_program: None }
     }
 
     /// Report of a worker without a sandbox.

@@ -48,7 +48,7 @@ const RESOLVER: &[&str] = &[
 ];
 
 /// Protections for which Landlock is used.
-const RESTRICTED: &[Protection] = &[
+pub(super) const RESTRICTED: &[Protection] = &[
     Protection::FileRead,
     Protection::FileWrite,
     Protection::Execute,

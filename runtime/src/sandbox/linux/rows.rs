@@ -3,13 +3,14 @@
 use std::fs;
 use std::sync::OnceLock;
 
+use rustix::process::geteuid;
 use rustix::thread::secure_computing_mode;
 
 use super::filter::NETWORK;
 use super::{calls, files, pre_main};
-use crate::sandbox::plan::{disabled, unavailable};
+use crate::sandbox::plan::{ADDED_BY_PROGRAM, disabled, unavailable};
 use crate::sandbox::protection::Protection;
-use crate::sandbox::report::{Report, Row};
+use crate::sandbox::report::{ProtectionState, Report, Row};
 use crate::sandbox::{Sandbox, Way};
 
 /// Plans the protections of a worker.
@@ -19,10 +20,42 @@ pub(in crate::sandbox) fn plan(sandbox: &Sandbox, way: Way) -> Report {
         Err(why) => return unavailable(sandbox, why),
     };
     let system = System { mechanisms, sandbox, way };
-    Report::new(|protection| match sandbox.asked.contains(protection) {
+    let mut report = Report::new(|protection| match sandbox.asked.contains(protection) {
         true => system.row(protection),
         false => disabled(protection, sandbox.asked),
-    })
+    });
+    report.is_launched = way == Way::Launched;
+    if report.is_launched && report.state(ADDED_BY_PROGRAM) == ProtectionState::Degraded {
+        report.added_by_program = Some(ADDED_BY_PROGRAM);
+    }
+    degrade(&mut report);
+    report
+}
+
+/// Degrades the protections that rest on another one, if that one is missing.
+fn degrade(report: &mut Report) {
+    let has_domain =
+        files::RESTRICTED.iter().any(|&protection| report.row_mut(protection).by.contains("Landlock"));
+    let rules = [
+        (
+            Protection::Ptrace,
+            !has_domain,
+            "the worker can open the memory of processes of its user in /proc; ask for `file-read`, which \
+             needs Landlock",
+        ),
+        (
+            Protection::NewCode,
+            geteuid().is_root() && !report.is_active(Protection::FileWrite),
+            "a worker of root can write to its own code in /proc; ask for `file-write`",
+        ),
+    ];
+    for (protection, is_open, why) in rules {
+        let row = report.row_mut(protection);
+        if is_open && matches!(row.state, ProtectionState::Active | ProtectionState::Degraded) {
+            *row = Row::degraded(protection, row.by.clone(), why);
+            report.added_by_program = report.added_by_program.filter(|&added| added != protection);
+        }
+    }
 }
 
 /// Mechanisms of this system.
@@ -99,7 +132,7 @@ impl System<'_> {
             Protection::FileRead => self.files(protection, 1, ""),
             Protection::FileWrite => self.files(protection, 3, "it cannot refuse to truncate files"),
             Protection::Execute => self.execute(),
-            Protection::NewCode if self.way == Way::Launched => self.filtered(|| {
+            ADDED_BY_PROGRAM if self.way == Way::Launched => self.filtered(|| {
                 let why = "its program does not add it after it was loaded, which this library does";
                 Row::degraded(protection, "seccomp", why)
             }),
