@@ -4,8 +4,8 @@
 //! is not a breaking change. The type is one pointer in size, because it is part of the `Result` of
 //! every call. A clone is cheap, because a lost connection fails many calls.
 
+mod conversions;
 mod crash;
-mod into_io;
 mod kind;
 mod remote;
 

@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::io;
 
 use super::{BoxError, Error, ErrorKind};
@@ -19,6 +20,33 @@ where
     fn from(error: CallError<E>) -> Self {
         let kind = error.call().map_or(io::ErrorKind::Other, kind_of);
         Self::new(kind, error)
+    }
+}
+
+/// For functions whose error is a text, such as a handler that returns `Result<_, String>`. Only the
+/// text with its causes remains.
+///
+/// ```
+/// use isolated_workers_core::{Error, ErrorKind};
+///
+/// fn check() -> Result<(), String> {
+///     Err(Error::new(ErrorKind::Invalid, "the page is empty"))?
+/// }
+/// assert_eq!(check(), Err("the page is empty".to_owned()));
+/// ```
+impl From<Error> for String {
+    fn from(error: Error) -> Self {
+        format!("{error:#}")
+    }
+}
+
+/// Only the text with its causes remains.
+impl<E> From<CallError<E>> for String
+where
+    CallError<E>: Display,
+{
+    fn from(error: CallError<E>) -> Self {
+        format!("{error:#}")
     }
 }
 
