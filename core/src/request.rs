@@ -387,8 +387,9 @@ impl Request {
         if self.metadata().is_empty() { None } else { self.metadata().get(SERVICE) }
     }
 
-    /// Service of the message on the caller's side, and the default one on the callee's side.
-    #[doc(hidden)]
+    /// Identity of the service of the message on the caller's side ([`Message::SERVICE`]), and of the
+    /// default service on the callee's side. `None` if it is not known, as for a message known only
+    /// by name.
     #[inline]
     pub fn local_service(&self) -> Option<&'static Schema> {
         self.0.local.service
@@ -520,6 +521,12 @@ impl Request {
     #[inline]
     pub fn is_idempotent(&self) -> bool {
         self.0.policy.idempotent
+    }
+
+    /// Sets whether the message may run twice without harm. For a request that is known only by name,
+    /// such as one that a process forwards.
+    pub fn set_idempotent(&mut self, idempotent: bool) {
+        Arc::make_mut(&mut self.0).policy.idempotent = idempotent;
     }
 
     /// Returns `true` if the message has no reply.
