@@ -47,7 +47,7 @@
 //! | codec | [`codec`] | [`Json`](codec::Json), [`Postcard`](codec::Postcard), [`Cbor`](codec::Cbor), [`Compressed`](codec::Compressed) | implement [`Codec`](codec::Codec) |
 //! | transport | [`transport`] | [`UnixSocket`](transport::UnixSocket), [`SocketPair`](transport::SocketPair), [`Stdio`](transport::Stdio), [`NamedPipe`](transport::NamedPipe), [`InMemory`](transport::InMemory) | implement [`Transport`](transport::Transport) |
 //!
-//! [`protocol`] holds requests, responses and limits. [`error`] holds the parts of an [`Error`].
+//! [`describe`] asks a worker what it can do. [`protocol`] holds requests, responses and limits. [`error`] holds the parts of an [`Error`].
 //!
 //! # Calls without a process
 //!
@@ -100,6 +100,8 @@
 //!   host.
 //! - `offload`: [`offload`](macro@offload), which lets a function run in worker processes of its
 //!   own program, and the module [`offload`](mod@offload).
+//! - `schema`: [`service(schema)`](macro@service), which adds the JSON Schemas of arguments and
+//!   replies to the description of a worker.
 //! - `sandbox`: the module [`sandbox`], which confines worker processes.
 //! - `metrics`: the layer `layer::Metrics`, which reports through the crate `metrics`.
 //! - `tower`: `layer::tower_layer` adds layers of the crate `tower` to workers.
@@ -116,6 +118,7 @@ mod book;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod codec;
+pub mod describe;
 pub mod driver;
 pub mod error;
 pub mod host;

@@ -20,10 +20,12 @@ pub mod protocol;
 mod request;
 mod response;
 mod service_id;
+mod service_info;
 mod services;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tx_id;
+mod type_schema;
 mod value;
 
 pub use body::Body;
@@ -44,6 +46,8 @@ pub use name::Name;
 pub use request::{Request, Role};
 pub use response::Response;
 pub use service_id::Schema;
+pub use service_info::{ArgumentInfo, MethodInfo, ServiceInfo};
 pub use services::{InvalidServices, Services};
 pub use tx_id::{RandomIds, SequentialIds, TxId, TxIdGenerator};
+pub use type_schema::{Definitions, TypeSchema};
 pub use value::{Sendable, Value};

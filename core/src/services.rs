@@ -18,12 +18,18 @@ impl Services {
     /// characters. The lines of a handshake then stay below their maximum.
     pub const MAX_NAME_BYTES: usize = 128;
 
+    /// Name of the service by which a worker describes itself. No other service may have it.
+    pub const RESERVED: &str = "iw";
+
     /// Creates the list. The first schema is the default.
     ///
     /// # Errors
-    /// There are several schemas, and they are too many, or a name is empty, too long, not
-    /// printable or used twice.
+    /// A name is [reserved](Self::RESERVED). Or there are several schemas, and they are too many, or
+    /// a name is empty, too long, not printable or used twice.
     pub fn new(schemas: Vec<Schema>) -> Result<Self, InvalidServices> {
+        if schemas.iter().any(|schema| schema.service() == Self::RESERVED) {
+            return Err(InvalidServices::Reserved);
+        }
         if schemas.len() > Self::MAX {
             return Err(InvalidServices::TooMany(schemas.len()));
         }
@@ -121,6 +127,8 @@ pub enum InvalidServices {
     ControlCharacter,
     /// Two services have the same name.
     SameName(Schema, Schema),
+    /// A service has the name [`Services::RESERVED`].
+    Reserved,
 }
 
 impl fmt::Display for InvalidServices {
@@ -133,6 +141,9 @@ impl fmt::Display for InvalidServices {
             }
             Self::ControlCharacter => f.write_str("the name of a service has a control character"),
             Self::SameName(one, other) => write!(f, "two services have the same name: {one} and {other}"),
+            Self::Reserved => {
+                write!(f, "the name `{}` is reserved for the description of a worker", Services::RESERVED)
+            }
         }
     }
 }
@@ -185,7 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn one_service_may_have_any_name() {
+    fn no_service_has_the_reserved_name() {
+        assert_eq!(named(&["iw"]).unwrap_err(), InvalidServices::Reserved);
+        assert_eq!(named(&["A", "iw"]).unwrap_err(), InvalidServices::Reserved);
+    }
+
+    #[test]
+    fn one_service_may_have_any_other_name() {
         for name in ["", "x".repeat(1000).leak()] {
             assert_eq!(named(&[name]).unwrap().len(), 1);
         }

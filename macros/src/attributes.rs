@@ -14,11 +14,13 @@ use syn::{Attribute, Expr, Ident, LitInt, LitStr, Path, Token, parse_quote};
 
 use crate::duration;
 
-/// Options of a service: `#[service(module = name, derive(Debug, Clone), crate = path)]`.
+/// Options of a service: `#[service(module = name, derive(Debug, Clone), schema, crate = path)]`.
 #[derive(Default)]
 pub(crate) struct ServiceOptions {
     pub(crate) module: Option<Ident>,
     pub(crate) derives: Vec<Path>,
+    /// The key `schema`, if the types have a JSON Schema.
+    pub(crate) schema: Option<Path>,
     krate: Option<Path>,
 }
 
@@ -33,8 +35,13 @@ impl ServiceOptions {
                 options.derives.push(derive.path);
                 Ok(())
             }),
+            "schema" if key.input.peek(Token![=]) => Err(error(&key.path, "`schema` takes no value")),
+            "schema" if !cfg!(feature = "schema") => {
+                Err(error(&key.path, "`schema` needs the feature `schema` of isolated-workers: enable it"))
+            }
+            "schema" => set(&mut options.schema, &key, key.path.clone()),
             "crate" => set(&mut options.krate, &key, value(&key, CRATE)?),
-            _ => Err(unknown(&key, &["module", "derive", "crate"])),
+            _ => Err(unknown(&key, &["module", "derive", "schema", "crate"])),
         });
         parser.parse2(tokens)?;
         Ok(options)

@@ -22,6 +22,8 @@ pub(crate) struct Definition {
     pub(crate) module: Ident,
     /// Additional derives for the messages.
     pub(crate) derives: Vec<Path>,
+    /// `true` if the types of arguments and replies have a JSON Schema.
+    pub(crate) has_schema: bool,
     /// Path of the facade crate.
     pub(crate) krate: Path,
     generic_names: GenericNames,
@@ -52,7 +54,8 @@ impl Definition {
         check_names(&methods, &mut errors);
         let krate = options.krate();
         let module = options.module.unwrap_or_else(|| names::module(&item.ident));
-        let mut definition = Self { item, methods, module, derives: options.derives, krate, generic_names };
+        let (derives, has_schema) = (options.derives, options.schema.is_some());
+        let mut definition = Self { item, methods, module, derives, has_schema, krate, generic_names };
         definition.check_module(&mut errors);
         definition.reserve_names();
         errors.finish(definition)
@@ -170,6 +173,9 @@ fn async_trait(item: &ItemTrait) -> Option<TokenStream> {
 }
 
 fn check_trait(item: &ItemTrait, errors: &mut Errors) {
+    if item.ident.unraw() == "iw" {
+        errors.at(&item.ident, "the name `iw` is reserved for the description of a worker: choose another");
+    }
     if let Some(token) = &item.unsafety {
         errors.at(token, "a service cannot be an `unsafe` trait: remove `unsafe`");
     }

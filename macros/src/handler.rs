@@ -5,6 +5,7 @@ use quote::quote;
 use syn::ext::IdentExt;
 
 use crate::definition::Definition;
+use crate::info;
 use crate::method::{Argument, Method};
 use crate::names::local;
 use crate::token_text;
@@ -19,6 +20,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
     let Locals { codec, request, service, answer: future, service_type, codec_type } = &locals;
     let answers = methods.iter().map(|method| answer(definition, method, &locals));
     let lints = definition.lint_levels();
+    let info = info::expand(definition);
     let doc = format!(
         "[`Handler`]({path}::service::Handler) that answers messages with the methods of a [`{service}`].",
         service = service_trait.unraw()
@@ -51,6 +53,10 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         #lints
         impl<#service_type: #service_trait> #krate::service::Handler for #handler<#service_type> {
             const SCHEMA: #krate::protocol::Schema = #module::SCHEMA;
+
+            fn infos() -> ::std::vec::Vec<#krate::describe::ServiceInfo> {
+                ::std::vec::Vec::from([#info])
+            }
 
             async fn handle<#codec_type: #krate::codec::Codec>(
                 &self,

@@ -18,6 +18,7 @@ mod errors;
 mod fingerprint;
 mod generic_names;
 mod handler;
+mod info;
 mod main_fn;
 mod message;
 mod message_serde;
@@ -169,6 +170,8 @@ mod type_check;
 /// # `#[service(..)]`
 ///
 /// - `module = name`: name of the module. Default: the trait's name in `snake_case`.
+/// - `schema`: adds the JSON Schemas of arguments, replies, errors and items to the description of a
+///   worker. Needs the feature `schema`, and types that implement `schemars::JsonSchema`.
 /// - `derive(Debug, Clone)`: additional derives for messages and for `Request`. `Request` does not
 ///   derive `Default`.
 /// - `crate = path`: path of isolated-workers, absolute or valid in the trait's module. Default:

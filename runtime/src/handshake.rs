@@ -58,13 +58,17 @@ pub(crate) fn host<C: Codec>(
 }
 
 /// Identity of a worker that serves `services`, and requires `host_services` of its host.
+/// `describes`: `true` if it answers the reserved service.
 pub(crate) fn worker<C: Codec>(
     transport: &str,
     services: Services,
     limits: Limits,
     host_services: Services,
+    describes: bool,
 ) -> Identity<'_> {
-    let identity = identity::<C>(transport, services, limits, Admission::WORKER, host_services);
+    let features = Features::of_worker(describes);
+    let identity =
+        Identity { features, ..identity::<C>(transport, services, limits, Admission::WORKER, host_services) };
     #[cfg(all(feature = "sandbox", target_os = "linux"))]
     let identity = Identity { sandbox: crate::sandbox::announcement(), ..identity };
     identity

@@ -11,7 +11,7 @@
 //! 1. `timeouts`, `latency`, `lifecycle`, `poll_on_wake`; `sandbox`: confinement of processes
 //! 2. `launch`: data that a driver passes to a worker; `connection`: the connection task and
 //!    [`Link`]; `handshake`
-//! 3. `handlers`: the running handlers of a connection
+//! 3. `handlers`: the running handlers of a connection; `describe`: descriptions of workers
 //! 4. `driver`: starts workers; `worker`: serves in a worker
 //! 5. `host`: builder, supervisor and handle of a worker
 //! 6. `pool`: many workers behind one service
@@ -24,6 +24,7 @@ pub mod blocking;
 // Only a pool uses a connection's permits.
 #[cfg_attr(not(feature = "pool"), allow(dead_code, unused_imports))]
 mod connection;
+pub mod describe;
 mod driver;
 mod handlers;
 mod handshake;

@@ -125,6 +125,14 @@ impl<S: Service> Pool<S> {
         Self { service: Arc::new(service), shared, owner }
     }
 
+    /// Asks a worker of the pool what it can do. The question is a call, which passes the layers.
+    ///
+    /// # Errors
+    /// The errors of [`describe::describe`](crate::describe::describe).
+    pub async fn describe(&self) -> Result<crate::describe::Description, Error> {
+        crate::describe::describe(self).await
+    }
+
     /// Returns a handle whose calls run in the same worker for the same key, for workers that keep
     /// state or a cache.
     ///

@@ -8,7 +8,9 @@ use std::task::{self, Poll};
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytesRef;
 use isolated_workers_codec::{BodyLimit, Codec};
-use isolated_workers_core::{Body, Error, ErrorKind, Executed, Message, Request, Response, Schema, Value};
+use isolated_workers_core::{
+    Body, Error, ErrorKind, Executed, Message, Request, Response, Schema, ServiceInfo, Value,
+};
 use pin_project_lite::pin_project;
 
 pub use super::answer::Answer;
@@ -60,6 +62,13 @@ pub trait Handler: Send + Sync + 'static {
     /// [`Router`](crate::Router) returns those of the router. Default: `SCHEMA`.
     fn schemas() -> Vec<Schema> {
         vec![Self::SCHEMA]
+    }
+
+    /// Returns the descriptions of the services of [`schemas`](Self::schemas), in the same order. A
+    /// worker answers with them if it is asked what it can do. Default: the name and fingerprint of
+    /// each, without methods.
+    fn infos() -> Vec<ServiceInfo> {
+        Self::schemas().into_iter().map(ServiceInfo::new).collect()
     }
 
     /// Answers one message.

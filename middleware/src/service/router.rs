@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::{Error, ErrorKind, InvalidServices, Request, Response, Schema, Services};
+use isolated_workers_core::{
+    Error, ErrorKind, InvalidServices, Request, Response, Schema, ServiceInfo, Services,
+};
 use pin_project_lite::pin_project;
 
 use super::Handler;
@@ -59,6 +61,10 @@ pub trait Routes: Send + Sync + 'static {
     /// Appends the services of all handlers, and the index of the handler of each.
     #[doc(hidden)]
     fn append_services(services: &mut Vec<(Schema, usize)>);
+
+    /// Appends the descriptions of the services of all handlers, in the same order.
+    #[doc(hidden)]
+    fn append_infos(infos: &mut Vec<ServiceInfo>);
 
     /// Passes the request to the handler with the index `target`.
     #[doc(hidden)]
@@ -130,6 +136,12 @@ impl<R: Routes> Handler for Router<R> {
         services.into_iter().map(|(schema, _)| schema).collect()
     }
 
+    fn infos() -> Vec<ServiceInfo> {
+        let mut infos = Vec::new();
+        R::append_infos(&mut infos);
+        infos
+    }
+
     fn handle<C: Codec>(
         &self,
         codec: &C,
@@ -150,6 +162,10 @@ impl<H: Handler> Routes for First<H> {
         services.extend(H::schemas().into_iter().map(|schema| (schema, 0)));
     }
 
+    fn append_infos(infos: &mut Vec<ServiceInfo>) {
+        infos.extend(H::infos());
+    }
+
     fn route<C: Codec>(
         &self,
         _: usize,
@@ -167,6 +183,11 @@ impl<R: Routes, H: Handler> Routes for And<R, H> {
     fn append_services(services: &mut Vec<(Schema, usize)>) {
         R::append_services(services);
         services.extend(H::schemas().into_iter().map(|schema| (schema, R::COUNT)));
+    }
+
+    fn append_infos(infos: &mut Vec<ServiceInfo>) {
+        R::append_infos(infos);
+        infos.extend(H::infos());
     }
 
     fn route<C: Codec>(
@@ -226,6 +247,10 @@ pub fn services_of<H: Handler>() -> Result<Services, Error> {
 
 #[cold]
 fn invalid(cause: &InvalidServices) -> Error {
+    if *cause == InvalidServices::Reserved {
+        let text = format!("could not serve a service: {cause}; rename its trait");
+        return Error::new(ErrorKind::Config, text);
+    }
     let remedy = "give each service of the `Router` a name of its own, and move some to another worker if there are too many";
     Error::new(ErrorKind::Config, format!("could not serve several services: {cause}; {remedy}"))
 }

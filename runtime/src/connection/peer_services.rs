@@ -1,4 +1,4 @@
-use isolated_workers_core::{Error, Request, Schema, Services};
+use isolated_workers_core::{Error, ErrorKind, Request, Schema, Services};
 
 /// Stands for "no service yet" in [`PeerServices::checked`]: no message belongs to it.
 static NONE: Schema = Schema::new("", 0);
@@ -9,18 +9,21 @@ pub(super) struct PeerServices {
     /// Service of a message whose requests need no address. Messages of a service share one static
     /// schema, so that the check costs a comparison of pointers.
     checked: &'static Schema,
+    /// `true` if the peer answers the reserved service.
+    describes: bool,
 }
 
 impl PeerServices {
-    pub(super) fn new(services: Services) -> Self {
-        Self { services, checked: &NONE }
+    /// `describes`: `true` if the peer answers the reserved service.
+    pub(super) fn new(services: Services, describes: bool) -> Self {
+        Self { services, checked: &NONE, describes }
     }
 
     /// Writes the service of `request` to its metadata, if the peer serves several and it is not
     /// the default.
     ///
     /// # Errors
-    /// `UnknownMessage` if the peer does not serve it.
+    /// `UnknownMessage` if the peer does not serve it, `Unsupported` if it is the reserved service.
     #[inline]
     pub(super) fn address(&mut self, request: &mut Request) -> Result<(), Error> {
         match request.local_service() {
@@ -31,6 +34,9 @@ impl PeerServices {
 
     #[cold]
     fn look_up(&mut self, request: &mut Request, of_message: Option<&'static Schema>) -> Result<(), Error> {
+        if request.service() == Some(Services::RESERVED) {
+            return self.address_reserved(request);
+        }
         let (Some(name), Some(default)) = (request.service(), self.services.default_service()) else {
             // The peer has announced nothing, or the request names no service.
             self.checked = of_message.unwrap_or(self.checked);
@@ -49,6 +55,19 @@ impl PeerServices {
         }
         request.name_service();
         Ok(())
+    }
+
+    /// Addresses a request for the reserved service. It always names its service, because no peer
+    /// has it as the default.
+    fn address_reserved(&self, request: &mut Request) -> Result<(), Error> {
+        if self.describes {
+            request.name_service();
+            return Ok(());
+        }
+        let remedy = "call `serve(..).describe(true)` in the worker, or build it in debug mode";
+        let text =
+            format!("could not call `{}`: the worker does not describe itself; {remedy}", request.name());
+        Err(Error::new(ErrorKind::Unsupported, text))
     }
 
     /// Makes a request that was not sent keep its service, although its connection has ended:
@@ -88,7 +107,7 @@ mod tests {
 
     fn peer(names: &[&'static str]) -> PeerServices {
         let schemas = names.iter().map(|name| Schema::new(name, 1)).collect();
-        PeerServices::new(Services::new(schemas).unwrap())
+        PeerServices::new(Services::new(schemas).unwrap(), false)
     }
 
     /// Name of the service that is sent with a message, each of two times.
@@ -109,6 +128,18 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(sent::<StoreGet>(peer).unwrap(), None);
             assert_eq!(sent::<JournalGet>(peer).unwrap().as_deref(), Some("Journal"));
+        }
+    }
+
+    #[test]
+    fn the_reserved_service_is_always_named_and_needs_its_feature() {
+        static RESERVED: Schema = Schema::new("iw", 1);
+        message!(Describe, RESERVED);
+        for names in [&[][..], &["Store"], &["Store", "Journal"]] {
+            let error = sent::<Describe>(&mut peer(names)).unwrap_err();
+            assert_eq!((error.kind(), error.executed()), (ErrorKind::Unsupported, Executed::No));
+            let peer = &mut PeerServices { describes: true, ..peer(names) };
+            assert_eq!(sent::<Describe>(peer).unwrap().as_deref(), Some("iw"));
         }
     }
 

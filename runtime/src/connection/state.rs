@@ -90,7 +90,7 @@ impl<F: Framing> State<F> {
     pub(super) fn new(framing: F, terms: Terms, writer: Box<dyn AsyncWrite + Send + Unpin>) -> Self {
         Self {
             connection: terms.connection(),
-            services: PeerServices::new(terms.peer_services),
+            services: PeerServices::new(terms.peer_services, terms.peer_features.describe),
             writer: FrameWriter::new(framing, writer),
             home: current_runtime(),
             waiters: Waiters::default(),
@@ -149,7 +149,7 @@ impl<F: Framing> State<F> {
             respawns: _,
         } = self;
         *connection = terms.connection();
-        *services = PeerServices::new(terms.peer_services);
+        *services = PeerServices::new(terms.peer_services, terms.peer_features.describe);
         *home = current_runtime();
         task.timer = None;
         (*overran, *shutdown, *availability) = (false, None, Availability::Connected);

@@ -1,4 +1,4 @@
-use isolated_workers_core::{Error, Request, Schema, Services};
+use isolated_workers_core::{Error, ErrorKind, Request, Schema, Services};
 use isolated_workers_middleware::Handler;
 
 /// Services of this side, by which the requests of its peer are checked.
@@ -7,6 +7,8 @@ pub(crate) struct OwnServices {
     services: Services,
     /// Service of the requests that name none.
     pub(super) default: &'static Schema,
+    /// `true` if this side answers the reserved service.
+    describes: bool,
 }
 
 /// Static schema of a handler.
@@ -19,7 +21,12 @@ impl<H: Handler> DefaultOf<H> {
 impl OwnServices {
     /// `services`: those of the handler `H`.
     pub(crate) fn of<H: Handler>(services: &Services) -> Self {
-        Self { services: services.clone(), default: DefaultOf::<H>::SCHEMA }
+        Self { services: services.clone(), default: DefaultOf::<H>::SCHEMA, describes: false }
+    }
+
+    /// Sets if this side answers the reserved service. Default: `false`.
+    pub(crate) fn describing(self, describes: bool) -> Self {
+        Self { describes, ..self }
     }
 
     /// Checks the service that a request of the peer names.
@@ -34,6 +41,15 @@ impl OwnServices {
     #[cold]
     fn look_up(&self, request: &Request) -> Result<(), Error> {
         match request.named_service() {
+            Some(Services::RESERVED) if self.describes => Ok(()),
+            Some(Services::RESERVED) => {
+                let remedy = "call `serve(..).describe(true)` in the worker";
+                let text = format!(
+                    "could not call `{}`: the callee does not describe itself; {remedy}",
+                    request.name()
+                );
+                Err(Error::new(ErrorKind::Unsupported, text))
+            }
             Some(name) if self.services.get(name).is_none() => Err(self.services.unknown(request)),
             _ => Ok(()),
         }
@@ -43,7 +59,7 @@ impl OwnServices {
 #[cfg(test)]
 mod tests {
     use isolated_workers_codec::Codec;
-    use isolated_workers_core::{Body, ErrorKind, Name, Response};
+    use isolated_workers_core::{Body, Name, Response};
     use isolated_workers_middleware::handler;
 
     use super::*;
@@ -75,5 +91,8 @@ mod tests {
             let refused = own.check(&request).map_err(|error| error.kind());
             assert_eq!(refused, if is_served { Ok(()) } else { Err(ErrorKind::UnknownMessage) }, "{name}");
         }
+        request.metadata_mut().insert("iw-service", "iw");
+        assert_eq!(own.check(&request).map_err(|error| error.kind()), Err(ErrorKind::Unsupported));
+        assert!(own.describing(true).check(&request).is_ok());
     }
 }

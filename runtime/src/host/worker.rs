@@ -167,6 +167,17 @@ impl<S: Service, T, D: Driver> Worker<S, T, D> {
         self.shared.supervisor.status().clone()
     }
 
+    /// Asks the worker what it can do. The question is a call, which passes the layers.
+    ///
+    /// # Errors
+    /// The errors of [`describe::describe`](crate::describe::describe).
+    pub async fn describe(&self) -> Result<crate::describe::Description, Error>
+    where
+        T: Send + Sync,
+    {
+        crate::describe::describe(self).await
+    }
+
     /// Returns `true` if the worker runs and no stop was requested. Returns `false` as soon as it
     /// is drained, closed, killed or found dead, and while it is being respawned. Use
     /// [`is_connected`](Self::is_connected) to check if calls reach it.

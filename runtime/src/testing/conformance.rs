@@ -37,6 +37,7 @@ mod alone;
 mod callback_service;
 mod callbacks;
 mod calls;
+mod describe;
 mod faults;
 mod leave;
 mod life;
@@ -162,6 +163,8 @@ cases! {
     /// A call for a service that the worker does not serve fails before it is sent. A worker that
     /// lacks a required service does not start.
     services::missing_service;
+    /// A worker describes itself, says what it is doing, and answers a ping.
+    describe::describe;
     /// A host serves two services to its worker.
     services::services_of_the_host;
     /// Items travel from the worker, from the host, and both ways. Either side may send none, and a

@@ -40,6 +40,8 @@ pub(super) struct ServeOptions {
     pub(super) connect_timeout: Duration,
     pub(super) handshake: bool,
     pub(super) exit_on_panic: bool,
+    /// `true` if the worker answers the reserved service.
+    pub(super) describes: bool,
     /// Services that the worker requires of its host.
     pub(super) host_services: Vec<Schema>,
 }
@@ -56,6 +58,7 @@ impl<M> Serve<M> {
             connect_timeout: Duration::from_secs(30),
             handshake: true,
             exit_on_panic: false,
+            describes: cfg!(debug_assertions),
             host_services: Vec::new(),
         };
         let attach: AttachFn = Box::new(|inherited| Box::pin(inherited.attach()));
@@ -110,6 +113,18 @@ impl<M, C, L> Serve<M, C, L> {
     /// worker if its [`OnCrash`](crate::OnCrash) policy allows it. Default: the worker continues.
     pub fn exit_on_panic(mut self) -> Self {
         self.options.exit_on_panic = true;
+        self
+    }
+
+    /// Sets if the worker answers those who ask [what it can do and what it is
+    /// doing](crate::describe). Default: `true` with `debug_assertions`, as in a debug build,
+    /// otherwise `false`.
+    ///
+    /// Everybody who may call the worker may ask: the question passes its layers like a call. The
+    /// answer tells the names, documentation and types of all methods, and the text of the last
+    /// error. Each call then locks a table of counters twice and reads the clock twice.
+    pub fn describe(mut self, describes: bool) -> Self {
+        self.options.describes = describes;
         self
     }
 

@@ -22,6 +22,7 @@ use super::pending_handshakes::{Heard, PendingHandshakes};
 use super::stop_signal::StopSignal;
 use super::{ServeOptions, event_thread, host_gone, process_group};
 use crate::connection::{Availability, CloseReason, ConnectionTask, Link, LinkOwner};
+use crate::describe::{DescribedHandler, OwnDescription, WorkerFacts};
 use crate::handlers::{Handlers, OwnServices};
 use crate::handshake::{self, Greeting, HandshakeError};
 use crate::launch::{AnyChannel, AnyReader, AnyWriter};
@@ -79,9 +80,16 @@ impl<C: Codec> Session<C> {
         let opened = self.open(make, first, &mut stop).await;
         let Some((handler, mut connection)) = opened.map_err(error)? else { return Ok(()) };
         let body_limit = self.codec.body_limit(self.options.limits);
-        let served = Served::new(handler, self.codec.clone(), body_limit);
+        let facts = WorkerFacts {
+            codec: C::ID,
+            limits: self.options.limits,
+            host_services: self.host_services.clone(),
+        };
+        let describes = self.options.describes;
+        let own = describes.then(|| OwnDescription::of::<M::Handler>(facts));
+        let served = Served::new(DescribedHandler::new(handler, own), self.codec.clone(), body_limit);
         let service = Arc::new(layers.wrap(served));
-        let services = OwnServices::of::<M::Handler>(&self.services);
+        let services = OwnServices::of::<M::Handler>(&self.services).describing(describes);
         // Each iteration serves one connection.
         loop {
             let parent = connection.parent;
@@ -252,12 +260,12 @@ impl<C: Codec> Session<C> {
         hangup: Option<Box<dyn FnOnce() + Send>>,
         mut token: Option<String>,
     ) -> Result<Heard<'_>, HandshakeError> {
-        let ServeOptions { handshake, connect_timeout, limits, .. } = self.options;
+        let ServeOptions { handshake, connect_timeout, limits, describes, .. } = self.options;
         if !handshake {
             return Ok(Heard { reader, writer, hangup, greeting: None, token });
         }
         let (services, required) = (self.services.clone(), self.host_services.clone());
-        let identity = handshake::worker::<C>(&self.transport, services, limits, required);
+        let identity = handshake::worker::<C>(&self.transport, services, limits, required, describes);
         let greeting = tokio::select! {
             // First, because a hello may have arrived while another host was served.
             biased;

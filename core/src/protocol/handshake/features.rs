@@ -5,20 +5,31 @@
 pub struct Features {
     /// The side answers requests, although it is the host.
     pub callbacks: bool,
+    /// The worker answers the [reserved service](crate::Services::RESERVED).
+    pub describe: bool,
 }
 
 /// Name of [`Features::callbacks`] on the wire.
 const CALLBACKS: &str = "callbacks";
+/// Name of [`Features::describe`] on the wire.
+const DESCRIBE: &str = "describe";
 
 impl Features {
     /// Features of a host. `serves`: `true` if it offers a service to its worker.
     pub fn of_host(serves: bool) -> Self {
-        Self { callbacks: serves }
+        Self { callbacks: serves, describe: false }
+    }
+
+    /// Features of a worker. `describes`: `true` if it answers the reserved service.
+    pub fn of_worker(describes: bool) -> Self {
+        Self { callbacks: false, describe: describes }
     }
 
     /// Names on the wire.
-    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
-        self.callbacks.then_some(CALLBACKS).into_iter()
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [(self.callbacks, CALLBACKS), (self.describe, DESCRIBE)]
+            .into_iter()
+            .filter_map(|(is_supported, name)| is_supported.then_some(name))
     }
 
     /// Parses the names of a peer. Ignores unknown ones.
@@ -26,6 +37,7 @@ impl Features {
         let mut features = Self::default();
         for name in names {
             features.callbacks |= name == CALLBACKS;
+            features.describe |= name == DESCRIBE;
         }
         features
     }

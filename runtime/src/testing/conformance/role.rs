@@ -62,8 +62,12 @@ impl SuiteRole {
     /// Returns the errors of [`serve`].
     pub async fn play<C: Codec, T: Transport>(self, codec: C, transport: T) -> Result<(), Error> {
         match self {
-            Self::Serve => serve(service()).codec(codec).limits(limits()).transport(transport).await,
-            Self::ServeTwo => serve(both_services()).codec(codec).limits(limits()).transport(transport).await,
+            Self::Serve => {
+                serve(service()).codec(codec).limits(limits()).transport(transport).describe(true).await
+            }
+            Self::ServeTwo => {
+                serve(both_services()).codec(codec).limits(limits()).transport(transport).describe(true).await
+            }
             Self::CallBack => {
                 serve(CallBackHandler::<C>::new()).codec(codec).limits(limits()).transport(transport).await
             }
@@ -137,7 +141,8 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
     let mut hello = Vec::new();
     let refused = |_| std::io::Error::other("the host's handshake is not for this worker");
     let (mut line, mut token) = (line.as_slice(), None);
-    let identity = handshake::worker::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default());
+    let identity =
+        handshake::worker::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default(), true);
     let greeting = Greeting::hear(&mut line, &mut hello, identity, &mut token).await;
     greeting.map_err(refused)?.accept(&mut hello).await.map_err(refused)?;
     Ok(hello)

@@ -26,7 +26,7 @@ macro_rules! conformance_tests {
                 calls, in_flight, oneway, bodies, metadata, cancellation, timeouts, unknown_message, undecodable,
                 mixed_sizes, slow_reader, printing, panics, dribble, callbacks, callbacks_in_flight,
                 callbacks_end_with_their_call, callbacks_while_draining, callbacks_of_a_killed_worker,
-                callbacks_without_a_service, services, default_service, missing_service, services_of_the_host, streams,
+                callbacks_without_a_service, services, default_service, missing_service, describe, services_of_the_host, streams,
                 large_items, too_large_items, stream_errors, dropped_streams, unpolled_streams,
                 streams_of_a_crashed_worker, streams_while_draining, streams_at_a_handover, streams_in_callbacks,
                 close_idle, close_in_flight, close_twice, kill, drain, drain_oneway, last_handle, close_unresponsive, runtime_dropped, handover, drain_timeout, vanishing_host,
