@@ -1,7 +1,7 @@
 //! Case about the reserved service, in which a worker describes itself.
 
 use isolated_workers_codec::Codec;
-use isolated_workers_core::Message;
+use isolated_workers_core::{Message, Schema};
 use isolated_workers_middleware::ServiceExt;
 use isolated_workers_transport::Transport;
 
@@ -16,11 +16,12 @@ where
     C: Codec,
     T: Transport,
 {
-    let (first, second) = (SCHEMA.service(), second_service::SCHEMA.service());
-    for (role, expected) in [(SuiteRole::Serve, vec![first]), (SuiteRole::ServeTwo, vec![first, second])] {
+    let [one, both] = [vec![SCHEMA], vec![SCHEMA, second_service::SCHEMA]];
+    for (role, expected) in [(SuiteRole::Serve, one), (SuiteRole::ServeTwo, both)] {
         let worker = within("the start of a worker", suite.builder(role).spawn()).await??;
         let description = within("a description", describe::describe(&worker)).await??;
         let services: Vec<_> = description.services.iter().map(|service| service.name.as_str()).collect();
+        let expected: Vec<_> = expected.iter().map(Schema::service).collect();
         equal("the described services", services, expected)?;
         equal("the described codec", description.codecs, vec![C::ID.to_owned()])?;
 
