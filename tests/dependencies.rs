@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const MEMBERS: [&str; 7] = [".", "core", "codec", "transport", "middleware", "runtime", "macros"];
+const MEMBERS: [&str; 8] = [".", "core", "codec", "transport", "middleware", "runtime", "macros", "cli"];
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

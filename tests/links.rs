@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Prefixes of paths of this project.
-const FOLDERS: [&str; 7] = ["docs/", "examples/", "tests/", "benches/", "fuzz/", "codec/", ".ci/"];
+const FOLDERS: [&str; 8] = ["cli/", "docs/", "examples/", "tests/", "benches/", "fuzz/", "codec/", ".ci/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
