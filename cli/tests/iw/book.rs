@@ -66,7 +66,11 @@ fn every_transcript_of_the_guide_is_what_the_commands_print() {
             differing.insert(format!("$ {command}\n{printed}"));
         }
     }
-    assert!(differing.is_empty(), "the page differs from:\n{}", differing.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(
+        differing.is_empty(),
+        "the page differs from:\n{}",
+        differing.into_iter().collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]

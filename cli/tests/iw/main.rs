@@ -1,8 +1,11 @@
 //! The command `iw`, as a process, with the example workers of this project.
 
+#![cfg(unix)]
+
 mod addresses;
 mod bench;
 
+mod book;
 mod calls;
 mod each;
 mod failures;
