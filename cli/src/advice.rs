@@ -20,12 +20,18 @@ pub(crate) fn of_error(error: &Error) -> Option<&'static str> {
             "check the name of the method; `Service.method` names one of several services"
         }
         ErrorKind::Timeout => "wait longer with `--timeout 1m`",
-        ErrorKind::Encode if error.to_string().contains("items") => {
-            "the method answers with a stream: add `--stream`"
+        ErrorKind::Encode | ErrorKind::Decode if is_untaken_stream(error) => {
+            "the method answers with a stream: `--stream` of `call` and `each` takes it"
         }
         ErrorKind::Decode => "check the names and types of the arguments",
         _ => return None,
     })
+}
+
+/// Returns `true` if the handler has answered with items. Each language has its own text.
+fn is_untaken_stream(error: &Error) -> bool {
+    let text = error.to_string();
+    text.contains("items") && text.contains("its caller") && text.contains("take")
 }
 
 fn is_other_codec(error: &Error) -> bool {

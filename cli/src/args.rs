@@ -13,7 +13,7 @@ Exit codes: 0 done, 1 the handler failed, 2 wrong usage, 3 the worker did not st
 worker do not match, 5 the worker crashed or closed, 6 timeout, 7 refused before it ran, 8 a value \
 does not fit, 9 a difference was found, 10 any other failure, 130 interrupted.";
 
-/// Calls and measures workers of isolated-workers.
+/// Calls, describes and measures workers of isolated-workers.
 #[derive(Debug, Parser)]
 #[command(name = "iw", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -33,6 +33,12 @@ pub(crate) enum Command {
     /// Each line is a JSON value with the arguments. Each answer is a line, in the order of the
     /// input. The answer of a call that failed is an object with the key `error`.
     Each(EachArgs),
+    /// Writes what a worker can do, if it says so
+    Describe(WorkerArgs),
+    /// Writes what a worker is doing, as JSON
+    Status(WorkerArgs),
+    /// Waits for an answer of a worker
+    Ping(WorkerArgs),
     /// Measures the latency of a method
     Bench(BenchArgs),
     /// Runs `call` or `each`, and writes the calls and their answers to a file
@@ -86,10 +92,12 @@ pub(crate) struct CallArgs {
     /// Arguments: a JSON object, `name=value` pairs, `@file`, or `-` for standard input
     #[arg(value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
-    /// The method answers with a stream: prints its items as JSON lines, as they come
+    /// The method answers with a stream: prints its items as JSON lines, as they come [default: as
+    /// the worker says]
     #[arg(long)]
     pub(crate) stream: bool,
-    /// Sends the lines of standard input, each a JSON value, as the streamed argument
+    /// Sends the lines of standard input, each a JSON value, as the streamed argument [default: as
+    /// the worker says]
     #[arg(long)]
     pub(crate) items: bool,
     #[command(flatten)]
@@ -108,7 +116,8 @@ pub(crate) struct EachArgs {
     /// Number of calls in flight in each worker
     #[arg(long, value_name = "COUNT", default_value = "1")]
     pub(crate) in_flight: NonZeroU32,
-    /// The method answers with a stream: the answer is an array of its items
+    /// The method answers with a stream: the answer is an array of its items [default: as the
+    /// worker says]
     #[arg(long)]
     pub(crate) stream: bool,
     /// Writes each answer as soon as it is there

@@ -6,35 +6,38 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::args::BenchArgs;
-use crate::arguments;
+use crate::arguments::Arguments;
 use crate::caller::PreparedCall;
 use crate::connection::Connection;
-use crate::cpu_time;
 use crate::failure::Failure;
 use crate::outgoing_call::Call;
 use crate::output::Output;
 use crate::target::Target;
+use crate::{cpu_time, known_method};
 
 /// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
 /// Measures the latency of a method, for each number of calls in flight.
 pub(crate) async fn run(args: BenchArgs, output: &mut Output, as_json: bool) -> Result<ExitCode, Failure> {
-    let words = arguments::parse(&args.arguments)?;
+    let arguments = Arguments::parse(&args.arguments)?;
     let connection = Connection::open(&args.worker).await?;
     let (caller, pid) = (connection.caller().clone(), connection.pid());
-    let call = Call {
-        target: Target::parse(&args.method),
-        arguments: words,
-        metadata: args.request.metadata,
-        timeout: args.request.timeout,
-        is_stream: false,
-        items: None,
-    };
+    let target = Target::parse(&args.method);
     let measure = async {
-        let prepared = caller.prepare(call)?;
+        let description = caller.description().await;
+        let method = description.as_ref().and_then(|description| known_method::find(description, &target));
+        let prepared = caller.prepare(Call {
+            target: target.clone(),
+            arguments: arguments.to_json(method),
+            metadata: args.request.metadata,
+            timeout: args.request.timeout,
+            is_stream: false,
+            items: None,
+        })?;
         // A method that fails is not measured.
-        prepared.make().await?;
+        let failed = |failure| known_method::explain(description.as_ref(), &target, failure);
+        prepared.make().await.map_err(failed)?;
         if !as_json {
             output.write_line(HEADER)?;
         }

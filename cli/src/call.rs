@@ -5,13 +5,14 @@ use futures_util::StreamExt;
 
 use crate::answer::{Answer, JsonItems};
 use crate::args::CallArgs;
+use crate::arguments::Arguments;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::outgoing_call::Call;
 use crate::output::Output;
 use crate::recorder::Recorder;
 use crate::target::Target;
-use crate::{arguments, input};
+use crate::{input, known_method};
 
 /// Calls a method and writes its reply, or its items as they come.
 pub(crate) async fn run(
@@ -24,17 +25,30 @@ pub(crate) async fn run(
             "both the arguments and the items would come from standard input; pass the arguments as `@file`";
         return Err(Failure::Usage(format!("could not read the arguments: {why}")));
     }
-    let call = Call {
-        target: Target::parse(&args.method),
-        arguments: arguments::parse(&args.arguments)?,
-        metadata: args.request.metadata,
-        timeout: args.request.timeout,
-        is_stream: args.stream,
-        items: args.items.then(items),
-    };
+    let arguments = Arguments::parse(&args.arguments)?;
+    let target = Target::parse(&args.method);
     let connection = Connection::open(&args.worker).await?;
     let caller = connection.caller().recorded_by(recorder);
-    connection.close_after(async { write(caller.call(call).await?, output).await }).await?;
+    let answered = async {
+        let description = caller.description().await;
+        let method = description.as_ref().and_then(|description| known_method::find(description, &target));
+        // Standard input is either the arguments or the items.
+        let takes_items = method.is_some_and(|method| method.takes.is_some()) && args.arguments != ["-"];
+        let call = Call {
+            target: target.clone(),
+            arguments: arguments.to_json(method),
+            metadata: args.request.metadata,
+            timeout: args.request.timeout,
+            is_stream: args.stream || method.is_some_and(|method| method.streams),
+            items: (args.items || takes_items).then(items),
+        };
+        let result = match caller.call(call).await {
+            Ok(answer) => write(answer, output).await,
+            Err(failure) => Err(failure),
+        };
+        result.map_err(|failure| known_method::explain(description.as_ref(), &target, failure))
+    };
+    connection.close_after(answered).await?;
     Ok(ExitCode::SUCCESS)
 }
 

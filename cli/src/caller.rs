@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use isolated_workers::codec::{Cbor, Json, Postcard};
+use isolated_workers::describe::{self, Description, StatusReport};
 use isolated_workers::protocol::{Body, Items, Name, Request};
 use isolated_workers::service::BoxService;
 use isolated_workers::{Error, ErrorKind, Service};
@@ -55,6 +57,28 @@ impl Caller {
             Some(entry) => entry.end(answer),
             None => answer,
         }
+    }
+
+    /// Asks the worker what it can do.
+    pub(crate) async fn describe(&self) -> Result<Description, Failure> {
+        each_codec!(&self.service, service => Ok(describe::describe(service).await?))
+    }
+
+    /// Asks the worker what it can do. `None` if it does not say, or not to everybody.
+    pub(crate) async fn description(&self) -> Option<Description> {
+        self.describe().await.ok()
+    }
+
+    /// Asks the worker what it is doing.
+    pub(crate) async fn status(&self) -> Result<StatusReport, Failure> {
+        each_codec!(&self.service, service => Ok(describe::status(service).await?))
+    }
+
+    /// Returns the time that the worker takes to answer.
+    pub(crate) async fn ping(&self) -> Result<Duration, Failure> {
+        let begun = Instant::now();
+        each_codec!(&self.service, service => describe::ping(service).await?);
+        Ok(begun.elapsed())
     }
 
     /// Prepares a call that is made many times.

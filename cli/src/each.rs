@@ -9,12 +9,12 @@ use crate::args::EachArgs;
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::input;
 use crate::outgoing_call::Call;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::recorder::Recorder;
 use crate::target::Target;
+use crate::{input, known_method};
 
 /// Calls a method once for each line of the standard input, and writes one line for each answer.
 pub(crate) async fn run(
@@ -29,13 +29,16 @@ pub(crate) async fn run(
     let caller = connection.caller().recorded_by(recorder);
     let at_once = connection.workers() * in_flight as usize;
     let target = Target::parse(&args.method);
+    let description = caller.description().await;
+    let method = description.as_ref().and_then(|description| known_method::find(description, &target));
+    let is_stream = args.stream || method.is_some_and(|method| method.streams);
     let calls = input::lines().enumerate().map(|(index, line)| {
         let call = Call {
             target: target.clone(),
             arguments: None,
             metadata: args.request.metadata.clone(),
             timeout: args.request.timeout,
-            is_stream: args.stream,
+            is_stream,
             items: None,
         };
         answer(&caller, call, index + 1, line)

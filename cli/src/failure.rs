@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The worker or a call failed.
     Worker(Error),
+    /// The same, with advice that needs more than the error.
+    Advised(Error, String),
     /// A value cannot be converted between JSON and the codec of the worker.
     Value(String),
     /// A comparison found a difference, which was printed.
@@ -30,7 +32,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => exit_code::USAGE,
-            Self::Worker(error) => exit_code::of_error(error),
+            Self::Worker(error) | Self::Advised(error, _) => exit_code::of_error(error),
             Self::Value(_) => exit_code::VALUE,
             Self::Different => exit_code::DIFFERENT,
             Self::Reported(code) => *code,
@@ -68,7 +70,7 @@ impl Failure {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Usage(text) | Self::Value(text) => text.clone(),
-            Self::Worker(error) => format!("{error:#}"),
+            Self::Worker(error) | Self::Advised(error, _) => format!("{error:#}"),
             Self::Io(error) => error.to_string(),
             Self::Different | Self::Reported(_) | Self::Interrupted => String::new(),
         }
@@ -77,6 +79,7 @@ impl Failure {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Worker(error) => advice::of_error(error).map(str::to_owned),
+            Self::Advised(_, advice) => Some(advice.clone()),
             _ => None,
         }
     }
@@ -87,7 +90,7 @@ impl Failure {
         if let Some(advice) = self.advice() {
             error["try"] = advice.into();
         }
-        if let Self::Worker(cause) = self {
+        if let Self::Worker(cause) | Self::Advised(cause, _) = self {
             error["kind"] = format!("{:?}", cause.kind()).into();
             error["executed"] = match cause.executed() {
                 Executed::No => "no",

@@ -1,4 +1,4 @@
-//! The command `iw`: calls and measures workers from a shell.
+//! The command `iw`: calls, describes and measures workers from a shell.
 //!
 //! [`args`] has the commands. [`address`] says which worker, [`connection`] reaches it, and
 //! [`caller`] makes calls whose arguments and replies are JSON. Each command has a file of its own.
@@ -15,10 +15,13 @@ mod check;
 mod completions;
 mod connection;
 mod cpu_time;
+mod describe;
+mod distance;
 mod each;
 mod exit_code;
 mod failure;
 mod input;
+mod known_method;
 mod outgoing_call;
 mod output;
 mod pretty;
@@ -26,6 +29,8 @@ mod progress;
 mod record;
 mod recorder;
 mod replay;
+mod schema;
+mod signature;
 mod target;
 mod transcode;
 mod words;
@@ -53,6 +58,9 @@ fn run(command: Command, mut output: Output, as_json: bool) -> Result<ExitCode, 
         match command {
             Command::Call(args) => call::run(args, &mut output, None).await,
             Command::Each(args) => each::run(args, &mut output, as_json, None).await,
+            Command::Describe(args) => describe::describe(args, &mut output, as_json).await,
+            Command::Status(args) => describe::status(args, &mut output).await,
+            Command::Ping(args) => describe::ping(args, &mut output).await,
             Command::Bench(args) => bench::run(args, &mut output, as_json).await,
             Command::Record(args) => record::run(args, &mut output, as_json).await,
             Command::Replay(args) => replay::run(args, &mut output, as_json).await,

@@ -38,5 +38,5 @@ fn a_method_that_fails_is_not_measured() {
     assert_eq!((ran.code, &*ran.out), (1, ""), "{}", ran.err);
     let ran = run(&["bench", &example("log_tail"), "tail", "file=Cargo.toml"]);
     assert_eq!((ran.code, &*ran.out), (8, ""), "{}", ran.err);
-    assert!(ran.err.contains("add `--stream`"), "{}", ran.err);
+    assert!(ran.err.contains("the method answers with a stream"), "{}", ran.err);
 }

@@ -36,6 +36,10 @@ fn a_script_is_run_by_its_interpreter() {
     if has("python3", &["-c", "import sys; sys.exit(sys.version_info < (3, 10))"]) {
         let ran = run(&["call", "examples/python_worker.py", "squares", "below=4", "--stream"]);
         assert_eq!((ran.code, &*ran.out), (0, "0\n1\n4\n9\n"), "{}", ran.err);
+        // This worker does not say that the method streams.
+        let ran = run(&["call", "examples/python_worker.py", "squares", "below=4"]);
+        assert_eq!((ran.code, &*ran.out), (8, ""));
+        assert!(ran.err.contains("`--stream` of `call` and `each` takes it"), "{}", ran.err);
     }
     if has("node", &["--version"]) && root().join("clients/node/dist").is_dir() {
         let ran = run(&["call", "examples/node_worker.mjs", "squares", "below=4", "--stream"]);

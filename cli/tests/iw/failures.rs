@@ -5,7 +5,7 @@ use crate::support::{example, run, run_with};
 #[test]
 fn every_failure_has_its_exit_code_and_says_why() {
     let calculator = example("calculator_worker");
-    let (quickstart, logs) = (example("quickstart"), example("log_tail"));
+    let quickstart = example("quickstart");
     for (args, code, why) in [
         (&["call", "./no-such-program", "add"][..], 3, "there is no such file"),
         (&["call", "exec:echo Hello!", "add"], 3, "probably without a call of `serve`"),
@@ -22,7 +22,6 @@ fn every_failure_has_its_exit_code_and_says_why() {
         (&["call", &quickstart, "add", "--timeout", "soon"], 2, "the unit must be us, ms, s, m or h"),
         (&["call", &quickstart, "--startup", "{", "add"], 2, "startup data: it is not JSON"),
         (&["call", &quickstart, "add", "-", "--items"], 2, "@file"),
-        (&["call", &logs, "tail", "file=Cargo.toml"], 8, "add `--stream`"),
     ] {
         let ran = run(args);
         assert_eq!((ran.code, &*ran.out), (code, ""), "{args:?}: {}", ran.err);

@@ -7,6 +7,7 @@ mod bench;
 
 mod book;
 mod calls;
+mod describe;
 mod each;
 mod failures;
 mod records;
