@@ -41,7 +41,9 @@ pub(crate) enum Command {
     Ping(WorkerArgs),
     /// Measures the latency of a method
     Bench(BenchArgs),
-    /// Runs `call` or `each`, and writes the calls and their answers to a file
+    /// Reads calls from a prompt, or from standard input, and makes them with one worker
+    Shell(ShellArgs),
+    /// Runs `call`, `each` or `shell`, and writes the calls and their answers to a file
     Record(RecordArgs),
     /// Makes the calls of a record again, and writes the first answer that differs
     Replay(ReplayArgs),
@@ -150,6 +152,14 @@ pub(crate) struct BenchArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    #[command(flatten)]
+    pub(crate) worker: WorkerArgs,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
     /// File to write
     #[arg(short = 'o', long = "output", value_name = "FILE")]
@@ -168,6 +178,8 @@ pub(crate) enum RecordedCommand {
     Call(CallArgs),
     /// Calls a method once for each line of standard input
     Each(EachArgs),
+    /// Reads calls from a prompt, or from standard input
+    Shell(ShellArgs),
 }
 
 #[derive(Debug, Args)]

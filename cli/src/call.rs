@@ -53,7 +53,7 @@ pub(crate) async fn run(
 }
 
 /// Writes an answer.
-async fn write(answer: Answer, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn write(answer: Answer, output: &mut Output) -> Result<(), Failure> {
     match answer {
         Answer::Reply(None) => Ok(()),
         Answer::Reply(Some(reply)) => Ok(output.write_json(&reply)?),

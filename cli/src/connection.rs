@@ -3,7 +3,7 @@ use std::pin::Pin;
 
 use isolated_workers::codec::{Cbor, Codec, Json, Postcard};
 use isolated_workers::driver::{Attach, Output};
-use isolated_workers::host::Timeouts;
+use isolated_workers::host::{OnCrash, Timeouts};
 use isolated_workers::service::BoxService;
 use isolated_workers::transport::{DefaultTransport, Stdio, Transport};
 use isolated_workers::{Error, ErrorKind, Pool, Program, Worker};
@@ -39,6 +39,7 @@ struct Opened<C: Codec> {
 struct Settings {
     startup: Option<Value>,
     timeouts: Timeouts,
+    on_crash: OnCrash,
     pool: Option<PoolSize>,
 }
 
@@ -52,7 +53,13 @@ struct PoolSize {
 impl Connection {
     /// Starts the worker, or attaches to it.
     pub(crate) async fn open(args: &WorkerArgs) -> Result<Self, Failure> {
-        Self::open_sized(args, None).await
+        Self::open_with_policy(args, None, OnCrash::reject()).await
+    }
+
+    /// Starts the worker, or attaches to it. A worker that this command has started is replaced if
+    /// it crashes.
+    pub(crate) async fn open_respawning(args: &WorkerArgs) -> Result<Self, Failure> {
+        Self::open_with_policy(args, None, OnCrash::respawn()).await
     }
 
     /// Starts a pool of workers. An address of a running worker leads to that one alone.
@@ -61,10 +68,15 @@ impl Connection {
         workers: usize,
         in_flight: NonZeroU32,
     ) -> Result<Self, Failure> {
-        Self::open_sized(args, Some(PoolSize { workers, in_flight: in_flight.get() })).await
+        let size = PoolSize { workers, in_flight: in_flight.get() };
+        Self::open_with_policy(args, Some(size), OnCrash::reject()).await
     }
 
-    async fn open_sized(args: &WorkerArgs, pool: Option<PoolSize>) -> Result<Self, Failure> {
+    async fn open_with_policy(
+        args: &WorkerArgs,
+        pool: Option<PoolSize>,
+        on_crash: OnCrash,
+    ) -> Result<Self, Failure> {
         let address = Address::parse(&args.address)?;
         let startup = match &args.startup {
             None => None,
@@ -73,7 +85,7 @@ impl Connection {
             })?),
         };
         let timeouts = Timeouts::default().startup(args.startup_timeout);
-        let settings = Settings { startup, timeouts, pool };
+        let settings = Settings { startup, timeouts, on_crash, pool };
         let codec = args.codec.unwrap_or(CodecId::Json);
         match open_with(&address, codec, &settings).await {
             Err(error) if args.codec.is_none() => match codec_of_refusal(&error) {
@@ -104,10 +116,18 @@ impl Connection {
         self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let result = tokio::select! {
-            result = work => result,
-            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        let interruptible = async {
+            tokio::select! {
+                result = work => result,
+                _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+            }
         };
+        self.close(interruptible).await
+    }
+
+    /// The same, without an end at Ctrl-C.
+    pub(crate) async fn close<T>(self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let result = work.await;
         drop(self.caller);
         let ended = self.ending.await;
         // The failure of the work is the cause, if there is one.
@@ -168,6 +188,7 @@ async fn start<T: Transport, C: Codec>(
     let (startup, timeouts) = (settings.startup.clone(), settings.timeouts);
     let Some(PoolSize { workers, in_flight }) = settings.pool else {
         let builder = Worker::builder(program).transport(transport).codec(codec).timeouts(timeouts);
+        let builder = builder.on_crash(settings.on_crash);
         let worker = match startup {
             Some(data) => builder.startup_data(data).spawn().await?,
             None => builder.spawn().await?,

@@ -12,6 +12,7 @@ mod bench;
 mod call;
 mod caller;
 mod check;
+mod completion;
 mod completions;
 mod connection;
 mod cpu_time;
@@ -20,18 +21,24 @@ mod distance;
 mod each;
 mod exit_code;
 mod failure;
+mod history;
 mod input;
 mod known_method;
+mod line_buffer;
+mod line_editor;
 mod outgoing_call;
 mod output;
 mod pretty;
 mod progress;
+mod prompt;
 mod record;
 mod recorder;
 mod replay;
 mod schema;
+mod shell;
 mod signature;
 mod target;
+mod terminal;
 mod transcode;
 mod words;
 
@@ -62,6 +69,7 @@ fn run(command: Command, mut output: Output, as_json: bool) -> Result<ExitCode, 
             Command::Status(args) => describe::status(args, &mut output).await,
             Command::Ping(args) => describe::ping(args, &mut output).await,
             Command::Bench(args) => bench::run(args, &mut output, as_json).await,
+            Command::Shell(args) => shell::run(args, &mut output, as_json, None).await,
             Command::Record(args) => record::run(args, &mut output, as_json).await,
             Command::Replay(args) => replay::run(args, &mut output, as_json).await,
             Command::Check => check::run(&mut output, as_json),

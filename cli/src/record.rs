@@ -5,7 +5,7 @@ use crate::args::{RecordArgs, RecordedCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::recorder::Recorder;
-use crate::{call, each};
+use crate::{call, each, shell};
 
 /// Runs a command, and records its calls.
 pub(crate) async fn run(args: RecordArgs, output: &mut Output, as_json: bool) -> Result<ExitCode, Failure> {
@@ -20,6 +20,10 @@ pub(crate) async fn run(args: RecordArgs, output: &mut Output, as_json: bool) ->
         RecordedCommand::Each(args) => {
             let recorder = recorder(&args.worker.address)?;
             each::run(args, output, as_json, recorder).await
+        }
+        RecordedCommand::Shell(args) => {
+            let recorder = recorder(&args.worker.address)?;
+            shell::run(args, output, as_json, recorder).await
         }
     }
 }

@@ -11,5 +11,6 @@ mod describe;
 mod each;
 mod failures;
 mod records;
+mod shell;
 mod streams;
 mod support;

@@ -95,6 +95,18 @@ fn items_are_recorded_with_the_error_that_ends_them() {
 }
 
 #[test]
+fn the_calls_of_a_shell_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shell.iwr");
+    let file = file.to_str().unwrap();
+    let worker = example("quickstart");
+    let ran = run_with(&["record", "-o", file, "shell", &worker], "add a=1 b=2\ndescribe\nadd a=3 b=4\n");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = run(&["replay", file, &worker]);
+    assert_eq!((ran.code, &*ran.out), (0, "2 calls, no difference\n"), "{}", ran.err);
+}
+
+#[test]
 fn a_file_that_is_no_record_is_refused() {
     let ran = run(&["replay", "Cargo.toml", "./worker"]);
     assert_eq!(ran.code, 2);
