@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Each(EachArgs),
     /// Writes what a worker can do, if it says so
     Describe(WorkerArgs),
+    /// Writes types and a typed client for Python or Node.js, from what a worker says
+    Types(TypesArgs),
     /// Writes what a worker is doing, as JSON
     Status(WorkerArgs),
     /// Waits for an answer of a worker
@@ -72,6 +74,23 @@ pub(crate) struct WorkerArgs {
     /// Time within which the worker must be ready
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) startup_timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TypesArgs {
+    /// Language of the module
+    #[arg(value_enum)]
+    pub(crate) language: Language,
+    #[command(flatten)]
+    pub(crate) worker: WorkerArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Language {
+    /// Python, for the package `isolated_workers`
+    Py,
+    /// TypeScript, for the package `isolated-workers-client`
+    Ts,
 }
 
 /// Options of calls.

@@ -40,6 +40,7 @@ mod signature;
 mod target;
 mod terminal;
 mod transcode;
+mod types;
 mod words;
 
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ fn run(command: Command, mut output: Output, as_json: bool) -> Result<ExitCode, 
             Command::Call(args) => call::run(args, &mut output, None).await,
             Command::Each(args) => each::run(args, &mut output, as_json, None).await,
             Command::Describe(args) => describe::describe(args, &mut output, as_json).await,
+            Command::Types(args) => types::run(args, &mut output).await,
             Command::Status(args) => describe::status(args, &mut output).await,
             Command::Ping(args) => describe::ping(args, &mut output).await,
             Command::Bench(args) => bench::run(args, &mut output, as_json).await,

@@ -54,6 +54,7 @@ fn every_transcript_of_the_guide_is_what_the_commands_print() {
     let link = |name: &str, path: &str| std::os::unix::fs::symlink(path, folder.path().join(name)).unwrap();
     link("calculator", &example("quickstart"));
     link("logs", &example("log_tail"));
+    link("printer", &example("typed_worker"));
     link("iw", iw().to_str().unwrap());
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let mut differing = BTreeSet::new();

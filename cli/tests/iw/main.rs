@@ -14,3 +14,4 @@ mod records;
 mod shell;
 mod streams;
 mod support;
+mod types;

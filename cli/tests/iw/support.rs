@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// Examples that the tests start.
-const EXAMPLES: [&str; 6] =
-    ["calculator_worker", "codec_worker", "detached", "log_tail", "progress", "quickstart"];
+const EXAMPLES: [&str; 7] =
+    ["calculator_worker", "codec_worker", "detached", "log_tail", "progress", "quickstart", "typed_worker"];
 
 /// Root of the project.
 pub(crate) fn root() -> &'static Path {
@@ -26,7 +26,8 @@ pub(crate) fn examples() -> &'static Path {
         let target = iw().parent().unwrap().parent().unwrap();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--target-dir"]).arg(target);
-        cargo.args(["-p", "isolated-workers", "-p", "isolated-workers-cli"]);
+        // With the features of the whole workspace, as the tests are built.
+        cargo.arg("--workspace");
         cargo.args(EXAMPLES.iter().flat_map(|name| ["--example", name]));
         assert!(cargo.status().unwrap().success(), "the examples do not compile");
         target.join("debug/examples")
