@@ -15,3 +15,5 @@ pub use isolated_workers_runtime::describe::{
     AskStatus, Describe, DescribedArgument, DescribedLimits, DescribedMethod, DescribedService, Description,
     LatencyReport, Ping, StatusReport, describe, ping, status,
 };
+#[cfg(feature = "schema")]
+pub use isolated_workers_runtime::describe::{Comparison, Compatibility, Difference};

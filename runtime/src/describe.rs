@@ -5,16 +5,23 @@
 //! [`Serve::describe`](crate::Serve::describe) says so.
 
 mod call_counters;
+#[cfg(feature = "schema")]
+mod compare;
 mod description;
 mod document;
 mod histogram;
+#[cfg(feature = "schema")]
+mod lock;
 mod messages;
+mod open_rpc;
 mod own_description;
 mod status_report;
 
 use isolated_workers_core::{CallError, Error};
 use isolated_workers_middleware::{Service, ServiceExt};
 
+#[cfg(feature = "schema")]
+pub use self::compare::{Comparison, Compatibility, Difference};
 pub use self::description::{
     DescribedArgument, DescribedLimits, DescribedMethod, DescribedService, Description,
 };

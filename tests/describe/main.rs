@@ -1,9 +1,11 @@
 //! Workers that say what they can do and what they are doing.
 
+mod pairs;
+mod random_value;
 mod services;
 
 use isolated_workers::codec::{Cbor, Codec, Json, Postcard};
-use isolated_workers::describe::{self, Description};
+use isolated_workers::describe::{self, Compatibility, Description};
 use isolated_workers::driver::Thread;
 use isolated_workers::error::Executed;
 use isolated_workers::layer::Auth;
@@ -11,7 +13,10 @@ use isolated_workers::prelude::*;
 use isolated_workers::service::Router;
 use isolated_workers_test_support::{assert_error, soon};
 use serde_json::{Value, json};
-use services::{Calculator, CalculatorClient, MyCalculator, MyPlain, Page, Plain, PlainClient};
+use services::{
+    Calculator, CalculatorClient, CalculatorService, MyCalculator, MyPlain, Page, Plain, PlainClient,
+    PlainService,
+};
 
 fn thread<C: Codec>(codec: C) -> Thread {
     Thread::new(move || {
@@ -160,4 +165,68 @@ async fn a_question_passes_the_layers_of_the_worker() {
     assert_error(&soon(worker.describe()).await.unwrap_err(), ErrorKind::Denied, &["token"]);
     let known = worker.wrapped_by(Auth::new("secret"));
     assert_eq!(soon(describe::describe(&known)).await.unwrap().services[0].name, "Plain");
+}
+
+#[test]
+fn a_comparison_names_what_differs() {
+    let old = Description::of::<CalculatorService<MyCalculator>>();
+    let mut new = old.clone();
+    let methods = &mut new.services[0].methods;
+    methods[0].arguments[1].schema = Some(json!({"type": ["string", "null"]}));
+    methods[2].oneway = false;
+    methods.pop();
+    let found = Description::compare(&old, &new, "json");
+    assert_eq!(
+        found.to_string(),
+        "breaking: `Calculator.add.b`: the types differ\n\
+         breaking: `Calculator.log`: the method is oneway, and then is not\n\
+         one-way: `Calculator.sum`: the method was removed, so an old host cannot call a new worker"
+    );
+    assert_eq!(found.class(), Compatibility::Breaking);
+    let grown = Description::compare(&new, &new, "postcard");
+    assert_eq!(grown.class(), Compatibility::Breaking, "an enum with an unknown order: {grown}");
+}
+
+#[test]
+fn a_method_without_schemas_is_compared_by_the_text_of_its_types() {
+    let old = Description::of::<PlainService<MyPlain>>();
+    assert_eq!(Description::compare(&old, &old, "postcard").class(), Compatibility::Same);
+    let mut new = old.clone();
+    new.services[0].methods[0].hash = "0".to_owned();
+    let found = Description::compare(&old, &new, "json");
+    assert!(found.to_string().contains("`Plain.say`: the definitions differ"), "{found}");
+}
+
+#[test]
+fn a_description_is_an_open_rpc_document() {
+    let document = Description::of::<CalculatorService<MyCalculator>>().to_open_rpc();
+    assert_eq!((&document["openrpc"], &document["info"]["title"]), (&json!("1.3.2"), &json!("Calculator")));
+    let check = &document["methods"][1];
+    assert_eq!(check["name"], "check");
+    let page = json!([{"name": "page", "required": true, "schema": {"$ref": "#/components/schemas/Page"}}]);
+    assert_eq!(check["params"], page);
+    assert_eq!(check["x-iw-error"]["$ref"], "#/components/schemas/Refusal");
+    assert!(document["components"]["schemas"]["Page.written"].is_object());
+    assert!(document["methods"][2].get("result").is_none(), "a oneway message has no result");
+}
+
+#[test]
+fn a_committed_description_is_compared_with_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("service.json");
+    let plain = Description::of::<PlainService<MyPlain>>();
+    let missing = plain.check_lock(&file, "json").unwrap_err();
+    assert_error(
+        &missing,
+        ErrorKind::Config,
+        &["could not read", "set ISOLATED_WORKERS_LOCK=write for one run"],
+    );
+    plain.write_lock(&file).unwrap();
+    plain.check_lock(&file, "json").unwrap();
+
+    let mut changed = plain.clone();
+    changed.services[0].methods.pop();
+    let refused = changed.check_lock(&file, "json").unwrap_err();
+    let named = "one-way: `Plain.count`: the method was removed, so an old host cannot call a new worker";
+    assert_error(&refused, ErrorKind::Invalid, &[named, "set ISOLATED_WORKERS_LOCK=write"]);
 }

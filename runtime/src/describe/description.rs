@@ -92,6 +92,15 @@ pub struct DescribedMethod {
     /// Schema of the items that the worker sends.
     #[serde(default)]
     pub items: Option<Value>,
+    /// Schema of the reply as a host reads it, if it is not the one that a worker writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_read: Option<Value>,
+    /// Schema of the error as a host reads it, if it is not the one that a worker writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_read: Option<Value>,
+    /// Schema of the items as a host reads it, if it is not the one that a worker writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_read: Option<Value>,
     /// Items that the caller sends.
     #[serde(default)]
     pub takes: Option<DescribedArgument>,
@@ -125,6 +134,9 @@ pub struct DescribedArgument {
     /// Schema of the argument, or of an item. `None` if it is not known.
     #[serde(default)]
     pub schema: Option<Value>,
+    /// Schema of the argument as a host writes it, if it is not the one that a worker reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Value>,
     /// `true` if the argument may not be missing, in a codec with names of fields.
     #[serde(default = "is_required")]
     pub required: bool,

@@ -35,7 +35,7 @@ impl OwnDescription {
     fn answer<'a, C: Codec>(&self, codec: &'a C, request: Request) -> Answer<'a> {
         match request.name() {
             Describe::NAME => {
-                let make = || document::describe((self.infos)(), &self.facts).to_json();
+                let make = || document::describe(&(self.infos)(), &self.facts).to_json();
                 let text = self.document.get_or_init(make).clone();
                 handler::respond_ok(codec, request, |Describe| std::future::ready(text))
             }
