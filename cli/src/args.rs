@@ -11,7 +11,8 @@ use crate::transcode::CodecId;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the handler failed, 2 wrong usage, 3 the worker did not start, 4 host and \
 worker do not match, 5 the worker crashed or closed, 6 timeout, 7 refused before it ran, 8 a value \
-does not fit, 9 a difference was found, 10 any other failure, 130 interrupted.";
+does not fit, 9 a difference was found, 10 any other failure, 11 and 12 a service is compatible in \
+one direction or in none, 130 interrupted.";
 
 /// Calls, describes and measures workers of isolated-workers.
 #[derive(Debug, Parser)]
@@ -34,7 +35,7 @@ pub(crate) enum Command {
     /// input. The answer of a call that failed is an object with the key `error`.
     Each(EachArgs),
     /// Writes what a worker can do, if it says so
-    Describe(WorkerArgs),
+    Describe(DescribeArgs),
     /// Writes types and a typed client for Python or Node.js, from what a worker says
     Types(TypesArgs),
     /// Writes what a worker is doing, as JSON
@@ -146,6 +147,23 @@ pub(crate) struct EachArgs {
     pub(crate) unordered: bool,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct DescribeArgs {
+    #[command(flatten)]
+    pub(crate) worker: WorkerArgs,
+    /// Writes an OpenRPC document
+    #[arg(long, conflicts_with_all = ["lock", "check"])]
+    pub(crate) openrpc: bool,
+    /// Writes the services to a file, for `--check`
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Compares the services with a file of `--lock`. The exit code is 0 if they are the same, 9 if
+    /// something was added, 11 if one side of another version breaks, 12 if both do
+    #[arg(long, value_name = "FILE")]
+    pub(crate) check: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -69,33 +70,30 @@ async fn measured(
 ) -> Result<Row, Failure> {
     let cpu = || Some((cpu_time::of(std::process::id())?, cpu_time::of(pid?)?));
     let (start, cpu_before) = (Instant::now(), cpu());
-    let callers = (0..in_flight).map(|_| calls_until(call, start + duration));
-    let histograms = try_join_all(callers).await?;
+    // One histogram for all callers: many large ones would not fit into the caches.
+    let latencies = RefCell::new(Histogram::new(DIGITS).expect("the number of digits is valid"));
+    try_join_all((0..in_flight).map(|_| calls_until(call, start + duration, &latencies))).await?;
     let (time, cpu_after) = (start.elapsed(), cpu());
-    let mut latencies = empty();
-    for histogram in histograms {
-        latencies.add(histogram).expect("the histogram grows");
-    }
+    let latencies = latencies.into_inner();
     let cpu = cpu_before.zip(cpu_after).map(|(before, after)| (after.0 - before.0, after.1 - before.1));
     Ok(Row { in_flight, latencies, time, cpu })
 }
 
 /// Makes one call after the other until `end`.
-async fn calls_until(call: &PreparedCall, end: Instant) -> Result<Histogram<u64>, Failure> {
-    let mut latencies = empty();
+async fn calls_until(
+    call: &PreparedCall,
+    end: Instant,
+    latencies: &RefCell<Histogram<u64>>,
+) -> Result<(), Failure> {
     let mut begun = Instant::now();
     while begun < end {
         call.make().await?;
         let now = Instant::now();
         let nanos = u64::try_from((now - begun).as_nanos()).unwrap_or(u64::MAX);
-        latencies.record(nanos).expect("the histogram grows");
+        latencies.borrow_mut().record(nanos).expect("the histogram grows");
         begun = now;
     }
-    Ok(latencies)
-}
-
-fn empty() -> Histogram<u64> {
-    Histogram::new(DIGITS).expect("the number of digits is valid")
+    Ok(())
 }
 
 const HEADER: &str =

@@ -8,6 +8,10 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const VALUE: u8 = 8;
 /// A comparison found a difference.
 pub(crate) const DIFFERENT: u8 = 9;
+/// Hosts of one version of a service cannot call workers of the other version.
+pub(crate) const ONE_WAY: u8 = 11;
+/// Neither version can call the other one.
+pub(crate) const BREAKING: u8 = 12;
 /// Any other failure.
 pub(crate) const OTHER: u8 = 10;
 /// Ctrl-C.

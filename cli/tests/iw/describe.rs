@@ -58,3 +58,42 @@ fn a_worker_that_does_not_describe_itself_is_an_error() {
     assert_eq!((ran.code, &*ran.out), (7, ""));
     assert!(ran.err.contains("the worker does not describe itself"), "{}", ran.err);
 }
+
+#[test]
+fn a_service_is_compared_with_a_locked_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("service.json");
+    let path = file.to_str().unwrap();
+    let worker = example("quickstart");
+    let ran = run(&["describe", &worker, "--lock", path]);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (0, "", ""));
+    assert_eq!(
+        (run(&["describe", &worker, "--check", path]).code, run(&["describe", &worker, "--check", path]).out),
+        (0, "same\n".to_owned())
+    );
+
+    // The old version had no `crash`, and a `divide` of another shape.
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"crash\"", "\"explode\"")).unwrap();
+    let ran = run(&["--json", "describe", &worker, "--check", path]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!([11, 12].contains(&ran.code), "{}: {}", ran.code, ran.out);
+    assert!(
+        report["differences"].as_array().unwrap().iter().any(|found| found["path"] == "Calculator.explode"),
+        "{report}"
+    );
+
+    let ran = run(&["describe", &worker, "--check", "/no/such/file"]);
+    assert_eq!((ran.code, &*ran.out), (2, ""));
+    assert!(ran.err.contains("write it with `--lock`"), "{}", ran.err);
+}
+
+#[test]
+fn an_openrpc_document_lists_the_methods() {
+    let ran = run(&["describe", &example("quickstart"), "--openrpc"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(
+        document["openrpc"].is_string() && document["methods"].as_array().unwrap().len() == 3,
+        "{document}"
+    );
+}

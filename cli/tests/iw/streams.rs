@@ -37,8 +37,10 @@ fn items_are_printed_as_they_come() {
     assert_eq!(line(), "\"started\"\n");
     writeln!(log, "one more").unwrap();
     assert_eq!(line(), "\"one more\"\n");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // Ctrl-C ends the call, and the worker with it.
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]
