@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
-use crate::{Cleanup, DeferredListener};
+use crate::{ChannelDescriptors, Cleanup, DeferredListener};
 
 /// A connected byte stream: a reader and a writer.
 #[non_exhaustive]
@@ -29,6 +29,8 @@ pub struct Channel<R, W> {
     /// Cleanup to run once the worker is gone. The host keeps it until the worker has ended, which
     /// may be later than the end of this channel. The worker keeps it until its process ends.
     pub cleanup: Option<Cleanup>,
+    /// Descriptors that the channel carries beside its bytes. `None` if the transport carries none.
+    pub descriptors: Option<ChannelDescriptors>,
 }
 
 impl<R, W> Channel<R, W> {
@@ -43,6 +45,7 @@ impl<R, W> Channel<R, W> {
             is_contested: false,
             deferred_listener: None,
             cleanup: None,
+            descriptors: None,
         }
     }
 
@@ -71,6 +74,12 @@ impl<R, W> Channel<R, W> {
     /// Adds the cleanup to run once the worker is gone.
     pub fn cleanup(mut self, cleanup: Cleanup) -> Self {
         self.cleanup = Some(cleanup);
+        self
+    }
+
+    /// Adds the descriptors that the channel carries, whose queues its halves share.
+    pub fn descriptors(mut self, descriptors: ChannelDescriptors) -> Self {
+        self.descriptors = Some(descriptors);
         self
     }
 }

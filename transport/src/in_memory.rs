@@ -1,11 +1,15 @@
 use std::any::Any;
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
-use crate::{Bound, Channel, Inheritance, Transport, TryRead};
+use crate::{
+    Bound, Channel, ChannelDescriptors, DescriptorBatch, DescriptorQueue, Inheritance, Transport, TryRead,
+};
 
 /// In-process buffers, for a worker on a thread of this process.
 ///
@@ -35,10 +39,10 @@ impl Transport for InMemory {
         // shares no lock with a writer.
         let (host_writer, worker_reader) = duplex(BUFFER_BYTES);
         let (worker_writer, host_reader) = duplex(BUFFER_BYTES);
-        let channel = |reader, writer| Channel::new(InMemoryReader(reader), InMemoryWriter(writer));
+        let (to_worker, to_host) = (Moving::default(), Moving::default());
         Ok(InMemoryBound {
-            host: channel(host_reader, host_writer),
-            worker: Some(WorkerEnd(channel(worker_reader, worker_writer))),
+            host: channel((host_reader, to_host.clone()), (host_writer, to_worker.clone())),
+            worker: Some(WorkerEnd(channel((worker_reader, to_worker), (worker_writer, to_host)))),
         })
     }
 
@@ -95,9 +99,55 @@ impl Bound for InMemoryBound {
     }
 }
 
+/// Batches of descriptors on their way to the other side, each with the number of bytes that
+/// precede it in the stream.
+type Moving = Arc<Mutex<VecDeque<(u64, DescriptorBatch)>>>;
+
+fn channel(
+    (reader, incoming): (DuplexStream, Moving),
+    (writer, outgoing): (DuplexStream, Moving),
+) -> InMemoryChannel {
+    let descriptors = ChannelDescriptors::default();
+    let reader = InMemoryReader {
+        stream: reader,
+        read: 0,
+        moving: incoming,
+        descriptors: descriptors.incoming.clone(),
+    };
+    let writer = InMemoryWriter {
+        stream: writer,
+        written: 0,
+        moving: outgoing,
+        descriptors: descriptors.outgoing.clone(),
+    };
+    Channel::new(reader, writer).descriptors(descriptors)
+}
+
 /// The half of an [`InMemory`] channel that is read.
 #[derive(Debug)]
-pub struct InMemoryReader(DuplexStream);
+pub struct InMemoryReader {
+    stream: DuplexStream,
+    /// Number of bytes read so far.
+    read: u64,
+    moving: Moving,
+    descriptors: DescriptorQueue,
+}
+
+impl InMemoryReader {
+    /// Takes the descriptors that were sent with bytes that were read. Closes them unless the queue
+    /// is open.
+    #[cold]
+    fn take_descriptors(&self) {
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        while moving.front().is_some_and(|(before, _)| *before < self.read)
+            && let Some((_, batch)) = moving.pop_front()
+        {
+            if self.descriptors.is_open() {
+                self.descriptors.push(batch);
+            }
+        }
+    }
+}
 
 impl AsyncRead for InMemoryReader {
     #[inline]
@@ -106,28 +156,72 @@ impl AsyncRead for InMemoryReader {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.read += (buf.filled().len() - before) as u64;
+        if self.descriptors.is_open() {
+            self.take_descriptors();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl TryRead for InMemoryReader {
-    fn try_read(mut self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+    fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         // Forgets the registered waker. The caller polls again before it waits.
-        match Pin::new(&mut self.0).poll_read(&mut Context::from_waker(Waker::noop()), buf) {
+        match self.poll_read(&mut Context::from_waker(Waker::noop()), buf) {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }
 
+impl Drop for InMemoryReader {
+    fn drop(&mut self) {
+        // Nobody takes them any more. The other side may keep its end for long.
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// The half of an [`InMemory`] channel that is written. Dropping it ends this direction.
 #[derive(Debug)]
-pub struct InMemoryWriter(DuplexStream);
+pub struct InMemoryWriter {
+    stream: DuplexStream,
+    /// Number of bytes written so far.
+    written: u64,
+    moving: Moving,
+    descriptors: DescriptorQueue,
+}
+
+impl InMemoryWriter {
+    /// Writes by `write`, and moves the first batch of descriptors with the first byte.
+    #[inline]
+    fn poll_with_descriptors(
+        &mut self,
+        write: impl FnOnce(Pin<&mut DuplexStream>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.descriptors.is_empty() {
+            let written = ready!(write(Pin::new(&mut self.stream)))?;
+            self.written += written as u64;
+            return Poll::Ready(Ok(written));
+        }
+        // Under the lock, so that the other side finds the batch when it has read the byte.
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = ready!(write(Pin::new(&mut self.stream)))?;
+        if written > 0
+            && let Some(batch) = self.descriptors.pop()
+        {
+            moving.push_back((self.written, batch));
+        }
+        self.written += written as u64;
+        Poll::Ready(Ok(written))
+    }
+}
 
 impl AsyncWrite for InMemoryWriter {
     #[inline]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        self.poll_with_descriptors(|stream| stream.poll_write(cx, bytes))
     }
 
     #[inline]
@@ -136,18 +230,18 @@ impl AsyncWrite for InMemoryWriter {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+        self.poll_with_descriptors(|stream| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -53,6 +53,7 @@
 mod channel;
 mod cleanup;
 mod deferred_listener;
+mod descriptors;
 mod error;
 mod in_memory;
 mod inheritance;
@@ -69,6 +70,7 @@ mod windows;
 pub use channel::{Channel, Incoming};
 pub use cleanup::Cleanup;
 pub use deferred_listener::DeferredListener;
+pub use descriptors::{ChannelDescriptors, DescriptorBatch, DescriptorQueue, Handle};
 pub use in_memory::{InMemory, InMemoryBound, InMemoryReader, InMemoryWriter};
 pub use inheritance::{CHANNEL_VARIABLE, Inheritance, REMOTE_STDIO};
 pub use started::{LAUNCHER_VARIABLE, is_started_by_host};

@@ -23,6 +23,7 @@ mod sys {
     pub(super) mod fifo;
     pub(super) mod private_dir;
     pub(super) mod read;
+    pub(super) mod read_descriptors;
     pub(super) mod scm_rights;
     pub(super) mod shortage;
     pub(super) mod sigpipe;

@@ -18,9 +18,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::runtime::Handle;
 
-use crate::TryRead;
 use crate::unix::sys::read::read;
+use crate::unix::sys::read_descriptors::read_with_descriptors;
+use crate::unix::sys::scm_rights;
 use crate::unix::sys::shortage::ShortagePause;
+use crate::{ChannelDescriptors, DescriptorQueue, TryRead};
 
 /// Makes a write to a process that has ended an error instead of a signal.
 #[cfg(not(target_vendor = "apple"))]
@@ -31,12 +33,18 @@ const SEND_FLAGS: SendFlags = SendFlags::empty();
 
 /// The half of a socket that is read. Registered with the runtime that it was made in.
 #[derive(Debug)]
-pub struct SocketReader(AsyncFd<Arc<OwnedFd>>);
+pub struct SocketReader {
+    socket: AsyncFd<Arc<OwnedFd>>,
+    /// Descriptors that have arrived. Unless the queue is open, the system closes them.
+    descriptors: DescriptorQueue,
+}
 
 /// The half of a socket that is written. Dropping it ends this direction of the stream.
 #[derive(Debug)]
 pub struct SocketWriter {
     socket: Arc<OwnedFd>,
+    /// Descriptors to send with the next byte.
+    descriptors: DescriptorQueue,
     /// `Some` while the send buffer is full: a second descriptor of the socket, registered for
     /// writing. One descriptor can have only one registration.
     full: Option<AsyncFd<OwnedFd>>,
@@ -47,23 +55,45 @@ pub struct SocketWriter {
 }
 
 /// Returns both halves of a non-blocking socket. Call it within a tokio runtime.
-pub(super) fn halves(socket: OwnedFd) -> io::Result<(SocketReader, SocketWriter)> {
+pub(super) fn halves(
+    socket: OwnedFd,
+    descriptors: ChannelDescriptors,
+) -> io::Result<(SocketReader, SocketWriter)> {
     let socket = Arc::new(socket);
+    let ChannelDescriptors { incoming, outgoing } = descriptors;
     // SAFETY: the value owns the descriptor, and nothing replaces either before it is dropped.
     let reader = unsafe { AsyncFd::register_with_interest(Arc::clone(&socket), Interest::READABLE) }?;
-    let writer =
-        SocketWriter { socket, full: None, shortage: ShortagePause::default(), runtime: Handle::current() };
-    Ok((SocketReader(reader), writer))
+    let writer = SocketWriter {
+        socket,
+        descriptors: outgoing,
+        full: None,
+        shortage: ShortagePause::default(),
+        runtime: Handle::current(),
+    };
+    Ok((SocketReader { socket: reader, descriptors: incoming }, writer))
+}
+
+impl SocketReader {
+    /// Reads once. Descriptors need another system call, so only an open queue gets them.
+    #[inline]
+    fn read_once(&self, buf: &mut ReadBuf<'_>) -> Result<usize, Errno> {
+        if self.descriptors.is_open() {
+            read_with_descriptors(self.socket.get_ref(), buf, &self.descriptors)
+        } else {
+            read(self.socket.get_ref(), buf)
+        }
+    }
 }
 
 impl AsyncRead for SocketReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            let mut ready = ready!(self.socket.poll_read_ready(cx))?;
             let most = buf.remaining();
-            match read(self.0.get_ref(), buf) {
+            match self.read_once(buf) {
                 Ok(read) => {
-                    if (1..most).contains(&read) {
+                    // One that brought descriptors may have ended at them.
+                    if (1..most).contains(&read) && !self.descriptors.is_open() {
                         // A short read has emptied the socket. Clearing readiness saves the read
                         // that would only return `EAGAIN`.
                         ready.clear_ready();
@@ -80,7 +110,7 @@ impl AsyncRead for SocketReader {
 
 impl TryRead for SocketReader {
     fn try_read(self: Pin<&mut Self>, buf: &mut ReadBuf<'_>) -> io::Result<()> {
-        Ok(read(self.0.get_ref(), buf).map(drop)?)
+        Ok(self.read_once(buf).map(drop)?)
     }
 }
 
@@ -111,6 +141,19 @@ impl SocketWriter {
         }
     }
 
+    /// Sends the first batch of descriptors with the first byte of `slices`.
+    #[cold]
+    fn poll_send_descriptors(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let queue = self.descriptors.clone();
+        self.poll_send(cx, |socket| {
+            queue.send_first(|handles| scm_rights::send_with(socket, slices, handles, SEND_FLAGS))
+        })
+    }
+
     /// Registers the full socket for writing, or starts a pause if no descriptor is free.
     #[cold]
     fn register(&mut self) -> io::Result<()> {
@@ -132,6 +175,9 @@ impl SocketWriter {
 
 impl AsyncWrite for SocketWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if !self.descriptors.is_empty() {
+            return self.poll_send_descriptors(cx, &[IoSlice::new(bytes)]);
+        }
         self.poll_send(cx, |socket| send(socket, bytes, SEND_FLAGS))
     }
 
@@ -140,6 +186,9 @@ impl AsyncWrite for SocketWriter {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.descriptors.is_empty() {
+            return self.poll_send_descriptors(cx, slices);
+        }
         self.poll_send(cx, |socket| sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SEND_FLAGS))
     }
 
@@ -178,7 +227,7 @@ mod tests {
     fn pair() -> (SocketWriter, UnixStream) {
         let (stream, peer) = UnixStream::pair().unwrap();
         stream.set_nonblocking(true).unwrap();
-        (halves(stream.into()).unwrap().1, peer)
+        (halves(stream.into(), ChannelDescriptors::default()).unwrap().1, peer)
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use super::socket::{SocketReader, SocketWriter, halves};
-use crate::Channel;
+use crate::{Channel, ChannelDescriptors};
 
 pub(in crate::unix) type SocketChannel = Channel<SocketReader, SocketWriter>;
 
@@ -19,8 +19,9 @@ const SEND_BUFFER_BYTES: usize = 1 << 20;
 
 /// Returns the host's channel over a non-blocking stream.
 pub(in crate::unix) fn host_channel(stream: StdStream) -> io::Result<SocketChannel> {
-    let (reader, writer) = split(stream)?;
-    Ok(Channel::new(reader, writer))
+    let descriptors = ChannelDescriptors::default();
+    let (reader, writer) = split(stream, descriptors.clone())?;
+    Ok(Channel::new(reader, writer).descriptors(descriptors))
 }
 
 /// Returns the worker's channel over a non-blocking stream. It detects that the host is gone.
@@ -37,18 +38,20 @@ pub(in crate::unix) fn watched(stream: &StdStream) -> io::Result<OwnedFd> {
 /// Returns the worker's channel over a non-blocking stream. `watched` detects that the host is
 /// gone.
 pub(in crate::unix) fn worker_channel_with(stream: StdStream, watched: OwnedFd) -> io::Result<SocketChannel> {
-    let (reader, writer) = split(stream)?;
-    Ok(Channel::with_hangup(reader, writer, move || wait_for_hangup(&watched)))
+    let descriptors = ChannelDescriptors::default();
+    let (reader, writer) = split(stream, descriptors.clone())?;
+    let channel = Channel::with_hangup(reader, writer, move || wait_for_hangup(&watched));
+    Ok(channel.descriptors(descriptors))
 }
 
-fn split(stream: StdStream) -> io::Result<(SocketReader, SocketWriter)> {
+fn split(stream: StdStream, descriptors: ChannelDescriptors) -> io::Result<(SocketReader, SocketWriter)> {
     // A write to a process that has ended is an error instead of a signal. Elsewhere each write has
     // a flag for that.
     #[cfg(target_vendor = "apple")]
     sockopt::set_socket_nosigpipe(&stream, true)?;
     // A hint: the stream works with any size.
     let _ = sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
-    halves(stream.into())
+    halves(stream.into(), descriptors)
 }
 
 /// Returns an error unless the process at the other end runs as the same user or as root.

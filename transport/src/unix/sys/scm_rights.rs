@@ -1,16 +1,19 @@
-//! Passes one descriptor through a socket (`SCM_RIGHTS`), before anything else is sent.
+//! Passes descriptors through a socket (`SCM_RIGHTS`): one before anything else is sent, and those
+//! of a frame with its first byte.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::cmsg_space;
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
+use crate::DescriptorBatch;
 use crate::error::with_context;
 
 /// Byte that carries the descriptor: ancillary data needs at least one byte of data.
@@ -24,6 +27,23 @@ pub(in crate::unix) fn send(stream: &UnixStream, descriptor: impl AsFd) -> io::R
     message.push(SendAncillaryMessage::ScmRights(&descriptors));
     sendmsg(stream, &[IoSlice::new(&CARRIER)], &mut message, SendFlags::empty())?;
     Ok(())
+}
+
+/// Sends `handles`, at most [`DescriptorBatch::MAX`], with the first byte of `slices`. Returns the
+/// number of bytes that were sent.
+pub(in crate::unix) fn send_with(
+    stream: impl AsFd,
+    slices: &[IoSlice<'_>],
+    handles: &[OwnedFd],
+    flags: SendFlags,
+) -> Result<usize, Errno> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DescriptorBatch::MAX))];
+    let mut message = SendAncillaryBuffer::new(&mut space);
+    let descriptors: Vec<BorrowedFd<'_>> = handles.iter().map(AsFd::as_fd).collect();
+    if !descriptors.is_empty() && !message.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(Errno::INVAL);
+    }
+    sendmsg(stream, slices, &mut message, flags)
 }
 
 /// Receives the descriptor. Children do not inherit it.

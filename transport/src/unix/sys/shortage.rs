@@ -43,6 +43,8 @@ impl ShortagePause {
 
 fn is_shortage(error: &io::Error) -> bool {
     // NOSPC: the user may register no more descriptors (`fs.epoll.max_user_watches`).
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::NOSPC];
+    // TOOMANYREFS: the user has sent too many descriptors that were not received yet.
+    let shortages =
+        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::NOSPC, Errno::TOOMANYREFS];
     error.raw_os_error().is_some_and(|code| shortages.iter().any(|shortage| shortage.raw_os_error() == code))
 }
