@@ -22,6 +22,7 @@ pages! {
     latency: "docs/guides/latency.md",
     callbacks: "docs/guides/callbacks.md",
     streams: "docs/guides/streams.md",
+    descriptors: "docs/guides/descriptors.md",
     lifecycle: "docs/guides/lifecycle.md",
     crashes: "docs/guides/crashes.md",
     pools: "docs/guides/pools.md",

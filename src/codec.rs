@@ -11,6 +11,8 @@
 //! with [`Builder::codec`](crate::host::Builder::codec) on the host and
 //! [`Serve::codec`](crate::worker::Serve::codec) on the worker. The default is [`DefaultCodec`].
 //!
+//! An [`Fd`] in a value hands over an open file, socket or pipe.
+//!
 //! To add a codec, implement [`Codec`]; [`LengthPrefixed`] frames any binary format.
 
 #[cfg(feature = "cbor")]
@@ -18,8 +20,8 @@ pub use isolated_workers_codec::Cbor;
 #[cfg(feature = "postcard")]
 pub use isolated_workers_codec::Postcard;
 pub use isolated_workers_codec::{
-    BodyLimit, Codec, CodecError, DefaultCodec, FrameError, Framing, LengthPrefixed, Pieces, SharedPieces,
-    byte_vec, decode_body, decode_within, encode_body, zero_copy_bytes,
+    BodyLimit, Codec, CodecError, DefaultCodec, Fd, FrameError, Framing, LengthPrefixed, Pieces,
+    SharedPieces, byte_vec, decode_body, decode_within, encode_body, zero_copy_bytes,
 };
 #[cfg(feature = "compression")]
 pub use isolated_workers_codec::{Compressed, CompressedFrames};

@@ -7,6 +7,6 @@
 
 pub use isolated_workers_core::protocol::{Admission, Connection, Event, Receiving, Sending};
 pub use isolated_workers_core::{
-    Body, Budget, Extensions, Frame, GoAway, Items, Limits, Metadata, Name, RandomIds, Request, Response,
-    Role, Schema, SequentialIds, Streams, TxId, TxIdGenerator,
+    Attachment, Attachments, Body, Budget, Extensions, Frame, GoAway, Items, Limits, Metadata, Name,
+    RandomIds, Request, Response, Role, Schema, SequentialIds, Streams, TxId, TxIdGenerator,
 };

@@ -8,9 +8,10 @@
 //! host can connect to a running worker again.
 
 pub use isolated_workers_transport::{
-    Bound, CHANNEL_VARIABLE, Channel, Cleanup, DefaultTransport, DeferredListener, InMemory, InMemoryBound,
-    InMemoryReader, InMemoryWriter, Incoming, Inheritance, NamedPipe, NamedPipeBound, Reconnect,
-    STRAY_DESCRIPTORS_VARIABLE, Stdio, StdioBound, Transport, TryRead, stray_descriptors,
+    Bound, CHANNEL_VARIABLE, Channel, ChannelDescriptors, Cleanup, DefaultTransport, DeferredListener,
+    DescriptorBatch, DescriptorQueue, InMemory, InMemoryBound, InMemoryReader, InMemoryWriter, Incoming,
+    Inheritance, NamedPipe, NamedPipeBound, Reconnect, STRAY_DESCRIPTORS_VARIABLE, Stdio, StdioBound,
+    Transport, TryRead, stray_descriptors,
 };
 #[cfg(windows)]
 pub use isolated_workers_transport::{NamedPipeReader, NamedPipeWriter};

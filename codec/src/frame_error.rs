@@ -21,6 +21,8 @@ pub enum FrameError {
     Malformed(BoxError),
     /// The framing has no encoding for frames of this kind.
     UnknownKind,
+    /// The connection carries no descriptors, and the frame has some.
+    NoDescriptors,
     /// The stream failed.
     Io(io::Error),
 }
@@ -76,6 +78,10 @@ impl fmt::Display for FrameError {
             ),
             Self::Malformed(cause) => write!(f, "the frame is malformed: {cause}"),
             Self::UnknownKind => f.write_str("the framing cannot encode frames of this kind"),
+            Self::NoDescriptors => f.write_str(
+                "the connection carries no descriptors; use `UnixSocket`, `SocketPair` or `InMemory`, and call \
+                 `.descriptors()` on the builder of the worker",
+            ),
             Self::Io(error) => write!(f, "the stream failed: {error}"),
         }
     }
@@ -84,7 +90,7 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::TooLarge { .. } | Self::UnknownKind => None,
+            Self::TooLarge { .. } | Self::UnknownKind | Self::NoDescriptors => None,
             Self::Malformed(cause) => cause.source(),
             Self::Io(error) => error.source(),
         }

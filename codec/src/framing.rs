@@ -24,6 +24,11 @@ pub trait Framing:
     + Unpin
     + 'static
 {
+    /// `true` if a frame names the number of the descriptors that travel beside it
+    /// ([`Body::attachments`]), and the decoder [attaches](Body::attach) that number. Default:
+    /// `false`, and a body with descriptors is refused.
+    const NAMES_DESCRIPTORS: bool = false;
+
     /// Encodes `frame` without its body if the body comes last and unchanged. A large body then
     /// need not be copied.
     ///

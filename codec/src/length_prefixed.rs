@@ -3,7 +3,7 @@ mod fields;
 mod header;
 
 use bytes::{Buf, BufMut, BytesMut};
-use isolated_workers_core::{Body, Budget, Frame, Limits, Name};
+use isolated_workers_core::{Attachments, Body, Budget, Frame, Limits, Name};
 use tokio_util::codec::{Decoder, Encoder};
 
 use self::fields::Fields;
@@ -30,6 +30,7 @@ use crate::{FrameError, Framing};
 /// | 9 | item; bit 6: from the caller | id | payload |
 /// | 10 | end of the caller's items | id | |
 /// | 11 | item credit; bit 6: from the caller | id, bytes | |
+/// | 12 | no kind: a frame with descriptors | their number, a byte; then a frame of kind 0, 1, 2 or 9, without its length | |
 ///
 /// - An id is a byte and a number (0), the 16 bytes of a UUID (1) or text (2).
 /// - Numbers are varints (LEB128). Timeouts are in microseconds.
@@ -111,6 +112,10 @@ impl LengthPrefixed {
         if let Frame::Error { error, .. } = frame {
             error_body::encode(error, out);
         }
+        if let Some(attachments) = frame.body().and_then(Body::attachments) {
+            // The connection refuses more than `Attachments::MAX`.
+            header::insert_descriptors(attachments.len().try_into().unwrap_or(u8::MAX), start, out);
+        }
         let length = out.len() - start - LENGTH_BYTES + body;
         let checked = FrameError::check(length, self.limits)
             .and_then(|()| u32::try_from(length).map_err(FrameError::malformed));
@@ -124,6 +129,29 @@ impl LengthPrefixed {
                 Err(error)
             }
         }
+    }
+}
+
+impl LengthPrefixed {
+    /// Decodes the frame behind a number of descriptors. `length`: length of all of it.
+    #[cold]
+    fn decode_with_descriptors(&mut self, buffer: &mut BytesMut, length: usize) -> Result<Frame, FrameError> {
+        let mut fields = Fields::new(&buffer[LENGTH_BYTES..LENGTH_BYTES + length]);
+        let (_, count) = (fields.byte()?, fields.byte()?);
+        let inner = fields.remaining();
+        if header::names_descriptors(fields.byte()?) {
+            return Err(FrameError::malformed("it names descriptors twice"));
+        }
+        // Puts the length of the frame in front of it, in place of the number.
+        buffer.advance(length - inner);
+        let prefix = u32::try_from(inner).map_err(FrameError::malformed)?;
+        buffer[..LENGTH_BYTES].copy_from_slice(&prefix.to_be_bytes());
+        let mut frame = self.decode(buffer)?.ok_or_else(overlong)?;
+        let Some(body) = frame.body_mut() else {
+            return Err(FrameError::malformed("it names descriptors, and its kind has no payload"));
+        };
+        body.attach(Attachments::Named(count.into()));
+        Ok(frame)
     }
 }
 
@@ -145,6 +173,8 @@ impl Encoder<&Frame> for LengthPrefixed {
 }
 
 impl Framing for LengthPrefixed {
+    const NAMES_DESCRIPTORS: bool = true;
+
     fn encode_head(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<bool, FrameError> {
         if let Some(metadata) = frame.metadata()
             && !metadata.is_empty()
@@ -209,6 +239,7 @@ impl Decoder for LengthPrefixed {
                 let from = header::sender(buffer[LENGTH_BYTES]);
                 Frame::Item { id, from, body: Box::new(Body::empty()) }
             }
+            FrameKind::WithDescriptors => return self.decode_with_descriptors(buffer, length).map(Some),
             _ if payload > 0 => return Err(overlong()),
             FrameKind::ItemsEnd => Frame::ItemsEnd { id },
             FrameKind::Cancel => Frame::Cancel { id },

@@ -25,6 +25,7 @@ mod codec_error;
 #[cfg(feature = "compression")]
 mod compressed;
 mod default_codec;
+mod fd;
 mod frame_error;
 mod framing;
 #[cfg(feature = "json")]
@@ -47,6 +48,9 @@ pub use compressed::{Compressed, CompressedFrames};
 pub use default_codec::DefaultCodec;
 #[cfg(not(feature = "json"))]
 pub use default_codec::NoCodec;
+pub use fd::Fd;
+#[doc(hidden)]
+pub use fd::collect_descriptors;
 pub use frame_error::FrameError;
 pub use framing::Framing;
 #[doc(hidden)]

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{Codec, Compressed, Json, Postcard};
-use isolated_workers_core::{Body, Frame, GoAway, Limits, Metadata, RemoteError, Role, Streams, TxId};
+use isolated_workers_core::{
+    Attachments, Body, Frame, GoAway, Limits, Metadata, RemoteError, Role, Streams, TxId,
+};
 use serde::Serialize;
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -16,6 +18,12 @@ use tokio_util::codec::{Decoder, Encoder};
 struct Add {
     a: i64,
     b: i64,
+}
+
+#[derive(Serialize)]
+struct Read {
+    /// Index of a descriptor.
+    file: u8,
 }
 
 #[derive(Serialize)]
@@ -51,6 +59,10 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
         frame.set_streams(Streams { from_caller, from_callee: true });
         frame
     };
+    let with_descriptors = |name: &str, mut body: Body, count| {
+        body.attach(Attachments::Named(count));
+        request(7.into(), name, body, false)
+    };
     let item = |from, text: &str| Frame::Item { id: 7.into(), from, body: body(codec, text).into() };
     let item_credit = |from| Frame::ItemCredit { id: 7.into(), from, bytes: 128 << 10 };
     vec![
@@ -71,6 +83,7 @@ fn frames<C: Codec>(codec: &C) -> Vec<(&'static str, Frame)> {
             ),
         ),
         ("request-items", with_items("search", body(codec, "ipc"), false)),
+        ("request-descriptors", with_descriptors("read", body(codec, Read { file: 0 }), 1)),
         ("request-items-both", with_items("translate", Body::empty(), true)),
         ("oneway", request(7.into(), "log", body(codec, "hi"), true)),
         ("reply", reply(body(codec, 8i64), Metadata::new())),

@@ -3,13 +3,15 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::Budget;
+use crate::{Attachments, Budget};
 
 /// Encoded payload of a request or a response, in memory.
 ///
 /// A body holds its bytes inline, in one buffer, or in several buffers. With several buffers, the
 /// large ones are shared with the value that was encoded. A clone is cheap: it copies only an
 /// inline payload. Two bodies are equal if their bytes are equal.
+///
+/// Open descriptors may be [attached](Self::attach) to a body. Its clones share them.
 #[derive(Clone)]
 pub struct Body {
     form: Form,
@@ -41,12 +43,17 @@ struct Rope {
     len: usize,
     /// Concatenation of the pieces, created on first use.
     flat: OnceLock<Bytes>,
+    /// Descriptors that travel beside the bytes.
+    attachments: Option<Attachments>,
 }
 
 impl Rope {
     #[cold]
     fn flatten(&self) -> &Bytes {
         self.flat.get_or_init(|| {
+            if let [one] = &self.pieces[..] {
+                return one.clone();
+            }
             let mut flat = BytesMut::with_capacity(self.len);
             self.pieces.iter().for_each(|piece| flat.extend_from_slice(piece));
             flat.freeze()
@@ -107,7 +114,7 @@ impl Body {
             return pieces.pop().unwrap_or_default().into();
         }
         let len = pieces.iter().map(Bytes::len).sum();
-        let rope = Rope { pieces, len, flat: OnceLock::new() };
+        let rope = Rope { pieces, len, flat: OnceLock::new(), attachments: None };
         Self { form: Form::Rope(Arc::new(rope)), budget: Budget::default() }
     }
 
@@ -171,6 +178,27 @@ impl Body {
         self.len() == 0
     }
 
+    /// Attaches descriptors to the body, in place of those that it has.
+    #[cold]
+    pub fn attach(&mut self, attachments: Attachments) {
+        let pieces = match &self.form {
+            Form::Small { .. } if self.is_empty() => Vec::new(),
+            Form::Small { .. } => vec![Bytes::copy_from_slice(self.as_bytes())],
+            Form::One(_) | Form::Rope(_) => self.pieces().to_vec(),
+        };
+        let (len, flat) = (self.len(), OnceLock::new());
+        self.form = Form::Rope(Arc::new(Rope { pieces, len, flat, attachments: Some(attachments) }));
+    }
+
+    /// Descriptors that are attached to the body, if any.
+    #[inline]
+    pub fn attachments(&self) -> Option<&Attachments> {
+        match &self.form {
+            Form::Small { .. } | Form::One(_) => None,
+            Form::Rope(rope) => rope.attachments.as_ref(),
+        }
+    }
+
     /// Copies the payload to memory of its own if it is less than a quarter of a buffer of
     /// `buffer_bytes` that it is a part of. A payload that waits counts only with its own size, but
     /// keeps the whole buffer. Does nothing if the payload is inline.
@@ -181,6 +209,9 @@ impl Body {
             let mut copy = Self::empty();
             if !copy.fill(self.as_bytes()) {
                 copy = Bytes::copy_from_slice(self.as_bytes()).into();
+            }
+            if let Some(attachments) = self.attachments() {
+                copy.attach(attachments.clone());
             }
             self.form = copy.form;
         }
@@ -223,6 +254,9 @@ impl fmt::Debug for Body {
             [] | [_] => shown.field("bytes", &format_args!("b\"{}\"", self.as_bytes().escape_ascii())),
             pieces => shown.field("pieces", &pieces),
         };
+        if let Some(attachments) = self.attachments() {
+            shown.field("attachments", attachments);
+        }
         shown.field("budget", &self.budget).finish()
     }
 }
@@ -275,6 +309,19 @@ mod tests {
             body.unshare_from(4 * len + 4);
             assert_eq!((body.as_bytes(), body.budget()), (&buffer[..len], budget));
             assert!(buffer.is_unique(), "{len}");
+        }
+    }
+
+    #[test]
+    fn attachments_stay_with_a_body_and_change_none_of_its_bytes() {
+        for payload in [&b""[..], b"small", &[7; 1000]] {
+            let mut body = Body::from(Bytes::copy_from_slice(payload));
+            assert!(body.attachments().is_none());
+            body.attach(Attachments::Named(2));
+            body.unshare_from(10_000);
+            assert_eq!((body.as_bytes(), body.len()), (payload, payload.len()));
+            assert_eq!(body.pieces().concat(), payload);
+            assert_eq!(body.clone().attachments().map(Attachments::len), Some(2));
         }
     }
 

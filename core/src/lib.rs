@@ -5,6 +5,7 @@
 //! protocol. An [`Error`] describes why a call failed. [`protocol::Connection`] implements the
 //! protocol. All other crates of the project build on this one.
 
+mod attachments;
 mod body;
 mod budget;
 mod call_error;
@@ -28,6 +29,7 @@ mod tx_id;
 mod type_schema;
 mod value;
 
+pub use attachments::{Attachment, AttachmentCount, Attachments, Handle};
 pub use body::Body;
 pub use budget::Budget;
 pub use call_error::CallError;

@@ -489,8 +489,12 @@ impl Request {
         }
     }
 
-    /// Returns `true` if the request can be sent again. `false` if its items were taken.
+    /// Returns `true` if the request can be sent again. `false` if its items were taken, or if it
+    /// has descriptors, which are moved when it is sent.
     pub fn is_repeatable(&self) -> bool {
+        if self.body().attachments().is_some() {
+            return false;
+        }
         let Some(items) = self.0.local.extras.as_ref().and_then(|extras| extras.items.as_ref()) else {
             return !self.streams().from_caller;
         };

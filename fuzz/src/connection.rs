@@ -112,7 +112,7 @@ impl<'a> Scene<'a> {
                 let (id, role) = (self.id(), self.role());
                 let mut items = VecDeque::new();
                 self.connection.take_items(role, &id, &mut items);
-                let cost = items.iter().map(|item| Admission::item_cost(item.len())).sum();
+                let cost = items.iter().map(|item| Admission::item_cost(item)).sum();
                 self.connection.finish_items(role, &id, cost);
             }
             9 if step > 250 => self.connection.send_go_away(GoAway::End),

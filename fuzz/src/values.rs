@@ -1,10 +1,11 @@
 //! Arbitrary bytes as values of each codec, within the default budget.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 
 use bytes::BytesMut;
-use isolated_workers::codec::{Cbor, Codec, Json, Postcard, decode_within};
-use isolated_workers::protocol::Budget;
+use isolated_workers::codec::{Cbor, Codec, Fd, Json, Postcard, decode_body, decode_within};
+use isolated_workers::protocol::{Attachment, Attachments, Body, Budget};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// Number of types.
-pub const TYPES: u8 = 9;
+pub const TYPES: u8 = 10;
 
 fn check_type<C: Codec>(codec: &C, choice: u8, bytes: &[u8]) {
     match choice % TYPES {
@@ -71,8 +72,19 @@ fn check_type<C: Codec>(codec: &C, choice: u8, bytes: &[u8]) {
         5 => check_value::<C, serde_json::Value>(codec, bytes),
         6 => check_value::<C, BTreeMap<String, Vec<Option<String>>>>(codec, bytes),
         7 => check_value::<C, serde_bytes::ByteBuf>(codec, bytes),
-        _ => check_value::<C, (f64, char, Vec<Option<u8>>)>(codec, bytes),
+        8 => check_value::<C, (f64, char, Vec<Option<u8>>)>(codec, bytes),
+        _ => check_descriptors(codec, bytes),
     }
+}
+
+/// Checks that a value gets each of its three descriptors once, and no other.
+fn check_descriptors<C: Codec>(codec: &C, bytes: &[u8]) {
+    let open = || Attachment::new(File::open("/dev/null").expect("it can be opened").into());
+    let mut body = Body::from(bytes.to_vec());
+    body.attach(Attachments::Held((0..3).map(|_| open()).collect()));
+    let Ok(files) = decode_body::<_, Vec<Option<Fd>>>(codec, &body) else { return };
+    assert!(files.iter().flatten().count() <= 3);
+    assert!(files.into_iter().flatten().all(|file| file.take().is_some()));
 }
 
 /// Checks that a decoded value can be encoded, and that its encoding keeps its length from then on.

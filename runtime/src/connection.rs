@@ -16,6 +16,10 @@ mod availability;
 #[cfg(test)]
 mod backpressure_tests;
 mod call;
+mod descriptor_intake;
+mod descriptor_marks;
+#[cfg(test)]
+mod descriptors_tests;
 mod dyn_link;
 mod frame_reader;
 mod frame_writer;
@@ -54,6 +58,7 @@ use isolated_workers_codec::{BodyLimit, Codec};
 use isolated_workers_core::protocol::handshake::Terms;
 use isolated_workers_core::{Error, GoAway, Request, Response, TxIdGenerator};
 use isolated_workers_middleware::Service;
+use isolated_workers_transport::ChannelDescriptors;
 use tokio::io::AsyncWrite;
 
 pub(crate) use self::alarm::passed;
@@ -120,6 +125,12 @@ impl<C: Codec> Link<C> {
             reads: AtomicU64::new(0),
             respawn_interests: AtomicUsize::new(0),
         }))
+    }
+
+    /// Carries descriptors beside frames. Call it before the connection task is created.
+    pub(crate) fn carry_descriptors(&self, descriptors: &ChannelDescriptors) {
+        descriptors.incoming.open();
+        self.lock().carry_descriptors(descriptors.clone());
     }
 
     /// Sets the effect of a timeout. `respawns`: `true` if calls wait for the restart of a worker

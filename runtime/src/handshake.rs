@@ -47,26 +47,26 @@ impl From<HandshakeFailure> for HandshakeError {
 }
 
 /// Identity of a host that requires `services`, and offers `host_services` to its worker.
+/// `descriptors`: `true` if it takes descriptors.
 pub(crate) fn host<C: Codec>(
     transport: &str,
     services: Services,
     limits: Limits,
     host_services: Services,
+    descriptors: bool,
 ) -> Identity<'_> {
-    let features = Features::of_host(!host_services.is_empty());
+    let features = Features::of_host(!host_services.is_empty()).descriptors(descriptors);
     Identity { features, ..identity::<C>(transport, services, limits, Admission::HOST, host_services) }
 }
 
 /// Identity of a worker that serves `services`, and requires `host_services` of its host.
-/// `describes`: `true` if it answers the reserved service.
 pub(crate) fn worker<C: Codec>(
     transport: &str,
     services: Services,
     limits: Limits,
     host_services: Services,
-    describes: bool,
+    features: Features,
 ) -> Identity<'_> {
-    let features = Features::of_worker(describes);
     let identity =
         Identity { features, ..identity::<C>(transport, services, limits, Admission::WORKER, host_services) };
     #[cfg(all(feature = "sandbox", target_os = "linux"))]

@@ -146,4 +146,6 @@ impl<F: Framing> Decoder for CompressedFrames<F> {
     }
 }
 
-impl<F: Framing> Framing for CompressedFrames<F> {}
+impl<F: Framing> Framing for CompressedFrames<F> {
+    const NAMES_DESCRIPTORS: bool = F::NAMES_DESCRIPTORS;
+}

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use isolated_workers_core::{Body, Frame, GoAway, Metadata, Name, RemoteError, Role, Streams, TxId};
+use isolated_workers_core::{
+    Attachments, Body, Frame, GoAway, Metadata, Name, RemoteError, Role, Streams, TxId,
+};
 use serde::de::{Deserialize, IgnoredAny};
 use serde_json::Deserializer;
 
@@ -26,6 +28,7 @@ pub(super) struct FrameMembers<'a> {
     meta: Option<RawJson<'a>>,
     items: Option<RawJson<'a>>,
     from: Option<RawJson<'a>>,
+    descriptors: Option<RawJson<'a>>,
 }
 
 impl<'a> FrameMembers<'a> {
@@ -46,6 +49,7 @@ impl<'a> FrameMembers<'a> {
                 "meta" => &mut found.meta,
                 "items" => &mut found.items,
                 "from" => &mut found.from,
+                "descriptors" => &mut found.descriptors,
                 _ => {
                     read::<IgnoredAny>(&key, value.json)?;
                     continue;
@@ -60,6 +64,21 @@ impl<'a> FrameMembers<'a> {
 
     /// Decodes the frame. `line` is the line in which the values were found.
     pub(super) fn into_frame(self, line: &Line<'_>) -> Result<Frame, FrameError> {
+        match self.descriptors.filter(is_value) {
+            None => self.into_frame_of_bytes(line),
+            Some(descriptors) => {
+                let count = read("descriptors", descriptors.json)?;
+                let mut frame = self.into_frame_of_bytes(line)?;
+                let Some(body) = frame.body_mut() else {
+                    return Err(FrameError::malformed("it has `descriptors`, and its kind has no payload"));
+                };
+                body.attach(Attachments::Named(count));
+                Ok(frame)
+            }
+        }
+    }
+
+    fn into_frame_of_bytes(self, line: &Line<'_>) -> Result<Frame, FrameError> {
         let Some(kind) = self.kind.filter(is_value) else { return self.unmarked(line) };
         Ok(match &*text("kind", kind)? {
             "request" => self.request(&self.name()?, line, false)?,

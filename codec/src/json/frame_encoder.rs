@@ -90,6 +90,10 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
         }
         _ => return Err(FrameError::UnknownKind),
     }
+    if let Some(attachments) = frame.body().and_then(Body::attachments) {
+        out.put_slice(b",\"descriptors\":");
+        put_number(attachments.len() as u64, out)?;
+    }
     out.put_u8(b'}');
     Ok(())
 }

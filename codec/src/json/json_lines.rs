@@ -187,4 +187,6 @@ impl Encoder<&Frame> for JsonLines {
     }
 }
 
-impl Framing for JsonLines {}
+impl Framing for JsonLines {
+    const NAMES_DESCRIPTORS: bool = true;
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, BytesMut};
 use isolated_workers_core::{Frame, GoAway, Limits, Metadata, Name, Role, Streams, TxId};
 
-use super::fields::{Fields, HeaderStart, put_bytes, put_varint};
+use super::fields::{Fields, HeaderStart, LENGTH_BYTES, put_bytes, put_varint};
 use crate::FrameError;
 
 const REQUEST: u8 = 0;
@@ -20,6 +20,8 @@ const CREDIT: u8 = 8;
 const ITEM: u8 = 9;
 const ITEMS_END: u8 = 10;
 const ITEM_CREDIT: u8 = 11;
+/// Not a kind: a byte with the number of descriptors follows, and then a frame that has them.
+const WITH_DESCRIPTORS: u8 = 12;
 
 /// Bits of the first byte that hold the kind. The other bits are flags.
 const KIND_MASK: u8 = 0x0f;
@@ -89,6 +91,19 @@ pub(super) fn encode(frame: &Frame, out: &mut BytesMut) -> Result<(), FrameError
     Ok(())
 }
 
+/// Inserts the number of descriptors into the header that starts at `start` with its length.
+#[cold]
+pub(super) fn insert_descriptors(count: u8, start: usize, out: &mut BytesMut) {
+    let header = out.split_off(start + LENGTH_BYTES);
+    out.put_slice(&[WITH_DESCRIPTORS, count]);
+    out.put_slice(&header);
+}
+
+/// Returns `true` if a number of descriptors follows this first byte.
+pub(super) fn names_descriptors(first: u8) -> bool {
+    first & KIND_MASK == WITH_DESCRIPTORS
+}
+
 #[inline]
 fn stream_bits(streams: Streams) -> u8 {
     let caller = if streams.from_caller { CALLER_SENDS_ITEMS } else { 0 };
@@ -152,6 +167,7 @@ pub(super) enum FrameKind {
     Item,
     ItemsEnd,
     ItemCredit,
+    WithDescriptors,
 }
 
 impl FrameKind {
@@ -170,6 +186,7 @@ impl FrameKind {
             ITEM => Self::Item,
             ITEMS_END => Self::ItemsEnd,
             ITEM_CREDIT => Self::ItemCredit,
+            WITH_DESCRIPTORS => Self::WithDescriptors,
             unknown => return Err(unknown_kind(unknown)),
         })
     }
@@ -180,7 +197,7 @@ impl FrameKind {
     }
 
     fn has_id(self) -> bool {
-        !matches!(self, Self::Ping | Self::Pong | Self::GoAway | Self::Credit)
+        !matches!(self, Self::Ping | Self::Pong | Self::GoAway | Self::Credit | Self::WithDescriptors)
     }
 }
 

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::{Attachments, Body};
+
 /// Amount that one side takes from its peer at once.
 ///
 /// Each side announces its own in the handshake. Its peer waits before it sends more, so that no
@@ -58,10 +60,15 @@ impl Admission {
         }
     }
 
-    /// Size in bytes that counts for an item of `bytes`.
+    /// Size that is counted for each descriptor of an item, in bytes, so that no more than about 64
+    /// of a stream wait.
+    pub const ITEM_DESCRIPTOR_BYTES: usize = 4 << 10;
+
+    /// Size in bytes that counts for an item.
     #[inline]
-    pub fn item_cost(bytes: usize) -> usize {
-        bytes.max(Self::MIN_ITEM_BYTES)
+    pub fn item_cost(item: &Body) -> usize {
+        let descriptors = item.attachments().map_or(0, Attachments::len);
+        item.len().max(Self::MIN_ITEM_BYTES) + descriptors * Self::ITEM_DESCRIPTOR_BYTES
     }
 
     /// Size in bytes that counts for a oneway message of `bytes`.

@@ -283,7 +283,7 @@ impl<T> Connection<T> {
     pub fn send_item(&mut self, role: Role, id: &TxId, item: Body) {
         let (number, popped) = (self.outbox.next_number(), self.outbox.popped());
         let is_held = role == Role::Caller && self.is_call_held(id);
-        if !is_held && self.streams.send(role, id, item.len(), (number, popped)) {
+        if !is_held && self.streams.send(role, id, &item, (number, popped)) {
             self.outbox.push(Frame::Item { id: id.clone(), from: role, body: item.into() });
         }
     }

@@ -220,7 +220,7 @@ impl StreamTable {
         if received.used >= max {
             return Some(Err(Breach::NoCredit));
         }
-        received.used += Admission::item_cost(item.len());
+        received.used += Admission::item_cost(&item);
         received.items.push_back(item);
         if received.items.len() == 1 {
             self.ready.push_back((role, id.clone()));
@@ -299,11 +299,11 @@ impl StreamTable {
 
     /// Records an item to the peer. Returns `false` if none may be sent. `queued`: number of its
     /// frame, and of the first one that is still queued.
-    pub(super) fn send(&mut self, role: Role, id: &TxId, bytes: usize, (number, first): (u64, u64)) -> bool {
+    pub(super) fn send(&mut self, role: Role, id: &TxId, item: &Body, (number, first): (u64, u64)) -> bool {
         let max = self.peer_item_bytes;
         let sent = self.table_mut(role).get_mut(id).and_then(|call| call.sent.as_mut());
         let Some(sent) = sent.filter(|sent| !sent.has_ended && sent.used < max) else { return false };
-        sent.used += Admission::item_cost(bytes);
+        sent.used += Admission::item_cost(item);
         if role == Role::Caller {
             sent.queue(number, first);
         }

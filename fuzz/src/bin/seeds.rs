@@ -93,6 +93,7 @@ fn values<C: Codec>(codec: &C, choice: u8) -> io::Result<()> {
     })?;
     seed(&|out| codec.encode(serde_bytes::Bytes::new(b"bytes"), out).expect(encodes))?;
     seed(&|out| codec.encode(&(1e300, 'ß', [Some(1u8), None]), out).expect(encodes))?;
+    seed(&|out| codec.encode(&[Some(2u8), None, Some(0)][..], out).expect(encodes))?;
     assert_eq!(kind, TYPES);
     Ok(())
 }

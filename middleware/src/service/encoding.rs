@@ -4,7 +4,9 @@ use std::any::type_name;
 use std::fmt::Write as _;
 
 use isolated_workers_codec::zero_copy_bytes::maybe_bytes::MaybeBytes;
-use isolated_workers_codec::{BodyLimit, Codec, CodecError, Pieces, decode_body, decode_within};
+use isolated_workers_codec::{
+    BodyLimit, Codec, CodecError, Pieces, collect_descriptors, decode_body, decode_within,
+};
 use isolated_workers_core::{
     Body, Budget, CallError, Error, ErrorKind, Executed, Message, RemoteError, Request, Response, Role,
     ServiceError, Value,
@@ -119,16 +121,19 @@ pub(super) fn fill(
     interrupt_bytes: usize,
     encode: &mut dyn FnMut(&mut Pieces<'_>) -> Result<(), CodecError>,
 ) -> Result<(), CodecError> {
-    let (shared, encoded) = encode_buffer::fill(body, |out| {
+    let (shared, encoded, descriptors) = encode_buffer::fill(body, |out| {
         let mut pieces = Pieces::new(out);
         pieces.limit_to(limit);
         pieces.interrupt_at(interrupt_bytes);
-        let encoded = encode(&mut pieces);
+        let (encoded, descriptors) = collect_descriptors(|| encode(&mut pieces));
         let encoded = pieces.check(encoded);
-        (pieces.into_shared(), encoded)
+        (pieces.into_shared(), encoded, descriptors)
     });
     if !shared.is_empty() {
         *body = shared.into_body(std::mem::take(body));
+    }
+    if let Some(descriptors) = descriptors {
+        body.attach(descriptors);
     }
     // This process encoded the value itself, so its size needs no limit.
     body.set_budget(Budget::LOCAL);
@@ -156,6 +161,9 @@ pub(crate) fn encode_error<E: ServiceError, C: Codec>(codec: &C, failure: &E, na
 pub(super) fn encoded_error<E: ServiceError>(failure: &E, encoded: Result<Body, Error>, name: &str) -> Error {
     let mut remote = RemoteError::new(names::type_name::<E>(), failure.to_text());
     match encoded {
+        Ok(data) if data.attachments().is_some() => {
+            remote.message.push_str(" (its value was not sent: an error cannot have descriptors)");
+        }
         Ok(data) => {
             remote.set_budget(data.budget());
             remote.data = Some(data.into_bytes());

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use isolated_workers_codec::{FrameError, Framing, MAX_COPIED_BYTES};
-use isolated_workers_core::{Budget, Frame, Limits};
+use isolated_workers_core::{Attachments, Body, Budget, Frame, Limits};
 use isolated_workers_transport::TryRead;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
+
+use super::descriptor_intake::DescriptorIntake;
 
 /// Space in bytes reserved before a read. A frame above this size counts as large.
 const READ_BYTES: usize = 64 << 10;
@@ -34,6 +36,8 @@ pub(super) struct FrameReader<F, R> {
     large: Option<LargeBuffer>,
     /// `true` if the memory of large frames was released since the last query.
     memory_released: bool,
+    /// Descriptors that arrive beside the bytes, if both sides have agreed on them.
+    descriptors: Option<DescriptorIntake>,
 }
 
 /// [`TryRead`] as [`AsyncRead`].
@@ -80,7 +84,13 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
             has_ended: false,
             large: None,
             memory_released: false,
+            descriptors: None,
         }
+    }
+
+    /// Takes descriptors. Without this, a frame that names some breaks the protocol.
+    pub(super) fn set_descriptors(&mut self, descriptors: Option<DescriptorIntake>) {
+        self.descriptors = descriptors;
     }
 
     /// Returns `true` if the memory of large frames was released since the last call.
@@ -129,7 +139,16 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
         } else {
             self.framing.decode(&mut self.buffer)
         };
+        if let Some(descriptors) = &self.descriptors
+            && matches!(decoded, Ok(None))
+        {
+            descriptors.check_unnamed(self.buffer.is_empty())?;
+        }
         if let Ok(Some(frame)) = &mut decoded {
+            if let Some(Attachments::Named(count)) = frame.body().and_then(Body::attachments) {
+                let count = *count;
+                self.attach(frame, count)?;
+            }
             frame.set_budget(self.budget);
             let size = before - self.buffer.len();
             if size > MAX_COPIED_BYTES {
@@ -140,6 +159,24 @@ impl<F: Framing, R: TryRead + Unpin> FrameReader<F, R> {
             }
         }
         decoded
+    }
+
+    /// Attaches the descriptors that have arrived with a frame which names `count` of them.
+    #[cold]
+    fn attach(&self, frame: &mut Frame, count: usize) -> Result<(), FrameError> {
+        let Some(descriptors) = &self.descriptors else {
+            return Err(FrameError::malformed("it names descriptors, and the handshake agreed on none"));
+        };
+        let attachments = descriptors.take(count)?;
+        match frame {
+            Frame::Unmarked { answer, request } => {
+                for frame in [answer, request] {
+                    frame.body_mut().into_iter().for_each(|body| body.attach(attachments.clone()));
+                }
+            }
+            frame => frame.body_mut().into_iter().for_each(|body| body.attach(attachments.clone())),
+        }
+        Ok(())
     }
 
     /// Copies the payload of a frame that may wait, if it is much smaller than the read buffer.

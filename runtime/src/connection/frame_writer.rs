@@ -7,8 +7,11 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use isolated_workers_codec::{FrameError, Framing};
 use isolated_workers_core::protocol::{Connection, Event};
-use isolated_workers_core::{Error, ErrorKind, Frame};
+use isolated_workers_core::{Attachments, Body, Error, ErrorKind, Frame};
+use isolated_workers_transport::{ChannelDescriptors, DescriptorQueue};
 use tokio::io::AsyncWrite;
+
+use super::descriptor_marks::DescriptorMarks;
 
 /// Minimum size in bytes of a body that is written without a copy.
 const ZERO_COPY_BYTES: usize = 64 << 10;
@@ -35,6 +38,8 @@ pub(super) struct FrameWriter<F> {
     /// Number of bytes at the front that were offered to the stream. The stream may have accepted
     /// part of them, so they cannot be retracted.
     offered: usize,
+    /// Descriptors of the frames, if the stream carries them. Boxed, because few streams do.
+    descriptors: Option<Box<DescriptorMarks>>,
     state: StreamState,
 }
 
@@ -57,8 +62,20 @@ impl<F: Framing> FrameWriter<F> {
             buffer: BytesMut::new(),
             written: 0,
             offered: 0,
+            descriptors: None,
             state: StreamState::Open,
         }
+    }
+
+    /// Sends the descriptors of frames by the queues that the stream shares. Without them, frames
+    /// with descriptors are refused.
+    pub(super) fn carry_descriptors(&mut self, queues: ChannelDescriptors) {
+        self.descriptors = Some(Box::new(DescriptorMarks::new(queues)));
+    }
+
+    /// Queue of the descriptors that arrive on the other half of the stream.
+    pub(super) fn incoming_descriptors(&self) -> Option<DescriptorQueue> {
+        self.descriptors.as_ref().map(|descriptors| descriptors.incoming())
     }
 
     /// Number of encoded bytes not written yet.
@@ -135,6 +152,40 @@ impl<F: Framing> FrameWriter<F> {
     }
 
     fn encode_frame(&mut self, frame: &Frame) -> Result<(), FrameError> {
+        match frame.body().and_then(Body::attachments) {
+            Some(attachments) => self.encode_with_descriptors(frame, attachments),
+            None => self.encode_bytes(frame),
+        }
+    }
+
+    /// Encodes a frame that has descriptors, and takes them out of its body.
+    #[cold]
+    fn encode_with_descriptors(
+        &mut self,
+        frame: &Frame,
+        attachments: &Attachments,
+    ) -> Result<(), FrameError> {
+        if self.descriptors.is_none() {
+            return Err(FrameError::NoDescriptors);
+        }
+        if !(1..=Attachments::MAX).contains(&attachments.len()) {
+            let text = format!("it has {} descriptors, not 1 to {}", attachments.len(), Attachments::MAX);
+            return Err(FrameError::malformed(text));
+        }
+        let Some(handles) = attachments.take_all() else {
+            return Err(FrameError::malformed(
+                "its descriptors were moved by an earlier attempt to send it, or were taken; open the files again",
+            ));
+        };
+        let start = self.unwritten();
+        self.encode_bytes(frame)?;
+        if let Some(descriptors) = &mut self.descriptors {
+            descriptors.push(start, handles);
+        }
+        Ok(())
+    }
+
+    fn encode_bytes(&mut self, frame: &Frame) -> Result<(), FrameError> {
         match frame.body() {
             Some(body) if body.len() >= ZERO_COPY_BYTES => {
                 if self.framing.encode_head(frame, &mut self.buffer)? {
@@ -161,15 +212,19 @@ impl<F: Framing> FrameWriter<F> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let most = self.descriptors.as_mut().and_then(|descriptors| descriptors.offer());
         let writer = Pin::new(&mut self.writer);
         let written = if self.pieces.is_empty() {
-            writer.poll_write(cx, &self.buffer[self.written..])
+            let part = &self.buffer[self.written..];
+            writer.poll_write(cx, most.map_or(part, |most| &part[..most]))
         } else {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let parts = self.pieces.iter().map(|piece| &**piece).chain([&self.buffer[self.written..]]);
-            let mut used = 0;
+            let (mut used, mut rest) = (0, most.unwrap_or(usize::MAX));
             for (slice, part) in slices.iter_mut().zip(parts) {
+                let part = &part[..part.len().min(rest)];
                 *slice = IoSlice::new(part);
+                rest -= part.len();
                 used += 1;
             }
             writer.poll_write_vectored(cx, &slices[..used])
@@ -194,6 +249,9 @@ impl<F: Framing> FrameWriter<F> {
     /// Takes back the bytes that were not offered to the stream. Together they are whole frames.
     /// Returns them in parts, the last part first.
     pub(super) fn retract(&mut self) -> Vec<Bytes> {
+        if let Some(descriptors) = &mut self.descriptors {
+            descriptors.retract(self.offered);
+        }
         let mut excess = self.unwritten() - self.offered;
         let end = excess.min(self.buffer.len() - self.written);
         let mut parts = vec![self.buffer.split_off(self.buffer.len() - end).freeze()];
@@ -227,6 +285,9 @@ impl<F: Framing> FrameWriter<F> {
 
     fn advance(&mut self, mut written: usize) {
         self.offered -= written;
+        if let Some(descriptors) = &mut self.descriptors {
+            descriptors.advance(written);
+        }
         while let Some(piece) = self.pieces.front_mut() {
             let part = written.min(piece.len());
             piece.advance(part);
@@ -267,6 +328,9 @@ impl<F: Framing> FrameWriter<F> {
         self.buffer.clear();
         self.written = 0;
         self.offered = 0;
+        if let Some(descriptors) = &mut self.descriptors {
+            descriptors.clear();
+        }
         self.state = StreamState::Broken(Some(error));
     }
 }
@@ -274,6 +338,8 @@ impl<F: Framing> FrameWriter<F> {
 fn unsendable<T>(connection: &Connection<T>, frame: &Frame, error: FrameError) -> Error {
     let kind = match error {
         FrameError::TooLarge { .. } => ErrorKind::TooLarge,
+        // The handler of a reply or an item has run.
+        FrameError::NoDescriptors if matches!(frame, Frame::Request { .. }) => ErrorKind::Unsupported,
         _ => ErrorKind::Encode,
     };
     let object = match frame {

@@ -7,8 +7,9 @@ use isolated_workers_codec::Framing;
 use isolated_workers_core::protocol::handshake::Terms;
 use isolated_workers_core::protocol::{Admission, Connection, Event};
 use isolated_workers_core::{
-    Error, ErrorKind, Executed, Frame, GoAway, RemoteError, Request, Response, TxId,
+    Attachments, Error, ErrorKind, Executed, Frame, GoAway, RemoteError, Request, Response, TxId,
 };
+use isolated_workers_transport::{ChannelDescriptors, DescriptorQueue};
 use tokio::io::AsyncWrite;
 use tokio::runtime::{Handle, Id};
 
@@ -113,6 +114,16 @@ impl<F: Framing> State<F> {
         self.on_timeout = on_timeout;
         self.respawns = respawns;
         self.connection.set_cancel_on_timeout(on_timeout != OnTimeout::Abandon);
+    }
+
+    /// Carries descriptors beside the frames of the present stream.
+    pub(super) fn carry_descriptors(&mut self, descriptors: ChannelDescriptors) {
+        self.writer.carry_descriptors(descriptors);
+    }
+
+    /// Queue of the descriptors that arrive, if the present stream carries them.
+    pub(super) fn incoming_descriptors(&self) -> Option<DescriptorQueue> {
+        self.writer.incoming_descriptors()
     }
 
     /// Continues over another stream, which belongs to the current runtime. The waiters are kept,
@@ -834,6 +845,12 @@ impl<F: Framing> State<F> {
                 frame => frame,
             };
             match frame {
+                // Its descriptors are gone with its bytes.
+                Frame::Request { request, .. }
+                    if matches!(request.body().attachments(), Some(Attachments::Named(_))) =>
+                {
+                    None
+                }
                 // A oneway message has no call, but its id may equal the id of a call.
                 Frame::Request { id, request } if !request.is_oneway() => {
                     Some((*self.connection.token(&id)?, self.services.keep(request.sent_back(id))))

@@ -15,6 +15,7 @@ use isolated_workers_transport::TryRead;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep, sleep_until};
 
+use super::descriptor_intake::DescriptorIntake;
 use super::frame_reader::FrameReader;
 use super::spin::Spin;
 use super::{Answer, Link, RequestHandler, user_code};
@@ -128,7 +129,8 @@ impl<C: Codec, R: TryRead + Unpin, H: RequestHandler> ConnectionTask<C, R, H> {
     /// Creates the task of `link`. `buffer` holds the bytes already read.
     pub(crate) fn new(link: Link<C>, limits: Limits, reader: R, buffer: BytesMut, handler: H) -> Self {
         let is_announced = link.lock().connection.is_announced();
-        let reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
+        let mut reader = FrameReader::new(link.0.codec.framing(limits), limits, reader, buffer);
+        reader.set_descriptors(link.lock().incoming_descriptors().map(DescriptorIntake::new));
         let (frames, requests) = (Vec::new(), Vec::new());
         let buffers = Buffers { frames, requests, answers: Vec::new(), woken: Vec::new() };
         Self {

@@ -48,6 +48,7 @@ impl<D: Driver> Builder<D, DefaultCodec, D::Transport> {
             on_timeout: OnTimeout::default(),
             heartbeat: None,
             latency: Latency::default(),
+            descriptors: false,
             handshake: true,
             #[cfg(feature = "sandbox")]
             sandbox: None,
@@ -168,6 +169,17 @@ impl<D, C, T, L, H> Builder<D, C, T, L, H> {
     /// [`Latency::Balanced`].
     pub fn latency(mut self, latency: Latency) -> Self {
         self.settings.latency = latency;
+        self
+    }
+
+    /// Lets calls carry open descriptors ([`Fd`](isolated_workers_codec::Fd)), in both directions.
+    /// Default: a call with a descriptor fails with `Unsupported`.
+    ///
+    /// Needs the transport `UnixSocket`, `SocketPair` or `InMemory`, and a handshake. A worker that
+    /// supports descriptors needs no setting. The host takes no more than 16 descriptors with a
+    /// value, and closes those that nobody takes. Reads then use a slower system call.
+    pub fn descriptors(mut self) -> Self {
+        self.settings.descriptors = true;
         self
     }
 

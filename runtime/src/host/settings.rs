@@ -14,6 +14,8 @@ pub(crate) struct HostSettings {
     pub(crate) on_timeout: OnTimeout,
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) latency: Latency,
+    /// `true` if calls may carry descriptors.
+    pub(crate) descriptors: bool,
     /// Confinement of each process.
     #[cfg(feature = "sandbox")]
     pub(crate) sandbox: Option<crate::sandbox::Sandbox>,

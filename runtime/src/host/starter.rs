@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use isolated_workers_codec::Codec;
+use isolated_workers_codec::{Codec, Framing};
 use isolated_workers_core::protocol::handshake::Terms;
 use isolated_workers_core::{Error, ErrorKind, ExitReason, RandomIds, TxIdGenerator};
-use isolated_workers_transport::{Bound, Channel, Cleanup, DeferredListener, Reconnect, Transport};
+use isolated_workers_transport::{
+    Bound, Channel, ChannelDescriptors, Cleanup, DeferredListener, Reconnect, Transport,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -51,6 +53,8 @@ pub(crate) struct Greeted<T: Transport> {
     /// Bytes received after the handshake.
     pub(crate) buffer: BytesMut,
     pub(crate) terms: Terms,
+    /// Descriptors of the stream, if both sides take them.
+    pub(crate) descriptors: Option<ChannelDescriptors>,
 }
 
 impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
@@ -153,17 +157,20 @@ impl<D: Driver, C: Codec, T: Transport> Starter<D, C, T> {
         token: &str,
         startup: Option<&Bytes>,
     ) -> Result<Greeted<T>, HandshakeError> {
-        let Channel { mut reader, mut writer, .. } = channel;
-        let HostSettings { services, handshake, limits, .. } = &self.settings;
+        let Channel { mut reader, mut writer, descriptors, .. } = channel;
+        let HostSettings { services, handshake, limits, descriptors: is_wanted, .. } = &self.settings;
+        let descriptors = descriptors.filter(|_| *is_wanted && C::Framing::NAMES_DESCRIPTORS);
         let (services, limits) = (services.clone(), *limits);
         let (buffer, terms) = if *handshake {
             let offered = self.callbacks.as_ref().map(|callbacks| callbacks.services.clone());
-            let identity = handshake::host::<C>(T::NAME, services, limits, offered.unwrap_or_default());
+            let offered = offered.unwrap_or_default();
+            let identity = handshake::host::<C>(T::NAME, services, limits, offered, descriptors.is_some());
             handshake::greet(&mut reader, &mut writer, identity, token, startup).await?
         } else {
             (BytesMut::new(), limits.into())
         };
-        Ok(Greeted { reader, writer, buffer, terms })
+        let descriptors = descriptors.filter(|_| terms.peer_features.descriptors);
+        Ok(Greeted { reader, writer, buffer, terms, descriptors })
     }
 }
 

@@ -137,11 +137,12 @@ where
     R: TryRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let Channel { reader, writer, hangup, incoming, is_contested, cleanup, .. } = channel;
+    let Channel { reader, writer, hangup, incoming, is_contested, cleanup, descriptors, .. } = channel;
     let mut any = Channel::new(Box::new(reader) as AnyReader, Box::new(writer) as AnyWriter);
     any.hangup = hangup;
     any.is_contested = is_contested;
     any.cleanup = cleanup;
+    any.descriptors = descriptors;
     any.incoming =
         incoming.map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(erase)));
     any

@@ -257,6 +257,11 @@ impl<D, C, T, L, H> PoolBuilder<D, C, T, L, H> {
         Self { worker: self.worker.latency(latency), ..self }
     }
 
+    /// Lets calls carry open descriptors, as [`Builder::descriptors`] does.
+    pub fn descriptors(self) -> Self {
+        Self { worker: self.worker.descriptors(), ..self }
+    }
+
     /// Sets the generator of call ids, as [`Builder::ids`] does.
     pub fn ids(self, ids: impl TxIdGenerator) -> Self {
         Self { worker: self.worker.ids(ids), ..self }

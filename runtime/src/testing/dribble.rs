@@ -80,11 +80,12 @@ where
 type OneByteChannel<R, W> = Channel<OneByte<R>, OneByte<W>>;
 
 fn one_byte_at_a_time<R: 'static, W: 'static>(channel: Channel<R, W>) -> OneByteChannel<R, W> {
-    let Channel { reader, writer, hangup, incoming, deferred_listener, cleanup, .. } = channel;
+    let Channel { reader, writer, hangup, incoming, deferred_listener, cleanup, descriptors, .. } = channel;
     let mut slow = Channel::new(OneByte(reader), OneByte(writer));
     slow.hangup = hangup;
     slow.deferred_listener = deferred_listener;
     slow.cleanup = cleanup;
+    slow.descriptors = descriptors;
     slow.incoming = incoming
         .map(|mut incoming| Incoming::new(move |cx| incoming.poll_accept(cx).map_ok(one_byte_at_a_time)));
     slow

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use isolated_workers_transport::ChannelDescriptors;
 use tokio::time::{Instant, sleep_until};
 
 use crate::handshake::{Greeting, HandshakeError};
@@ -21,6 +22,8 @@ pub(super) struct Heard<'a> {
     pub(super) reader: AnyReader,
     pub(super) writer: AnyWriter,
     pub(super) hangup: Option<Box<dyn FnOnce() + Send>>,
+    /// Descriptors of the stream, if both sides take them.
+    pub(super) descriptors: Option<ChannelDescriptors>,
     /// `None` if there is no handshake.
     pub(super) greeting: Option<Greeting<'a>>,
     /// Token that the host sent.

@@ -8,11 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use isolated_workers_codec::Codec;
-use isolated_workers_core::protocol::handshake::Terms;
+use isolated_workers_codec::{Codec, Framing};
+use isolated_workers_core::protocol::handshake::{Features, Terms};
 use isolated_workers_core::{Error, ErrorKind, Executed, GoAway, SequentialIds, Services};
 use isolated_workers_middleware::{BoxService, Layers, Served, Service};
-use isolated_workers_transport::{Channel, Cleanup, Incoming};
+use isolated_workers_transport::{Channel, ChannelDescriptors, Cleanup, Incoming};
 use tokio::time::{sleep, timeout};
 
 use super::make_handler::MakeHandler;
@@ -56,6 +56,7 @@ struct AcceptedHost {
     /// Bytes that were read after the handshake.
     buffer: BytesMut,
     terms: Terms,
+    descriptors: Option<ChannelDescriptors>,
     orphan_guard: OrphanGuard,
     /// Process id of the host, if there is a handshake.
     peer: Option<u32>,
@@ -67,12 +68,12 @@ impl<C: Codec> Session<C> {
         self,
         make: M,
         layers: L,
-        channel: AnyChannel,
+        mut channel: AnyChannel,
         mut stop: StopSignal,
     ) -> Result<(), Error> {
-        let Channel { reader, writer, hangup, mut incoming, is_contested, .. } = channel;
+        let (mut incoming, is_contested) = (channel.incoming.take(), channel.is_contested);
         let mut pending = PendingHandshakes::default();
-        pending.push(self.hear(reader, writer, hangup, None));
+        pending.push(self.hear(channel, None));
         let contested = incoming.as_mut().filter(|_| is_contested);
         let Some(first) = stop.unless(self.first(&mut pending, contested)).await else { return Ok(()) };
         let mut first = first.map_err(error)?;
@@ -120,7 +121,7 @@ impl<C: Codec> Session<C> {
             tokio::select! {
                 // First, so that a failure counts only if no other connection waits.
                 biased;
-                next = accept_after(pending.room(), incoming) => pending.push(self.hear_again(next?, None)),
+                next = accept_after(pending.room(), incoming) => pending.push(self.hear(next?, None)),
                 heard = pending.next() => match heard {
                     Err(failure) if !pending.is_empty() => refused(failure),
                     heard => return heard,
@@ -137,7 +138,7 @@ impl<C: Codec> Session<C> {
         first: Heard<'_>,
         stop: &mut StopSignal,
     ) -> Result<Option<(M::Handler, AcceptedHost)>, HandshakeError> {
-        let Heard { reader, mut writer, hangup, greeting, .. } = first;
+        let Heard { reader, mut writer, hangup, descriptors, greeting, .. } = first;
         let peer = greeting.as_ref().map(Greeting::host);
         let terms = greeting.as_ref().map_or(self.options.limits.into(), Greeting::terms);
         let parent = peer.and_then(ParentProcess::of);
@@ -172,7 +173,9 @@ impl<C: Codec> Session<C> {
         };
         let Some(accepted) = stop.unless(accept(greeting, &mut writer)).await else { return Ok(None) };
         let buffer = accepted?;
-        Ok(Some((handler, AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent })))
+        let accepted =
+            AcceptedHost { reader, writer, buffer, terms, descriptors, orphan_guard, peer, parent };
+        Ok(Some((handler, accepted)))
     }
 
     /// Waits for the next accepted host. Returns `None` once `linger` has passed. Connections that
@@ -188,7 +191,7 @@ impl<C: Codec> Session<C> {
         loop {
             let heard = tokio::select! {
                 next = accept_after(pending.room(), incoming) => {
-                    pending.push(self.hear_again(next.map_err(host_gone)?, token.cloned()));
+                    pending.push(self.hear(next.map_err(host_gone)?, token.cloned()));
                     continue;
                 }
                 heard = pending.next() => heard,
@@ -208,7 +211,7 @@ impl<C: Codec> Session<C> {
 
     /// Accepts a later host.
     async fn resume(&self, heard: Heard<'_>) -> Result<AcceptedHost, HandshakeError> {
-        let Heard { reader, mut writer, hangup, greeting, .. } = heard;
+        let Heard { reader, mut writer, hangup, descriptors, greeting, .. } = heard;
         let peer = greeting.as_ref().map(Greeting::host);
         let terms = greeting.as_ref().map_or(self.options.limits.into(), Greeting::terms);
         let parent = peer.and_then(ParentProcess::of);
@@ -228,7 +231,7 @@ impl<C: Codec> Session<C> {
             }
         };
         self.is_detached.store(parent.is_none(), Ordering::Release);
-        Ok(AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent })
+        Ok(AcceptedHost { reader, writer, buffer, terms, descriptors, orphan_guard, peer, parent })
     }
 
     /// Returns `true` if the end of the parent does not end this worker.
@@ -241,31 +244,22 @@ impl<C: Codec> Session<C> {
         ParentGuard { parent, is_detached, cleanup }
     }
 
-    /// Reads the hello of a peer that has connected to this worker.
-    async fn hear_again(
-        &self,
-        channel: AnyChannel,
-        token: Option<String>,
-    ) -> Result<Heard<'_>, HandshakeError> {
-        let Channel { reader, writer, hangup, .. } = channel;
-        self.hear(reader, writer, hangup, token).await
-    }
-
     /// Reads the host's hello, if there is a handshake. The host must send `token`, unless it is
     /// the first. Owns the stream, so that it closes at once if the host is refused.
     async fn hear(
         &self,
-        mut reader: AnyReader,
-        mut writer: AnyWriter,
-        hangup: Option<Box<dyn FnOnce() + Send>>,
+        channel: AnyChannel,
         mut token: Option<String>,
     ) -> Result<Heard<'_>, HandshakeError> {
+        let Channel { mut reader, mut writer, hangup, descriptors, .. } = channel;
         let ServeOptions { handshake, connect_timeout, limits, describes, .. } = self.options;
         if !handshake {
-            return Ok(Heard { reader, writer, hangup, greeting: None, token });
+            return Ok(Heard { reader, writer, hangup, descriptors: None, greeting: None, token });
         }
         let (services, required) = (self.services.clone(), self.host_services.clone());
-        let identity = handshake::worker::<C>(&self.transport, services, limits, required, describes);
+        let descriptors = descriptors.filter(|_| C::Framing::NAMES_DESCRIPTORS);
+        let features = Features::of_worker(describes).descriptors(descriptors.is_some());
+        let identity = handshake::worker::<C>(&self.transport, services, limits, required, features);
         let greeting = tokio::select! {
             // First, because a hello may have arrived while another host was served.
             biased;
@@ -275,7 +269,8 @@ impl<C: Codec> Session<C> {
                 return Err(Error::new(ErrorKind::Startup, text).into());
             }
         };
-        Ok(Heard { reader, writer, hangup, greeting: Some(greeting), token })
+        let descriptors = descriptors.filter(|_| greeting.terms().peer_features.descriptors);
+        Ok(Heard { reader, writer, hangup, descriptors, greeting: Some(greeting), token })
     }
 
     /// Serves a host. Returns the time to linger for the next one, or `None` if the worker ends.
@@ -286,12 +281,16 @@ impl<C: Codec> Session<C> {
         connection: AcceptedHost,
         stop: &mut StopSignal,
     ) -> Result<Option<Duration>, Error> {
-        let AcceptedHost { reader, writer, buffer, terms, orphan_guard, peer, parent } = connection;
+        let AcceptedHost { reader, writer, buffer, terms, descriptors, orphan_guard, peer, parent } =
+            connection;
         let ServeOptions { limits, latency, .. } = self.options;
         let ids = Arc::new(SequentialIds::default());
         let has_callbacks = terms.peer_features.callbacks;
         let link = Link::new(self.codec.clone(), terms, ids, Duration::ZERO, writer);
         link.call_until_closed();
+        if let Some(descriptors) = &descriptors {
+            link.carry_descriptors(descriptors);
+        }
         let callback = has_callbacks.then(|| callback(&link));
         let link = LinkOwner::new(link);
         let handlers = Handlers::new(Arc::clone(service), services.clone(), peer, self.is_process);

@@ -7,6 +7,8 @@ pub struct Features {
     pub callbacks: bool,
     /// The worker answers the [reserved service](crate::Services::RESERVED).
     pub describe: bool,
+    /// The side takes descriptors that travel beside frames. Both sides must name it.
+    pub descriptors: bool,
 }
 
 /// Name of [`Features::callbacks`] on the wire.
@@ -14,20 +16,29 @@ const CALLBACKS: &str = "callbacks";
 /// Name of [`Features::describe`] on the wire.
 const DESCRIBE: &str = "describe";
 
+/// Name of [`Features::descriptors`] on the wire.
+const DESCRIPTORS: &str = "descriptors";
+
 impl Features {
     /// Features of a host. `serves`: `true` if it offers a service to its worker.
     pub fn of_host(serves: bool) -> Self {
-        Self { callbacks: serves, describe: false }
+        Self { callbacks: serves, ..Self::default() }
     }
 
     /// Features of a worker. `describes`: `true` if it answers the reserved service.
     pub fn of_worker(describes: bool) -> Self {
-        Self { callbacks: false, describe: describes }
+        Self { describe: describes, ..Self::default() }
+    }
+
+    /// Sets whether the side takes descriptors.
+    #[must_use]
+    pub fn descriptors(self, descriptors: bool) -> Self {
+        Self { descriptors, ..self }
     }
 
     /// Names on the wire.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        [(self.callbacks, CALLBACKS), (self.describe, DESCRIBE)]
+        [(self.callbacks, CALLBACKS), (self.describe, DESCRIBE), (self.descriptors, DESCRIPTORS)]
             .into_iter()
             .filter_map(|(is_supported, name)| is_supported.then_some(name))
     }
@@ -38,6 +49,7 @@ impl Features {
         for name in names {
             features.callbacks |= name == CALLBACKS;
             features.describe |= name == DESCRIBE;
+            features.descriptors |= name == DESCRIPTORS;
         }
         features
     }

@@ -35,7 +35,7 @@ impl Flow {
 }
 
 fn cost(items: &[Body]) -> usize {
-    items.iter().map(|item| Admission::item_cost(item.len())).sum()
+    items.iter().map(|item| Admission::item_cost(item)).sum()
 }
 
 impl Oracle {
@@ -108,7 +108,7 @@ impl Oracle {
         if expected == Sending::Ready {
             self.summary.items += 1;
             let flow = self.flow_mut(number, role);
-            flow.used += Admission::item_cost(item.len());
+            flow.used += Admission::item_cost(&item);
             flow.items.push(item);
             let index = flow.items.len() - 1;
             self.ledger_mut(from).outgoing.push_back(QueuedFrame::Item(number, role, index));
@@ -201,7 +201,7 @@ impl Oracle {
         ensure!(flow.items.get(flow.arrived) == Some(item), "#{number} got another item than the next one");
         ensure!(flow.held < max, "#{number} got an item without credit");
         flow.arrived += 1;
-        flow.held += Admission::item_cost(item.len());
+        flow.held += Admission::item_cost(item);
         if flow.untaken().len() == 1 {
             self.set_ready(to, role, number);
         }

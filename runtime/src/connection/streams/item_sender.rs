@@ -140,7 +140,7 @@ impl ItemSender {
             match item {
                 Some(Ok(item)) => {
                     bytes += item.len();
-                    self.room = self.room.saturating_sub(Admission::item_cost(item.len()));
+                    self.room = self.room.saturating_sub(Admission::item_cost(&item));
                     self.batch.push(item);
                     self.is_slow = before.has_passed();
                 }

@@ -28,7 +28,7 @@ impl RequestItems {
 
     fn take(&mut self) -> Option<Body> {
         let item = self.items.pop_front()?;
-        self.finished += Admission::item_cost(item.len());
+        self.finished += Admission::item_cost(&item);
         if self.finished >= CREDIT_BYTES && self.receiving == Receiving::Open {
             let (stream, cost) = (StreamRef::Request(&self.request), std::mem::take(&mut self.finished));
             self.request.on_link(|link| link.finish_items(stream, cost));

@@ -142,7 +142,7 @@ impl StreamingCall {
     /// Takes the next item that has arrived.
     fn take(&mut self) -> Option<Body> {
         let item = self.items.pop_front()?;
-        self.finished += Admission::item_cost(item.len());
+        self.finished += Admission::item_cost(&item);
         if self.finished >= CREDIT_BYTES
             && let Some(call) = &self.call
             && self.link.finish_items(StreamRef::Call(call), self.finished).is_some()

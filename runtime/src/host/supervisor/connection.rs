@@ -24,11 +24,14 @@ impl<C: Codec> WorkerConnection<C> {
         stream: Greeted<T>,
         peer: Option<u32>,
     ) -> Self {
-        let Greeted { reader, writer, buffer, terms } = stream;
+        let Greeted { reader, writer, buffer, terms, descriptors } = stream;
         let Starter { settings, callbacks, .. } = starter;
         // A worker without admission could send calls without a bound.
         let callbacks = callbacks.as_ref().filter(|_| terms.peer_admission.is_some());
         link.reconnect(terms, writer);
+        if let Some(descriptors) = &descriptors {
+            link.carry_descriptors(descriptors);
+        }
         let link = link.clone();
         let heartbeat = settings.heartbeat.map(|heartbeat| heartbeat.watch(link.clone()));
         let task: Pin<Box<dyn HostTask<C>>> = match callbacks {

@@ -40,7 +40,8 @@ impl<D: Driver, T: Transport> ManualHost<D, T> {
 async fn hello<C: Codec, T: Transport>() -> Vec<u8> {
     let mut line = Vec::new();
     // The error is ignored: there is no answer, and only the hello is needed.
-    let identity = handshake::host::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default());
+    let identity =
+        handshake::host::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default(), false);
     let _ = handshake::greet(&mut tokio::io::empty(), &mut line, identity, "by hand", None).await;
     line
 }

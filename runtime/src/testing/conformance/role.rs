@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use isolated_workers_codec::Codec;
+use isolated_workers_core::protocol::handshake::Features;
 use isolated_workers_core::{Error, ErrorKind, Limits, Services};
 use isolated_workers_transport::{Channel, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -141,8 +142,8 @@ async fn answer<C: Codec, T: Transport>(reader: &mut AnyReader) -> std::io::Resu
     let mut hello = Vec::new();
     let refused = |_| std::io::Error::other("the host's handshake is not for this worker");
     let (mut line, mut token) = (line.as_slice(), None);
-    let identity =
-        handshake::worker::<C>(T::NAME, SCHEMA.into(), Limits::default(), Services::default(), true);
+    let (limits, features) = (Limits::default(), Features::of_worker(true));
+    let identity = handshake::worker::<C>(T::NAME, SCHEMA.into(), limits, Services::default(), features);
     let greeting = Greeting::hear(&mut line, &mut hello, identity, &mut token).await;
     greeting.map_err(refused)?.accept(&mut hello).await.map_err(refused)?;
     Ok(hello)

@@ -67,6 +67,7 @@ pub(in crate::unix) fn read_with_descriptors(
 
 /// Takes the descriptors of a message that the system has filled in.
 #[cold]
+#[allow(clippy::unnecessary_cast, reason = "the type of a length depends on the system")]
 fn take_handles(message: &libc::msghdr) -> Vec<OwnedFd> {
     let mut handles = Vec::new();
     // SAFETY: the system has written the headers in the space of the message, and the functions
@@ -77,7 +78,7 @@ fn take_handles(message: &libc::msghdr) -> Vec<OwnedFd> {
         while let Some(found) = header.as_ref() {
             if found.cmsg_level == libc::SOL_SOCKET && found.cmsg_type == libc::SCM_RIGHTS {
                 let data = libc::CMSG_DATA(header);
-                let bytes = found.cmsg_len as usize - (data as usize - header as usize);
+                let bytes = (found.cmsg_len as usize).saturating_sub(data as usize - header as usize);
                 for index in 0..bytes / size_of::<libc::c_int>() {
                     let number = data.cast::<libc::c_int>().add(index).read_unaligned();
                     handles.push(with_cloexec(OwnedFd::from_raw_fd(number)));
