@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const MEMBERS: [&str; 8] = [".", "core", "codec", "transport", "middleware", "runtime", "macros", "cli"];
+const MEMBERS: [&str; 9] =
+    [".", "core", "codec", "transport", "middleware", "runtime", "macros", "cli", "fleet"];
 
 fn read(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

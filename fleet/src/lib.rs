@@ -51,6 +51,10 @@
 //! caller: [`Context::host`](isolated_workers::service::Context::host) is an error there. A body must
 //! fit into a message of the server (`max_payload`, 1 MiB by default).
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/fleet.md")]
+mod guide {}
+
 mod error_headers;
 mod errors;
 mod headers;

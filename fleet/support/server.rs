@@ -38,6 +38,12 @@ impl Server {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Id of the process.
+    #[allow(dead_code)]
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Kills the server.
     #[allow(dead_code)]
     pub(crate) async fn kill(&mut self) {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of the published crates, below the root.
-pub(crate) const CRATES: [&str; 8] =
-    ["", "core", "codec", "transport", "middleware", "runtime", "macros", "cli"];
+pub(crate) const CRATES: [&str; 9] =
+    ["", "core", "codec", "transport", "middleware", "runtime", "macros", "cli", "fleet"];
 
 /// A source file.
 pub(crate) struct Source {
