@@ -55,7 +55,7 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
             const SCHEMA: #krate::protocol::Schema = #module::SCHEMA;
 
             fn infos() -> ::std::vec::Vec<#krate::describe::ServiceInfo> {
-                ::std::vec::Vec::from([#info])
+                ::std::vec![#info]
             }
 
             async fn handle<#codec_type: #krate::codec::Codec>(
