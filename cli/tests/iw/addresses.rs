@@ -1,5 +1,9 @@
 //! Workers that outlive the command.
 
+use std::fs::Permissions;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
 use crate::support::{example, run};
@@ -27,6 +31,27 @@ fn a_detached_worker_keeps_its_state_between_commands() {
     assert_eq!(run(&["call", &address, "count"]).out, "5\n");
     let address = serde_json::from_slice(&first.stdout).unwrap();
     end(address);
+}
+
+#[test]
+fn a_worker_that_waits_for_its_first_host_is_reached_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("worker.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let mut worker = Command::new(example("quickstart"))
+        .stdin(OwnedFd::from(listener))
+        .env("ISOLATED_WORKERS_CHANNEL", format!("unix-socket:{}", path.display()))
+        .spawn()
+        .unwrap();
+    // It stays after the first command.
+    for _ in 0..2 {
+        let ran = run(&["call", &format!("unix:{}", path.display()), "add", "a=1", "b=2"]);
+        assert_eq!((ran.code, &*ran.out, &*ran.err), (0, "3\n", ""));
+    }
+    assert!(worker.try_wait().unwrap().is_none());
+    worker.kill().unwrap();
+    worker.wait().unwrap();
 }
 
 /// Ends the worker.
