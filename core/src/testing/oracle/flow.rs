@@ -35,7 +35,7 @@ impl Flow {
 }
 
 fn cost(items: &[Body]) -> usize {
-    items.iter().map(|item| Admission::item_cost(item)).sum()
+    items.iter().map(Admission::item_cost).sum()
 }
 
 impl Oracle {
