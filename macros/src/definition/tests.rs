@@ -119,7 +119,7 @@ fn wrong_attributes_are_refused() {
         refused(&format!("{attribute} async fn a(&self);"), &[(at, part)]);
     }
     refused("#[message(oneway)] async fn a(&self) -> u8;", &[("u8", "has no reply")]);
-    refused_item("modul = x", "trait A {}", &[("modul", "use one of `module`, `derive`, `crate`")]);
+    refused_item("modul = x", "trait A {}", &[("modul", "use one of `module`, `derive`, `schema`, `crate`")]);
 }
 
 #[test]

@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn a_call_that_streams_is_in_flight_until_its_last_item() {
         let counters = counters();
-        let mut result = Ok(Response::with_items(Items::none()));
+        let items = Items::failed(Error::new(ErrorKind::Invalid, "the last item"));
+        let mut result = Ok(Response::with_items(items));
         counters.begin(&request("Store")).unwrap().answered(&mut result);
         assert_eq!(counts(&counters.report().in_flight), [("get", 1)]);
         drop(result);
