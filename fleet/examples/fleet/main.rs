@@ -1,5 +1,5 @@
-//! Thumbnails over three machines, one of which is killed on the way. Each machine is a process that
-//! offers a pool of two workers. Starts a NATS server on loopback, or uses that of `NATS_URL`.
+//! Thumbnails over three machines, one of which is killed on the way. Each machine is a process
+//! that offers a pool of two workers. Starts a NATS server on loopback, or uses that of `NATS_URL`.
 //!
 //! `cargo run --example fleet`
 
@@ -24,7 +24,8 @@ use self::machine::MachineProcess;
 /// Service of each machine.
 #[service]
 trait Thumbnailer {
-    /// Scales an image down to edges of `side` pixels. Returns it with the id of the worker's process.
+    /// Scales an image down to edges of `side` pixels. Returns it with the id of the worker's
+    /// process.
     #[message(idempotent)]
     async fn scale(&self, image: Bytes, side: u32) -> Result<(u32, Bytes), String>;
 }
