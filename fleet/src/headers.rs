@@ -1,4 +1,4 @@
-//! Headers of requests and replies. The payload of either is the body, as its codec has encoded it.
+//! Headers of requests and replies. The payload of either is the body, encoded by its codec.
 //!
 //! Metadata are headers of their own names. Names that begin with `iw-fleet` are those below.
 
@@ -34,8 +34,8 @@ pub(crate) const ERROR: &str = "error";
 /// Beginning of the names that metadata do not have. Also those of the server's own headers.
 const RESERVED: [&str; 2] = ["iw-fleet", "nats-"];
 
-/// Returns the headers of a request. `rest` is the time that its caller still waits. `None` if there
-/// are none.
+/// Returns the headers of a request. `rest` is the time that its caller still waits. `None` if
+/// there are none.
 pub(crate) fn of_request(request: &Request, rest: Option<Duration>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     insert_metadata(&mut headers, request.metadata());
@@ -126,8 +126,8 @@ fn escape_key(key: &str) -> Cow<'_, str> {
     escape(key, if is_reserved(key) { 1 } else { 0 }, is_plain)
 }
 
-/// Escapes text as the value of a header: printable ASCII without `%`. Spaces at its beginning and end
-/// are escaped, because readers remove them.
+/// Escapes text as the value of a header: printable ASCII without `%`. Spaces at its beginning and
+/// end are escaped, because readers remove them.
 fn escape_value(value: &str) -> Cow<'_, str> {
     let last = value.len().saturating_sub(1);
     let edge = value.starts_with(' ') || value.as_bytes().get(last) == Some(&b' ');

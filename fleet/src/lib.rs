@@ -1,8 +1,8 @@
 //! A fleet of machines behind the typed clients of [`isolated_workers`], over NATS.
 //!
 //! Each machine offers a [`Service`], such as its [`Pool`](isolated_workers::Pool), with [`serve`].
-//! Callers use the fleet as a service of the same kind: [`Remote`]. Stub, handler and middleware stay
-//! the same.
+//! Callers use the fleet as a service of the same kind: [`Remote`]. Stub, handler and middleware
+//! stay the same.
 //!
 //! ```no_run
 //! use isolated_workers::prelude::*;
@@ -36,10 +36,10 @@
 //!
 //! # Guarantees
 //!
-//! - A call is run at most once, unless a layer such as [`Retry`](isolated_workers::layer::Retry) calls
-//!   again.
-//! - If no machine serves, the error comes at once, and [`executed`](isolated_workers::Error::executed)
-//!   is `No`.
+//! - A call is run at most once, unless a layer such as [`Retry`](isolated_workers::layer::Retry)
+//!   calls again.
+//! - If no machine serves, the error comes at once, and
+//!   [`executed`](isolated_workers::Error::executed) is `No`.
 //! - If a machine dies or is cut off, its callers know within 3 s, and `executed` is `Maybe`.
 //! - A machine that is full gets no more calls.
 //! - A machine that drains takes leave without a failed call.
@@ -48,8 +48,8 @@
 //! # Limits
 //!
 //! Methods with streams are refused before anything is sent. Handlers cannot call back to a fleet's
-//! caller: [`Context::host`](isolated_workers::service::Context::host) is an error there. A body must
-//! fit into a message of the server (`max_payload`, 1 MiB by default).
+//! caller: [`Context::host`](isolated_workers::service::Context::host) is an error there. A body
+//! must fit into a message of the server (`max_payload`, 1 MiB by default).
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/fleet.md")]
@@ -74,8 +74,8 @@ pub use self::serve::Serve;
 /// Offers `service` to the callers of the fleet `fleet`. Returns a builder, which starts when it is
 /// awaited.
 ///
-/// Crashes, retries, recycling and the sandbox of a pool stay on its machine. Add each service that it
-/// answers with [`Serve::service`].
+/// Crashes, retries, recycling and the sandbox of a pool stay on its machine. Add each service that
+/// it answers with [`Serve::service`].
 pub fn serve<S: Service + 'static>(service: S, client: Client, fleet: impl Into<String>) -> Serve<S> {
     Serve::new(service, client, fleet.into())
 }

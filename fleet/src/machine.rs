@@ -4,60 +4,34 @@ mod admission;
 mod answering;
 mod discovery;
 mod listener;
+mod machinery;
 mod running;
 mod statistics;
 
 use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use async_nats::{Client, HeaderMap, Message};
-use futures_util::StreamExt;
 use isolated_workers::codec::Codec;
-use isolated_workers::protocol::Schema;
 use isolated_workers::{Error, Service};
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::admission::Admission;
 use self::answering::Answering;
+use self::machinery::Machinery;
 use self::running::Running;
 use self::statistics::Statistics;
-use crate::remote::BEAT;
+use crate::errors;
 use crate::serve::Serve;
 use crate::subject::Subjects;
-use crate::{errors, headers, subject};
-
-/// Interval at which callers hear of calls that they have not heard of.
-const NAME_INTERVAL: Duration = Duration::from_millis(250);
-/// Number of such intervals after which callers hear of all their calls.
-const INTERVALS_PER_BEAT: u32 = 4;
 
 /// Machine of a fleet: offers a service until it is drained. Made by [`serve`](crate::serve).
 ///
 /// Dropping it drains it in the background, as long as the runtime runs.
 pub struct Machine(Arc<Machinery>);
-
-/// State of a machine, without its service.
-struct Machinery {
-    client: Client,
-    fleet: String,
-    id: String,
-    version: String,
-    description: String,
-    codec: &'static str,
-    started: SystemTime,
-    schemas: Vec<Schema>,
-    subjects: Vec<Subjects>,
-    admission: Admission,
-    running: Running,
-    statistics: Statistics,
-    /// Subscriptions for calls, and calls.
-    tasks: TaskTracker,
-    /// Cancelled when the last call has ended.
-    ended: CancellationToken,
-}
 
 impl Machine {
     pub(crate) async fn start<S: Service + 'static>(serve: Serve<S>) -> Result<Self, Error> {
@@ -100,8 +74,8 @@ impl Machine {
         self.0.admission.in_flight()
     }
 
-    /// Takes no further calls and waits until those in flight have ended. No call fails by that: those
-    /// that the server has sent already are run.
+    /// Takes no further calls and waits until those in flight have ended. No call fails by that:
+    /// those that the server has sent already are run.
     ///
     /// Cancel-safe: the drain goes on. The client stays connected.
     pub async fn drain(&self) {
@@ -137,60 +111,15 @@ impl Drop for Machine {
     }
 }
 
-impl Machinery {
-    fn begin_drain(&self) {
-        self.admission.draining().cancel();
-        self.tasks.close();
-    }
+impl<S: Service + 'static> IntoFuture for Serve<S> {
+    type Output = Result<Machine, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    /// Returns after the server has processed all that this client has sent before, and this client all
-    /// that the server has sent before that.
-    async fn confirm_order(&self) -> Result<(), async_nats::RequestError> {
-        let to_itself = subject::control(&self.fleet, &self.id);
-        self.client.request(to_itself, Default::default()).await.map(drop)
-    }
-
-    /// Takes cancellations, and answers [`confirm_order`](Self::confirm_order).
-    async fn spawn_control(self: &Arc<Self>) -> Result<(), Error> {
-        let subscribed = self.client.subscribe(subject::control(&self.fleet, &self.id)).await;
-        let mut messages = subscribed.map_err(|error| errors::unsubscribed(&self.fleet, error))?;
-        let machinery = Arc::clone(self);
-        tokio::spawn(async move {
-            let control = async {
-                while let Some(Message { reply, payload, .. }) = messages.next().await {
-                    match (reply, std::str::from_utf8(&payload)) {
-                        (Some(reply), _) => drop(machinery.client.publish(reply, Default::default()).await),
-                        (None, Ok(call)) => machinery.running.cancel(call),
-                        (None, Err(_)) => {}
-                    }
-                }
-            };
-            tokio::select! {
-                () = control => {}
-                () = machinery.ended.cancelled() => {}
-            }
-        });
-        Ok(())
-    }
-
-    /// Tells callers which of their calls run.
-    async fn beat(self: Arc<Self>) {
-        let mut headers = HeaderMap::new();
-        headers::append_text(&mut headers, headers::MACHINE, &self.id);
-        let mut interval = tokio::time::interval(NAME_INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for tick in 0_u32.. {
-            tokio::select! {
-                _ = interval.tick() => {}
-                () = self.ended.cancelled() => return,
-            }
-            for (inbox, ids) in self.running.to_name(tick % INTERVALS_PER_BEAT == 0) {
-                let to = format!("{inbox}.{BEAT}");
-                if let Err(error) = self.client.publish_with_headers(to, headers.clone(), ids.into()).await {
-                    tracing::debug!("could not name running calls: {error}");
-                }
-            }
-        }
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.check()?;
+            Machine::start(self).await
+        })
     }
 }
 

@@ -5,32 +5,36 @@ mod call;
 mod inbox;
 mod keyed;
 mod machines;
+mod shared;
 
 use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_nats::Client;
 use isolated_workers::codec::{BodyLimit, Codec, DefaultCodec};
-use isolated_workers::protocol::{Request, Response, Schema};
+use isolated_workers::protocol::{Request, Response};
 use isolated_workers::{Error, Service};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::CancellationToken;
 
 pub use self::builder::RemoteBuilder;
 use self::call::Call;
 pub(crate) use self::inbox::BEAT;
-use self::inbox::Inbox;
+use self::inbox::{Inbox, Reader};
 pub use self::keyed::Keyed;
 use self::machines::Machines;
+use self::shared::Shared;
+use crate::errors;
 
 /// Fleet of machines as a [`Service`]: a call runs on any machine that has room.
 ///
-/// A client is made of it as of a worker or a pool: `IndexerClient::new(remote)`. Each call finds its
-/// subject by the service, the fingerprint and the codec of its message, so that it reaches only
-/// machines that were built from the same definitions.
+/// A client is made of it as of a worker or a pool: `IndexerClient::new(remote)`. Each call finds
+/// its subject by the service, the fingerprint and the codec of its message, so that it reaches
+/// only machines that were built from the same definitions.
 ///
-/// A clone is cheap and shares the subscription for answers. Dropping the future of a call cancels it
-/// at its machine, within about 0.5 s.
+/// A clone is cheap and shares the subscription for answers. Dropping the future of a call cancels
+/// it at its machine, within about 0.5 s.
 ///
 /// # Errors of calls
 ///
@@ -69,21 +73,6 @@ use self::machines::Machines;
 /// ```
 pub struct Remote<C: Codec = DefaultCodec>(Arc<Shared<C>>);
 
-/// State of all clones of a [`Remote`].
-struct Shared<C> {
-    client: Client,
-    codec: C,
-    fleet: Arc<str>,
-    services: Vec<Schema>,
-    timeout: Option<Duration>,
-    full_wait: Duration,
-    silence: Duration,
-    inbox: Arc<Inbox>,
-    machines: Arc<Machines>,
-    /// Reader of the inbox.
-    _reader: AbortOnDropHandle<()>,
-}
-
 impl Remote {
     /// Connects to the fleet `fleet` with the default codec and options.
     ///
@@ -106,21 +95,50 @@ impl Remote {
 }
 
 impl<C: Codec> Remote<C> {
-    /// Returns a service whose calls all run on the same machine, as long as the same machines serve.
-    ///
-    /// Callers with the same key agree on the machine (rendezvous hashing over the machines that have
-    /// answered in the last 3 s). If a machine joins or leaves, only its own keys move. The first call
-    /// takes 0.2 s to learn the machines. If the machine is full, the call waits for it.
-    ///
-    /// A key saves work, such as a cache. It gives no exclusive access: while machines come and go, two
-    /// callers may choose different ones.
-    pub fn with_key(&self, key: impl AsRef<[u8]>) -> Keyed<C> {
-        Keyed::new(self.clone(), machines::hash(key.as_ref()))
-    }
-
     /// Number of calls in flight, including dropped ones that are not cancelled yet.
     pub fn in_flight(&self) -> usize {
         self.0.inbox.len()
+    }
+}
+
+impl<C: Codec> RemoteBuilder<C> {
+    async fn connect(self) -> Result<Remote<C>, Error> {
+        let Self { client, fleet, codec, services, timeout, full_wait, silence } = self;
+        let fleet: Arc<str> = fleet.into();
+        let inbox = Arc::new(Inbox::new(client.new_inbox()));
+        let messages =
+            client.subscribe(inbox.wildcard()).await.map_err(|error| errors::unsubscribed(&fleet, error))?;
+        let machines = Arc::new(Machines::default());
+        let reader = Reader {
+            inbox: Arc::clone(&inbox),
+            machines: Arc::clone(&machines),
+            client: client.clone(),
+            fleet: Arc::clone(&fleet),
+            silence,
+        };
+        let unused = CancellationToken::new();
+        tokio::spawn(reader.run(messages, unused.clone()));
+        Ok(Remote(Arc::new(Shared {
+            client,
+            codec,
+            fleet,
+            services,
+            timeout,
+            full_wait,
+            silence,
+            inbox,
+            machines,
+            _reader: unused.drop_guard(),
+        })))
+    }
+}
+
+impl<C: Codec> IntoFuture for RemoteBuilder<C> {
+    type Output = Result<Remote<C>, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.connect())
     }
 }
 

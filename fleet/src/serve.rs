@@ -1,13 +1,9 @@
 use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
 
 use async_nats::Client;
 use isolated_workers::codec::Codec;
 use isolated_workers::protocol::Schema;
 use isolated_workers::{Error, ErrorKind, Service};
-
-use crate::machine::Machine;
 
 /// Configuration of a machine. Await it to serve. Made by [`serve`](crate::serve).
 #[must_use = "await the builder to serve"]
@@ -36,14 +32,15 @@ impl<S: Service + 'static> Serve<S> {
     }
 
     /// Sets the number of calls that the machine takes at once. For a pool, use the number of its
-    /// workers: a call beyond that would wait here while another machine may be idle. Default: two for
-    /// each hardware thread.
+    /// workers: a call beyond that would wait here while another machine may be idle. Default: two
+    /// for each hardware thread.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
         self
     }
 
-    /// Sets the version that discovery reports, in the format of semantic versions. Default: `0.0.0`.
+    /// Sets the version that discovery reports, in the format of semantic versions. Default:
+    /// `0.0.0`.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
         self
@@ -55,7 +52,7 @@ impl<S: Service + 'static> Serve<S> {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = if self.schemas.is_empty() {
             "it has no service; add the `SCHEMA` of each with `Serve::service`"
         } else if self.max_in_flight == 0 {
@@ -65,18 +62,6 @@ impl<S: Service + 'static> Serve<S> {
         };
         let text = format!("could not serve the fleet `{}`: {wrong}", self.fleet);
         Err(Error::new(ErrorKind::Config, text))
-    }
-}
-
-impl<S: Service + 'static> IntoFuture for Serve<S> {
-    type Output = Result<Machine, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            self.check()?;
-            Machine::start(self).await
-        })
     }
 }
 

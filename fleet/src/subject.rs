@@ -26,8 +26,8 @@ impl Subjects {
         Self(format!("iw.{fleet}.{service}.{:016x}.{codec}", schema.fingerprint()))
     }
 
-    /// Subject of a call that any machine with room takes. `method` is an [escaped](escape) name, or
-    /// [`ALL`].
+    /// Subject of a call that any machine with room takes. `method` is an [escaped](escape) name,
+    /// or [`ALL`].
     pub(crate) fn call(&self, method: &str) -> String {
         format!("{}.call.{method}", self.0)
     }
@@ -56,8 +56,8 @@ pub(crate) fn control(fleet: &str, machine: &str) -> String {
 /// Wildcard for the names of all methods.
 pub(crate) const ALL: &str = "*";
 
-/// Escapes a name as one token of a subject: all but ASCII letters, digits, `-` and `_` become `%` and
-/// two hexadecimal digits. The empty name is `%`.
+/// Escapes a name as one token of a subject: all but ASCII letters, digits, `-` and `_` become `%`
+/// and two hexadecimal digits. The empty name is `%`.
 pub(crate) fn escape(name: &str) -> Cow<'_, str> {
     if name.is_empty() {
         return Cow::Borrowed("%");

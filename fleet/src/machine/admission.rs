@@ -4,8 +4,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Room of a machine, and its membership in the queue group of each service.
 ///
-/// A machine that is full leaves the groups, so that no call waits there while another machine is idle.
-/// It joins them again when a quarter of its room is free.
+/// A machine that is full leaves the groups, so that no call waits there while another machine is
+/// idle. It joins them again when a quarter of its room is free.
 #[derive(Debug)]
 pub(super) struct Admission {
     capacity: usize,

@@ -7,16 +7,18 @@ use async_nats::{HeaderMap, Message, Subject};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{AbortRegistration, Abortable};
+use isolated_workers::error::Executed;
 use isolated_workers::protocol::{Body, Budget, Name, Request, Response, TxId};
 use isolated_workers::{Error, ErrorKind, Service};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Machinery;
 use super::admission::Membership;
 use super::listener::Listener;
+use super::machinery::Machinery;
+use crate::errors::{self, CallName};
 use crate::subject::{self, ALL, QUEUE_GROUP};
-use crate::{error_headers, errors, headers};
+use crate::{error_headers, headers};
 
 /// Answers the calls of a machine with its service.
 pub(super) struct Answering<S> {
@@ -143,9 +145,21 @@ impl<S: Service + 'static> Answering<S> {
 
     /// Runs a call until its end or its cancellation.
     async fn call(&self, request: Request, cancellation: AbortRegistration) -> Result<Response, Error> {
-        let method = request.to_name();
+        let (method, timeout) = (request.to_name(), request.timeout());
         let call = AssertUnwindSafe(async { self.service.call(request).await }).catch_unwind();
-        match Abortable::new(call, cancellation).await {
+        let call = Abortable::new(call, cancellation);
+        let ended = match timeout {
+            // Its caller may be unable to cancel it.
+            Some(timeout) => match tokio::time::timeout(timeout, call).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    let name = CallName { method: method.as_str(), fleet: &self.machinery.fleet };
+                    return Err(errors::timed_out(name, timeout, Executed::Maybe));
+                }
+            },
+            None => call.await,
+        };
+        match ended {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(errors::panicked(method.as_str(), panic_text(&*panic))),
             // Its caller has gone, or the machine was closed.

@@ -10,7 +10,7 @@ use futures_util::stream::select_all;
 use isolated_workers::Error;
 use serde_json::{Value, json};
 
-use super::Machinery;
+use super::machinery::Machinery;
 use super::statistics::OTHER;
 use crate::errors;
 use crate::subject::{self, ALL, QUEUE_GROUP};
@@ -123,8 +123,8 @@ impl Machinery {
     }
 }
 
-/// Name within the service protocol: other characters than ASCII letters, digits, `-` and `_` become
-/// `_`.
+/// Name within the service protocol: other characters than ASCII letters, digits, `-` and `_`
+/// become `_`.
 fn service_name(name: &str) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
     let name: String = name.chars().map(plain).collect();

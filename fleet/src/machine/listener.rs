@@ -7,10 +7,10 @@ use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use super::Machinery;
+use super::machinery::Machinery;
 
-/// Argument of an `UNSUB` with which the server removes a subscription at once, and the client keeps it
-/// for the messages that are on their way. The server reads numbers of up to nine digits.
+/// Argument of an `UNSUB` with which the server removes a subscription at once, and the client
+/// keeps it for the messages that are on their way. The server reads numbers of up to nine digits.
 const LEAVE: u64 = 1_000_000_000_000;
 
 /// Time that the server may take to confirm that it has removed a subscription.
@@ -38,8 +38,8 @@ impl Listener {
         Self { machinery, messages, end, phase: Phase::Subscribed }
     }
 
-    /// Returns the next message. After `end`, returns those that the server had sent before it removed
-    /// the subscription, and then `None`.
+    /// Returns the next message. After `end`, returns those that the server had sent before it
+    /// removed the subscription, and then `None`.
     pub(super) async fn next(&mut self) -> Option<Message> {
         if let Phase::Subscribed = self.phase {
             tokio::select! {

@@ -36,8 +36,8 @@ impl Statistics {
         Self(Mutex::new(counters))
     }
 
-    /// Counts a call. Messages that the service does not list share their counters, because a peer can
-    /// invent names.
+    /// Counts a call. Messages that the service does not list share their counters, because a peer
+    /// can invent names.
     pub(super) fn count(&self, service: usize, method: &str, took: Duration, error: Option<&Error>) {
         let mut all = self.lock();
         let key = (service, method.to_owned());

@@ -1,30 +1,20 @@
 use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
-use isolated_workers::Error;
 use isolated_workers::codec::{Codec, DefaultCodec};
 use isolated_workers::protocol::Schema;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::inbox::{Inbox, Reader};
-use super::machines::Machines;
-use super::{Remote, Shared};
-use crate::errors;
-
-/// Configuration of a [`Remote`]. Await it to connect.
+/// Configuration of a [`Remote`](super::Remote). Await it to connect.
 #[must_use = "await the builder to connect"]
 pub struct RemoteBuilder<C: Codec = DefaultCodec> {
-    client: Client,
-    fleet: String,
-    codec: C,
-    services: Vec<Schema>,
-    timeout: Option<Duration>,
-    full_wait: Duration,
-    silence: Duration,
+    pub(super) client: Client,
+    pub(super) fleet: String,
+    pub(super) codec: C,
+    pub(super) services: Vec<Schema>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) full_wait: Duration,
+    pub(super) silence: Duration,
 }
 
 impl<C: Codec> RemoteBuilder<C> {
@@ -53,8 +43,8 @@ impl<C: Codec> RemoteBuilder<C> {
         self
     }
 
-    /// Sets the timeout of calls whose message has none. Default: none here; the machine's service has
-    /// its own.
+    /// Sets the timeout of calls whose message has none. Default: none here; the machine's service
+    /// has its own.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -67,50 +57,12 @@ impl<C: Codec> RemoteBuilder<C> {
         self
     }
 
-    /// Sets the time after which a machine counts as dead if it does not name a call among those that
-    /// it runs. Default: 2.5 s. A machine names them each second, so shorter than 2 s ends calls for
-    /// nothing. Noticed up to 0.25 s later.
+    /// Sets the time after which a machine counts as dead if it does not name a call among those
+    /// that it runs. Default: 2.5 s. A machine names them each second, so shorter than 2 s ends
+    /// calls for nothing. Noticed up to 0.25 s later.
     pub fn silence(mut self, silence: Duration) -> Self {
         self.silence = silence;
         self
-    }
-
-    async fn connect(self) -> Result<Remote<C>, Error> {
-        let Self { client, fleet, codec, services, timeout, full_wait, silence } = self;
-        let fleet: Arc<str> = fleet.into();
-        let inbox = Arc::new(Inbox::new(client.new_inbox()));
-        let messages =
-            client.subscribe(inbox.wildcard()).await.map_err(|error| errors::unsubscribed(&fleet, error))?;
-        let machines = Arc::new(Machines::default());
-        let reader = Reader {
-            inbox: Arc::clone(&inbox),
-            machines: Arc::clone(&machines),
-            client: client.clone(),
-            fleet: Arc::clone(&fleet),
-            silence,
-        };
-        let reader = AbortOnDropHandle::new(tokio::spawn(reader.run(messages)));
-        Ok(Remote(Arc::new(Shared {
-            client,
-            codec,
-            fleet,
-            services,
-            timeout,
-            full_wait,
-            silence,
-            inbox,
-            machines,
-            _reader: reader,
-        })))
-    }
-}
-
-impl<C: Codec> IntoFuture for RemoteBuilder<C> {
-    type Output = Result<Remote<C>, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.connect())
     }
 }
 

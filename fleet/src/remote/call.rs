@@ -9,8 +9,8 @@ use isolated_workers::error::Executed;
 use isolated_workers::protocol::{Request, Response};
 use tokio::time::Instant;
 
-use super::Shared;
 use super::inbox::{self, Answer};
+use super::shared::Shared;
 use crate::errors::{self, CallName};
 use crate::subject::{self, Subjects};
 use crate::{error_headers, headers};
@@ -115,7 +115,7 @@ impl<'a, C: Codec> Call<'a, C> {
 
     async fn send_by_key(&self, method: &str, key: u64) -> Result<Sent, Error> {
         let Shared { client, inbox, machines, .. } = self.shared;
-        for machine in machines.ranked(client, inbox, &self.subjects, key).await {
+        for machine in machines.ranked(client, inbox.here(), &self.subjects, key).await {
             match self.send(self.subjects.at(&machine, method)).await? {
                 Sent::NoMachine => machines.gone(&self.subjects, &machine),
                 sent => return Ok(sent),

@@ -7,6 +7,7 @@ use async_nats::{Client, Message, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 
 use super::machines::Machines;
 use crate::{headers, subject};
@@ -79,8 +80,8 @@ impl Inbox {
         self.lock().waiting.remove(&id);
     }
 
-    /// Gives up a call. Returns the machine to cancel it at, if that is known already. Otherwise its
-    /// first beat is answered with a cancellation.
+    /// Gives up a call. Returns the machine to cancel it at, if that is known already. Otherwise
+    /// its first beat is answered with a cancellation.
     pub(crate) fn give_up(&self, id: u64) -> Option<Arc<str>> {
         let mut calls = self.lock();
         let waiting = calls.waiting.get_mut(&id)?;
@@ -149,7 +150,7 @@ impl fmt::Debug for Calls {
     }
 }
 
-/// Reader of an inbox. It runs as long as the caller's handle exists.
+/// Reader of an inbox.
 pub(crate) struct Reader {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) machines: Arc<Machines>,
@@ -159,7 +160,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) async fn run(self, mut messages: Subscriber) {
+    /// Reads until `unused`, and then until no call is left to be cancelled.
+    pub(crate) async fn run(self, mut messages: Subscriber, unused: CancellationToken) {
         let mut checks = tokio::time::interval(CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -169,7 +171,12 @@ impl Reader {
                     Some(message) => self.handle(message).await,
                     None => return,
                 },
-                _ = checks.tick() => self.inbox.end_silent(self.silence),
+                _ = checks.tick() => {
+                    self.inbox.end_silent(self.silence);
+                    if unused.is_cancelled() && self.inbox.len() == 0 {
+                        return;
+                    }
+                }
             }
         }
     }

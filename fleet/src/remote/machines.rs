@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_nats::Client;
 use tokio::time::Instant;
 
-use super::inbox::Inbox;
 use crate::subject::Subjects;
 
 /// Time after which the machines are asked again.
@@ -28,12 +27,12 @@ struct Known {
 }
 
 impl Machines {
-    /// Returns the machines of a service, ordered by their rank for `key`. Asks for them if they were
-    /// not asked lately.
+    /// Returns the machines of a service, ordered by their rank for `key`. Asks for them if they
+    /// were not asked lately.
     pub(crate) async fn ranked(
         &self,
         client: &Client,
-        inbox: &Inbox,
+        inbox: String,
         subjects: &Subjects,
         key: u64,
     ) -> Vec<Arc<str>> {
@@ -49,8 +48,7 @@ impl Machines {
             }
             (is_due, is_first)
         };
-        if is_due
-            && let Err(error) = client.publish_with_reply(who.clone(), inbox.here(), Default::default()).await
+        if is_due && let Err(error) = client.publish_with_reply(who.clone(), inbox, Default::default()).await
         {
             tracing::debug!("could not ask for machines: {error}");
         }

@@ -89,6 +89,17 @@ async fn a_dropped_call_is_cancelled_at_its_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_call_is_cancelled_even_if_the_fleet_is_dropped_with_it() {
+    let Some(server) = server().await else { return };
+    let (_machine, state) = machine(&connect(&server).await, "a", 4).await;
+    let client = WorkClient::new(remote(&connect(&server).await).await);
+    let call = tokio::spawn(async move { client.wait().await });
+    timeout(PATIENCE, state.waiting(1)).await.unwrap();
+    call.abort();
+    timeout(PATIENCE, state.waiting(0)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_longer_than_the_silence_of_a_dead_machine_is_answered() {
     let Some(server) = server().await else { return };
     let (_machine, state) = machine(&connect(&server).await, "a", 4).await;

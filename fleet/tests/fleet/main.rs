@@ -11,6 +11,7 @@ mod full;
 mod hostile;
 mod keys;
 mod machine_process;
+mod pools;
 mod proof;
 mod servers;
 mod work;
