@@ -1,6 +1,6 @@
 //! A fleet of machines behind the typed clients of [`isolated_workers`], over NATS.
 //!
-//! Each machine offers a [`Service`], such as its [`Pool`](isolated_workers::Pool), with [`serve`].
+//! Each machine offers a [`Service`], such as a pool of workers, with [`serve`].
 //! Callers use the fleet as a service of the same kind: [`Remote`]. Stub, handler and middleware
 //! stay the same.
 //!
