@@ -11,7 +11,7 @@ pub(crate) type JsonItems = Pin<Box<dyn Stream<Item = Result<String, Failure>> +
 
 /// Answer to a call.
 pub(crate) enum Answer {
-    /// A reply as JSON. `None` if it has no value.
+    /// A reply as JSON. `None` if it has no value, which some codecs write as `null`.
     Reply(Option<String>),
     /// Items, and the error that ends them, if any.
     Items(JsonItems),
@@ -22,7 +22,7 @@ impl Answer {
     pub(crate) fn new<C: Transcode>(codec: &C, mut response: Response) -> Result<Self, Failure> {
         match response.take_items() {
             Some(items) => Ok(Self::Items(to_json(codec.clone(), items))),
-            None => Ok(Self::Reply(codec.to_json(response.body())?)),
+            None => Ok(Self::Reply(codec.to_json(response.body())?.filter(|json| json != "null"))),
         }
     }
 

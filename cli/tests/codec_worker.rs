@@ -7,6 +7,7 @@ use isolated_workers::{Error, serve, serve_with, service};
 trait Shop {
     /// Price of an item in cents.
     async fn price(&self, item: String, count: u32) -> Price;
+    async fn close(&self);
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -23,6 +24,7 @@ impl Shop for Corner {
     async fn price(&self, item: String, count: u32) -> Price {
         Price { total: item.len() as u64 * u64::from(count), currency: self.currency.clone() }
     }
+    async fn close(&self) {}
 }
 
 #[tokio::main(flavor = "current_thread")]

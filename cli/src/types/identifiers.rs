@@ -57,6 +57,12 @@ const TYPESCRIPT: &[&str] = &[
     "yield",
 ];
 
+/// Names that the modules use for other things.
+const TYPES: &[&str] = &[
+    "Any", "Array", "AsyncGenerator", "AsyncIterable", "AsyncIterator", "CallOptions", "Iterable", "Literal", "None",
+    "Omit", "Pick", "Promise", "Record", "TypeAlias", "TypedDict", "Union", "Worker",
+];
+
 /// Identifier for a name in Python. `taken`: names with another meaning at this place.
 pub(super) fn python(name: &str, taken: &[&str]) -> String {
     identifier(name, &[PYTHON, taken])
@@ -88,6 +94,9 @@ pub(super) fn type_name(words: &str) -> String {
     }
     if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() {
         name.insert(0, '_');
+    }
+    if TYPES.contains(&name.as_str()) {
+        name.push('_');
     }
     name
 }
@@ -125,7 +134,7 @@ mod tests {
         assert_eq!(typescript("new", &[]), "new_");
         assert!(is_python("page") && !is_python("class") && !is_python("a-b"));
         for (words, expected) in
-            [("page.written", "PageWritten"), ("x", "X"), ("Page_of_u8", "PageOfU8"), ("7", "_7")]
+            [("page.written", "PageWritten"), ("x", "X"), ("Page_of_u8", "PageOfU8"), ("7", "_7"), ("any", "Any_")]
         {
             assert_eq!(type_name(words), expected);
         }

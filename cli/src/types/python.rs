@@ -124,7 +124,7 @@ fn push_method(
         }
         Kind::Call | Kind::Oneway => ("async def", "None".to_owned(), format!("await {call}")),
     };
-    let name = python(&method.name, &[]);
+    let name = python(&method.name, &["__init__", "_worker"]);
     let _ = writeln!(text, "\n    {head} {name}({}) -> {returns}:", parameters.join(", "));
     push_docs(text, &method.docs, "        ");
     let _ = writeln!(text, "        {body}");
@@ -158,7 +158,7 @@ impl Types {
         }
         let alias = self.of_schema(name, schema);
         let mut text = "\n".to_owned();
-        for line in docs.trim().lines() {
+        for line in docs.trim().split(['\n', '\r']) {
             let _ = writeln!(text, "# {}", line.trim());
         }
         let _ = writeln!(text, "{name}: TypeAlias = {}", quoted(&alias));

@@ -130,3 +130,12 @@ fn startup_data_is_passed() {
     assert_eq!((ran.code, &*ran.out), (3, ""));
     assert!(ran.err.contains("--startup JSON"), "{}", ran.err);
 }
+
+#[test]
+fn a_method_without_a_reply_prints_nothing() {
+    for worker in ["cbor", "startup"] {
+        let worker = format!("exec:{} {worker}", example("codec_worker"));
+        let ran = run(&["call", &worker, "close", "--startup", "\"EUR\""]);
+        assert_eq!((ran.code, &*ran.out, &*ran.err), (0, "", ""), "{worker}");
+    }
+}
