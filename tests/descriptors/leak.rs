@@ -71,12 +71,13 @@ fn files_that_nobody_takes_are_closed() {
             // Of both processes.
             let count = async || open_descriptors() + soon(files.count()).await.unwrap();
             round().await;
-            // At most the five of the cancelled stream, which may not have ended yet, are in excess.
             let before = count().await;
             for _ in 0..100 {
                 round().await;
             }
-            soon(async { while count().await > before {} }).await;
+            // The worker's event thread starts late and opens five descriptors. A leak in each
+            // round would be a hundred.
+            soon(async { while count().await > before + 10 {} }).await;
         });
     });
 }
