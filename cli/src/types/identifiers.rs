@@ -59,8 +59,23 @@ const TYPESCRIPT: &[&str] = &[
 
 /// Names that the modules use for other things.
 const TYPES: &[&str] = &[
-    "Any", "Array", "AsyncGenerator", "AsyncIterable", "AsyncIterator", "CallOptions", "Iterable", "Literal", "None",
-    "Omit", "Pick", "Promise", "Record", "TypeAlias", "TypedDict", "Union", "Worker",
+    "Any",
+    "Array",
+    "AsyncGenerator",
+    "AsyncIterable",
+    "AsyncIterator",
+    "CallOptions",
+    "Iterable",
+    "Literal",
+    "None",
+    "Omit",
+    "Pick",
+    "Promise",
+    "Record",
+    "TypeAlias",
+    "TypedDict",
+    "Union",
+    "Worker",
 ];
 
 /// Identifier for a name in Python. `taken`: names with another meaning at this place.
@@ -133,9 +148,13 @@ mod tests {
         }
         assert_eq!(typescript("new", &[]), "new_");
         assert!(is_python("page") && !is_python("class") && !is_python("a-b"));
-        for (words, expected) in
-            [("page.written", "PageWritten"), ("x", "X"), ("Page_of_u8", "PageOfU8"), ("7", "_7"), ("any", "Any_")]
-        {
+        for (words, expected) in [
+            ("page.written", "PageWritten"),
+            ("x", "X"),
+            ("Page_of_u8", "PageOfU8"),
+            ("7", "_7"),
+            ("any", "Any_"),
+        ] {
             assert_eq!(type_name(words), expected);
         }
     }

@@ -23,7 +23,8 @@ fn a_worker_of_any_codec_describes_itself() {
     for codec in ["cbor", "postcard"] {
         let worker = format!("exec:{} {codec}", example("codec_worker"));
         let ran = run(&["describe", &worker]);
-        let text = "service Shop {\n    /// Price of an item in cents.\n    price(item, count)\n    close()\n}\n";
+        let text =
+            "service Shop {\n    /// Price of an item in cents.\n    price(item, count)\n    close()\n}\n";
         assert_eq!((ran.code, &*ran.out, &*ran.err), (0, text, ""), "{codec}");
         let status: serde_json::Value = serde_json::from_str(&run(&["status", &worker]).out).unwrap();
         assert!(status["uptime_ms"].is_u64(), "{status}");
